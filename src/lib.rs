@@ -1,0 +1,3 @@
+//! callsign: an OpenAI-compatible reverse proxy that gives every OpenRouter request its caller's sign.
+
+pub mod secret;
