@@ -1,0 +1,4 @@
+//! Who is calling.
+#![forbid(unsafe_code)]
+
+pub mod preset;

@@ -1,0 +1,57 @@
+//! Which headers an app's identity arrives in (contract, section 4, "Presets").
+//!
+//! A preset is a plain table of header names. It never says that a header may be believed: only the key that a request
+//! carries does.
+
+use http::HeaderName;
+
+/// Header names by the identifier that they bring.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preset {
+    /// Who; every unsigned preset names it.
+    pub user: Option<HeaderName>,
+    /// The app's session.
+    pub session: Option<HeaderName>,
+    /// The conversation.
+    pub chat: Option<HeaderName>,
+    /// The message.
+    pub message: Option<HeaderName>,
+}
+
+impl Preset {
+    /// The preset of this name among those built in.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let header = HeaderName::from_static;
+        Some(match name {
+            "generic" => Self {
+                user: Some(header("x-user-id")),
+                session: Some(header("x-session-id")),
+                chat: Some(header("x-chat-id")),
+                message: Some(header("x-message-id")),
+            },
+            "openwebui" => Self {
+                user: Some(header("x-openwebui-user-id")),
+                session: Some(header("x-openwebui-session-id")),
+                chat: Some(header("x-openwebui-chat-id")),
+                message: Some(header("x-openwebui-message-id")),
+            },
+            "librechat" => Self {
+                user: Some(header("x-librechat-user-id")),
+                chat: Some(header("x-librechat-conversation-id")),
+                message: Some(header("x-librechat-message-id")),
+                session: None,
+            },
+            "oauth2-proxy" => Self { user: Some(header("x-forwarded-user")), ..Self::default() },
+            "authentik" => Self { user: Some(header("x-authentik-uid")), ..Self::default() },
+            _ => return None,
+        })
+    }
+
+    /// The names of the built-in presets, for hints and documentation.
+    pub const BUILT_IN: [&'static str; 5] = ["generic", "openwebui", "librechat", "oauth2-proxy", "authentik"];
+
+    /// Every header that it reads.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        [&self.user, &self.session, &self.chat, &self.message].into_iter().flatten()
+    }
+}

@@ -1,0 +1,88 @@
+//! Reads a request path so that no spelling of an exposed path can mean one that is not (contract, section 3).
+//!
+//! A path is split at `/`, then every segment is decoded exactly once. Whatever a lenient server might decode again,
+//! fold or normalise (`%25`, `\`, `..`, `//`, `;x`, control characters) is refused here, not cleaned.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// Catalogue paths with no variable part.
+const PLAIN_READS: [&str; 5] = ["models", "models/count", "providers", "embeddings/models", "images/models"];
+
+/// A path behind `/v1/` or `/api/v1/`, split and decoded.
+pub(super) struct Path<'a> {
+    raw: &'a str,
+    segments: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Path<'a> {
+    /// `None` for a path outside both base paths or with a segment that is not plain.
+    pub(super) fn parse(path: &'a str) -> Option<Self> {
+        let raw = path.strip_prefix("/v1/").or_else(|| path.strip_prefix("/api/v1/"))?;
+        let segments = raw.split('/').map(decode).collect::<Option<Vec<_>>>()?;
+        Some(Self { raw, segments })
+    }
+
+    /// Whether it is this path of the table.
+    pub(super) fn is(&self, path: &str) -> bool {
+        path.split('/').eq(self.segments.iter().map(AsRef::as_ref))
+    }
+
+    /// The catalogue path that it names, if any.
+    pub(super) fn reads(&self) -> Option<Reads> {
+        if let Some(plain) = PLAIN_READS.iter().find(|plain| self.is(plain)) {
+            return Some(Reads { name: plain, path: Cow::Borrowed(plain) });
+        }
+        let segments: Vec<&str> = self.segments.iter().map(AsRef::as_ref).collect();
+        let name = match segments.as_slice() {
+            ["models", id] if is_model_id(id) => "models/{id}",
+            ["models", author, slug, "endpoints"] if is_name(author) && is_name(slug) => {
+                "models/{author}/{slug}/endpoints"
+            }
+            ["model", author, slug] if is_name(author) && is_name(slug) => "model/{author}/{slug}",
+            ["images", "models", author, slug, "endpoints"] if is_name(author) && is_name(slug) => {
+                "images/models/{author}/{slug}/endpoints"
+            }
+            _ => return None,
+        };
+        Some(Reads { name, path: Cow::Owned(self.raw.to_owned()) })
+    }
+}
+
+/// A path of OpenRouter's public catalogue: what GET and HEAD may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reads {
+    name: &'static str,
+    path: Cow<'static, str>,
+}
+
+impl Reads {
+    /// The row of the table; one of a fixed set.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The path to ask the upstream for, behind its base path, spelled as it came.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+fn decode(segment: &str) -> Option<Cow<'_, str>> {
+    let decoded = percent_decode_str(segment).decode_utf8().ok()?;
+    let plain = decoded.split('/').all(|part| !matches!(part, "" | "." | ".."))
+        && !decoded.contains(|c: char| c.is_control() || matches!(c, '%' | '\\'));
+    plain.then_some(decoded)
+}
+
+/// An author or slug. Stricter than the contract asks: everything that some server gives a meaning of its own to (`;`,
+/// blanks, non-ASCII look-alikes) is in no model's name.
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:@+/".contains(&byte))
+}
+
+/// A model id, but never `user`: `models/user` lists the account's own preferences.
+fn is_model_id(text: &str) -> bool {
+    is_name(text) && !text.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case("user"))
+}

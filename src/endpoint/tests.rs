@@ -1,0 +1,116 @@
+use super::*;
+
+fn find(method: &str, path: &str) -> Result<Endpoint, NoEndpoint> {
+    Endpoint::find(&method.parse().unwrap(), path, false)
+}
+
+fn upstream_path(path: &str) -> Option<String> {
+    match find("GET", path) {
+        Ok(Endpoint::Read(read)) => Some(read.path().to_owned()),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_row_of_the_table_is_found_under_both_base_paths() {
+    for endpoint in &INFERENCE {
+        for base in ["/v1/", "/api/v1/"] {
+            let found = find("POST", &format!("{base}{}", endpoint.path));
+            assert_eq!(found, Ok(Endpoint::Inference(endpoint)));
+        }
+    }
+    for path in [
+        "models",
+        "models/count",
+        "models/openai/gpt-4o/endpoints",
+        "model/openai/gpt-4o",
+        "models/gpt-4o",
+        "models/openai%2Fgpt-4o",
+        "models/anthropic%2Fclaude-3.5-sonnet:beta",
+        "providers",
+        "embeddings/models",
+        "images/models",
+        "images/models/a/b/endpoints",
+    ] {
+        assert_eq!(upstream_path(&format!("/api/v1/{path}")).as_deref(), Some(path));
+    }
+}
+
+#[test]
+fn the_account_is_not_exposed() {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/",
+        "/api",
+        "/v2/models",
+        "/models",
+        "/v1/keys",
+        "/v1/credits",
+        "/v1/key",
+        "/v1/activity",
+        "/v1/files",
+        "/v1/presets",
+        "/v1/videos",
+        "/v1/generation",
+        "/v1/generation/content",
+        "/v1/models/user",
+        "/v1/models/USER",
+        "/v1/models/%75ser",
+        "/v1/models/user%2Fx",
+        "/v1/models/user;x",
+        "/v1/models/user%20",
+        "/v1/models/u%C5%BFer",
+        "/v1/models/",
+        "/v1//models",
+        "/v1/models//",
+        "/v1/../keys",
+        "/v1/models/..",
+        "/v1/models/%2e%2e",
+        "/v1/models/%2E%2E%2Fkeys",
+        "/v1/models/x%2F..%2F..%2Fkeys",
+        "/v1/models/a%5Cb",
+        "/v1/models/a%255Cb",
+        "/v1/models/a%00",
+        "/v1/models/%FF",
+        "/v1/models/a/b",
+        "/v1/models/a%2F%2Fb",
+        "/v1/chat%2Fcompletions",
+        "/v1/chat/completions/",
+        "/V1/models",
+        "/v1/Models",
+        "/v1/models;x",
+    ] {
+        for method in ["GET", "POST", "DELETE", "OPTIONS"] {
+            assert_eq!(find(method, path), Err(NoEndpoint::NotExposed), "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn an_encoded_letter_is_the_letter() {
+    assert_eq!(find("POST", "/v1/%63hat/completions").unwrap().name(), "chat/completions");
+}
+
+#[test]
+fn other_methods_are_405_and_say_what_is_allowed() {
+    assert_eq!(find("GET", "/v1/chat/completions"), Err(NoEndpoint::MethodNotAllowed { allow: "POST" }));
+    assert_eq!(find("OPTIONS", "/v1/messages"), Err(NoEndpoint::MethodNotAllowed { allow: "POST" }));
+    assert_eq!(find("POST", "/v1/models"), Err(NoEndpoint::MethodNotAllowed { allow: "GET, HEAD" }));
+    assert!(find("HEAD", "/v1/models").is_ok());
+}
+
+#[test]
+fn only_responses_answers_a_websocket_handshake() {
+    let upgrade = |path| Endpoint::find(&Method::GET, path, true);
+    assert_eq!(upgrade("/v1/responses"), Err(NoEndpoint::WebSocket));
+    assert_eq!(upgrade("/v1/messages"), Err(NoEndpoint::MethodNotAllowed { allow: "POST" }));
+    assert!(upgrade("/v1/models").is_ok());
+}
+
+#[test]
+fn errors_speak_the_dialect_of_the_path() {
+    assert_eq!(Endpoint::dialect_of("/v1/messages"), Dialect::Anthropic);
+    assert_eq!(Endpoint::dialect_of("/api/v1/messages/count_tokens"), Dialect::Anthropic);
+    assert_eq!(Endpoint::dialect_of("/v1/keys"), Dialect::OpenAi);
+}

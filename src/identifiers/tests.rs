@@ -1,0 +1,200 @@
+use super::*;
+use crate::endpoint::INFERENCE;
+use crate::identifiers::sources::Sources;
+use crate::secret::Secret;
+
+const ALL: Valves = Valves { user: true, session: true, chat: true, message: true, cache_session: false, trace: false };
+
+fn policy(valves: Valves) -> Policy {
+    let format = |text| Format::parse(text).unwrap();
+    Policy {
+        valves,
+        formats: Formats {
+            user: format("{user}"),
+            session: format("{session}"),
+            chat: format("{chat}"),
+            message: format("{message}"),
+            cache_session: format("{hmac user chat}"),
+        },
+        max_id_chars: 128,
+        missing_user: MissingUser::Omit,
+        metadata: Vec::new(),
+        secret: Some(IdSecret::new(&Secret::new("a secret of some length")).unwrap()),
+    }
+}
+
+fn alice() -> Sources<'static> {
+    Sources {
+        key: "app",
+        user: Some("alice"),
+        session: Some("s1"),
+        chat: Some("c1"),
+        message: Some("m1"),
+        ..Sources::default()
+    }
+}
+
+fn fields(path: &str) -> Fields {
+    INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap().fields
+}
+
+fn members(policy: &Policy, sources: Sources<'_>, path: &str) -> String {
+    policy.identify(&sources, &[], fields(path)).unwrap().members()
+}
+
+fn header(policy: &Policy, sources: Sources<'_>, path: &str) -> Option<String> {
+    policy.identify(&sources, &[], fields(path)).unwrap().session_header().map(str::to_owned)
+}
+
+#[test]
+fn each_endpoint_carries_its_own_fields() {
+    let policy = policy(Valves { trace: true, ..ALL });
+    let map = r#"{"user_id":"alice","session_id":"s1","chat_id":"c1","message_id":"m1"}"#;
+    for (path, expected, in_header) in [
+        ("chat/completions", format!(r#""user":"alice","session_id":"s1","metadata":{map},"trace":{map}"#), None),
+        ("completions", format!(r#""user":"alice","session_id":"s1","metadata":{map},"trace":{map}"#), None),
+        (
+            "responses",
+            format!(r#""user":"alice","session_id":"s1","safety_identifier":"alice","metadata":{map},"trace":{map}"#),
+            None,
+        ),
+        (
+            "messages",
+            format!(r#""user":"alice","session_id":"s1","metadata":{{"user_id":"alice"}},"trace":{map}"#),
+            None,
+        ),
+        ("embeddings", r#""user":"alice""#.to_owned(), Some("s1")),
+        ("rerank", String::new(), Some("s1")),
+        ("audio/speech", String::new(), Some("s1")),
+    ] {
+        assert_eq!(members(&policy, alice(), path), expected, "{path}");
+        assert_eq!(header(&policy, alice(), path).as_deref(), in_header, "{path}");
+    }
+}
+
+#[test]
+fn with_all_valves_off_nothing_is_said() {
+    let policy = policy(Valves::default());
+    for endpoint in &INFERENCE {
+        assert_eq!(members(&policy, alice(), endpoint.path), "");
+        assert_eq!(header(&policy, alice(), endpoint.path), None);
+    }
+}
+
+#[test]
+fn trace_is_silent_where_there_is_nothing_to_say() {
+    let policy = policy(Valves { trace: true, ..Valves::default() });
+    assert_eq!(members(&policy, alice(), "chat/completions"), "");
+}
+
+#[test]
+fn messages_never_say_another_pair_in_the_place_of_the_user() {
+    let policy = policy(Valves { session: true, chat: true, ..Valves::default() });
+    assert_eq!(members(&policy, alice(), "messages"), r#""session_id":"s1""#);
+}
+
+#[test]
+fn over_the_limit_a_field_is_omitted_everywhere_and_never_cut() {
+    let policy = policy(ALL);
+    let long = "u".repeat(129);
+    let sources = Sources { user: Some(&long), session: Some(&long), ..alice() };
+    let ids = policy.identify(&sources, &[], fields("chat/completions")).unwrap();
+    assert_eq!(ids.members(), r#""metadata":{"chat_id":"c1","message_id":"m1"}"#);
+    let too_long = |field| Omission { field, reason: Reason::TooLong };
+    assert_eq!(ids.omitted, [too_long("user_id"), too_long("session_id")]);
+    let fits = "u".repeat(128);
+    assert!(members(&policy, Sources { user: Some(&fits), ..alice() }, "chat/completions").contains(&fits));
+    let chat = "c".repeat(513);
+    assert!(!members(&policy, Sources { chat: Some(&chat), ..alice() }, "chat/completions").contains("chat_id"));
+}
+
+#[test]
+fn the_cache_session_replaces_the_raw_one_on_top_and_never_falls_back_to_it() {
+    let policy = policy(Valves { cache_session: true, ..ALL });
+    let ids = policy.identify(&alice(), &[], fields("chat/completions")).unwrap();
+    let expected = Format::parse("{hmac user chat}").unwrap().render(&alice(), policy.secret.as_ref());
+    assert_eq!(ids.session_id, expected);
+    assert!(ids.members().contains(r#""session_id":"s1""#), "metadata keeps the session's own id");
+    let no_chat = Sources { chat: None, ..alice() };
+    assert_eq!(policy.identify(&no_chat, &[], fields("chat/completions")).unwrap().session_id, None);
+}
+
+#[test]
+fn the_missing_user_policies() {
+    let nobody = Sources { user: None, ..alice() };
+    let with = |missing_user, valves| Policy { missing_user, ..policy(valves) };
+    assert!(!members(&with(MissingUser::Omit, ALL), nobody, "chat/completions").contains("user"));
+    for valves in [ALL, Valves::default()] {
+        let error = with(MissingUser::Reject, valves).identify(&nobody, &[], fields("rerank")).unwrap_err();
+        assert_eq!(error, UserRequired::Missing);
+    }
+    let long = "u".repeat(129);
+    let error = with(MissingUser::Reject, ALL)
+        .identify(&Sources { user: Some(&long), ..alice() }, &[], fields("rerank"))
+        .unwrap_err();
+    assert_eq!(error, UserRequired::TooLong(128));
+
+    let mut shared = with(MissingUser::Shared("acme".into()), ALL);
+    shared.formats.user = Format::parse("acme_user_{sha256:8 user}").unwrap();
+    shared.formats.chat = Format::parse("{user}.{chat}").unwrap();
+    let said = members(&shared, nobody, "chat/completions");
+    assert!(said.starts_with(r#""user":"acme","session_id":"s1","metadata":{"user_id":"acme","session_id":"s1","#));
+    assert!(!said.contains("chat_id"), "{{user}} stays absent in every other format");
+    assert!(members(&shared, alice(), "chat/completions").starts_with(r#""user":"acme_user_2bd806c9""#));
+}
+
+#[test]
+fn static_metadata_follows_in_order_and_stops_at_sixteen_pairs() {
+    let mut policy = policy(Valves { user: true, ..Valves::default() });
+    policy.metadata = vec![("app".into(), "tenant's".into()), ("bad[key]".into(), "x".into())];
+    policy.metadata.extend((0..20).map(|n| (format!("k{n:02}"), n.to_string())));
+    let key = [("app".to_owned(), "key's".to_owned()), ("user_id".to_owned(), "mallory".to_owned())];
+    let ids = policy.identify(&alice(), &key, fields("chat/completions")).unwrap();
+    let pairs: Vec<_> = ids.metadata().collect();
+    assert_eq!(pairs[..3], [("user_id", "alice"), ("app", "key's"), ("k00", "0")]);
+    assert_eq!(pairs.len(), 16);
+    assert_eq!(pairs[15], ("k13", "13"), "an invalid pair uses up none of the sixteen");
+}
+
+#[test]
+fn a_session_that_no_header_can_carry_is_omitted() {
+    let policy = policy(ALL);
+    let odd = Sources { session: Some("sé 1"), ..alice() };
+    assert_eq!(header(&policy, odd, "embeddings"), None);
+    assert!(members(&policy, odd, "chat/completions").contains(r#""session_id":"sé 1""#));
+}
+
+#[test]
+fn a_client_session_is_bound_to_the_caller_and_stands_for_the_chat_too() {
+    let policy = policy(ALL);
+    let of = |user, client| {
+        let sources =
+            Sources { user, session: None, chat: None, message: None, client_session: Some(client), ..alice() };
+        policy.identify(&sources, &[], fields("chat/completions")).unwrap().session_id.unwrap()
+    };
+    let id = of(Some("alice"), "ses_1");
+    assert_eq!(id.len(), 64);
+    assert_eq!(id, of(Some("alice"), "ses_1"));
+    assert_ne!(id, of(Some("bob"), "ses_1"));
+    assert_ne!(id, of(None, "ses_1"));
+    assert_ne!(id, of(Some("alice"), "ses_2"));
+    let sources = Sources { session: None, chat: None, client_session: Some("ses_1"), ..alice() };
+    let ids = policy.identify(&sources, &[], fields("chat/completions")).unwrap();
+    assert_eq!(ids.metadata().find(|(name, _)| *name == "chat_id"), Some(("chat_id", id.as_str())));
+    let brought = Sources { client_session: Some("ses_1"), ..alice() };
+    assert_eq!(policy.identify(&brought, &[], fields("chat/completions")).unwrap().session_id.as_deref(), Some("s1"));
+}
+
+#[test]
+fn bindings_are_what_the_contract_says() {
+    // printf 'acme\037alice\037cache\037k' | openssl dgst -sha256 -hmac "a secret of some length"
+    let sources = Sources { tenant: Some("acme"), ..alice() };
+    let mut binder = policy(ALL).cache_binder(&sources);
+    binder.update(b"k");
+    assert_eq!(binder.finish(), "775a49e1b2e963d3af4c6eacc7a95f97cafe26d0ef803cf30f5c296617cee802");
+    // printf '\037key:app\037session\037v' | sha256sum
+    let nobody = Sources { user: None, ..alice() };
+    let mut binder = Binder::new(&nobody, None, Purpose::Session);
+    binder.update(b"v");
+    assert_eq!(binder.finish(), "e062a0e3f7424efadb3c8ddbc071a61f1335f7ead6a0e5d0ba56171581e7f4f2");
+}

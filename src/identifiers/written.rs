@@ -1,0 +1,161 @@
+//! The identifiers of one request, and the one way in which they are written: as members to append to the body and as
+//! the `x-session-id` header.
+//!
+//! Everything that shows identifiers (`callsign id`, `check`, the admin API) goes through here, so that what is shown is
+//! what is sent.
+
+use std::borrow::Cow;
+
+use serde::ser::{SerializeMap, Serializer};
+
+use super::limit;
+use crate::endpoint::{Fields, Metadata, Session};
+
+/// Why an identifier whose valve is on was not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The identity source brought nothing for it (or for a field that its format names).
+    NoSource,
+    /// Over a limit; it is never cut.
+    TooLong,
+    /// No metadata key or value that OpenRouter would take.
+    Invalid,
+    /// A seventeenth metadata pair.
+    TooManyPairs,
+    /// Not visible ASCII, and this endpoint carries it in a header.
+    NotAscii,
+}
+
+impl Reason {
+    /// Its name in metrics and in the admin API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSource => "no_source",
+            Self::TooLong => "too_long",
+            Self::Invalid => "invalid",
+            Self::TooManyPairs => "too_many_pairs",
+            Self::NotAscii => "not_ascii",
+        }
+    }
+}
+
+/// One identifier that was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Omission {
+    /// `user_id`, `session_id`, `cache_session_id`, `chat_id`, `message_id` or `metadata` (a static pair).
+    pub field: &'static str,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What is said about one caller in one request.
+#[derive(Clone, Debug)]
+pub struct Identifiers<'a> {
+    /// `user` (and `safety_identifier`, where the endpoint has it).
+    pub user: Option<String>,
+    /// The top-level `session_id`, or the `x-session-id` header.
+    pub session_id: Option<String>,
+    /// Whether `trace` repeats the metadata.
+    pub trace: bool,
+    /// What was left out, and why.
+    pub omitted: Vec<Omission>,
+    pairs: Vec<(&'a str, Cow<'a, str>)>,
+    fields: Fields,
+}
+
+impl<'a> Identifiers<'a> {
+    pub(super) fn new(fields: Fields) -> Self {
+        Self { user: None, session_id: None, trace: false, omitted: Vec::new(), pairs: Vec::new(), fields }
+    }
+
+    pub(super) fn set_user(&mut self, id: String) {
+        self.push_pair("user_id", id.clone());
+        self.user = Some(id);
+    }
+
+    /// Adds one of the four id pairs, whose value has been checked.
+    pub(super) fn push_pair(&mut self, name: &'static str, value: String) {
+        self.pairs.push((name, Cow::Owned(value)));
+    }
+
+    /// Adds a configured pair unless its name is taken; one that OpenRouter would refuse uses up none of the sixteen.
+    pub(super) fn push_static_pair(&mut self, name: &'a str, value: &'a str) {
+        if !limit::is_metadata_key(name) || !limit::fits(value, limit::METADATA_VALUE_CHARS) {
+            self.omit("metadata", Reason::Invalid);
+        } else if self.pairs.len() >= limit::METADATA_PAIRS {
+            self.omit("metadata", Reason::TooManyPairs);
+        } else if !self.pairs.iter().any(|(taken, _)| *taken == name) {
+            self.pairs.push((name, Cow::Borrowed(value)));
+        }
+    }
+
+    pub(super) fn omit(&mut self, field: &'static str, reason: Reason) {
+        self.omitted.push(Omission { field, reason });
+    }
+
+    /// Drops a session that would have to travel in a header and cannot.
+    pub(super) fn check_header(&mut self) {
+        if self.fields.session == Session::Header
+            && self.session_id.take_if(|id| !id.bytes().all(|byte| byte.is_ascii_graphic())).is_some()
+        {
+            self.omit("session_id", Reason::NotAscii);
+        }
+    }
+
+    /// The full metadata map in its order, whatever the endpoint carries of it.
+    pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (*name, value.as_ref()))
+    }
+
+    /// The value of the `x-session-id` header, where this endpoint takes the session there.
+    pub fn session_header(&self) -> Option<&str> {
+        self.session_id.as_deref().filter(|_| self.fields.session == Session::Header)
+    }
+
+    /// The members to append to the body, `"user":"u1","session_id":…`, in a fixed order and without braces; empty when
+    /// there is nothing to say. OpenRouter's response cache is keyed by the body with the order of its properties, so
+    /// the order never changes.
+    pub fn members(&self) -> String {
+        let mut json = Vec::with_capacity(256);
+        // Writing strings into a Vec cannot fail; should it ever, sending no identifiers is right and half of one wrong.
+        if self.write_members(&mut json).is_err() {
+            return String::new();
+        }
+        let object = String::from_utf8(json).unwrap_or_default();
+        object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned()
+    }
+
+    fn write_members(&self, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        let mut serializer = serde_json::Serializer::new(json);
+        let mut members = serializer.serialize_map(None)?;
+        if let Some(user) = self.user.as_deref().filter(|_| self.fields.user) {
+            members.serialize_entry("user", user)?;
+        }
+        if let Some(session) = self.session_id.as_deref().filter(|_| self.fields.session == Session::Body) {
+            members.serialize_entry("session_id", session)?;
+        }
+        if let Some(user) = self.user.as_deref().filter(|_| self.fields.safety_identifier) {
+            members.serialize_entry("safety_identifier", user)?;
+        }
+        let all = Pairs(&self.pairs);
+        let user_only = Pairs(self.pairs.get(..1).filter(|_| self.user.is_some()).unwrap_or_default());
+        match self.fields.metadata {
+            Metadata::Full if !all.0.is_empty() => members.serialize_entry("metadata", &all)?,
+            Metadata::UserOnly if !user_only.0.is_empty() => members.serialize_entry("metadata", &user_only)?,
+            Metadata::Full | Metadata::UserOnly | Metadata::None => {}
+        }
+        if self.trace && self.fields.trace && !all.0.is_empty() {
+            members.serialize_entry("trace", &all)?;
+        }
+        members.end()
+    }
+}
+
+/// Metadata pairs as a JSON object, in their order.
+struct Pairs<'p>(&'p [(&'p str, Cow<'p, str>)]);
+
+impl serde::Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
