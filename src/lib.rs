@@ -3,4 +3,5 @@
 pub mod caller;
 pub mod endpoint;
 pub mod identifiers;
+pub mod rewrite;
 pub mod secret;
