@@ -5,3 +5,4 @@ pub mod endpoint;
 pub mod identifiers;
 pub mod rewrite;
 pub mod secret;
+pub mod server;
