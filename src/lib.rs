@@ -6,3 +6,4 @@ pub mod identifiers;
 pub mod rewrite;
 pub mod secret;
 pub mod server;
+pub mod standin;
