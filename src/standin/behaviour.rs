@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn names_are_read_with_their_numbers() {
-        let read = |model| Behaviour::of_model(model).map(|behaviour| behaviour.0);
+        let read = |model: &str| Behaviour::of_model(model).map(|behaviour| behaviour.0);
         assert_eq!(read("openai/gpt-4o"), Ok(vec![]));
         assert_eq!(read("standin/gate+cut-after-12"), Ok(vec![Effect::Gate, Effect::CutAfter(12)]));
         assert_eq!(read("standin/error-429"), Ok(vec![Effect::Error(StatusCode::TOO_MANY_REQUESTS)]));
