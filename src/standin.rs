@@ -7,11 +7,12 @@
 //!
 //! The way of a request: [`StandIn::start_with`] accepts → `upload` reads → `record` remembers → `answer` picks the
 //! endpoint, whose file (`chat`, `responses`, `messages`, `media`, `catalogue`, `generations`, `errors`) builds a plan →
-//! `behaviour` bends it → `plan` plays it.
+//! `behaviour` bends it (with `bend`) → `plan` plays it.
 
 mod answer;
 mod asked;
 mod behaviour;
+mod bend;
 mod catalogue;
 mod chat;
 mod errors;

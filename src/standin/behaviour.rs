@@ -7,10 +7,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 
-use super::gzip::Gzip;
+use super::bend::{accepts_gzip, add_headers, compress, cut_mid_chunk, end_after, rewrite_chunks, separate};
 use super::plan::{Plan, Step};
 use super::reply::Reply;
 
@@ -19,9 +18,6 @@ pub(super) const PREFIX: &str = "standin/";
 
 /// The gap of `standin/gaps` where the stand-in has no pace of its own.
 const GAP: Duration = Duration::from_millis(20);
-
-/// The chunk in which `cut-mid-chunk` cuts, counted from 1.
-const CUT_CHUNK: usize = 3;
 
 /// One row: a name (a trailing `-N` stands for a number), what it does, and how it is read.
 #[derive(Debug)]
@@ -227,76 +223,13 @@ fn effect(name: &str) -> Option<Effect> {
     find(name).filter(|row| !row.name.ends_with("-N")).and_then(|row| (row.effect)(0))
 }
 
-/// The index of the step that is the chunk of that number, counted from 1; the last one if there are fewer.
-fn index_of_chunk(plan: &Plan, number: usize) -> Option<usize> {
-    let chunks = plan.steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Chunk(_)));
-    chunks.map(|(index, _)| index).take(number).last()
-}
-
-fn end_after(plan: &mut Plan, chunks: usize, last: Step) {
-    let first = plan.steps.iter().position(|step| matches!(step, Step::Chunk(_))).unwrap_or(0);
-    let keep = if chunks == 0 { first } else { index_of_chunk(plan, chunks).map_or(0, |index| index + 1) };
-    plan.steps.truncate(keep);
-    plan.steps.push_back(last);
-}
-
-fn cut_mid_chunk(plan: &mut Plan) {
-    let Some(index) = index_of_chunk(plan, CUT_CHUNK) else { return };
-    plan.steps.truncate(index + 1);
-    if let Some(Step::Chunk(bytes)) = plan.steps.back_mut() {
-        bytes.truncate(bytes.len() / 2);
-    }
-    plan.steps.push_back(Step::Cut);
-}
-
-fn add_headers(plan: &mut Plan, headers: &[(&'static str, &'static str)]) {
-    for (name, value) in headers {
-        plan.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
-}
-
-/// Puts `step` between any two chunks.
-fn separate(plan: &mut Plan, step: &Step) {
-    let mut chunks = 0;
-    for old in std::mem::take(&mut plan.steps) {
-        if matches!(old, Step::Chunk(_)) {
-            if chunks > 0 {
-                plan.steps.push_back(step.clone());
-            }
-            chunks += 1;
-        }
-        plan.steps.push_back(old);
-    }
-}
-
-fn rewrite_chunks(plan: &mut Plan, mut rewrite: impl FnMut(Bytes) -> Bytes) {
-    plan.headers.remove(CONTENT_LENGTH);
-    for step in &mut plan.steps {
-        if let Step::Chunk(bytes) | Step::Filler(bytes) = step {
-            *bytes = rewrite(std::mem::take(bytes));
-        }
-    }
-}
-
-fn accepts_gzip(asked: &HeaderMap) -> bool {
-    let mut values = asked.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    values.any(|value| value.split(',').any(|coding| coding.trim().to_ascii_lowercase().starts_with("gzip")))
-}
-
-fn compress(plan: &mut Plan) {
-    let mut gzip = Gzip::default();
-    rewrite_chunks(plan, |bytes| gzip.feed(&bytes));
-    plan.steps.push_back(Step::Filler(gzip.finish()));
-    plan.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_are_read_with_their_numbers() {
-        let read = |model| Behaviour::of_model(model).map(|behaviour| behaviour.0);
+        let read = |model: &str| Behaviour::of_model(model).map(|behaviour| behaviour.0);
         assert_eq!(read("openai/gpt-4o"), Ok(vec![]));
         assert_eq!(read("standin/gate+cut-after-12"), Ok(vec![Effect::Gate, Effect::CutAfter(12)]));
         assert_eq!(read("standin/error-429"), Ok(vec![Effect::Error(StatusCode::TOO_MANY_REQUESTS)]));

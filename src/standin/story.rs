@@ -31,26 +31,24 @@ const QUESTION_CHARS: usize = 80;
 
 /// The whole text about `asked`.
 pub(super) fn tell(asked: &Asked) -> String {
-    let mut text =
-        String::from("This is callsign's stand-in for OpenRouter. No model was asked, nothing was charged.\n");
+    let mut lines =
+        vec!["This is callsign's stand-in for OpenRouter. No model was asked, nothing was charged.".to_owned()];
     if let Some(question) = question(asked) {
-        text.push_str(&format!("You wrote: {}\n", cut(&question.replace(['\n', '\r'], " "), QUESTION_CHARS)));
+        lines.push(format!("You wrote: {}", cut(&question.replace(['\n', '\r'], " "), QUESTION_CHARS)));
     }
-    text.push_str(&format!("\nIdentifiers in the body that reached {}:\n", asked.path));
-    table(&mut text, identifiers(asked));
-    text.push_str("\nHeaders that reached it:\n");
-    table(&mut text, headers(asked.headers()));
-    text
+    lines.push(format!("\nIdentifiers in the body that reached {}:", asked.path));
+    lines.extend(table(&identifiers(asked)));
+    lines.push("\nHeaders that reached it:".to_owned());
+    lines.extend(table(&headers(asked.headers())));
+    lines.join("\n") + "\n"
 }
 
-fn table(text: &mut String, rows: Vec<(String, String)>) {
+fn table(rows: &[(String, String)]) -> Vec<String> {
     if rows.is_empty() {
-        text.push_str("  (none)\n");
+        return vec!["  (none)".to_owned()];
     }
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, value) in rows {
-        text.push_str(&format!("  {name:width$}  {}\n", cut(&value, SHOWN_CHARS)));
-    }
+    rows.iter().map(|(name, value)| format!("  {name:width$}  {}", cut(value, SHOWN_CHARS))).collect()
 }
 
 fn identifiers(asked: &Asked) -> Vec<(String, String)> {

@@ -15,20 +15,20 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::within;
 
 /// A complete answer in raw bytes: status line, `content-length`, body.
-pub fn answer(body: &str) -> Vec<u8> {
+pub(crate) fn answer(body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 /// The head of a chunked stream and then each piece as one HTTP chunk, without the end.
-pub fn chunks(pieces: &[&str]) -> Vec<u8> {
+pub(crate) fn chunks(pieces: &[&str]) -> Vec<u8> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk = |piece: &&str| format!("{:x}\r\n{piece}\r\n", piece.len());
     [head.to_owned()].into_iter().chain(pieces.iter().map(chunk)).collect::<String>().into_bytes()
 }
 
 /// An answer whose header block is of `size` bytes.
-pub fn oversized_head(size: usize) -> Vec<u8> {
+pub(crate) fn oversized_head(size: usize) -> Vec<u8> {
     let mut bytes = b"HTTP/1.1 200 OK\r\n".to_vec();
     let mut number = 0;
     while bytes.len() < size {
@@ -41,7 +41,7 @@ pub fn oversized_head(size: usize) -> Vec<u8> {
 
 /// When a connection is answered.
 #[derive(Clone, Copy, Debug)]
-pub enum When {
+pub(crate) enum When {
     /// As soon as it is open.
     Connected,
     /// When the blank line of the head has come.
@@ -54,7 +54,7 @@ pub enum When {
 
 /// What follows the last byte.
 #[derive(Clone, Copy, Debug)]
-pub enum Then {
+pub(crate) enum Then {
     /// An orderly close. What was written arrives.
     Close,
     /// A reset (`SO_LINGER` 0). The peer's system may throw away what it has not read yet.
@@ -65,7 +65,7 @@ pub enum Then {
 
 /// One broken upstream. Every connection is treated alike. Dropping it closes them all.
 #[derive(Debug)]
-pub struct Chaos {
+pub(crate) struct Chaos {
     address: SocketAddr,
     log: Arc<Log>,
     accepting: AbortHandle,
@@ -86,7 +86,7 @@ struct Counts {
 
 impl Chaos {
     /// Sends `bytes` at `when`, then does `then`.
-    pub async fn start(when: When, bytes: impl Into<Vec<u8>>, then: Then) -> Self {
+    pub(crate) async fn start(when: When, bytes: impl Into<Vec<u8>>, then: Then) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let log = Arc::new(Log::default());
@@ -96,47 +96,47 @@ impl Chaos {
     }
 
     /// Takes connections, reads them, and never answers.
-    pub async fn silent() -> Self {
+    pub(crate) async fn silent() -> Self {
         Self::start(When::Never, "", Then::Stall).await
     }
 
     /// The URL of a port at which nobody listens: it was bound and given up just now.
-    pub async fn refusing_url() -> String {
+    pub(crate) async fn refusing_url() -> String {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         format!("http://{}/api/v1", listener.local_addr().unwrap())
     }
 
     /// As `CALLSIGN_UPSTREAM_URL` wants it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/api/v1", self.address)
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// All bytes that have come, of all connections, in the order in which they came.
-    pub fn received(&self) -> Vec<u8> {
+    pub(crate) fn received(&self) -> Vec<u8> {
         self.log.received.lock().unwrap().clone()
     }
 
     /// How many connections were opened.
-    pub fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.log.counts.borrow().accepted
     }
 
     /// Waits until `count` connections were opened.
-    pub async fn wait_accepted(&self, count: usize) {
+    pub(crate) async fn wait_accepted(&self, count: usize) {
         self.wait("connections", |counts| counts.accepted >= count).await;
     }
 
     /// Waits until `count` bytes have come.
-    pub async fn wait_bytes(&self, count: usize) {
+    pub(crate) async fn wait_bytes(&self, count: usize) {
         self.wait("bytes", |counts| counts.bytes >= count).await;
     }
 
     /// Waits until the other side has closed or reset `count` connections.
-    pub async fn wait_left(&self, count: usize) {
+    pub(crate) async fn wait_left(&self, count: usize) {
         self.wait("the peer to leave", |counts| counts.left >= count).await;
     }
 

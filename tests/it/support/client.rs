@@ -17,39 +17,39 @@ use tokio::task::AbortHandle;
 use super::within;
 
 /// Headers in the order in which they are sent; a name may come twice.
-pub type Headers<'a> = &'a [(&'a str, &'a str)];
+pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
 
 type RequestBody = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
 /// An answer that has ended.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     /// All bytes that arrived.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// Why the body is not whole, if it is not.
-    pub cut: Option<String>,
+    pub(crate) cut: Option<String>,
 }
 
 impl Answer {
     /// The body as JSON; fails the test if it is none, or was cut.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         assert_eq!(self.cut, None, "{self:?}");
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// A header's first value, or the empty string.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The JSON of every `data:` line, without `[DONE]`.
-    pub fn events(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
         let text = self.text();
         let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
         data.map(|data| serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data}"))).collect()
@@ -58,9 +58,9 @@ impl Answer {
 
 /// An answer that is still coming. Dropping it closes the connection at once.
 #[derive(Debug)]
-pub struct Streaming {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
+pub(crate) struct Streaming {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     body: Incoming,
     connection: Connection,
 }
@@ -76,7 +76,7 @@ impl Drop for Connection {
 
 impl Streaming {
     /// The next bytes as they come: `None` at a clean end, an error where the stream was cut.
-    pub async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
         loop {
             match within("a frame", self.body.frame()).await? {
                 Ok(frame) if frame.is_data() => return frame.into_data().ok().map(Ok),
@@ -87,7 +87,7 @@ impl Streaming {
     }
 
     /// Reads until `wanted` has come, and gives all that came until then; fails the test if the stream ends before.
-    pub async fn until(&mut self, wanted: &str) -> Bytes {
+    pub(crate) async fn until(&mut self, wanted: &str) -> Bytes {
         let mut seen = BytesMut::new();
         while memchr::memmem::find(&seen, wanted.as_bytes()).is_none() {
             let bytes = self.next().await.unwrap_or_else(|| panic!("ended before {wanted:?}: {seen:?}"));
@@ -97,7 +97,7 @@ impl Streaming {
     }
 
     /// Reads to the end.
-    pub async fn finish(mut self) -> Answer {
+    pub(crate) async fn finish(mut self) -> Answer {
         let mut body = BytesMut::new();
         let mut cut = None;
         while let Some(frame) = self.next().await {
@@ -114,37 +114,37 @@ impl Streaming {
 }
 
 /// The other end of a body that a test writes piece by piece. Dropping it ends the body cleanly.
-pub struct Upload(mpsc::Sender<Bytes>);
+pub(crate) struct Upload(mpsc::Sender<Bytes>);
 
 impl Upload {
     /// Gives a piece to the connection; waits while the peer does not read. Fails if nobody wants more: see the answer.
-    pub async fn send(&self, piece: impl Into<Bytes>) -> Result<(), mpsc::error::SendError<Bytes>> {
+    pub(crate) async fn send(&self, piece: impl Into<Bytes>) -> Result<(), mpsc::error::SendError<Bytes>> {
         within("the peer to read", self.0.send(piece.into())).await
     }
 }
 
 /// GET.
-pub async fn get(url: &str, headers: Headers<'_>) -> Answer {
+pub(crate) async fn get(url: &str, headers: Headers<'_>) -> Answer {
     request(Method::GET, url, headers, "").await
 }
 
 /// POST with a body of known length. `content-type` is not added.
-pub async fn post(url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
+pub(crate) async fn post(url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
     request(Method::POST, url, headers, body).await
 }
 
 /// Any method; reads the answer to its end.
-pub async fn request(method: Method, url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
+pub(crate) async fn request(method: Method, url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
     open(method, url, headers, body).await.unwrap_or_else(|error| panic!("{url}: {error}")).finish().await
 }
 
 /// POST; gives the answer as soon as its head is there.
-pub async fn stream(url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Streaming {
+pub(crate) async fn stream(url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Streaming {
     open(Method::POST, url, headers, body).await.unwrap_or_else(|error| panic!("{url}: {error}"))
 }
 
 /// Any method; the error is what happened to the connection before the answer's head.
-pub async fn open(
+pub(crate) async fn open(
     method: Method,
     url: &str,
     headers: Headers<'_>,
@@ -155,7 +155,10 @@ pub async fn open(
 }
 
 /// POST with a chunked body that the test writes. The future gives the answer; poll it (or spawn it) while sending.
-pub fn upload(url: &str, headers: Headers<'_>) -> (Upload, impl Future<Output = Result<Streaming, hyper::Error>>) {
+pub(crate) fn upload(
+    url: &str,
+    headers: Headers<'_>,
+) -> (Upload, impl Future<Output = Result<Streaming, hyper::Error>> + use<>) {
     let (sender, receiver) = mpsc::channel(1);
     let frames = stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|bytes| (Ok(Frame::data(bytes)), receiver))
