@@ -2,8 +2,13 @@
 
 pub mod caller;
 pub mod endpoint;
+pub mod error;
 pub mod identifiers;
+pub mod observe;
+pub mod proxy;
+pub mod relay;
 pub mod rewrite;
 pub mod secret;
 pub mod server;
 pub mod standin;
+pub mod upstream;

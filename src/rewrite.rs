@@ -33,6 +33,7 @@
 
 mod decode;
 mod filter;
+pub mod headers;
 mod hold;
 mod names;
 mod output;
