@@ -1,0 +1,29 @@
+//! `callsign config`: the effective configuration with the source of each value; secrets are `***`.
+
+use std::io::{self, Write};
+
+use crate::config::{Loaded, printable};
+
+/// Prints one setting per line: name, value, source. What is not set comes as a comment with the variable that sets it.
+///
+/// # Errors
+/// Those of `out`.
+pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<_> = loaded
+        .effective
+        .iter()
+        .map(|row| (printable(&row.name), row.value.as_deref().map(printable), printable(&row.source)))
+        .collect();
+    let width = |text: &str| text.chars().count();
+    let name_width = rows.iter().map(|(name, ..)| width(name)).max().unwrap_or_default();
+    let value_width = rows.iter().filter_map(|(_, value, _)| value.as_deref().map(width)).max().unwrap_or_default();
+    // One long value must not push every source off the screen.
+    let value_width = value_width.min(40);
+    for (name, value, source) in rows {
+        match value {
+            Some(value) => writeln!(out, "{name:name_width$}  {value:value_width$}  {source}")?,
+            None => writeln!(out, "{name:name_width$}  {:value_width$}  not set ({source})", "-")?,
+        }
+    }
+    Ok(())
+}

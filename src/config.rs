@@ -1,0 +1,177 @@
+//! The configuration: defaults < TOML file < environment (contract, section 2).
+//!
+//! [`Config::load`] takes everything it reads as an argument ([`Sources`]); the library never looks at the process's
+//! environment. Every setting is found in one table ([`settings`]), parsed alone, and all problems are reported at once.
+//! [`Config`] is plain typed data; each concern's type says what its fields mean, in which unit, and what is refused.
+
+mod body;
+mod callers;
+#[cfg(test)]
+mod docs;
+mod effective;
+mod headers;
+mod identifiers;
+mod layers;
+mod ports;
+mod problem;
+mod process;
+mod reader;
+mod rules;
+pub mod settings;
+mod upstream;
+mod values;
+mod warnings;
+
+pub use body::{Bodies, PromptCacheKey};
+pub use callers::{APP_KEY_NAME, Callers, ClientSession, Grant, KeyEntry};
+pub use effective::Effective;
+pub use headers::Headers;
+pub use layers::{DEFAULTS_FILE, Sources};
+pub use ports::{AdminPort, DataPort, TlsFiles};
+pub use problem::{Problem, Problems, printable};
+pub use process::{Drain, Log, LogFormat};
+pub use upstream::Upstream;
+pub use values::MIN_KEY_BYTES;
+
+use crate::identifiers::Policy;
+use layers::Layers;
+use reader::Reader;
+
+/// Everything that the operator decided, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The port that apps connect to.
+    pub data: DataPort,
+    /// The operator's port.
+    pub admin: AdminPort,
+    /// Who is let in.
+    pub callers: Callers,
+    /// What is said about them.
+    pub identifiers: Policy,
+    /// What happens to bodies.
+    pub bodies: Bodies,
+    /// What happens to request headers.
+    pub headers: Headers,
+    /// Where requests go.
+    pub upstream: Upstream,
+    /// What happens after SIGTERM.
+    pub drain: Drain,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// A configuration that was read, and what is to be said about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What the operator most likely did not mean, one line each; for the start of `serve` and for `check`.
+    pub warnings: Vec<String>,
+    /// Every setting with its source, for `callsign config`.
+    pub effective: Vec<Effective>,
+}
+
+impl Config {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it. After [`Sources::serving`] that includes what [`Config::check_serving`] finds.
+    pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
+        let (mut problems, mut warnings) = (Problems::default(), Vec::new());
+        let layers = Layers::read(sources, &mut problems, &mut warnings);
+        let mut reader = Reader { layers: &layers, problems: &mut problems, warnings: &mut warnings };
+        let draft = Draft::read(&mut reader);
+        // What an unreadable file leaves out is not missing.
+        if layers.complete {
+            draft.check(&mut reader);
+            if sources.is_serving() {
+                rules::serving(draft.callers.as_ref(), draft.upstream.as_ref(), &mut problems);
+            }
+        }
+        problems.into_result_with(draft.finish()).map(|config| Loaded {
+            config,
+            warnings,
+            effective: effective::list(&layers),
+        })
+    }
+
+    /// Checks what only serving needs: somebody who could be let in, and the key for the upstream. `serve --demo` and
+    /// commands that answer from the configuration alone do without.
+    ///
+    /// # Errors
+    /// Which variables are missing.
+    pub fn check_serving(&self) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        rules::serving(Some(&self.callers), Some(&self.upstream), &mut problems);
+        problems.into_result_with(Some(()))
+    }
+}
+
+/// The concerns that could be read; `None` stands for recorded problems.
+struct Draft {
+    data: Option<DataPort>,
+    admin: Option<AdminPort>,
+    callers: Option<Callers>,
+    identifiers: Option<Policy>,
+    bodies: Option<Bodies>,
+    headers: Option<Headers>,
+    upstream: Option<Upstream>,
+    drain: Option<Drain>,
+    log: Option<Log>,
+}
+
+impl Draft {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            data: DataPort::read(reader),
+            admin: AdminPort::read(reader),
+            callers: Callers::read(reader),
+            identifiers: identifiers::read(reader),
+            bodies: Bodies::read(reader),
+            headers: Headers::read(reader),
+            upstream: Upstream::read(reader),
+            drain: Drain::read(reader),
+            log: Log::read(reader),
+        }
+    }
+
+    /// The rules across those concerns that could be read.
+    fn check(&self, reader: &mut Reader<'_>) {
+        if let (Some(data), Some(admin)) = (&self.data, &self.admin) {
+            rules::ports(data, admin, reader);
+            if let Some(upstream) = &self.upstream {
+                rules::no_loop(data, admin, upstream, reader);
+            }
+        }
+        if let (Some(headers), Some(callers)) = (&self.headers, &self.callers) {
+            headers.check_identity(callers, reader);
+        }
+        if let (Some(callers), Some(upstream)) = (&self.callers, &self.upstream) {
+            warnings::about_keys(callers, upstream, reader);
+        }
+        if let Some(policy) = &self.identifiers {
+            warnings::about_formats(policy, reader);
+            warnings::about_metadata(policy, self.callers.as_ref(), reader);
+            if let Some(callers) = &self.callers {
+                warnings::about_sources(policy, callers, reader);
+            }
+        }
+    }
+
+    fn finish(self) -> Option<Config> {
+        Some(Config {
+            data: self.data?,
+            admin: self.admin?,
+            callers: self.callers?,
+            identifiers: self.identifiers?,
+            bodies: self.bodies?,
+            headers: self.headers?,
+            upstream: self.upstream?,
+            drain: self.drain?,
+            log: self.log?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

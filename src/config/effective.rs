@@ -1,0 +1,60 @@
+//! The configuration as it came out, for `callsign config`: every value with its source, secrets as `***`.
+
+use super::layers::{Found, Layers};
+use super::settings::{self, Setting};
+
+/// What stands for a secret's value.
+const HIDDEN: &str = "***";
+
+/// One setting as it came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// The TOML path, or the variable of a setting that has none.
+    pub name: String,
+    /// The value, `***` for a secret; `None` when it is not set and has no default.
+    pub value: Option<String>,
+    /// `default`, `env NAME` or `file:line`; for what is not set, the variable that would set it.
+    pub source: String,
+}
+
+/// Every setting in the order of the documentation, with the entries of lists and tables where they belong.
+pub(super) fn list(layers: &Layers) -> Vec<Effective> {
+    let mut list = Vec::new();
+    let mut expanded: Vec<&str> = Vec::new();
+    for setting in settings::all() {
+        let Some(table) = setting.is_pattern().then(|| setting.id().split(['.', '[']).next().unwrap_or_default())
+        else {
+            list.push(plain(setting, layers.get(setting.id())));
+            continue;
+        };
+        if !expanded.contains(&table) {
+            expanded.push(table);
+            expand(layers, table, table, &mut list);
+        }
+    }
+    list
+}
+
+fn plain(setting: &Setting, found: Option<Found>) -> Effective {
+    let name = setting.id().to_owned();
+    match found {
+        Some(found) => {
+            let value = if setting.secret { HIDDEN.to_owned() } else { found.text.replace('\n', ", ") };
+            Effective { name, value: Some(value), source: found.source }
+        }
+        None => Effective { name, value: None, source: setting.name().to_owned() },
+    }
+}
+
+/// The leaves below `path`; entries of a list of tables are shown by number.
+fn expand(layers: &Layers, path: &str, shown: &str, list: &mut Vec<Effective>) {
+    for (name, found) in layers.values(path) {
+        let value = found.text.replace('\n', ", ");
+        list.push(Effective { name: format!("{shown}.{name}"), value: Some(value), source: found.source });
+    }
+    let entries = settings::by_id(&format!("{path}[].name")).is_some();
+    for (index, name) in layers.tables(path).iter().enumerate() {
+        let shown = if entries { format!("{shown}[{index}]") } else { format!("{shown}.{name}") };
+        expand(layers, &format!("{path}.{name}"), &shown, list);
+    }
+}

@@ -1,0 +1,121 @@
+//! Valves, formats, limits and static metadata: the parts of [`Policy`].
+
+use super::layers::Found;
+use super::reader::Reader;
+use super::values;
+use crate::identifiers::format::Format;
+use crate::identifiers::limit::{DEFAULT_MAX_ID_CHARS, HIGHEST_MAX_ID_CHARS, fits};
+use crate::identifiers::missing::MissingUser;
+use crate::identifiers::secret::IdSecret;
+use crate::identifiers::valve::Valves;
+use crate::identifiers::{Formats, Policy};
+use crate::secret::Secret;
+
+/// The names that the ids themselves have in `metadata`.
+const RESERVED_METADATA: [&str; 4] = ["user_id", "session_id", "chat_id", "message_id"];
+
+/// Each format with its valve: setting of the format, setting of the valve.
+pub(super) const VALVE_OF_FORMAT: [(&str, &str); 5] = [
+    ("formats.user", "valves.send_end_user_id"),
+    ("formats.session", "valves.send_session_id"),
+    ("formats.chat", "valves.send_chat_id"),
+    ("formats.message", "valves.send_message_id"),
+    ("formats.cache_session", "valves.send_cache_session_id"),
+];
+
+/// The formats that a policy holds with whether their valve is on, in the order of [`VALVE_OF_FORMAT`].
+pub(super) fn formats(policy: &Policy) -> [(&Format, bool); 5] {
+    [
+        (&policy.formats.user, policy.valves.user),
+        (&policy.formats.session, policy.valves.session),
+        (&policy.formats.chat, policy.valves.chat),
+        (&policy.formats.message, policy.valves.message),
+        (&policy.formats.cache_session, policy.valves.cache_session),
+    ]
+}
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Policy> {
+    let valves = read_valves(reader);
+    let formats = read_formats(reader);
+    let max_id_chars = reader
+        .required("max_id_chars", values::number(1, HIGHEST_MAX_ID_CHARS as u64))
+        .map(|number| usize::try_from(number).unwrap_or(DEFAULT_MAX_ID_CHARS));
+    let missing_user = reader.required("missing_user", |text| {
+        MissingUser::parse(text).ok_or("takes omit, reject, or shared:ID with an id behind the colon")
+    });
+    let metadata = read_metadata(reader, "metadata", "metadata");
+    let secret = reader.optional("id_secret", |text| IdSecret::new(&Secret::new(text)));
+    let policy = Policy {
+        valves: valves?,
+        formats: formats?,
+        max_id_chars: max_id_chars?,
+        missing_user: missing_user?,
+        metadata: metadata?,
+        secret: secret?,
+    };
+    check(&policy, reader).then_some(policy)
+}
+
+fn read_valves(reader: &mut Reader<'_>) -> Option<Valves> {
+    let user = reader.required("valves.send_end_user_id", values::switch);
+    let session = reader.required("valves.send_session_id", values::switch);
+    let chat = reader.required("valves.send_chat_id", values::switch);
+    let message = reader.required("valves.send_message_id", values::switch);
+    let cache_session = reader.required("valves.send_cache_session_id", values::switch);
+    let trace = reader.required("valves.send_trace", values::switch);
+    Some(Valves {
+        user: user?,
+        session: session?,
+        chat: chat?,
+        message: message?,
+        cache_session: cache_session?,
+        trace: trace?,
+    })
+}
+
+fn read_formats(reader: &mut Reader<'_>) -> Option<Formats> {
+    let user = reader.required("formats.user", Format::parse);
+    let session = reader.required("formats.session", Format::parse);
+    let chat = reader.required("formats.chat", Format::parse);
+    let message = reader.required("formats.message", Format::parse);
+    let cache_session = reader.required("formats.cache_session", Format::parse);
+    Some(Formats { user: user?, session: session?, chat: chat?, message: message?, cache_session: cache_session? })
+}
+
+/// Static pairs below `path`, in order of name; `label` names the table in problems.
+pub(super) fn read_metadata(reader: &mut Reader<'_>, path: &str, label: &str) -> Option<Vec<(String, String)>> {
+    let mut pairs = Some(Vec::new());
+    for (name, Found { text, source, .. }) in reader.layers.values(path) {
+        if RESERVED_METADATA.contains(&name.as_str()) {
+            let message = "is reserved for the caller's own id; choose another name";
+            reader.problems.push(format!("{source}: {label}.{name}"), message);
+            pairs = None;
+        }
+        pairs.iter_mut().for_each(|pairs| pairs.push((name.clone(), text.clone())));
+    }
+    pairs
+}
+
+/// The rules among these settings.
+fn check(policy: &Policy, reader: &mut Reader<'_>) -> bool {
+    let mut good = true;
+    for ((format, on), (id, valve)) in formats(policy).into_iter().zip(VALVE_OF_FORMAT) {
+        if on && format.needs_secret() && policy.secret.is_none() {
+            let (place, valve) = (reader.place(id), reader.place(valve));
+            let message = format!(
+                "is not set, but {place} uses hmac or seal and its valve is on ({valve}); set it (try: openssl rand \
+                 -hex 32) or use sha256 in that format"
+            );
+            reader.problems.push("CALLSIGN_ID_SECRET", message);
+            good = false;
+        }
+    }
+    if let MissingUser::Shared(id) = &policy.missing_user
+        && !fits(id, policy.max_id_chars)
+    {
+        let place = reader.place("missing_user");
+        reader.problems.push(place, "shares an id longer than CALLSIGN_MAX_ID_CHARS, which would never be sent");
+        good = false;
+    }
+    good
+}

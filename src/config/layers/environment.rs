@@ -1,0 +1,144 @@
+//! The environment as a layer: known names, `_FILE` forms, aliases, misspelt names, and what Kubernetes injects.
+
+use std::ffi::OsString;
+
+use super::{Entry, Layer, hint, read_secret_file, split_list, stored_path};
+use crate::config::problem::Problems;
+use crate::config::settings::{self, Known, Setting};
+use crate::config::values::switch;
+
+/// What the environment says.
+pub(super) struct Environment {
+    /// Values of settings, in order of name.
+    pub(super) entries: Vec<Entry>,
+    /// Values that stand for other settings.
+    pub(super) aliases: Vec<Alias>,
+}
+
+/// A shorthand, already written out.
+pub(super) struct Alias {
+    /// The shorthand's variable.
+    pub(super) variable: &'static str,
+    /// What it stands for.
+    pub(super) stands_for: &'static Setting,
+    /// The value of that.
+    pub(super) text: String,
+}
+
+impl Alias {
+    /// Whether `text`, said of the setting itself, means the same.
+    pub(super) fn agrees_with(&self, text: &str) -> bool {
+        text == self.text || switch(text).is_ok_and(|value| switch(&self.text) == Ok(value))
+    }
+}
+
+/// Reads all variables that are callsign's; others are nobody's business here.
+pub(super) fn read(
+    variables: &[(OsString, OsString)],
+    problems: &mut Problems,
+    warnings: &mut Vec<String>,
+) -> Environment {
+    let mut variables: Vec<_> = variables
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_str()?, value)))
+        .filter(|(_, v)| !v.is_empty())
+        .collect();
+    variables.sort_unstable();
+    let mut entries: Vec<Entry> = Vec::new();
+    for (name, value) in variables {
+        let Some(known) = settings::by_variable(name) else {
+            unknown(name, &value.to_string_lossy(), problems, warnings);
+            continue;
+        };
+        let place = format!("env {name}");
+        let Some(text) = value.to_str() else {
+            problems.push(place, "is not UTF-8");
+            continue;
+        };
+        let (setting, text) = match known {
+            Known::Value(setting) => (setting, Ok(text.to_owned())),
+            Known::File(setting) => (setting, read_secret_file(text)),
+        };
+        match text {
+            Err(message) => problems.push(place, message),
+            Ok(text) => {
+                let path = stored_path(setting);
+                // Sorted, so that NAME comes before NAME_FILE.
+                if entries.iter().any(|entry| entry.path == path) {
+                    problems.push(&place, format!("and {} are both set; keep one", setting.name()));
+                }
+                let text = if setting.list { split_list(&text) } else { text };
+                entries.push(Entry { layer: Layer::Environment, source: place, path, text });
+            }
+        }
+    }
+    let aliases = aliases(&entries, problems);
+    Environment { entries, aliases }
+}
+
+fn aliases(entries: &[Entry], problems: &mut Problems) -> Vec<Alias> {
+    let mut aliases: Vec<Alias> = Vec::new();
+    let mut alias = |variable: &'static str, stands_for: &str, text: String, problems: &mut Problems| {
+        let Some(stands_for) = settings::by_id(stands_for) else { return };
+        match aliases.iter().find(|other| other.stands_for == stands_for) {
+            Some(other) => problems.push(
+                format!("env {variable}"),
+                format!("stands for {}, and so does {}; keep one", stands_for.name(), other.variable),
+            ),
+            None => aliases.push(Alias { variable, stands_for, text }),
+        }
+    };
+    let value = |variable: &str| entries.iter().find(|entry| entry.path == [variable]).map(|entry| entry.text.clone());
+    let literal = |variable: &'static str, problems: &mut Problems| {
+        let text = value(variable)?;
+        if text.contains(['{', '}']) {
+            problems.push(format!("env {variable}"), "has a brace; it is literal text, write a format instead");
+            return None;
+        }
+        Some(text)
+    };
+    if let Some(text) = value("OPENROUTER_USER_TRACKING") {
+        alias("OPENROUTER_USER_TRACKING", "valves.send_end_user_id", text, problems);
+    }
+    if let Some(prefix) = literal("OPENROUTER_USER_PREFIX", problems) {
+        alias("OPENROUTER_USER_PREFIX", "formats.user", format!("{prefix}_{{user}}"), problems);
+    }
+    if let Some(client) = literal("OPENROUTER_EXTERNAL_USER", problems) {
+        let variable = "OPENROUTER_EXTERNAL_USER";
+        alias(variable, "formats.user", format!("{client}_user_{{sha256:8 user}}"), problems);
+        alias(variable, "missing_user", format!("shared:{client}"), problems);
+    }
+    aliases
+}
+
+fn unknown(name: &str, value: &str, problems: &mut Problems, warnings: &mut Vec<String>) {
+    if let Some(meant) = hint::near_miss(name) {
+        warnings.push(format!("env {name}: is no setting; did you mean {meant}?"));
+    }
+    if !name.starts_with("CALLSIGN_") {
+        return;
+    }
+    if !is_from_kubernetes(name, value) {
+        problems.push(format!("env {name}"), format!("is no setting; the nearest one is {}", hint::variable(name)));
+    } else if name == "CALLSIGN_PORT" && !value.contains("://") {
+        warnings.push("env CALLSIGN_PORT: is ignored, as Kubernetes sets it; use CALLSIGN_LISTEN".to_owned());
+    }
+}
+
+/// Whether Kubernetes injects this name for a Service called callsign, or for one whose name begins with that, as
+/// callsign-admin (Kubernetes docs, "Accessing the Service": `{SVC}_SERVICE_HOST`, `{SVC}_SERVICE_PORT[_NAME]`, and the
+/// older Docker links `{SVC}_PORT[_N_PROTOCOL[_PROTO|_PORT|_ADDR]]`).
+fn is_from_kubernetes(name: &str, value: &str) -> bool {
+    let service = name.strip_prefix("CALLSIGN").unwrap_or_default();
+    if service.ends_with("_SERVICE_HOST") || service.contains("_SERVICE_PORT") || service == "_PORT" {
+        return true;
+    }
+    if service.ends_with("_PORT") && value.contains("://") {
+        return true;
+    }
+    let mut rest = service.split("_PORT_").skip(1).flat_map(|rest| rest.split('_'));
+    rest.next().is_some_and(|port| port.parse::<u16>().is_ok())
+        && rest.next().is_some_and(|protocol| ["TCP", "UDP", "SCTP"].contains(&protocol))
+        && rest.next().is_none_or(|what| ["PROTO", "PORT", "ADDR"].contains(&what))
+        && rest.next().is_none()
+}

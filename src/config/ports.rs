@@ -1,0 +1,120 @@
+//! The two ports: where callsign listens, TLS, and who may call from a browser.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use http::{HeaderValue, Uri};
+
+use super::reader::Reader;
+use super::values;
+use crate::secret::Secret;
+
+/// The port that apps connect to.
+#[derive(Clone, Debug)]
+pub struct DataPort {
+    /// `CALLSIGN_LISTEN`; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// `CALLSIGN_TLS_CERT` and `CALLSIGN_TLS_KEY`; plain HTTP without.
+    pub tls: Option<TlsFiles>,
+    /// `CALLSIGN_CORS_ORIGINS`, each as a browser sends it in `Origin`; without one there is no CORS at all.
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+/// Where certificate and key stand. The files are read, and read again when they change, by the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM, the chain with the own certificate first.
+    pub cert: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+}
+
+/// The operator's port.
+#[derive(Clone, Debug)]
+pub struct AdminPort {
+    /// `CALLSIGN_ADMIN_LISTEN`; `None` for `off`.
+    pub listen: Option<SocketAddr>,
+    /// `CALLSIGN_ADMIN_TOKEN`; without it only health and metrics answer.
+    pub token: Option<Secret>,
+}
+
+impl DataPort {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let listen = reader.required("listen", address);
+        let cert = reader.optional("tls_cert", values::path);
+        let key = reader.optional("tls_key", values::path);
+        let cors_origins = reader.list("cors_origins", "cors_origins", origin);
+        let tls = match (cert?, key?) {
+            (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+            (None, None) => None,
+            (Some(_), None) => {
+                reader.problems.push(reader.place("tls_cert"), "has no key beside it; set CALLSIGN_TLS_KEY too");
+                return None;
+            }
+            (None, Some(_)) => {
+                let place = reader.place("tls_key");
+                reader.problems.push(place, "has no certificate beside it; set CALLSIGN_TLS_CERT too");
+                return None;
+            }
+        };
+        Some(Self { listen: listen?, tls, cors_origins: cors_origins? })
+    }
+}
+
+impl AdminPort {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let listen = reader.required("admin_listen", |text| match text {
+            "off" => Ok(None),
+            _ => address(text).map(Some).map_err(|message| format!("{message}, or off")),
+        });
+        let token = reader.optional("admin_token", values::key);
+        Some(Self { listen: listen?, token: token? })
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "takes an IP address and a port, as 127.0.0.1:8484 or [::1]:8484")
+}
+
+/// An origin in the one spelling in which browsers send it (RFC 6454, section 6.2).
+fn origin(text: &str) -> Result<HeaderValue, &'static str> {
+    const MESSAGE: &str = "is no origin; write scheme, host and port (unless it is the default one) in lower case, as \
+                           https://chat.example";
+    let uri: Uri = text.parse().map_err(|_| MESSAGE)?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(MESSAGE) };
+    let default_port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return Err(MESSAGE),
+    };
+    let plain = format!("{scheme}://{authority}") == text
+        && text.bytes().all(|byte| !byte.is_ascii_uppercase() && byte != b'@')
+        && authority.port_u16() != Some(default_port);
+    HeaderValue::from_str(text).ok().filter(|_| plain).ok_or(MESSAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_spelled_as_browsers_send_it() {
+        for text in ["https://chat.example", "http://localhost:3000", "https://[::1]:8443"] {
+            assert!(origin(text).is_ok(), "{text}");
+        }
+        for text in [
+            "*",
+            "null",
+            "chat.example",
+            "https://chat.example/",
+            "https://Chat.example",
+            "HTTPS://chat.example",
+            "https://chat.example:443",
+            "https://me@chat.example",
+            "https://chat.example?x",
+            "ftp://chat.example",
+        ] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! How the process ends and what it logs.
+
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use super::reader::Reader;
+use super::values;
+
+/// What happens after SIGTERM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// `CALLSIGN_DRAIN_SECONDS`: when running responses are cut, counted from the signal.
+    pub total: Duration,
+    /// `CALLSIGN_DRAIN_DELAY_SECONDS`: until when new connections are taken, counted from the signal.
+    pub delay: Duration,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// `CALLSIGN_LOG`, a valid filter of `tracing-subscriber`.
+    pub filter: String,
+    /// `CALLSIGN_LOG_FORMAT`.
+    pub format: LogFormat,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Drain {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let total = reader.required("drain_seconds", values::seconds(0));
+        let delay = reader.required("drain_delay_seconds", values::seconds(0));
+        let (total, delay) = (total?, delay?);
+        if delay > total {
+            let place = reader.place("drain_delay_seconds");
+            reader.problems.push(place, "is more than CALLSIGN_DRAIN_SECONDS, within which everything ends; lower it");
+            return None;
+        }
+        Some(Self { total, delay })
+    }
+}
+
+impl Log {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let filter = reader.required("log", |text| match EnvFilter::try_new(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(_) => Err("is no filter; write a level as info, or levels by module as warn,callsign=debug"),
+        });
+        let format =
+            reader.required("log_format", values::choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]));
+        Some(Self { filter: filter?, format: format? })
+    }
+}

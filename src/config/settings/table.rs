@@ -1,0 +1,338 @@
+//! The rows of the table. Text only: what a value means is decided in the file of its concern.
+//!
+//! Settings at the top level of the TOML file come before those in its tables, as TOML wants them in a file.
+
+use super::{Section, Setting};
+
+/// Every setting under its heading.
+pub static SECTIONS: &[Section] = &[
+    Section { title: "Ports", intro: "", settings: PORTS },
+    Section {
+        title: "Callers",
+        intro: "Who is let in. At least one of these, or a `[[keys]]` entry, is needed. Keys have at least 16 bytes; \
+                `callsign key new` makes one.",
+        settings: CALLERS,
+    },
+    Section {
+        title: "Identifiers",
+        intro: "What is said about a caller. See also the valves and the formats below.",
+        settings: IDENTIFIERS,
+    },
+    Section { title: "Bodies", intro: "", settings: BODIES },
+    Section { title: "Shutdown and logs", intro: "", settings: PROCESS },
+    Section { title: "Upstream", intro: "Where requests go.", settings: UPSTREAM },
+    Section {
+        title: "Valves",
+        intro: "Each lets one identifier of the caller out; all are off unless you open them. With all valves off \
+                callsign is a scrubber: whatever the client says about itself is removed and nothing is written.",
+        settings: VALVES,
+    },
+    Section {
+        title: "Formats",
+        intro: "How each identifier is written: literal text with `{user}`, `{session}`, `{chat}`, `{message}` or \
+                `{tenant}` in it; `{sha256:16 user}` and `{hmac:32 user}` write that many hexadecimal digits of a hash \
+                (8 to 64, all 64 without a number), `{seal user}` an opaque text that you alone can turn back. Several \
+                fields, `{hmac user chat}`, are hashed together. A format whose field is absent yields nothing.",
+        settings: FORMATS,
+    },
+    Section {
+        title: "Aliases",
+        intro: "Shorthands that other write-ups know. An alias together with the setting that it stands for is an \
+                error if they differ; so are two aliases for one setting.",
+        settings: ALIASES,
+    },
+    Section { title: "Static metadata", intro: "", settings: METADATA },
+    Section { title: "Headers", intro: "", settings: HEADERS },
+    Section { title: "Further body members", intro: "", settings: BODY },
+    Section {
+        title: "Keys in the file",
+        intro: "`[[keys]]`, once per key. The file holds only a key's SHA-256, so it opens nothing by itself. \
+                `callsign key new` prints such an entry.",
+        settings: KEYS,
+    },
+    Section {
+        title: "Presets of your own",
+        intro: "`[presets.NAME]`: which headers an app's identity arrives in, for apps that no built-in preset fits.",
+        settings: PRESETS,
+    },
+];
+
+const PORTS: &[Setting] = &[
+    Setting::both("CALLSIGN_LISTEN", "listen", "Address of the data port, where the apps connect.")
+        .default("127.0.0.1:8484"),
+    Setting::both(
+        "CALLSIGN_ADMIN_LISTEN",
+        "admin_listen",
+        "Address of the admin port: health and metrics. `off` opens none.",
+    )
+    .default("127.0.0.1:8485"),
+    Setting::both(
+        "CALLSIGN_ADMIN_TOKEN",
+        "admin_token",
+        "Bearer token of the admin port, at least 16 bytes. Without it only `/healthz`, `/readyz` and `/metrics` answer \
+         there; those never need it.",
+    )
+    .secret(),
+    Setting::both("CALLSIGN_TLS_CERT", "tls_cert", "PEM file with the certificate chain of the data port.")
+        .example("\"/etc/callsign/tls.crt\""),
+    Setting::both("CALLSIGN_TLS_KEY", "tls_key", "PEM file with its private key; needed with the certificate.")
+        .example("\"/etc/callsign/tls.key\""),
+    Setting::both(
+        "CALLSIGN_CORS_ORIGINS",
+        "cors_origins",
+        "Origins whose pages may call from a browser, each as `https://chat.example`.",
+    )
+    .list()
+    .example("[\"https://chat.example\"]"),
+];
+
+const CALLERS: &[Setting] = &[
+    Setting::both(
+        "CALLSIGN_USER_KEYS",
+        "user_keys",
+        "Personal keys, `alice=KEY,bob=KEY` (comma or line break between them): each stands for one user id.",
+    )
+    .secret(),
+    Setting::both(
+        "CALLSIGN_APP_KEY",
+        "app_key",
+        "The key of one app, whose requests name their users in the preset's headers.",
+    )
+    .secret(),
+    Setting::both(
+        "CALLSIGN_PRESET",
+        "preset",
+        "Which headers those are: `generic`, `openwebui`, `librechat`, `oauth2-proxy`, `authentik`, or a preset of your \
+         own. Also for pass-through.",
+    )
+    .default("generic"),
+    Setting::both(
+        "CALLSIGN_PASSTHROUGH",
+        "passthrough",
+        "A bearer that is no known key and starts with `sk-or-` goes upstream as the credential; its requests name \
+         their users in the preset's headers.",
+    )
+    .default("false"),
+    Setting::both(
+        "CALLSIGN_CLIENT_SESSION",
+        "client_session",
+        "A session that the client itself sends in a header: `drop`, or `bind` (used, hashed together with the caller, \
+         when the preset brings none). A session in the body is always removed.",
+    )
+    .default("drop"),
+];
+
+const IDENTIFIERS: &[Setting] = &[
+    Setting::both(
+        "CALLSIGN_MISSING_USER",
+        "missing_user",
+        "What happens to a caller without a user id: `omit`, `reject` (403; also for an id over the limit), or \
+         `shared:ID` (that id is sent literally for all of them).",
+    )
+    .default("omit"),
+    Setting::both(
+        "CALLSIGN_ID_SECRET",
+        "id_secret",
+        "Key of `hmac` and `seal` in formats, and of bindings; at least 16 bytes. Needed when a format whose valve is \
+         on uses one of them.",
+    )
+    .secret(),
+    Setting::both(
+        "CALLSIGN_MAX_ID_CHARS",
+        "max_id_chars",
+        "Limit of `user`, `session_id` and `safety_identifier`, 1 to 256. A longer identifier is omitted, never cut.",
+    )
+    .default("128")
+    .unit("UTF-16 code units"),
+];
+
+const BODIES: &[Setting] = &[
+    Setting::both("CALLSIGN_MAX_BODY_BYTES", "max_body_bytes", "A larger request body is answered with 413.")
+        .default("104857600")
+        .unit("bytes"),
+    Setting::both(
+        "CALLSIGN_HOLD_BODY_BYTES",
+        "hold_body_bytes",
+        "Bodies up to this size are held and checked before the upstream is dialled; 0 streams all of them.",
+    )
+    .default("262144")
+    .unit("bytes"),
+    Setting::both(
+        "CALLSIGN_HOLD_TOTAL_BYTES",
+        "hold_total_bytes",
+        "All held bodies together; what goes beyond is streamed. 0 streams all of them.",
+    )
+    .default("8388608")
+    .unit("bytes"),
+    Setting::both(
+        "CALLSIGN_PROMPT_CACHE_KEY",
+        "prompt_cache_key",
+        "A client's `prompt_cache_key`: `bind` (hashed together with the caller), `drop` or `keep`.",
+    )
+    .default("bind"),
+    Setting::both(
+        "CALLSIGN_REDACT_ACCOUNT",
+        "redact_account",
+        "Blank the operator's own `user_id` in the upstream's error bodies.",
+    )
+    .default("false"),
+];
+
+const PROCESS: &[Setting] = &[
+    Setting::both(
+        "CALLSIGN_DRAIN_SECONDS",
+        "drain_seconds",
+        "How long running responses may go on after SIGTERM. A second signal stops at once.",
+    )
+    .default("25")
+    .unit("seconds"),
+    Setting::both(
+        "CALLSIGN_DRAIN_DELAY_SECONDS",
+        "drain_delay_seconds",
+        "How long new connections are still taken after SIGTERM, while `/readyz` already answers 503; counts towards \
+         the time above.",
+    )
+    .default("0")
+    .unit("seconds"),
+    Setting::both("CALLSIGN_LOG", "log", "What is logged, as a `tracing` filter: `info`, `warn,callsign=debug`.")
+        .default("info"),
+    Setting::both("CALLSIGN_LOG_FORMAT", "log_format", "`text` or `json`.").default("text"),
+    Setting::variable("CALLSIGN_CONFIG", "Path of the TOML file; the same as `--config`, which wins."),
+];
+
+const UPSTREAM: &[Setting] = &[
+    Setting::both("OPENROUTER_API_KEY", "upstream.api_key", "The operator's OpenRouter key, sent upstream.").secret(),
+    Setting::both(
+        "CALLSIGN_UPSTREAM_URL",
+        "upstream.url",
+        "Base URL of the upstream, http or https, without credentials, query or fragment.",
+    )
+    .default("https://openrouter.ai/api/v1"),
+    Setting::toml("upstream.connect_timeout_seconds", "How long a connection may take, TLS included.")
+        .default("10")
+        .unit("seconds"),
+    Setting::toml(
+        "upstream.first_byte_timeout_seconds",
+        "How long the upstream may take until its response begins; a model may think for minutes.",
+    )
+    .default("600")
+    .unit("seconds"),
+    Setting::toml(
+        "upstream.idle_timeout_seconds",
+        "How long the upstream may be silent within a response, while it is being read; keep-alive comments count as \
+         bytes.",
+    )
+    .default("300")
+    .unit("seconds"),
+    Setting::toml(
+        "upstream.http2",
+        "Offer HTTP/2 to the upstream. One connection then carries all requests, and queues them at the upstream's \
+         limit of streams.",
+    )
+    .default("false"),
+];
+
+const VALVES: &[Setting] = &[
+    Setting::both(
+        "SEND_END_USER_ID",
+        "valves.send_end_user_id",
+        "`user` and `metadata.user_id`; also `safety_identifier` on responses.",
+    )
+    .default("false"),
+    Setting::both("SEND_SESSION_ID", "valves.send_session_id", "`session_id` and `metadata.session_id`.")
+        .default("false"),
+    Setting::both("SEND_CHAT_ID", "valves.send_chat_id", "`metadata.chat_id`.").default("false"),
+    Setting::both(
+        "SEND_MESSAGE_ID",
+        "valves.send_message_id",
+        "`metadata.message_id`. An id per message makes every request differ, which defeats OpenRouter's response \
+         cache.",
+    )
+    .default("false"),
+    Setting::both(
+        "SEND_CACHE_SESSION_ID",
+        "valves.send_cache_session_id",
+        "The top-level `session_id`, by which OpenRouter keeps a conversation at one provider, comes from the \
+         cache-session format instead; `metadata.session_id` stays with `SEND_SESSION_ID`.",
+    )
+    .default("false"),
+    Setting::both(
+        "SEND_TRACE",
+        "valves.send_trace",
+        "`trace` repeats the full metadata, so that the ids reach your Broadcast destinations.",
+    )
+    .default("false"),
+];
+
+const FORMATS: &[Setting] = &[
+    Setting::both("USER_ID_FORMAT", "formats.user", "The user id.").default("{user}"),
+    Setting::both("SESSION_ID_FORMAT", "formats.session", "The session id.").default("{session}"),
+    Setting::both("CHAT_ID_FORMAT", "formats.chat", "The chat id.").default("{chat}"),
+    Setting::both("MESSAGE_ID_FORMAT", "formats.message", "The message id.").default("{message}"),
+    Setting::both("CACHE_SESSION_ID_FORMAT", "formats.cache_session", "The cache session.").default("{hmac user chat}"),
+];
+
+const ALIASES: &[Setting] = &[
+    Setting::variable("OPENROUTER_USER_TRACKING", "Stands for `SEND_END_USER_ID`."),
+    Setting::variable("OPENROUTER_USER_PREFIX", "`p` stands for `USER_ID_FORMAT=p_{user}`."),
+    Setting::variable(
+        "OPENROUTER_EXTERNAL_USER",
+        "`p` stands for `USER_ID_FORMAT=p_user_{sha256:8 user}` and `CALLSIGN_MISSING_USER=shared:p`.",
+    ),
+];
+
+const METADATA: &[Setting] = &[Setting::toml(
+    "metadata.*",
+    "A pair that every request's `metadata` carries. At most 16 pairs with the ids, names up to 64 characters without \
+     brackets, values up to 512; `user_id`, `session_id`, `chat_id` and `message_id` are reserved.",
+)
+.example("\"eu-1\"")];
+
+const HEADERS: &[Setting] = &[
+    Setting::toml(
+        "headers.forward",
+        "Further request headers to pass on. Framing, hop-by-hop, credential, identity, session and forwarded names \
+         are refused.",
+    )
+    .list()
+    .example("[\"x-my-header\"]"),
+    Setting::toml("headers.http_referer", "Your app's URL for OpenRouter's rankings; wins over the client's.")
+        .example("\"https://acme.example\""),
+    Setting::toml("headers.x_openrouter_title", "Your app's name there; wins over the client's.")
+        .example("\"Acme Chat\""),
+];
+
+const BODY: &[Setting] = &[Setting::toml(
+    "body.remove",
+    "Further top-level members to remove from request bodies, should a new identifier appear before the next release.",
+)
+.list()
+.example("[\"some_new_id_field\"]")];
+
+const KEYS: &[Setting] = &[
+    Setting::toml("keys[].name", "What logs and bindings call the key. No two entries share one.")
+        .example("\"alice-laptop\""),
+    Setting::toml("keys[].sha256", "SHA-256 of the key, 64 hexadecimal digits (`printf %s \"$KEY\" | sha256sum`).")
+        .example("\"0000000000000000000000000000000000000000000000000000000000000000\""),
+    Setting::toml("keys[].user", "The user id that a personal key stands for. Either this or a preset.")
+        .example("\"alice\""),
+    Setting::toml("keys[].preset", "The preset whose headers name the users of an app's key.").example("\"openwebui\""),
+    Setting::toml("keys[].metadata.*", "A pair that this key's requests carry in `metadata`; wins over `[metadata]`.")
+        .example("\"openwebui\""),
+    Setting::toml("keys[].expires", "From this moment on the key is refused, `2027-01-01T00:00:00Z`.")
+        .example("2027-01-01T00:00:00Z"),
+    Setting::toml("keys[].disabled", "Refuse the key; it is not passed through either.").example("false"),
+    Setting::toml("keys[].bring.chat", "A header in which this key's requests may name their chat.")
+        .example("\"X-Chat-Id\""),
+    Setting::toml("keys[].bring.message", "A header in which they may name their message.").example("\"X-Message-Id\""),
+    Setting::toml("keys[].from", "Networks from which the key is accepted; from elsewhere it is refused.")
+        .list()
+        .example("[\"10.0.0.0/8\"]"),
+];
+
+const PRESETS: &[Setting] = &[
+    Setting::toml("presets.*.user", "The header with the user id; every preset names one.").example("\"X-House-User\""),
+    Setting::toml("presets.*.session", "The header with the session.").example("\"X-House-Session\""),
+    Setting::toml("presets.*.chat", "The header with the chat.").example("\"X-House-Chat\""),
+    Setting::toml("presets.*.message", "The header with the message.").example("\"X-House-Message\""),
+];
