@@ -2,21 +2,12 @@
 
 use std::fmt;
 
+use crate::config::LogFormat;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::SystemTime;
 
 /// The most characters of a string from outside that a log line shows.
 const SHOWN: usize = 64;
-
-/// How log lines look (`CALLSIGN_LOG_FORMAT`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For machines: one JSON object per line.
-    Json,
-}
 
 /// Starts logging to standard error for the whole process. A second call does nothing, as tests need.
 ///

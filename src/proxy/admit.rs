@@ -5,9 +5,10 @@ use http::request::Parts;
 use http::{Method, Request, Uri};
 
 use super::framing;
-use super::snapshot::{CacheKey, Snapshot};
+use super::snapshot::Snapshot;
 use crate::caller::credential::Credential;
 use crate::caller::{Account as Payer, Caller, Need, Unresolved};
+use crate::config::PromptCacheKey;
 use crate::endpoint::{Endpoint, Inference};
 use crate::error::Refusal;
 use crate::identifiers::secret::Binder;
@@ -77,7 +78,7 @@ fn admit_inference(
     account.request_bytes = announced(&parts.headers);
     // A session that no header can carry has been omitted before.
     let session = identifiers.session_header().and_then(|id| HeaderValue::from_str(id).ok());
-    let bind = snapshot.cache_key == CacheKey::Bind && inference.cache_key;
+    let bind = snapshot.cache_key == PromptCacheKey::Bind && inference.cache_key;
     let query = parts.uri.query().and_then(|query| kept(query, inference.query));
     Ok(Admitted {
         method: Method::POST,

@@ -8,22 +8,13 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
 use super::cors::Cors;
-use crate::caller::key::Directory;
+use crate::caller::key::{Directory, Grant, Key};
+use crate::config::{self, ClientSession, Config, PromptCacheKey};
+use crate::endpoint::REMOVED;
 use crate::identifiers::Policy;
 use crate::rewrite::OwnedNames;
 use crate::rewrite::headers::HeaderPolicy;
-
-/// What becomes of a client's `prompt_cache_key` (`CALLSIGN_PROMPT_CACHE_KEY`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CacheKey {
-    /// Written back bound to the caller.
-    #[default]
-    Bind,
-    /// Removed.
-    Drop,
-    /// Passed as it is.
-    Keep,
-}
+use crate::secret::Secret;
 
 /// Sizes of bodies, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +54,7 @@ pub struct Snapshot {
     /// The body members that never pass.
     pub owned: Arc<OwnedNames>,
     /// What becomes of `prompt_cache_key`.
-    pub cache_key: CacheKey,
+    pub cache_key: PromptCacheKey,
     /// Headers, both ways.
     pub headers: HeaderPolicy,
     /// The operator's key as a header value; absent if pass-through is the only way in.
@@ -80,7 +71,45 @@ pub struct Snapshot {
     pub redact_account: bool,
 }
 
+/// The configuration names something that no request could be sent to.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the upstream URL or key cannot be used in a request")]
+pub struct Unusable;
+
 impl Snapshot {
+    /// Makes a configuration ready.
+    ///
+    /// # Errors
+    /// [`Unusable`] for an upstream that [`Config::load`] would have refused.
+    pub fn new(config: &Config) -> Result<Self, Unusable> {
+        let (callers, bodies, headers) = (&config.callers, &config.bodies, &config.headers);
+        let directory = Directory::new(
+            callers.keys.iter().map(key),
+            callers.passthrough.clone(),
+            callers.client_session == ClientSession::Bind,
+        );
+        let cache_key = bodies.prompt_cache_key;
+        let names = REMOVED.into_iter().chain(bodies.remove.iter().map(String::as_str));
+        let bound = (cache_key != PromptCacheKey::Keep).then_some("prompt_cache_key");
+        Ok(Self {
+            directory,
+            policy: config.identifiers.clone(),
+            owned: Arc::new(OwnedNames::new(names, bound)),
+            cache_key,
+            headers: HeaderPolicy::new(
+                headers.forward.clone(),
+                headers.http_referer.clone(),
+                headers.x_openrouter_title.clone(),
+            ),
+            authorization: config.upstream.api_key.as_ref().map(bearer).transpose()?,
+            base: Base::new(&config.upstream.url).ok_or(Unusable)?,
+            limits: Limits { max_body: bodies.max_bytes, hold_body: bodies.hold_bytes as u64 },
+            idle_timeout: config.upstream.idle_timeout,
+            cors: Cors::new(config.data.cors_origins.clone()),
+            redact_account: bodies.redact_account,
+        })
+    }
+
     /// The URL of `path` (behind the base path) with this query. Both come from tables or have been checked to hold
     /// nothing but a path's characters; what could not be put together all the same leads to the base path itself, which
     /// OpenRouter answers with 404.
@@ -95,5 +124,28 @@ impl Snapshot {
         parts.path_and_query =
             Some(PathAndQuery::from_maybe_shared(bytes::Bytes::from(text)).unwrap_or(PathAndQuery::from_static("/")));
         Uri::from_parts(parts).unwrap_or_default()
+    }
+}
+
+fn bearer(key: &Secret) -> Result<HeaderValue, Unusable> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| Unusable)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn key(entry: &config::KeyEntry) -> Key {
+    Key {
+        name: entry.name.clone(),
+        digest: entry.digest,
+        grant: match &entry.grant {
+            config::Grant::User(user) => Grant::User(user.clone()),
+            config::Grant::Preset(preset) => Grant::Preset(preset.clone()),
+        },
+        metadata: entry.metadata.clone(),
+        expires: entry.expires,
+        disabled: entry.disabled,
+        bring_chat: entry.bring_chat.clone(),
+        bring_message: entry.bring_message.clone(),
+        from: entry.from.clone(),
     }
 }

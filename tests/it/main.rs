@@ -1,4 +1,3 @@
-fn main() {}
 //! The integration tests: one binary, one file for each capability, real sockets, no network.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
