@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use connector::{ConnectTimedOut, Connector, Route};
 use outgoing::Outgoing;
+pub(crate) use tls::config as tls_config;
 pub use tls::RootsError;
 use verdict::{Progress, Spoiled};
 

@@ -17,7 +17,7 @@ pub enum RootsError {
 }
 
 /// The client's TLS configuration, without ALPN (the connector sets it).
-pub(super) fn config() -> Result<ClientConfig, RootsError> {
+pub(crate) fn config() -> Result<ClientConfig, RootsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some_and(|set| !set.is_empty())) {
         let own = rustls_native_certs::load_native_certs();
