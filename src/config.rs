@@ -35,7 +35,7 @@ pub use values::MIN_KEY_BYTES;
 
 use crate::identifiers::Policy;
 use layers::Layers;
-use reader::Reader;
+use reader::{Reader, Recorded};
 
 /// Everything that the operator decided, checked.
 #[derive(Clone, Debug)]
@@ -85,10 +85,10 @@ impl Config {
         if layers.complete {
             draft.check(&mut reader);
             if sources.is_serving() {
-                rules::serving(draft.callers.as_ref(), draft.upstream.as_ref(), &mut problems);
+                rules::serving(draft.callers.as_ref().ok(), draft.upstream.as_ref().ok(), &mut problems);
             }
         }
-        problems.into_result_with(draft.finish()).map(|config| Loaded {
+        problems.into_result_with(draft.finish().ok()).map(|config| Loaded {
             config,
             warnings,
             effective: effective::list(&layers),
@@ -107,17 +107,17 @@ impl Config {
     }
 }
 
-/// The concerns that could be read; `None` stands for recorded problems.
+/// The concerns that could be read.
 struct Draft {
-    data: Option<DataPort>,
-    admin: Option<AdminPort>,
-    callers: Option<Callers>,
-    identifiers: Option<Policy>,
-    bodies: Option<Bodies>,
-    headers: Option<Headers>,
-    upstream: Option<Upstream>,
-    drain: Option<Drain>,
-    log: Option<Log>,
+    data: Result<DataPort, Recorded>,
+    admin: Result<AdminPort, Recorded>,
+    callers: Result<Callers, Recorded>,
+    identifiers: Result<Policy, Recorded>,
+    bodies: Result<Bodies, Recorded>,
+    headers: Result<Headers, Recorded>,
+    upstream: Result<Upstream, Recorded>,
+    drain: Result<Drain, Recorded>,
+    log: Result<Log, Recorded>,
 }
 
 impl Draft {
@@ -137,29 +137,29 @@ impl Draft {
 
     /// The rules across those concerns that could be read.
     fn check(&self, reader: &mut Reader<'_>) {
-        if let (Some(data), Some(admin)) = (&self.data, &self.admin) {
+        if let (Ok(data), Ok(admin)) = (&self.data, &self.admin) {
             rules::ports(data, admin, reader);
-            if let Some(upstream) = &self.upstream {
+            if let Ok(upstream) = &self.upstream {
                 rules::no_loop(data, admin, upstream, reader);
             }
         }
-        if let (Some(headers), Some(callers)) = (&self.headers, &self.callers) {
+        if let (Ok(headers), Ok(callers)) = (&self.headers, &self.callers) {
             headers.check_identity(callers, reader);
         }
-        if let (Some(callers), Some(upstream)) = (&self.callers, &self.upstream) {
+        if let (Ok(callers), Ok(upstream)) = (&self.callers, &self.upstream) {
             warnings::about_keys(callers, upstream, reader);
         }
-        if let Some(policy) = &self.identifiers {
+        if let Ok(policy) = &self.identifiers {
             warnings::about_formats(policy, reader);
-            warnings::about_metadata(policy, self.callers.as_ref(), reader);
-            if let Some(callers) = &self.callers {
+            warnings::about_metadata(policy, self.callers.as_ref().ok(), reader);
+            if let Ok(callers) = &self.callers {
                 warnings::about_sources(policy, callers, reader);
             }
         }
     }
 
-    fn finish(self) -> Option<Config> {
-        Some(Config {
+    fn finish(self) -> Result<Config, Recorded> {
+        Ok(Config {
             data: self.data?,
             admin: self.admin?,
             callers: self.callers?,
