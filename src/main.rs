@@ -1,1 +1,33 @@
-fn main() {}
+//! The program: allocator, arguments, runtime, exit code. Everything else is the library's.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use callsign::cli::args::Args;
+use callsign::cli::{self, Exit};
+use clap::Parser;
+
+/// musl's allocator is slow, and a proxy's buffers come and go.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            let _nowhere_to_say_it = writeln!(std::io::stderr(), "callsign: {error:#}");
+            ExitCode::from(Exit::Failure.code())
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    let mut out = anstream::AutoStream::auto(std::io::stdout());
+    let exit = runtime.block_on(cli::dispatch(args, &mut out))?;
+    // Nothing that still runs is worth waiting for.
+    runtime.shutdown_background();
+    Ok(exit)
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The integration tests: one binary, one file for each capability, real sockets, no network.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod chaos;
+mod standin;
+mod support;

@@ -1,0 +1,194 @@
+use http::{HeaderName, HeaderValue};
+
+use super::*;
+
+const ALICE: &str = "alice-personal-key-0001";
+const APP: &str = "the-key-of-an-app-00001";
+const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3));
+
+fn key(name: &str, secret: &str, grant: Grant) -> Key {
+    Key {
+        name: name.into(),
+        digest: KeyDigest::of(secret.as_bytes()),
+        grant,
+        metadata: Vec::new(),
+        expires: None,
+        disabled: false,
+        bring_chat: None,
+        bring_message: None,
+        from: Vec::new(),
+    }
+}
+
+fn directory() -> Directory {
+    let alice = Key {
+        bring_chat: Some(HeaderName::from_static("x-chat-id")),
+        ..key("alice-laptop", ALICE, Grant::User("alice".into()))
+    };
+    let app = key("app", APP, Grant::Preset(Preset::built_in("generic").unwrap()));
+    Directory::new([alice, app], Preset::built_in("openwebui"), true)
+}
+
+fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in pairs {
+        map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    }
+    map
+}
+
+fn resolve<T>(pairs: &[(&str, &str)], read: impl Fn(Result<Caller<'_>, Unresolved>) -> T) -> T {
+    read(Caller::resolve(&headers(pairs), HOME, &directory(), Need::Identity))
+}
+
+fn user(pairs: &[(&str, &str)]) -> Option<String> {
+    resolve(pairs, |caller| caller.unwrap().user.map(str::to_owned))
+}
+
+fn error(pairs: &[(&str, &str)]) -> Unresolved {
+    resolve(pairs, |caller| caller.map(|_| ()).unwrap_err())
+}
+
+#[test]
+fn a_credential_is_found_in_each_header() {
+    let bearer = format!("Bearer {ALICE}");
+    for pairs in [
+        vec![("authorization", bearer.as_str())],
+        vec![("authorization", "bEaReR   alice-personal-key-0001 ")],
+        vec![("x-api-key", ALICE)],
+        vec![("api-key", ALICE)],
+        vec![("authorization", bearer.as_str()), ("x-api-key", ALICE)],
+        vec![("authorization", "Bearer "), ("x-api-key", ALICE), ("api-key", "")],
+        vec![("authorization", "Basic YTpi"), ("x-api-key", ALICE)],
+    ] {
+        assert_eq!(user(&pairs).as_deref(), Some("alice"), "{pairs:?}");
+    }
+}
+
+#[test]
+fn contradicting_credentials_are_named() {
+    let bearer = format!("Bearer {ALICE}");
+    for (pairs, named) in [
+        (vec![("authorization", bearer.as_str()), ("x-api-key", APP)], "`authorization` and `x-api-key`"),
+        (vec![("x-api-key", ALICE), ("api-key", APP)], "`x-api-key` and `api-key`"),
+        (vec![("x-api-key", ALICE), ("x-api-key", ALICE)], "`x-api-key`"),
+        (vec![("authorization", bearer.as_str()), ("authorization", bearer.as_str())], "`authorization`"),
+    ] {
+        assert_eq!(error(&pairs), Unresolved::AmbiguousCredential(named.into()));
+    }
+}
+
+#[test]
+fn nobody_comes_in_without_a_valid_key() {
+    assert_eq!(error(&[]), Unresolved::MissingCredential);
+    assert_eq!(error(&[("authorization", ALICE)]), Unresolved::MissingCredential);
+    assert_eq!(error(&[("authorization", "Bearerx alice-personal-key-0001")]), Unresolved::MissingCredential);
+    for wrong in ["alice", "alice-personal-key-0002", "ALICE-PERSONAL-KEY-0001", "sk-oai-0000000000000000"] {
+        assert_eq!(error(&[("x-api-key", wrong)]), Unresolved::InvalidCredential);
+    }
+}
+
+#[test]
+fn a_personal_key_is_its_user_whatever_the_headers_say() {
+    let pairs = [("x-api-key", ALICE), ("x-user-id", "mallory"), ("x-session-id", "s"), ("x-chat-id", "c1")];
+    resolve(&pairs, |caller| {
+        let caller = caller.unwrap();
+        assert_eq!((caller.user, caller.session, caller.chat), (Some("alice"), None, Some("c1")));
+        assert_eq!(caller.client_session, Some("s"));
+    });
+}
+
+#[test]
+fn an_app_names_its_users() {
+    let pairs = [
+        ("x-api-key", APP),
+        ("x-user-id", " bob\t"),
+        ("x-session-id", "s1"),
+        ("x-chat-id", "c1"),
+        ("x-message-id", "m"),
+    ];
+    resolve(&pairs, |caller| {
+        let caller = caller.unwrap();
+        assert_eq!((caller.user, caller.session), (Some("bob"), Some("s1")));
+        assert_eq!((caller.chat, caller.message), (Some("c1"), Some("m")));
+        assert_eq!(caller.key, "app");
+    });
+}
+
+#[test]
+fn a_value_that_means_nothing_is_absent() {
+    for nothing in [
+        "",
+        "  ",
+        "null",
+        "undefined",
+        "None",
+        "{{USER_ID}}",
+        "a}}",
+        "a\u{200b}b",
+        "\u{feff}a",
+        "a\u{ad}b",
+        "a\tb",
+        "a\u{85}b",
+        "a\u{202e}b",
+    ] {
+        assert_eq!(user(&[("x-api-key", APP), ("x-user-id", nothing)]), None, "{nothing:?}");
+    }
+    for something in ["0", "nullable", "{user}", "NONE", "älice", "a b", "auth0|1"] {
+        assert_eq!(user(&[("x-api-key", APP), ("x-user-id", something)]).as_deref(), Some(something));
+    }
+    let mut map = headers(&[("x-api-key", APP)]);
+    map.insert("x-user-id", HeaderValue::from_bytes(b"a\xff").unwrap());
+    assert_eq!(Caller::resolve(&map, HOME, &directory(), Need::Identity).unwrap().user, None);
+}
+
+#[test]
+fn an_identity_header_that_comes_twice_is_ambiguous() {
+    let twice = [("x-api-key", APP), ("x-user-id", "bob"), ("x-user-id", "bob")];
+    assert!(matches!(error(&twice), Unresolved::AmbiguousIdentity(AmbiguousIdentity(name)) if name == "x-user-id"));
+    let others = [("x-api-key", ALICE), ("x-user-id", "bob"), ("x-user-id", "eve")];
+    assert_eq!(user(&others).as_deref(), Some("alice"), "headers that nobody reads are nobody's business");
+    let underscore = [("x-api-key", APP), ("x-user-id", "bob"), ("x_user_id", "eve")];
+    assert_eq!(user(&underscore).as_deref(), Some("bob"));
+}
+
+#[test]
+fn the_catalogue_needs_a_credential_only() {
+    let map = headers(&[("x-api-key", APP), ("x-user-id", "bob"), ("x-user-id", "eve")]);
+    assert_eq!(Caller::resolve(&map, HOME, &directory(), Need::Credential).unwrap().user, None);
+}
+
+#[test]
+fn pass_through_keys_have_a_namespace_each() {
+    let of = |key: &str| {
+        resolve(&[("x-api-key", key), ("x-openwebui-user-id", "bob"), ("x-user-id", "eve")], |caller| {
+            let caller = caller.unwrap();
+            assert_eq!((caller.account, caller.user), (Account::PassThrough, Some("bob")));
+            caller.tenant.unwrap().into_owned()
+        })
+    };
+    assert_ne!(of("sk-or-v1-aaaaaaaaaaaaaaaa"), of("sk-or-v1-bbbbbbbbbbbbbbbb"));
+    let closed = Directory::new([], None, false);
+    let map = headers(&[("x-api-key", "sk-or-v1-aaaaaaaaaaaaaaaa")]);
+    let refused = Caller::resolve(&map, HOME, &closed, Need::Identity);
+    assert_eq!(refused.unwrap_err(), Unresolved::InvalidCredential);
+}
+
+#[test]
+fn a_key_can_be_disabled_expire_and_be_tied_to_networks_and_never_passes_through() {
+    let base = key("k", "sk-or-v1-known-here-0001", Grant::User("u".into()));
+    let admits = |key: Key| {
+        let directory = Directory::new([key], Preset::built_in("generic"), false);
+        let map = headers(&[("x-api-key", "sk-or-v1-known-here-0001")]);
+        Caller::resolve(&map, HOME, &directory, Need::Credential).is_ok()
+    };
+    let time = |text: &str| Some(text.parse().unwrap());
+    assert!(admits(base.clone()));
+    assert!(!admits(Key { disabled: true, ..base.clone() }));
+    assert!(!admits(Key { expires: time("2020-01-01T00:00:00Z"), ..base.clone() }));
+    assert!(admits(Key { expires: time("2999-01-01T00:00:00Z"), ..base.clone() }));
+    assert!(admits(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base.clone() }));
+    assert!(!admits(Key { from: vec!["192.168.0.0/16".parse().unwrap()], ..base.clone() }));
+    let mapped = "::ffff:10.1.2.3".parse().unwrap();
+    assert!(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base }.admits(mapped, jiff::Timestamp::now));
+}

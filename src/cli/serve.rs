@@ -1,0 +1,107 @@
+//! `callsign serve`: runs the proxy until a signal ends it. With `--demo` against a stand-in of its own.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::{Exit, key_material, load, summary};
+use crate::config::{Loaded, Sources};
+use crate::observe::logging;
+use crate::run::{self, Running, Setting};
+use crate::server;
+use crate::standin::{Options, StandIn};
+
+/// The valves that the demonstration opens unless the environment says otherwise.
+const DEMO_VALVES: [&str; 4] = ["SEND_END_USER_ID", "SEND_SESSION_ID", "SEND_CHAT_ID", "SEND_MESSAGE_ID"];
+
+/// Runs the proxy. Returns when it has been drained.
+///
+/// # Errors
+/// Those of `out`, and of signal handling.
+pub async fn serve(file: Option<PathBuf>, demo: bool, out: &mut impl Write) -> io::Result<Exit> {
+    if demo {
+        let standin = StandIn::start_with(Options::DEMO).await?;
+        let key = key_material::generate()?;
+        let sources = load::with_variables(file, demo_variables(std::env::vars_os().collect(), &standin, &key));
+        let setting = Setting { proxy_from_env: false, ..Setting::default() };
+        run(&sources, setting, Some(&key), out).await
+    } else {
+        run(&load::sources(file).serving(), Setting::default(), None, out).await
+    }
+}
+
+async fn run(sources: &Sources, setting: Setting, demo_key: Option<&str>, out: &mut impl Write) -> io::Result<Exit> {
+    let Some(Loaded { config, warnings, .. }) = load::load(sources, &mut io::stderr())? else {
+        return Ok(Exit::Invalid);
+    };
+    if let Err(error) = logging::start(&config.log.filter, config.log.format) {
+        writeln!(io::stderr(), "callsign: CALLSIGN_LOG: {error}")?;
+        return Ok(Exit::Invalid);
+    }
+    let running = match run::start(&config, setting) {
+        Ok(running) => running,
+        Err(error) => {
+            writeln!(io::stderr(), "callsign: cannot start: {error}")?;
+            return Ok(Exit::Failure);
+        }
+    };
+    let signals = tokio::spawn(server::signals(&running.drain)?);
+    announce(&running, out)?;
+    for warning in &warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    summary::print(&config, out)?;
+    if let Some(key) = demo_key {
+        print_curl(&running, key, out)?;
+    }
+    out.flush()?;
+    running.ended().await;
+    signals.abort();
+    Ok(Exit::Success)
+}
+
+/// The one line with the bound addresses.
+fn announce(running: &Running, out: &mut impl Write) -> io::Result<()> {
+    let scheme = if running.tls { "https" } else { "http" };
+    write!(out, "callsign {} listening on {scheme}://{}", env!("CARGO_PKG_VERSION"), running.data)?;
+    match running.admin {
+        Some(admin) => writeln!(out, ", admin on http://{admin}"),
+        None => writeln!(out, ", admin off"),
+    }
+}
+
+/// The environment of the demonstration: a key for an app, the stand-in as upstream, the valves on.
+fn demo_variables(mut variables: Vec<(OsString, OsString)>, standin: &StandIn, key: &str) -> Vec<(OsString, OsString)> {
+    let fixed = [
+        ("CALLSIGN_UPSTREAM_URL", standin.url()),
+        ("OPENROUTER_API_KEY", "sk-or-demo-the-operators-key".to_owned()),
+        ("CALLSIGN_APP_KEY", key.to_owned()),
+    ];
+    variables.retain(|(name, _)| fixed.iter().all(|(fixed, _)| name != fixed && *name != *format!("{fixed}_FILE")));
+    let opened = DEMO_VALVES.map(|valve| (valve, "true".to_owned()));
+    let opened =
+        opened.into_iter().filter(|(valve, _)| variables.iter().all(|(name, value)| name != valve || value.is_empty()));
+    let opened: Vec<_> = opened.collect();
+    variables.retain(|(name, _)| opened.iter().all(|(valve, _)| name != valve));
+    variables.extend(fixed.into_iter().chain(opened).map(|(name, value)| (name.into(), value.into())));
+    variables
+}
+
+fn print_curl(running: &Running, key: &str, out: &mut impl Write) -> io::Result<()> {
+    let scheme = if running.tls { "https" } else { "http" };
+    let host = match running.data {
+        address if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),
+        address => address.to_string(),
+    };
+    writeln!(
+        out,
+        "\nNo OpenRouter account is used: a stand-in answers and shows what reached it. The body below claims to be \
+         somebody else's; paste:\n\n\
+         curl -N {scheme}://{host}/v1/chat/completions \\\n  \
+         -H 'Authorization: Bearer {key}' \\\n  \
+         -H 'X-User-Id: alice' -H 'X-Session-Id: tab-1' -H 'X-Chat-Id: chat-7' -H 'X-Message-Id: msg-42' \\\n  \
+         -H 'Content-Type: application/json' \\\n  \
+         -d '{{\"model\":\"demo\",\"stream\":true,\"user\":\"mallory\",\
+         \"messages\":[{{\"role\":\"user\",\"content\":\"Who am I?\"}}]}}'\n"
+    )
+}

@@ -1,0 +1,53 @@
+//! Attribution at a glance, for `serve`'s start and for `check`: which valves are on and what an identifier looks like.
+
+use std::io::{self, Write};
+
+use crate::config::Config;
+use crate::endpoint::{Fields, INFERENCE};
+use crate::identifiers::sources::Sources;
+
+/// A caller made up for showing.
+pub const SAMPLE: Sources<'static> = Sources {
+    tenant: None,
+    key: "sample",
+    user: Some("user_2N4ZuACdqJrGGgz5c2egqQnwZaN"),
+    session: Some("sess_9f8e7d"),
+    chat: Some("5f0c7c0e-52fb-4a33-9f9b-2f6c3cf1a001"),
+    message: Some("msg_1"),
+    client_session: None,
+};
+
+/// What may be sent on `chat/completions`.
+pub fn chat_fields() -> Fields {
+    INFERENCE[0].fields
+}
+
+/// Prints one line about the valves, and one with a sample.
+///
+/// # Errors
+/// Those of `out`.
+pub fn print(config: &Config, out: &mut impl Write) -> io::Result<()> {
+    let policy = &config.identifiers;
+    let (on, off): (Vec<_>, Vec<_>) = policy.valves.list().into_iter().partition(|valve| valve.on);
+    let names = |valves: &[crate::identifiers::valve::Valve]| {
+        valves.iter().map(|valve| valve.variable).collect::<Vec<_>>().join(" ")
+    };
+    if on.is_empty() {
+        return writeln!(
+            out,
+            "attribution OFF: all valves are off, so no identifier of a caller leaves (turn one on: SEND_END_USER_ID=true)"
+        );
+    }
+    writeln!(
+        out,
+        "attribution on: {}{}",
+        names(&on),
+        if off.is_empty() { String::new() } else { format!(" (off: {})", names(&off)) }
+    )?;
+    let sample = match policy.identify(&SAMPLE, &[], chat_fields()) {
+        Ok(identifiers) => identifiers.members(),
+        Err(_) => String::new(),
+    };
+    let user = SAMPLE.user.unwrap_or_default();
+    writeln!(out, "sample: user {user} is sent as {{{sample}}}")
+}

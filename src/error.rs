@@ -1,0 +1,257 @@
+//! The one place that turns a failure into an answer (contract, section 5).
+//!
+//! Policy: rooms define small errors beside their code, whose text tells the caller what to do and never holds a value
+//! that came from somebody else. Here each of them gets its code; the code decides status and type; the dialect decides
+//! the shape. Every answer of callsign's own carries `x-callsign-error`, so that one can tell it from OpenRouter's.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, UPGRADE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use serde_json::json;
+
+use crate::caller::Unresolved;
+use crate::endpoint::{Dialect, NoEndpoint};
+use crate::identifiers::missing::UserRequired;
+use crate::proxy::framing::{BadFraming, Unsupported};
+use crate::upstream::UpstreamError;
+use crate::upstream::verdict::Spoiled;
+
+/// The header that marks callsign's own answers.
+pub const CALLSIGN_ERROR: HeaderName = HeaderName::from_static("x-callsign-error");
+
+/// Every code of the contract that this build can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// 400: the body is no strict JSON object.
+    InvalidJson,
+    /// 400: an identity header came twice.
+    AmbiguousIdentity,
+    /// 400: credentials contradict each other.
+    AmbiguousCredential,
+    /// 400: framing.
+    BadRequest,
+    /// 401: no credential.
+    MissingCredential,
+    /// 401: a credential that is not valid.
+    InvalidCredential,
+    /// 403: no user id, and one is required.
+    UserRequired,
+    /// 404: not in the table of endpoints.
+    NotExposed,
+    /// 405.
+    MethodNotAllowed,
+    /// 408: the upload is too slow.
+    RequestTimeout,
+    /// 413.
+    BodyTooLarge,
+    /// 415: content type.
+    UnsupportedMediaType,
+    /// 415: content encoding.
+    UnsupportedEncoding,
+    /// 426: WebSocket.
+    WebsocketUnsupported,
+    /// 500: a mistake of callsign's own; should never be seen.
+    Internal,
+    /// 502.
+    UpstreamUnreachable,
+    /// 504.
+    UpstreamTimeout,
+}
+
+impl Code {
+    /// Its name: the value of `x-callsign-error` and the `code` of the OpenAI shape.
+    pub fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The status that it is answered with.
+    pub fn status(self) -> StatusCode {
+        self.row().1
+    }
+
+    fn row(self) -> (&'static str, StatusCode) {
+        match self {
+            Self::InvalidJson => ("invalid_json", StatusCode::BAD_REQUEST),
+            Self::AmbiguousIdentity => ("ambiguous_identity", StatusCode::BAD_REQUEST),
+            Self::AmbiguousCredential => ("ambiguous_credential", StatusCode::BAD_REQUEST),
+            Self::BadRequest => ("bad_request", StatusCode::BAD_REQUEST),
+            Self::MissingCredential => ("missing_credential", StatusCode::UNAUTHORIZED),
+            Self::InvalidCredential => ("invalid_credential", StatusCode::UNAUTHORIZED),
+            Self::UserRequired => ("user_required", StatusCode::FORBIDDEN),
+            Self::NotExposed => ("not_exposed", StatusCode::NOT_FOUND),
+            Self::MethodNotAllowed => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED),
+            Self::RequestTimeout => ("request_timeout", StatusCode::REQUEST_TIMEOUT),
+            Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE),
+            Self::UnsupportedMediaType => ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::UnsupportedEncoding => ("unsupported_encoding", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::WebsocketUnsupported => ("websocket_unsupported", StatusCode::UPGRADE_REQUIRED),
+            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
+            Self::UpstreamUnreachable => ("upstream_unreachable", StatusCode::BAD_GATEWAY),
+            Self::UpstreamTimeout => ("upstream_timeout", StatusCode::GATEWAY_TIMEOUT),
+        }
+    }
+
+    /// The error type by status, in the words that both dialects share (Anthropic's list of errors).
+    fn kind(self) -> &'static str {
+        match self.status().as_u16() {
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            503 => "overloaded_error",
+            500.. => "api_error",
+            _ => "invalid_request_error",
+        }
+    }
+}
+
+/// An answer of callsign's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which.
+    pub code: Code,
+    message: String,
+    allow: Option<&'static str>,
+}
+
+impl Refusal {
+    fn new(code: Code, error: &impl ToString) -> Self {
+        Self { code, message: error.to_string(), allow: None }
+    }
+
+    /// The response in this dialect. `close` ends the connection behind it (HTTP/1.1).
+    pub fn response(&self, dialect: Dialect, close: bool) -> Response<Bytes> {
+        let body = match dialect {
+            Dialect::OpenAi => json!({"error": {
+                "message": self.message, "type": self.code.kind(), "param": null, "code": self.code.name(),
+            }}),
+            Dialect::Anthropic => {
+                json!({"type": "error", "error": {"type": self.code.kind(), "message": self.message}})
+            }
+        };
+        let mut response = Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() = self.code.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CALLSIGN_ERROR, HeaderValue::from_static(self.code.name()));
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        } else if self.code == Code::WebsocketUnsupported {
+            // RFC 9110, section 15.5.22: 426 says what would be acceptable.
+            headers.insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        response
+    }
+}
+
+impl From<NoEndpoint> for Refusal {
+    fn from(error: NoEndpoint) -> Self {
+        let (code, allow) = match error {
+            NoEndpoint::NotExposed => (Code::NotExposed, None),
+            NoEndpoint::MethodNotAllowed { allow } => (Code::MethodNotAllowed, Some(allow)),
+            NoEndpoint::WebSocket => (Code::WebsocketUnsupported, None),
+        };
+        Self { allow, ..Self::new(code, &error) }
+    }
+}
+
+impl From<BadFraming> for Refusal {
+    fn from(error: BadFraming) -> Self {
+        Self::new(Code::BadRequest, &error)
+    }
+}
+
+impl From<Unresolved> for Refusal {
+    fn from(error: Unresolved) -> Self {
+        let code = match &error {
+            Unresolved::MissingCredential => Code::MissingCredential,
+            Unresolved::InvalidCredential => Code::InvalidCredential,
+            Unresolved::AmbiguousCredential(_) => Code::AmbiguousCredential,
+            Unresolved::AmbiguousIdentity(_) => Code::AmbiguousIdentity,
+        };
+        Self::new(code, &error)
+    }
+}
+
+impl From<UserRequired> for Refusal {
+    fn from(error: UserRequired) -> Self {
+        Self::new(Code::UserRequired, &error)
+    }
+}
+
+impl From<Unsupported> for Refusal {
+    fn from(error: Unsupported) -> Self {
+        let code = match error {
+            Unsupported::MediaType => Code::UnsupportedMediaType,
+            Unsupported::Encoding => Code::UnsupportedEncoding,
+        };
+        Self::new(code, &error)
+    }
+}
+
+impl From<Spoiled> for Refusal {
+    fn from(error: Spoiled) -> Self {
+        let code = match &error {
+            Spoiled::Invalid(_) => Code::InvalidJson,
+            Spoiled::TooLarge { .. } => Code::BodyTooLarge,
+            Spoiled::TooSlow => Code::RequestTimeout,
+            Spoiled::Miscounted => Code::Internal,
+            // Nobody is there to read the answer.
+            Spoiled::ClientGone => Code::BadRequest,
+        };
+        Self::new(code, &error)
+    }
+}
+
+impl From<UpstreamError> for Refusal {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Spoiled(spoiled) => spoiled.into(),
+            UpstreamError::Unreachable | UpstreamError::Closed => Self::new(Code::UpstreamUnreachable, &error),
+            UpstreamError::ConnectTimeout | UpstreamError::AnswerTimeout => Self::new(Code::UpstreamTimeout, &error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_dialects() {
+        let refusal = Refusal::from(Unresolved::InvalidCredential);
+        let openai = refusal.response(Dialect::OpenAi, true);
+        assert_eq!(openai.status(), 401);
+        assert_eq!(openai.headers()["x-callsign-error"], "invalid_credential");
+        assert_eq!(openai.headers()["connection"], "close");
+        let body: serde_json::Value = serde_json::from_slice(openai.body()).unwrap();
+        assert_eq!(body["error"]["type"], "authentication_error");
+        assert_eq!(body["error"]["code"], "invalid_credential");
+        assert!(body["error"]["param"].is_null());
+
+        let anthropic = refusal.response(Dialect::Anthropic, false);
+        let body: serde_json::Value = serde_json::from_slice(anthropic.body()).unwrap();
+        assert_eq!(body["type"], "error");
+        assert_eq!(body["error"]["type"], "authentication_error");
+        assert!(anthropic.headers().get("connection").is_none());
+    }
+
+    #[test]
+    fn statuses_have_anthropics_words() {
+        for (code, kind) in [
+            (Code::InvalidJson, "invalid_request_error"),
+            (Code::MethodNotAllowed, "invalid_request_error"),
+            (Code::UserRequired, "permission_error"),
+            (Code::NotExposed, "not_found_error"),
+            (Code::BodyTooLarge, "request_too_large"),
+            (Code::UpstreamTimeout, "api_error"),
+        ] {
+            assert_eq!(code.kind(), kind, "{code:?}");
+        }
+    }
+}

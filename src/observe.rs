@@ -1,0 +1,10 @@
+//! What the operator can see of callsign at work: one log line per request and the metrics.
+//!
+//! Never here: raw paths, queries, hosts, user ids, prompts, credentials.
+
+pub mod account;
+pub mod logging;
+pub mod metrics;
+
+pub use account::{Account, Outcome};
+pub use metrics::Metrics;

@@ -1,0 +1,124 @@
+//! The account of one request: opened when its head has arrived, closed exactly once, whatever becomes of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::logging::Untrusted;
+use super::metrics::Metrics;
+use crate::identifiers::Omission;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The client left first. Also what holds until something else is known.
+    #[default]
+    ClientGone,
+    /// Every byte of the answer went out.
+    Complete,
+    /// The upstream broke off its answer.
+    UpstreamCut,
+    /// The upstream fell silent in the middle of its answer.
+    UpstreamSilent,
+    /// callsign answered by itself.
+    Refused,
+}
+
+impl Outcome {
+    /// Its name in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientGone => "client_gone",
+            Self::Complete => "complete",
+            Self::UpstreamCut => "upstream_cut",
+            Self::UpstreamSilent => "upstream_silent",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What is known of one request. Dropping it closes it: metrics are counted and the log line is written.
+#[derive(Debug)]
+pub struct Account {
+    metrics: Arc<Metrics>,
+    began: Instant,
+    /// The endpoint's name, one of a fixed set.
+    pub endpoint: &'static str,
+    /// The key that let the caller in, once known.
+    pub key: Option<String>,
+    /// The status of the answer; 0 until there is one.
+    pub status: u16,
+    /// callsign's own error code, if it answered by itself.
+    pub code: Option<&'static str>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Bytes of the request's body, if announced.
+    pub request_bytes: u64,
+    /// Bytes of the answer's body so far.
+    pub response_bytes: u64,
+    /// When the head of the upstream's answer came.
+    first_byte: Option<Duration>,
+}
+
+impl Account {
+    /// Opens an account.
+    pub fn open(metrics: &Arc<Metrics>) -> Self {
+        metrics.in_flight.inc();
+        Self {
+            metrics: Arc::clone(metrics),
+            began: Instant::now(),
+            endpoint: "none",
+            key: None,
+            status: 0,
+            code: None,
+            outcome: Outcome::default(),
+            request_bytes: 0,
+            response_bytes: 0,
+            first_byte: None,
+        }
+    }
+
+    /// Notes that the head of the upstream's answer has come.
+    pub fn answered(&mut self, status: u16) {
+        self.status = status;
+        self.first_byte = Some(self.began.elapsed());
+    }
+
+    /// Notes that callsign answers by itself.
+    pub fn refused(&mut self, status: u16, code: &'static str) {
+        self.status = status;
+        self.code = Some(code);
+        self.outcome = Outcome::Refused;
+    }
+
+    /// Counts the identifiers that were left out although their valve is on.
+    pub fn omitted(&self, omissions: &[Omission]) {
+        for omission in omissions {
+            self.metrics.omitted(omission.field, omission.reason.name());
+        }
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
+        let duration = self.began.elapsed();
+        self.metrics.request(self.endpoint, self.status, self.outcome.name(), duration, self.first_byte);
+        self.metrics.request_bytes.inc_by(self.request_bytes);
+        self.metrics.response_bytes.inc_by(self.response_bytes);
+        if let Some(code) = self.code {
+            self.metrics.rejected(code);
+        }
+        tracing::info!(
+            endpoint = self.endpoint,
+            status = self.status,
+            outcome = self.outcome.name(),
+            code = self.code,
+            key = self.key.as_deref().map(Untrusted).map(tracing::field::display),
+            duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            first_byte_ms = self.first_byte.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            request_bytes = self.request_bytes,
+            response_bytes = self.response_bytes,
+            "request"
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! The numbers on `/metrics`, in Prometheus' text format. Labels come from fixed sets only: never a user, key or model.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Upper bounds in seconds: from a local error to a model that thinks for minutes.
+const SECONDS: [f64; 14] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    endpoint: &'static str,
+    status: u16,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointLabel {
+    endpoint: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabel {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OmittedLabels {
+    field: &'static str,
+    reason: &'static str,
+}
+
+/// All metrics of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<EndpointLabel, Histogram>,
+    first_bytes: Family<EndpointLabel, Histogram>,
+    rejected: Family<CodeLabel, Counter>,
+    omitted: Family<OmittedLabels, Counter>,
+    /// Requests whose answer has not ended yet.
+    pub in_flight: Gauge,
+    /// Bytes of request bodies, as announced by clients.
+    pub request_bytes: Counter<u64, AtomicU64>,
+    /// Bytes of response bodies relayed.
+    pub response_bytes: Counter<u64, AtomicU64>,
+}
+
+impl Metrics {
+    /// Registers every metric.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("callsign");
+        let histogram = || Histogram::new(SECONDS);
+        let metrics = Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(histogram as fn() -> Histogram),
+            first_bytes: Family::new_with_constructor(histogram as fn() -> Histogram),
+            rejected: Family::default(),
+            omitted: Family::default(),
+            in_flight: Gauge::default(),
+            request_bytes: Counter::default(),
+            response_bytes: Counter::default(),
+            registry: Registry::default(),
+        };
+        registry.register("build", "What runs here", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register("requests", "Requests by how they ended", metrics.requests.clone());
+        let seconds = Unit::Seconds;
+        registry.register_with_unit(
+            "request_duration",
+            "From a request's head to the end of its answer",
+            seconds.clone(),
+            metrics.durations.clone(),
+        );
+        registry.register_with_unit(
+            "time_to_first_byte",
+            "From a request's head to the head of the upstream's answer",
+            seconds,
+            metrics.first_bytes.clone(),
+        );
+        registry.register("rejected", "Requests that callsign answered itself, by code", metrics.rejected.clone());
+        registry.register(
+            "identifiers_omitted",
+            "Identifiers whose valve is on and that were not written, by reason",
+            metrics.omitted.clone(),
+        );
+        registry.register("in_flight", "Requests whose answer has not ended yet", metrics.in_flight.clone());
+        registry.register_with_unit("request_body", "Request bodies", Unit::Bytes, metrics.request_bytes.clone());
+        registry.register_with_unit("response_body", "Response bodies", Unit::Bytes, metrics.response_bytes.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// Everything in the text format of OpenMetrics 1.0.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _infallible = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+
+    pub(super) fn request(
+        &self,
+        endpoint: &'static str,
+        status: u16,
+        outcome: &'static str,
+        duration: Duration,
+        first_byte: Option<Duration>,
+    ) {
+        self.requests.get_or_create(&RequestLabels { endpoint, status, outcome }).inc();
+        let label = EndpointLabel { endpoint };
+        self.durations.get_or_create(&label).observe(duration.as_secs_f64());
+        if let Some(first_byte) = first_byte {
+            self.first_bytes.get_or_create(&label).observe(first_byte.as_secs_f64());
+        }
+    }
+
+    pub(super) fn rejected(&self, code: &'static str) {
+        self.rejected.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    pub(super) fn omitted(&self, field: &'static str, reason: &'static str) {
+        self.omitted.get_or_create(&OmittedLabels { field, reason }).inc();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

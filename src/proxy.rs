@@ -1,0 +1,160 @@
+//! The way of one request, one line per step: endpoint → caller → identifiers → rewrite → upstream → relay.
+//!
+//! Everything that a step needs is handed to it as a plain value; nothing travels in extensions or globals. The order of
+//! checks is the contract's (section 5). What a step refuses is turned into an answer in `error.rs`.
+
+mod admit;
+pub mod cors;
+pub mod framing;
+mod intake;
+mod refuse;
+pub mod snapshot;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::error::Refusal;
+use crate::observe::{Account, Metrics, Outcome};
+use crate::relay::{self, Answer};
+use crate::rewrite::headers::clean_response;
+use crate::server::{Handler, Peer, Upload};
+use crate::upstream::Upstream;
+use crate::upstream::outgoing::{Held, Outgoing, Streaming};
+use crate::upstream::verdict::Progress;
+use admit::Admitted;
+use intake::Taken;
+use snapshot::Snapshot;
+
+/// The proxy: what the data port serves. A clone is one reference.
+#[derive(Clone, Debug)]
+pub struct Proxy(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    snapshot: ArcSwap<Snapshot>,
+    upstream: Upstream,
+    metrics: Arc<Metrics>,
+    /// The bytes that all held bodies together may still take.
+    hold: Arc<Semaphore>,
+}
+
+/// A refusal, with what is left of the upload: it is read to its end before the answer is given.
+struct Refused {
+    refusal: Refusal,
+    rest: Option<Upload>,
+    /// Whether any of the body has been asked for.
+    begun: bool,
+}
+
+impl Proxy {
+    /// A proxy that works by `snapshot` until told otherwise. `hold_total` is `CALLSIGN_HOLD_TOTAL_BYTES`.
+    pub fn new(snapshot: Snapshot, upstream: Upstream, metrics: Arc<Metrics>, hold_total: u64) -> Self {
+        let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let hold = Arc::new(Semaphore::new(permits));
+        Self(Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), upstream, metrics, hold }))
+    }
+
+    /// The configuration in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.snapshot.load_full()
+    }
+
+    /// The way of one request.
+    async fn forward(
+        &self,
+        snapshot: &Snapshot,
+        parts: &Parts,
+        upload: Upload,
+        peer: Peer,
+        mut account: Account,
+    ) -> Result<Response<Answer>, (Refused, Account)> {
+        let admitted = match admit::admit(snapshot, parts, peer, &mut account) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Err((Refused { refusal, rest: Some(upload), begun: false }, account)),
+        };
+        let (outgoing, streaming) = match self.take(snapshot, &admitted, upload).await {
+            Ok(taken) => taken,
+            Err(refused) => return Err((refused, account)),
+        };
+        let request = admitted.request(outgoing);
+        let progress = streaming.as_ref().map(|(progress, _)| Arc::clone(progress));
+        match self.0.upstream.send(request, progress.as_deref()).await {
+            Ok(answer) => Ok(self.relay(snapshot, answer, account, progress).await),
+            Err(error) => {
+                let rest = match streaming {
+                    Some((_, returned)) => refuse::given_back(returned).await,
+                    None => None,
+                };
+                Err((Refused { refusal: error.into(), rest, begun: true }, account))
+            }
+        }
+    }
+
+    /// Reads what is to be held, or begins to stream.
+    async fn take(
+        &self,
+        snapshot: &Snapshot,
+        admitted: &Admitted,
+        upload: Upload,
+    ) -> Result<(Outgoing, Option<(Arc<Progress>, oneshot::Receiver<Upload>)>), Refused> {
+        let Some(filter) = admitted.filter(snapshot) else { return Ok((Outgoing::Empty, None)) };
+        match intake::take(upload, filter, snapshot.limits, &self.0.hold).await {
+            Ok(Taken::Whole(out, share)) => Ok((Outgoing::Held(Held::new(out, share)), None)),
+            Ok(Taken::Begun(begun)) => {
+                let progress = Arc::new(Progress::begin());
+                let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress));
+                Ok((Outgoing::Streaming(Box::new(streaming)), Some((progress, returned))))
+            }
+            Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest), begun: true }),
+        }
+    }
+
+    /// Passes OpenRouter's answer on.
+    async fn relay(
+        &self,
+        snapshot: &Snapshot,
+        answer: Response<hyper::body::Incoming>,
+        mut account: Account,
+        upload: Option<Arc<Progress>>,
+    ) -> Response<Answer> {
+        let (mut parts, body) = answer.into_parts();
+        account.answered(parts.status.as_u16());
+        clean_response(&mut parts.headers);
+        parts.extensions.clear();
+        parts.version = http::Version::HTTP_11;
+        if snapshot.redact_account && relay::may_name_account(&parts) {
+            if let Some(body) = relay::redact_account(body).await {
+                account.outcome = Outcome::Complete;
+                return Response::from_parts(parts, Answer::own(body, account));
+            }
+            parts.headers.remove(http::header::CONTENT_LENGTH);
+            account.outcome = Outcome::UpstreamCut;
+            return Response::from_parts(parts, Answer::own(Bytes::new(), account));
+        }
+        Response::from_parts(parts, Answer::relayed(body, account, snapshot.idle_timeout, upload))
+    }
+}
+
+impl Handler for Proxy {
+    type Body = Answer;
+
+    async fn handle(&self, request: Request<Upload>, peer: Peer) -> Response<Answer> {
+        let snapshot = self.snapshot();
+        let (parts, upload) = request.into_parts();
+        if let Some(preflight) = snapshot.cors.preflight(&parts) {
+            return preflight;
+        }
+        let account = Account::open(&self.0.metrics);
+        let mut response = match self.forward(&snapshot, &parts, upload, peer, account).await {
+            Ok(response) => response,
+            Err((refused, account)) => refuse::answer(refused, &parts, account, snapshot.limits.max_body).await,
+        };
+        snapshot.cors.allow(&parts.headers, response.headers_mut());
+        response
+    }
+}

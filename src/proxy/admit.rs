@@ -1,0 +1,152 @@
+//! Everything that is decided about a request from its head alone, in the contract's order of checks.
+
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Uri};
+
+use super::framing;
+use super::snapshot::Snapshot;
+use crate::caller::credential::Credential;
+use crate::caller::{Account as Payer, Caller, Need, Unresolved};
+use crate::config::PromptCacheKey;
+use crate::endpoint::{Endpoint, Inference};
+use crate::error::Refusal;
+use crate::identifiers::secret::Binder;
+use crate::observe::Account;
+use crate::rewrite::Filter;
+use crate::server::Peer;
+use crate::upstream::outgoing::Outgoing;
+
+/// A request that may go upstream, as far as its head tells.
+pub(super) struct Admitted {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Option<Rewrite>,
+}
+
+/// What is to be done to its body.
+struct Rewrite {
+    members: String,
+    binder: Option<Binder>,
+}
+
+/// Admits a request or says why not.
+///
+/// # Errors
+/// The [`Refusal`] of the first check that failed.
+pub(super) fn admit(
+    snapshot: &Snapshot,
+    parts: &Parts,
+    peer: Peer,
+    account: &mut Account,
+) -> Result<Admitted, Refusal> {
+    framing::check(parts)?;
+    let endpoint = Endpoint::find(&parts.method, parts.uri.path(), framing::wants_websocket(&parts.headers))?;
+    account.endpoint = endpoint.name();
+    match endpoint {
+        Endpoint::Inference(inference) => admit_inference(snapshot, parts, peer, inference, account),
+        Endpoint::Read(read) => {
+            let caller = resolve(snapshot, parts, peer, Need::Credential, account)?;
+            Ok(Admitted {
+                method: parts.method.clone(),
+                uri: snapshot.target(read.path(), parts.uri.query()),
+                headers: snapshot.headers.upstream(
+                    &parts.headers,
+                    authorization(snapshot, parts, &caller)?,
+                    None,
+                    false,
+                ),
+                body: None,
+            })
+        }
+    }
+}
+
+fn admit_inference(
+    snapshot: &Snapshot,
+    parts: &Parts,
+    peer: Peer,
+    inference: &'static Inference,
+    account: &mut Account,
+) -> Result<Admitted, Refusal> {
+    let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
+    let sources = caller.sources();
+    let identifiers = snapshot.policy.identify(&sources, caller.metadata, inference.fields)?;
+    account.omitted(&identifiers.omitted);
+    framing::check_json(&parts.headers)?;
+    account.request_bytes = announced(&parts.headers);
+    // A session that no header can carry has been omitted before.
+    let session = identifiers.session_header().and_then(|id| HeaderValue::from_str(id).ok());
+    let bind = snapshot.cache_key == PromptCacheKey::Bind && inference.cache_key;
+    let query = parts.uri.query().and_then(|query| kept(query, inference.query));
+    Ok(Admitted {
+        method: Method::POST,
+        uri: snapshot.target(inference.path, query.as_deref()),
+        headers: snapshot.headers.upstream(&parts.headers, authorization(snapshot, parts, &caller)?, session, true),
+        body: Some(Rewrite {
+            members: identifiers.members(),
+            binder: bind.then(|| snapshot.policy.cache_binder(&sources)),
+        }),
+    })
+}
+
+fn resolve<'a>(
+    snapshot: &'a Snapshot,
+    parts: &'a Parts,
+    peer: Peer,
+    need: Need,
+    account: &mut Account,
+) -> Result<Caller<'a>, Refusal> {
+    let caller = Caller::resolve(&parts.headers, peer.address.ip(), &snapshot.directory, need)?;
+    account.key = Some(caller.key.clone().into_owned());
+    Ok(caller)
+}
+
+/// Who pays: the operator's key, or the caller's own credential.
+fn authorization(snapshot: &Snapshot, parts: &Parts, caller: &Caller<'_>) -> Result<HeaderValue, Refusal> {
+    match (caller.account, &snapshot.authorization) {
+        (Payer::Operator, Some(operator)) => Ok(operator.clone()),
+        // `serve` starts without a key only if pass-through is the only way in.
+        (Payer::Operator, None) => Err(Unresolved::InvalidCredential.into()),
+        (Payer::PassThrough, _) => {
+            let credential = Credential::find(&parts.headers)?;
+            let mut value = HeaderValue::from_bytes(&[b"Bearer ", credential.as_bytes()].concat())
+                .map_err(|_| Unresolved::InvalidCredential)?;
+            value.set_sensitive(true);
+            Ok(value)
+        }
+    }
+}
+
+/// The parameters of `query` that go along, as they came.
+fn kept(query: &str, names: &[&str]) -> Option<String> {
+    let kept: Vec<&str> =
+        query.split('&').filter(|pair| names.contains(&pair.split('=').next().unwrap_or_default())).collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
+fn announced(headers: &HeaderMap) -> u64 {
+    headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or_default()
+}
+
+impl Admitted {
+    /// The filter for its body; `None` if it has none.
+    pub(super) fn filter(&self, snapshot: &Snapshot) -> Option<Filter> {
+        let rewrite = self.body.as_ref()?;
+        let filter = Filter::new(snapshot.owned.clone(), rewrite.members.clone());
+        Some(match &rewrite.binder {
+            Some(binder) => filter.bind(binder.clone()),
+            None => filter,
+        })
+    }
+
+    /// The request to the upstream. Its length is set by the body.
+    pub(super) fn request(self, body: Outgoing) -> Request<Outgoing> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}

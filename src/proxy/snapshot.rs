@@ -1,0 +1,151 @@
+//! One immutable configuration, made ready for the request path: what a request sees is one of these from its beginning
+//! to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Uri};
+
+use super::cors::Cors;
+use crate::caller::key::{Directory, Grant, Key};
+use crate::config::{self, ClientSession, Config, PromptCacheKey};
+use crate::endpoint::REMOVED;
+use crate::identifiers::Policy;
+use crate::rewrite::OwnedNames;
+use crate::rewrite::headers::HeaderPolicy;
+use crate::secret::Secret;
+
+/// Sizes of bodies, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `CALLSIGN_MAX_BODY_BYTES`.
+    pub max_body: u64,
+    /// `CALLSIGN_HOLD_BODY_BYTES`.
+    pub hold_body: u64,
+}
+
+/// Where requests go: the base URL in parts, so that a target is put together without parsing.
+#[derive(Clone, Debug)]
+pub struct Base {
+    scheme: Scheme,
+    authority: Authority,
+    path: String,
+}
+
+impl Base {
+    /// Takes an absolute `http` or `https` URL apart; `None` for anything else.
+    pub fn new(url: &Uri) -> Option<Self> {
+        Some(Self {
+            scheme: url.scheme()?.clone(),
+            authority: url.authority()?.clone(),
+            path: url.path().trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
+/// The configuration of the request path.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Who may come in.
+    pub directory: Directory,
+    /// What is said about them.
+    pub policy: Policy,
+    /// The body members that never pass.
+    pub owned: Arc<OwnedNames>,
+    /// What becomes of `prompt_cache_key`.
+    pub cache_key: PromptCacheKey,
+    /// Headers, both ways.
+    pub headers: HeaderPolicy,
+    /// The operator's key as a header value; absent if pass-through is the only way in.
+    pub authorization: Option<HeaderValue>,
+    /// Where requests go.
+    pub base: Base,
+    /// Sizes of bodies.
+    pub limits: Limits,
+    /// The longest silence between two frames of an answer.
+    pub idle_timeout: Duration,
+    /// Calls from browsers.
+    pub cors: Cors,
+    /// Whether the operator's account id is blanked in error bodies.
+    pub redact_account: bool,
+}
+
+/// The configuration names something that no request could be sent to.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the upstream URL or key cannot be used in a request")]
+pub struct Unusable;
+
+impl Snapshot {
+    /// Makes a configuration ready.
+    ///
+    /// # Errors
+    /// [`Unusable`] for an upstream that [`Config::load`] would have refused.
+    pub fn new(config: &Config) -> Result<Self, Unusable> {
+        let (callers, bodies, headers) = (&config.callers, &config.bodies, &config.headers);
+        let directory = Directory::new(
+            callers.keys.iter().map(key),
+            callers.passthrough.clone(),
+            callers.client_session == ClientSession::Bind,
+        );
+        let cache_key = bodies.prompt_cache_key;
+        let names = REMOVED.into_iter().chain(bodies.remove.iter().map(String::as_str));
+        let bound = (cache_key != PromptCacheKey::Keep).then_some("prompt_cache_key");
+        Ok(Self {
+            directory,
+            policy: config.identifiers.clone(),
+            owned: Arc::new(OwnedNames::new(names, bound)),
+            cache_key,
+            headers: HeaderPolicy::new(
+                headers.forward.clone(),
+                headers.http_referer.clone(),
+                headers.x_openrouter_title.clone(),
+            ),
+            authorization: config.upstream.api_key.as_ref().map(bearer).transpose()?,
+            base: Base::new(&config.upstream.url).ok_or(Unusable)?,
+            limits: Limits { max_body: bodies.max_bytes, hold_body: bodies.hold_bytes as u64 },
+            idle_timeout: config.upstream.idle_timeout,
+            cors: Cors::new(config.data.cors_origins.clone()),
+            redact_account: bodies.redact_account,
+        })
+    }
+
+    /// The URL of `path` (behind the base path) with this query. Both come from tables or have been checked to hold
+    /// nothing but a path's characters; what could not be put together all the same leads to the base path itself, which
+    /// OpenRouter answers with 404.
+    pub fn target(&self, path: &str, query: Option<&str>) -> Uri {
+        let text = match query {
+            Some(query) => format!("{}/{path}?{query}", self.base.path),
+            None => format!("{}/{path}", self.base.path),
+        };
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.base.scheme.clone());
+        parts.authority = Some(self.base.authority.clone());
+        parts.path_and_query =
+            Some(PathAndQuery::from_maybe_shared(bytes::Bytes::from(text)).unwrap_or(PathAndQuery::from_static("/")));
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+}
+
+fn bearer(key: &Secret) -> Result<HeaderValue, Unusable> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| Unusable)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn key(entry: &config::KeyEntry) -> Key {
+    Key {
+        name: entry.name.clone(),
+        digest: entry.digest,
+        grant: match &entry.grant {
+            config::Grant::User(user) => Grant::User(user.clone()),
+            config::Grant::Preset(preset) => Grant::Preset(preset.clone()),
+        },
+        metadata: entry.metadata.clone(),
+        expires: entry.expires,
+        disabled: entry.disabled,
+        bring_chat: entry.bring_chat.clone(),
+        bring_message: entry.bring_message.clone(),
+        from: entry.from.clone(),
+    }
+}

@@ -1,0 +1,183 @@
+//! The way back: OpenRouter's answer to the client, byte for byte, frame by frame, as it arrives.
+//!
+//! Nothing is parsed, joined or held here. What this room adds is an end: a stream that breaks breaks for the client too,
+//! with every byte that came before; a silent one is cut; a client that leaves takes the upstream request with it (the
+//! body is dropped); and however it ends, it is accounted once, in [`Account`]'s `Drop`.
+
+mod redact;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::observe::{Account, Outcome};
+use crate::upstream::verdict::Progress;
+pub use redact::{concerns as may_name_account, redact_account};
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// callsign's own, or one that had to be changed whole. Its account is closed when it has been sent.
+    Own {
+        /// The bytes.
+        body: Full<Bytes>,
+        /// Closed with the body.
+        account: Option<Account>,
+    },
+    /// OpenRouter's, on its way.
+    Relayed(Box<Relayed>),
+}
+
+/// Why an answer ends early for the client. Never shown to anybody; hyper cuts the connection.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    /// The upstream broke off.
+    #[error("the upstream broke off its answer")]
+    Upstream,
+    /// The upstream fell silent.
+    #[error("the upstream fell silent")]
+    Silent,
+}
+
+impl Answer {
+    /// An answer of callsign's own.
+    pub fn own(body: Bytes, mut account: Account) -> Self {
+        account.response_bytes = body.len() as u64;
+        Self::Own { body: Full::new(body), account: Some(account) }
+    }
+
+    /// An answer without an account: CORS and the like.
+    pub fn empty() -> Self {
+        Self::Own { body: Full::default(), account: None }
+    }
+
+    /// OpenRouter's answer. `idle` is the longest silence between two frames; `upload` the rest of the request's body,
+    /// which ends with the answer.
+    pub fn relayed(body: Incoming, account: Account, idle: Duration, upload: Option<Arc<Progress>>) -> Self {
+        let silence = Silence { limit: idle, since: None, alarm: None };
+        Self::Relayed(Box::new(Relayed { body, account, silence, upload, broken: false }))
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.get_mut() {
+            Self::Own { body, .. } => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Relayed(relayed) => relayed.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own { body, .. } => body.is_end_stream(),
+            Self::Relayed(relayed) => relayed.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own { body, .. } => body.size_hint(),
+            Self::Relayed(relayed) => relayed.body.size_hint(),
+        }
+    }
+}
+
+/// OpenRouter's answer on its way.
+#[derive(Debug)]
+pub struct Relayed {
+    body: Incoming,
+    account: Account,
+    silence: Silence,
+    upload: Option<Arc<Progress>>,
+    /// An error has come and is told with the next poll.
+    broken: bool,
+}
+
+impl Relayed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if self.broken {
+            self.account.outcome = Outcome::UpstreamCut;
+            return Poll::Ready(Some(Err(Cut::Upstream)));
+        }
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.silence.broken();
+                let Ok(data) = frame.into_data() else {
+                    // Trailers end a stream and do not pass: no client of these APIs asks for any.
+                    return Poll::Ready(None);
+                };
+                self.account.response_bytes += data.len() as u64;
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Poll::Ready(Some(Err(_))) => {
+                // hyper drops what it has not written yet when a body fails, so let it write first: a plain relay loses
+                // frames that had arrived in a quarter of such cases.
+                self.broken = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(None) => {
+                self.account.outcome = Outcome::Complete;
+                Poll::Ready(None)
+            }
+            Poll::Pending if self.silence.poll_over(cx) => {
+                self.account.outcome = Outcome::UpstreamSilent;
+                Poll::Ready(Some(Err(Cut::Silent)))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        // hyper does not ask again after the last announced byte.
+        if self.account.outcome == Outcome::ClientGone && !self.broken && self.body.is_end_stream() {
+            self.account.outcome = Outcome::Complete;
+        }
+        if let Some(upload) = &self.upload
+            && !upload.is_complete()
+        {
+            upload.cancel();
+        }
+    }
+}
+
+/// Watches for an upstream that falls silent while it is being read. Time during which the client takes nothing does not
+/// count, because nobody asks then.
+#[derive(Debug)]
+struct Silence {
+    limit: Duration,
+    since: Option<Instant>,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Silence {
+    fn broken(&mut self) {
+        self.since = None;
+    }
+
+    /// Whether the silence is over the limit; if not, the task is woken when it would be. The timer is not re-armed for
+    /// every frame: when it fires too early, it is set to what is left.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let until = *self.since.get_or_insert_with(Instant::now) + self.limit;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        while alarm.as_mut().poll(cx).is_ready() {
+            if alarm.deadline() >= until {
+                return true;
+            }
+            alarm.as_mut().reset(until);
+        }
+        false
+    }
+}

@@ -1,0 +1,229 @@
+//! Which of a client's headers go upstream, and which of the upstream's come back (contract, section 3, "Headers
+//! upstream" and "Response").
+//!
+//! Towards OpenRouter an allow-list: a header that is not named here stays here, whatever it is called. Towards the client
+//! a list of what must not speak in OpenRouter's name for callsign's own origin.
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+};
+
+const REFERER: HeaderName = HeaderName::from_static("http-referer");
+const TITLE: HeaderName = HeaderName::from_static("x-openrouter-title");
+const OLD_TITLE: HeaderName = HeaderName::from_static("x-title");
+const SESSION: HeaderName = HeaderName::from_static("x-session-id");
+
+/// What a client may say besides its body.
+const ALLOWED: [HeaderName; 10] = [
+    ACCEPT,
+    ACCEPT_ENCODING,
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("x-anthropic-beta"),
+    HeaderName::from_static("openai-beta"),
+    REFERER,
+    OLD_TITLE,
+    TITLE,
+    HeaderName::from_static("x-openrouter-categories"),
+];
+
+/// Hop by hop (RFC 9110, section 7.6.1), or speaking for the origin that sent it.
+const NOT_RELAYED: [HeaderName; 15] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("proxy-authenticate"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    http::header::SET_COOKIE,
+    http::header::STRICT_TRANSPORT_SECURITY,
+    http::header::ALT_SVC,
+    HeaderName::from_static("nel"),
+    HeaderName::from_static("report-to"),
+    HeaderName::from_static("reporting-endpoints"),
+    HeaderName::from_static("clear-site-data"),
+];
+
+/// What the operator decided about headers; values are made ready once.
+#[derive(Clone, Debug)]
+pub struct HeaderPolicy {
+    forward: Vec<HeaderName>,
+    referer: Option<HeaderValue>,
+    title: Option<HeaderValue>,
+    user_agent: HeaderValue,
+}
+
+impl HeaderPolicy {
+    /// `forward` are names that pass besides the fixed ones; `referer` and `title` are the operator's attribution, which
+    /// wins over the client's.
+    pub fn new(forward: Vec<HeaderName>, referer: Option<HeaderValue>, title: Option<HeaderValue>) -> Self {
+        let user_agent = HeaderValue::from_static(concat!("callsign/", env!("CARGO_PKG_VERSION")));
+        Self { forward, referer, title, user_agent }
+    }
+
+    /// The headers of the upstream request. `session` is the value of `x-session-id`; `json` tells whether there is a
+    /// body.
+    pub fn upstream(
+        &self,
+        client: &HeaderMap,
+        authorization: HeaderValue,
+        session: Option<HeaderValue>,
+        json: bool,
+    ) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(16);
+        headers.insert(AUTHORIZATION, authorization);
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        if json {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        for name in ALLOWED.iter().chain(&self.forward) {
+            for value in client.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+        if let Some(referer) = &self.referer {
+            headers.insert(REFERER, referer.clone());
+        }
+        if let Some(title) = &self.title {
+            headers.remove(OLD_TITLE);
+            headers.insert(TITLE, title.clone());
+        }
+        if let Some(session) = session {
+            headers.insert(SESSION, session);
+        }
+        headers
+    }
+}
+
+/// Removes from an upstream's answer what must not reach the client; everything else stays as it came.
+pub fn clean_response(headers: &mut HeaderMap) {
+    if let Some(named) = headers.get(CONNECTION).and_then(|value| value.to_str().ok()).map(str::to_owned) {
+        for name in named.split(',') {
+            headers.remove(name.trim());
+        }
+    }
+    for name in &NOT_RELAYED {
+        headers.remove(name);
+    }
+    let ours: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("access-control-") || name.as_str().starts_with("x-callsign-"))
+        .cloned()
+        .collect();
+    for name in ours {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn only_what_is_allowed_goes_upstream() {
+        let client = map(&[
+            ("accept", "*/*"),
+            ("accept-encoding", "gzip"),
+            ("anthropic-version", "2023-06-01"),
+            ("openai-beta", "x"),
+            ("x-my-header", "1"),
+            ("authorization", "Bearer client"),
+            ("x-api-key", "client"),
+            ("api-key", "client"),
+            ("cookie", "a=b"),
+            ("x-session-id", "client"),
+            ("x_session_id", "client"),
+            ("x-external-user", "client"),
+            ("x-user-id", "client"),
+            ("x-openwebui-user-email", "client"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("forwarded", "for=10.0.0.1"),
+            ("traceparent", "00-1"),
+            ("user-agent", "client/1"),
+            ("origin", "https://app.example"),
+            ("te", "trailers"),
+            ("connection", "x-my-header"),
+            ("content-length", "3"),
+            ("content-type", "application/json; charset=utf-8"),
+        ]);
+        let policy = HeaderPolicy::new(vec![HeaderName::from_static("x-my-header")], None, None);
+        let sent = policy.upstream(&client, HeaderValue::from_static("Bearer operator"), None, true);
+        assert_eq!(
+            names(&sent),
+            [
+                "accept",
+                "accept-encoding",
+                "anthropic-version",
+                "authorization",
+                "content-type",
+                "openai-beta",
+                "user-agent",
+                "x-my-header"
+            ]
+        );
+        assert_eq!(sent["authorization"], "Bearer operator");
+        assert_eq!(sent["content-type"], "application/json");
+        assert!(sent["user-agent"].to_str().unwrap().starts_with("callsign/"));
+    }
+
+    #[test]
+    fn the_operators_attribution_wins() {
+        let client = map(&[("http-referer", "https://openwebui.com/"), ("x-title", "Open WebUI")]);
+        let key = || HeaderValue::from_static("Bearer operator");
+        let relayed = HeaderPolicy::new(Vec::new(), None, None).upstream(&client, key(), None, false);
+        assert_eq!(relayed["x-title"], "Open WebUI");
+        let own = HeaderPolicy::new(
+            Vec::new(),
+            Some(HeaderValue::from_static("https://acme.example")),
+            Some(HeaderValue::from_static("Acme")),
+        );
+        let sent = own.upstream(&client, key(), Some(HeaderValue::from_static("s1")), false);
+        assert_eq!(sent["http-referer"], "https://acme.example");
+        assert_eq!((sent["x-openrouter-title"].to_str().unwrap(), sent.get("x-title")), ("Acme", None));
+        assert_eq!(sent["x-session-id"], "s1");
+    }
+
+    #[test]
+    fn an_answer_keeps_everything_but_hops_and_the_origins_voice() {
+        let mut answer = map(&[
+            ("content-type", "text/event-stream"),
+            ("x-generation-id", "gen-1"),
+            ("retry-after", "3"),
+            ("vary", "Accept-Encoding"),
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("transfer-encoding", "chunked"),
+            ("set-cookie", "a=b"),
+            ("set-cookie", "c=d"),
+            ("strict-transport-security", "max-age=1"),
+            ("alt-svc", "h3"),
+            ("nel", "{}"),
+            ("report-to", "{}"),
+            ("reporting-endpoints", "x"),
+            ("clear-site-data", "*"),
+            ("access-control-allow-origin", "*"),
+            ("access-control-expose-headers", "x"),
+            ("x-callsign-error", "forged"),
+        ]);
+        clean_response(&mut answer);
+        assert_eq!(names(&answer), ["content-type", "retry-after", "vary", "x-generation-id"]);
+    }
+}

@@ -1,0 +1,307 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde::de::IgnoredAny;
+
+use super::*;
+use crate::identifiers::secret::{Binder, Purpose};
+use crate::identifiers::sources::Sources;
+use crate::rewrite::MAX_DEPTH;
+
+const NAMES: [&str; 4] = ["user", "session_id", "metadata", "__proto__"];
+
+fn owned() -> Arc<OwnedNames> {
+    Arc::new(OwnedNames::new(NAMES, Some("prompt_cache_key")))
+}
+
+fn binder() -> Binder {
+    Binder::new(&Sources { key: "k", user: Some("alice"), ..Sources::default() }, None, Purpose::Cache)
+}
+
+/// Feeds `body` split at the given lengths (the rest in one piece) and checks the announced length.
+fn run(filter: Filter, body: &[u8], splits: &[usize]) -> Result<String, Invalid> {
+    let mut filter = filter;
+    let announced = body.len() + filter.reserve();
+    let mut out = Output::default();
+    let mut sent = Vec::new();
+    let mut rest = Bytes::copy_from_slice(body);
+    for &split in splits {
+        filter.feed(&rest.split_to(split.min(rest.len())), &mut out)?;
+        while let Some(piece) = out.pop() {
+            sent.extend_from_slice(&piece);
+        }
+    }
+    filter.feed(&rest, &mut out)?;
+    filter.finish()?;
+    assert!(filter.kept_its_word(&out));
+    sent.extend(out.into_pieces().flatten());
+    assert_eq!(sent.len(), announced);
+    Ok(String::from_utf8(sent).unwrap())
+}
+
+fn rewrite(members: &str, body: &str) -> String {
+    run(Filter::new(owned(), members.to_owned()), body.as_bytes(), &[]).unwrap()
+}
+
+#[test]
+fn blanks_keep_their_place_and_the_comma_belongs_to_the_member_behind_it() {
+    for (members, body, expected) in [
+        ("", r#"{"a":1,"user":2}"#, r#"{"a":1         }"#),
+        ("", r#"{"user":2,"a":1}"#, r#"{         "a":1}"#),
+        ("", r#"{"user":2}"#, r#"{        }"#),
+        ("", r#"{}"#, r#"{}"#),
+        ("", " { \"user\" : {\"x\":[1,{}]} , \"a\" : 1 } \n", " {                         \"a\" : 1 } \n"),
+        (r#""u":1"#, r#"{}"#, r#"{"u":1 }"#),
+        (r#""u":1"#, r#"{"a":1}"#, r#"{"a":1,"u":1}"#),
+        (r#""u":1"#, r#"{"user":"x"}"#, r#"{          "u":1 }"#),
+        (r#""u":1"#, r#"{"a":1,"user":"x","b":2}"#, r#"{"a":1           ,"b":2,"u":1}"#),
+    ] {
+        assert_eq!(rewrite(members, body), expected, "{body}");
+    }
+}
+
+#[test]
+fn only_the_outer_objects_members_are_owned() {
+    let body = r#"{"messages":[{"user":1,"metadata":{}}],"tools":{"user":{"user":"x"}}}"#;
+    assert_eq!(rewrite("", body), body);
+}
+
+#[test]
+fn numbers_surrogates_order_and_duplicates_deeper_down_are_untouched() {
+    let body = r#"{"z":1.10,"a":12345678901234567890123,"e":1e400,"s":"\ud83d","o":{"x":1,"x":2},"z":-0.0e+1}"#;
+    assert_eq!(rewrite("", body), body);
+}
+
+#[test]
+fn every_occurrence_of_any_spelling_and_type_goes() {
+    let body = r#"{"user":1,"\u0075ser":{"a":"}"},"User":[1,"]"],"a":true,"user\u0000x":null,"USER":"\"}"}"#;
+    let sent = rewrite("", body);
+    assert_eq!(sent.split_whitespace().collect::<String>(), r#"{"a":true}"#);
+}
+
+#[test]
+fn a_long_key_is_decided_without_being_held() {
+    let long = "k".repeat(100_000);
+    let body = format!(r#"{{"{long}":1,"user\u0000{long}":2,"b":3}}"#);
+    for splits in [vec![], vec![1; 100], vec![50_000, 20_000], vec![7; 20_000]] {
+        let sent = run(Filter::new(owned(), String::new()), body.as_bytes(), &splits).unwrap();
+        let expected = format!(r#"{{"{long}":1,"b":3}}"#);
+        assert_eq!(sent.split_whitespace().collect::<String>(), expected);
+    }
+}
+
+#[test]
+fn much_white_space_passes_and_the_comma_moves_to_its_right_end() {
+    let space = " ".repeat(10_000);
+    let body = format!("{{\"a\":1,{space}\"user\":2{space},{space}\"b\":3{space}}}");
+    for splits in [vec![], vec![1000; 40], vec![1; 25_000]] {
+        let sent = run(Filter::new(owned(), String::new()), body.as_bytes(), &splits).unwrap();
+        assert_eq!(sent.split_whitespace().collect::<String>(), r#"{"a":1,"b":3}"#);
+    }
+}
+
+#[test]
+fn a_cache_key_is_bound_at_any_split_and_anything_else_under_its_name_is_dropped() {
+    let bound = |value: &str| {
+        let mut binder = binder();
+        binder.update(value.as_bytes());
+        format!(r#""prompt_cache_key":"{}""#, binder.finish())
+    };
+    for (member, expected) in [
+        (r#""prompt_cache_key":"k1""#, Some(bound("k1"))),
+        (r#""PROMPT_cache_key" : "k\u00e91\n""#, Some(bound("ké1\n"))),
+        (r#""prompt_cache_key":"a","prompt_cache_key":"b""#, Some(bound("b"))),
+        (r#""prompt_cache_key":"a","prompt_cache_key":7"#, None),
+        (r#""prompt_cache_key":"""#, None),
+        (r#""prompt_cache_key":["k1"]"#, None),
+        (r#""prompt_cache_key":{"k1":"k1"}"#, None),
+        (r#""x":"k1""#, None),
+    ] {
+        let body = format!(r#"{{"m":"v",{member}}}"#);
+        for split in 0..body.len() {
+            let filter = Filter::new(owned(), r#""user":"u""#.into()).bind(binder());
+            let sent = run(filter, body.as_bytes(), &[split]).unwrap();
+            let value: serde_json::Value = serde_json::from_str(&sent).unwrap();
+            let got = value.get("prompt_cache_key").map(|key| format!(r#""prompt_cache_key":{key}"#));
+            assert_eq!(got, expected, "{body} at {split}");
+            assert_eq!(value["user"], "u");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_object_is_refused_with_its_offset() {
+    let error = |body: &[u8]| run(Filter::new(owned(), String::new()), body, &[]).unwrap_err();
+    for (body, offset, fault) in [
+        (&b""[..], 0, Fault::Incomplete),
+        (b"  ", 2, Fault::Incomplete),
+        (b"{\"a\":", 5, Fault::Incomplete),
+        (b"[1]", 0, Fault::NotAnObject),
+        (b"\xef\xbb\xbf{}", 0, Fault::NotAnObject),
+        (b"{} x", 3, Fault::Syntax),
+        (b"{}{}", 2, Fault::Syntax),
+        (b"{\"a\":1,}", 7, Fault::Syntax),
+        (b"{,}", 1, Fault::Syntax),
+        (b"{\"a\":01}", 6, Fault::Syntax),
+        (b"{\"a\":1.}", 7, Fault::Syntax),
+        (b"{\"a\":.1}", 5, Fault::Syntax),
+        (b"{\"a\":+1}", 5, Fault::Syntax),
+        (b"{\"a\":1e}", 7, Fault::Syntax),
+        (b"{\"a\":NaN}", 5, Fault::Syntax),
+        (b"{\"a\":tru}", 8, Fault::Syntax),
+        (b"{\"a\":\"\\x\"}", 7, Fault::Syntax),
+        (b"{\"a\":\"\\u12G4\"}", 10, Fault::Syntax),
+        (b"{\"a\":\"\n\"}", 6, Fault::Syntax),
+        (b"{'a':1}", 1, Fault::Syntax),
+        (b"{\"a\":[1,]}", 8, Fault::Syntax),
+        (b"{\"a\":[1}", 7, Fault::Syntax),
+        (b"{\"a\":{1:2}}", 6, Fault::Syntax),
+        (b"{\"a\":\"\xff\"}", 6, Fault::Utf8),
+        (b"{\"a\":\"\xc0\x80\"}", 6, Fault::Utf8),
+        (b"{\"a\":\"\xed\xa0\x80\"}", 6, Fault::Utf8),
+    ] {
+        assert_eq!(error(body), Invalid { offset, fault }, "{}", body.escape_ascii());
+    }
+}
+
+#[test]
+fn nesting_is_limited_to_1024_containers() {
+    let nested = |inner: usize| format!("{{\"a\":{}{}}}", "[".repeat(inner), "]".repeat(inner));
+    assert!(run(Filter::new(owned(), String::new()), nested(MAX_DEPTH - 1).as_bytes(), &[]).is_ok());
+    let error = run(Filter::new(owned(), String::new()), nested(MAX_DEPTH).as_bytes(), &[]).unwrap_err();
+    assert_eq!(error, Invalid { offset: 5 + MAX_DEPTH as u64 - 1, fault: Fault::TooDeep });
+}
+
+fn space() -> impl Strategy<Value = String> {
+    prop_oneof![6 => Just(String::new()), 3 => "[ \t\r\n]{1,4}", 1 => Just(" ".repeat(5000))]
+}
+
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => proptest::sample::select(vec![
+            "user", "User", "uſer", "\\u0075ser", "session_id", "SESSION_ID", "metadata", "m\\u0065tadata", "__proto__",
+            "user\\u0000", "prompt_cache_key", "user\\u0000tail",
+        ]).prop_map(str::to_owned),
+        3 => proptest::sample::select(vec!["model", "messages", "users", "", "a\\\"b", "\\ud83d", "é", "\\\\"]).prop_map(str::to_owned),
+        1 => "[a-z]{0,80}",
+        1 => Just(format!("user{}", "x".repeat(300))),
+    ]
+}
+
+fn value() -> impl Strategy<Value = String> {
+    let leaf = proptest::sample::select(vec![
+        "1",
+        "1.10",
+        "12345678901234567890123",
+        "1e400",
+        "-0",
+        "null",
+        "true",
+        "false",
+        r#""""#,
+        r#""x,}\"]{""#,
+        r#""\ud83d""#,
+        r#""é😀\n""#,
+        r#""\\""#,
+    ])
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec((space(), inner.clone()), 0..4)
+                .prop_map(|items| format!("[{}]", join(items.into_iter().map(|(gap, value)| gap + &value)))),
+            proptest::collection::vec((space(), key(), inner), 0..4).prop_map(|items| {
+                format!("{{{}}}", join(items.into_iter().map(|(gap, key, value)| format!("{gap}\"{key}\":{value}"))))
+            }),
+        ]
+    })
+}
+
+fn join(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(",")
+}
+
+type Member = (String, String, String, String, String, String);
+
+fn member() -> impl Strategy<Value = Member> {
+    (space(), key(), space(), space(), value(), space())
+}
+
+/// Top-level members as (raw key, raw value), read by `serde_json`, which refuses nothing that we accept here but lone
+/// surrogates in keys; those are compared as text.
+fn members_of(json: &str) -> Vec<(String, String)> {
+    struct Members(Vec<(String, String)>);
+    impl<'de> serde::Deserialize<'de> for Members {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl<'de> serde::de::Visitor<'de> for Visitor {
+                type Value = Members;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("an object")
+                }
+                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                    let mut members = Vec::new();
+                    while let Some((key, value)) =
+                        map.next_entry::<&serde_json::value::RawValue, &serde_json::value::RawValue>()?
+                    {
+                        members.push((key.get().to_owned(), value.get().to_owned()));
+                    }
+                    Ok(Members(members))
+                }
+            }
+            deserializer.deserialize_map(Visitor)
+        }
+    }
+    serde_json::from_str::<Members>(json).unwrap().0
+}
+
+fn is_owned(raw_key: &str) -> bool {
+    let name = super::super::decode::decode(raw_key.trim_matches('"').as_bytes());
+    let name = String::from_utf8_lossy(&name).split('\0').next().unwrap_or_default().replace('ſ', "s").to_lowercase();
+    NAMES.contains(&name.as_str()) || name == "prompt_cache_key"
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn the_output_holds_every_other_member_byte_for_byte_and_then_ours(
+        members in proptest::collection::vec(member(), 0..7),
+        outer in (space(), space()),
+        append in proptest::sample::select(vec!["", r#""user":"u1""#, r#""user":"u1","metadata":{"user_id":"u1"}"#]),
+        splits in proptest::collection::vec(0_usize..60, 0..12),
+    ) {
+        let inner = join(members.iter().map(|(a, key, b, c, value, d)| format!("{a}\"{key}\"{b}:{c}{value}{d}")));
+        let body = format!("{}{{{inner}}}{}", outer.0, outer.1);
+        let sent = run(Filter::new(owned(), append.to_owned()), body.as_bytes(), &splits).unwrap();
+        let mut expected: Vec<_> = members_of(&body).into_iter().filter(|(key, _)| !is_owned(key)).collect();
+        expected.extend(members_of(&format!("{{{append}}}")));
+        prop_assert_eq!(members_of(&sent), expected);
+    }
+
+    #[test]
+    fn accepts_exactly_what_serde_json_accepts(
+        members in proptest::collection::vec(member(), 0..4),
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), prop_oneof![
+            any::<u8>(), proptest::sample::select(br#"{}[],:"\ue0-.+123tfn"#.to_vec())
+        ], 0_u8..3), 0..4),
+        splits in proptest::collection::vec(0_usize..40, 0..8),
+    ) {
+        let inner = join(members.iter().map(|(a, key, b, c, value, d)| format!("{a}\"{key}\"{b}:{c}{value}{d}")));
+        let mut body = format!("{{{inner}}}").into_bytes();
+        for (index, byte, how) in edits {
+            let at = index.index(body.len().max(1)).min(body.len());
+            match how {
+                0 => body.insert(at, byte),
+                1 if at < body.len() => body[at] = byte,
+                _ if at < body.len() => { body.remove(at); }
+                _ => {}
+            }
+        }
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        let is_object = body.iter().find(|byte| !blank(byte)) == Some(&b'{');
+        let valid = std::str::from_utf8(&body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+        let ours = run(Filter::new(owned(), String::new()), &body, &splits);
+        prop_assert_eq!(ours.is_ok(), valid && is_object, "{}", body.escape_ascii());
+    }
+}

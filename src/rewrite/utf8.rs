@@ -1,0 +1,71 @@
+//! UTF-8 checked piece by piece (RFC 3629), whatever the splits.
+
+/// Remembers the beginning of a character that the last piece cut.
+#[derive(Debug, Default)]
+pub(super) struct Utf8 {
+    cut: [u8; 4],
+    held: usize,
+}
+
+impl Utf8 {
+    /// Checks the next piece: the length of its valid beginning, and whether anything invalid follows that. A character
+    /// that the piece's end cuts counts as valid so far.
+    pub(super) fn check(&mut self, piece: &[u8]) -> (usize, bool) {
+        let mut at = 0;
+        while self.held > 0 {
+            let Some(&byte) = piece.get(at) else { return (at, false) };
+            if let Some(slot) = self.cut.get_mut(self.held) {
+                *slot = byte;
+            }
+            self.held += 1;
+            match std::str::from_utf8(self.cut.get(..self.held).unwrap_or_default()) {
+                Ok(_) => self.held = 0,
+                // Still a beginning: three bytes at most, so the buffer of four is never passed.
+                Err(error) if error.error_len().is_none() => {}
+                Err(_) => return (at, true),
+            }
+            at += 1;
+        }
+        let rest = piece.get(at..).unwrap_or_default();
+        match simdutf8::compat::from_utf8(rest) {
+            Ok(_) => (piece.len(), false),
+            Err(error) if error.error_len().is_some() => (at + error.valid_up_to(), true),
+            Err(error) => {
+                let cut = rest.get(error.valid_up_to()..).unwrap_or_default();
+                if let Some(slots) = self.cut.get_mut(..cut.len()) {
+                    slots.copy_from_slice(cut);
+                    self.held = cut.len();
+                }
+                (piece.len(), false)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn finds_what_the_standard_library_finds_at_any_split(
+            bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0xe2), Just(0x82), Just(0xac), Just(0xf0), Just(0x9f)], 0..24),
+            split in 0_usize..24,
+        ) {
+            let split = split.min(bytes.len());
+            let mut utf8 = Utf8::default();
+            let mut bad = false;
+            for piece in [&bytes[..split], &bytes[split..]] {
+                if !bad {
+                    bad = utf8.check(piece).1;
+                }
+            }
+            let valid = match std::str::from_utf8(&bytes) {
+                Ok(_) => true,
+                Err(error) => error.error_len().is_none(),
+            };
+            prop_assert_eq!(!bad, valid);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! One connection: HTTP/1.1 or HTTP/2, over TLS or not, from accept to its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Request;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::patience::{Activity, Patience, Patient, Running, Unblocked};
+use super::{Handler, Peer, Tls, Upload};
+
+/// The most that hyper buffers per HTTP/1.1 connection and direction, and so the longest head. Longer heads get 431.
+const BUFFER: usize = 64 * 1024;
+/// What an HTTP/2 client may send ahead on one stream: the memory that a stalled upload can hold.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same for all streams of a connection together.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Requests that one HTTP/2 connection may have in flight; RFC 9113 recommends no fewer than 100.
+const STREAMS: u32 = 128;
+/// The largest HTTP/2 head, as [`BUFFER`] is the largest of HTTP/1.1.
+const HEADER_LIST: u32 = 64 * 1024;
+/// How often an HTTP/2 client is asked whether it is still there, and how long its answer may take.
+const PING: Duration = Duration::from_secs(20);
+
+/// What all connections of one listener share.
+pub(super) struct Room<H> {
+    http: auto::Builder<TokioExecutor>,
+    handler: H,
+    patience: Patience,
+    closing: Closing,
+}
+
+impl<H: Handler> Room<H> {
+    pub(super) fn new(handler: H, patience: Patience) -> Self {
+        Self { http: http(), handler, patience, closing: Closing::default() }
+    }
+
+    /// Asks every connection to end after the requests that it has in flight.
+    pub(super) fn close(&self) {
+        self.closing.closed.store(true, Ordering::Release);
+        self.closing.notify.notify_waiters();
+    }
+
+    /// Serves one connection in plain text.
+    pub(super) async fn serve(&self, stream: TcpStream, address: SocketAddr) {
+        self.converse(Unblocked::new(stream, self.patience.blocked), Peer { address, tls: false }).await;
+    }
+
+    /// Serves one connection over TLS.
+    pub(super) async fn serve_tls(&self, stream: TcpStream, address: SocketAddr, tls: Tls) {
+        let handshake = tls.acceptor().accept(Unblocked::new(stream, self.patience.blocked));
+        match timeout(self.patience.handshake, handshake).await {
+            Ok(Ok(stream)) => self.converse(stream, Peer { address, tls: true }).await,
+            Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(%address, "TLS handshake timed out"),
+        }
+    }
+
+    /// Speaks HTTP on a stream until either side is done with it.
+    pub(super) async fn converse<S>(&self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Activity::new();
+        let io = TokioIo::new(Patient::new(stream, self.patience, activity.clone()));
+        let service = {
+            let (handler, activity, patience) = (self.handler.clone(), activity.clone(), self.patience.upload);
+            service_fn(move |request: Request<Incoming>| {
+                let running = activity.begin();
+                let request = request.map(|body| Upload::new(body, patience, &activity));
+                let handler = handler.clone();
+                async move {
+                    let response = handler.handle(request, peer).await;
+                    Ok::<_, Infallible>(response.map(|body| Served { body, _running: running }))
+                }
+            })
+        };
+        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut closed = pin!(self.closing.notify.notified());
+        let (mut registered, mut leaving) = (false, false);
+        let end = std::future::poll_fn(|cx| {
+            let end = connection.as_mut().poll(cx);
+            if end.is_ready() || leaving {
+                return end;
+            }
+            // Polled once: a spawned task keeps its waker, and polling takes a lock that all connections share.
+            if !registered {
+                registered = true;
+                leaving = closed.as_mut().poll(cx).is_ready();
+            }
+            leaving |= self.closing.closed.load(Ordering::Acquire) || activity.is_idle_for_too_long();
+            if !leaving {
+                return Poll::Pending;
+            }
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().poll(cx)
+        });
+        if let Err(error) = end.await {
+            tracing::debug!(address = %peer.address, %error, "connection ended");
+        }
+    }
+}
+
+/// The signal to all connections of a listener that they should end.
+#[derive(Debug, Default)]
+struct Closing {
+    closed: AtomicBool,
+    notify: Notify,
+}
+
+fn http() -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    // `Patient` times the head, with rules that hyper's timer does not know.
+    http.http1().timer(TokioTimer::new()).header_read_timeout(None).half_close(false).max_buf_size(BUFFER);
+    http.http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_LIST)
+        .max_send_buf_size(BUFFER);
+    http
+}
+
+pin_project_lite::pin_project! {
+    /// A response body that tells its connection when it ended or was dropped.
+    struct Served<B> {
+        #[pin]
+        body: B,
+        // Dropped with the body, which hyper does as soon as it has ended.
+        _running: Running,
+    }
+}
+
+impl<B: Body> Body for Served<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,94 @@
+//! The GET endpoints: models, providers and what hangs on them.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::behaviour::{PREFIX, TABLE};
+use super::plan::Plan;
+
+/// The day on which every model was made: 2025-01-01.
+const CREATED: u64 = 1_735_689_600;
+
+/// Models that answer plainly under a name that a client knows.
+const PLAIN: [&str; 3] = ["openai/gpt-4o-mini", "anthropic/claude-sonnet-4.5", "google/gemini-2.5-flash"];
+
+/// The answer to a GET of `path` (below `/api/v1/`); `None` where OpenRouter has no such page.
+pub(super) fn get(path: &str) -> Option<Plan> {
+    let segments: Vec<&str> = path.split('/').collect();
+    let body = match *segments.as_slice() {
+        ["models"] => models(),
+        ["models", "count"] => json!({"data": {"count": PLAIN.len() + TABLE.len()}}),
+        ["providers"] => providers(),
+        ["embeddings", "models"] => json!({"data": [model("openai/text-embedding-3-small", "Gives a vector")]}),
+        ["images", "models"] => json!({"data": [model("google/gemini-2.5-flash-image", "Draws a pixel")]}),
+        ["models", author, slug, "endpoints"] | ["images", "models", author, slug, "endpoints"] => {
+            endpoints(&format!("{author}/{slug}"))
+        }
+        ["model", author, slug] => json!({"data": model(&format!("{author}/{slug}"), "Answers plainly")}),
+        ["models", id] => json!({"data": model(&id.replace("%2F", "/").replace("%2f", "/"), "Answers plainly")}),
+        _ => return None,
+    };
+    Some(Plan::json(StatusCode::OK, &body))
+}
+
+fn models() -> Value {
+    let plain = PLAIN.iter().map(|id| model(id, "Answers plainly"));
+    let steering = TABLE.iter().map(|row| model(&format!("{PREFIX}{}", row.name), row.does));
+    json!({"data": plain.chain(steering).collect::<Vec<_>>()})
+}
+
+fn model(id: &str, does: &str) -> Value {
+    json!({
+        "id": id, "canonical_slug": id, "hugging_face_id": null, "name": format!("Stand-in: {id}"), "created": CREATED,
+        "description": format!("{does}. Part of callsign's stand-in for OpenRouter."), "context_length": 128_000,
+        "architecture": {
+            "modality": "text->text", "input_modalities": ["text"], "output_modalities": ["text"], "tokenizer": "Other",
+            "instruct_type": null,
+        },
+        "pricing": {"prompt": "0.00001", "completion": "0.00004428", "request": "0", "image": "0"},
+        "top_provider": {"context_length": 128_000, "max_completion_tokens": 16_384, "is_moderated": false},
+        "per_request_limits": null, "supported_parameters": ["max_tokens", "temperature", "tools"],
+        "default_parameters": {}, "expiration_date": null,
+    })
+}
+
+fn endpoints(id: &str) -> Value {
+    let mut body = model(id, "Answers plainly");
+    body["endpoints"] = json!([{
+        "name": format!("Stand-in | {id}"), "model_id": id, "model_name": id, "context_length": 128_000,
+        "pricing": body["pricing"], "provider_name": super::reply::PROVIDER, "tag": "standin", "quantization": null,
+        "max_completion_tokens": 16_384, "max_prompt_tokens": null, "supported_parameters": ["max_tokens"],
+        "status": 0, "uptime_last_30m": 100, "supports_implicit_caching": false,
+    }]);
+    json!({"data": body})
+}
+
+fn providers() -> Value {
+    json!({"data": [{
+        "name": super::reply::PROVIDER, "slug": "standin", "privacy_policy_url": null, "terms_of_service_url": null,
+        "status_page_url": null,
+    }]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_get_of_the_contract_has_an_answer() {
+        for path in [
+            "models",
+            "models/count",
+            "models/openai/gpt-4o/endpoints",
+            "model/openai/gpt-4o",
+            "models/openai%2Fgpt-4o",
+            "providers",
+            "embeddings/models",
+            "images/models",
+            "images/models/google/x/endpoints",
+        ] {
+            assert!(get(path).is_some(), "{path}");
+        }
+        assert!(get("keys").is_none() && get("models/a/b").is_none());
+    }
+}

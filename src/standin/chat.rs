@@ -1,0 +1,101 @@
+//! `chat/completions` and the older `completions`, streamed and whole (`openrouter.md`, sections 4.1 and 4.2).
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::plan::{done, event};
+use super::reply::{PROVIDER, Reply};
+
+/// Which of the two endpoints is answered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// `chat/completions`.
+    Chat,
+    /// `completions`.
+    Text,
+}
+
+/// The error inside a 200 of a reply that fails midway.
+fn error() -> Value {
+    json!({"code": 502, "message": "Provider returned error", "metadata": {"error_type": "provider_unavailable", "provider_name": PROVIDER}})
+}
+
+/// The events of a stream, `[DONE]` included.
+pub(super) fn events(kind: Kind, reply: &Reply<'_>) -> Vec<Bytes> {
+    let mut events = Vec::with_capacity(reply.tokens.len() + 4);
+    if kind == Kind::Chat {
+        events.push(event(None, &Value::Object(chunk(kind, reply, "", Value::Null))));
+    }
+    events.extend(reply.tokens.iter().map(|token| event(None, &Value::Object(chunk(kind, reply, token, Value::Null)))));
+    if reply.fails {
+        // As recorded: error and usage in one chunk, and a `[DONE]` all the same.
+        let mut failed = chunk(kind, reply, "", json!("error"));
+        failed.insert("error".to_owned(), error());
+        if let Some(usage) = reply.usage {
+            failed.insert("usage".to_owned(), usage.chat());
+        }
+        events.push(event(None, &Value::Object(failed)));
+        events.push(done());
+        return events;
+    }
+    let last = chunk(kind, reply, "", json!("stop"));
+    events.push(event(None, &Value::Object(last.clone())));
+    if let Some(usage) = reply.usage {
+        // Recordings repeat the finish reason beside the usage; the documented empty `choices` was not seen.
+        let mut counted = last;
+        counted.insert("usage".to_owned(), usage.chat());
+        events.push(event(None, &Value::Object(counted)));
+    }
+    events.push(done());
+    events
+}
+
+/// The plain answer.
+pub(super) fn whole(kind: Kind, reply: &Reply<'_>) -> Value {
+    let finish = if reply.fails { json!("error") } else { json!("stop") };
+    let (object, mut choice) = match kind {
+        Kind::Chat => {
+            let message = json!({"role": "assistant", "content": reply.text(), "refusal": null, "reasoning": null});
+            ("chat.completion", json!({"index": 0, "logprobs": null, "message": message}))
+        }
+        Kind::Text => {
+            ("text_completion", json!({"index": 0, "logprobs": null, "text": reply.text(), "reasoning": null}))
+        }
+    };
+    choice["finish_reason"] = finish.clone();
+    choice["native_finish_reason"] = finish;
+    if reply.fails {
+        choice["error"] = error();
+    }
+    let mut body = envelope(object, reply);
+    body.insert("choices".to_owned(), json!([choice]));
+    if let Some(usage) = reply.usage {
+        body.insert("usage".to_owned(), usage.chat());
+    }
+    Value::Object(body)
+}
+
+fn envelope(object: &str, reply: &Reply<'_>) -> Map<String, Value> {
+    let members = [
+        ("id", json!(reply.id)),
+        ("object", json!(object)),
+        ("created", json!(reply.created)),
+        ("model", json!(reply.model)),
+        ("provider", json!(PROVIDER)),
+        ("system_fingerprint", json!("fp_standin")),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn chunk(kind: Kind, reply: &Reply<'_>, token: &str, finish: Value) -> Map<String, Value> {
+    let (object, mut choice) = match kind {
+        Kind::Chat => ("chat.completion.chunk", json!({"index": 0, "delta": {"role": "assistant", "content": token}})),
+        Kind::Text => ("text_completion", json!({"index": 0, "text": token})),
+    };
+    choice["finish_reason"] = finish.clone();
+    choice["native_finish_reason"] = finish;
+    choice["logprobs"] = Value::Null;
+    let mut body = envelope(object, reply);
+    body.insert("choices".to_owned(), json!([choice]));
+    body
+}

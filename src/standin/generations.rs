@@ -1,0 +1,102 @@
+//! The stand-in's generation records: what `GET /generation?id=…` tells about an answered request.
+//!
+//! OpenRouter has a record only once the answer has ended (`openrouter.md`, section 3.3); so has the stand-in.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use super::reply::{Reply, Usage};
+
+/// How many of the latest records are kept, so that a long-running `--demo` does not grow.
+const KEPT: usize = 1024;
+
+/// Members that a record has and the stand-in has nothing for.
+const UNSET: [&str; 14] = [
+    "upstream_id",
+    "request_id",
+    "cache_discount",
+    "app_id",
+    "moderation_latency",
+    "native_tokens_completion_images",
+    "num_media_prompt",
+    "num_input_audio_prompt",
+    "num_media_completion",
+    "num_search_results",
+    "router",
+    "preset_id",
+    "response_cache_source_id",
+    "workspace_id",
+];
+
+/// One record. It has `external_user` and `session_id`, and, as at OpenRouter, no metadata.
+#[derive(Clone, Debug)]
+pub(super) struct Generation {
+    id: String,
+    model: String,
+    created: u64,
+    streamed: bool,
+    external_user: Option<String>,
+    session_id: Option<String>,
+    user_agent: Option<String>,
+    http_referer: Option<String>,
+    /// Whether the client left before the end.
+    pub(super) cancelled: bool,
+}
+
+impl Generation {
+    /// The record of `reply`, not cancelled yet.
+    pub(super) fn of(reply: &Reply<'_>, streamed: bool) -> Self {
+        let asked = reply.asked;
+        Self {
+            id: reply.id.clone(),
+            model: reply.model.clone(),
+            created: reply.created,
+            streamed,
+            external_user: asked.text("user").or_else(|| asked.text("safety_identifier")),
+            session_id: asked.text("session_id").or_else(|| asked.header("x-session-id")),
+            user_agent: asked.header("user-agent"),
+            http_referer: asked.header("http-referer"),
+            cancelled: false,
+        }
+    }
+
+    /// OpenRouter's `GenerationResponse`.
+    pub(super) fn to_json(&self) -> Value {
+        let usage = Usage::OF_EVERY_ANSWER;
+        let created = i64::try_from(self.created).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
+        let finish = if self.cancelled { Value::Null } else { json!("stop") };
+        let mut data = json!({
+            "id": self.id, "total_cost": usage.cost, "usage": usage.cost, "upstream_inference_cost": 0,
+            "created_at": created.map(|at| at.to_string()), "model": self.model, "streamed": self.streamed,
+            "cancelled": self.cancelled, "provider_name": super::reply::PROVIDER, "latency": 30, "generation_time": 300,
+            "finish_reason": finish, "native_finish_reason": finish, "tokens_prompt": usage.prompt,
+            "tokens_completion": usage.completion, "native_tokens_prompt": usage.prompt,
+            "native_tokens_completion": usage.completion, "native_tokens_reasoning": 0,
+            "native_tokens_cached": usage.cached, "origin": "", "is_byok": false, "external_user": self.external_user,
+            "session_id": self.session_id, "user_agent": self.user_agent, "http_referer": self.http_referer,
+            "api_type": "completions", "provider_responses": [],
+        });
+        for name in UNSET {
+            data[name] = Value::Null;
+        }
+        json!({"data": data})
+    }
+}
+
+/// The latest records, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Generations(VecDeque<Generation>);
+
+impl Generations {
+    pub(super) fn file(&mut self, generation: Generation) {
+        if self.0.len() == KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back(generation);
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<&Generation> {
+        self.0.iter().rev().find(|generation| generation.id == id)
+    }
+}

@@ -1,0 +1,68 @@
+//! `messages` and `messages/count_tokens`: Anthropic's API as OpenRouter answers it (`openrouter.md`, section 4.4).
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::plan::event;
+use super::reply::{PROVIDER, Reply, Usage};
+
+/// The events of a stream, each with its `event:` line. It ends with `message_stop`, or with `error`.
+pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
+    let mut told = vec![
+        json!({"type": "message_start", "message": message(reply, State::Begun)}),
+        json!({"type": "ping"}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "", "citations": null}}),
+    ];
+    for token in &reply.tokens {
+        let delta = json!({"type": "text_delta", "text": token});
+        told.push(json!({"type": "content_block_delta", "index": 0, "delta": delta}));
+    }
+    if reply.fails {
+        told.push(failure(reply));
+    } else {
+        let mut delta = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}});
+        if let Some(usage) = reply.usage {
+            delta["usage"] = usage.messages(usage.completion);
+        }
+        told.push(json!({"type": "content_block_stop", "index": 0}));
+        told.push(delta);
+        told.push(json!({"type": "message_stop"}));
+    }
+    told.iter().map(|data| event(data["type"].as_str(), data)).collect()
+}
+
+/// The plain answer.
+pub(super) fn whole(reply: &Reply<'_>) -> Value {
+    if reply.fails { failure(reply) } else { message(reply, State::Complete) }
+}
+
+/// The answer of `messages/count_tokens`.
+pub(super) fn count() -> Value {
+    json!({"input_tokens": Usage::OF_EVERY_ANSWER.prompt})
+}
+
+fn failure(reply: &Reply<'_>) -> Value {
+    let error =
+        json!({"type": "api_error", "message": "Provider returned error", "error_type": "provider_unavailable"});
+    json!({"type": "error", "error": error, "request_id": reply.id})
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Begun,
+    Complete,
+}
+
+fn message(reply: &Reply<'_>, state: State) -> Value {
+    let complete = state == State::Complete;
+    let content = if complete { json!([{"type": "text", "text": reply.text(), "citations": null}]) } else { json!([]) };
+    let stop = if complete { json!("end_turn") } else { Value::Null };
+    let mut body = json!({
+        "id": reply.id, "type": "message", "role": "assistant", "model": reply.model, "provider": PROVIDER,
+        "content": content, "stop_reason": stop, "stop_sequence": null, "container": null,
+    });
+    if let Some(usage) = reply.usage {
+        body["usage"] = usage.messages(if complete { usage.completion } else { 0 });
+    }
+    body
+}

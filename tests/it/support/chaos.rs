@@ -1,0 +1,210 @@
+//! Upstreams that are broken: raw sockets that misbehave at an exact byte.
+//!
+//! For faults that an HTTP server cannot produce. Whatever a well-behaved server may do is the stand-in's
+//! (`callsign::standin`), steered by the model's name.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::within;
+
+/// A complete answer in raw bytes: status line, `content-length`, body.
+pub(crate) fn answer(body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
+}
+
+/// The head of a chunked stream and then each piece as one HTTP chunk, without the end.
+pub(crate) fn chunks(pieces: &[&str]) -> Vec<u8> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = |piece: &&str| format!("{:x}\r\n{piece}\r\n", piece.len());
+    [head.to_owned()].into_iter().chain(pieces.iter().map(chunk)).collect::<String>().into_bytes()
+}
+
+/// An answer whose header block is of `size` bytes.
+pub(crate) fn oversized_head(size: usize) -> Vec<u8> {
+    let mut bytes = b"HTTP/1.1 200 OK\r\n".to_vec();
+    let mut number = 0;
+    while bytes.len() < size {
+        bytes.extend_from_slice(format!("x-filler-{number}: {}\r\n", "x".repeat(1000)).as_bytes());
+        number += 1;
+    }
+    bytes.extend_from_slice(b"content-length: 0\r\n\r\n");
+    bytes
+}
+
+/// When a connection is answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum When {
+    /// As soon as it is open.
+    Connected,
+    /// When the blank line of the head has come.
+    Head,
+    /// When so many bytes have come, head included.
+    Bytes(usize),
+    /// Never: it is only read.
+    Never,
+}
+
+/// What follows the last byte.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Then {
+    /// An orderly close. What was written arrives.
+    Close,
+    /// A reset (`SO_LINGER` 0). The peer's system may throw away what it has not read yet.
+    Reset,
+    /// Silence; it goes on reading.
+    Stall,
+}
+
+/// One broken upstream. Every connection is treated alike. Dropping it closes them all.
+#[derive(Debug)]
+pub(crate) struct Chaos {
+    address: SocketAddr,
+    log: Arc<Log>,
+    accepting: AbortHandle,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    received: Mutex<Vec<u8>>,
+    counts: watch::Sender<Counts>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    accepted: usize,
+    bytes: usize,
+    left: usize,
+}
+
+impl Chaos {
+    /// Sends `bytes` at `when`, then does `then`.
+    pub(crate) async fn start(when: When, bytes: impl Into<Vec<u8>>, then: Then) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let log = Arc::new(Log::default());
+        let script = Arc::new((when, bytes.into(), then));
+        let accepting = tokio::spawn(accept(listener, script, Arc::clone(&log))).abort_handle();
+        Self { address, log, accepting }
+    }
+
+    /// Takes connections, reads them, and never answers.
+    pub(crate) async fn silent() -> Self {
+        Self::start(When::Never, "", Then::Stall).await
+    }
+
+    /// The URL of a port at which nobody listens: it was bound and given up just now.
+    pub(crate) async fn refusing_url() -> String {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        format!("http://{}/api/v1", listener.local_addr().unwrap())
+    }
+
+    /// As `CALLSIGN_UPSTREAM_URL` wants it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/api/v1", self.address)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// All bytes that have come, of all connections, in the order in which they came.
+    pub(crate) fn received(&self) -> Vec<u8> {
+        self.log.received.lock().unwrap().clone()
+    }
+
+    /// How many connections were opened.
+    pub(crate) fn accepted(&self) -> usize {
+        self.log.counts.borrow().accepted
+    }
+
+    /// Waits until `count` connections were opened.
+    pub(crate) async fn wait_accepted(&self, count: usize) {
+        self.wait("connections", |counts| counts.accepted >= count).await;
+    }
+
+    /// Waits until `count` bytes have come.
+    pub(crate) async fn wait_bytes(&self, count: usize) {
+        self.wait("bytes", |counts| counts.bytes >= count).await;
+    }
+
+    /// Waits until the other side has closed or reset `count` connections.
+    pub(crate) async fn wait_left(&self, count: usize) {
+        self.wait("the peer to leave", |counts| counts.left >= count).await;
+    }
+
+    async fn wait(&self, what: &str, reached: impl FnMut(&Counts) -> bool) {
+        within(what, self.log.counts.subscribe().wait_for(reached)).await.unwrap();
+    }
+}
+
+impl Drop for Chaos {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+type Script = (When, Vec<u8>, Then);
+
+async fn accept(listener: TcpListener, script: Arc<Script>, log: Arc<Log>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (socket, _) = listener.accept().await.unwrap();
+        log.counts.send_modify(|counts| counts.accepted += 1);
+        connections.spawn(play(socket, Arc::clone(&script), Arc::clone(&log)));
+    }
+}
+
+async fn play(mut socket: TcpStream, script: Arc<Script>, log: Arc<Log>) {
+    let (when, bytes, then) = &*script;
+    socket.set_nodelay(true).unwrap();
+    let mut seen = Vec::new();
+    while !is_due(*when, &seen) {
+        if !read(&mut socket, &mut seen, &log).await {
+            return;
+        }
+    }
+    // A peer that leaves while it is written to is noticed by the next read.
+    let _ = socket.write_all(bytes).await;
+    match then {
+        Then::Close => {
+            let _ = socket.shutdown().await;
+        }
+        Then::Reset => {
+            socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
+            return;
+        }
+        Then::Stall => {}
+    }
+    // Closing with unread bytes would be a reset: an orderly close reads on until the peer has gone too.
+    while read(&mut socket, &mut seen, &log).await {}
+}
+
+fn is_due(when: When, seen: &[u8]) -> bool {
+    match when {
+        When::Connected => true,
+        When::Head => memchr::memmem::find(seen, b"\r\n\r\n").is_some(),
+        When::Bytes(count) => seen.len() >= count,
+        When::Never => false,
+    }
+}
+
+/// Reads once; false, and counted, once the peer has left.
+async fn read(socket: &mut TcpStream, seen: &mut Vec<u8>, log: &Log) -> bool {
+    let before = seen.len();
+    let read = socket.read_buf(seen).await.unwrap_or(0);
+    if read == 0 {
+        log.counts.send_modify(|counts| counts.left += 1);
+        return false;
+    }
+    log.received.lock().unwrap().extend_from_slice(&seen[before..]);
+    log.counts.send_modify(|counts| counts.bytes += read);
+    true
+}

@@ -1,0 +1,196 @@
+//! A small HTTP/1.1 client: one connection for each request, headers as given, nothing added but `host` and framing.
+//!
+//! It follows nothing, decodes nothing and retries nothing, so that a test sees what was really answered.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::within;
+
+/// Headers in the order in which they are sent; a name may come twice.
+pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
+
+type RequestBody = UnsyncBoxBody<Bytes, std::convert::Infallible>;
+
+/// An answer that has ended.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// All bytes that arrived.
+    pub(crate) body: Bytes,
+    /// Why the body is not whole, if it is not.
+    pub(crate) cut: Option<String>,
+}
+
+impl Answer {
+    /// The body as JSON; fails the test if it is none, or was cut.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        assert_eq!(self.cut, None, "{self:?}");
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header's first value, or the empty string.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The JSON of every `data:` line, without `[DONE]`.
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
+        let text = self.text();
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+        data.map(|data| serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data}"))).collect()
+    }
+}
+
+/// An answer that is still coming. Dropping it closes the connection at once.
+#[derive(Debug)]
+pub(crate) struct Streaming {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: Incoming,
+    connection: Connection,
+}
+
+#[derive(Debug)]
+struct Connection(AbortHandle);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Streaming {
+    /// The next bytes as they come: `None` at a clean end, an error where the stream was cut.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
+        loop {
+            match within("a frame", self.body.frame()).await? {
+                Ok(frame) if frame.is_data() => return frame.into_data().ok().map(Ok),
+                Ok(_) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// Reads until `wanted` has come, and gives all that came until then; fails the test if the stream ends before.
+    pub(crate) async fn until(&mut self, wanted: &str) -> Bytes {
+        let mut seen = BytesMut::new();
+        while memchr::memmem::find(&seen, wanted.as_bytes()).is_none() {
+            let bytes = self.next().await.unwrap_or_else(|| panic!("ended before {wanted:?}: {seen:?}"));
+            seen.extend_from_slice(&bytes.unwrap_or_else(|error| panic!("{error} before {wanted:?}: {seen:?}")));
+        }
+        seen.freeze()
+    }
+
+    /// Reads to the end.
+    pub(crate) async fn finish(mut self) -> Answer {
+        let mut body = BytesMut::new();
+        let mut cut = None;
+        while let Some(frame) = self.next().await {
+            match frame {
+                Ok(bytes) => body.extend_from_slice(&bytes),
+                Err(error) => {
+                    cut = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        Answer { status: self.status, headers: self.headers.clone(), body: body.freeze(), cut }
+    }
+}
+
+/// The other end of a body that a test writes piece by piece. Dropping it ends the body cleanly.
+pub(crate) struct Upload(mpsc::Sender<Bytes>);
+
+impl Upload {
+    /// Gives a piece to the connection; waits while the peer does not read. Fails if nobody wants more: see the answer.
+    pub(crate) async fn send(&self, piece: impl Into<Bytes>) -> Result<(), mpsc::error::SendError<Bytes>> {
+        within("the peer to read", self.0.send(piece.into())).await
+    }
+}
+
+/// GET.
+pub(crate) async fn get(url: &str, headers: Headers<'_>) -> Answer {
+    request(Method::GET, url, headers, "").await
+}
+
+/// POST with a body of known length. `content-type` is not added.
+pub(crate) async fn post(url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
+    request(Method::POST, url, headers, body).await
+}
+
+/// Any method; reads the answer to its end.
+pub(crate) async fn request(method: Method, url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
+    open(method, url, headers, body).await.unwrap_or_else(|error| panic!("{url}: {error}")).finish().await
+}
+
+/// POST; gives the answer as soon as its head is there.
+pub(crate) async fn stream(url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Streaming {
+    open(Method::POST, url, headers, body).await.unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+/// Any method; the error is what happened to the connection before the answer's head.
+pub(crate) async fn open(
+    method: Method,
+    url: &str,
+    headers: Headers<'_>,
+    body: impl Into<Bytes>,
+) -> Result<Streaming, hyper::Error> {
+    let body = Full::new(body.into());
+    dispatch(method, url, headers, body.boxed_unsync()).await
+}
+
+/// POST with a chunked body that the test writes. The future gives the answer; poll it (or spawn it) while sending.
+pub(crate) fn upload(
+    url: &str,
+    headers: Headers<'_>,
+) -> (Upload, impl Future<Output = Result<Streaming, hyper::Error>> + use<>) {
+    let (sender, receiver) = mpsc::channel(1);
+    let frames = stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|bytes| (Ok(Frame::data(bytes)), receiver))
+    });
+    let answer = dispatch(Method::POST, url, headers, StreamBody::new(frames).boxed_unsync());
+    (Upload(sender), answer)
+}
+
+fn dispatch(
+    method: Method,
+    url: &str,
+    headers: Headers<'_>,
+    body: RequestBody,
+) -> impl Future<Output = Result<Streaming, hyper::Error>> + use<> {
+    let uri: Uri = url.parse().unwrap();
+    let authority = uri.authority().unwrap().clone();
+    let target = uri.path_and_query().unwrap().as_str();
+    let mut request = Request::builder().method(method).uri(target).body(body).unwrap();
+    request.headers_mut().insert("host", HeaderValue::from_str(authority.as_str()).unwrap());
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().unwrap();
+        request.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    }
+    async move {
+        let exchange = async {
+            let socket = TcpStream::connect(authority.as_str()).await.unwrap();
+            socket.set_nodelay(true).unwrap();
+            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+            let connection = Connection(tokio::spawn(connection).abort_handle());
+            let (head, body) = sender.send_request(request).await?.into_parts();
+            Ok(Streaming { status: head.status, headers: head.headers, body, connection })
+        };
+        within("the head of an answer", exchange).await
+    }
+}

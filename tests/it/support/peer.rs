@@ -1,0 +1,71 @@
+//! A raw connection to a server: bytes out, bytes in, for what no HTTP client would send.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::within;
+
+/// Writes `bytes` and reads until the server closes (or resets) the connection.
+pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut peer = Peer::connect(address).await;
+    // A server may refuse before it has read all; what it answered is what matters.
+    let _ = peer.send(bytes).await;
+    peer.read_to_close().await
+}
+
+/// One raw connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    socket: TcpStream,
+    seen: Vec<u8>,
+}
+
+impl Peer {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let socket = within("a connection", TcpStream::connect(address)).await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        Self { socket, seen: Vec::new() }
+    }
+
+    /// Writes all of `bytes`, or as much as the server takes before it closes.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        within("the server to read", self.socket.write_all(bytes)).await
+    }
+
+    /// Reads until `wanted` has come, and gives all that has come on this connection; fails the test at a close.
+    pub(crate) async fn read_until(&mut self, wanted: &[u8]) -> &[u8] {
+        while memchr::memmem::find(&self.seen, wanted).is_none() {
+            let more = self.read().await;
+            assert!(more > 0, "closed before {:?}: {:?}", lossy(wanted), lossy(&self.seen));
+        }
+        &self.seen
+    }
+
+    /// Reads until the server closes or resets the connection, and gives all that has come on it.
+    pub(crate) async fn read_to_close(mut self) -> Vec<u8> {
+        while self.read().await > 0 {}
+        self.seen
+    }
+
+    /// Says that nothing more will be written, without closing.
+    pub(crate) async fn half_close(&mut self) {
+        let _ = self.socket.shutdown().await;
+    }
+
+    /// Closes with a reset, so that the server cannot take it for a clean end.
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+
+    /// Reads once; 0 once the server has closed or reset the connection.
+    async fn read(&mut self) -> usize {
+        within("bytes, or a close", self.socket.read_buf(&mut self.seen)).await.unwrap_or(0)
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
