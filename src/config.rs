@@ -85,7 +85,7 @@ impl Config {
         if layers.complete {
             draft.check(&mut reader);
             if sources.is_serving() {
-                rules::serving(draft.callers.as_ref().ok(), draft.upstream.as_ref().ok(), &mut problems);
+                draft.check_serving(&layers, &mut problems);
             }
         }
         problems.into_result_with(draft.finish().ok()).map(|config| Loaded {
@@ -102,7 +102,8 @@ impl Config {
     /// Which variables are missing.
     pub fn check_serving(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
-        rules::serving(Some(&self.callers), Some(&self.upstream), &mut problems);
+        let only_passthrough = self.callers.only_passthrough();
+        rules::serving(Some(&self.callers), only_passthrough, Some(&self.upstream), &mut problems);
         problems.into_result_with(Some(()))
     }
 }
@@ -156,6 +157,18 @@ impl Draft {
                 warnings::about_sources(policy, callers, reader);
             }
         }
+    }
+
+    /// As [`Config::check_serving`], of what there is.
+    fn check_serving(&self, layers: &Layers, problems: &mut Problems) {
+        let only_passthrough = match &self.callers {
+            Ok(callers) => callers.only_passthrough(),
+            // A key that is refused was still meant to let somebody in.
+            Err(Recorded) => {
+                layers.get("user_keys").or(layers.get("app_key")).is_none() && layers.tables("keys").is_empty()
+            }
+        };
+        rules::serving(self.callers.as_ref().ok(), only_passthrough, self.upstream.as_ref().ok(), problems);
     }
 
     fn finish(self) -> Result<Config, Recorded> {

@@ -85,6 +85,11 @@ impl Callers {
         self.passthrough.is_some() || self.keys.iter().any(|key| !key.disabled)
     }
 
+    /// Whether callers can only come with OpenRouter keys of their own.
+    pub fn only_passthrough(&self) -> bool {
+        self.keys.is_empty() && self.passthrough.is_some()
+    }
+
     /// The rules among keys.
     fn check(&self, reader: &mut Reader<'_>) -> Result<(), Recorded> {
         let mut result = Ok(());

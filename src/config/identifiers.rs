@@ -40,7 +40,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Policy, Recorded> {
         .required("max_id_chars", values::number(1, HIGHEST_MAX_ID_CHARS as u64))
         .map(|number| usize::try_from(number).unwrap_or(DEFAULT_MAX_ID_CHARS));
     let missing_user = reader.required("missing_user", |text| {
-        MissingUser::parse(text).ok_or("takes omit, reject, or shared:ID with an id behind the colon")
+        MissingUser::parse(text)
+            .filter(|_| !text.chars().any(char::is_control))
+            .ok_or("takes omit, reject, or shared:ID with an id behind the colon")
     });
     let metadata = read_metadata(reader, "metadata", "metadata");
     let secret = reader.optional("id_secret", |text| IdSecret::new(&Secret::new(text)));
@@ -73,12 +75,19 @@ fn read_valves(reader: &mut Reader<'_>) -> Result<Valves, Recorded> {
 }
 
 fn read_formats(reader: &mut Reader<'_>) -> Result<Formats, Recorded> {
-    let user = reader.required("formats.user", Format::parse);
-    let session = reader.required("formats.session", Format::parse);
-    let chat = reader.required("formats.chat", Format::parse);
-    let message = reader.required("formats.message", Format::parse);
-    let cache_session = reader.required("formats.cache_session", Format::parse);
+    let user = reader.required("formats.user", format);
+    let session = reader.required("formats.session", format);
+    let chat = reader.required("formats.chat", format);
+    let message = reader.required("formats.message", format);
+    let cache_session = reader.required("formats.cache_session", format);
     Ok(Formats { user: user?, session: session?, chat: chat?, message: message?, cache_session: cache_session? })
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    if text.chars().any(char::is_control) {
+        return Err("has a control character, which no identifier may hold".to_owned());
+    }
+    Format::parse(text).map_err(|error| error.to_string())
 }
 
 /// Static pairs below `path`, in order of name; `label` names the table in problems.

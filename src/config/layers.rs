@@ -210,7 +210,7 @@ impl Layers {
         self.dict(path).into_iter().filter(|(_, value)| value.as_dict().is_some()).map(|(name, _)| name).collect()
     }
 
-    /// Where the table at `path` stands: the source of the first value in it.
+    /// Where the table at `path` stands: the source of its first value, in order of name.
     pub(super) fn place_of(&self, path: &str) -> Option<String> {
         fn first(value: &Value) -> Option<&Value> {
             match value.as_dict() {
