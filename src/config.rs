@@ -90,7 +90,8 @@ impl Config {
         }
         problems.into_result_with(draft.finish().ok()).map(|config| Loaded {
             config,
-            warnings,
+            // They name what stands in files and variables.
+            warnings: warnings.iter().map(|warning| printable(warning)).collect(),
             effective: effective::list(&layers),
         })
     }

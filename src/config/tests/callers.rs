@@ -110,7 +110,7 @@ fn an_own_preset_names_its_headers() {
         "preset = \"house\"\npassthrough = true\n[presets.house]\nuser = \"X-House-User\"\nchat = \"X-House-Chat\"";
     let callers = with_file(text, &[]).unwrap().config.callers;
     let house = callers.preset("house").unwrap();
-    assert_eq!(house.headers().map(|name| name.as_str()).collect::<Vec<_>>(), ["x-house-user", "x-house-chat"]);
+    assert_eq!(house.headers().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["x-house-user", "x-house-chat"]);
     assert_eq!(callers.passthrough, Some(house));
     assert_eq!(callers.preset("nonsense"), None);
 }

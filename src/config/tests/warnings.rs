@@ -57,8 +57,8 @@ fn a_preset_that_nothing_reads_is_said() {
 fn pairs_that_will_be_skipped_are_said() {
     let warnings = with_file("[metadata]\n\"a[0]\" = \"x\"", &[]).unwrap().warnings;
     assert!(warnings[0].starts_with("metadata: the pair a[0] is skipped"), "{warnings:?}");
-    let many: String = (0..16).map(|index| format!("k{index:02} = \"x\"\n")).collect();
-    let all = format!("[metadata]\n{many}");
+    let many: Vec<String> = (0..16).map(|index| format!("k{index:02} = \"x\"")).collect();
+    let all = format!("[metadata]\n{}", many.join("\n"));
     assert_eq!(with_file(&all, &[]).unwrap().warnings, Vec::<String>::new());
     let warnings = with_file(&all, &[("SEND_END_USER_ID", "1")]).unwrap().warnings;
     assert!(warnings[0].starts_with("metadata: there are more than 16 pairs"), "{warnings:?}");
