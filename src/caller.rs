@@ -120,12 +120,7 @@ impl<'a> Caller<'a> {
     ///
     /// # Errors
     /// [`Unresolved`]; the caller learns what to do, never which keys exist.
-    pub fn resolve(
-        headers: &'a HeaderMap,
-        address: IpAddr,
-        known: Known<'a>,
-        need: Need,
-    ) -> Result<Self, Unresolved> {
+    pub fn resolve(headers: &'a HeaderMap, address: IpAddr, known: Known<'a>, need: Need) -> Result<Self, Unresolved> {
         let directory = known.directory;
         let credential = Credential::find(headers)?;
         let digest = KeyDigest::of(credential.as_bytes());

@@ -23,7 +23,7 @@ mod values;
 mod warnings;
 
 pub use body::{Bodies, PromptCacheKey};
-pub use callers::{APP_KEY_NAME, Callers, ClientSession, Grant, KeyEntry};
+pub use callers::{APP_KEY_NAME, Callers, ClientSession};
 pub use effective::Effective;
 pub use headers::Headers;
 pub use layers::{DEFAULTS_FILE, Sources};

@@ -161,6 +161,3 @@ impl Feed {
         self.flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-#[cfg(test)]
-mod tests;

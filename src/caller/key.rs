@@ -49,9 +49,28 @@ pub struct Key {
     pub bring_message: Option<HeaderName>,
     /// The networks that it may be used from; empty: everywhere.
     pub from: Vec<IpNet>,
+    /// Where it was configured, for messages to the operator: `env CALLSIGN_APP_KEY`, `callsign.toml:12: keys`.
+    pub source: String,
 }
 
 impl Key {
+    /// A key with nothing but a name and what it allows.
+    pub fn new(name: impl Into<String>, digest: KeyDigest, grant: Grant) -> Self {
+        Self {
+            name: name.into(),
+            digest,
+            grant,
+            tenant: None,
+            metadata: Vec::new(),
+            expires: None,
+            disabled: false,
+            bring_chat: None,
+            bring_message: None,
+            from: Vec::new(),
+            source: String::new(),
+        }
+    }
+
     /// Whether the key is valid for a request from `address` at this moment. The clock is read only if it matters.
     pub fn admits(&self, address: IpAddr, now: impl FnOnce() -> jiff::Timestamp) -> bool {
         let address = address.to_canonical();
@@ -93,8 +112,12 @@ impl Directory {
     /// The issuer whose token this credential is, if it is one: of those whose tokens arrive in `Authorization`, the one
     /// that it names; else the one that cannot be told by name.
     pub(super) fn issuer_of(&self, credential: &[u8]) -> Option<IssuerId> {
-        let mut candidates =
-            self.issuers.iter().enumerate().filter(|(_, issuer)| issuer.header == http::header::AUTHORIZATION).peekable();
+        let mut candidates = self
+            .issuers
+            .iter()
+            .enumerate()
+            .filter(|(_, issuer)| issuer.header == http::header::AUTHORIZATION)
+            .peekable();
         candidates.peek()?;
         if !jwt::looks_like_token(credential) {
             return None;

@@ -53,13 +53,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`TokenError`].
-    pub fn verify(
-        &self,
-        id: IssuerId,
-        issuer: &Issuer,
-        token: &[u8],
-        now: i64,
-    ) -> Result<Arc<Verified>, TokenError> {
+    pub fn verify(&self, id: IssuerId, issuer: &Issuer, token: &[u8], now: i64) -> Result<Arc<Verified>, TokenError> {
         let place = (id, KeyDigest::of(token));
         if let Some(verified) = self.remembered().get(&place)
             && now < verified.expires

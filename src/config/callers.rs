@@ -1,6 +1,6 @@
 //! Who is let in: personal keys, the app key, `[[keys]]`, pass-through, and the presets that they refer to.
 //!
-//! All kinds of key end in one list of [`KeyEntry`], so that whoever resolves a credential has one place to look.
+//! All kinds of key end in one list of [`Key`], so that whoever resolves a credential has one place to look.
 
 mod key;
 mod preset;
@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::reader::{Reader, Recorded};
 use super::values;
+use crate::caller::key::{Grant, Key};
 use crate::caller::preset::Preset;
-pub use key::{Grant, KeyEntry};
 
 /// The name of the key in `CALLSIGN_APP_KEY`.
 pub const APP_KEY_NAME: &str = "app";
@@ -19,7 +19,7 @@ pub const APP_KEY_NAME: &str = "app";
 #[derive(Clone, Debug)]
 pub struct Callers {
     /// Every key, whatever setting it comes from; no two have one digest.
-    pub keys: Vec<KeyEntry>,
+    pub keys: Vec<Key>,
     /// `CALLSIGN_PASSTHROUGH`, with the preset whose headers name its users.
     pub passthrough: Option<Preset>,
     /// `CALLSIGN_CLIENT_SESSION`.
@@ -56,9 +56,9 @@ impl Callers {
         for entry in &mut keys {
             entry.source = reader.place("user_keys");
         }
-        keys.extend(app_key?.map(|key| KeyEntry {
+        keys.extend(app_key?.map(|key| Key {
             source: reader.place("app_key"),
-            ..KeyEntry::new(APP_KEY_NAME, key.digest(), Grant::Preset(preset.clone()))
+            ..Key::new(APP_KEY_NAME, key.digest(), Grant::Preset(preset.clone()))
         }));
         keys.extend(listed?);
         let callers = Self {

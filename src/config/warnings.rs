@@ -1,9 +1,10 @@
 //! What an operator most likely did not mean, though it is valid.
 
-use super::callers::{Callers, ClientSession, Grant, KeyEntry};
+use super::callers::{Callers, ClientSession};
 use super::identifiers::{VALVE_OF_FORMAT, formats};
 use super::reader::Reader;
 use super::upstream::Upstream;
+use crate::caller::key::{Grant, Key};
 use crate::caller::preset::Preset;
 use crate::identifiers::Policy;
 use crate::identifiers::format::Format;
@@ -97,7 +98,7 @@ pub(super) fn about_keys(callers: &Callers, upstream: &Upstream, reader: &mut Re
     }
 }
 
-fn brings_of_key(key: &KeyEntry) -> Vec<Field> {
+fn brings_of_key(key: &Key) -> Vec<Field> {
     let mut fields = match &key.grant {
         Grant::User(_) => vec![Field::User],
         Grant::Preset(preset) => brings_of_preset(preset),

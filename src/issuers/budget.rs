@@ -50,6 +50,9 @@ mod tests {
         assert!(!taken(&mut budget, 2) && !taken(&mut budget, 59));
         assert!(taken(&mut budget, 60) && !taken(&mut budget, 61));
         assert!(taken(&mut budget, 130) && !taken(&mut budget, 131));
-        assert!(taken(&mut budget, 1000) && taken(&mut budget, 1001) && !taken(&mut budget, 1002), "never more than two");
+        assert!(
+            taken(&mut budget, 1000) && taken(&mut budget, 1001) && !taken(&mut budget, 1002),
+            "never more than two"
+        );
     }
 }

@@ -89,7 +89,12 @@ impl Fetcher {
 
     /// The keys of `source`. `kid` is the key that is wanted; only where keys come one by one does it matter, and then
     /// it is added to those `known`.
-    pub(super) async fn fetch(&self, source: &KeySource, kid: Option<&str>, known: &KeySet) -> Result<KeySet, FetchError> {
+    pub(super) async fn fetch(
+        &self,
+        source: &KeySource,
+        kid: Option<&str>,
+        known: &KeySet,
+    ) -> Result<KeySet, FetchError> {
         match source {
             KeySource::Jwks(url) => Ok(KeySet::from_jwks(&self.get(url).await?)?),
             KeySource::Discovery(issuer) => {

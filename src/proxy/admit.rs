@@ -82,10 +82,7 @@ fn admit_inference(
         method: Method::POST,
         uri: snapshot.target(inference.path, query.as_deref()),
         headers: snapshot.headers.upstream(&parts.headers, authorization(snapshot, parts, &caller)?, session, true),
-        body: Some(Rewrite {
-            members: identifiers.members(),
-            binder: bind.then(|| policy.cache_binder(&sources)),
-        }),
+        body: Some(Rewrite { members: identifiers.members(), binder: bind.then(|| policy.cache_binder(&sources)) }),
     })
 }
 

@@ -9,12 +9,12 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
 use super::cors::Cors;
-use crate::caller::key::{Directory, Grant, Key};
+use crate::caller::key::Directory;
 use crate::caller::verifier::Verifier;
-use crate::config::{self, ClientSession, Config, PromptCacheKey};
+use crate::config::{ClientSession, Config, PromptCacheKey};
 use crate::endpoint::REMOVED;
-use crate::issuers::Issuers;
 use crate::identifiers::Policy;
+use crate::issuers::Issuers;
 use crate::rewrite::OwnedNames;
 use crate::rewrite::headers::HeaderPolicy;
 use crate::secret::Secret;
@@ -100,7 +100,7 @@ impl Snapshot {
     pub fn new(config: &Config) -> Result<Self, Unusable> {
         let (callers, bodies, headers) = (&config.callers, &config.bodies, &config.headers);
         let directory = Directory::new(
-            callers.keys.iter().map(key),
+            callers.keys.iter().cloned(),
             callers.passthrough.clone(),
             callers.client_session == ClientSession::Bind,
         );
@@ -157,22 +157,4 @@ fn bearer(key: &Secret) -> Result<HeaderValue, Unusable> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| Unusable)?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn key(entry: &config::KeyEntry) -> Key {
-    Key {
-        name: entry.name.clone(),
-        digest: entry.digest,
-        grant: match &entry.grant {
-            config::Grant::User(user) => Grant::User(user.clone()),
-            config::Grant::Preset(preset) => Grant::Preset(preset.clone()),
-        },
-        tenant: None,
-        metadata: entry.metadata.clone(),
-        expires: entry.expires,
-        disabled: entry.disabled,
-        bring_chat: entry.bring_chat.clone(),
-        bring_message: entry.bring_message.clone(),
-        from: entry.from.clone(),
-    }
 }

@@ -23,7 +23,9 @@ pub(super) fn check(claims: &Map<String, Value>, issuer: &Issuer, now: i64) -> R
     {
         return Err(TokenError::Refused("it is another issuer's (iss)"));
     }
-    if !issuer.audience.is_empty() && !audiences(claims).any(|audience| issuer.audience.iter().any(|own| own == audience)) {
+    if !issuer.audience.is_empty()
+        && !audiences(claims).any(|audience| issuer.audience.iter().any(|own| own == audience))
+    {
         return Err(TokenError::Refused("it is not meant for this audience (aud)"));
     }
     if !issuer.authorized_parties.is_empty() {

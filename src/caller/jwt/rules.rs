@@ -30,7 +30,11 @@ pub enum Trap {
 const CLERK_SESSION: &str = "cl_B7d4PD111AAA";
 
 /// Refuses what the issuer's trap says.
-pub(super) fn check(header: &Map<String, Value>, claims: &Map<String, Value>, issuer: &Issuer) -> Result<(), TokenError> {
+pub(super) fn check(
+    header: &Map<String, Value>,
+    claims: &Map<String, Value>,
+    issuer: &Issuer,
+) -> Result<(), TokenError> {
     let refuse = |reason| Err(TokenError::Refused(reason));
     match &issuer.trap {
         Trap::None => Ok(()),

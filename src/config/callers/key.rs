@@ -2,70 +2,18 @@
 
 use std::fmt::Display;
 
-use http::HeaderName;
 use ipnet::IpNet;
-use jiff::Timestamp;
 
 use super::super::headers::check_brought;
 use super::super::identifiers::read_metadata;
 use super::super::reader::{Reader, Recorded};
 use super::super::values;
+use crate::caller::key::{Grant, Key};
 use crate::caller::preset::Preset;
 use crate::secret::KeyDigest;
 
-/// One key that lets somebody in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyEntry {
-    /// What logs call it, and what values of callers without a user are bound to.
-    pub name: String,
-    /// SHA-256 of the key.
-    pub digest: KeyDigest,
-    /// Who its holder is.
-    pub grant: Grant,
-    /// Pairs for `metadata`, in order of name.
-    pub metadata: Vec<(String, String)>,
-    /// From then on the key is refused.
-    pub expires: Option<Timestamp>,
-    /// The key is refused, and not passed through either.
-    pub disabled: bool,
-    /// A header in which its requests may name their chat.
-    pub bring_chat: Option<HeaderName>,
-    /// A header in which they may name their message.
-    pub bring_message: Option<HeaderName>,
-    /// Networks from which it is accepted; empty means everywhere.
-    pub from: Vec<IpNet>,
-    /// Where it was configured, for messages to the operator: `env CALLSIGN_APP_KEY`, `callsign.toml:12: keys`.
-    pub source: String,
-}
-
-/// Who the holder of a key is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// This user.
-    User(String),
-    /// An app, which names its users in these headers.
-    Preset(Preset),
-}
-
-impl KeyEntry {
-    pub(super) fn new(name: impl Into<String>, digest: KeyDigest, grant: Grant) -> Self {
-        Self {
-            name: name.into(),
-            digest,
-            grant,
-            metadata: Vec::new(),
-            expires: None,
-            disabled: false,
-            bring_chat: None,
-            bring_message: None,
-            from: Vec::new(),
-            source: String::new(),
-        }
-    }
-}
-
 /// `alice=KEY,bob=KEY`: entries are told apart by number, since what looks like a user may be half of a key.
-pub(super) fn user_keys(text: &str) -> Result<Vec<KeyEntry>, String> {
+pub(super) fn user_keys(text: &str) -> Result<Vec<Key>, String> {
     let entries = text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()).enumerate();
     let (keys, errors): (Vec<_>, Vec<_>) = entries
         .map(|(index, entry)| {
@@ -75,7 +23,7 @@ pub(super) fn user_keys(text: &str) -> Result<Vec<KeyEntry>, String> {
                 values::name(user.trim_end()).map_err(|_| format!("entry {} has no user before its `=`", index + 1))?;
             let key =
                 values::key(key.trim_start()).map_err(|error| format!("the key of entry {} {error}", index + 1))?;
-            Ok(KeyEntry::new(user.clone(), key.digest(), Grant::User(user)))
+            Ok(Key::new(user.clone(), key.digest(), Grant::User(user)))
         })
         .partition(Result::is_ok);
     let errors: Vec<String> = errors.into_iter().filter_map(Result::err).collect();
@@ -86,7 +34,7 @@ pub(super) fn user_keys(text: &str) -> Result<Vec<KeyEntry>, String> {
 pub(super) fn read(
     reader: &mut Reader<'_>,
     named: &impl Fn(&str) -> Result<Preset, String>,
-) -> Result<Vec<KeyEntry>, Recorded> {
+) -> Result<Vec<Key>, Recorded> {
     let entries = reader.layers.tables("keys").into_iter();
     let read: Vec<_> = entries.map(|entry| Stanza::new(reader, format!("keys.{entry}")).read(named)).collect();
     let keys = read.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -135,7 +83,7 @@ impl<'r, 'l> Stanza<'r, 'l> {
         }
     }
 
-    fn read(mut self, named: &impl Fn(&str) -> Result<Preset, String>) -> Result<KeyEntry, Recorded> {
+    fn read(mut self, named: &impl Fn(&str) -> Result<Preset, String>) -> Result<Key, Recorded> {
         let name = self.needed("name", "give it one", values::name);
         let digest = self.needed("sha256", "callsign key new prints it", |text| {
             KeyDigest::from_hex(text)
@@ -150,7 +98,7 @@ impl<'r, 'l> Stanza<'r, 'l> {
         let bring_message = self.field("bring.message", check_brought);
         let from = self.reader.list(&format!("{}.from", self.path), "keys[].from", network);
         let metadata = read_metadata(self.reader, &format!("{}.metadata", self.path), "keys[].metadata");
-        Ok(KeyEntry {
+        Ok(Key {
             metadata: metadata?,
             expires: expires?,
             disabled: disabled?.unwrap_or_default(),
@@ -158,7 +106,7 @@ impl<'r, 'l> Stanza<'r, 'l> {
             bring_message: bring_message?,
             from: from?,
             source: self.source,
-            ..KeyEntry::new(name?, digest?, grant?)
+            ..Key::new(name?, digest?, grant?)
         })
     }
 

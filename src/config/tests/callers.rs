@@ -3,6 +3,7 @@
 use rstest::rstest;
 
 use super::*;
+use crate::caller::key::Grant;
 use crate::caller::preset::Preset;
 
 #[test]
