@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
@@ -27,12 +26,10 @@ pub(super) async fn run<H: Handler>(listener: TcpListener, handler: H, options: 
     let room = Arc::new(Room::new(handler, options.patience));
     let mut connections = JoinSet::new();
     accept_until_closing(&listener, &room, &options, &drain, &mut connections).await;
-    // What the kernel has completed already would be reset with the listener.
-    while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
+    for (stream, address) in queued(listener) {
         let Ok(permit) = options.connections.clone().try_acquire_owned() else { break };
         spawn(&mut connections, &room, &options, stream, address, permit);
     }
-    drop(listener);
     room.close();
     tokio::select! {
         () = async { while let Some(end) = connections.join_next().await { reap(end); } } => {}
@@ -93,6 +90,17 @@ fn spawn<H: Handler>(
             drop(permit);
         }),
     };
+}
+
+/// The connections that the kernel has completed already and would reset with the listener, which closes at their end.
+fn queued(listener: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
+    // tokio's accept asks the socket only after an event; the plain one asks at once and does not block either.
+    let listener = listener.into_std().ok();
+    std::iter::from_fn(move || {
+        let (stream, address) = listener.as_ref()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, address))
+    })
 }
 
 /// A connection must not take the server with it, but its panic is a bug to hear of.

@@ -49,7 +49,16 @@ enum Stage {
 impl<S> Patient<S> {
     pub(in crate::server) fn new(stream: S, patience: Patience, activity: Arc<Activity>) -> Self {
         let stage = Stage::Silent;
-        Self { stream, patience, activity, stage, preface: Some(0), blocked: false, goodbye: None, alarm: Alarm::default() }
+        Self {
+            stream,
+            patience,
+            activity,
+            stage,
+            preface: Some(0),
+            blocked: false,
+            goodbye: None,
+            alarm: Alarm::default(),
+        }
     }
 
     /// Takes note of bytes that the client sent.
