@@ -31,7 +31,7 @@ async fn fewer_than_4_kib_per_second_are_too_slow_after_10_s() {
     sleep(20 * SECOND).await;
     tokio::spawn(async move {
         while write.write_all(&[b' '; 4000]).await.is_ok() {
-            sleep(SECOND).await
+            sleep(SECOND).await;
         }
     });
     let start = Instant::now();
@@ -66,7 +66,7 @@ async fn bursts_with_pauses_under_30_s_arrive() {
     let (mut client, ..) = connect(1 << 20);
     client.write_all(post("/upload", 5 * 50_000).as_bytes()).await.unwrap();
     for _ in 0..5 {
-        client.write_all(&[b' '; 50_000]).await.unwrap();
+        client.write_all(&vec![b' '; 50_000]).await.unwrap();
         sleep(29 * SECOND).await;
     }
     assert!(answer(&mut client).await.ends_with("250000 bytes"));
