@@ -107,19 +107,31 @@ async fn a_client_that_takes_nothing_for_60_s_is_cut() {
     assert_eq!(start.elapsed().as_secs(), 60);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_response_that_is_still_being_taken_is_not_idle() {
-    let (mut client, _, rooms) = connect_with(16, Patience { idle: 40 * SECOND, ..Patience::default() });
+/// Takes the response to `/stream` eight bytes at a time with a `pause` before each.
+async fn take_slowly(client: &mut DuplexStream, rooms: &Rooms, pause: Duration) {
     client.write_all(get("/stream").as_bytes()).await.unwrap();
     rooms.go_on.notify_one();
     let mut response = Vec::new();
     while !response.ends_with(b"0\r\n\r\n") {
+        sleep(pause).await;
         let mut chunk = [0; 8];
         let read = client.read(&mut chunk).await.unwrap();
-        response.extend_from_slice(&chunk[..read]);
         assert_ne!(read, 0, "closed too early");
-        sleep(50 * SECOND).await;
+        response.extend_from_slice(&chunk[..read]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_is_still_being_taken_is_not_idle() {
+    let (mut client, _, rooms) = connect_with(16, Patience { idle: 40 * SECOND, ..Patience::default() });
+    take_slowly(&mut client, &rooms, 50 * SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_time_begins_when_the_response_is_taken() {
+    let (mut client, _, rooms) = connect(16);
+    take_slowly(&mut client, &rooms, 30 * SECOND).await;
+    assert!(ask(&mut client, &get("/hello")).await.ends_with("hello"));
 }
 
 #[tokio::test(start_paused = true)]
