@@ -192,6 +192,19 @@ mod tests {
         assert_eq!(trouble.pause(), FIRST_PAUSE);
     }
 
+    #[tokio::test]
+    async fn connections_in_the_queue_are_not_lost_with_the_listener() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let clients: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let mut addresses: Vec<_> = queued(listener).map(|(_, address)| address).collect();
+        addresses.sort();
+        let mut expected: Vec<_> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
+        expected.sort();
+        assert_eq!(addresses, expected);
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
+
     #[test]
     fn only_a_dead_connection_is_skipped_without_a_pause() {
         let (aborted, too_many_files, out_of_memory) = (103, 24, 12);
