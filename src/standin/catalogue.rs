@@ -19,8 +19,8 @@ pub(super) fn get(path: &str) -> Option<Plan> {
         ["models"] => models(),
         ["models", "count"] => json!({"data": {"count": PLAIN.len() + TABLE.len()}}),
         ["providers"] => providers(),
-        ["embeddings", "models"] => list(vec![model("openai/text-embedding-3-small", "Gives a vector")]),
-        ["images", "models"] => list(vec![model("google/gemini-2.5-flash-image", "Draws a pixel")]),
+        ["embeddings", "models"] => list(&[model("openai/text-embedding-3-small", "Gives a vector")]),
+        ["images", "models"] => list(&[model("google/gemini-2.5-flash-image", "Draws a pixel")]),
         ["models", author, slug, "endpoints"] | ["images", "models", author, slug, "endpoints"] => {
             endpoints(&format!("{author}/{slug}"))
         }
@@ -34,11 +34,11 @@ pub(super) fn get(path: &str) -> Option<Plan> {
 fn models() -> Value {
     let plain = PLAIN.iter().map(|id| model(id, "Answers plainly"));
     let steering = TABLE.iter().map(|row| model(&format!("{PREFIX}{}", row.name), row.does));
-    list(plain.chain(steering).collect())
+    list(&plain.chain(steering).collect::<Vec<_>>())
 }
 
 /// A list on one page.
-fn list(models: Vec<Value>) -> Value {
+fn list(models: &[Value]) -> Value {
     let count = models.len();
     json!({"data": models, "total_count": count, "links": {"next": null}})
 }
