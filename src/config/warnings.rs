@@ -102,6 +102,8 @@ fn brings_of_key(key: &Key) -> Vec<Field> {
     let mut fields = match &key.grant {
         Grant::User(_) => vec![Field::User],
         Grant::Preset(preset) => brings_of_preset(preset),
+        // What an issuer brings is told with the issuer.
+        Grant::Signed(_) => Vec::new(),
     };
     fields.extend(key.bring_chat.is_some().then_some(Field::Chat));
     fields.extend(key.bring_message.is_some().then_some(Field::Message));
