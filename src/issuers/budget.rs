@@ -22,12 +22,13 @@ impl Budget {
 
     /// Takes one, if there is one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
-        if self.left == MOST {
-            self.since = now;
-        }
         while self.left < MOST && now.duration_since(self.since) >= REFILL {
             self.left += 1;
             self.since += REFILL;
+        }
+        if self.left == MOST {
+            // A full bucket gathers nothing.
+            self.since = now;
         }
         if self.left == 0 {
             return false;
