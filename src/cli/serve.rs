@@ -22,7 +22,7 @@ pub async fn serve(file: Option<PathBuf>, demo: bool, out: &mut impl Write) -> i
     if demo {
         let standin = StandIn::start_with(Options::DEMO).await?;
         let key = key_material::generate()?;
-        let sources = load::with_variables(file, demo_variables(std::env::vars_os().collect(), &standin, &key));
+        let sources = load::with_variables(file, demo_variables(load::variables(), &standin, &key));
         let setting = Setting { proxy_from_env: false, ..Setting::default() };
         run(&sources, setting, Some(&key), out).await
     } else {
