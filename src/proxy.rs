@@ -47,8 +47,6 @@ struct Shared {
 struct Refused {
     refusal: Refusal,
     rest: Option<Upload>,
-    /// Whether any of the body has been asked for.
-    begun: bool,
 }
 
 impl Proxy {
@@ -75,7 +73,7 @@ impl Proxy {
     ) -> Result<Response<Answer>, (Refused, Account)> {
         let admitted = match admit::admit(snapshot, parts, peer, &mut account) {
             Ok(admitted) => admitted,
-            Err(refusal) => return Err((Refused { refusal, rest: Some(upload), begun: false }, account)),
+            Err(refusal) => return Err((Refused { refusal, rest: Some(upload) }, account)),
         };
         let (outgoing, streaming) = match self.take(snapshot, &admitted, upload).await {
             Ok(taken) => taken,
@@ -90,7 +88,7 @@ impl Proxy {
                     Some((_, returned)) => refuse::given_back(returned).await,
                     None => None,
                 };
-                Err((Refused { refusal: error.into(), rest, begun: true }, account))
+                Err((Refused { refusal: error.into(), rest }, account))
             }
         }
     }
@@ -110,7 +108,7 @@ impl Proxy {
                 let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress));
                 Ok((Outgoing::Streaming(Box::new(streaming)), Some((progress, returned))))
             }
-            Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest), begun: true }),
+            Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest) }),
         }
     }
 

@@ -5,5 +5,6 @@
 mod chaos;
 mod fidelity;
 mod identity;
+mod refusals;
 mod standin;
 mod support;
