@@ -47,8 +47,6 @@ struct Shared {
 struct Refused {
     refusal: Refusal,
     rest: Option<Upload>,
-    /// Whether any of the body has been asked for.
-    begun: bool,
 }
 
 impl Proxy {
@@ -81,7 +79,7 @@ impl Proxy {
         }
         let admitted = match admitted {
             Ok(admitted) => admitted,
-            Err(refusal) => return Err((Refused { refusal, rest: Some(upload), begun: false }, account)),
+            Err(refusal) => return Err((Refused { refusal, rest: Some(upload) }, account)),
         };
         let (outgoing, streaming) = match self.take(snapshot, &admitted, upload).await {
             Ok(taken) => taken,
@@ -96,7 +94,7 @@ impl Proxy {
                     Some((_, returned)) => refuse::given_back(returned).await,
                     None => None,
                 };
-                Err((Refused { refusal: error.into(), rest, begun: true }, account))
+                Err((Refused { refusal: error.into(), rest }, account))
             }
         }
     }
@@ -116,7 +114,7 @@ impl Proxy {
                 let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress));
                 Ok((Outgoing::Streaming(Box::new(streaming)), Some((progress, returned))))
             }
-            Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest), begun: true }),
+            Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest) }),
         }
     }
 

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chaos;
+mod fidelity;
 mod identity;
+mod refusals;
 mod standin;
 mod support;
