@@ -56,6 +56,7 @@ pub mod config;
 pub mod endpoint;
 pub mod error;
 pub mod identifiers;
+pub mod issuers;
 pub mod observe;
 pub mod proxy;
 pub mod relay;

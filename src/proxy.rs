@@ -73,7 +73,13 @@ impl Proxy {
         peer: Peer,
         mut account: Account,
     ) -> Result<Response<Answer>, (Refused, Account)> {
-        let admitted = match admit::admit(snapshot, parts, peer, &mut account) {
+        let mut admitted = admit::admit(snapshot, parts, peer, &mut account);
+        if let Err(Refusal { signer: Some(signer), .. }) = &admitted
+            && snapshot.issuers.refresh(signer).await
+        {
+            admitted = admit::admit(snapshot, parts, peer, &mut account);
+        }
+        let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => return Err((Refused { refusal, rest: Some(upload), begun: false }, account)),
         };

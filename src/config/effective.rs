@@ -24,7 +24,7 @@ pub(super) fn list(layers: &Layers) -> Vec<Effective> {
     for setting in settings::all() {
         let Some(table) = setting.is_pattern().then(|| setting.id().split(['.', '[']).next().unwrap_or_default())
         else {
-            list.push(plain(setting, layers.get(setting.id())));
+            list.extend(plain(setting, layers.get(setting.id())));
             continue;
         };
         if !expanded.contains(&table) {
@@ -35,14 +35,15 @@ pub(super) fn list(layers: &Layers) -> Vec<Effective> {
     list
 }
 
-fn plain(setting: &Setting, found: Option<Found>) -> Effective {
+/// `None` for a shorthand that nobody uses.
+fn plain(setting: &Setting, found: Option<Found>) -> Option<Effective> {
     let name = setting.id().to_owned();
     match found {
         Some(found) => {
             let value = if setting.secret { HIDDEN.to_owned() } else { found.text.replace('\n', ", ") };
-            Effective { name, value: Some(value), source: found.source }
+            Some(Effective { name, value: Some(value), source: found.source })
         }
-        None => Effective { name, value: None, source: setting.name().to_owned() },
+        None => setting.path.map(|_| Effective { name, value: None, source: setting.name().to_owned() }),
     }
 }
 

@@ -210,7 +210,7 @@ impl Layers {
         self.dict(path).into_iter().filter(|(_, value)| value.as_dict().is_some()).map(|(name, _)| name).collect()
     }
 
-    /// Where the table at `path` stands: the source of the first value in it.
+    /// Where the table at `path` stands: the source of its first value, in order of name.
     pub(super) fn place_of(&self, path: &str) -> Option<String> {
         fn first(value: &Value) -> Option<&Value> {
             match value.as_dict() {
@@ -250,10 +250,10 @@ fn split_list(text: &str) -> String {
 /// What the file that a `_FILE` form names holds, without one line break at its end.
 ///
 /// # Errors
-/// What to tell the operator, without the file's content.
+/// What to tell the operator, without the file's content, nor its name: often enough that is the secret itself.
 fn read_secret_file(path: &str) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8"))?;
+    let bytes = std::fs::read(path).map_err(|error| format!("names a file that cannot be read: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| "names a file that is not UTF-8".to_owned())?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-    if text.is_empty() { Err(format!("{path} is empty")) } else { Ok(text.to_owned()) }
+    if text.is_empty() { Err("names an empty file".to_owned()) } else { Ok(text.to_owned()) }
 }

@@ -89,8 +89,8 @@ impl Body for Upload {
             if data.is_empty() {
                 continue;
             }
-            let in_time = pace.received(data.len());
-            return Poll::Ready(Some(in_time.then(|| Frame::data(data)).ok_or(UploadError::TooSlow)));
+            pace.received(data.len());
+            return Poll::Ready(Some(Ok(Frame::data(data))));
         }
     }
 
@@ -127,15 +127,14 @@ impl Pace {
         Self { patience, activity, alarm: None, waiting_since: None, came: 0, waited: Duration::ZERO }
     }
 
-    /// Counts bytes; `false` when a window closes with too few of them.
-    fn received(&mut self, bytes: usize) -> bool {
+    /// Counts bytes. A window that is full by now is closed at the next wait; there is none to complain about before.
+    fn received(&mut self, bytes: usize) {
         if let Some(since) = self.waiting_since.take()
             && self.came > 0
         {
             self.waited += since.elapsed();
         }
         self.came += bytes as u64;
-        self.waited < self.patience.window || self.close_window()
     }
 
     /// Called when there is nothing to read. Ready when the client is too slow; otherwise the task will be woken in time.
