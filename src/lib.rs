@@ -60,6 +60,7 @@ pub mod issuers;
 pub mod observe;
 pub mod proxy;
 pub mod relay;
+pub mod reload;
 pub mod rewrite;
 pub mod run;
 pub mod secret;

@@ -18,6 +18,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::config::Config;
 use crate::error::Refusal;
 use crate::observe::{Account, Metrics, Outcome};
 use crate::relay::{self, Answer};
@@ -28,7 +29,7 @@ use crate::upstream::outgoing::{Held, Outgoing, Streaming};
 use crate::upstream::verdict::Progress;
 use admit::Admitted;
 use intake::Taken;
-use snapshot::Snapshot;
+use snapshot::{Snapshot, Unusable};
 
 /// The proxy: what the data port serves. A clone is one reference.
 #[derive(Clone, Debug)]
@@ -60,6 +61,15 @@ impl Proxy {
     /// The configuration in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
+    }
+
+    /// Takes a new configuration into force; requests that have begun end under the old one.
+    ///
+    /// # Errors
+    /// [`Unusable`]; the old one then stays.
+    pub fn renew(&self, config: &Config) -> Result<(), Unusable> {
+        self.0.snapshot.store(Arc::new(Snapshot::new(config)?));
+        Ok(())
     }
 
     /// The way of one request.
