@@ -10,8 +10,10 @@ use http::{HeaderValue, Uri};
 use super::cors::Cors;
 use crate::caller::key::{Directory, Grant, Key};
 use crate::config::{self, ClientSession, Config, PromptCacheKey};
-use crate::endpoint::REMOVED;
+use crate::endpoint::{Inference, REMOVED};
 use crate::identifiers::Policy;
+use crate::identifiers::secret::Binder;
+use crate::identifiers::sources::Sources;
 use crate::rewrite::OwnedNames;
 use crate::rewrite::headers::HeaderPolicy;
 use crate::secret::Secret;
@@ -108,6 +110,12 @@ impl Snapshot {
             cors: Cors::new(config.data.cors_origins.clone()),
             redact_account: bodies.redact_account,
         })
+    }
+
+    /// What binds the `prompt_cache_key` of this caller's client; `None` where none is written back.
+    pub fn cache_binder(&self, endpoint: &Inference, sources: &Sources<'_>) -> Option<Binder> {
+        let bind = self.cache_key == PromptCacheKey::Bind && endpoint.cache_key;
+        bind.then(|| self.policy.cache_binder(sources))
     }
 
     /// The URL of `path` (behind the base path) with this query. Both come from tables or have been checked to hold
