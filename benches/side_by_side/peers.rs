@@ -107,7 +107,9 @@ fn free_address() -> SocketAddr {
 }
 
 fn callsign(address: SocketAddr, upstream: SocketAddr) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_callsign"));
+    // Another build can be measured too: CALLSIGN=target/release/callsign.
+    let program = std::env::var("CALLSIGN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_callsign").to_owned());
+    let mut command = Command::new(program);
     command.arg("serve").env_clear().envs([
         ("CALLSIGN_LISTEN", address.to_string()),
         ("CALLSIGN_ADMIN_LISTEN", "off".to_owned()),

@@ -12,8 +12,10 @@ use super::cors::Cors;
 use crate::caller::key::Directory;
 use crate::caller::verifier::Verifier;
 use crate::config::{ClientSession, Config, PromptCacheKey};
-use crate::endpoint::REMOVED;
+use crate::endpoint::{Inference, REMOVED};
 use crate::identifiers::Policy;
+use crate::identifiers::secret::Binder;
+use crate::identifiers::sources::Sources;
 use crate::issuers::Issuers;
 use crate::rewrite::OwnedNames;
 use crate::rewrite::headers::HeaderPolicy;
@@ -134,6 +136,12 @@ impl Snapshot {
     /// What holds for callers of this tenant. The namespaces of pass-through keys are no tenants of the operator's.
     pub fn tenant(&self, name: Option<&str>) -> &Tenant {
         name.and_then(|name| self.tenants.get(name)).unwrap_or(&self.operator)
+    }
+
+    /// What binds the `prompt_cache_key` of this caller's client; `None` where none is written back.
+    pub fn cache_binder(&self, endpoint: &Inference, sources: &Sources<'_>) -> Option<Binder> {
+        let bind = self.cache_key == PromptCacheKey::Bind && endpoint.cache_key;
+        bind.then(|| self.tenant(sources.tenant).policy.cache_binder(sources))
     }
 
     /// The URL of `path` (behind the base path) with this query. Both come from tables or have been checked to hold

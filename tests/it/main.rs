@@ -6,5 +6,6 @@ mod chaos;
 mod fidelity;
 mod identity;
 mod refusals;
+mod reload;
 mod standin;
 mod support;
