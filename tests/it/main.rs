@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chaos;
+mod disconnects;
 mod fidelity;
 mod identity;
+mod memory;
 mod refusals;
 mod reload;
 mod standin;
