@@ -23,11 +23,11 @@ use fetch::Fetcher;
 pub use fetch::{FetchError, initial};
 
 /// How often keys are fetched without being asked for.
-const EVERY: Duration = Duration::from_secs(3600);
+const EVERY: Duration = Duration::from_hours(1);
 /// How soon a failed load is tried again.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_mins(1);
 /// How long keys are used without a word from their issuer.
-const STALE: Duration = Duration::from_secs(24 * 3600);
+const STALE: Duration = Duration::from_hours(24);
 
 /// The issuers of one snapshot. Dropping it ends the hourly fetches.
 #[derive(Debug, Default)]

@@ -31,7 +31,7 @@ pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err:
     writeln!(out, "{key}\n\nThis is the only time that the key is shown. Let it in by the environment,\n")?;
     match (environment(id, preset, &key), preset) {
         (Some(line), None) => {
-            writeln!(out, "  {line}\n\n(further people behind a comma), or by the configuration file:\n")?
+            writeln!(out, "  {line}\n\n(further people behind a comma), or by the configuration file:\n")?;
         }
         (Some(line), Some(_)) => writeln!(out, "  {line}\n\nor by the configuration file:\n")?,
         (None, _) => writeln!(

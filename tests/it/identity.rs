@@ -61,7 +61,7 @@ const CLAIMS: &str = "x-session-id x_session_id x-external-user session-id sessi
 
 /// How a reader somewhere may spell a name and still mean it, without the quotes.
 fn spellings(name: &str) -> BTreeSet<String> {
-    let escaped = |text: &str| text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
+    let escaped = |text: &str| text.bytes().fold(String::new(), |text, byte| format!("{text}\\u{byte:04x}"));
     let upper = name.to_ascii_uppercase();
     BTreeSet::from([
         name.to_owned(),
@@ -105,7 +105,7 @@ fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
 fn everything(received: &Received) -> String {
     let mut text = format!("{} {} {:?}\n", received.method, received.path, received.query);
     for (name, value) in &received.headers {
-        text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+        text = format!("{text}{name}: {}\n", String::from_utf8_lossy(value.as_bytes()));
     }
     text.push_str(&String::from_utf8_lossy(&received.body));
     text.to_ascii_lowercase()

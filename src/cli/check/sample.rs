@@ -124,7 +124,7 @@ fn spoofed(config: &Config, marker: &str) -> Vec<String> {
     let values = [format!("\"{marker}\""), format!("{{\"user_id\":\"{marker}\"}}"), format!("[\"{marker}\",null]")];
     let mut members = Vec::new();
     for name in REMOVED.into_iter().chain(config.bodies.remove.iter().map(String::as_str)) {
-        let escaped = |name: &str| name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        let escaped = |name: &str| name.encode_utf16().fold(String::new(), |text, unit| format!("{text}\\u{unit:04x}"));
         let spellings = [
             escaped(name),
             escaped(&name.to_ascii_uppercase()),
@@ -175,10 +175,10 @@ fn spoofed_names(config: &Config, guest: &Guest) -> Vec<HeaderName> {
     let read: Vec<&str> = presets.iter().flat_map(Preset::headers).map(HeaderName::as_str).collect();
     let twins = read.iter().map(|name| name.replace('-', "_"));
     let named = NAMING.into_iter().chain(client_session::HEADERS).chain(read.iter().copied()).map(str::to_owned);
-    let mut names: Vec<HeaderName> = named.chain(twins).filter_map(|name| name.parse().ok()).collect();
-    names.retain(|name| guest.identity.iter().all(|(own, _)| own != name) && !config.headers.forward.contains(name));
-    names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
-    names.dedup();
-    names.truncate(MOST_SPOOFED);
-    names
+    let mut all: Vec<HeaderName> = named.chain(twins).filter_map(|name| name.parse().ok()).collect();
+    all.retain(|name| guest.identity.iter().all(|(own, _)| own != name) && !config.headers.forward.contains(name));
+    all.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    all.dedup();
+    all.truncate(MOST_SPOOFED);
+    all
 }
