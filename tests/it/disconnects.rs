@@ -61,9 +61,9 @@ async fn a_client_that_leaves_during_its_upload_takes_the_request_with_it() {
         begun += 1;
         within("the head", standin.wait_begun(begun)).await;
         if reset {
-            peer.reset()
+            peer.reset();
         } else {
-            drop(peer)
+            drop(peer);
         }
         within("the cancellation", standin.wait_cancelled(begun)).await;
     }
