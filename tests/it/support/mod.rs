@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each capability uses a part of it")]
 
 pub(crate) mod chaos;
+pub(crate) mod claims;
 pub(crate) mod client;
 pub(crate) mod json;
 pub(crate) mod peer;
