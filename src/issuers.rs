@@ -20,7 +20,7 @@ use crate::caller::key_set::KeySet;
 use crate::caller::verifier::Verifier;
 use budget::Budget;
 use fetch::Fetcher;
-pub use fetch::{FetchError, initial};
+pub use fetch::{FetchError, initial, is_secure};
 
 /// How often keys are fetched without being asked for.
 const EVERY: Duration = Duration::from_hours(1);

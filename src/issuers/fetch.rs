@@ -148,7 +148,8 @@ fn is_plain_key_id(kid: &str) -> bool {
     (1..=128).contains(&kid.len()) && kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-fn is_secure(url: &Url) -> bool {
+/// Whether keys may be fetched from this URL: https, or this machine.
+pub fn is_secure(url: &Url) -> bool {
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
