@@ -93,6 +93,11 @@ impl KeySet {
         self.keys.is_empty()
     }
 
+    /// Whether a key of this id is among them.
+    pub fn holds(&self, id: &str) -> bool {
+        self.keys.iter().any(|key| key.id.as_deref() == Some(id))
+    }
+
     /// The key for a token with this `kid` and algorithm. A secret has no id, and a token without one is verified only
     /// where there is no choice.
     pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&DecodingKey> {
@@ -146,3 +151,6 @@ fn usable(jwk: &Jwk) -> Option<Key> {
     let key = DecodingKey::from_jwk(jwk).ok()?;
     Some(Key { id: jwk.common.key_id.clone(), fits, decoding: key })
 }
+
+#[cfg(test)]
+mod tests;

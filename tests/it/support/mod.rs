@@ -5,8 +5,10 @@ pub(crate) mod chaos;
 pub(crate) mod claims;
 pub(crate) mod client;
 pub(crate) mod json;
+pub(crate) mod key_server;
 pub(crate) mod peer;
 pub(crate) mod proxy;
+pub(crate) mod signer;
 
 use std::future::Future;
 use std::time::Duration;
