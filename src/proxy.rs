@@ -82,7 +82,8 @@ impl Proxy {
     /// # Errors
     /// [`Unusable`]; the old one then stays.
     pub fn renew(&self, config: &Config) -> Result<(), Unusable> {
-        self.0.shared.snapshot.store(Arc::new(Snapshot::new(config)?));
+        let fresh = Snapshot::new(config, Some(&self.snapshot()))?;
+        self.0.shared.snapshot.store(Arc::new(fresh));
         Ok(())
     }
 

@@ -88,7 +88,8 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         proxy_from_env: setting.proxy_from_env,
     };
     let hold_total = config.bodies.hold_total_bytes as u64;
-    let proxy = Proxy::new(Snapshot::new(config)?, Upstream::new(&to_upstream)?, Arc::clone(&metrics), hold_total);
+    let proxy =
+        Proxy::new(Snapshot::new(config, None)?, Upstream::new(&to_upstream)?, Arc::clone(&metrics), hold_total);
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
     let options = |connections, tls| {
         Arc::new(Options { patience: setting.patience, connections: Arc::new(Semaphore::new(connections)), tls })

@@ -33,7 +33,7 @@ pub(super) fn explain(
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     let (sources, sample) = if person.is_nobody() { (SAMPLE, true) } else { (person.sources(), false) };
-    let snapshot = Snapshot::new(config).map_err(io::Error::other)?;
+    let snapshot = Snapshot::new(config, None).map_err(io::Error::other)?;
     let identifiers = match snapshot.operator.policy.identify(&sources, &[], endpoint.fields) {
         Ok(identifiers) => identifiers,
         Err(required) => {

@@ -110,10 +110,11 @@ pub enum Unusable {
 
 impl Snapshot {
     /// Makes a configuration ready, and begins to keep the issuers' keys fresh: must be called within a tokio runtime.
+    /// Keys that `previous` has fetched are carried over.
     ///
     /// # Errors
     /// [`Unusable`] for an upstream that [`Config::load`] would have refused, or without means to fetch keys.
-    pub fn new(config: &Config) -> Result<Self, Unusable> {
+    pub fn new(config: &Config, previous: Option<&Self>) -> Result<Self, Unusable> {
         let (callers, bodies, headers) = (&config.callers, &config.bodies, &config.headers);
         let directory = Directory::new(
             callers.keys.iter().cloned(),
@@ -121,7 +122,11 @@ impl Snapshot {
             callers.client_session == ClientSession::Bind,
         )
         .with_issuers(callers.issuers.iter().map(|issuer| issuer.rules.clone()).collect());
-        let verifier = Arc::new(Verifier::new(callers.issuers.iter().map(|issuer| issuer.initial.clone())));
+        let key_sets = callers.issuers.iter().map(|issuer| {
+            let known = previous.and_then(|previous| previous.issuers.known(&issuer.rules.name, &issuer.keys));
+            known.unwrap_or_else(|| issuer.initial.clone())
+        });
+        let verifier = Arc::new(Verifier::new(key_sets));
         let sources = callers.issuers.iter().map(|issuer| (issuer.rules.name.clone(), issuer.keys.clone())).collect();
         let issuers = Issuers::start(sources, &verifier)?;
         let operator = Tenant {
