@@ -312,9 +312,9 @@ async fn a_client_that_reads_slowly_gets_every_byte_of_a_cut_answer_too() {
         // because the machine is slow only worsens the search.
         let left = tokio::time::timeout(Duration::from_millis(100), upstream.wait_left(1)).await;
         if left.is_ok() {
-            fits = count
+            fits = count;
         } else {
-            blocks = count
+            blocks = count;
         }
         assert_eq!(dechunked(&peer.read_to_close().await), event.len() * count);
     }

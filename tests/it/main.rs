@@ -1,6 +1,6 @@
 //! The integration tests: one binary, one file for each capability, real sockets, no network.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chaos;
 mod disconnects;
