@@ -99,16 +99,20 @@ impl Issuers {
         let Some(feed) = self.feeds.get(signer.issuer) else { return false };
         let kid = signer.kid.as_deref();
         loop {
+            // It may have come since it was found missing.
+            if kid.is_some_and(|kid| feed.verifier.key_set(feed.id).holds(kid)) {
+                return true;
+            }
             match feed.begin(kid, false) {
                 None => return false,
                 Some(Boarded::Own(flight)) => return landed(flight).await,
                 Some(Boarded::Others(flight)) => {
                     let brought = landed(flight).await;
-                    if kid.is_none_or(|kid| feed.verifier.key_set(feed.id).holds(kid)) {
+                    if kid.is_none() {
                         return brought;
                     }
-                    // It was for another key, or was answered before this one was published: the budget decides whether
-                    // there is one more.
+                    // Without this key it was for another one, or was answered before this one was published: the budget
+                    // decides whether there is one more.
                 }
             }
         }

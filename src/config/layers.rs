@@ -229,11 +229,11 @@ impl Layers {
         self.dict(path).into_iter().filter(|(_, value)| value.as_dict().is_some()).map(|(name, _)| name).collect()
     }
 
-    /// Where the table at `path` stands: the source of its first value, in order of name.
+    /// Where the table at `path` stands: where its name does, or the first of its values in order of name.
     pub(super) fn place_of(&self, path: &str) -> Option<String> {
         fn first(value: &Value) -> Option<&Value> {
             match value.as_dict() {
-                Some(dict) => dict.values().find_map(first),
+                Some(dict) => dict.get("name").into_iter().chain(dict.values()).find_map(first),
                 None => Some(value),
             }
         }

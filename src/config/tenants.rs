@@ -95,6 +95,11 @@ impl Entry {
         &self.name
     }
 
+    /// Its own metadata pairs.
+    pub(super) fn metadata(&self) -> &[(String, String)] {
+        &self.metadata
+    }
+
     /// Where it stands.
     pub(super) fn source(&self) -> &str {
         &self.source
@@ -158,14 +163,13 @@ impl Entry {
 pub(super) fn check_names(callers: &Callers, tenants: &[Entry], reader: &mut Reader<'_>) {
     let keys = callers.keys.iter().map(|key| (&key.tenant, &key.source));
     let issuers = callers.issuers.iter().map(|issuer| (&issuer.rules.tenant, &issuer.source));
+    let there_are: Vec<_> = tenants.iter().map(|tenant| tenant.name.as_str()).collect();
     for (named, source) in keys.chain(issuers) {
-        let Some(named) = named else { continue };
-        if tenants.iter().all(|tenant| tenant.name != *named) {
-            let names: Vec<_> = tenants.iter().map(|tenant| tenant.name.as_str()).collect();
-            let message = match names.as_slice() {
-                [] => "belongs to a tenant, but there is none; add it to [[tenants]]".to_owned(),
-                names => format!("belongs to no tenant that there is; there are {}", names.join(", ")),
-            };
+        let Some(named) = named.as_deref() else { continue };
+        if there_are.is_empty() {
+            reader.problems.push(source, "belongs to a tenant, but there is none; add it to [[tenants]]");
+        } else if !there_are.contains(&named) {
+            let message = format!("belongs to no tenant that there is; there are {}", there_are.join(", "));
             reader.problems.push(source, message);
         }
     }

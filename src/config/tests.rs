@@ -2,10 +2,12 @@
 
 mod aliases;
 mod callers;
+mod issuers;
 mod layers;
 mod names;
 mod rules;
 mod secrecy;
+mod tenants;
 mod warnings;
 
 use super::*;

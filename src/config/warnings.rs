@@ -6,7 +6,7 @@ use super::callers::{Callers, ClientSession, TokenIssuer};
 use super::identifiers::{FORMATS, formats};
 use super::reader::Reader;
 use super::scope::Scope;
-use super::tenants::{Entry, Tenant};
+use super::tenants::Entry;
 use super::upstream::Upstream;
 use crate::caller::issuer::preset::Audience;
 use crate::caller::key::{Grant, Key};
@@ -25,11 +25,11 @@ pub(super) fn about_policies(policy: &Policy, tenants: &[Entry], callers: Option
         about_sources(policy, Scope::Operator, None, callers, reader);
     }
     for entry in tenants {
-        let tenant = entry.tenant(policy);
-        about_formats(&tenant.policy, entry.scope(), reader);
-        about_metadata(&tenant.policy, Some(&tenant), callers, reader);
+        let own = entry.tenant(policy).policy;
+        about_formats(&own, entry.scope(), reader);
+        about_metadata(&own, Some(entry), callers, reader);
         if let Some(callers) = callers {
-            about_sources(&tenant.policy, entry.scope(), Some(&tenant.name), callers, reader);
+            about_sources(&own, entry.scope(), Some(entry.name()), callers, reader);
         }
     }
 }
@@ -72,17 +72,20 @@ fn about_formats(policy: &Policy, scope: Scope<'_>, reader: &mut Reader<'_>) {
 
 /// Warns about static pairs that OpenRouter would not take and callsign therefore skips. A tenant's policy holds the
 /// operator's pairs too, behind its own.
-fn about_metadata(policy: &Policy, tenant: Option<&Tenant>, callers: Option<&Callers>, reader: &mut Reader<'_>) {
+fn about_metadata(policy: &Policy, tenant: Option<&Entry>, callers: Option<&Callers>, reader: &mut Reader<'_>) {
     let keys: Vec<&Key> = match callers {
         Some(callers) => {
-            let name = tenant.map(|tenant| tenant.name.as_str());
+            let name = tenant.map(Entry::name);
             callers.keys.iter().filter(|key| callers.tenant_of(key) == name).collect()
         }
         None => Vec::new(),
     };
-    let place = tenant.map_or("metadata", |tenant| tenant.source.as_str());
+    let (place, pairs) = match tenant {
+        Some(tenant) => (tenant.source(), tenant.metadata()),
+        None => ("metadata", policy.metadata.as_slice()),
+    };
     let of_keys = keys.iter().map(|key| (key.source.as_str(), key.metadata.as_slice()));
-    for (place, pairs) in std::iter::once((place, policy.metadata.as_slice())).chain(of_keys) {
+    for (place, pairs) in std::iter::once((place, pairs)).chain(of_keys) {
         for (name, value) in pairs {
             if !is_metadata_key(name) || !fits(value, METADATA_VALUE_CHARS) {
                 let message = "is skipped: names have 1 to 64 characters without brackets, values up to 512";
@@ -147,7 +150,8 @@ pub(super) fn about_issuers(callers: &Callers, reader: &mut Reader<'_>) {
         let used = issuer.is_credential() || callers.keys.iter().any(|key| key.grant == Grant::Signed(id));
         if !used {
             let message = format!(
-                "is an issuer that no key uses: its tokens arrive in {}, beside the key of an app whose preset is {}",
+                "is an issuer that no key uses: its tokens arrive in {}, beside an app's key; give CALLSIGN_APP_KEY or \
+                 an entry of [[keys]] the preset {}",
                 rules.header, issuer.preset.name
             );
             reader.warn(&issuer.source, message);

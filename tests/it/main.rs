@@ -11,3 +11,4 @@ mod refusals;
 mod reload;
 mod standin;
 mod support;
+mod tokens;

@@ -49,7 +49,7 @@ impl Grants<'_> {
         // Nothing can be said about issuers that could not be read; nor will anybody use this grant.
         let Some(issuers) = self.issuers else { return Ok(Grant::Signed(0)) };
         let of_preset: Vec<_> = issuers.iter().enumerate().filter(|(_, issuer)| issuer.preset == preset).collect();
-        let names = || of_preset.iter().map(|(_, issuer)| issuer.rules.name.as_str()).collect::<Vec<_>>().join(", ");
+        let all = || of_preset.iter().map(|(_, issuer)| issuer.rules.name.as_str()).collect::<Vec<_>>().join(", ");
         let name = preset.name;
         let (id, issuer) = match (of_preset.as_slice(), named) {
             ([], _) => {
@@ -59,13 +59,15 @@ impl Grants<'_> {
                 );
                 return Err(message.into());
             }
-            (all, Some(named)) => all.iter().find(|(_, issuer)| issuer.rules.name == named).ok_or_else(|| {
-                let message = format!("names no issuer with the preset {name}; there are {}", names());
-                BadGrant { field: "issuer", message }
-            })?,
+            (several, Some(named)) => {
+                several.iter().find(|(_, issuer)| issuer.rules.name == named).ok_or_else(|| {
+                    let message = format!("names no issuer with the preset {name}; there are {}", all());
+                    BadGrant { field: "issuer", message }
+                })?
+            }
             ([one], None) => one,
             (_, None) => {
-                let message = format!("is the preset of several issuers; add issuer with one of {}", names());
+                let message = format!("is the preset of several issuers; add issuer with one of {}", all());
                 return Err(message.into());
             }
         };

@@ -207,7 +207,7 @@ fn audience(given: &Given, stanza: &mut Stanza<'_, '_>) -> Result<Vec<String>, R
     }
     // A project's id stands in both.
     if let (Says::Audience(prefix), Some(issuer)) = (given.preset.says, &given.issuer)
-        && let Some(project) = issuer.strip_prefix(prefix)
+        && let Some(project) = issuer.strip_prefix(prefix).filter(|project| !project.is_empty())
     {
         return Ok(vec![project.to_owned()]);
     }
@@ -237,8 +237,15 @@ fn says(given: &Given, audience: &[String], stanza: &mut Stanza<'_, '_>) -> Resu
             _ => issuer.to_owned(),
         },
         Says::Given => given_or_missing(stanza)?,
-        Says::WithoutSlash => given_or_missing(stanza)?.trim_end_matches('/').to_owned(),
-        Says::WithSlash => format!("{}/", given_or_missing(stanza)?.trim_end_matches('/')),
+        Says::WithoutSlash | Says::WithSlash => {
+            let issuer = given_or_missing(stanza)?;
+            if Url::parse(&issuer).is_ok_and(|url| url.has_host()) {
+                let end = if given.preset.says == Says::WithSlash { "/" } else { "" };
+                format!("{}{end}", issuer.trim_end_matches('/'))
+            } else {
+                return stanza.refuse("issuer", "is no URL; write it as its tokens do, https://host/path");
+            }
+        }
         Says::Audience(prefix) => match (&given.issuer, audience) {
             (Some(issuer), _) if issuer.starts_with(prefix) => issuer.clone(),
             (Some(_), _) => {

@@ -1,0 +1,733 @@
+//! Signed callers, through the whole of callsign: good and bad tokens in both ways of arriving, keys that change at their
+//! issuer, tenants, and many users on one app's key.
+//!
+//! The issuers are local servers (`support/key_server.rs`); what a token is held to in detail is tested beside the code.
+//! Every request here also carries the unsigned headers of a user `mallory`, so that falling back to them would show.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use callsign::standin::StandIn;
+use data_encoding::BASE64URL;
+use jsonwebtoken::Algorithm::{ES256, RS256, RS384};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::client::{self, Answer, Headers, Persistent};
+use crate::support::key_server::KeyServer;
+use crate::support::proxy::{ALICE, Callsign, OPERATOR_KEY, Setup, VALVES};
+use crate::support::signer::{Signer, jwks};
+use crate::support::within;
+
+const JWKS: &str = "/.well-known/jwks.json";
+/// The issuer whose tokens are credentials.
+const DIRECT: &str = "https://clerk.direct.example";
+/// The issuer whose tokens arrive next to [`SIGNED_APP`].
+const BESIDE: &str = "https://clerk.beside.example";
+/// The header in which they do.
+const TOKEN_HEADER: &str = "x-user-jwt";
+/// The key of an app that hands over its users' tokens.
+const SIGNED_APP: &str = "sk-cs-the-key-of-a-signed-app-0001";
+const CHAT: &str = "chat/completions";
+const BODY: &str = r#"{"model":"m"}"#;
+
+static RSA: LazyLock<Signer> = LazyLock::new(|| Signer::generate(RS256, "rsa-1"));
+static P256: LazyLock<Signer> = LazyLock::new(|| Signer::generate(ES256, "p256-1"));
+
+/// What every request says without being believed.
+const CLAIMED: Headers<'static> = &[
+    ("content-type", "application/json"),
+    ("x-user-id", "mallory"),
+    ("x-session-id", "mallory-session"),
+    ("x-openwebui-user-id", "mallory"),
+    ("x-openwebui-session-id", "mallory-session"),
+    ("x-forwarded-user", "mallory"),
+    ("x-chat-id", "chat-1"),
+    ("x-message-id", "message-1"),
+];
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+fn sha256(key: &str) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(key.as_bytes()))
+}
+
+/// Good claims for this issuer.
+fn claims(issuer: &str) -> Value {
+    json!({
+        "iss": issuer, "sub": "user_1", "sid": "sess_1", "azp": "https://app.example", "aud": "api",
+        "iat": now() - 10, "nbf": now() - 10, "exp": now() + 60,
+    })
+}
+
+/// With one member changed, or removed by a null.
+fn changed(mut object: Value, name: &str, value: Value) -> Value {
+    match value {
+        Value::Null => object.as_object_mut().unwrap().remove(name),
+        value => object.as_object_mut().unwrap().insert(name.to_owned(), value),
+    };
+    object
+}
+
+/// Two issuers with the same rules and the same keys, one for each way in which tokens arrive.
+fn both_ways(server: &KeyServer) -> String {
+    let jwks = server.url(JWKS);
+    let app = sha256(SIGNED_APP);
+    let rules = "preset = \"clerk\"\nalgorithms = [\"RS256\", \"ES256\"]\naudience = [\"api\", \"other\"]\n\
+                 authorized_parties = [\"https://app.example\"]";
+    format!(
+        "[[issuers]]\nname = \"direct\"\nissuer = \"{DIRECT}\"\njwks_url = \"{jwks}\"\n{rules}\n\
+         [[issuers]]\nname = \"beside\"\nissuer = \"{BESIDE}\"\njwks_url = \"{jwks}\"\nheader = \"{TOKEN_HEADER}\"\n{rules}\n\
+         [[keys]]\nname = \"signed-app\"\nsha256 = \"{app}\"\npreset = \"clerk\"\nissuer = \"beside\"\n"
+    )
+}
+
+async fn issuer_server() -> KeyServer {
+    let server = KeyServer::start().await;
+    server.publish(JWKS, jwks([&*RSA, &*P256]));
+    server
+}
+
+async fn started(toml: &str) -> (StandIn, Callsign) {
+    let standin = StandIn::start().await.unwrap();
+    let callsign = Setup::to(&standin.url()).set(&VALVES).toml(toml).start();
+    (standin, callsign)
+}
+
+/// One way of handing over a token.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Bearer,
+    ApiKey,
+    Beside,
+}
+
+impl Way {
+    fn issuer(self) -> &'static str {
+        if matches!(self, Self::Beside) { BESIDE } else { DIRECT }
+    }
+
+    async fn request(self, method: http::Method, url: &str, token: &str, body: &str) -> Answer {
+        let (bearer, app) = (format!("Bearer {token}"), format!("Bearer {SIGNED_APP}"));
+        let own: &[(&str, &str)] = match self {
+            Self::Bearer => &[("authorization", &bearer)],
+            Self::ApiKey => &[("x-api-key", token)],
+            Self::Beside => &[("authorization", &app), (TOKEN_HEADER, token)],
+        };
+        client::request(method, url, &[CLAIMED, own].concat(), body.to_owned()).await
+    }
+
+    async fn post(self, callsign: &Callsign, token: &str) -> Answer {
+        self.request(http::Method::POST, &callsign.url(CHAT), token, BODY).await
+    }
+}
+
+const WAYS: [Way; 3] = [Way::Bearer, Way::ApiKey, Way::Beside];
+
+#[track_caller]
+fn assert_refused(answer: &Answer, status: u16, code: &str, what: &str) {
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("x-callsign-error")),
+        (status, code),
+        "{what}: {}",
+        answer.text()
+    );
+}
+
+async fn arrived(standin: &StandIn) -> Value {
+    within("the record", standin.next_received()).await.json().unwrap()
+}
+
+/// What must arrive for a good token of `user_1` with `sess_1`.
+fn attributed(user: &str, session: Option<&str>) -> Value {
+    let metadata = json!({"user_id": user, "session_id": session, "chat_id": "chat-1", "message_id": "message-1"});
+    let metadata = metadata.as_object().unwrap().clone().into_iter().filter(|(_, value)| !value.is_null());
+    let mut body = json!({"model": "m", "user": user, "metadata": Value::Object(metadata.collect())});
+    if let Some(session) = session {
+        body["session_id"] = session.into();
+    }
+    body
+}
+
+fn good_tokens(issuer: &str) -> Vec<(&'static str, String, Value)> {
+    let usual = || attributed("user_1", Some("sess_1"));
+    let good = claims(issuer);
+    let header = |name, value| changed(P256.header(), name, value);
+    vec![
+        ("RS256", RSA.token(&good), usual()),
+        ("ES256", P256.token(&good), usual()),
+        ("no session", P256.token(&changed(good.clone(), "sid", Value::Null)), attributed("user_1", None)),
+        ("a session that is no text", P256.token(&changed(good.clone(), "sid", json!(7))), attributed("user_1", None)),
+        ("a list of audiences", P256.token(&changed(good.clone(), "aud", json!(["x", "other"]))), usual()),
+        ("within the leeway", P256.token(&changed(good.clone(), "nbf", json!(now() + 3))), usual()),
+        ("Clerk's category", P256.sign(&header("cat", json!("cl_B7d4PD111AAA")), &good), usual()),
+        ("jku", P256.sign(&header("jku", json!("https://mallory.example/")), &good), usual()),
+        ("no kid", P256.sign(&header("kid", Value::Null), &good), usual()),
+        ("an active session", P256.token(&changed(good.clone(), "sts", json!("active"))), usual()),
+    ]
+}
+
+fn bad_tokens(issuer: &str) -> Vec<(&'static str, String)> {
+    let good = claims(issuer);
+    let token = P256.token(&good);
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let with = |name, value| P256.token(&changed(good.clone(), name, value));
+    let header = |name, value| P256.sign(&changed(P256.header(), name, value), &good);
+    let stranger = Signer::generate(ES256, "p256-1");
+    let unsigned = header("alg", json!("none"));
+    let by_public_key = Signer::secret(RSA.pem().as_bytes());
+    let by_public_key = by_public_key.sign(&json!({"alg": "HS256", "kid": "rsa-1"}), &good);
+    let jwk = changed(P256.header(), "jwk", stranger.jwk());
+    let mallory = P256.token(&changed(good.clone(), "sub", json!("mallory")));
+    vec![
+        ("a wrong signature", stranger.token(&good)),
+        ("no signature", format!("{message}.")),
+        ("the signature of another token", format!("{}.{signature}", mallory.rsplit_once('.').unwrap().0)),
+        ("a key that the token brings", stranger.sign(&jwk, &good)),
+        ("another algorithm", RSA.with(RS384).token(&good)),
+        ("none", unsigned.clone()),
+        ("none, unsigned", format!("{}.", unsigned.rsplit_once('.').unwrap().0)),
+        ("HS256 with the public key", by_public_key),
+        ("another issuer", with("iss", json!("https://clerk.other.example"))),
+        ("no issuer", with("iss", Value::Null)),
+        ("another audience", with("aud", json!("others"))),
+        ("no audience", with("aud", Value::Null)),
+        ("no audience in a list", with("aud", json!([]))),
+        ("another party", with("azp", json!("https://other.example"))),
+        ("no party", with("azp", Value::Null)),
+        ("expired", with("exp", json!(now() - 5))),
+        ("no expiry", with("exp", Value::Null)),
+        ("an expiry in words", with("exp", json!((now() + 60).to_string()))),
+        ("not yet valid", with("nbf", json!(now() + 30))),
+        ("from the future", with("iat", json!(now() + 30))),
+        ("no user", with("sub", Value::Null)),
+        ("an empty user", with("sub", json!(""))),
+        ("a user that is a number", with("sub", json!(1))),
+        ("a list of users", with("sub", json!(["user_1"]))),
+        ("a critical header", header("crit", json!(["exp"]))),
+        ("a kid that is no text", header("kid", json!(["p256-1"]))),
+        ("an unknown kid", header("kid", json!("unknown"))),
+        ("17 KiB", with("filler", json!("x".repeat(17 * 1024 * 3 / 4)))),
+        ("two tokens", format!("{token}, {token}")),
+        ("two tokens without a comma", format!("{token} {token}")),
+        ("half a token", message.to_owned()),
+        ("four parts", format!("{token}.{signature}")),
+        ("no JSON", P256.sign_text("ES256", "user_1")),
+        ("claims that are a list", P256.sign_text(&P256.header().to_string(), &json!([good]).to_string())),
+        ("no token", "sk-or-v1-somebody-elses-key".into()),
+        ("padding", token.replace('.', "=.")),
+        ("a template", header("cat", json!("cl_B7d4PD222AAA"))),
+        ("a machine's token", header("cat", json!("cl_B7d4PD333AAA"))),
+        ("a machine", with("sub", json!("mch_1"))),
+        ("an OAuth token", header("typ", json!("at+jwt"))),
+        ("a pending session", with("sts", json!("pending"))),
+    ]
+}
+
+#[tokio::test]
+async fn good_tokens_name_their_users() {
+    let server = issuer_server().await;
+    let (standin, callsign) = started(&both_ways(&server)).await;
+    let mut count = 0;
+    for way in WAYS {
+        for (name, token, expected) in good_tokens(way.issuer()) {
+            // The second time it is remembered.
+            for _ in 0..2 {
+                let answer = way.post(&callsign, &token).await;
+                assert_eq!(answer.status, 200, "{way:?} {name}: {}", answer.text());
+                assert_eq!(arrived(&standin).await, expected, "{way:?} {name}");
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(standin.received().len(), count);
+    for received in standin.received() {
+        assert_eq!(received.header("authorization"), Some(&*format!("Bearer {OPERATOR_KEY}")));
+        assert!(!format!("{:?}", received.headers).contains("mallory"), "{:?}", received.headers);
+    }
+}
+
+#[tokio::test]
+async fn bad_tokens_are_nobody() {
+    let server = issuer_server().await;
+    let (standin, callsign) = started(&both_ways(&server)).await;
+    for way in WAYS {
+        for (name, token) in bad_tokens(way.issuer()) {
+            let what = format!("{way:?} {name}");
+            let answer = way.post(&callsign, &token).await;
+            assert_refused(&answer, 401, "invalid_credential", &what);
+            assert_eq!(answer.json()["error"]["type"], "authentication_error", "{what}");
+            // What is wrong with it, and whether such a key exists, is nobody's business either.
+            let text = answer.text();
+            for told in ["kid", "exp", "iss", "sign in with", "mallory", "user_1", DIRECT, BESIDE] {
+                assert!(!text.contains(told) || told == "exp" && !text.contains("expire"), "{told:?} in {text}");
+            }
+            let models = way.request(http::Method::GET, &callsign.url("models"), &token, "").await;
+            assert_refused(&models, 401, "invalid_credential", &format!("{what}, models"));
+        }
+        // After all of these.
+        let answer = way.post(&callsign, &P256.token(&claims(way.issuer()))).await;
+        assert_eq!(answer.status, 200, "{way:?}");
+    }
+    assert_eq!(standin.begun(), WAYS.len(), "nothing refused was sent");
+    // One load at the start and two because of unknown keys, for each issuer.
+    assert_eq!(server.asked().len(), 2 * 3);
+}
+
+#[tokio::test]
+async fn an_apps_key_alone_reads_the_catalogue_and_nothing_else() {
+    let server = issuer_server().await;
+    let (standin, callsign) = started(&both_ways(&server)).await;
+    let app = format!("Bearer {SIGNED_APP}");
+    let alone = [CLAIMED, &[("authorization", &*app)]].concat();
+    for path in [CHAT, "responses", "messages", "embeddings", "rerank"] {
+        let answer = client::post(&callsign.url(path), &alone, BODY).await;
+        assert_refused(&answer, 401, "invalid_credential", path);
+        let empty = [&alone[..], &[(TOKEN_HEADER, "")]].concat();
+        let answer = client::post(&callsign.url(path), &empty, BODY).await;
+        assert_refused(&answer, 401, "invalid_credential", path);
+    }
+    assert_eq!(standin.begun(), 0);
+    assert_eq!(client::get(&callsign.url("models"), &alone).await.status, 200);
+    let bad = [&alone[..], &[(TOKEN_HEADER, "a.b.c")]].concat();
+    assert_refused(&client::get(&callsign.url("models"), &bad).await, 401, "invalid_credential", "models");
+    let good = P256.token(&claims(BESIDE));
+    let good = [&alone[..], &[(TOKEN_HEADER, &good)]].concat();
+    assert_eq!(client::get(&callsign.url("models"), &good).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_counts_only_where_and_with_whom_it_belongs() {
+    let server = issuer_server().await;
+    let (standin, callsign) = started(&both_ways(&server)).await;
+    let url = callsign.url(CHAT);
+    let (direct, beside) = (P256.token(&claims(DIRECT)), P256.token(&claims(BESIDE)));
+    // Each issuer's tokens where the other's belong.
+    assert_refused(&Way::Bearer.post(&callsign, &beside).await, 401, "invalid_credential", "beside as bearer");
+    assert_refused(&Way::Beside.post(&callsign, &direct).await, 401, "invalid_credential", "direct beside");
+    // A token's header without a key.
+    let lonely = [CLAIMED, &[(TOKEN_HEADER, &*beside)]].concat();
+    assert_refused(&client::post(&url, &lonely, BODY).await, 401, "missing_credential", "no key");
+    // Twice, or in two versions.
+    let (app, bearer) = (format!("Bearer {SIGNED_APP}"), format!("Bearer {direct}"));
+    let twice = [CLAIMED, &[("authorization", &*app), (TOKEN_HEADER, &beside), (TOKEN_HEADER, &beside)]].concat();
+    assert_refused(&client::post(&url, &twice, BODY).await, 400, "ambiguous_identity", "two tokens");
+    let twice = [CLAIMED, &[("authorization", &*bearer), ("authorization", &bearer)]].concat();
+    assert_refused(&client::post(&url, &twice, BODY).await, 400, "ambiguous_credential", "two bearers");
+    let other = P256.token(&changed(claims(DIRECT), "sub", json!("user_2")));
+    let two = [CLAIMED, &[("authorization", &*bearer), ("x-api-key", &other)]].concat();
+    assert_refused(&client::post(&url, &two, BODY).await, 400, "ambiguous_credential", "two tokens");
+    let with_key = [CLAIMED, &[("authorization", &*bearer), ("x-api-key", SIGNED_APP)]].concat();
+    assert_refused(&client::post(&url, &with_key, BODY).await, 400, "ambiguous_credential", "a token and a key");
+    assert_eq!(standin.begun(), 0);
+    // Next to keys that do not read it, it is not read.
+    let personal = [CLAIMED, &[ALICE[0], (TOKEN_HEADER, &beside)]].concat();
+    assert_eq!(client::post(&url, &personal, BODY).await.status, 200);
+    assert_eq!(arrived(&standin).await["user"], "alice");
+    let plain_app = "Bearer sk-cs-a-key-of-one-app-0123456789";
+    let unsigned = [CLAIMED, &[("authorization", plain_app), (TOKEN_HEADER, &beside)]].concat();
+    assert_eq!(client::post(&url, &unsigned, BODY).await.status, 200);
+    assert_eq!(arrived(&standin).await["user"], "mallory");
+    // Some proxies put the scheme before it; the same token in two headers is one.
+    let with_scheme = format!("Bearer {beside}");
+    let scheme = [CLAIMED, &[("authorization", &*app), (TOKEN_HEADER, &with_scheme)]].concat();
+    assert_eq!(client::post(&url, &scheme, BODY).await.status, 200);
+    assert_eq!(arrived(&standin).await["user"], "user_1");
+    let same = [CLAIMED, &[("authorization", &*bearer), ("x-api-key", &direct)]].concat();
+    assert_eq!(client::post(&url, &same, BODY).await.status, 200);
+    assert_eq!(arrived(&standin).await["user"], "user_1");
+}
+
+#[tokio::test]
+async fn a_caller_may_bring_the_headers_that_the_issuer_allows() {
+    let server = issuer_server().await;
+    let toml = format!(
+        "[[issuers]]\nname = \"clerk\"\npreset = \"clerk\"\nissuer = \"{DIRECT}\"\njwks_url = \"{}\"\n\
+         bring = {{ chat = \"X-Thread\" }}\n",
+        server.url(JWKS)
+    );
+    let (standin, callsign) = started(&toml).await;
+    let bearer = format!("Bearer {}", RSA.token(&claims(DIRECT)));
+    let headers = [CLAIMED, &[("authorization", &*bearer), ("x-thread", "thread-1")]].concat();
+    assert_eq!(client::post(&callsign.url(CHAT), &headers, BODY).await.status, 200);
+    let metadata = json!({
+        "user_id": "user_1", "session_id": "sess_1", "chat_id": "thread-1", "message_id": "message-1",
+    });
+    assert_eq!(arrived(&standin).await["metadata"], metadata);
+    let twice = [&headers[..], &[("x-thread", "thread-2")]].concat();
+    let answer = client::post(&callsign.url(CHAT), &twice, BODY).await;
+    assert_refused(&answer, 400, "ambiguous_identity", "two chats");
+}
+
+#[tokio::test]
+async fn open_webui() {
+    const JWT_SECRET: &str = "the secret of its forwarded tokens";
+    const SESSION_SECRET: &str = "the secret of its own sessions";
+    let toml = format!(
+        "[[issuers]]\nname = \"jwt\"\npreset = \"openwebui-jwt\"\nsecret = \"{JWT_SECRET}\"\n\
+         [[issuers]]\nname = \"session\"\npreset = \"openwebui-session\"\nsecret = \"{SESSION_SECRET}\"\n\
+         [[keys]]\nname = \"owui\"\nsha256 = \"{}\"\npreset = \"openwebui-jwt\"\n",
+        sha256(SIGNED_APP)
+    );
+    let (standin, callsign) = started(&toml).await;
+    let url = callsign.url(CHAT);
+    let app = format!("Bearer {SIGNED_APP}");
+    let own = [("x-openwebui-chat-id", "owui-chat"), ("x-openwebui-message-id", "owui-message")];
+    let forwarded = |token: &str| {
+        let pairs = [CLAIMED, &own, &[("authorization", &*app), ("x-openwebui-user-jwt", token)]].concat();
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>()
+    };
+    let post = async |pairs: Vec<(String, String)>| {
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        client::post(&url, &pairs, BODY).await
+    };
+    // As Open WebUI writes it: no kid, no audience.
+    let claims = json!({
+        "iss": "open-webui", "sub": "u-1", "email": "a@example", "name": "A", "role": "user",
+        "iat": now(), "exp": now() + 300,
+    });
+    let signer = Signer::secret(JWT_SECRET.as_bytes());
+    assert_eq!(post(forwarded(&signer.token(&claims))).await.status, 200);
+    let body = arrived(&standin).await;
+    assert_eq!(body["metadata"], json!({"user_id": "u-1", "chat_id": "owui-chat", "message_id": "owui-message"}));
+    let session_signer = Signer::secret(SESSION_SECRET.as_bytes());
+    for bad in [
+        session_signer.token(&claims),
+        Signer::secret(b"").token(&claims),
+        signer.token(&changed(claims.clone(), "iss", json!("other"))),
+        signer.token(&changed(claims.clone(), "sub", Value::Null)),
+        String::new(),
+    ] {
+        assert_refused(&post(forwarded(&bad)).await, 401, "invalid_credential", &bad);
+    }
+    // A person's own session, as the credential.
+    let claims = json!({"id": "u-2", "jti": "j-2", "typ": "session", "iat": now(), "exp": now() + 300});
+    let bearer = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let pairs = [CLAIMED, &own, &[("authorization", &*bearer)]].concat();
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(post(bearer(&session_signer.token(&claims))).await.status, 200);
+    let body = arrived(&standin).await;
+    assert_eq!((&body["user"], &body["session_id"]), (&json!("u-2"), &json!("j-2")));
+    for bad in [changed(claims.clone(), "typ", json!("access")), changed(claims.clone(), "id", Value::Null)] {
+        assert_refused(&post(bearer(&session_signer.token(&bad))).await, 401, "invalid_credential", "session");
+    }
+    let wrong = signer.token(&claims);
+    assert_refused(&post(bearer(&wrong)).await, 401, "invalid_credential", "the other secret");
+    assert_eq!(standin.begun(), 2);
+}
+
+#[tokio::test]
+async fn behind_a_load_balancer() {
+    const ARN: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/ours/50dc6c495c0c9188";
+    const KID: &str = "0f3b8a0e-9c1d-4c57-8f51-77f6b2a2a001";
+    let server = KeyServer::start().await;
+    server.publish(&format!("/{KID}"), P256.pem().to_owned());
+    server.publish("/x", P256.pem().to_owned());
+    let toml = format!(
+        "[[issuers]]\nname = \"alb\"\npreset = \"aws-alb\"\njwks_url = \"{}\"\nsigner = \"{ARN}\"\n\
+         [[keys]]\nname = \"app\"\nsha256 = \"{}\"\npreset = \"aws-alb\"\n",
+        server.url(""),
+        sha256(SIGNED_APP)
+    );
+    let (standin, callsign) = started(&toml).await;
+    let url = callsign.url(CHAT);
+    let app = format!("Bearer {SIGNED_APP}");
+    let header = json!({"typ": "JWT", "alg": "ES256", "kid": KID, "signer": ARN, "client": "c", "exp": now() + 120});
+    let claims = json!({"sub": "user_1", "email": "user@example", "exp": now() + 120, "iss": "https://idp.example"});
+    let padded = |header: &Value| {
+        let encode = |part: &Value| BASE64URL.encode(part.to_string().as_bytes());
+        P256.sign_encoded(&format!("{}.{}", encode(header), encode(&claims))) + "=="
+    };
+    let post = async |token: &str| {
+        let own = [("authorization", &*app), ("x-amzn-oidc-data", token), ("x-amzn-oidc-identity", "mallory")];
+        client::post(&url, &[CLAIMED, &own].concat(), BODY).await
+    };
+    // Its key is fetched for the first request that needs it, and for that one only.
+    for _ in 0..3 {
+        let answer = post(&padded(&header)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(arrived(&standin).await["user"], "user_1");
+    }
+    let long = "a".repeat(129);
+    for kid in ["../x", "x/../x", "..%2fx", "x?y", "", &long] {
+        let answer = post(&padded(&changed(header.clone(), "kid", json!(kid)))).await;
+        assert_refused(&answer, 401, "invalid_credential", kid);
+    }
+    let answer = post(&padded(&changed(header.clone(), "signer", json!("arn:aws:mallory")))).await;
+    assert_refused(&answer, 401, "invalid_credential", "another load balancer");
+    assert_eq!(server.asked(), [format!("/{KID}")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_unknown_keys_is_two_fetches_and_slows_nobody() {
+    const CONNECTIONS: usize = 25;
+    const EACH: usize = 40;
+    let server = issuer_server().await;
+    let (standin, callsign) = started(&both_ways(&server)).await;
+    // Each issuer has loaded its keys.
+    server.wait_asked(2).await;
+    let url = callsign.url(CHAT);
+    let mut connections = tokio::task::JoinSet::new();
+    for connection in 0..CONNECTIONS {
+        let url = url.clone();
+        connections.spawn(async move {
+            let mut client = Persistent::connect(&url).await;
+            for number in 0..EACH {
+                let header = changed(P256.header(), "kid", json!(format!("unknown-{connection}-{number}")));
+                let bearer = format!("Bearer {}", P256.sign(&header, &claims(DIRECT)));
+                let own = [("authorization", &*bearer)];
+                let answer = client.post(&url, &[CLAIMED, &own].concat(), BODY).await;
+                assert_refused(&answer, 401, "invalid_credential", "unknown");
+            }
+        });
+    }
+    while let Some(done) = connections.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(server.asked().len(), 2 + 2, "1,000 unknown keys");
+    // Nobody else is any the worse for it, not even when the issuer is gone.
+    drop(server);
+    for way in WAYS {
+        let token = RSA.token(&changed(claims(way.issuer()), "jti", json!(format!("{way:?}"))));
+        assert_eq!(way.post(&callsign, &token).await.status, 200, "{way:?}");
+    }
+    assert_eq!(standin.begun(), WAYS.len());
+}
+
+#[tokio::test]
+async fn a_slow_issuer_slows_only_those_who_need_it() {
+    let server = issuer_server().await;
+    let (_standin, callsign) = started(&both_ways(&server)).await;
+    // Both issuers have loaded their keys once these have been answered.
+    for way in WAYS {
+        assert_eq!(way.post(&callsign, &P256.token(&claims(way.issuer()))).await.status, 200);
+    }
+    let new = Signer::generate(ES256, "new");
+    server.publish(JWKS, jwks([&*RSA, &new]));
+    server.hold();
+    let token = new.token(&claims(DIRECT));
+    let waiting = Way::Bearer.post(&callsign, &token);
+    let meanwhile = async {
+        server.wait_asked(3).await;
+        for way in WAYS {
+            // Not remembered, but signed with a key that is.
+            let token = RSA.token(&changed(claims(way.issuer()), "jti", json!("another")));
+            assert_eq!(way.post(&callsign, &token).await.status, 200, "{way:?}");
+        }
+        server.release();
+    };
+    let (answer, ()) = tokio::join!(waiting, meanwhile);
+    assert_eq!(answer.status, 200);
+    assert_eq!(server.asked().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_at_the_issuer_costs_no_request() {
+    const CONNECTIONS: usize = 8;
+    const EACH: usize = 90;
+    const ALL: usize = CONNECTIONS * EACH;
+    let keys = ["k-1", "k-2", "k-3"].map(|kid| Signer::generate(ES256, kid));
+    let server = Arc::new(KeyServer::start().await);
+    server.publish(JWKS, jwks([&keys[0]]));
+    let (standin, callsign) = started(&both_ways(&server)).await;
+    let url = callsign.url(CHAT);
+    let (sent, rotated) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut connections = tokio::task::JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let (url, server, keys) = (url.clone(), server.clone(), keys.clone());
+        let (sent, rotated) = (sent.clone(), rotated.clone());
+        connections.spawn(async move {
+            let mut client = Persistent::connect(&url).await;
+            for _ in 0..EACH {
+                // After a third and after two thirds of the requests a new key is published. Only then it signs; tokens
+                // of those before are still about.
+                let number = sent.fetch_add(1, Ordering::SeqCst);
+                if number > 0 && number % (ALL / keys.len()) == 0 {
+                    let rotations = number / (ALL / keys.len());
+                    server.publish(JWKS, jwks(&keys[..=rotations]));
+                    rotated.fetch_max(rotations, Ordering::SeqCst);
+                }
+                let newest = rotated.load(Ordering::SeqCst);
+                let key = &keys[newest - (number % 2).min(newest)];
+                let user = format!("user-{number}");
+                let claims = changed(changed(claims(DIRECT), "sub", json!(user)), "sid", Value::Null);
+                let bearer = format!("Bearer {}", key.token(&claims));
+                let own = [("authorization", &*bearer)];
+                let body = json!({"model": "m", "expected": user}).to_string();
+                let answer = client.post(&url, &[CLAIMED, &own].concat(), body).await;
+                assert_eq!(answer.status, 200, "request {number}: {}", answer.text());
+            }
+        });
+    }
+    while let Some(done) = connections.join_next().await {
+        done.unwrap();
+    }
+    let received = standin.received();
+    assert_eq!(received.len(), ALL);
+    assert!(received.iter().all(|received| received.json().is_some_and(|body| body["user"] == body["expected"])));
+    assert_eq!(server.asked().len(), 2 + 2, "one load for each issuer, one fetch for each rotation");
+}
+
+/// Tenants by name; the last is none: the operator's own callers.
+const TENANTS: [&str; 3] = ["acme", "umbrella", ""];
+
+fn tenant_issuer(number: usize) -> String {
+    format!("https://clerk.tenant-{number}.example")
+}
+
+fn tenant_app(number: usize) -> String {
+    format!("sk-cs-the-app-key-of-tenant-{number}")
+}
+
+fn payer(tenant: &str) -> String {
+    if tenant.is_empty() { OPERATOR_KEY.to_owned() } else { format!("sk-or-v1-the-own-key-of-{tenant}") }
+}
+
+/// For each of them an issuer and an app's key.
+fn tenants(server: &KeyServer, own_secrets: bool) -> String {
+    let mut toml = String::new();
+    for (number, tenant) in TENANTS.into_iter().enumerate() {
+        let mut belongs = String::new();
+        if !tenant.is_empty() {
+            belongs = format!("tenant = \"{tenant}\"\n");
+            let secret =
+                if own_secrets { format!("id_secret = \"an id secret of {tenant} alone\"") } else { String::new() };
+            let key = payer(tenant);
+            toml += &format!("[[tenants]]\nname = \"{tenant}\"\nopenrouter_api_key = \"{key}\"\n{secret}\n");
+        }
+        let (issuer, jwks, app) = (tenant_issuer(number), server.url(JWKS), sha256(&tenant_app(number)));
+        toml += &format!(
+            "[[issuers]]\nname = \"issuer-{number}\"\npreset = \"clerk\"\nissuer = \"{issuer}\"\n\
+             jwks_url = \"{jwks}\"\n{belongs}\
+             [[keys]]\nname = \"app-{number}\"\nsha256 = \"{app}\"\npreset = \"generic\"\n{belongs}"
+        );
+    }
+    toml
+}
+
+/// Every value that names somebody, or something of theirs.
+fn identifiers(body: &Value) -> BTreeSet<String> {
+    let top = ["user", "session_id", "prompt_cache_key"].map(|name| (name, &body[name]));
+    let inner = ["session_id", "chat_id", "message_id"].map(|name| (name, &body["metadata"][name]));
+    let inner = inner.into_iter().map(|(name, value)| (format!("metadata.{name}"), value));
+    let all = top.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(inner);
+    all.filter(|(_, value)| !value.is_null()).map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+#[tokio::test]
+async fn two_tenants_with_the_same_user_share_nothing() {
+    let server = issuer_server().await;
+    for (shape, own_secrets) in [
+        ("{tenant}/{*}", false),
+        ("x_{sha256 tenant *}", false),
+        ("{hmac *}", false),
+        ("{hmac:16 *}", true),
+        ("{seal *}", false),
+        ("{seal *}", true),
+    ] {
+        let format = |field: &str| shape.replace('*', field);
+        let standin = StandIn::start().await.unwrap();
+        let callsign = Setup::to(&standin.url())
+            .set(&VALVES)
+            .set(&[
+                ("CALLSIGN_ID_SECRET", "the operator's own id secret"),
+                ("SEND_CACHE_SESSION_ID", "1"),
+                ("USER_ID_FORMAT", &format("user")),
+                ("SESSION_ID_FORMAT", &format("session")),
+                ("CHAT_ID_FORMAT", &format("chat")),
+                ("MESSAGE_ID_FORMAT", &format("message")),
+                ("CACHE_SESSION_ID_FORMAT", &format("chat")),
+            ])
+            .toml(&tenants(&server, own_secrets))
+            .start();
+        let mut seen = BTreeSet::new();
+        for (number, tenant) in TENANTS.into_iter().enumerate() {
+            // The same person, chat and all, as in the headers of an app.
+            let claims = json!({
+                "iss": tenant_issuer(number), "sub": "mallory", "sid": "mallory-session", "exp": now() + 60,
+            });
+            let [by_token, by_key] = [RSA.token(&claims), tenant_app(number)].map(|credential| {
+                let url = callsign.url(CHAT);
+                let standin = &standin;
+                async move {
+                    let bearer = format!("Bearer {credential}");
+                    let body = r#"{"model":"m","prompt_cache_key":"same"}"#;
+                    let answer = client::post(&url, &[CLAIMED, &[("authorization", &*bearer)]].concat(), body).await;
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    let received = within("the record", standin.next_received()).await;
+                    assert_eq!(received.header("authorization"), Some(&*format!("Bearer {}", payer(tenant))));
+                    identifiers(&received.json().unwrap())
+                }
+            });
+            let (written, by_key) = (by_token.await, by_key.await);
+            assert_eq!(written, by_key, "{shape}: both are the same person of {tenant}");
+            // Without a tenant, what is to name it is not written; the bound cache key always is.
+            let expected = if tenant.is_empty() && shape.contains("tenant") { 1 } else { 6 };
+            assert_eq!(written.len(), expected, "{shape} {tenant}: {written:?}");
+            for identifier in written {
+                assert!(seen.insert(identifier.clone()), "{shape}: {identifier} of {tenant} names somebody else too");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_users_of_one_app_are_told_apart_in_ten_thousand_requests() {
+    const USERS: usize = 50;
+    const CONNECTIONS: usize = 20;
+    const EACH: usize = 500;
+    let server = issuer_server().await;
+    let (standin, callsign) = started(&both_ways(&server)).await;
+    let tokens: Arc<[String]> = (0..USERS)
+        .map(|user| {
+            let claims = changed(claims(BESIDE), "sub", json!(format!("user-{user}")));
+            P256.token(&changed(claims, "sid", json!(format!("session-{user}"))))
+        })
+        .collect();
+    let url = callsign.url(CHAT);
+    let mut connections = tokio::task::JoinSet::new();
+    for connection in 0..CONNECTIONS {
+        let (url, tokens) = (url.clone(), tokens.clone());
+        connections.spawn(async move {
+            let app = format!("Bearer {SIGNED_APP}");
+            // Neighbours on one connection are different people.
+            let mut client = Persistent::connect(&url).await;
+            for turn in 0..EACH {
+                let number = connection * EACH + turn;
+                let user = (number * 7 + connection) % USERS;
+                let chat = format!("chat-{user}");
+                let own = [
+                    ("content-type", "application/json"),
+                    ("authorization", &*app),
+                    (TOKEN_HEADER, &tokens[user]),
+                    ("x-user-id", "mallory"),
+                    ("x-chat-id", &chat),
+                ];
+                let body = json!({"prompt": user, "number": number}).to_string();
+                let answer = client.post(&url, &own, body).await;
+                assert_eq!(answer.status, 200, "{}", answer.text());
+            }
+        });
+    }
+    while let Some(done) = connections.join_next().await {
+        done.unwrap();
+    }
+    let (mut numbers, mut crossed) = (BTreeSet::new(), 0);
+    for received in standin.received() {
+        let body = received.json().unwrap();
+        let [user, session, chat] = ["user", "session", "chat"].map(|kind| format!("{kind}-{}", body["prompt"]));
+        let expected = json!({
+            "prompt": body["prompt"], "number": body["number"], "user": user, "session_id": session,
+            "metadata": {"user_id": user, "session_id": session, "chat_id": chat},
+        });
+        crossed += usize::from(body != expected);
+        numbers.insert(body["number"].as_u64());
+    }
+    println!("{} requests of {USERS} users on one app key, {crossed} crossed", numbers.len());
+    assert_eq!((numbers.len(), crossed), (CONNECTIONS * EACH, 0));
+}
