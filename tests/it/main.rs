@@ -6,3 +6,4 @@ mod chaos;
 mod identity;
 mod standin;
 mod support;
+mod tenants;
