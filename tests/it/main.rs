@@ -11,4 +11,5 @@ mod refusals;
 mod reload;
 mod standin;
 mod support;
+mod tenants;
 mod tokens;
