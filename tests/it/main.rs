@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chaos;
+mod check;
+mod cli;
+mod serve;
 mod standin;
 mod support;

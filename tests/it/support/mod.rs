@@ -4,6 +4,7 @@
 pub(crate) mod chaos;
 pub(crate) mod client;
 pub(crate) mod peer;
+pub(crate) mod program;
 
 use std::future::Future;
 use std::time::Duration;
