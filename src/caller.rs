@@ -1,26 +1,35 @@
 //! Who is calling: a credential and, for trusted apps, identity headers, turned into a [`Caller`].
 //!
-//! Pure over headers, address and [`Directory`]; nothing about a user is ever remembered between two requests. It must
-//! not know valves or formats: what is said about a caller is decided in `identifiers`. Contract, section 4.
+//! Pure over headers, address, [`Directory`] and key sets; nothing about a user is ever remembered between two requests
+//! (a verified token stands for itself alone). It must not know valves or formats: what is said about a caller is decided
+//! in `identifiers`. Nor does it fetch anything: an unknown signing key is an answer, upon which `proxy` has the keys
+//! refreshed and asks again. Contract, section 4.
 #![forbid(unsafe_code)]
 
 pub mod client_session;
 pub mod credential;
 pub mod forwarded;
+pub mod issuer;
+pub mod jwt;
 pub mod key;
+pub mod key_set;
 pub mod preset;
+pub mod verifier;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::identifiers::sources::Sources;
 use crate::secret::KeyDigest;
 use credential::Credential;
 use forwarded::AmbiguousIdentity;
+use issuer::{Issuer, IssuerId};
+use jwt::TokenError;
 use key::{Directory, Grant, Key};
 use preset::Preset;
+use verifier::Verifier;
 
 /// How the request's way upstream is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +52,13 @@ pub struct Caller<'a> {
     /// The metadata pairs of its key, in order of name.
     pub metadata: &'a [(String, String)],
     /// The user id.
-    pub user: Option<&'a str>,
+    pub user: Option<Cow<'a, str>>,
     /// The session id.
-    pub session: Option<&'a str>,
+    pub session: Option<Cow<'a, str>>,
     /// The chat id.
-    pub chat: Option<&'a str>,
+    pub chat: Option<Cow<'a, str>>,
     /// The message id.
-    pub message: Option<&'a str>,
+    pub message: Option<Cow<'a, str>>,
     /// A session that the client brought by itself; only ever used bound to the caller.
     pub client_session: Option<&'a str>,
 }
@@ -71,6 +80,21 @@ pub enum Unresolved {
     /// An identity header came twice.
     #[error(transparent)]
     AmbiguousIdentity(#[from] AmbiguousIdentity),
+    /// The caller's token is missing or refused.
+    #[error("this request needs a valid token of its user; sign in again, or check how the app passes it on")]
+    InvalidToken,
+    /// The token may be good, but is signed with a key that is not known: to be asked again with fresh keys.
+    #[error("this request needs a valid token of its user; sign in again, or check how the app passes it on")]
+    UnknownSigner(Signer),
+}
+
+/// A key that signed a token and is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// Whose key.
+    pub issuer: IssuerId,
+    /// Which.
+    pub kid: Option<String>,
 }
 
 /// How much must be found out.
@@ -82,63 +106,132 @@ pub enum Need {
     Identity,
 }
 
+/// What is known besides the request itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Who may come in.
+    pub directory: &'a Directory,
+    /// The issuers' keys.
+    pub verifier: &'a Verifier,
+}
+
 impl<'a> Caller<'a> {
     /// Resolves the caller of one request that came from `address`.
     ///
     /// # Errors
     /// [`Unresolved`]; the caller learns what to do, never which keys exist.
-    pub fn resolve(
-        headers: &'a HeaderMap,
-        address: IpAddr,
-        directory: &'a Directory,
-        need: Need,
-    ) -> Result<Self, Unresolved> {
+    pub fn resolve(headers: &'a HeaderMap, address: IpAddr, known: Known<'a>, need: Need) -> Result<Self, Unresolved> {
+        let directory = known.directory;
         let credential = Credential::find(headers)?;
         let digest = KeyDigest::of(credential.as_bytes());
-        match directory.key(digest) {
-            Some(key) if key.admits(address, jiff::Timestamp::now) => {
-                Self::of_key(key, headers, directory, need).map_err(Into::into)
-            }
-            Some(_) => Err(Unresolved::InvalidCredential),
-            None => match directory.pass_through() {
-                Some(preset) if credential.is_openrouter_key() => {
-                    Self::of_pass_through(digest, preset, headers, directory, need).map_err(Into::into)
+        let mut caller = match directory.key(digest) {
+            Some(key) if key.admits(address, jiff::Timestamp::now) => Self::of_key(key, headers, known, need)?,
+            Some(_) => return Err(Unresolved::InvalidCredential),
+            None => match (directory.issuer_of(credential.as_bytes()), directory.pass_through()) {
+                (Some(issuer), _) => Self::of_token(issuer, credential.as_bytes(), headers, known, need)?,
+                (None, Some(preset)) if credential.is_openrouter_key() => {
+                    Self::of_pass_through(digest, preset, headers, need)?
                 }
-                _ => Err(Unresolved::InvalidCredential),
+                _ => return Err(Unresolved::InvalidCredential),
             },
+        };
+        if need == Need::Identity {
+            caller.client_session = directory.client_session(headers);
         }
+        Ok(caller)
     }
 
-    fn of_key(
-        key: &'a Key,
-        headers: &'a HeaderMap,
-        directory: &Directory,
-        need: Need,
-    ) -> Result<Self, AmbiguousIdentity> {
-        let mut caller = Self {
-            key: Cow::Borrowed(&key.name),
-            tenant: None,
+    /// Nobody yet: the empty form that each way of coming in fills.
+    fn nobody(key: Cow<'a, str>, tenant: Option<Cow<'a, str>>) -> Self {
+        Self {
+            key,
+            tenant,
             account: Account::Operator,
-            metadata: &key.metadata,
+            metadata: &[],
             user: None,
             session: None,
             chat: None,
             message: None,
             client_session: None,
-        };
-        if need == Need::Credential {
-            return Ok(caller);
         }
+    }
+
+    fn of_key(key: &'a Key, headers: &'a HeaderMap, known: Known<'a>, need: Need) -> Result<Self, Unresolved> {
+        let name = Cow::Borrowed(key.name.as_str());
+        let mut caller = Self::nobody(name, key.tenant.as_deref().map(Cow::Borrowed));
+        caller.metadata = &key.metadata;
         match &key.grant {
+            Grant::Signed(id) => caller.read_forwarded_token(*id, headers, known, need)?,
+            _ if need == Need::Credential => {}
             Grant::User(user) => {
-                caller.user = Some(user);
-                caller.chat = forwarded::read(headers, key.bring_chat.as_ref())?;
-                caller.message = forwarded::read(headers, key.bring_message.as_ref())?;
+                caller.user = Some(Cow::Borrowed(user));
+                caller.bring(headers, key.bring_chat.as_ref(), key.bring_message.as_ref())?;
             }
             Grant::Preset(preset) => caller.read_preset(preset, headers)?,
         }
-        caller.client_session = directory.client_session(headers);
         Ok(caller)
+    }
+
+    /// A token that is the credential itself.
+    fn of_token(
+        id: IssuerId,
+        token: &[u8],
+        headers: &'a HeaderMap,
+        known: Known<'a>,
+        need: Need,
+    ) -> Result<Self, Unresolved> {
+        let issuer = known.directory.issuers().get(id).ok_or(Unresolved::InvalidCredential)?;
+        let mut caller = Self::nobody(Cow::Borrowed(&issuer.name), issuer.tenant.as_deref().map(Cow::Borrowed));
+        caller.read_token(id, issuer, token, headers, known, need)?;
+        Ok(caller)
+    }
+
+    /// A token in a header of its own, next to an app's key. Reading the catalogue needs none; one that is there must be
+    /// good all the same.
+    fn read_forwarded_token(
+        &mut self,
+        id: IssuerId,
+        headers: &'a HeaderMap,
+        known: Known<'a>,
+        need: Need,
+    ) -> Result<(), Unresolved> {
+        let issuer = known.directory.issuers().get(id).ok_or(Unresolved::InvalidToken)?;
+        self.tenant = issuer.tenant.as_deref().map(Cow::Borrowed);
+        let mut tokens = headers.get_all(&issuer.header).iter();
+        match (tokens.next(), tokens.next()) {
+            (Some(_), Some(_)) => Err(AmbiguousIdentity(issuer.header.clone()).into()),
+            (Some(token), None) if !token.as_bytes().trim_ascii().is_empty() => {
+                let token = token.as_bytes().trim_ascii();
+                self.read_token(id, issuer, credential::without_scheme(token), headers, known, need)
+            }
+            _ if need == Need::Credential => Ok(()),
+            _ => Err(Unresolved::InvalidToken),
+        }
+    }
+
+    fn read_token(
+        &mut self,
+        id: IssuerId,
+        issuer: &'a Issuer,
+        token: &[u8],
+        headers: &'a HeaderMap,
+        known: Known<'a>,
+        need: Need,
+    ) -> Result<(), Unresolved> {
+        let now = jiff::Timestamp::now().as_second();
+        let verified = known.verifier.verify(id, issuer, token, now).map_err(|error| {
+            tracing::debug!(issuer = %issuer.name, %error, "token refused");
+            match error {
+                TokenError::UnknownKey { kid } => Unresolved::UnknownSigner(Signer { issuer: id, kid }),
+                _ => Unresolved::InvalidToken,
+            }
+        })?;
+        if need == Need::Identity {
+            self.user = Some(Cow::Owned(verified.user.clone()));
+            self.session = verified.session.clone().map(Cow::Owned);
+            self.bring(headers, issuer.bring_chat.as_ref(), issuer.bring_message.as_ref())?;
+        }
+        Ok(())
     }
 
     /// A pass-through key's callers live in a namespace of that key's own.
@@ -146,33 +239,31 @@ impl<'a> Caller<'a> {
         digest: KeyDigest,
         preset: &Preset,
         headers: &'a HeaderMap,
-        directory: &Directory,
         need: Need,
     ) -> Result<Self, AmbiguousIdentity> {
         let name = pass_through_name(digest);
-        let mut caller = Self {
-            key: Cow::Owned(name.clone()),
-            tenant: Some(Cow::Owned(name)),
-            account: Account::PassThrough,
-            metadata: &[],
-            user: None,
-            session: None,
-            chat: None,
-            message: None,
-            client_session: None,
-        };
+        let mut caller = Self::nobody(Cow::Owned(name.clone()), Some(Cow::Owned(name)));
+        caller.account = Account::PassThrough;
         if need == Need::Identity {
             caller.read_preset(preset, headers)?;
-            caller.client_session = directory.client_session(headers);
         }
         Ok(caller)
     }
 
     fn read_preset(&mut self, preset: &Preset, headers: &'a HeaderMap) -> Result<(), AmbiguousIdentity> {
-        self.user = forwarded::read(headers, preset.user.as_ref())?;
-        self.session = forwarded::read(headers, preset.session.as_ref())?;
-        self.chat = forwarded::read(headers, preset.chat.as_ref())?;
-        self.message = forwarded::read(headers, preset.message.as_ref())?;
+        self.user = forwarded::read(headers, preset.user.as_ref())?.map(Cow::Borrowed);
+        self.session = forwarded::read(headers, preset.session.as_ref())?.map(Cow::Borrowed);
+        self.bring(headers, preset.chat.as_ref(), preset.message.as_ref())
+    }
+
+    fn bring(
+        &mut self,
+        headers: &'a HeaderMap,
+        chat: Option<&HeaderName>,
+        message: Option<&HeaderName>,
+    ) -> Result<(), AmbiguousIdentity> {
+        self.chat = forwarded::read(headers, chat)?.map(Cow::Borrowed);
+        self.message = forwarded::read(headers, message)?.map(Cow::Borrowed);
         Ok(())
     }
 
@@ -181,10 +272,10 @@ impl<'a> Caller<'a> {
         Sources {
             tenant: self.tenant.as_deref(),
             key: &self.key,
-            user: self.user,
-            session: self.session,
-            chat: self.chat,
-            message: self.message,
+            user: self.user.as_deref(),
+            session: self.session.as_deref(),
+            chat: self.chat.as_deref(),
+            message: self.message.as_deref(),
             client_session: self.client_session,
         }
     }

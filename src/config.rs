@@ -23,7 +23,7 @@ mod values;
 mod warnings;
 
 pub use body::{Bodies, PromptCacheKey};
-pub use callers::{APP_KEY_NAME, Callers, ClientSession, Grant, KeyEntry};
+pub use callers::{APP_KEY_NAME, Callers, ClientSession};
 pub use effective::Effective;
 pub use headers::Headers;
 pub use layers::{DEFAULTS_FILE, Sources};
@@ -35,7 +35,7 @@ pub use values::MIN_KEY_BYTES;
 
 use crate::identifiers::Policy;
 use layers::Layers;
-use reader::Reader;
+use reader::{Reader, Recorded};
 
 /// Everything that the operator decided, checked.
 #[derive(Clone, Debug)]
@@ -85,12 +85,13 @@ impl Config {
         if layers.complete {
             draft.check(&mut reader);
             if sources.is_serving() {
-                rules::serving(draft.callers.as_ref(), draft.upstream.as_ref(), &mut problems);
+                draft.check_serving(&layers, &mut problems);
             }
         }
-        problems.into_result_with(draft.finish()).map(|config| Loaded {
+        problems.into_result_with(draft.finish().ok()).map(|config| Loaded {
             config,
-            warnings,
+            // They name what stands in files and variables.
+            warnings: warnings.iter().map(|warning| printable(warning)).collect(),
             effective: effective::list(&layers),
         })
     }
@@ -102,22 +103,23 @@ impl Config {
     /// Which variables are missing.
     pub fn check_serving(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
-        rules::serving(Some(&self.callers), Some(&self.upstream), &mut problems);
+        let only_passthrough = self.callers.only_passthrough();
+        rules::serving(Some(&self.callers), only_passthrough, Some(&self.upstream), &mut problems);
         problems.into_result_with(Some(()))
     }
 }
 
-/// The concerns that could be read; `None` stands for recorded problems.
+/// The concerns that could be read.
 struct Draft {
-    data: Option<DataPort>,
-    admin: Option<AdminPort>,
-    callers: Option<Callers>,
-    identifiers: Option<Policy>,
-    bodies: Option<Bodies>,
-    headers: Option<Headers>,
-    upstream: Option<Upstream>,
-    drain: Option<Drain>,
-    log: Option<Log>,
+    data: Result<DataPort, Recorded>,
+    admin: Result<AdminPort, Recorded>,
+    callers: Result<Callers, Recorded>,
+    identifiers: Result<Policy, Recorded>,
+    bodies: Result<Bodies, Recorded>,
+    headers: Result<Headers, Recorded>,
+    upstream: Result<Upstream, Recorded>,
+    drain: Result<Drain, Recorded>,
+    log: Result<Log, Recorded>,
 }
 
 impl Draft {
@@ -137,29 +139,41 @@ impl Draft {
 
     /// The rules across those concerns that could be read.
     fn check(&self, reader: &mut Reader<'_>) {
-        if let (Some(data), Some(admin)) = (&self.data, &self.admin) {
+        if let (Ok(data), Ok(admin)) = (&self.data, &self.admin) {
             rules::ports(data, admin, reader);
-            if let Some(upstream) = &self.upstream {
+            if let Ok(upstream) = &self.upstream {
                 rules::no_loop(data, admin, upstream, reader);
             }
         }
-        if let (Some(headers), Some(callers)) = (&self.headers, &self.callers) {
+        if let (Ok(headers), Ok(callers)) = (&self.headers, &self.callers) {
             headers.check_identity(callers, reader);
         }
-        if let (Some(callers), Some(upstream)) = (&self.callers, &self.upstream) {
+        if let (Ok(callers), Ok(upstream)) = (&self.callers, &self.upstream) {
             warnings::about_keys(callers, upstream, reader);
         }
-        if let Some(policy) = &self.identifiers {
+        if let Ok(policy) = &self.identifiers {
             warnings::about_formats(policy, reader);
-            warnings::about_metadata(policy, self.callers.as_ref(), reader);
-            if let Some(callers) = &self.callers {
+            warnings::about_metadata(policy, self.callers.as_ref().ok(), reader);
+            if let Ok(callers) = &self.callers {
                 warnings::about_sources(policy, callers, reader);
             }
         }
     }
 
-    fn finish(self) -> Option<Config> {
-        Some(Config {
+    /// As [`Config::check_serving`], of what there is.
+    fn check_serving(&self, layers: &Layers, problems: &mut Problems) {
+        let only_passthrough = match &self.callers {
+            Ok(callers) => callers.only_passthrough(),
+            // A key that is refused was still meant to let somebody in.
+            Err(Recorded) => {
+                layers.get("user_keys").or(layers.get("app_key")).is_none() && layers.tables("keys").is_empty()
+            }
+        };
+        rules::serving(self.callers.as_ref().ok(), only_passthrough, self.upstream.as_ref().ok(), problems);
+    }
+
+    fn finish(self) -> Result<Config, Recorded> {
+        Ok(Config {
             data: self.data?,
             admin: self.admin?,
             callers: self.callers?,

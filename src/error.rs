@@ -9,7 +9,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-use crate::caller::Unresolved;
+use crate::caller::{Signer, Unresolved};
 use crate::endpoint::{Dialect, NoEndpoint};
 use crate::identifiers::missing::UserRequired;
 use crate::proxy::framing::{BadFraming, Unsupported};
@@ -113,11 +113,13 @@ pub struct Refusal {
     pub code: Code,
     message: String,
     allow: Option<&'static str>,
+    /// The request may be admitted once this key is known.
+    pub signer: Option<Signer>,
 }
 
 impl Refusal {
     fn new(code: Code, error: &impl ToString) -> Self {
-        Self { code, message: error.to_string(), allow: None }
+        Self { code, message: error.to_string(), allow: None, signer: None }
     }
 
     /// The response in this dialect. `close` ends the connection behind it (HTTP/1.1).
@@ -170,11 +172,17 @@ impl From<Unresolved> for Refusal {
     fn from(error: Unresolved) -> Self {
         let code = match &error {
             Unresolved::MissingCredential => Code::MissingCredential,
-            Unresolved::InvalidCredential => Code::InvalidCredential,
+            Unresolved::InvalidCredential | Unresolved::InvalidToken | Unresolved::UnknownSigner(_) => {
+                Code::InvalidCredential
+            }
             Unresolved::AmbiguousCredential(_) => Code::AmbiguousCredential,
             Unresolved::AmbiguousIdentity(_) => Code::AmbiguousIdentity,
         };
-        Self::new(code, &error)
+        let message = Self::new(code, &error);
+        match error {
+            Unresolved::UnknownSigner(signer) => Self { signer: Some(signer), ..message },
+            _ => message,
+        }
     }
 }
 

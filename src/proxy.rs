@@ -18,6 +18,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::config::Config;
 use crate::error::Refusal;
 use crate::observe::{Account, Metrics, Outcome};
 use crate::relay::{self, Answer};
@@ -28,7 +29,7 @@ use crate::upstream::outgoing::{Held, Outgoing, Streaming};
 use crate::upstream::verdict::Progress;
 use admit::Admitted;
 use intake::Taken;
-use snapshot::Snapshot;
+use snapshot::{Snapshot, Unusable};
 
 /// The proxy: what the data port serves. A clone is one reference.
 #[derive(Clone, Debug)]
@@ -47,8 +48,6 @@ struct Shared {
 struct Refused {
     refusal: Refusal,
     rest: Option<Upload>,
-    /// Whether any of the body has been asked for.
-    begun: bool,
 }
 
 impl Proxy {
@@ -64,6 +63,15 @@ impl Proxy {
         self.0.snapshot.load_full()
     }
 
+    /// Takes a new configuration into force; requests that have begun end under the old one.
+    ///
+    /// # Errors
+    /// [`Unusable`]; the old one then stays.
+    pub fn renew(&self, config: &Config) -> Result<(), Unusable> {
+        self.0.snapshot.store(Arc::new(Snapshot::new(config)?));
+        Ok(())
+    }
+
     /// The way of one request.
     async fn forward(
         &self,
@@ -73,9 +81,15 @@ impl Proxy {
         peer: Peer,
         mut account: Account,
     ) -> Result<Response<Answer>, (Refused, Account)> {
-        let admitted = match admit::admit(snapshot, parts, peer, &mut account) {
+        let mut admitted = admit::admit(snapshot, parts, peer, &mut account);
+        if let Err(Refusal { signer: Some(signer), .. }) = &admitted
+            && snapshot.issuers.refresh(signer).await
+        {
+            admitted = admit::admit(snapshot, parts, peer, &mut account);
+        }
+        let admitted = match admitted {
             Ok(admitted) => admitted,
-            Err(refusal) => return Err((Refused { refusal, rest: Some(upload), begun: false }, account)),
+            Err(refusal) => return Err((Refused { refusal, rest: Some(upload) }, account)),
         };
         let (outgoing, streaming) = match self.take(snapshot, &admitted, upload).await {
             Ok(taken) => taken,
@@ -90,7 +104,7 @@ impl Proxy {
                     Some((_, returned)) => refuse::given_back(returned).await,
                     None => None,
                 };
-                Err((Refused { refusal: error.into(), rest, begun: true }, account))
+                Err((Refused { refusal: error.into(), rest }, account))
             }
         }
     }
@@ -110,7 +124,7 @@ impl Proxy {
                 let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress));
                 Ok((Outgoing::Streaming(Box::new(streaming)), Some((progress, returned))))
             }
-            Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest), begun: true }),
+            Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest) }),
         }
     }
 

@@ -26,8 +26,10 @@ pub struct Running {
     pub data: SocketAddr,
     /// Where the admin port listens, if it does.
     pub admin: Option<SocketAddr>,
-    /// Whether the data port speaks TLS.
-    pub tls: bool,
+    /// The data port's certificate, if it speaks TLS.
+    pub tls: Option<Tls>,
+    /// What the data port serves.
+    pub proxy: Proxy,
     /// Ends it.
     pub drain: Drain,
     ports: JoinSet<()>,
@@ -85,14 +87,14 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
     let hold_total = config.bodies.hold_total_bytes as u64;
     let proxy = Proxy::new(Snapshot::new(config)?, upstream, Arc::clone(&metrics), hold_total);
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
-    let speaks_tls = tls.is_some();
 
     let options = |connections, tls| {
         Arc::new(Options { patience: setting.patience, connections: Arc::new(Semaphore::new(connections)), tls })
     };
     let (data, data_listener) = listen(config.data.listen)?;
     let mut ports = JoinSet::new();
-    ports.spawn(server::serve(data_listener, proxy, options(server::connection_cap(), tls), drain.clone()));
+    let data_options = options(server::connection_cap(), tls.clone());
+    ports.spawn(server::serve(data_listener, proxy.clone(), data_options, drain.clone()));
     let admin = match config.admin.listen {
         None => None,
         Some(address) => {
@@ -102,7 +104,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
             Some(address)
         }
     };
-    Ok(Running { data, admin, tls: speaks_tls, drain, ports })
+    Ok(Running { data, admin, tls, proxy, drain, ports })
 }
 
 fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {

@@ -45,6 +45,9 @@ use self::answer::House;
 use self::record::Book;
 pub use self::record::{Received, Sent};
 
+/// How long accepting rests after it has failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// How a stand-in differs from the plain one.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -174,8 +177,8 @@ async fn accept(listener: TcpListener, house: Arc<House>) {
                 Ok((stream, _)) => {
                     connections.spawn(serve(stream, Arc::clone(&house)));
                 }
-                // Out of descriptors: those that are open must end first.
-                Err(_) => tokio::task::yield_now().await,
+                // Out of descriptors, most likely: some that are open must end first.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
         }

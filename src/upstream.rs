@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use connector::{ConnectTimedOut, Connector, Route};
 use outgoing::Outgoing;
 pub use tls::RootsError;
+pub(crate) use tls::config as tls_config;
 use verdict::{Progress, Spoiled};
 
 /// Idle connections are closed after this, before the other side does it: a request that meets a closing connection can

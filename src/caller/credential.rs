@@ -54,15 +54,19 @@ impl<'a> Credential<'a> {
 /// What of a header's value is the credential; `None` if there is none in it.
 fn secret_part<'a>(name: &HeaderName, raw: &'a [u8]) -> Option<&'a [u8]> {
     let value = raw.trim_ascii();
-    let value = if name == AUTHORIZATION {
-        // The scheme's name is case-insensitive (RFC 9110, section 11.1); other schemes hold no key of ours.
-        let (scheme, rest) = value.split_at_checked(6)?;
-        if !scheme.eq_ignore_ascii_case(b"bearer") || !rest.first().is_none_or(u8::is_ascii_whitespace) {
-            return None;
-        }
-        rest.trim_ascii()
-    } else {
-        value
-    };
+    let value = if name == AUTHORIZATION { bearer(value)? } else { value };
     (!value.is_empty()).then_some(value)
+}
+
+/// A token from a header of its own: some proxies put the scheme before it there too.
+pub(super) fn without_scheme(value: &[u8]) -> &[u8] {
+    bearer(value).unwrap_or(value)
+}
+
+/// What follows the scheme `Bearer`, whose name is case-insensitive (RFC 9110, section 11.1); other schemes hold no key
+/// of ours.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(6)?;
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && rest.first().is_none_or(u8::is_ascii_whitespace);
+    is_bearer.then(|| rest.trim_ascii())
 }

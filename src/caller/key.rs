@@ -7,6 +7,8 @@ use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 use super::client_session;
+use super::issuer::{Issuer, IssuerId};
+use super::jwt;
 use super::preset::Preset;
 use crate::secret::KeyDigest;
 
@@ -20,6 +22,8 @@ pub enum Grant {
     User(String),
     /// The app names its users in these headers.
     Preset(Preset),
+    /// The app hands over its users' tokens, which this issuer signs.
+    Signed(IssuerId),
 }
 
 /// One key. The key itself is not kept, only its digest.
@@ -31,6 +35,8 @@ pub struct Key {
     pub digest: KeyDigest,
     /// What it allows.
     pub grant: Grant,
+    /// The tenant that it belongs to; with [`Grant::Signed`] the issuer's counts.
+    pub tenant: Option<String>,
     /// Metadata pairs of its requests, in order of name.
     pub metadata: Vec<(String, String)>,
     /// From this moment on the key is not valid.
@@ -43,9 +49,28 @@ pub struct Key {
     pub bring_message: Option<HeaderName>,
     /// The networks that it may be used from; empty: everywhere.
     pub from: Vec<IpNet>,
+    /// Where it was configured, for messages to the operator: `env CALLSIGN_APP_KEY`, `callsign.toml:12: keys`.
+    pub source: String,
 }
 
 impl Key {
+    /// A key with nothing but a name and what it allows.
+    pub fn new(name: impl Into<String>, digest: KeyDigest, grant: Grant) -> Self {
+        Self {
+            name: name.into(),
+            digest,
+            grant,
+            tenant: None,
+            metadata: Vec::new(),
+            expires: None,
+            disabled: false,
+            bring_chat: None,
+            bring_message: None,
+            from: Vec::new(),
+            source: String::new(),
+        }
+    }
+
     /// Whether the key is valid for a request from `address` at this moment. The clock is read only if it matters.
     pub fn admits(&self, address: IpAddr, now: impl FnOnce() -> jiff::Timestamp) -> bool {
         let address = address.to_canonical();
@@ -59,6 +84,7 @@ impl Key {
 #[derive(Debug, Default)]
 pub struct Directory {
     keys: HashMap<KeyDigest, Key>,
+    issuers: Vec<Issuer>,
     pass_through: Option<Preset>,
     client_sessions: bool,
 }
@@ -69,7 +95,37 @@ impl Directory {
     /// are read (to be bound).
     pub fn new(keys: impl IntoIterator<Item = Key>, pass_through: Option<Preset>, client_sessions: bool) -> Self {
         let keys = keys.into_iter().map(|key| (key.digest, key)).collect();
-        Self { keys, pass_through, client_sessions }
+        Self { keys, pass_through, client_sessions, issuers: Vec::new() }
+    }
+
+    /// The same with issuers of tokens; [`Grant::Signed`] is an index into them.
+    #[must_use]
+    pub fn with_issuers(self, issuers: Vec<Issuer>) -> Self {
+        Self { issuers, ..self }
+    }
+
+    /// The issuers, in the order of their ids.
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    /// The issuer whose token this credential is, if it is one: of those whose tokens arrive in `Authorization`, the one
+    /// that it names; else the one that cannot be told by name.
+    pub(super) fn issuer_of(&self, credential: &[u8]) -> Option<IssuerId> {
+        let mut candidates = self
+            .issuers
+            .iter()
+            .enumerate()
+            .filter(|(_, issuer)| issuer.header == http::header::AUTHORIZATION)
+            .peekable();
+        candidates.peek()?;
+        if !jwt::looks_like_token(credential) {
+            return None;
+        }
+        let claimed = jwt::claimed_issuer(credential);
+        let candidates: Vec<_> = candidates.collect();
+        let named = candidates.iter().find(|(_, issuer)| issuer.issuer.is_some() && issuer.issuer == claimed);
+        named.or_else(|| candidates.iter().find(|(_, issuer)| issuer.issuer.is_none())).map(|(id, _)| *id)
     }
 
     pub(super) fn key(&self, digest: KeyDigest) -> Option<&Key> {

@@ -7,17 +7,7 @@ const APP: &str = "the-key-of-an-app-00001";
 const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3));
 
 fn key(name: &str, secret: &str, grant: Grant) -> Key {
-    Key {
-        name: name.into(),
-        digest: KeyDigest::of(secret.as_bytes()),
-        grant,
-        metadata: Vec::new(),
-        expires: None,
-        disabled: false,
-        bring_chat: None,
-        bring_message: None,
-        from: Vec::new(),
-    }
+    Key::new(name, KeyDigest::of(secret.as_bytes()), grant)
 }
 
 fn directory() -> Directory {
@@ -37,12 +27,17 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     map
 }
 
+fn resolved<'a>(headers: &'a HeaderMap, directory: &'a Directory, need: Need) -> Result<Caller<'a>, Unresolved> {
+    static NO_ISSUERS: std::sync::LazyLock<Verifier> = std::sync::LazyLock::new(Verifier::default);
+    Caller::resolve(headers, HOME, Known { directory, verifier: &NO_ISSUERS }, need)
+}
+
 fn resolve<T>(pairs: &[(&str, &str)], read: impl Fn(Result<Caller<'_>, Unresolved>) -> T) -> T {
-    read(Caller::resolve(&headers(pairs), HOME, &directory(), Need::Identity))
+    read(resolved(&headers(pairs), &directory(), Need::Identity))
 }
 
 fn user(pairs: &[(&str, &str)]) -> Option<String> {
-    resolve(pairs, |caller| caller.unwrap().user.map(str::to_owned))
+    resolve(pairs, |caller| caller.unwrap().user.map(Cow::into_owned))
 }
 
 fn error(pairs: &[(&str, &str)]) -> Unresolved {
@@ -93,7 +88,8 @@ fn a_personal_key_is_its_user_whatever_the_headers_say() {
     let pairs = [("x-api-key", ALICE), ("x-user-id", "mallory"), ("x-session-id", "s"), ("x-chat-id", "c1")];
     resolve(&pairs, |caller| {
         let caller = caller.unwrap();
-        assert_eq!((caller.user, caller.session, caller.chat), (Some("alice"), None, Some("c1")));
+        assert_eq!(caller.sources().user, Some("alice"));
+        assert_eq!((caller.session.as_deref(), caller.chat.as_deref()), (None, Some("c1")));
         assert_eq!(caller.client_session, Some("s"));
     });
 }
@@ -109,8 +105,8 @@ fn an_app_names_its_users() {
     ];
     resolve(&pairs, |caller| {
         let caller = caller.unwrap();
-        assert_eq!((caller.user, caller.session), (Some("bob"), Some("s1")));
-        assert_eq!((caller.chat, caller.message), (Some("c1"), Some("m")));
+        assert_eq!((caller.user.as_deref(), caller.session.as_deref()), (Some("bob"), Some("s1")));
+        assert_eq!((caller.chat.as_deref(), caller.message.as_deref()), (Some("c1"), Some("m")));
         assert_eq!(caller.key, "app");
     });
 }
@@ -139,7 +135,7 @@ fn a_value_that_means_nothing_is_absent() {
     }
     let mut map = headers(&[("x-api-key", APP)]);
     map.insert("x-user-id", HeaderValue::from_bytes(b"a\xff").unwrap());
-    assert_eq!(Caller::resolve(&map, HOME, &directory(), Need::Identity).unwrap().user, None);
+    assert_eq!(resolved(&map, &directory(), Need::Identity).unwrap().user, None);
 }
 
 #[test]
@@ -155,7 +151,7 @@ fn an_identity_header_that_comes_twice_is_ambiguous() {
 #[test]
 fn the_catalogue_needs_a_credential_only() {
     let map = headers(&[("x-api-key", APP), ("x-user-id", "bob"), ("x-user-id", "eve")]);
-    assert_eq!(Caller::resolve(&map, HOME, &directory(), Need::Credential).unwrap().user, None);
+    assert_eq!(resolved(&map, &directory(), Need::Credential).unwrap().user, None);
 }
 
 #[test]
@@ -163,14 +159,14 @@ fn pass_through_keys_have_a_namespace_each() {
     let of = |key: &str| {
         resolve(&[("x-api-key", key), ("x-openwebui-user-id", "bob"), ("x-user-id", "eve")], |caller| {
             let caller = caller.unwrap();
-            assert_eq!((caller.account, caller.user), (Account::PassThrough, Some("bob")));
+            assert_eq!((caller.account, caller.user.as_deref()), (Account::PassThrough, Some("bob")));
             caller.tenant.unwrap().into_owned()
         })
     };
     assert_ne!(of("sk-or-v1-aaaaaaaaaaaaaaaa"), of("sk-or-v1-bbbbbbbbbbbbbbbb"));
     let closed = Directory::new([], None, false);
     let map = headers(&[("x-api-key", "sk-or-v1-aaaaaaaaaaaaaaaa")]);
-    let refused = Caller::resolve(&map, HOME, &closed, Need::Identity);
+    let refused = resolved(&map, &closed, Need::Identity);
     assert_eq!(refused.unwrap_err(), Unresolved::InvalidCredential);
 }
 
@@ -180,7 +176,7 @@ fn a_key_can_be_disabled_expire_and_be_tied_to_networks_and_never_passes_through
     let admits = |key: Key| {
         let directory = Directory::new([key], Preset::built_in("generic"), false);
         let map = headers(&[("x-api-key", "sk-or-v1-known-here-0001")]);
-        Caller::resolve(&map, HOME, &directory, Need::Credential).is_ok()
+        resolved(&map, &directory, Need::Credential).is_ok()
     };
     let time = |text: &str| Some(text.parse().unwrap());
     assert!(admits(base.clone()));

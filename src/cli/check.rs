@@ -117,7 +117,7 @@ impl Rig {
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = format!("/v1/{}", sample.endpoint.path).parse().unwrap_or_default();
         *request.headers_mut() = sample.headers.clone();
-        let answer = Port::new(self.running.data, self.running.tls).send(request);
+        let answer = Port::new(self.running.data, self.running.tls.is_some()).send(request);
         let answer = match tokio::time::timeout(LIMIT, answer).await {
             Ok(answer) => answer.map_err(|error| error.to_string())?,
             Err(_) => return Err(format!("no answer within {} s", LIMIT.as_secs())),

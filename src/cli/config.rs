@@ -28,3 +28,27 @@ pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<Exit> {
     }
     Ok(Exit::Success)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Sources};
+
+    #[test]
+    fn a_line_holds_name_value_and_source_and_no_secret() {
+        let variables = [("CALLSIGN_LISTEN", "0.0.0.0:1"), ("CALLSIGN_APP_KEY", "sk-cs-a-secret-key")];
+        let loaded = Config::load(&Sources::environment(variables)).unwrap();
+        let mut out = Vec::new();
+        print(&loaded, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let words = |name: &str| -> Vec<&str> {
+            let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            lines.find(|words| words.first() == Some(&name)).unwrap()
+        };
+        assert_eq!(words("listen"), ["listen", "0.0.0.0:1", "env", "CALLSIGN_LISTEN"]);
+        assert_eq!(words("app_key"), ["app_key", "***", "env", "CALLSIGN_APP_KEY"]);
+        assert_eq!(words("log"), ["log", "info", "default"]);
+        assert_eq!(words("id_secret"), ["id_secret", "-", "not", "set", "(CALLSIGN_ID_SECRET)"]);
+        assert!(!text.contains("a-secret-key"));
+    }
+}

@@ -34,7 +34,7 @@ pub(super) fn explain(
 ) -> io::Result<Exit> {
     let (sources, sample) = if person.is_nobody() { (SAMPLE, true) } else { (person.sources(), false) };
     let snapshot = Snapshot::new(config).map_err(io::Error::other)?;
-    let identifiers = match snapshot.policy.identify(&sources, &[], endpoint.fields) {
+    let identifiers = match snapshot.operator.policy.identify(&sources, &[], endpoint.fields) {
         Ok(identifiers) => identifiers,
         Err(required) => {
             writeln!(err, "callsign: 403 user_required: {required}")?;
@@ -59,7 +59,7 @@ pub(super) fn explain(
     let (before, after) = (String::from_utf8_lossy(&body), String::from_utf8_lossy(&after));
     let mut rows = compare::rows(&before, &after, &snapshot, endpoint, &sources)?;
     if let Some(session) = identifiers.session_header() {
-        let why = wording::writer("session_id", &snapshot.policy, &sources);
+        let why = wording::writer("session_id", &snapshot.operator.policy, &sources);
         rows.push(Row::new(Mark::Written, "header x-session-id", session, why));
     }
     for omission in &identifiers.omitted {
@@ -68,7 +68,7 @@ pub(super) fn explain(
     }
     paint::title(endpoint, &sources, sample, out)?;
     paint::rows(&rows, out)?;
-    paint::footer(before.len(), after.len(), snapshot.policy.valves.any(), out)?;
+    paint::footer(before.len(), after.len(), snapshot.operator.policy.valves.any(), out)?;
     Ok(Exit::Success)
 }
 

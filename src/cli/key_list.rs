@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::Exit;
+use crate::caller::key::{Grant, Key};
 use crate::caller::preset::Preset;
-use crate::config::{Config, Grant, KeyEntry, printable};
+use crate::config::{Config, printable};
 
 /// Digits of the digest that are shown, enough to find the line in a file.
 const DIGITS: usize = 12;
@@ -30,7 +31,7 @@ pub(super) fn print(config: &Config, now: jiff::Timestamp, out: &mut impl Write)
     Ok(Exit::Success)
 }
 
-fn row(key: &KeyEntry, now: jiff::Timestamp) -> [String; 7] {
+fn row(key: &Key, now: jiff::Timestamp) -> [String; 7] {
     let state = match key.expires {
         _ if key.disabled => "disabled",
         Some(expires) if expires <= now => "expired",
@@ -53,6 +54,7 @@ fn row(key: &KeyEntry, now: jiff::Timestamp) -> [String; 7] {
 fn lets_in(grant: &Grant) -> String {
     match grant {
         Grant::User(user) => format!("user {user}"),
+        Grant::Signed(_) => "users with a token of its issuer".to_owned(),
         Grant::Preset(preset) => {
             let named = Preset::BUILT_IN.into_iter().find(|name| Preset::built_in(name).as_ref() == Some(preset));
             let header = preset.user.as_ref().map(http::HeaderName::as_str).unwrap_or_default();

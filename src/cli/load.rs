@@ -8,7 +8,13 @@ use crate::config::{Config, DEFAULTS_FILE, Loaded, Problems, Sources};
 
 /// Everything that `callsign` takes its configuration from.
 pub fn sources(file: Option<PathBuf>) -> Sources {
-    with_variables(file, std::env::vars_os())
+    with_variables(file, variables())
+}
+
+/// The process's environment.
+#[expect(clippy::disallowed_methods, reason = "the one place; everybody else is handed what it needs")]
+pub fn variables() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
 }
 
 /// The same with other variables; for the demonstration and tests.

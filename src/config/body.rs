@@ -1,6 +1,6 @@
 //! What happens to bodies: how large, what is held, what is removed or blanked.
 
-use super::reader::Reader;
+use super::reader::{Reader, Recorded};
 use super::values;
 
 /// A held body waits in memory and takes permits of a 32-bit semaphore, so neither size may be more.
@@ -38,7 +38,7 @@ pub enum PromptCacheKey {
 }
 
 impl Bodies {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
         let max_bytes = reader.required("max_body_bytes", values::number(1, LARGEST_BODY_BYTES));
         let hold_bytes = reader.required("hold_body_bytes", values::size(MOST_HELD_BYTES));
         let hold_total_bytes = reader.required("hold_total_bytes", values::size(MOST_HELD_BYTES));
@@ -55,16 +55,15 @@ impl Bodies {
         let (max_bytes, mut hold_bytes) = (max_bytes?, hold_bytes?);
         if hold_bytes as u64 > max_bytes {
             if reader.is_set("hold_body_bytes") {
-                reader.problems.push(
+                return reader.refuse(
                     reader.place("hold_body_bytes"),
                     "is more than CALLSIGN_MAX_BODY_BYTES, so that no body would ever be that large; lower it",
                 );
-                return None;
             }
             // A default must not make an error out of a low limit.
             hold_bytes = usize::try_from(max_bytes).unwrap_or(hold_bytes);
         }
-        Some(Self {
+        Ok(Self {
             max_bytes,
             hold_bytes,
             hold_total_bytes: hold_total_bytes?,

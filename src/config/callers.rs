@@ -1,16 +1,16 @@
 //! Who is let in: personal keys, the app key, `[[keys]]`, pass-through, and the presets that they refer to.
 //!
-//! All kinds of key end in one list of [`KeyEntry`], so that whoever resolves a credential has one place to look.
+//! All kinds of key end in one list of [`Key`], so that whoever resolves a credential has one place to look.
 
 mod key;
 mod preset;
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::reader::Reader;
+use super::reader::{Reader, Recorded};
 use super::values;
+use crate::caller::key::{Grant, Key};
 use crate::caller::preset::Preset;
-pub use key::{Grant, KeyEntry};
 
 /// The name of the key in `CALLSIGN_APP_KEY`.
 pub const APP_KEY_NAME: &str = "app";
@@ -19,7 +19,7 @@ pub const APP_KEY_NAME: &str = "app";
 #[derive(Clone, Debug)]
 pub struct Callers {
     /// Every key, whatever setting it comes from; no two have one digest.
-    pub keys: Vec<KeyEntry>,
+    pub keys: Vec<Key>,
     /// `CALLSIGN_PASSTHROUGH`, with the preset whose headers name its users.
     pub passthrough: Option<Preset>,
     /// `CALLSIGN_CLIENT_SESSION`.
@@ -38,10 +38,10 @@ pub enum ClientSession {
 }
 
 impl Callers {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
         let own_presets = preset::read(reader);
-        let named = |name: &str| find(own_presets.as_ref(), name);
-        let default_preset = reader.required("preset", &named);
+        let named = |name: &str| find(own_presets.as_ref().ok(), name);
+        let default_preset = reader.required("preset", named);
         let passthrough = reader.required("passthrough", values::switch);
         let client_session = reader.required(
             "client_session",
@@ -56,9 +56,9 @@ impl Callers {
         for entry in &mut keys {
             entry.source = reader.place("user_keys");
         }
-        keys.extend(app_key?.map(|key| KeyEntry {
+        keys.extend(app_key?.map(|key| Key {
             source: reader.place("app_key"),
-            ..KeyEntry::new(APP_KEY_NAME, key.digest(), Grant::Preset(preset.clone()))
+            ..Key::new(APP_KEY_NAME, key.digest(), Grant::Preset(preset.clone()))
         }));
         keys.extend(listed?);
         let callers = Self {
@@ -67,7 +67,7 @@ impl Callers {
             client_session: client_session?,
             own_presets: own_presets?,
         };
-        callers.check(reader).then_some(callers)
+        callers.check(reader).map(|()| callers)
     }
 
     /// The preset of this name, built in or the operator's own.
@@ -85,22 +85,26 @@ impl Callers {
         self.passthrough.is_some() || self.keys.iter().any(|key| !key.disabled)
     }
 
+    /// Whether callers can only come with OpenRouter keys of their own.
+    pub fn only_passthrough(&self) -> bool {
+        self.keys.is_empty() && self.passthrough.is_some()
+    }
+
     /// The rules among keys.
-    fn check(&self, reader: &mut Reader<'_>) -> bool {
-        let mut good = true;
+    fn check(&self, reader: &mut Reader<'_>) -> Result<(), Recorded> {
+        let mut result = Ok(());
         let mut digests = HashMap::new();
         for key in &self.keys {
             if let Some(first) = digests.insert(key.digest, &key.source) {
                 let message = format!("holds a key that stands elsewhere too ({first}); one key lets in one caller");
-                reader.problems.push(&key.source, message);
-                good = false;
+                result = reader.refuse(&key.source, message);
             }
         }
         if reader.is_set("preset") && reader.layers.get("app_key").is_none() && self.passthrough.is_none() {
             let message = "is used by nothing; it goes with CALLSIGN_APP_KEY or CALLSIGN_PASSTHROUGH";
-            reader.warnings.push(format!("{}: {message}", reader.place("preset")));
+            reader.warn(&reader.place("preset"), message);
         }
-        good
+        result
     }
 }
 

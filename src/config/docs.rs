@@ -1,1 +1,235 @@
-//! x
+//! Holds the documentation to the table: `docs/configuration.md` and `config/callsign.toml` are rendered from it, and
+//! every file in `config/` loads.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::settings::{SECTIONS, Section, Setting};
+use super::{Config, Sources};
+use crate::identifiers::secret::PLACEHOLDERS;
+
+const INTRO: &str = "\
+# Configuration
+
+<!-- Rendered from src/config/settings/table.rs by `UPDATE_DOCS=1 cargo test --lib config::docs`. -->
+
+callsign reads its settings from four layers; a later one wins:
+
+1. the defaults below,
+2. `/etc/callsign/defaults.toml`, where that file exists (the container image carries one),
+3. the TOML file that `--config` or `CALLSIGN_CONFIG` names,
+4. the environment.
+
+`callsign config` prints every setting with its value and where that came from. `callsign serve` and `callsign check`
+report everything that is wrong at once and exit with 2.
+
+* Switches take `true`, `1`, `yes`, `on` and `false`, `0`, `no`, `off`, in any case. An empty variable counts as unset.
+* Every secret also has a form that names a file: `NAME_FILE`, in TOML `name_file`. One line break at the end of the file
+  is dropped. Setting both forms is an error. Relative paths start where callsign was started.
+* An unknown `CALLSIGN_*` variable or TOML key is an error that names the nearest setting. What Kubernetes injects for a
+  Service called callsign (`CALLSIGN_SERVICE_HOST`, `CALLSIGN_PORT_8484_TCP_ADDR`, …) is ignored.
+* A list is a TOML array; in a variable its entries have commas or line breaks between them.
+* `OPENROUTER_BASE_URL` is not read: apps use it to find callsign.
+
+`config/callsign.toml` holds every setting, commented out; the other files in `config/` are ready for one kind of app each.
+";
+
+const TOML_INTRO: &str = "\
+# callsign.toml: every setting, commented out with its default or an example. docs/configuration.md says the same in
+# tables. Variables win over this file. Secrets are best kept in files or variables; a setting NAME_file names such a file.
+#
+#   callsign check --config callsign.toml     reports everything that is wrong
+#   callsign config --config callsign.toml    shows what comes out, and from where
+";
+
+fn markdown() -> String {
+    let mut out = INTRO.to_owned();
+    for section in SECTIONS {
+        write!(out, "\n## {}\n\n", section.title).unwrap();
+        if !section.intro.is_empty() {
+            write!(out, "{}\n\n", section.intro).unwrap();
+        }
+        out.push_str("| variable | TOML | default | meaning |\n|---|---|---|---|\n");
+        for setting in section.settings {
+            let code = |text: &str| format!("`{text}`");
+            let file =
+                |name: &str, suffix: &str| if setting.secret { format!(", `{name}{suffix}`") } else { String::new() };
+            let variable = setting.variable.map_or("–".to_owned(), |name| code(name) + &file(name, "_FILE"));
+            let path = setting.path.map_or("–".to_owned(), |path| code(path) + &file(path, "_file"));
+            let default = setting.default.map_or("–".to_owned(), code);
+            let unit = setting.unit.map_or(String::new(), |unit| format!(" In {unit}."));
+            let doc = setting.doc.replace('|', "\\|");
+            writeln!(out, "| {variable} | {path} | {default} | {doc}{unit} |").unwrap();
+        }
+        if section.settings.iter().any(|setting| setting.id() == "id_secret") {
+            let placeholders: Vec<_> = PLACEHOLDERS.iter().map(|text| format!("`{text}`")).collect();
+            write!(out, "\nRefused as an identifier secret, whatever their case: one character repeated, and ")
+                .unwrap();
+            writeln!(out, "{}.", placeholders.join(", ")).unwrap();
+        }
+    }
+    out
+}
+
+fn toml() -> String {
+    let mut out = TOML_INTRO.to_owned();
+    for section in SECTIONS {
+        let Some(table) = section.settings.iter().find_map(|setting| setting.path) else { continue };
+        write!(out, "\n# ---- {} ----\n", section.title).unwrap();
+        comment(&mut out, section.intro);
+        out.push_str(&header(table));
+        for setting in section.settings {
+            let Some(path) = setting.path else { continue };
+            out.push('\n');
+            let variable = setting.variable.map_or(String::new(), |name| format!(" ({name})"));
+            let unit = setting.unit.map_or(String::new(), |unit| format!(" In {unit}."));
+            comment(&mut out, &format!("{}{unit}{variable}", setting.doc));
+            writeln!(out, "#{}", assignment(path, setting)).unwrap();
+        }
+    }
+    out
+}
+
+/// The table that a section's settings stand in; tables with a name of the operator's choice are commented out.
+fn header(path: &str) -> String {
+    match path.split_once('.') {
+        None => String::new(),
+        Some(("presets", _)) => "#[presets.house]\n".to_owned(),
+        Some((table, _)) => match table.strip_suffix("[]") {
+            Some(list) => format!("#[[{list}]]\n"),
+            None => format!("[{table}]\n"),
+        },
+    }
+}
+
+fn assignment(path: &str, setting: &Setting) -> String {
+    let inside = path.strip_prefix("presets.*.").or_else(|| path.split_once('.').map(|(_, inside)| inside));
+    let name = match inside.unwrap_or(path) {
+        "*" => "deployment".to_owned(),
+        name => name.replace('*', "app"),
+    };
+    match setting.default {
+        _ if setting.secret => format!("{name}_file = \"/run/secrets/{name}\""),
+        Some(text) if text.parse::<u64>().is_ok() || matches!(text, "true" | "false") => format!("{name} = {text}"),
+        Some(text) => format!("{name} = \"{text}\""),
+        None => format!("{name} = {}", setting.example),
+    }
+}
+
+/// Writes `text` as comment lines of at most 118 columns.
+fn comment(out: &mut String, text: &str) {
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count() + 1;
+        if column == 0 || column + length > 118 {
+            out.push_str(if column == 0 { "#" } else { "\n#" });
+            column = 1;
+        }
+        write!(out, " {word}").unwrap();
+        column += length;
+    }
+    if column > 0 {
+        out.push('\n');
+    }
+}
+
+fn repository(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+fn assert_rendered(file: &str, rendered: &str) {
+    let path = repository(file);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, rendered).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    let hint = "run: UPDATE_DOCS=1 cargo test --lib config::docs";
+    if let Some((line, (left, right))) =
+        committed.lines().zip(rendered.lines()).enumerate().find(|(_, (left, right))| left != right)
+    {
+        panic!("{file} differs from the table of settings in line {}:\n- {left}\n+ {right}\n{hint}", line + 1);
+    }
+    assert_eq!(committed.len(), rendered.len(), "{file} is not as long as the table of settings says; {hint}");
+}
+
+#[test]
+fn the_reference_is_rendered_from_the_table() {
+    assert_rendered("docs/configuration.md", &markdown());
+}
+
+#[test]
+fn the_example_file_is_rendered_from_the_table() {
+    assert_rendered("config/callsign.toml", &toml());
+}
+
+#[test]
+fn the_example_file_is_valid_with_every_line_uncommented() {
+    // Uncommented, `#listen = …` is a setting, `# prose` is not; files of secrets do not exist here, and an entry of
+    // [[keys]] has a user or a preset.
+    let text: Vec<_> = std::fs::read_to_string(repository("config/callsign.toml"))
+        .unwrap()
+        .lines()
+        .filter(|line| !line.contains("/run/secrets/") && !line.starts_with("#preset = \"openwebui\""))
+        .map(|line| {
+            line.strip_prefix('#').filter(|rest| !rest.starts_with(' ') && !rest.is_empty()).unwrap_or(line).to_owned()
+        })
+        .collect();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("callsign.toml");
+    std::fs::write(&path, text.join("\n")).unwrap();
+    let loaded = Config::load(&Sources::environment::<&str, &str>([]).file(Some(path)));
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+    let unset: Vec<_> = loaded.effective.iter().filter(|row| row.source == "default" || row.value.is_none()).collect();
+    let secrets = unset
+        .iter()
+        .filter(|row| row.name.contains("key") || row.name.ends_with("token") || row.name.ends_with("secret"));
+    assert_eq!(unset.len(), secrets.count(), "{unset:?}");
+}
+
+/// The variables in the command that a file's first comment shows: `#   NAME=… callsign serve --config …`.
+fn shown_variables(text: &str) -> Vec<(String, String)> {
+    let command = text.lines().find(|line| line.contains("callsign serve")).unwrap_or_default();
+    let words = command.split_whitespace().filter_map(|word| word.split_once('='));
+    words.map(|(name, value)| (name.to_owned(), value.replace('…', "-0123456789abcdef"))).collect()
+}
+
+#[test]
+fn every_ready_file_serves_as_its_first_lines_say_and_warns_of_nothing() {
+    let mut loaded = 0;
+    for entry in std::fs::read_dir(repository("config")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap() == "callsign.toml" {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let sources = Sources::environment(shown_variables(&text)).file(Some(path.clone())).serving();
+        match Config::load(&sources) {
+            Ok(file) => assert!(file.warnings.is_empty(), "{}: {:?}", path.display(), file.warnings),
+            Err(problems) => panic!("{problems}"),
+        }
+        assert!(
+            text.contains(&format!("--config config/{}", path.file_name().unwrap().display())),
+            "{}",
+            path.display()
+        );
+        loaded += 1;
+    }
+    assert!(loaded >= 8, "one file per preset, own keys and pass-through");
+}
+
+#[test]
+fn every_row_has_what_its_kind_needs() {
+    for setting in SECTIONS.iter().flat_map(|Section { settings, .. }| *settings) {
+        let id = setting.id();
+        assert!(setting.doc.ends_with('.'), "{id}: the doc line is a sentence");
+        let shown =
+            setting.default.is_some() || setting.secret || !setting.example.is_empty() || setting.path.is_none();
+        assert!(shown, "{id}: nothing to show in the example file");
+        assert!(
+            setting
+                .variable
+                .is_none_or(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b"_0123456789".contains(&b))),
+            "{id}"
+        );
+    }
+}

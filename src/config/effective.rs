@@ -2,6 +2,7 @@
 
 use super::layers::{Found, Layers};
 use super::settings::{self, Setting};
+use crate::secret::KeyDigest;
 
 /// What stands for a secret's value.
 const HIDDEN: &str = "***";
@@ -15,6 +16,15 @@ pub struct Effective {
     pub value: Option<String>,
     /// `default`, `env NAME` or `file:line`; for what is not set, the variable that would set it.
     pub source: String,
+    /// Tells one value from another without showing either.
+    digest: Option<KeyDigest>,
+}
+
+impl Effective {
+    /// Whether the setting has the same value there, secret or not; where it comes from does not matter.
+    pub fn is_same_value(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
 }
 
 /// Every setting in the order of the documentation, with the entries of lists and tables where they belong.
@@ -24,7 +34,7 @@ pub(super) fn list(layers: &Layers) -> Vec<Effective> {
     for setting in settings::all() {
         let Some(table) = setting.is_pattern().then(|| setting.id().split(['.', '[']).next().unwrap_or_default())
         else {
-            list.push(plain(setting, layers.get(setting.id())));
+            list.extend(plain(setting, layers.get(setting.id())));
             continue;
         };
         if !expanded.contains(&table) {
@@ -35,22 +45,28 @@ pub(super) fn list(layers: &Layers) -> Vec<Effective> {
     list
 }
 
-fn plain(setting: &Setting, found: Option<Found>) -> Effective {
+/// `None` for a shorthand that nobody uses.
+fn plain(setting: &Setting, found: Option<Found>) -> Option<Effective> {
     let name = setting.id().to_owned();
     match found {
         Some(found) => {
             let value = if setting.secret { HIDDEN.to_owned() } else { found.text.replace('\n', ", ") };
-            Effective { name, value: Some(value), source: found.source }
+            Some(Effective { name, value: Some(value), digest: Some(digest(&found.text)), source: found.source })
         }
-        None => Effective { name, value: None, source: setting.name().to_owned() },
+        None => setting.path.map(|_| Effective { name, value: None, digest: None, source: setting.name().to_owned() }),
     }
+}
+
+fn digest(text: &str) -> KeyDigest {
+    KeyDigest::of(text.as_bytes())
 }
 
 /// The leaves below `path`; entries of a list of tables are shown by number.
 fn expand(layers: &Layers, path: &str, shown: &str, list: &mut Vec<Effective>) {
     for (name, found) in layers.values(path) {
         let value = found.text.replace('\n', ", ");
-        list.push(Effective { name: format!("{shown}.{name}"), value: Some(value), source: found.source });
+        let digest = Some(digest(&found.text));
+        list.push(Effective { name: format!("{shown}.{name}"), value: Some(value), source: found.source, digest });
     }
     let entries = settings::by_id(&format!("{path}[].name")).is_some();
     for (index, name) in layers.tables(path).iter().enumerate() {

@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::callers::Callers;
-use super::reader::Reader;
+use super::reader::{Reader, Recorded};
 use super::values;
 use crate::caller::preset::Preset;
 
@@ -19,11 +19,11 @@ pub struct Headers {
 }
 
 impl Headers {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
         let forward = reader.list("headers.forward", "headers.forward", check_forwarded);
         let http_referer = reader.optional("headers.http_referer", values::header_value);
         let x_openrouter_title = reader.optional("headers.x_openrouter_title", values::header_value);
-        Some(Self { forward: forward?, http_referer: http_referer?, x_openrouter_title: x_openrouter_title? })
+        Ok(Self { forward: forward?, http_referer: http_referer?, x_openrouter_title: x_openrouter_title? })
     }
 
     /// Identity never leaves: no forwarded name may be one that a preset or a key reads.

@@ -1,7 +1,6 @@
 //! Valves, formats, limits and static metadata: the parts of [`Policy`].
 
-use super::layers::Found;
-use super::reader::Reader;
+use super::reader::{Reader, Recorded};
 use super::values;
 use crate::identifiers::format::Format;
 use crate::identifiers::limit::{DEFAULT_MAX_ID_CHARS, HIGHEST_MAX_ID_CHARS, fits};
@@ -34,14 +33,16 @@ pub(super) fn formats(policy: &Policy) -> [(&Format, bool); 5] {
     ]
 }
 
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Policy> {
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Policy, Recorded> {
     let valves = read_valves(reader);
     let formats = read_formats(reader);
     let max_id_chars = reader
         .required("max_id_chars", values::number(1, HIGHEST_MAX_ID_CHARS as u64))
         .map(|number| usize::try_from(number).unwrap_or(DEFAULT_MAX_ID_CHARS));
     let missing_user = reader.required("missing_user", |text| {
-        MissingUser::parse(text).ok_or("takes omit, reject, or shared:ID with an id behind the colon")
+        MissingUser::parse(text)
+            .filter(|_| !text.chars().any(char::is_control))
+            .ok_or("takes omit, reject, or shared:ID with an id behind the colon")
     });
     let metadata = read_metadata(reader, "metadata", "metadata");
     let secret = reader.optional("id_secret", |text| IdSecret::new(&Secret::new(text)));
@@ -53,17 +54,17 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Policy> {
         metadata: metadata?,
         secret: secret?,
     };
-    check(&policy, reader).then_some(policy)
+    check(&policy, reader).map(|()| policy)
 }
 
-fn read_valves(reader: &mut Reader<'_>) -> Option<Valves> {
+fn read_valves(reader: &mut Reader<'_>) -> Result<Valves, Recorded> {
     let user = reader.required("valves.send_end_user_id", values::switch);
     let session = reader.required("valves.send_session_id", values::switch);
     let chat = reader.required("valves.send_chat_id", values::switch);
     let message = reader.required("valves.send_message_id", values::switch);
     let cache_session = reader.required("valves.send_cache_session_id", values::switch);
     let trace = reader.required("valves.send_trace", values::switch);
-    Some(Valves {
+    Ok(Valves {
         user: user?,
         session: session?,
         chat: chat?,
@@ -73,32 +74,43 @@ fn read_valves(reader: &mut Reader<'_>) -> Option<Valves> {
     })
 }
 
-fn read_formats(reader: &mut Reader<'_>) -> Option<Formats> {
-    let user = reader.required("formats.user", Format::parse);
-    let session = reader.required("formats.session", Format::parse);
-    let chat = reader.required("formats.chat", Format::parse);
-    let message = reader.required("formats.message", Format::parse);
-    let cache_session = reader.required("formats.cache_session", Format::parse);
-    Some(Formats { user: user?, session: session?, chat: chat?, message: message?, cache_session: cache_session? })
+fn read_formats(reader: &mut Reader<'_>) -> Result<Formats, Recorded> {
+    let user = reader.required("formats.user", format);
+    let session = reader.required("formats.session", format);
+    let chat = reader.required("formats.chat", format);
+    let message = reader.required("formats.message", format);
+    let cache_session = reader.required("formats.cache_session", format);
+    Ok(Formats { user: user?, session: session?, chat: chat?, message: message?, cache_session: cache_session? })
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    if text.chars().any(char::is_control) {
+        return Err("has a control character, which no identifier may hold".to_owned());
+    }
+    Format::parse(text).map_err(|error| error.to_string())
 }
 
 /// Static pairs below `path`, in order of name; `label` names the table in problems.
-pub(super) fn read_metadata(reader: &mut Reader<'_>, path: &str, label: &str) -> Option<Vec<(String, String)>> {
-    let mut pairs = Some(Vec::new());
-    for (name, Found { text, source, .. }) in reader.layers.values(path) {
+pub(super) fn read_metadata(
+    reader: &mut Reader<'_>,
+    path: &str,
+    label: &str,
+) -> Result<Vec<(String, String)>, Recorded> {
+    let mut pairs = Ok(Vec::new());
+    for (name, found) in reader.layers.values(path) {
         if RESERVED_METADATA.contains(&name.as_str()) {
-            let message = "is reserved for the caller's own id; choose another name";
-            reader.problems.push(format!("{source}: {label}.{name}"), message);
-            pairs = None;
+            let place = found.place(&format!("{label}.{name}"));
+            pairs = reader.refuse(place, "is reserved for the caller's own id; choose another name");
+        } else if let Ok(pairs) = &mut pairs {
+            pairs.push((name, found.text));
         }
-        pairs.iter_mut().for_each(|pairs| pairs.push((name.clone(), text.clone())));
     }
     pairs
 }
 
 /// The rules among these settings.
-fn check(policy: &Policy, reader: &mut Reader<'_>) -> bool {
-    let mut good = true;
+fn check(policy: &Policy, reader: &mut Reader<'_>) -> Result<(), Recorded> {
+    let mut result = Ok(());
     for ((format, on), (id, valve)) in formats(policy).into_iter().zip(VALVE_OF_FORMAT) {
         if on && format.needs_secret() && policy.secret.is_none() {
             let (place, valve) = (reader.place(id), reader.place(valve));
@@ -106,16 +118,14 @@ fn check(policy: &Policy, reader: &mut Reader<'_>) -> bool {
                 "is not set, but {place} uses hmac or seal and its valve is on ({valve}); set it (try: openssl rand \
                  -hex 32) or use sha256 in that format"
             );
-            reader.problems.push("CALLSIGN_ID_SECRET", message);
-            good = false;
+            result = reader.refuse("CALLSIGN_ID_SECRET", message);
         }
     }
     if let MissingUser::Shared(id) = &policy.missing_user
         && !fits(id, policy.max_id_chars)
     {
         let place = reader.place("missing_user");
-        reader.problems.push(place, "shares an id longer than CALLSIGN_MAX_ID_CHARS, which would never be sent");
-        good = false;
+        result = reader.refuse(place, "shares an id longer than CALLSIGN_MAX_ID_CHARS, which would never be sent");
     }
-    good
+    result
 }

@@ -55,6 +55,25 @@ impl Sources {
         Self { serving: true, ..self }
     }
 
+    /// The TOML files that this is read from, lowest first; whether they exist is another question.
+    pub fn toml_files(&self) -> Vec<PathBuf> {
+        let named = self.variables("CALLSIGN_CONFIG").next().map(PathBuf::from);
+        self.defaults.iter().cloned().chain(self.file.clone().or(named)).collect()
+    }
+
+    /// The files that variables name for their values (`…_FILE`).
+    pub fn named_files(&self) -> Vec<PathBuf> {
+        self.variables("_FILE").map(PathBuf::from).collect()
+    }
+
+    /// The values of variables whose name ends like this, empty ones left out.
+    fn variables(&self, end: &str) -> impl Iterator<Item = &OsString> {
+        self.environment
+            .iter()
+            .filter(move |(name, value)| name.to_str().is_some_and(|name| name.ends_with(end)) && !value.is_empty())
+            .map(|(_, value)| value)
+    }
+
     pub(super) fn is_serving(&self) -> bool {
         self.serving
     }
@@ -210,7 +229,7 @@ impl Layers {
         self.dict(path).into_iter().filter(|(_, value)| value.as_dict().is_some()).map(|(name, _)| name).collect()
     }
 
-    /// Where the table at `path` stands: the source of the first value in it.
+    /// Where the table at `path` stands: the source of its first value, in order of name.
     pub(super) fn place_of(&self, path: &str) -> Option<String> {
         fn first(value: &Value) -> Option<&Value> {
             match value.as_dict() {
@@ -250,10 +269,10 @@ fn split_list(text: &str) -> String {
 /// What the file that a `_FILE` form names holds, without one line break at its end.
 ///
 /// # Errors
-/// What to tell the operator, without the file's content.
+/// What to tell the operator, without the file's content, nor its name: often enough that is the secret itself.
 fn read_secret_file(path: &str) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8"))?;
+    let bytes = std::fs::read(path).map_err(|error| format!("names a file that cannot be read: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| "names a file that is not UTF-8".to_owned())?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-    if text.is_empty() { Err(format!("{path} is empty")) } else { Ok(text.to_owned()) }
+    if text.is_empty() { Err("names an empty file".to_owned()) } else { Ok(text.to_owned()) }
 }

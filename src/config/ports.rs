@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use http::{HeaderValue, Uri};
 
-use super::reader::Reader;
+use super::reader::{Reader, Recorded};
 use super::values;
 use crate::secret::Secret;
 
@@ -39,7 +39,7 @@ pub struct AdminPort {
 }
 
 impl DataPort {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
         let listen = reader.required("listen", address);
         let cert = reader.optional("tls_cert", values::path);
         let key = reader.optional("tls_key", values::path);
@@ -48,27 +48,25 @@ impl DataPort {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
             (Some(_), None) => {
-                reader.problems.push(reader.place("tls_cert"), "has no key beside it; set CALLSIGN_TLS_KEY too");
-                return None;
+                return reader.refuse(reader.place("tls_cert"), "has no key beside it; set CALLSIGN_TLS_KEY too");
             }
             (None, Some(_)) => {
-                let place = reader.place("tls_key");
-                reader.problems.push(place, "has no certificate beside it; set CALLSIGN_TLS_CERT too");
-                return None;
+                let message = "has no certificate beside it; set CALLSIGN_TLS_CERT too";
+                return reader.refuse(reader.place("tls_key"), message);
             }
         };
-        Some(Self { listen: listen?, tls, cors_origins: cors_origins? })
+        Ok(Self { listen: listen?, tls, cors_origins: cors_origins? })
     }
 }
 
 impl AdminPort {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
         let listen = reader.required("admin_listen", |text| match text {
             "off" => Ok(None),
             _ => address(text).map(Some).map_err(|message| format!("{message}, or off")),
         });
         let token = reader.optional("admin_token", values::key);
-        Some(Self { listen: listen?, token: token? })
+        Ok(Self { listen: listen?, token: token? })
     }
 }
 

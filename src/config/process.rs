@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use super::reader::Reader;
+use super::reader::{Reader, Recorded};
 use super::values;
 
 /// What happens after SIGTERM.
@@ -36,27 +36,26 @@ pub enum LogFormat {
 }
 
 impl Drain {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
         let total = reader.required("drain_seconds", values::seconds(0));
         let delay = reader.required("drain_delay_seconds", values::seconds(0));
         let (total, delay) = (total?, delay?);
         if delay > total {
             let place = reader.place("drain_delay_seconds");
-            reader.problems.push(place, "is more than CALLSIGN_DRAIN_SECONDS, within which everything ends; lower it");
-            return None;
+            return reader.refuse(place, "is more than CALLSIGN_DRAIN_SECONDS, within which everything ends; lower it");
         }
-        Some(Self { total, delay })
+        Ok(Self { total, delay })
     }
 }
 
 impl Log {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
         let filter = reader.required("log", |text| match EnvFilter::try_new(text) {
             Ok(_) => Ok(text.to_owned()),
             Err(_) => Err("is no filter; write a level as info, or levels by module as warn,callsign=debug"),
         });
         let format =
             reader.required("log_format", values::choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]));
-        Some(Self { filter: filter?, format: format? })
+        Ok(Self { filter: filter?, format: format? })
     }
 }

@@ -1,13 +1,16 @@
 //! Hands each setting's text to its parser, alone, and collects what does not parse.
 //!
-//! A concern asks for all its settings first and only then gives up (`?`), so that one run finds every problem. `None`
-//! always means that a problem was recorded.
+//! A concern asks for all its settings first and only then gives up (`?`), so that one run finds every problem.
 
 use std::fmt::Display;
 
-use super::layers::{Found, Layer, Layers};
+use super::layers::{Layer, Layers};
 use super::problem::Problems;
 use super::settings;
+
+/// A value could not be had, and the problem with it has been recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Recorded;
 
 /// The merged layers, and what is wrong with them so far.
 pub(super) struct Reader<'a> {
@@ -18,16 +21,20 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// A setting that has a default.
-    pub(super) fn required<T, E: Display>(&mut self, id: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        self.optional(id, parse)?
+    pub(super) fn required<T, E: Display>(
+        &mut self,
+        id: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Recorded> {
+        self.optional(id, parse)?.ok_or(Recorded)
     }
 
-    /// A setting that may be absent: `Some(None)`.
+    /// A setting that may be absent.
     pub(super) fn optional<T, E: Display>(
         &mut self,
         id: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<Option<T>> {
+    ) -> Result<Option<T>, Recorded> {
         self.optional_at(id, id, parse)
     }
 
@@ -37,52 +44,47 @@ impl Reader<'_> {
         path: &str,
         label: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<Option<T>> {
-        match self.layers.get(path) {
-            None => Some(None),
-            Some(found) => self.parse(&found, label, parse).map(Some),
+    ) -> Result<Option<T>, Recorded> {
+        let Some(found) = self.layers.get(path) else { return Ok(None) };
+        match parse(&found.text) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.refuse(found.place(label), error),
         }
     }
 
-    /// Every entry of a list.
+    /// Every entry of a list; empty when it is not set.
     pub(super) fn list<T, E: Display>(
         &mut self,
         path: &str,
         label: &str,
         parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Option<Vec<T>> {
-        let found = self.layers.get(path);
-        let entries = found.iter().flat_map(|found| found.text.lines().map(move |entry| (found, entry)));
-        let mut values = Some(Vec::new());
-        for (index, (found, entry)) in entries.enumerate() {
-            match parse(entry) {
-                Ok(value) => {
-                    if let Some(values) = &mut values {
-                        values.push(value);
-                    }
-                }
-                Err(error) => {
-                    self.problems.push(found.place(label), format!("entry {} {error}", index + 1));
-                    values = None;
-                }
+    ) -> Result<Vec<T>, Recorded> {
+        let Some(found) = self.layers.get(path) else { return Ok(Vec::new()) };
+        let mut values = Ok(Vec::new());
+        for (index, entry) in found.text.lines().enumerate() {
+            match (parse(entry), &mut values) {
+                (Ok(value), Ok(values)) => values.push(value),
+                (Ok(_), Err(Recorded)) => {}
+                (Err(error), _) => values = self.refuse(found.place(label), format!("entry {} {error}", index + 1)),
             }
         }
         values
     }
 
-    /// Parses one value; a message becomes a problem.
-    pub(super) fn parse<T, E: Display>(
-        &mut self,
-        found: &Found,
-        label: &str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        parse(&found.text).map_err(|error| self.problems.push(found.place(label), error)).ok()
+    /// Records a problem.
+    pub(super) fn refuse<T>(&mut self, place: impl Into<String>, message: impl Display) -> Result<T, Recorded> {
+        self.problems.push(place, message);
+        Err(Recorded)
     }
 
     /// Whether the operator set it, rather than leaving its default.
     pub(super) fn is_set(&self, id: &str) -> bool {
         self.layers.get(id).is_some_and(|found| found.layer > Layer::Default)
+    }
+
+    /// Records a warning.
+    pub(super) fn warn(&mut self, place: &str, message: impl Display) {
+        self.warnings.push(format!("{place}: {message}"));
     }
 
     /// Where its value comes from, or the name to set for what has none; for problems that are found later.

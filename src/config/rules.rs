@@ -38,17 +38,21 @@ pub(super) fn no_loop(data: &DataPort, admin: &AdminPort, upstream: &Upstream, r
     }
 }
 
-/// What a configuration needs before anybody can be served. `None` for what did not parse, which is known already.
-pub(super) fn serving(callers: Option<&Callers>, upstream: Option<&Upstream>, problems: &mut Problems) {
-    let Some(callers) = callers else { return };
-    if !callers.any() {
+/// What a configuration needs before anybody can be served. `callers` are `None` when they did not parse, which is known
+/// already; `only_passthrough` says that no key is configured, so that callers bring the upstream's.
+pub(super) fn serving(
+    callers: Option<&Callers>,
+    only_passthrough: bool,
+    upstream: Option<&Upstream>,
+    problems: &mut Problems,
+) {
+    if callers.is_some_and(|callers| !callers.any()) {
         problems.push(
             "CALLSIGN_APP_KEY",
             "is not set and nobody else could be let in either; set it (one app), CALLSIGN_USER_KEYS (people), [[keys]] \
              in the TOML file, or CALLSIGN_PASSTHROUGH=true",
         );
     }
-    let only_passthrough = callers.keys.is_empty() && callers.passthrough.is_some();
     if upstream.is_some_and(|upstream| upstream.api_key.is_none()) && !only_passthrough {
         problems.push(
             "OPENROUTER_API_KEY",

@@ -1,14 +1,24 @@
-use std::path::PathBuf;
+//! What comes out of variables and files, and every problem and warning, through [`Config::load`] alone.
+
+mod aliases;
+mod callers;
+mod layers;
+mod names;
+mod rules;
+mod secrecy;
+mod warnings;
 
 use super::*;
 use crate::secret::KeyDigest;
 
-/// A key that problems must never repeat.
+/// Secrets that no problem, warning or listing may repeat.
 const KEY: &str = "sk-cs-very-secret-key-1";
 const OTHER_KEY: &str = "sk-cs-very-secret-key-2";
+const API_KEY: &str = "sk-or-v1-very-secret";
+const ID_SECRET: &str = "a-very-secret-id-secret";
 
 /// The least that serves.
-const MINIMAL: [(&str, &str); 2] = [("OPENROUTER_API_KEY", "sk-or-v1-very-secret"), ("CALLSIGN_APP_KEY", KEY)];
+const MINIMAL: [(&str, &str); 2] = [("OPENROUTER_API_KEY", API_KEY), ("CALLSIGN_APP_KEY", KEY)];
 
 fn environment(variables: &[(&str, &str)]) -> Sources {
     Sources::environment(variables.iter().copied())
@@ -18,6 +28,7 @@ fn load(variables: &[(&str, &str)]) -> Loaded {
     Config::load(&environment(variables)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+/// The problems of these variables, one per line; empty when there are none.
 fn problems(variables: &[(&str, &str)]) -> String {
     Config::load(&environment(variables)).err().map(|problems| problems.to_string()).unwrap_or_default()
 }
@@ -27,25 +38,35 @@ fn with_file(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("callsign.toml");
     std::fs::write(&path, text).unwrap();
-    Config::load(&environment(variables).file(Some(path.clone())))
-        .map(|mut loaded| {
-            for row in &mut loaded.effective {
-                row.source = row.source.replace(&path.display().to_string(), "FILE");
-            }
-            for warning in &mut loaded.warnings {
-                *warning = warning.replace(&path.display().to_string(), "FILE");
-            }
-            loaded
-        })
-        .map_err(|problems| problems.to_string().replace(&path.display().to_string(), "FILE"))
+    let shorten = |text: &mut String| *text = text.replace(&path.display().to_string(), "FILE");
+    match Config::load(&environment(variables).file(Some(path.clone()))) {
+        Ok(mut loaded) => {
+            loaded.effective.iter_mut().for_each(|row| shorten(&mut row.source));
+            loaded.warnings.iter_mut().for_each(shorten);
+            Ok(loaded)
+        }
+        Err(problems) => {
+            let mut text = problems.to_string();
+            shorten(&mut text);
+            Err(text)
+        }
+    }
 }
 
-#[test]
-fn a_key_for_each_side_is_enough() {
-    let config = load(&MINIMAL).config;
-    assert_eq!(config.data.listen.to_string(), "127.0.0.1:8484");
-    assert_eq!(config.admin.listen.unwrap().to_string(), "127.0.0.1:8485");
-    assert_eq!(config.callers.keys.len(), 1);
-    assert!(!config.identifiers.valves.any());
-    assert!(config.check_serving().is_ok());
+fn file_problems(text: &str) -> String {
+    with_file(text, &[]).err().unwrap_or_default()
+}
+
+fn source_of<'l>(loaded: &'l Loaded, name: &str) -> &'l str {
+    &loaded.effective.iter().find(|row| row.name == name).unwrap().source
+}
+
+fn value_of<'l>(loaded: &'l Loaded, name: &str) -> Option<&'l str> {
+    loaded.effective.iter().find(|row| row.name == name).unwrap().value.as_deref()
+}
+
+/// A `[[keys]]` entry for `key` with these further lines.
+fn stanza(name: &str, key: &str, lines: &str) -> String {
+    let digest = KeyDigest::of(key.as_bytes()).to_hex();
+    format!("[[keys]]\nname = \"{name}\"\nsha256 = \"{digest}\"\n{lines}\n")
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::reader::Reader;
+use super::reader::{Reader, Recorded};
 use super::values;
 use crate::secret::Secret;
 
@@ -27,14 +27,14 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
         let url = reader.required("upstream.url", base_url);
         let api_key = reader.optional("upstream.api_key", values::credential);
         let connect_timeout = reader.required("upstream.connect_timeout_seconds", values::seconds(1));
         let first_byte_timeout = reader.required("upstream.first_byte_timeout_seconds", values::seconds(1));
         let idle_timeout = reader.required("upstream.idle_timeout_seconds", values::seconds(1));
         let http2 = reader.required("upstream.http2", values::switch);
-        Some(Self {
+        Ok(Self {
             url: url?,
             api_key: api_key?,
             connect_timeout: connect_timeout?,

@@ -1,9 +1,10 @@
 //! What an operator most likely did not mean, though it is valid.
 
-use super::callers::{Callers, ClientSession, Grant, KeyEntry};
+use super::callers::{Callers, ClientSession};
 use super::identifiers::{VALVE_OF_FORMAT, formats};
 use super::reader::Reader;
 use super::upstream::Upstream;
+use crate::caller::key::{Grant, Key};
 use crate::caller::preset::Preset;
 use crate::identifiers::Policy;
 use crate::identifiers::format::Format;
@@ -15,27 +16,30 @@ use crate::identifiers::sources::Field;
 pub(super) fn about_formats(policy: &Policy, reader: &mut Reader<'_>) {
     for ((format, on), (id, valve)) in formats(policy).into_iter().zip(VALVE_OF_FORMAT) {
         let place = reader.place(id);
-        let mut warn = |message: String| reader.warnings.push(format!("{place}: {message}"));
         if !on {
-            if reader.layers.get(id).is_some_and(|found| found.layer > super::layers::Layer::Default) {
+            if reader.is_set(id) {
                 let valve = super::settings::by_id(valve).map_or(valve, |setting| setting.name());
-                warn(format!("is not used, as its valve is off; set {valve}=true to send it"));
+                reader.warn(&place, format!("is not used, as its valve is off; set {valve}=true to send it"));
             }
             continue;
         }
         if let Some(digits) = format.short_digits() {
-            warn(format!(
-                "keeps {digits} digits of a hash; under 16 two users may share one (8: 1 % odds at 9,300 users)"
-            ));
+            reader.warn(
+                &place,
+                format!(
+                    "keeps {digits} digits of a hash; under 16 two users may share one (8: 1 % odds at 9,300 users)"
+                ),
+            );
         }
         if id != "formats.user" && format.hashes_without_user() {
-            warn(
-                "hashes without the user, so that a caller could name somebody else's; add user to the braces"
-                    .to_owned(),
+            reader.warn(
+                &place,
+                "hashes without the user, so that a caller could name somebody else's; add user to the braces",
             );
         }
         if id == "formats.cache_session" && !format.fields().any(|field| field == Field::User) {
-            warn("does not take in the user, by whom server-side sandboxes should be told apart; add it".to_owned());
+            let message = "does not take in the user, by whom server-side sandboxes should be told apart; add it";
+            reader.warn(&place, message);
         }
     }
 }
@@ -47,9 +51,8 @@ pub(super) fn about_metadata(policy: &Policy, callers: Option<&Callers>, reader:
     for (place, pairs) in std::iter::once(("metadata", policy.metadata.as_slice())).chain(of_keys) {
         for (name, value) in pairs {
             if !is_metadata_key(name) || !fits(value, METADATA_VALUE_CHARS) {
-                reader.warnings.push(format!(
-                    "{place}: the pair {name} is skipped: names have 1 to 64 characters without brackets, values up to 512"
-                ));
+                let message = "is skipped: names have 1 to 64 characters without brackets, values up to 512";
+                reader.warn(place, format!("the pair {name} {message}"));
             }
         }
     }
@@ -63,9 +66,8 @@ pub(super) fn about_metadata(policy: &Policy, callers: Option<&Callers>, reader:
         .max()
         .unwrap_or_default();
     if ids + most + policy.metadata.len() > METADATA_PAIRS {
-        reader.warnings.push(format!(
-            "metadata: there are more than {METADATA_PAIRS} pairs together with the ids; the last in order of name are skipped"
-        ));
+        let message = "pairs together with the ids; the last in order of name are skipped";
+        reader.warn("metadata", format!("there are more than {METADATA_PAIRS} {message}"));
     }
 }
 
@@ -80,10 +82,8 @@ pub(super) fn about_sources(policy: &Policy, callers: &Callers, reader: &mut Rea
         let shared = valve == "valves.send_end_user_id" && matches!(policy.missing_user, MissingUser::Shared(_));
         let filled = brought.iter().any(|fields| is_filled(format, fields, callers.client_session));
         if on && !shared && !filled {
-            reader.warnings.push(format!(
-                "{}: is on, but no key or preset brings what {format} needs, so that nothing is sent",
-                reader.place(valve)
-            ));
+            let message = format!("is on, but no key or preset brings what {format} needs, so that nothing is sent");
+            reader.warn(&reader.place(valve), message);
         }
     }
 }
@@ -92,17 +92,18 @@ pub(super) fn about_sources(policy: &Policy, callers: &Callers, reader: &mut Rea
 pub(super) fn about_keys(callers: &Callers, upstream: &Upstream, reader: &mut Reader<'_>) {
     let Some(own) = upstream.api_key.as_ref().map(crate::secret::Secret::digest) else { return };
     for key in callers.keys.iter().filter(|key| key.digest == own) {
-        reader.warnings.push(format!(
-            "{}: is the OpenRouter key itself, whose holder needs no callsign; make another with callsign key new",
-            key.source
-        ));
+        let message =
+            "is the OpenRouter key itself, whose holder needs no callsign; make another with callsign key new";
+        reader.warn(&key.source, message);
     }
 }
 
-fn brings_of_key(key: &KeyEntry) -> Vec<Field> {
+fn brings_of_key(key: &Key) -> Vec<Field> {
     let mut fields = match &key.grant {
         Grant::User(_) => vec![Field::User],
         Grant::Preset(preset) => brings_of_preset(preset),
+        // What an issuer brings is told with the issuer.
+        Grant::Signed(_) => Vec::new(),
     };
     fields.extend(key.bring_chat.is_some().then_some(Field::Chat));
     fields.extend(key.bring_message.is_some().then_some(Field::Message));

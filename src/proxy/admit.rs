@@ -7,7 +7,7 @@ use http::{Method, Request, Uri};
 use super::framing;
 use super::snapshot::Snapshot;
 use crate::caller::credential::Credential;
-use crate::caller::{Account as Payer, Caller, Need, Unresolved};
+use crate::caller::{Account as Payer, Caller, Known, Need, Unresolved};
 use crate::endpoint::{Endpoint, Inference};
 use crate::error::Refusal;
 use crate::identifiers::secret::Binder;
@@ -31,9 +31,6 @@ struct Rewrite {
 }
 
 /// Admits a request or says why not.
-///
-/// # Errors
-/// The [`Refusal`] of the first check that failed.
 pub(super) fn admit(
     snapshot: &Snapshot,
     parts: &Parts,
@@ -71,7 +68,8 @@ fn admit_inference(
 ) -> Result<Admitted, Refusal> {
     let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
     let sources = caller.sources();
-    let identifiers = snapshot.policy.identify(&sources, caller.metadata, inference.fields)?;
+    let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
+    let identifiers = policy.identify(&sources, caller.metadata, inference.fields)?;
     account.omitted(&identifiers.omitted);
     framing::check_json(&parts.headers)?;
     account.request_bytes = announced(&parts.headers);
@@ -92,15 +90,16 @@ fn resolve<'a>(
     peer: Peer,
     need: Need,
     account: &mut Account,
-) -> Result<Caller<'a>, Refusal> {
-    let caller = Caller::resolve(&parts.headers, peer.address.ip(), &snapshot.directory, need)?;
+) -> Result<Caller<'a>, Unresolved> {
+    let known = Known { directory: &snapshot.directory, verifier: &snapshot.verifier };
+    let caller = Caller::resolve(&parts.headers, peer.address.ip(), known, need)?;
     account.key = Some(caller.key.clone().into_owned());
     Ok(caller)
 }
 
 /// Who pays: the operator's key, or the caller's own credential.
 fn authorization(snapshot: &Snapshot, parts: &Parts, caller: &Caller<'_>) -> Result<HeaderValue, Refusal> {
-    match (caller.account, &snapshot.authorization) {
+    match (caller.account, &snapshot.tenant(caller.tenant.as_deref()).authorization) {
         (Payer::Operator, Some(operator)) => Ok(operator.clone()),
         // `serve` starts without a key only if pass-through is the only way in.
         (Payer::Operator, None) => Err(Unresolved::InvalidCredential.into()),

@@ -1,6 +1,7 @@
 //! One immutable configuration, made ready for the request path: what a request sees is one of these from its beginning
 //! to its end.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,14 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
 use super::cors::Cors;
-use crate::caller::key::{Directory, Grant, Key};
-use crate::config::{self, ClientSession, Config, PromptCacheKey};
+use crate::caller::key::Directory;
+use crate::caller::verifier::Verifier;
+use crate::config::{ClientSession, Config, PromptCacheKey};
 use crate::endpoint::{Inference, REMOVED};
 use crate::identifiers::Policy;
 use crate::identifiers::secret::Binder;
 use crate::identifiers::sources::Sources;
+use crate::issuers::Issuers;
 use crate::rewrite::OwnedNames;
 use crate::rewrite::headers::HeaderPolicy;
 use crate::secret::Secret;
@@ -46,21 +49,34 @@ impl Base {
     }
 }
 
+/// What the operator decided for one organisation's callers.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// What is said about them.
+    pub policy: Policy,
+    /// The OpenRouter key that pays, as a header value; absent if pass-through is the only way in.
+    pub authorization: Option<HeaderValue>,
+}
+
 /// The configuration of the request path.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Who may come in.
     pub directory: Directory,
-    /// What is said about them.
-    pub policy: Policy,
+    /// The issuers' keys.
+    pub verifier: Arc<Verifier>,
+    /// Where fresh ones come from.
+    pub issuers: Issuers,
+    /// What holds for callers of no tenant.
+    pub operator: Tenant,
+    /// What holds for each tenant's callers, by its name.
+    pub tenants: HashMap<String, Tenant>,
     /// The body members that never pass.
     pub owned: Arc<OwnedNames>,
     /// What becomes of `prompt_cache_key`.
     pub cache_key: PromptCacheKey,
     /// Headers, both ways.
     pub headers: HeaderPolicy,
-    /// The operator's key as a header value; absent if pass-through is the only way in.
-    pub authorization: Option<HeaderValue>,
     /// Where requests go.
     pub base: Base,
     /// Sizes of bodies.
@@ -86,7 +102,7 @@ impl Snapshot {
     pub fn new(config: &Config) -> Result<Self, Unusable> {
         let (callers, bodies, headers) = (&config.callers, &config.bodies, &config.headers);
         let directory = Directory::new(
-            callers.keys.iter().map(key),
+            callers.keys.iter().cloned(),
             callers.passthrough.clone(),
             callers.client_session == ClientSession::Bind,
         );
@@ -95,7 +111,13 @@ impl Snapshot {
         let bound = (cache_key != PromptCacheKey::Keep).then_some("prompt_cache_key");
         Ok(Self {
             directory,
-            policy: config.identifiers.clone(),
+            verifier: Arc::default(),
+            issuers: Issuers::default(),
+            operator: Tenant {
+                policy: config.identifiers.clone(),
+                authorization: config.upstream.api_key.as_ref().map(bearer).transpose()?,
+            },
+            tenants: HashMap::new(),
             owned: Arc::new(OwnedNames::new(names, bound)),
             cache_key,
             headers: HeaderPolicy::new(
@@ -103,7 +125,6 @@ impl Snapshot {
                 headers.http_referer.clone(),
                 headers.x_openrouter_title.clone(),
             ),
-            authorization: config.upstream.api_key.as_ref().map(bearer).transpose()?,
             base: Base::new(&config.upstream.url).ok_or(Unusable)?,
             limits: Limits { max_body: bodies.max_bytes, hold_body: bodies.hold_bytes as u64 },
             idle_timeout: config.upstream.idle_timeout,
@@ -112,10 +133,15 @@ impl Snapshot {
         })
     }
 
+    /// What holds for callers of this tenant. The namespaces of pass-through keys are no tenants of the operator's.
+    pub fn tenant(&self, name: Option<&str>) -> &Tenant {
+        name.and_then(|name| self.tenants.get(name)).unwrap_or(&self.operator)
+    }
+
     /// What binds the `prompt_cache_key` of this caller's client; `None` where none is written back.
     pub fn cache_binder(&self, endpoint: &Inference, sources: &Sources<'_>) -> Option<Binder> {
         let bind = self.cache_key == PromptCacheKey::Bind && endpoint.cache_key;
-        bind.then(|| self.policy.cache_binder(sources))
+        bind.then(|| self.tenant(sources.tenant).policy.cache_binder(sources))
     }
 
     /// The URL of `path` (behind the base path) with this query. Both come from tables or have been checked to hold
@@ -139,21 +165,4 @@ fn bearer(key: &Secret) -> Result<HeaderValue, Unusable> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| Unusable)?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn key(entry: &config::KeyEntry) -> Key {
-    Key {
-        name: entry.name.clone(),
-        digest: entry.digest,
-        grant: match &entry.grant {
-            config::Grant::User(user) => Grant::User(user.clone()),
-            config::Grant::Preset(preset) => Grant::Preset(preset.clone()),
-        },
-        metadata: entry.metadata.clone(),
-        expires: entry.expires,
-        disabled: entry.disabled,
-        bring_chat: entry.bring_chat.clone(),
-        bring_message: entry.bring_message.clone(),
-        from: entry.from.clone(),
-    }
 }

@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
@@ -27,12 +26,10 @@ pub(super) async fn run<H: Handler>(listener: TcpListener, handler: H, options: 
     let room = Arc::new(Room::new(handler, options.patience));
     let mut connections = JoinSet::new();
     accept_until_closing(&listener, &room, &options, &drain, &mut connections).await;
-    // What the kernel has completed already would be reset with the listener.
-    while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
+    for (stream, address) in queued(listener) {
         let Ok(permit) = options.connections.clone().try_acquire_owned() else { break };
         spawn(&mut connections, &room, &options, stream, address, permit);
     }
-    drop(listener);
     room.close();
     tokio::select! {
         () = async { while let Some(end) = connections.join_next().await { reap(end); } } => {}
@@ -93,6 +90,17 @@ fn spawn<H: Handler>(
             drop(permit);
         }),
     };
+}
+
+/// The connections that the kernel has completed already and would reset with the listener, which closes at their end.
+fn queued(listener: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
+    // tokio's accept asks the socket only after an event; the plain one asks at once and does not block either.
+    let listener = listener.into_std().ok();
+    std::iter::from_fn(move || {
+        let (stream, address) = listener.as_ref()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, address))
+    })
 }
 
 /// A connection must not take the server with it, but its panic is a bug to hear of.
@@ -182,6 +190,19 @@ mod tests {
         assert_eq!(warnings, 2, "in 12 s");
         trouble.over();
         assert_eq!(trouble.pause(), FIRST_PAUSE);
+    }
+
+    #[tokio::test]
+    async fn connections_in_the_queue_are_not_lost_with_the_listener() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let clients: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let mut addresses: Vec<_> = queued(listener).map(|(_, address)| address).collect();
+        addresses.sort();
+        let mut expected: Vec<_> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
+        expected.sort();
+        assert_eq!(addresses, expected);
+        assert!(std::net::TcpStream::connect(address).is_err());
     }
 
     #[test]

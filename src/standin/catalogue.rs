@@ -19,8 +19,8 @@ pub(super) fn get(path: &str) -> Option<Plan> {
         ["models"] => models(),
         ["models", "count"] => json!({"data": {"count": PLAIN.len() + TABLE.len()}}),
         ["providers"] => providers(),
-        ["embeddings", "models"] => json!({"data": [model("openai/text-embedding-3-small", "Gives a vector")]}),
-        ["images", "models"] => json!({"data": [model("google/gemini-2.5-flash-image", "Draws a pixel")]}),
+        ["embeddings", "models"] => list(&[model("openai/text-embedding-3-small", "Gives a vector")]),
+        ["images", "models"] => list(&[model("google/gemini-2.5-flash-image", "Draws a pixel")]),
         ["models", author, slug, "endpoints"] | ["images", "models", author, slug, "endpoints"] => {
             endpoints(&format!("{author}/{slug}"))
         }
@@ -34,7 +34,13 @@ pub(super) fn get(path: &str) -> Option<Plan> {
 fn models() -> Value {
     let plain = PLAIN.iter().map(|id| model(id, "Answers plainly"));
     let steering = TABLE.iter().map(|row| model(&format!("{PREFIX}{}", row.name), row.does));
-    json!({"data": plain.chain(steering).collect::<Vec<_>>()})
+    list(&plain.chain(steering).collect::<Vec<_>>())
+}
+
+/// A list on one page.
+fn list(models: &[Value]) -> Value {
+    let count = models.len();
+    json!({"data": models, "total_count": count, "links": {"next": null}})
 }
 
 fn model(id: &str, does: &str) -> Value {
@@ -48,7 +54,8 @@ fn model(id: &str, does: &str) -> Value {
         "pricing": {"prompt": "0.00001", "completion": "0.00004428", "request": "0", "image": "0"},
         "top_provider": {"context_length": 128_000, "max_completion_tokens": 16_384, "is_moderated": false},
         "per_request_limits": null, "supported_parameters": ["max_tokens", "temperature", "tools"],
-        "default_parameters": {}, "expiration_date": null,
+        "supported_voices": null,
+        "links": {"details": format!("/api/v1/models/{id}/endpoints")}, "default_parameters": {}, "expiration_date": null,
     })
 }
 
@@ -58,7 +65,10 @@ fn endpoints(id: &str) -> Value {
         "name": format!("Stand-in | {id}"), "model_id": id, "model_name": id, "context_length": 128_000,
         "pricing": body["pricing"], "provider_name": super::reply::PROVIDER, "tag": "standin", "quantization": null,
         "max_completion_tokens": 16_384, "max_prompt_tokens": null, "supported_parameters": ["max_tokens"],
-        "status": 0, "uptime_last_30m": 100, "supports_implicit_caching": false,
+        "status": 0, "uptime_last_5m": 100, "uptime_last_30m": 100, "uptime_last_1d": 100, "latency_last_30m": null,
+        "throughput_last_30m": null, "supports_implicit_caching": false, "supports_diarization": false,
+        "supports_tool_choice": {"none": true, "auto": true, "required": true, "function": true},
+        "native_tools": {}, "service_tier": null,
     }]);
     json!({"data": body})
 }

@@ -12,7 +12,7 @@ use super::reply::{Reply, Usage};
 const KEPT: usize = 1024;
 
 /// Members that a record has and the stand-in has nothing for.
-const UNSET: [&str; 14] = [
+const UNSET: [&str; 17] = [
     "upstream_id",
     "request_id",
     "cache_discount",
@@ -27,6 +27,9 @@ const UNSET: [&str; 14] = [
     "preset_id",
     "response_cache_source_id",
     "workspace_id",
+    "num_fetches",
+    "service_tier",
+    "web_search_engine",
 ];
 
 /// One record. It has `external_user` and `session_id`, and, as at OpenRouter, no metadata.
@@ -75,7 +78,7 @@ impl Generation {
             "native_tokens_completion": usage.completion, "native_tokens_reasoning": 0,
             "native_tokens_cached": usage.cached, "origin": "", "is_byok": false, "external_user": self.external_user,
             "session_id": self.session_id, "user_agent": self.user_agent, "http_referer": self.http_referer,
-            "api_type": "completions", "provider_responses": [],
+            "api_type": "completions", "provider_responses": [], "data_region": "global",
         });
         for name in UNSET {
             data[name] = Value::Null;

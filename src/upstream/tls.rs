@@ -16,10 +16,17 @@ pub enum RootsError {
     Provider(#[from] rustls::Error),
 }
 
+/// Whether the operator names certificates. `rustls_native_certs` reads these variables by itself, and where neither is
+/// set it would search the system for roots that nobody asked for.
+#[expect(clippy::disallowed_methods, reason = "OpenSSL's variables, no settings of callsign's; read with the files")]
+fn names_own_roots() -> bool {
+    ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some_and(|set| !set.is_empty()))
+}
+
 /// The client's TLS configuration, without ALPN (the connector sets it).
-pub(super) fn config() -> Result<ClientConfig, RootsError> {
+pub(crate) fn config() -> Result<ClientConfig, RootsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some_and(|set| !set.is_empty())) {
+    if names_own_roots() {
         let own = rustls_native_certs::load_native_certs();
         let (added, _) = roots.add_parsable_certificates(own.certs);
         if added == 0 {

@@ -29,7 +29,8 @@ fn every_way_in_passes() {
     let own = [("CALLSIGN_PASSTHROUGH", "true"), ("CALLSIGN_PRESET", "openwebui")];
     let strict = [APP, VALVES, &[("CALLSIGN_MISSING_USER", "reject"), ("CALLSIGN_HOLD_BODY_BYTES", "0")]].concat();
     let agents = [&personal, VALVES, &[("CALLSIGN_CLIENT_SESSION", "bind")]].concat();
-    let cache = [APP, VALVES, &[("SEND_CACHE_SESSION_ID", "1"), ("CALLSIGN_ID_SECRET", "very-secret-and-long-enough")]].concat();
+    let cache = [APP, VALVES, &[("SEND_CACHE_SESSION_ID", "1"), ("CALLSIGN_ID_SECRET", "very-secret-and-long-enough")]]
+        .concat();
     let keep = [APP, &[("CALLSIGN_PROMPT_CACHE_KEY", "keep")]].concat();
     let drop = [APP, &[("CALLSIGN_PROMPT_CACHE_KEY", "drop"), ("CALLSIGN_ADMIN_LISTEN", "off")]].concat();
     for variables in [APP, &personal, &own, &strict, &agents, &cache, &keep, &drop] {

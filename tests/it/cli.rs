@@ -75,7 +75,29 @@ fn explain_shows_before_and_after() {
     }"#;
     let said = callsign_reading("explain --as alice --session tab-1", VALVES, request);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    POST /v1/chat/completions
+    from user alice, session tab-1
+
+      model             "openai/gpt-4o"
+    - user              "mallory"                       client-supplied identifier
+    - \u0053ession_id   "stolen"                        client-supplied identifier (another spelling of session_id)
+      messages          [{"role": "user", "content": "Who am I? Plea…
+      temperature       1.10
+    - metadata          {"user_id": "root"}             client-supplied, may hold identifiers
+    - callback_url      "https://elsewhere.example"     would send answers to an address of the client's
+    - prompt_cache_key  "k"                             bound to the caller
+      stream            true
+    + user              "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    + session_id        "tab-1"                         SEND_SESSION_ID
+    + metadata
+    +   user_id         "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    +   session_id      "tab-1"                         SEND_SESSION_ID
+    + prompt_cache_key  "887ababf019a0818…              bound to the caller
+    ! chat_id           not sent                        the caller brings nothing for it
+
+    body: 324 → 544 bytes; what is removed becomes spaces, all else stays as it was
+    "#);
 }
 
 #[test]
@@ -84,11 +106,38 @@ fn explain_shows_headers_static_pairs_and_what_is_left_out() {
     let line = format!("explain --config {} --as alice --session tab-1", file.path().display());
     let said = callsign_reading(&format!("{line} --endpoint embeddings"), VALVES, r#"{"input":"x","tracking":7}"#);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    POST /v1/embeddings
+    from user alice, session tab-1
+
+      input                "x"
+    - tracking             7                               [body] remove
+    + user                 "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    + header x-session-id  tab-1                           SEND_SESSION_ID
+    ! chat_id              not sent                        the caller brings nothing for it
+
+    body: 26 → 64 bytes; what is removed becomes spaces, all else stays as it was
+    "#);
 
     let trace = [VALVES, &[("SEND_TRACE", "true")]].concat();
     let said = callsign_reading(&format!("{line} --endpoint /v1/messages"), &trace, r#"{"prompt_cache_key":1}"#);
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    POST /v1/messages
+    from user alice, session tab-1
+
+    - prompt_cache_key  1                               no text that could be bound to the caller
+    + user              "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    + session_id        "tab-1"                         SEND_SESSION_ID
+    + metadata
+    +   user_id         "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    + trace                                             SEND_TRACE
+    +   user_id         "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    +   session_id      "tab-1"                         SEND_SESSION_ID
+    +   deployment      "eu-1"                          [metadata]
+    ! chat_id           not sent                        the caller brings nothing for it
+
+    body: 22 → 313 bytes; what is removed becomes spaces, all else stays as it was
+    "#);
 }
 
 #[test]
@@ -168,7 +217,19 @@ fn the_list_of_keys_tells_their_state() {
     let variables = [("CALLSIGN_USER_KEYS", "alice=sk-cs-very-secret-key"), ("CALLSIGN_PASSTHROUGH", "true")];
     let said = callsign(&format!("key list --config {}", file.path().display()), &variables);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out.replace(file.path().to_str().unwrap(), "FILE"), @"");
+    // Where in the file does not matter here.
+    let path = format!("{}:", file.path().display());
+    let lines = said.out.lines().map(|line| match line.split_once(&path) {
+        Some((before, _)) => format!("{before}FILE\n"),
+        None => format!("{line}\n"),
+    });
+    insta::assert_snapshot!(lines.collect::<String>(), @"
+    NAME   LETS IN                                   STATE     EXPIRES               FROM        SHA-256       CONFIGURED
+    alice  user alice                                valid     never                 anywhere    ebc4878740fa  env CALLSIGN_USER_KEYS
+    old    user bob                                  expired   2020-01-01T00:00:00Z  anywhere    abababababab  FILE
+    off    users in x-librechat-user-id (librechat)  disabled  never                 10.0.0.0/8  cdcdcdcdcdcd  FILE
+    Pass-through is on: OpenRouter keys (sk-or-…) are let in as well, and pay for themselves.
+    ");
 
     let said = callsign("key list", &[]);
     assert!(said.out.contains("No key is configured"), "{}", said.out);

@@ -5,6 +5,12 @@
 mod chaos;
 mod check;
 mod cli;
+mod disconnects;
+mod fidelity;
+mod identity;
+mod memory;
+mod refusals;
+mod reload;
 mod serve;
 mod standin;
 mod support;

@@ -5,12 +5,13 @@ use std::io;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::caller::key::{Grant, Key};
 use crate::caller::preset::Preset;
 use crate::caller::{client_session, pass_through_name};
 use crate::cli::{key_material, summary};
-use crate::config::{ClientSession, Config, Grant, KeyEntry};
+use crate::config::{ClientSession, Config};
 use crate::identifiers::sources::Sources;
-use crate::secret::Secret;
+use crate::secret::{KeyDigest, Secret};
 
 /// What a key that is not callsign's begins with, so that it is passed through.
 const OPENROUTER_KEY: &str = "sk-or-v1-";
@@ -40,19 +41,19 @@ impl Guest {
     ///
     /// # Errors
     /// When the system gives no random numbers.
-    pub(super) fn invite(config: &Config) -> io::Result<(Self, Option<KeyEntry>)> {
+    pub(super) fn invite(config: &Config) -> io::Result<(Self, Option<Key>)> {
         let enabled = || config.callers.keys.iter().filter(|key| !key.disabled);
         let app = enabled().find(|key| matches!(key.grant, Grant::Preset(_)));
+        let with_key = |model: &Key| Self::of_key(config, model).map(|(guest, key)| (guest, Some(key)));
         match (app.or(enabled().next()), &config.callers.passthrough) {
-            (Some(model), _) => Self::of_key(config, model).map(|(guest, key)| (guest, Some(key))),
-            (None, preset) => {
-                let preset = preset.clone().or(Preset::built_in("generic")).unwrap_or_default();
-                Ok((Self::passed_through(&preset)?, None))
-            }
+            (Some(model), _) => with_key(model),
+            (None, Some(preset)) => Ok((Self::passed_through(preset)?, None)),
+            // Only issuers let anybody in.
+            (None, None) => with_key(&Key::new(KEY_NAME, KeyDigest::of(&[]), Grant::Preset(generic()))),
         }
     }
 
-    fn of_key(config: &Config, model: &KeyEntry) -> io::Result<(Self, KeyEntry)> {
+    fn of_key(config: &Config, model: &Key) -> io::Result<(Self, Key)> {
         let credential = Secret::new(key_material::generate()?);
         let user = summary::SAMPLE.user.unwrap_or_default();
         let (grant, preset) = match &model.grant {
@@ -65,15 +66,19 @@ impl Guest {
                 (Grant::User(user.to_owned()), brought)
             }
             Grant::Preset(preset) => (Grant::Preset(preset.clone()), preset.clone()),
+            // Nobody but the issuer can sign a token, so that the guest names its user in plain headers. Everything
+            // behind the token is the same.
+            Grant::Signed(_) => (Grant::Preset(generic()), generic()),
         };
         let personal = matches!(grant, Grant::User(_));
-        let key = KeyEntry {
+        let key = Key {
             name: KEY_NAME.to_owned(),
             digest: credential.digest(),
             grant,
             expires: None,
             disabled: false,
             from: Vec::new(),
+            tenant: None,
             ..model.clone()
         };
         let operator = config.upstream.api_key.as_ref().map(Secret::expose).unwrap_or_default();
@@ -130,4 +135,8 @@ pub(super) fn bearer(key: &str) -> io::Result<HeaderValue> {
     let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(io::Error::other)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+fn generic() -> Preset {
+    Preset::built_in("generic").unwrap_or_default()
 }

@@ -11,9 +11,22 @@ use crate::caller::client_session;
 use crate::caller::preset::Preset;
 use crate::cli::members;
 use crate::config::{Config, PromptCacheKey};
-use crate::endpoint::{Inference, REMOVED};
+use crate::endpoint::Inference;
 use crate::identifiers::missing::UserRequired;
 
+/// Members by which somebody could be named (contract, section 3, "Endpoints"). The check has a list of its own: with
+/// that of the code that it checks, it would miss what is missing there.
+pub(super) const CLAIMS: [&str; 9] = [
+    "user",
+    "session_id",
+    "metadata",
+    "safety_identifier",
+    "trace",
+    "client_metadata",
+    "callback_url",
+    "__proto__",
+    "prompt_cache_key",
+];
 /// Headers by which somebody could be named, besides those of presets and clients.
 const NAMING: [&str; 14] = [
     "x-external-user",
@@ -123,7 +136,8 @@ fn genuine(config: &Config, endpoint: &Inference) -> Vec<(String, String)> {
 fn spoofed(config: &Config, marker: &str) -> Vec<String> {
     let values = [format!("\"{marker}\""), format!("{{\"user_id\":\"{marker}\"}}"), format!("[\"{marker}\",null]")];
     let mut members = Vec::new();
-    for name in REMOVED.into_iter().chain(config.bodies.remove.iter().map(String::as_str)) {
+    let claims = CLAIMS.into_iter().filter(|name| *name != "prompt_cache_key");
+    for name in claims.chain(config.bodies.remove.iter().map(String::as_str)) {
         let escaped = |name: &str| name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
         let spellings = [
             escaped(name),

@@ -1,69 +1,19 @@
 //! The keys of callers: the one shape that they all end in, `CALLSIGN_USER_KEYS`, and `[[keys]]`.
 
-use http::HeaderName;
+use std::fmt::Display;
+
 use ipnet::IpNet;
-use jiff::Timestamp;
 
 use super::super::headers::check_brought;
 use super::super::identifiers::read_metadata;
-use super::super::reader::Reader;
+use super::super::reader::{Reader, Recorded};
 use super::super::values;
+use crate::caller::key::{Grant, Key};
 use crate::caller::preset::Preset;
 use crate::secret::KeyDigest;
 
-/// One key that lets somebody in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyEntry {
-    /// What logs call it, and what values of callers without a user are bound to.
-    pub name: String,
-    /// SHA-256 of the key.
-    pub digest: KeyDigest,
-    /// Who its holder is.
-    pub grant: Grant,
-    /// Pairs for `metadata`, in order of name.
-    pub metadata: Vec<(String, String)>,
-    /// From then on the key is refused.
-    pub expires: Option<Timestamp>,
-    /// The key is refused, and not passed through either.
-    pub disabled: bool,
-    /// A header in which its requests may name their chat.
-    pub bring_chat: Option<HeaderName>,
-    /// A header in which they may name their message.
-    pub bring_message: Option<HeaderName>,
-    /// Networks from which it is accepted; empty means everywhere.
-    pub from: Vec<IpNet>,
-    /// Where it was configured, for messages to the operator: `env CALLSIGN_APP_KEY`, `callsign.toml:12: keys`.
-    pub source: String,
-}
-
-/// Who the holder of a key is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// This user.
-    User(String),
-    /// An app, which names its users in these headers.
-    Preset(Preset),
-}
-
-impl KeyEntry {
-    pub(super) fn new(name: impl Into<String>, digest: KeyDigest, grant: Grant) -> Self {
-        Self {
-            name: name.into(),
-            digest,
-            grant,
-            metadata: Vec::new(),
-            expires: None,
-            disabled: false,
-            bring_chat: None,
-            bring_message: None,
-            from: Vec::new(),
-            source: String::new(),
-        }
-    }
-}
-
 /// `alice=KEY,bob=KEY`: entries are told apart by number, since what looks like a user may be half of a key.
-pub(super) fn user_keys(text: &str) -> Result<Vec<KeyEntry>, String> {
+pub(super) fn user_keys(text: &str) -> Result<Vec<Key>, String> {
     let entries = text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()).enumerate();
     let (keys, errors): (Vec<_>, Vec<_>) = entries
         .map(|(index, entry)| {
@@ -73,7 +23,7 @@ pub(super) fn user_keys(text: &str) -> Result<Vec<KeyEntry>, String> {
                 values::name(user.trim_end()).map_err(|_| format!("entry {} has no user before its `=`", index + 1))?;
             let key =
                 values::key(key.trim_start()).map_err(|error| format!("the key of entry {} {error}", index + 1))?;
-            Ok(KeyEntry::new(user.clone(), key.digest(), Grant::User(user)))
+            Ok(Key::new(user.clone(), key.digest(), Grant::User(user)))
         })
         .partition(Result::is_ok);
     let errors: Vec<String> = errors.into_iter().filter_map(Result::err).collect();
@@ -81,84 +31,100 @@ pub(super) fn user_keys(text: &str) -> Result<Vec<KeyEntry>, String> {
 }
 
 /// Every `[[keys]]` entry. `named` finds a preset.
-pub(super) fn read(reader: &mut Reader<'_>, named: &impl Fn(&str) -> Result<Preset, String>) -> Option<Vec<KeyEntry>> {
-    let entries = reader.layers.tables("keys");
-    let read: Vec<_> = entries.iter().map(|entry| read_entry(reader, &format!("keys.{entry}"), named)).collect();
-    let keys = read.into_iter().collect::<Option<Vec<_>>>()?;
-    let mut good = true;
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    named: &impl Fn(&str) -> Result<Preset, String>,
+) -> Result<Vec<Key>, Recorded> {
+    let entries = reader.layers.tables("keys").into_iter();
+    let read: Vec<_> = entries.map(|entry| Stanza::new(reader, format!("keys.{entry}")).read(named)).collect();
+    let keys = read.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut unique = Ok(());
     for (index, key) in keys.iter().enumerate() {
         if keys.iter().take(index).any(|earlier| earlier.name == key.name) {
-            reader.problems.push(&key.source, "has the name of an earlier entry; give each its own");
-            good = false;
+            unique = reader.refuse(&key.source, "has the name of an earlier entry; give each its own");
         }
     }
-    good.then_some(keys)
+    unique.map(|()| keys)
 }
 
-fn read_entry(
-    reader: &mut Reader<'_>,
-    path: &str,
-    named: &impl Fn(&str) -> Result<Preset, String>,
-) -> Option<KeyEntry> {
-    let source = format!("{}: keys", reader.layers.place_of(path).unwrap_or_default());
-    let at = |field: &str| (format!("{path}.{field}"), format!("keys[].{field}"));
+/// One `[[keys]]` entry being read.
+struct Stanza<'r, 'l> {
+    reader: &'r mut Reader<'l>,
+    /// What it is filed under.
+    path: String,
+    /// Where it stands, for problems with it as a whole.
+    source: String,
+}
 
-    let (path_of, label) = at("name");
-    let name = reader.optional_at(&path_of, &label, values::name);
-    let (path_of, label) = at("sha256");
-    let digest = reader.optional_at(&path_of, &label, |text| {
-        KeyDigest::from_hex(text).ok_or("takes the 64 hexadecimal digits of a SHA-256 (printf %s \"$KEY\" | sha256sum)")
-    });
-    let (path_of, label) = at("user");
-    let user = reader.optional_at(&path_of, &label, values::name);
-    let (path_of, label) = at("preset");
-    let preset = reader.optional_at(&path_of, &label, named);
-    let (path_of, label) = at("expires");
-    let expires = reader.optional_at(&path_of, &label, |text| {
-        text.parse().map_err(|_| "takes a moment with its offset, as 2027-01-01T00:00:00Z")
-    });
-    let (path_of, label) = at("disabled");
-    let disabled = reader.optional_at(&path_of, &label, values::switch);
-    let (path_of, label) = at("bring.chat");
-    let bring_chat = reader.optional_at(&path_of, &label, check_brought);
-    let (path_of, label) = at("bring.message");
-    let bring_message = reader.optional_at(&path_of, &label, check_brought);
-    let (path_of, label) = at("from");
-    let from = reader.list(&path_of, &label, network);
-    let (path_of, label) = at("metadata");
-    let metadata = read_metadata(reader, &path_of, &label);
+impl<'r, 'l> Stanza<'r, 'l> {
+    fn new(reader: &'r mut Reader<'l>, path: String) -> Self {
+        let source = format!("{}: keys", reader.layers.place_of(&path).unwrap_or_default());
+        Self { reader, path, source }
+    }
 
-    let grant = match (user?, preset?) {
-        (Some(user), None) => Some(Grant::User(user)),
-        (None, Some(preset)) => Some(Grant::Preset(preset)),
-        (Some(_), Some(_)) => {
-            reader.problems.push(&source, "has both a user and a preset; a key has one of them");
-            None
-        }
-        (None, None) => {
-            reader
-                .problems
-                .push(&source, "has neither a user nor a preset; a personal key names its user, an app's key a preset");
-            None
-        }
-    };
-    let (name, digest) = (name?, digest?);
-    if name.is_none() {
-        reader.problems.push(&source, "has no name; give it one");
+    fn field<T, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, Recorded> {
+        self.reader.optional_at(&format!("{}.{name}", self.path), &format!("keys[].{name}"), parse)
     }
-    if digest.is_none() {
-        reader.problems.push(&source, "has no sha256; callsign key new prints it");
+
+    /// A field that every entry has; `hint` says where to get it.
+    fn needed<T, E: Display>(
+        &mut self,
+        name: &str,
+        hint: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Recorded> {
+        match self.field(name, parse)? {
+            Some(value) => Ok(value),
+            None => self.reader.refuse(&self.source, format!("has no {name}; {hint}")),
+        }
     }
-    Some(KeyEntry {
-        metadata: metadata?,
-        expires: expires?,
-        disabled: disabled?.unwrap_or_default(),
-        bring_chat: bring_chat?,
-        bring_message: bring_message?,
-        from: from?,
-        source,
-        ..KeyEntry::new(name?, digest?, grant?)
-    })
+
+    fn read(mut self, named: &impl Fn(&str) -> Result<Preset, String>) -> Result<Key, Recorded> {
+        let name = self.needed("name", "give it one", values::name);
+        let digest = self.needed("sha256", "callsign key new prints it", |text| {
+            KeyDigest::from_hex(text)
+                .ok_or("takes the 64 hexadecimal digits of a SHA-256 (printf %s \"$KEY\" | sha256sum)")
+        });
+        let grant = self.grant(named);
+        let expires = self.field("expires", |text| {
+            text.parse().map_err(|_| "takes a moment with its offset, as 2027-01-01T00:00:00Z")
+        });
+        let disabled = self.field("disabled", values::switch);
+        let bring_chat = self.field("bring.chat", check_brought);
+        let bring_message = self.field("bring.message", check_brought);
+        let from = self.reader.list(&format!("{}.from", self.path), "keys[].from", network);
+        let metadata = read_metadata(self.reader, &format!("{}.metadata", self.path), "keys[].metadata");
+        Ok(Key {
+            metadata: metadata?,
+            expires: expires?,
+            disabled: disabled?.unwrap_or_default(),
+            bring_chat: bring_chat?,
+            bring_message: bring_message?,
+            from: from?,
+            source: self.source,
+            ..Key::new(name?, digest?, grant?)
+        })
+    }
+
+    fn grant(&mut self, named: &impl Fn(&str) -> Result<Preset, String>) -> Result<Grant, Recorded> {
+        let user = self.field("user", values::name);
+        let preset = self.field("preset", named);
+        match (user?, preset?) {
+            (Some(user), None) => Ok(Grant::User(user)),
+            (None, Some(preset)) => Ok(Grant::Preset(preset)),
+            (Some(_), Some(_)) => {
+                self.reader.refuse(&self.source, "has both a user and a preset; a key has one of them")
+            }
+            (None, None) => self.reader.refuse(
+                &self.source,
+                "has neither a user nor a preset; a personal key names its user, an app's key a preset",
+            ),
+        }
+    }
 }
 
 /// A network, or one address.

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::super::headers::check_brought;
-use super::super::reader::Reader;
+use super::super::reader::{Reader, Recorded};
 use crate::caller::preset::Preset;
 
 /// The operator's own presets by name.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<BTreeMap<String, Preset>> {
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<BTreeMap<String, Preset>, Recorded> {
     let names = reader.layers.tables("presets");
     let read: Vec<_> = names.into_iter().map(|name| read_one(reader, name)).collect();
     read.into_iter().collect()
 }
 
-fn read_one(reader: &mut Reader<'_>, name: String) -> Option<(String, Preset)> {
+fn read_one(reader: &mut Reader<'_>, name: String) -> Result<(String, Preset), Recorded> {
     let label = format!("presets.{name}");
     let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     let refused = match Preset::built_in(&name) {
@@ -22,8 +22,7 @@ fn read_one(reader: &mut Reader<'_>, name: String) -> Option<(String, Preset)> {
         None => None,
     };
     if let Some(message) = refused {
-        reader.problems.push(label, message);
-        return None;
+        return reader.refuse(label, message);
     }
     let mut header = |field: &str| {
         let path = format!("{label}.{field}");
@@ -33,8 +32,7 @@ fn read_one(reader: &mut Reader<'_>, name: String) -> Option<(String, Preset)> {
     let preset = Preset { user: user?, session: session?, chat: chat?, message: message? };
     if preset.user.is_none() {
         let place = reader.layers.place_of(&label).unwrap_or_default();
-        reader.problems.push(format!("{place}: {label}"), "names no user header; add user = \"X-…\"");
-        return None;
+        return reader.refuse(format!("{place}: {label}"), "names no user header; add user = \"X-…\"");
     }
-    Some((name, preset))
+    Ok((name, preset))
 }

@@ -38,6 +38,9 @@ pub(super) fn read(path: &Path, layer: Layer, problems: &mut Problems) -> Option
     Some(walk.entries)
 }
 
+/// Of a table that is nothing without its settings.
+const EMPTY: &str = "is empty; write its settings below it, or remove it";
+
 /// Where in the file the walk is.
 #[derive(Clone, Default)]
 struct Place {
@@ -101,13 +104,20 @@ impl Walk<'_> {
     fn value(&mut self, offset: usize, value: &Spanned<DeValue<'_>>, place: &Place) {
         let known = settings::by_path(&place.pattern());
         match (value.get_ref(), known) {
-            (DeValue::Table(table), None) if settings::is_section(&place.pattern()) => self.table(table, place),
+            (DeValue::Table(table), None) if settings::is_section(&place.pattern()) => {
+                // An empty [valves] says nothing; an empty [presets.house] was meant to be something.
+                if table.is_empty() && place.pattern.len() > 1 {
+                    self.problem(offset, place, EMPTY);
+                }
+                self.table(table, place);
+            }
             (DeValue::Array(array), None) if settings::is_section(&place.entry("[]", String::new()).pattern()) => {
                 for (index, element) in array.iter().enumerate() {
                     // The layers' entries add up, so they must not be filed under one name.
                     let entry = place.entry("[]", format!("{:?}-{index:05}", self.layer));
                     let offset = element.span().start;
                     match element.get_ref() {
+                        DeValue::Table(table) if table.is_empty() => self.problem(offset, &entry, EMPTY),
                         DeValue::Table(table) => self.table(table, &entry),
                         _ => self.problem(offset, &entry, "takes tables, as in [[keys]]"),
                     }

@@ -22,11 +22,17 @@ pub(super) fn variable(name: &str) -> &'static str {
 /// The valid TOML path nearest to this one; list entries stand as `[]` in both.
 pub(super) fn path(path: &[&str]) -> &'static str {
     let whole = path.join(".").replace(".[]", "[]");
-    let last = path.last().copied().unwrap_or_default();
+    let (section, last) = whole.rsplit_once('.').unwrap_or(("", &whole));
     let distance = |candidate: &str| {
-        let name = candidate.rsplit('.').next().unwrap_or(candidate);
-        // The right name in the wrong table is a likelier slip than another name in this one.
-        (damerau_levenshtein(&whole, candidate)).min(damerau_levenshtein(last, name) + 1)
+        let (home, name) = candidate.rsplit_once('.').unwrap_or(("", candidate));
+        // The right name in the wrong table is the likeliest slip, half a name the next.
+        let slip = match damerau_levenshtein(last, name) {
+            0 => 0,
+            _ if name.starts_with(last) => 1,
+            letters => letters,
+        };
+        let elsewhere = slip > 0 && home != section;
+        (slip + usize::from(elsewhere), damerau_levenshtein(&whole, candidate))
     };
     settings::all().filter_map(|setting| setting.path).min_by_key(|candidate| distance(candidate)).unwrap_or_default()
 }

@@ -1,1 +1,56 @@
+use std::collections::HashSet;
 
+use super::*;
+
+#[test]
+fn no_two_rows_share_a_name() {
+    let mut seen = HashSet::new();
+    for name in all().flat_map(|setting| [setting.variable, setting.path]).flatten() {
+        assert!(seen.insert(name), "{name}");
+    }
+}
+
+#[test]
+fn a_variable_is_found_with_the_file_form_of_secrets_only() {
+    let key = by_id("upstream.api_key").unwrap();
+    assert_eq!(by_variable("OPENROUTER_API_KEY"), Some(Known::Value(key)));
+    assert_eq!(by_variable("OPENROUTER_API_KEY_FILE"), Some(Known::File(key)));
+    assert_eq!(by_variable("CALLSIGN_LISTEN_FILE"), None);
+    assert_eq!(by_variable("listen"), None);
+}
+
+#[test]
+fn a_path_is_found_through_names_and_positions() {
+    let found = |path: &[&str]| {
+        by_path(path).map(|known| match known {
+            Known::Value(setting) => setting.id().to_owned(),
+            Known::File(setting) => format!("{} from a file", setting.id()),
+        })
+    };
+    assert_eq!(found(&["listen"]).as_deref(), Some("listen"));
+    assert_eq!(found(&["upstream", "api_key_file"]).as_deref(), Some("upstream.api_key from a file"));
+    assert_eq!(found(&["metadata", "anything"]).as_deref(), Some("metadata.*"));
+    assert_eq!(found(&["keys", "[]", "bring", "chat"]).as_deref(), Some("keys[].bring.chat"));
+    assert_eq!(found(&["presets", "house", "user"]).as_deref(), Some("presets.*.user"));
+    for path in [
+        &["upstream"][..],
+        &["metadata", "a", "b"],
+        &["keys", "name"],
+        &["upstream", "url_file"],
+        &["OPENROUTER_USER_PREFIX"],
+    ] {
+        assert_eq!(found(path), None, "{path:?}");
+    }
+}
+
+#[test]
+fn a_section_has_settings_below_it() {
+    for path in
+        [&["upstream"][..], &["keys"], &["keys", "[]"], &["keys", "[]", "bring"], &["presets", "x"], &["metadata"]]
+    {
+        assert!(is_section(path), "{path:?}");
+    }
+    for path in [&["listen"][..], &["metadata", "x"], &["nonsense"], &["presets", "x", "user"]] {
+        assert!(!is_section(path), "{path:?}");
+    }
+}

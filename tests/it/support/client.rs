@@ -113,6 +113,34 @@ impl Streaming {
     }
 }
 
+/// One connection that is kept for several requests, one after the other.
+#[derive(Debug)]
+pub(crate) struct Persistent {
+    sender: hyper::client::conn::http1::SendRequest<RequestBody>,
+    _connection: Connection,
+}
+
+impl Persistent {
+    /// Connects to the host of a URL.
+    pub(crate) async fn connect(url: &str) -> Self {
+        let uri: Uri = url.parse().unwrap();
+        let (sender, connection) = within("a connection", connect(uri.authority().unwrap().as_str())).await.unwrap();
+        Self { sender, _connection: connection }
+    }
+
+    /// POST; fails the test if the connection has been closed.
+    pub(crate) async fn post(&mut self, url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
+        let request = prepare(Method::POST, url, headers, Full::new(body.into()).boxed_unsync());
+        let exchange = async {
+            self.sender.ready().await?;
+            let (head, body) = self.sender.send_request(request).await?.into_parts();
+            let body = body.collect().await?.to_bytes();
+            Ok::<_, hyper::Error>(Answer { status: head.status, headers: head.headers, body, cut: None })
+        };
+        within("an answer", exchange).await.unwrap_or_else(|error| panic!("{url}: {error}"))
+    }
+}
+
 /// The other end of a body that a test writes piece by piece. Dropping it ends the body cleanly.
 pub(crate) struct Upload(mpsc::Sender<Bytes>);
 
@@ -173,8 +201,30 @@ fn dispatch(
     headers: Headers<'_>,
     body: RequestBody,
 ) -> impl Future<Output = Result<Streaming, hyper::Error>> + use<> {
+    let authority = url.parse::<Uri>().unwrap().authority().unwrap().clone();
+    let request = prepare(method, url, headers, body);
+    async move {
+        let exchange = async {
+            let (mut sender, connection) = connect(authority.as_str()).await?;
+            let (head, body) = sender.send_request(request).await?.into_parts();
+            Ok(Streaming { status: head.status, headers: head.headers, body, connection })
+        };
+        within("the head of an answer", exchange).await
+    }
+}
+
+async fn connect(
+    authority: &str,
+) -> Result<(hyper::client::conn::http1::SendRequest<RequestBody>, Connection), hyper::Error> {
+    let socket = TcpStream::connect(authority).await.unwrap();
+    socket.set_nodelay(true).unwrap();
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+    Ok((sender, Connection(tokio::spawn(connection).abort_handle())))
+}
+
+fn prepare(method: Method, url: &str, headers: Headers<'_>, body: RequestBody) -> Request<RequestBody> {
     let uri: Uri = url.parse().unwrap();
-    let authority = uri.authority().unwrap().clone();
+    let authority = uri.authority().unwrap();
     let target = uri.path_and_query().unwrap().as_str();
     let mut request = Request::builder().method(method).uri(target).body(body).unwrap();
     request.headers_mut().insert("host", HeaderValue::from_str(authority.as_str()).unwrap());
@@ -182,15 +232,5 @@ fn dispatch(
         let name: HeaderName = name.parse().unwrap();
         request.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
-    async move {
-        let exchange = async {
-            let socket = TcpStream::connect(authority.as_str()).await.unwrap();
-            socket.set_nodelay(true).unwrap();
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
-            let connection = Connection(tokio::spawn(connection).abort_handle());
-            let (head, body) = sender.send_request(request).await?.into_parts();
-            Ok(Streaming { status: head.status, headers: head.headers, body, connection })
-        };
-        within("the head of an answer", exchange).await
-    }
+    request
 }

@@ -3,8 +3,10 @@
 
 pub(crate) mod chaos;
 pub(crate) mod client;
+pub(crate) mod json;
 pub(crate) mod peer;
 pub(crate) mod program;
+pub(crate) mod proxy;
 
 use std::future::Future;
 use std::time::Duration;

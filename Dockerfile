@@ -1,0 +1,44 @@
+# callsign in an empty image: one static binary, its defaults, the licences.
+#
+#   docker build -t callsign .
+#
+# The build stage may be any image with Rust >= 1.95, a C compiler and glibc >= 2.34 (a static binary can resolve names
+# by itself only since then), for amd64 or arm64:
+#
+#   docker build --build-arg RUST_IMAGE=my-rust-image -t callsign .
+ARG RUST_IMAGE=rust:1-bookworm
+
+FROM ${RUST_IMAGE} AS build
+WORKDIR /src
+# The dependencies change seldom: a layer of their own.
+COPY Cargo.toml Cargo.lock ./
+RUN cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
+COPY src ./src
+# Naming the target keeps `crt-static` away from build scripts and procedural macros, which cannot be static. ldd must
+# find nothing to load, or the binary could not start in an empty image.
+RUN set -eu; \
+    target="$(rustc -vV | sed -n 's/^host: //p')"; \
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin callsign --target "$target"; \
+    cp "target/$target/release/callsign" /callsign; \
+    ldd /callsign 2>&1 | grep -Eq 'statically linked|not a dynamic executable'; \
+    /callsign --version
+
+FROM scratch
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="callsign" \
+      org.opencontainers.image.description="An OpenAI-compatible reverse proxy that gives every OpenRouter request its caller's sign" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY LICENSE-MIT LICENSE-APACHE /licenses/
+# The lowest layer of the configuration. Not ENV: variables would win over the operator's own file.
+COPY deploy/defaults.toml /etc/callsign/defaults.toml
+COPY --from=build /callsign /callsign
+# A number, so that Kubernetes can see that it is not root.
+USER 65532:65532
+# 8484: apps. 8485: health and metrics; keep it inside.
+EXPOSE 8484 8485
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/callsign", "healthcheck"]
+ENTRYPOINT ["/callsign"]
+CMD ["serve"]

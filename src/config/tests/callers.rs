@@ -1,0 +1,149 @@
+//! Keys, presets, and what serving needs.
+
+use rstest::rstest;
+
+use super::*;
+use crate::caller::key::Grant;
+use crate::caller::preset::Preset;
+
+#[test]
+fn every_kind_of_key_ends_in_one_list() {
+    let text = stanza("laptop", "sk-cs-very-secret-key-3", "user = \"carol\"\nbring = { chat = \"X-Chat-Id\" }")
+        + &stanza(
+            "webui",
+            "sk-cs-very-secret-key-4",
+            "preset = \"openwebui\"\nmetadata = { b = \"2\", a = \"1\" }\nexpires = 2027-01-01T00:00:00+01:00\n\
+             disabled = true\nfrom = [\"10.0.0.0/8\", \"2001:db8::1\"]",
+        );
+    let users = format!("alice = {KEY}==,\n bob={OTHER_KEY}\n");
+    let variables =
+        [("CALLSIGN_USER_KEYS", users.as_str()), ("CALLSIGN_APP_KEY", KEY), ("CALLSIGN_PRESET", "librechat")];
+    let keys = with_file(&text, &variables).unwrap().config.callers.keys;
+    let names: Vec<_> = keys.iter().map(|key| key.name.as_str()).collect();
+    assert_eq!(names, ["alice", "bob", "app", "laptop", "webui"]);
+    assert_eq!(keys[0].grant, Grant::User("alice".to_owned()));
+    assert_eq!(keys[0].digest, KeyDigest::of(format!("{KEY}==").as_bytes()), "split at the first `=`");
+    assert_eq!(keys[2].grant, Grant::Preset(Preset::built_in("librechat").unwrap()));
+    assert_eq!(keys[2].digest, KeyDigest::of(KEY.as_bytes()));
+    assert_eq!(keys[3].bring_chat.as_ref().unwrap(), "x-chat-id");
+    assert!(!keys[3].disabled && keys[3].expires.is_none() && keys[3].from.is_empty());
+    assert_eq!(keys[4].metadata, [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
+    assert_eq!(keys[4].expires.unwrap().to_string(), "2026-12-31T23:00:00Z");
+    assert!(keys[4].disabled);
+    let networks: Vec<_> = keys[4].from.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.0.0.0/8", "2001:db8::1/128"]);
+}
+
+#[test]
+fn entries_of_both_files_add_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        std::fs::write(directory.path().join(name), text).unwrap();
+        directory.path().join(name)
+    };
+    let defaults = write("defaults.toml", stanza("a", KEY, "user = \"a\""));
+    let file = write("callsign.toml", stanza("b", OTHER_KEY, "user = \"b\""));
+    let keys = Config::load(&environment(&[]).defaults(defaults).file(Some(file))).unwrap().config.callers.keys;
+    assert_eq!(keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[rstest]
+#[case("alice", "entry 1 has no `=`; write USER=KEY")]
+#[case("alice=sk-cs-very-secret-key-1,sk-cs-very-secret-key-2", "entry 2 has no `=`; write USER=KEY")]
+#[case("=sk-cs-very-secret-key-1", "entry 1 has no user before its `=`")]
+#[case("alice=short", "the key of entry 1 has 5 bytes; at least 16 are needed (try: callsign key new)")]
+#[case(
+    "sk-cs-very-secret-key-1=alice",
+    "the key of entry 1 has 5 bytes; at least 16 are needed (try: callsign key new)"
+)]
+fn user_keys_are_pairs(#[case] value: &str, #[case] message: &str) {
+    assert_eq!(problems(&[("CALLSIGN_USER_KEYS", value)]), format!("env CALLSIGN_USER_KEYS: {message}"));
+}
+
+#[test]
+fn one_key_lets_in_one_caller() {
+    let users = format!("alice={KEY}");
+    let twice = problems(&[("CALLSIGN_USER_KEYS", &users), ("CALLSIGN_APP_KEY", KEY)]);
+    let message = "holds a key that stands elsewhere too (env CALLSIGN_USER_KEYS); one key lets in one caller";
+    assert_eq!(twice, format!("env CALLSIGN_APP_KEY: {message}"));
+    let users = format!("alice={KEY},bob={KEY}");
+    assert!(problems(&[("CALLSIGN_USER_KEYS", &users)]).contains("one key lets in one caller"));
+    let listed = with_file(&stanza("a", KEY, "user = \"a\""), &[("CALLSIGN_APP_KEY", KEY)]).unwrap_err();
+    assert_eq!(
+        listed,
+        "FILE:2: keys: holds a key that stands elsewhere too (env CALLSIGN_APP_KEY); one key lets in one caller"
+    );
+}
+
+#[rstest]
+#[case("", "has neither a user nor a preset")]
+#[case("user = \"a\"\npreset = \"generic\"", "has both a user and a preset")]
+#[case("preset = \"openwebiu\"", "names no preset; there are generic, openwebui, ")]
+#[case("user = \"\"", "takes text that is not empty")]
+#[case("user = \"a\"\nexpires = 2027-01-01", "takes a moment with its offset")]
+#[case("user = \"a\"\nexpires = \"soon\"", "takes a moment with its offset")]
+#[case("user = \"a\"\nfrom = [\"10.0.0.0/8\", \"office\"]", "entry 2 is no network")]
+#[case("user = \"a\"\nbring = { user = \"X-User-Id\" }", "is no setting; the nearest one is keys[].user")]
+#[case("user = \"a\"\nbring = { chat = \"Authorization\" }", "has another meaning")]
+#[case("user = \"a\"\nbring = { chat = \"X_Chat_Id\" }", "has a `_`")]
+#[case("user = \"a\"\nmetadata = { chat_id = \"x\" }", "is reserved for the caller's own id")]
+#[case("user = \"a\"\ntenant = \"x\"", "is no setting")]
+fn a_bad_entry_is_refused(#[case] lines: &str, #[case] message: &str) {
+    let problems = file_problems(&stanza("a", KEY, lines));
+    assert_eq!(problems.lines().count(), 1, "{problems}");
+    assert!(problems.contains(message), "{problems}");
+}
+
+#[test]
+fn an_entry_has_a_name_of_its_own_and_a_digest() {
+    let twice = file_problems(&(stanza("a", KEY, "user = \"a\"") + &stanza("a", OTHER_KEY, "user = \"b\"")));
+    assert_eq!(twice, "FILE:6: keys: has the name of an earlier entry; give each its own");
+    let problems = file_problems("[[keys]]\nuser = \"a\"\n[[keys]]\nname = \"b\"\nsha256 = \"12\"\nuser = \"b\"");
+    let lines: Vec<_> = problems.lines().collect();
+    assert_eq!(lines[0], "FILE:2: keys: has no name; give it one");
+    assert_eq!(lines[1], "FILE:2: keys: has no sha256; callsign key new prints it");
+    assert!(lines[2].starts_with("FILE:5: keys[].sha256: takes the 64 hexadecimal digits"), "{problems}");
+}
+
+#[test]
+fn an_own_preset_names_its_headers() {
+    let text =
+        "preset = \"house\"\npassthrough = true\n[presets.house]\nuser = \"X-House-User\"\nchat = \"X-House-Chat\"";
+    let callers = with_file(text, &[]).unwrap().config.callers;
+    let house = callers.preset("house").unwrap();
+    assert_eq!(house.headers().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["x-house-user", "x-house-chat"]);
+    assert_eq!(callers.passthrough, Some(house));
+    assert_eq!(callers.preset("nonsense"), None);
+}
+
+#[rstest]
+#[case("[presets.house]\nchat = \"X-Chat\"", "FILE:2: presets.house: names no user header")]
+#[case("[presets.house]\nuser = \"X House\"", "FILE:2: presets.house.user: is no header name")]
+#[case("[presets.house]\nuser = \"X_House\"", "FILE:2: presets.house.user: has a `_`")]
+#[case("[presets.house]\nuser = \"Cookie\"", "FILE:2: presets.house.user: has another meaning")]
+#[case("[presets.generic]\nuser = \"X-Me\"", "presets.generic: has the name of a built-in preset")]
+#[case("[presets.\"a.b\"]\nuser = \"X-Me\"", "presets.a.b: takes a name of letters")]
+fn a_bad_preset_is_refused(#[case] text: &str, #[case] message: &str) {
+    let problems = file_problems(text);
+    assert!(problems.starts_with(message), "{problems}");
+    assert_eq!(problems.lines().count(), 1, "{problems}");
+}
+
+#[test]
+fn serving_needs_somebody_to_let_in_and_a_key_for_the_upstream() {
+    let missing = |variables: &[(&str, &str)]| {
+        let problems = Config::load(&environment(variables).serving()).err().map(|problems| problems.to_string());
+        let names = problems.unwrap_or_default();
+        names.lines().map(|line| line.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(missing(&[]), ["CALLSIGN_APP_KEY", "OPENROUTER_API_KEY"]);
+    assert_eq!(missing(&[("CALLSIGN_APP_KEY", KEY)]), ["OPENROUTER_API_KEY"]);
+    assert_eq!(missing(&[("OPENROUTER_API_KEY", API_KEY)]), ["CALLSIGN_APP_KEY"]);
+    assert_eq!(missing(&[("CALLSIGN_PASSTHROUGH", "on")]), Vec::<String>::new());
+    assert_eq!(missing(&[("CALLSIGN_PASSTHROUGH", "on"), ("CALLSIGN_APP_KEY", KEY)]), ["OPENROUTER_API_KEY"]);
+    assert_eq!(missing(&MINIMAL), Vec::<String>::new());
+    assert_eq!(missing(&[("CALLSIGN_APP_KEY", "short")]), ["env CALLSIGN_APP_KEY", "OPENROUTER_API_KEY"]);
+    assert_eq!(load(&[]).config.check_serving().unwrap_err().iter().count(), 2);
+    let disabled = with_file(&stanza("a", KEY, "user = \"a\"\ndisabled = true"), &[("OPENROUTER_API_KEY", API_KEY)]);
+    assert!(disabled.unwrap().config.check_serving().is_err());
+}

@@ -1,0 +1,151 @@
+//! Fetches keys: over https only (loopback apart), without redirects, within limits of size and time.
+
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+use serde::Deserialize;
+
+use crate::caller::issuer::KeySource;
+use crate::caller::key_set::{KeySet, KeySetError};
+use crate::upstream::{RootsError, tls_config};
+
+/// Key sets have a few KiB.
+const LARGEST: usize = 1024 * 1024;
+const CONNECT: Duration = Duration::from_secs(5);
+const WHOLE: Duration = Duration::from_secs(10);
+
+/// Why no keys came. The text names no address: it is the operator's to look up by the issuer's name.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// The URL is none, or not https.
+    #[error("the URL is not https (plain http is for loopback only)")]
+    Insecure,
+    /// The request failed.
+    #[error("the request failed: {0}")]
+    Request(#[from] reqwest::Error),
+    /// Another status than 200.
+    #[error("the answer has status {0}")]
+    Status(u16),
+    /// Over [`LARGEST`].
+    #[error("the answer is longer than {LARGEST} bytes")]
+    TooLarge,
+    /// What came is no key set.
+    #[error("the answer {0}")]
+    Keys(#[from] KeySetError),
+    /// The OpenID configuration is not that of the configured issuer.
+    #[error("the OpenID configuration cannot be read, or names another issuer")]
+    Discovery,
+    /// A `kid` that must not become part of a URL.
+    #[error("the key id cannot be part of a URL")]
+    KeyId,
+    /// A local file.
+    #[error("the file cannot be read: {0}")]
+    File(#[from] std::io::Error),
+}
+
+/// The keys that are there without asking anybody over the network; an empty set where somebody must be asked.
+///
+/// # Errors
+/// For a file that cannot be read or holds no keys.
+pub fn initial(source: &KeySource) -> Result<KeySet, FetchError> {
+    match source {
+        KeySource::Secret(secret) => Ok(KeySet::from_secret(secret)),
+        KeySource::File(path) => Ok(KeySet::from_jwks(&std::fs::read(path)?)?),
+        KeySource::Jwks(_) | KeySource::Discovery(_) | KeySource::PemByKid(_) => Ok(KeySet::default()),
+    }
+}
+
+impl KeySource {
+    /// Whether keys come over the network.
+    pub(super) fn is_fetched(&self) -> bool {
+        matches!(self, Self::Jwks(_) | Self::Discovery(_) | Self::PemByKid(_))
+    }
+}
+
+/// The client that fetches.
+#[derive(Clone, Debug)]
+pub(super) struct Fetcher(Client);
+
+#[derive(Deserialize)]
+struct OpenIdConfiguration {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl Fetcher {
+    pub(super) fn new() -> Result<Self, FetchError> {
+        let builder = Client::builder()
+            .tls_backend_preconfigured(tls_config()?)
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(WHOLE)
+            .user_agent(concat!("callsign/", env!("CARGO_PKG_VERSION")));
+        Ok(Self(builder.build()?))
+    }
+
+    /// The keys of `source`. `kid` is the key that is wanted; only where keys come one by one does it matter, and then
+    /// it is added to those `known`.
+    pub(super) async fn fetch(
+        &self,
+        source: &KeySource,
+        kid: Option<&str>,
+        known: &KeySet,
+    ) -> Result<KeySet, FetchError> {
+        match source {
+            KeySource::Jwks(url) => Ok(KeySet::from_jwks(&self.get(url).await?)?),
+            KeySource::Discovery(issuer) => {
+                let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+                let found: OpenIdConfiguration =
+                    serde_json::from_slice(&self.get(&url).await?).map_err(|_| FetchError::Discovery)?;
+                if found.issuer != *issuer {
+                    return Err(FetchError::Discovery);
+                }
+                Ok(KeySet::from_jwks(&self.get(&found.jwks_uri).await?)?)
+            }
+            KeySource::PemByKid(base) => {
+                let Some(kid) = kid else { return Ok(known.clone()) };
+                if !is_plain_key_id(kid) {
+                    return Err(FetchError::KeyId);
+                }
+                let pem = self.get(&format!("{}/{kid}", base.trim_end_matches('/'))).await?;
+                Ok(known.with_pem(kid, &pem)?)
+            }
+            KeySource::File(_) | KeySource::Secret(_) => initial(source),
+        }
+    }
+
+    async fn get(&self, url: &str) -> Result<Vec<u8>, FetchError> {
+        let url = Url::parse(url).ok().filter(is_secure).ok_or(FetchError::Insecure)?;
+        let mut response = self.0.get(url).send().await.map_err(reqwest::Error::without_url)?;
+        if response.status() != 200 {
+            return Err(FetchError::Status(response.status().as_u16()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+            if body.len() + chunk.len() > LARGEST {
+                return Err(FetchError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+/// AWS's key ids; anything else could lead the request elsewhere.
+fn is_plain_key_id(kid: &str) -> bool {
+    (1..=128).contains(&kid.len()) && kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn is_secure(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && loopback)
+}

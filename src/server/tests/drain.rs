@@ -1,0 +1,76 @@
+//! What clients see of a drain, on real sockets.
+
+use tokio::net::TcpStream;
+
+use super::sockets::{options, start};
+use super::*;
+use crate::server::Drain;
+
+const LONG: Duration = Duration::from_hours(1);
+
+#[tokio::test]
+async fn running_streams_finish_and_idle_connections_close() {
+    let server = start(options(10), Drain::new(Duration::ZERO, LONG));
+    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    ask(&mut idle, &get("/hello")).await;
+    let mut running = TcpStream::connect(server.address).await.unwrap();
+    running.write_all(get("/stream").as_bytes()).await.unwrap();
+    until(&mut running, "begin\r\n").await;
+
+    server.drain.trigger();
+    assert_eq!(rest(&mut idle).await, "");
+    assert!(TcpStream::connect(server.address).await.is_err(), "the listener is closed");
+    server.rooms.go_on.notify_one();
+    assert!(rest(&mut running).await.ends_with("end\r\n0\r\n\r\n"));
+    server.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn new_connections_are_served_during_the_delay() {
+    let server = start(options(10), Drain::new(LONG, LONG));
+    let mut old = TcpStream::connect(server.address).await.unwrap();
+    ask(&mut old, &get("/hello")).await;
+    server.drain.trigger();
+    assert!(server.drain.is_draining());
+    for _ in 0..3 {
+        let mut new = TcpStream::connect(server.address).await.unwrap();
+        assert!(ask(&mut new, &get("/hello")).await.ends_with("hello"));
+        assert!(ask(&mut old, &get("/hello")).await.ends_with("hello"));
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_cuts_what_still_runs() {
+    let server = start(options(10), Drain::new(Duration::ZERO, Duration::from_millis(50)));
+    let mut running = TcpStream::connect(server.address).await.unwrap();
+    running.write_all(get("/stream").as_bytes()).await.unwrap();
+    until(&mut running, "begin\r\n").await;
+    server.drain.trigger();
+    assert_eq!(rest(&mut running).await, "", "no end, and none invented");
+    server.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_trigger_stops_at_once() {
+    let server = start(options(10), Drain::new(LONG, LONG));
+    let mut running = TcpStream::connect(server.address).await.unwrap();
+    running.write_all(get("/stream").as_bytes()).await.unwrap();
+    until(&mut running, "begin\r\n").await;
+    server.drain.trigger();
+    server.drain.trigger();
+    assert_eq!(rest(&mut running).await, "");
+    server.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_waits_in_the_queue_is_answered() {
+    let server = start(options(10), Drain::new(Duration::ZERO, LONG));
+    // Nothing has been accepted before the trigger: this test runs on one thread and has not yielded to the server.
+    let mut waiting = std::net::TcpStream::connect(server.address).unwrap();
+    std::io::Write::write_all(&mut waiting, get("/hello").as_bytes()).unwrap();
+    server.drain.trigger();
+    waiting.set_nonblocking(true).unwrap();
+    let mut waiting = TcpStream::from_std(waiting).unwrap();
+    assert!(rest(&mut waiting).await.ends_with("hello"));
+    server.served.await.unwrap();
+}

@@ -1,0 +1,525 @@
+//! Who a request is said to come from: nothing that the client claims, and exactly what the operator's valves let out.
+//!
+//! Whatever a client claims here carries the mark `mallory`, so that one search over everything that arrived upstream
+//! tells whether any of it got through.
+
+use std::collections::BTreeSet;
+
+use callsign::caller::preset::Preset;
+use callsign::endpoint::{Endpoint, INFERENCE};
+use callsign::standin::{Received, StandIn};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::client::{self, Headers, Persistent};
+use crate::support::json::{members, values};
+use crate::support::proxy::{ALICE, ALICE_KEY, APP, APP_KEY, Callsign, OPERATOR_KEY, Setup, VALVES, callsign};
+use crate::support::within;
+
+/// The names that never pass (contract, section 3, "Endpoints").
+const NAMES: [&str; 9] = [
+    "user",
+    "session_id",
+    "metadata",
+    "safety_identifier",
+    "trace",
+    "client_metadata",
+    "callback_url",
+    "__proto__",
+    "prompt_cache_key",
+];
+
+/// Values of every JSON type.
+const VALUES: [&str; 11] = [
+    r#""mallory""#,
+    r#""\u006dallory\\\"}""#,
+    r#""\ud800mallory""#,
+    r#""""#,
+    "66600666",
+    "-0.5e-3",
+    "true",
+    "null",
+    "[]",
+    r#"["mallory", {"user": "mallory"}]"#,
+    r#"{"user_id": "mallory", "deep": {"a": [1, "}"]}}"#,
+];
+
+/// Headers that say who, where or what a client is; those of the presets are added.
+const CLAIMS: &str = "x-session-id x_session_id x-external-user session-id session_id thread-id conversation_id \
+    agent-session-id x-session-affinity x-claude-code-session-id x-client-request-id x-codex-window-id \
+    x-codex-turn-metadata x-codex-installation-id x-roo-task-id x-litellm-trace-id x-litellm-session-id \
+    x-litellm-end-user-id x-litellm-customer-id cookie x-openwebui-user-name x-openwebui-user-email \
+    x-openwebui-user-role x-openwebui-user-jwt x-clerk-token cf-access-jwt-assertion x-goog-iap-jwt-assertion \
+    x-amzn-oidc-identity x-amzn-oidc-data x-pomerium-jwt-assertion teleport-jwt-assertion tailscale-user-login \
+    remote-user remote-email x-auth-request-user x-auth-request-email x-forwarded-email x-forwarded-access-token \
+    x-forwarded-preferred-username x-ms-client-principal-id x-authentik-username x-authentik-jwt forwarded \
+    x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip true-client-ip cf-connecting-ip via traceparent \
+    tracestate baggage x-request-id x-b3-traceid sentry-trace x-stainless-lang x-stainless-os x-stainless-runtime \
+    x-stainless-retry-count user-agent origin dnt x-openrouter-user x-user x_user_id user openai-organization \
+    openai-project proxy-authorization from";
+
+/// How a reader somewhere may spell a name and still mean it, without the quotes.
+fn spellings(name: &str) -> BTreeSet<String> {
+    let escaped = |text: &str| text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
+    let upper = name.to_ascii_uppercase();
+    BTreeSet::from([
+        name.to_owned(),
+        escaped(name),
+        format!("{}{}", escaped(&name[..1]), &name[1..]),
+        escaped(&upper).to_ascii_uppercase().replace("\\U", "\\u"),
+        upper,
+        format!("{name}\\u0000"),
+        format!("{name}\\u0000 and more"),
+        name.replace('s', "ſ").replace('k', "\u{212a}"),
+        name.replace('s', "\\u017f").replace('k', "\\u212A"),
+    ])
+}
+
+/// A body with every name in every spelling with every value, and a member to be kept after each; the names of those.
+fn claiming_body() -> (String, Vec<String>) {
+    let mut claims: Vec<String> = Vec::new();
+    for name in NAMES {
+        for spelling in spellings(name) {
+            claims.extend(VALUES.iter().map(|value| format!("\"{spelling}\" : {value}")));
+        }
+    }
+    let kept: Vec<String> = (0..claims.len()).map(|number| format!("kept-{number}")).collect();
+    let both: Vec<String> = claims.iter().zip(&kept).map(|(claim, kept)| format!("{claim}, \"{kept}\":1")).collect();
+    (format!("{{{}}}", both.join(",\n")), kept)
+}
+
+/// [`CLAIMS`] and every header of every preset, all marked.
+fn claiming_headers() -> Vec<(String, String)> {
+    let presets: Vec<Preset> = Preset::BUILT_IN.iter().filter_map(|name| Preset::built_in(name)).collect();
+    let of_presets = presets.iter().flat_map(Preset::headers).map(|name| name.as_str().to_owned());
+    let names: BTreeSet<String> = CLAIMS.split_whitespace().map(str::to_owned).chain(of_presets).collect();
+    names.into_iter().map(|name| (name.clone(), format!("mallory-{name}"))).collect()
+}
+
+fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+/// Everything that arrived, as text to be searched.
+fn everything(received: &Received) -> String {
+    let mut text = format!("{} {} {:?}\n", received.method, received.path, received.query);
+    for (name, value) in &received.headers {
+        text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+    }
+    text.push_str(&String::from_utf8_lossy(&received.body));
+    text.to_ascii_lowercase()
+}
+
+#[track_caller]
+fn assert_nothing_claimed(received: &Received) {
+    let text = everything(received);
+    for mark in ["mallory", "66600666", APP_KEY, ALICE_KEY] {
+        assert!(!text.contains(mark), "{mark} in {text:.2000}");
+    }
+}
+
+fn header_names(received: &Received) -> Vec<&str> {
+    let mut names: Vec<_> = received.headers.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+async fn sent(standin: &StandIn, callsign: &Callsign, path: &str, headers: Headers<'_>, body: &str) -> Received {
+    let answer = client::post(&callsign.url(path), headers, body.to_owned()).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    within("the record", standin.next_received()).await
+}
+
+/// The members of a chat request in which this caller sent nothing but a model.
+async fn written(standin: &StandIn, callsign: &Callsign, headers: Headers<'_>) -> Vec<(String, Value)> {
+    let received = sent(standin, callsign, "chat/completions", headers, r#"{"model":"m"}"#).await;
+    assert_nothing_claimed(&received);
+    values(&received.body).split_off(1)
+}
+
+fn object(members: Vec<(String, Value)>) -> Value {
+    let count = members.len();
+    let object = Value::Object(members.into_iter().collect());
+    assert_eq!(object.as_object().unwrap().len(), count, "a member comes twice: {object}");
+    object
+}
+
+#[tokio::test]
+async fn nothing_that_a_client_claims_leaves() {
+    let (body, kept) = claiming_body();
+    let claims = claiming_headers();
+    for hold in ["0", "262144"] {
+        let (standin, callsign) =
+            callsign(&[("CALLSIGN_PROMPT_CACHE_KEY", "drop"), ("CALLSIGN_HOLD_BODY_BYTES", hold)]).await;
+        let bearer = format!("Bearer {APP_KEY}");
+        let credentials: [&[(&str, &str)]; 4] = [
+            &[("authorization", &bearer)],
+            &[("x-api-key", APP_KEY)],
+            &[("api-key", APP_KEY)],
+            &[("authorization", &bearer), ("x-api-key", APP_KEY), ("api-key", APP_KEY)],
+        ];
+        for (number, endpoint) in INFERENCE.iter().enumerate() {
+            let headers = [&borrowed(&claims), credentials[number % 4]].concat();
+            let path = format!("{}?user=mallory&session_id=mallory", endpoint.path);
+            let received = sent(&standin, &callsign, &path, &headers, &body).await;
+            assert_nothing_claimed(&received);
+            assert_eq!(received.header("authorization"), Some(&*format!("Bearer {OPERATOR_KEY}")));
+            let expected = ["authorization", "content-length", "content-type", "host", "user-agent"];
+            assert_eq!(header_names(&received), expected, "{path}");
+            assert_eq!(received.query, None, "{path}");
+            let left: Vec<String> = members(&received.body).into_iter().map(|(name, _)| name).collect();
+            assert_eq!(left, kept, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reading_the_catalogue_says_nothing_either() {
+    let (standin, callsign) = callsign(&VALVES).await;
+    let claims = claiming_headers();
+    let headers = [&borrowed(&claims), APP].concat();
+    for path in ["models", "models/count", "providers", "models/openai%2Fgpt-4o", "models/openai/gpt-4o/endpoints"] {
+        let answer = client::get(&callsign.url(path), &headers).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let received = within("the record", standin.next_received()).await;
+        assert_nothing_claimed(&received);
+        assert_eq!(header_names(&received), ["authorization", "host", "user-agent"], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_is_blanked_wherever_it_stands() {
+    let (standin, callsign) = callsign(&[]).await;
+    for body in [
+        r#"{"user":"mallory"}"#,
+        r#"{"user":"mallory","model":"m"}"#,
+        r#"{"model":"m","user":"mallory"}"#,
+        r#"{"model":"m","user":"mallory","n":1}"#,
+        r#"{"user":"mallory","user":"mallory","model":"m","user":"mallory"}"#,
+        "{\n  \"user\" : { \"a\" : \"mallory\" } ,\n  \"model\" : \"m\"\n}\n",
+        r#"{"model":"m","prompt_cache_key":["mallory"],"user":"mallory"}"#,
+    ] {
+        let received = sent(&standin, &callsign, "chat/completions", APP, body).await;
+        assert_nothing_claimed(&received);
+        let names: Vec<_> = members(&received.body).into_iter().map(|(name, _)| name).collect();
+        assert!(names.iter().all(|name| name == "model" || name == "n"), "{body} became {names:?}");
+    }
+}
+
+#[tokio::test]
+async fn open_valves_write_exactly_the_table_of_endpoints() {
+    let ids = json!({"user_id": "u-1", "session_id": "s-1", "chat_id": "c-1", "message_id": "m-1"});
+    let chat = json!({"user": "u-1", "session_id": "s-1", "metadata": ids, "trace": ids});
+    let mut responses = chat.clone();
+    responses["safety_identifier"] = json!("u-1");
+    let messages = json!({"user": "u-1", "session_id": "s-1", "metadata": {"user_id": "u-1"}, "trace": ids});
+    // Contract, section 3, "Endpoints": what is written into the body, and whether a header carries the session.
+    let table: [(&str, Value, bool); 11] = [
+        ("chat/completions", chat.clone(), false),
+        ("completions", chat, false),
+        ("responses", responses, false),
+        ("messages", messages.clone(), false),
+        ("messages/count_tokens", messages, false),
+        ("embeddings", json!({"user": "u-1"}), true),
+        ("rerank", json!({}), true),
+        ("images", json!({}), true),
+        ("images/generations", json!({}), true),
+        ("audio/speech", json!({}), true),
+        ("audio/transcriptions", json!({}), true),
+    ];
+    assert_eq!(table.len(), INFERENCE.len());
+    let (body, kept) = claiming_body();
+    let own = [("x-user-id", "u-1"), ("x-session-id", "s-1"), ("x-chat-id", "c-1"), ("x-message-id", "m-1")];
+    let mut claims = claiming_headers();
+    claims.retain(|(name, _)| own.iter().all(|(own, _)| own != name));
+    let headers = [&borrowed(&claims), &own[..], APP].concat();
+    for hold in ["0", "262144"] {
+        let (standin, callsign) =
+            callsign(&[&VALVES[..], &[("SEND_TRACE", "1"), ("CALLSIGN_HOLD_BODY_BYTES", hold)]].concat()).await;
+        for (path, expected, in_header) in &table {
+            let received = sent(&standin, &callsign, path, &headers, &body).await;
+            assert_nothing_claimed(&received);
+            assert_eq!(received.header("x-session-id"), in_header.then_some("s-1"), "{path}");
+            assert_eq!(received.headers.get_all("x-session-id").iter().count(), usize::from(*in_header));
+            let mut left = members(&received.body);
+            let ours = left.split_off(kept.len());
+            assert!(left.iter().map(|(name, _)| name).eq(&kept), "{path}");
+            let read = |(name, raw): (String, String)| (name, serde_json::from_str(&raw).unwrap());
+            assert_eq!(object(ours.into_iter().map(read).collect()), *expected, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_preset_reads_its_own_headers_and_no_others() {
+    let ids = |user: &str, more: &[(&str, &str)]| {
+        let mut metadata = json!({"user_id": user});
+        for (name, value) in more {
+            metadata[*name] = json!(value);
+        }
+        metadata
+    };
+    let all: &[(&str, &str)] = &[("session_id", "s"), ("chat_id", "c"), ("message_id", "m")];
+    let cases: [(&str, [&str; 4], Value); 6] = [
+        ("generic", ["X-User-Id", "X-Session-Id", "X-Chat-Id", "X-Message-Id"], ids("u", all)),
+        (
+            "openwebui",
+            ["X-OpenWebUI-User-Id", "X-OpenWebUI-Session-Id", "X-OpenWebUI-Chat-Id", "X-OpenWebUI-Message-Id"],
+            ids("u", all),
+        ),
+        (
+            "librechat",
+            ["X-LibreChat-User-Id", "", "X-LibreChat-Conversation-Id", "X-LibreChat-Message-Id"],
+            ids("u", &all[1..]),
+        ),
+        ("oauth2-proxy", ["X-Forwarded-User", "", "", ""], ids("u", &[])),
+        ("authentik", ["X-authentik-uid", "", "", ""], ids("u", &[])),
+        ("house", ["X-House-User", "X-House-Session", "X-House-Chat", "X-House-Message"], ids("u", all)),
+    ];
+    let house = "[presets.house]\nuser = \"X-House-User\"\nsession = \"X-House-Session\"\nchat = \"X-House-Chat\"\n\
+                 message = \"X-House-Message\"\n";
+    for (preset, names, metadata) in cases {
+        let standin = StandIn::start().await.unwrap();
+        let callsign = Setup::to(&standin.url()).set(&VALVES).set(&[("CALLSIGN_PRESET", preset)]).toml(house).start();
+        let own: Vec<_> = names.into_iter().zip(["u", "s", "c", "m"]).filter(|(name, _)| !name.is_empty()).collect();
+        let mut claims = claiming_headers();
+        claims.extend(["User", "Session"].map(|part| (format!("x-house-{part}"), "mallory".to_owned())));
+        claims.retain(|(name, _)| own.iter().all(|(own, _)| !own.eq_ignore_ascii_case(name)));
+        let written = object(written(&standin, &callsign, &[&borrowed(&claims), &own, APP].concat()).await);
+        let mut expected = json!({"user": "u", "metadata": metadata});
+        if let Some(session) = metadata.get("session_id") {
+            expected["session_id"] = session.clone();
+        }
+        assert_eq!(written, expected, "{preset}");
+    }
+}
+
+#[tokio::test]
+async fn a_personal_key_is_its_user_whatever_the_headers_say() {
+    let (standin, callsign) = callsign(&VALVES).await;
+    let claims = claiming_headers();
+    let headers = [&borrowed(&claims), ALICE].concat();
+    let expected = json!({"user": "alice", "metadata": {"user_id": "alice"}});
+    assert_eq!(object(written(&standin, &callsign, &headers).await), expected);
+
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(b"sk-cs-a-key-of-bob-0123456789"));
+    let key = format!(
+        "[[keys]]\nname = \"bob-laptop\"\nsha256 = \"{digest}\"\nuser = \"bob\"\n\
+         bring = {{ chat = \"X-Chat-Id\" }}\nmetadata = {{ app = \"laptop\" }}\n"
+    );
+    let callsign = Setup::to(&standin.url()).set(&VALVES).toml(&key).start();
+    let headers = [
+        ("authorization", "Bearer sk-cs-a-key-of-bob-0123456789"),
+        ("x-user-id", "mallory"),
+        ("x-session-id", "mallory"),
+        ("x-message-id", "mallory"),
+        ("x-chat-id", "c-9"),
+    ];
+    let expected = json!({"user": "bob", "metadata": {"user_id": "bob", "chat_id": "c-9", "app": "laptop"}});
+    assert_eq!(object(written(&standin, &callsign, &headers).await), expected);
+}
+
+#[tokio::test]
+async fn a_pass_through_key_pays_for_itself_in_a_namespace_of_its_own() {
+    let standin = StandIn::start().await.unwrap();
+    let callsign = Setup::to(&standin.url())
+        .set(&VALVES)
+        .set(&[
+            ("CALLSIGN_PASSTHROUGH", "true"),
+            ("CALLSIGN_APP_KEY", ""),
+            ("CALLSIGN_USER_KEYS", ""),
+            ("OPENROUTER_API_KEY", ""),
+            ("USER_ID_FORMAT", "{sha256:16 tenant user}"),
+        ])
+        .start();
+    let mut ids = BTreeSet::new();
+    let mut cache_keys = BTreeSet::new();
+    for key in ["sk-or-v1-first-callers-own-key", "sk-or-v1-second-callers-own-key"] {
+        let bearer = format!("Bearer {key}");
+        for header in [("authorization", bearer.as_str()), ("x-api-key", key)] {
+            let headers = [header, ("x-user-id", "u-1")];
+            let body = r#"{"model":"m","user":"mallory","prompt_cache_key":"mine"}"#;
+            let received = sent(&standin, &callsign, "chat/completions", &headers, body).await;
+            assert_eq!(received.header("authorization"), Some(&*bearer));
+            assert_eq!((received.header("x-api-key"), received.header("x-user-id")), (None, None));
+            let body = received.json().unwrap();
+            ids.insert(body["user"].as_str().unwrap().to_owned());
+            cache_keys.insert(body["prompt_cache_key"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!((ids.len(), cache_keys.len()), (2, 2), "the same user id of two keys is two people");
+    let stranger = client::post(&callsign.url("chat/completions"), &[("authorization", "Bearer sk-other")], "{}").await;
+    assert_eq!((stranger.status.as_u16(), stranger.header("x-callsign-error")), (401, "invalid_credential"));
+}
+
+#[tokio::test]
+async fn a_missing_user_is_omitted_refused_or_shared() {
+    let long = "x".repeat(129);
+    let missing: [Option<&str>; 9] = [
+        None,
+        Some(""),
+        Some("null"),
+        Some("undefined"),
+        Some("None"),
+        Some("{{LIBRECHAT_USER_ID}}"),
+        Some("a\u{200b}b"),
+        Some("a\tb"),
+        Some(&long),
+    ];
+    for (policy, expected) in [
+        ("omit", json!({"session_id": "s-1", "metadata": {"session_id": "s-1"}})),
+        ("reject", Value::Null),
+        (
+            "shared:everybody",
+            json!({"user": "everybody", "session_id": "s-1",
+            "metadata": {"user_id": "everybody", "session_id": "s-1"}}),
+        ),
+    ] {
+        let chat_needs_user = ("CHAT_ID_FORMAT", "{user}-{chat}");
+        let settings = [&VALVES[..], &[("CALLSIGN_MISSING_USER", policy), chat_needs_user]].concat();
+        let (standin, callsign) = callsign(&settings).await;
+        for user in missing {
+            let headers = [&[("x-session-id", "s-1"), ("x-chat-id", "c-1")], APP].concat();
+            let headers = headers.into_iter().chain(user.map(|user| ("x-user-id", user))).collect::<Vec<_>>();
+            if expected.is_null() {
+                let answer = client::post(&callsign.url("chat/completions"), &headers, "{}").await;
+                let refused = (answer.status.as_u16(), answer.header("x-callsign-error"));
+                assert_eq!(refused, (403, "user_required"), "{user:?}");
+                continue;
+            }
+            let mut written = object(written(&standin, &callsign, &headers).await);
+            if user == Some(&*long) {
+                // Too long is not missing: omitted, never cut and never everybody's. Its chat id has the room.
+                assert_eq!(written["metadata"]["chat_id"], format!("{long}-c-1"));
+                written["metadata"].as_object_mut().unwrap().remove("chat_id");
+                assert_eq!(written, json!({"session_id": "s-1", "metadata": {"session_id": "s-1"}}), "{policy}");
+            } else {
+                assert_eq!(written, expected, "{policy}, {user:?}");
+            }
+        }
+        let expected_begun = if expected.is_null() { 0 } else { missing.len() };
+        assert_eq!(standin.begun(), expected_begun, "{policy}");
+    }
+    let (standin, callsign) = callsign(&[("CALLSIGN_MISSING_USER", "reject")]).await;
+    let refused = client::post(&callsign.url("chat/completions"), APP, "{}").await;
+    assert_eq!((refused.status.as_u16(), standin.begun()), (403, 0), "whatever the valve");
+    assert_eq!(client::get(&callsign.url("models"), APP).await.status, 200, "reading needs no user");
+}
+
+/// The binding of the contract, section 3: over tenant, subject, purpose and value.
+fn bound(secret: Option<&str>, subject: &str, purpose: &str, value: &str) -> String {
+    let text = format!("\u{1f}{subject}\u{1f}{purpose}\u{1f}{value}");
+    let digest: [u8; 32] = match secret {
+        None => Sha256::digest(text).into(),
+        Some(secret) => Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+            .unwrap()
+            .chain_update(text.as_bytes())
+            .finalize()
+            .into_bytes()
+            .into(),
+    };
+    data_encoding::HEXLOWER.encode(&digest)
+}
+
+#[tokio::test]
+async fn cache_keys_and_client_sessions_are_bound_to_their_caller() {
+    let secret = "a secret of this test, long enough";
+    for secret in [None, Some(secret)] {
+        let (standin, callsign) = callsign(&[
+            ("SEND_SESSION_ID", "true"),
+            ("SEND_CHAT_ID", "true"),
+            ("CALLSIGN_CLIENT_SESSION", "bind"),
+            ("CALLSIGN_PRESET", "openwebui"),
+            ("CALLSIGN_ID_SECRET", secret.unwrap_or_default()),
+        ])
+        .await;
+        for (subject, user) in [("u-1", Some("u-1")), ("u-2", Some("u-2")), ("key:app", None)] {
+            for session in ["x-session-id", "x-claude-code-session-id", "session_id", "conversation_id"] {
+                let mut headers = [&[(session, "tab-mallory")], APP].concat();
+                headers.extend(user.map(|user| ("x-openwebui-user-id", user)));
+                let body = r#"{"prompt_cache_key":"not this","prompt_cache_key":"mallory\u0021é"}"#;
+                let received = sent(&standin, &callsign, "responses", &headers, body).await;
+                assert_nothing_claimed(&received);
+                let session = bound(secret, subject, "session", "tab-mallory");
+                let expected = json!({
+                    "session_id": session, "metadata": {"session_id": session, "chat_id": session},
+                    "prompt_cache_key": bound(secret, subject, "cache", "mallory!é"),
+                });
+                assert_eq!(object(values(&received.body)), expected, "{subject}");
+            }
+        }
+    }
+    // Dropped unless told otherwise, and never in the place of the app's own.
+    let (standin, callsign) = callsign(&VALVES).await;
+    let headers = [&[("session-id", "mallory"), ("x-user-id", "u-1")], APP].concat();
+    let plain = object(written(&standin, &callsign, &headers).await);
+    assert_eq!(plain, json!({"user": "u-1", "metadata": {"user_id": "u-1"}}));
+}
+
+#[tokio::test]
+async fn a_cache_key_is_kept_only_on_request() {
+    let body = r#"{"prompt_cache_key":"mine"}"#;
+    for (policy, expected) in [("keep", json!({"prompt_cache_key": "mine"})), ("drop", json!({}))] {
+        let (standin, callsign) = callsign(&[("CALLSIGN_PROMPT_CACHE_KEY", policy)]).await;
+        let received = sent(&standin, &callsign, "chat/completions", APP, body).await;
+        assert_eq!(object(values(&received.body)), expected, "{policy}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_users_of_one_key_are_told_apart() {
+    const USERS: usize = 50;
+    const CONNECTIONS: usize = 20;
+    const EACH: usize = 100;
+    let settings = [&VALVES[..], &[("SEND_CACHE_SESSION_ID", "1"), ("CACHE_SESSION_ID_FORMAT", "{user}/{chat}")]];
+    let (standin, callsign) = callsign(&settings.concat()).await;
+    let url = callsign.url("chat/completions");
+    let mut connections = tokio::task::JoinSet::new();
+    for connection in 0..CONNECTIONS {
+        let url = url.clone();
+        connections.spawn(async move {
+            // Neighbours on one connection are different people.
+            let mut client = Persistent::connect(&url).await;
+            for turn in 0..EACH {
+                let number = connection * EACH + turn;
+                let user = (number * 7 + connection) % USERS;
+                let [user, session, chat] = ["user", "session", "chat"].map(|kind| format!("{kind}-{user}"));
+                let own = [("x-user-id", &*user), ("x-session-id", &*session), ("x-chat-id", &*chat)];
+                let body = json!({"prompt": user, "number": number, "user": "mallory"}).to_string();
+                let answer = client.post(&url, &[&own, APP].concat(), body).await;
+                assert_eq!(answer.status, 200, "{}", answer.text());
+            }
+        });
+    }
+    while let Some(done) = connections.join_next().await {
+        done.unwrap();
+    }
+    let received = standin.received();
+    assert_eq!(received.len(), CONNECTIONS * EACH);
+    let mut numbers = BTreeSet::new();
+    for received in &received {
+        let body = received.json().unwrap();
+        let user = body["prompt"].as_str().unwrap();
+        let number = user.strip_prefix("user-").unwrap();
+        numbers.insert(body["number"].as_u64().unwrap());
+        let (session, chat) = (format!("session-{number}"), format!("chat-{number}"));
+        let expected = json!({
+            "prompt": user, "number": body["number"], "user": user, "session_id": format!("{user}/{chat}"),
+            "metadata": {"user_id": user, "session_id": session, "chat_id": chat},
+        });
+        assert_eq!(object(values(&received.body)), expected);
+    }
+    assert_eq!(numbers.len(), received.len());
+}
+
+#[test]
+fn the_table_of_endpoints_is_the_contracts() {
+    let contract = "chat/completions completions responses messages messages/count_tokens embeddings rerank images \
+                    images/generations audio/speech audio/transcriptions";
+    assert!(INFERENCE.iter().map(|endpoint| endpoint.path).eq(contract.split_whitespace()));
+    for base in ["/v1/", "/api/v1/"] {
+        let found = Endpoint::find(&http::Method::POST, &format!("{base}messages"), false);
+        assert!(matches!(found, Ok(Endpoint::Inference(endpoint)) if endpoint.path == "messages"));
+    }
+}
