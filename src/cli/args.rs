@@ -1,4 +1,5 @@
 //! What can be said on the command line. The doc comments are what `--help` prints.
+#![expect(clippy::doc_markdown, reason = "what --help prints is plain text")]
 
 use std::path::PathBuf;
 

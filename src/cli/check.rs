@@ -55,9 +55,9 @@ pub(super) async fn check(
         Err(error) => report.add("start", Err(error.to_string())),
     }
     if json {
-        report.print_json(out)?
+        report.print_json(out)?;
     } else {
-        report.print(&config, out)?
+        report.print(&config, out)?;
     }
     Ok(if report.passed() { Exit::Success } else { Exit::Failure })
 }

@@ -138,7 +138,10 @@ fn spoofed(config: &Config, marker: &str) -> Vec<String> {
     let mut members = Vec::new();
     let claims = CLAIMS.into_iter().filter(|name| *name != "prompt_cache_key");
     for name in claims.chain(config.bodies.remove.iter().map(String::as_str)) {
-        let escaped = |name: &str| name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        let escaped = |name: &str| {
+            let units: Vec<_> = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            units.concat()
+        };
         let spellings = [
             escaped(name),
             escaped(&name.to_ascii_uppercase()),
@@ -188,8 +191,8 @@ fn spoofed_names(config: &Config, guest: &Guest) -> Vec<HeaderName> {
     let presets: Vec<Preset> = config.callers.presets().collect();
     let read: Vec<&str> = presets.iter().flat_map(Preset::headers).map(HeaderName::as_str).collect();
     let twins = read.iter().map(|name| name.replace('-', "_"));
-    let named = NAMING.into_iter().chain(client_session::HEADERS).chain(read.iter().copied()).map(str::to_owned);
-    let mut names: Vec<HeaderName> = named.chain(twins).filter_map(|name| name.parse().ok()).collect();
+    let all = NAMING.into_iter().chain(client_session::HEADERS).chain(read.iter().copied()).map(str::to_owned);
+    let mut names: Vec<HeaderName> = all.chain(twins).filter_map(|name| name.parse().ok()).collect();
     names.retain(|name| guest.identity.iter().all(|(own, _)| own != name) && !config.headers.forward.contains(name));
     names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();
