@@ -14,6 +14,9 @@ pub mod jwt;
 pub mod key;
 pub mod key_set;
 pub mod preset;
+#[cfg(test)]
+#[path = "../tests/it/support/signer.rs"]
+pub(crate) mod signer;
 pub mod verifier;
 
 use std::borrow::Cow;

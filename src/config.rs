@@ -17,19 +17,23 @@ mod problem;
 mod process;
 mod reader;
 mod rules;
+mod scope;
 pub mod settings;
+mod stanza;
+mod tenants;
 mod upstream;
 mod values;
 mod warnings;
 
 pub use body::{Bodies, PromptCacheKey};
-pub use callers::{APP_KEY_NAME, Callers, ClientSession};
+pub use callers::{APP_KEY_NAME, Callers, ClientSession, TokenIssuer};
 pub use effective::Effective;
 pub use headers::Headers;
 pub use layers::{DEFAULTS_FILE, Sources};
 pub use ports::{AdminPort, DataPort, TlsFiles};
 pub use problem::{Problem, Problems, printable};
 pub use process::{Drain, Log, LogFormat};
+pub use tenants::Tenant;
 pub use upstream::Upstream;
 pub use values::MIN_KEY_BYTES;
 
@@ -48,6 +52,8 @@ pub struct Config {
     pub callers: Callers,
     /// What is said about them.
     pub identifiers: Policy,
+    /// The organisations that differ in what is said about them, and in who pays.
+    pub tenants: Vec<Tenant>,
     /// What happens to bodies.
     pub bodies: Bodies,
     /// What happens to request headers.
@@ -103,8 +109,8 @@ impl Config {
     /// Which variables are missing.
     pub fn check_serving(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
-        let only_passthrough = self.callers.only_passthrough();
-        rules::serving(Some(&self.callers), only_passthrough, Some(&self.upstream), &mut problems);
+        let needs_key = self.callers.need_operator_key(&self.tenants);
+        rules::serving(Some(&self.callers), needs_key, Some(&self.upstream), &mut problems);
         problems.into_result_with(Some(()))
     }
 }
@@ -115,6 +121,7 @@ struct Draft {
     admin: Result<AdminPort, Recorded>,
     callers: Result<Callers, Recorded>,
     identifiers: Result<Policy, Recorded>,
+    tenants: Result<Vec<tenants::Entry>, Recorded>,
     bodies: Result<Bodies, Recorded>,
     headers: Result<Headers, Recorded>,
     upstream: Result<Upstream, Recorded>,
@@ -129,6 +136,7 @@ impl Draft {
             admin: AdminPort::read(reader),
             callers: Callers::read(reader),
             identifiers: identifiers::read(reader),
+            tenants: tenants::read(reader),
             bodies: Bodies::read(reader),
             headers: Headers::read(reader),
             upstream: Upstream::read(reader),
@@ -151,33 +159,48 @@ impl Draft {
         if let (Ok(callers), Ok(upstream)) = (&self.callers, &self.upstream) {
             warnings::about_keys(callers, upstream, reader);
         }
+        if let Ok(callers) = &self.callers {
+            warnings::about_issuers(callers, reader);
+        }
+        let tenants = self.tenants.as_deref().unwrap_or_default();
+        if let (Ok(callers), Ok(tenants)) = (&self.callers, &self.tenants) {
+            tenants::check_names(callers, tenants, reader);
+            warnings::about_tenants(callers, tenants, reader);
+        }
         if let Ok(policy) = &self.identifiers {
-            warnings::about_formats(policy, reader);
-            warnings::about_metadata(policy, self.callers.as_ref().ok(), reader);
-            if let Ok(callers) = &self.callers {
-                warnings::about_sources(policy, callers, reader);
+            for tenant in tenants {
+                tenant.check(policy, reader);
             }
+            let callers = self.callers.as_ref().ok();
+            warnings::about_policies(policy, tenants, callers, reader);
         }
     }
 
     /// As [`Config::check_serving`], of what there is.
     fn check_serving(&self, layers: &Layers, problems: &mut Problems) {
-        let only_passthrough = match &self.callers {
-            Ok(callers) => callers.only_passthrough(),
+        let needs_key = match (&self.callers, &self.tenants, &self.identifiers) {
+            (Ok(callers), Ok(tenants), Ok(policy)) => {
+                let tenants: Vec<_> = tenants.iter().map(|tenant| tenant.tenant(policy)).collect();
+                callers.need_operator_key(&tenants)
+            }
+            (Ok(callers), ..) => callers.need_operator_key(&[]) && layers.tables("tenants").is_empty(),
             // A key that is refused was still meant to let somebody in.
-            Err(Recorded) => {
-                layers.get("user_keys").or(layers.get("app_key")).is_none() && layers.tables("keys").is_empty()
+            (Err(Recorded), ..) => {
+                layers.get("user_keys").or(layers.get("app_key")).is_some()
+                    || (!layers.tables("keys").is_empty() && layers.tables("tenants").is_empty())
             }
         };
-        rules::serving(self.callers.as_ref().ok(), only_passthrough, self.upstream.as_ref().ok(), problems);
+        rules::serving(self.callers.as_ref().ok(), needs_key, self.upstream.as_ref().ok(), problems);
     }
 
     fn finish(self) -> Result<Config, Recorded> {
+        let (identifiers, tenants) = (self.identifiers?, self.tenants?);
         Ok(Config {
             data: self.data?,
             admin: self.admin?,
             callers: self.callers?,
-            identifiers: self.identifiers?,
+            tenants: tenants.iter().map(|tenant| tenant.tenant(&identifiers)).collect(),
+            identifiers,
             bodies: self.bodies?,
             headers: self.headers?,
             upstream: self.upstream?,

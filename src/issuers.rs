@@ -20,14 +20,14 @@ use crate::caller::key_set::KeySet;
 use crate::caller::verifier::Verifier;
 use budget::Budget;
 use fetch::Fetcher;
-pub use fetch::{FetchError, initial};
+pub use fetch::{FetchError, initial, is_secure};
 
 /// How often keys are fetched without being asked for.
-const EVERY: Duration = Duration::from_secs(3600);
+const EVERY: Duration = Duration::from_hours(1);
 /// How soon a failed load is tried again.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_mins(1);
 /// How long keys are used without a word from their issuer.
-const STALE: Duration = Duration::from_secs(24 * 3600);
+const STALE: Duration = Duration::from_hours(24);
 
 /// The issuers of one snapshot. Dropping it ends the hourly fetches.
 #[derive(Debug, Default)]
@@ -49,8 +49,8 @@ struct Feed {
 
 #[derive(Debug)]
 struct Flight {
-    /// The fetch that is under way; its receivers learn whether it brought keys.
-    running: Option<watch::Receiver<Option<bool>>>,
+    /// The fetch that is under way.
+    running: Option<Flying>,
     budget: Budget,
     heard: Instant,
 }
@@ -89,26 +89,51 @@ impl Issuers {
     /// Has the keys of an issuer refreshed because `signer` is not known; whether it is worth asking again.
     pub async fn refresh(&self, signer: &Signer) -> bool {
         let Some(feed) = self.feeds.get(signer.issuer) else { return false };
-        match feed.begin(signer.kid.as_deref(), false) {
-            Some(flight) => landed(flight).await,
-            None => false,
+        let kid = signer.kid.as_deref();
+        loop {
+            match feed.begin(kid, false) {
+                None => return false,
+                Some(Boarded::Own(flight)) => return landed(flight).await,
+                Some(Boarded::Others(flight)) => {
+                    let brought = landed(flight).await;
+                    if kid.is_none_or(|kid| feed.verifier.key_set(feed.id).holds(kid)) {
+                        return brought;
+                    }
+                    // It was for another key, or was answered before this one was published: the budget decides whether
+                    // there is one more.
+                }
+            }
         }
     }
 }
 
-async fn landed(mut flight: watch::Receiver<Option<bool>>) -> bool {
+/// A fetch to wait for.
+enum Boarded {
+    /// Begun for whoever asked.
+    Own(Flying),
+    /// It was under way already.
+    Others(Flying),
+}
+
+/// Learns whether a fetch brought keys.
+type Flying = watch::Receiver<Option<bool>>;
+
+async fn landed(mut flight: Flying) -> bool {
     // The sender is dropped only if the fetch was aborted with the runtime.
     flight.wait_for(Option::is_some).await.is_ok_and(|brought| *brought == Some(true))
 }
 
 impl Feed {
     /// Joins the fetch that is under way, or begins one if the budget allows it (or it is `free`).
-    fn begin(self: &Arc<Self>, kid: Option<&str>, free: bool) -> Option<watch::Receiver<Option<bool>>> {
+    fn begin(self: &Arc<Self>, kid: Option<&str>, free: bool) -> Option<Boarded> {
+        if !self.source.is_fetched() || !self.source.could_bring(kid) {
+            return None;
+        }
         let mut flight = self.flight();
         if let Some(running) = &flight.running {
-            return Some(running.clone());
+            return Some(Boarded::Others(running.clone()));
         }
-        if !self.source.is_fetched() || !(free || flight.budget.take(Instant::now())) {
+        if !(free || flight.budget.take(Instant::now())) {
             return None;
         }
         let (landed, running) = watch::channel(None);
@@ -121,7 +146,15 @@ impl Feed {
             feed.flight().running = None;
             landed.send_replace(Some(brought));
         });
-        Some(running)
+        Some(Boarded::Own(running))
+    }
+
+    /// A fetch that nobody asked for; whether it brought keys.
+    async fn load(first: Option<Boarded>) -> bool {
+        match first {
+            Some(Boarded::Own(flight) | Boarded::Others(flight)) => landed(flight).await,
+            None => false,
+        }
     }
 
     async fn fetch(&self, kid: Option<&str>) -> bool {
@@ -139,17 +172,11 @@ impl Feed {
         }
     }
 
-    async fn keep_fresh(self: Arc<Self>, first: Option<watch::Receiver<Option<bool>>>) {
-        let mut fresh = match first {
-            Some(flight) => landed(flight).await,
-            None => false,
-        };
+    async fn keep_fresh(self: Arc<Self>, first: Option<Boarded>) {
+        let mut fresh = Self::load(first).await;
         loop {
             tokio::time::sleep(if fresh { EVERY } else { AGAIN }).await;
-            fresh = match self.begin(None, true) {
-                Some(flight) => landed(flight).await,
-                None => false,
-            };
+            fresh = Self::load(self.begin(None, true)).await;
             if self.flight().heard.elapsed() > STALE {
                 tracing::error!(issuer = %self.name, "no word from this issuer for a day; its keys are no longer used");
                 self.verifier.exchange(self.id, KeySet::default());
@@ -161,3 +188,6 @@ impl Feed {
         self.flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,6 +106,7 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "which build to measure is the caller's choice")]
 fn callsign(address: SocketAddr, upstream: SocketAddr) -> Command {
     // Another build can be measured too: CALLSIGN=target/release/callsign.
     let program = std::env::var("CALLSIGN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_callsign").to_owned());

@@ -1,5 +1,7 @@
 //! What is known of one issuer of tokens, and the rules that its tokens are held to (contract, section 2, `[[issuers]]`).
 
+pub mod preset;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -125,3 +125,6 @@ fn algorithm(header: &Map<String, Value>) -> Option<Algorithm> {
     // Unknown names, `none` above all, have no variant.
     header.get("alg")?.as_str()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

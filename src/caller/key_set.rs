@@ -25,7 +25,7 @@ struct Published {
 struct Key {
     id: Option<String>,
     fits: Fits,
-    key: DecodingKey,
+    decoding: DecodingKey,
 }
 
 /// What a key can be used for. A key never verifies an algorithm of another family, whatever a token says.
@@ -70,7 +70,7 @@ impl KeySet {
     /// The set of one shared secret (HS256 and its kin), taken as raw UTF-8 bytes.
     pub fn from_secret(secret: &Secret) -> Self {
         let key = DecodingKey::from_secret(secret.expose().as_bytes());
-        Self { keys: vec![Key { id: None, fits: Fits::Secret, key }] }
+        Self { keys: vec![Key { id: None, fits: Fits::Secret, decoding: key }] }
     }
 
     /// Adds the ES256 key of this id, as AWS's load balancers publish them one by one.
@@ -84,13 +84,18 @@ impl KeySet {
         // The oldest go first.
         let surplus = (keys.len() + 1).saturating_sub(MOST_KEYS);
         keys.drain(..surplus);
-        keys.push(Key { id: Some(id.to_owned()), fits: Fits::P256, key });
+        keys.push(Key { id: Some(id.to_owned()), fits: Fits::P256, decoding: key });
         Ok(Self { keys })
     }
 
     /// Whether nothing could be verified with it.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// Whether a key of this id is among them.
+    pub fn holds(&self, id: &str) -> bool {
+        self.keys.iter().any(|key| key.id.as_deref() == Some(id))
     }
 
     /// The key for a token with this `kid` and algorithm. A secret has no id, and a token without one is verified only
@@ -101,7 +106,7 @@ impl KeySet {
             Some(kid) => fitting.find(|key| key.fits == Fits::Secret || key.id.as_deref() == Some(kid)),
             None => fitting.next().filter(|_| fitting.next().is_none()),
         };
-        found.map(|key| &key.key)
+        found.map(|key| &key.decoding)
     }
 }
 
@@ -144,5 +149,8 @@ fn usable(jwk: &Jwk) -> Option<Key> {
         Some(named) => Fits::Only(Algorithm::try_from(named).ok().filter(|named| fits.allows(*named))?),
     };
     let key = DecodingKey::from_jwk(jwk).ok()?;
-    Some(Key { id: jwk.common.key_id.clone(), fits, key })
+    Some(Key { id: jwk.common.key_id.clone(), fits, decoding: key })
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,3 +88,6 @@ impl Generations {
         self.young.insert(place, verified);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,4 @@
 //! What can be said on the command line. The doc comments are what `--help` prints.
-#![expect(clippy::doc_markdown, reason = "what --help prints is plain text")]
 
 use std::path::PathBuf;
 
@@ -81,7 +80,7 @@ pub enum Command {
     },
     /// Exit 0 if the local server is ready, 1 (and one line why) otherwise.
     ///
-    /// Asks /readyz on the admin port of this configuration; with CALLSIGN_ADMIN_LISTEN=off, any HTTP answer of the data
+    /// Asks /readyz on the admin port of this configuration; with `CALLSIGN_ADMIN_LISTEN=off`, any HTTP answer of the data
     /// port will do. Takes at most 3 seconds. For images without a shell.
     Healthcheck,
 }

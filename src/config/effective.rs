@@ -1,7 +1,7 @@
 //! The configuration as it came out, for `callsign config`: every value with its source, secrets as `***`.
 
 use super::layers::{Found, Layers};
-use super::settings::{self, Setting};
+use super::settings::{self, Known, Setting};
 use crate::secret::KeyDigest;
 
 /// What stands for a secret's value.
@@ -39,7 +39,7 @@ pub(super) fn list(layers: &Layers) -> Vec<Effective> {
         };
         if !expanded.contains(&table) {
             expanded.push(table);
-            expand(layers, table, table, &mut list);
+            expand(layers, &[table], table, table, &mut list);
         }
     }
     list
@@ -61,16 +61,22 @@ fn digest(text: &str) -> KeyDigest {
     KeyDigest::of(text.as_bytes())
 }
 
-/// The leaves below `path`; entries of a list of tables are shown by number.
-fn expand(layers: &Layers, path: &str, shown: &str, list: &mut Vec<Effective>) {
+/// The leaves below `path`, which `pattern` spells as the table of settings does; entries of a list of tables are shown by
+/// number.
+fn expand(layers: &Layers, pattern: &[&str], path: &str, shown: &str, list: &mut Vec<Effective>) {
     for (name, found) in layers.values(path) {
-        let value = found.text.replace('\n', ", ");
+        let leaf: Vec<&str> = pattern.iter().copied().chain([name.as_str()]).collect();
+        // What no row knows has been refused; it is not shown either.
+        let open = matches!(settings::by_path(&leaf), Some(Known::Value(setting)) if !setting.secret);
+        let value = if open { found.text.replace('\n', ", ") } else { HIDDEN.to_owned() };
         let digest = Some(digest(&found.text));
         list.push(Effective { name: format!("{shown}.{name}"), value: Some(value), source: found.source, digest });
     }
     let entries = settings::by_id(&format!("{path}[].name")).is_some();
     for (index, name) in layers.tables(path).iter().enumerate() {
         let shown = if entries { format!("{shown}[{index}]") } else { format!("{shown}.{name}") };
-        expand(layers, &format!("{path}.{name}"), &shown, list);
+        let step = if entries { "[]" } else { name };
+        let pattern: Vec<&str> = pattern.iter().copied().chain([step]).collect();
+        expand(layers, &pattern, &format!("{path}.{name}"), &shown, list);
     }
 }

@@ -26,11 +26,12 @@ impl Headers {
         Ok(Self { forward: forward?, http_referer: http_referer?, x_openrouter_title: x_openrouter_title? })
     }
 
-    /// Identity never leaves: no forwarded name may be one that a preset or a key reads.
+    /// Identity never leaves: no forwarded name may be one that a preset, a key or an issuer reads.
     pub(super) fn check_identity(&self, callers: &Callers, reader: &mut Reader<'_>) {
         let presets: Vec<Preset> = callers.presets().collect();
-        let brought = callers.keys.iter().flat_map(|key| [&key.bring_chat, &key.bring_message]).flatten();
-        let read: Vec<_> = presets.iter().flat_map(Preset::headers).chain(brought).collect();
+        let tokens: Vec<HeaderName> = callers.token_headers().collect();
+        let brought = callers.brought().map(|(name, _)| name);
+        let read: Vec<_> = presets.iter().flat_map(Preset::headers).chain(&tokens).chain(brought).collect();
         for name in self.forward.iter().filter(|name| read.contains(name)) {
             let place = reader.place("headers.forward");
             reader.problems.push(place, format!("has {name}, in which identity arrives; it never leaves, remove it"));
@@ -74,7 +75,7 @@ const SESSIONS: [&str; 8] = [
 /// Who a request came from, as other proxies say it.
 const FORWARDED: [&str; 5] = ["forwarded", "x-real-ip", "x-external-user", "via", "true-client-ip"];
 /// Families of names that say who somebody is, or that speak for callsign or another proxy.
-const FAMILIES: [&str; 8] = [
+const FAMILIES: [&str; 13] = [
     "x-forwarded-",
     "proxy-",
     "x-callsign-",
@@ -83,6 +84,11 @@ const FAMILIES: [&str; 8] = [
     "x-authentik-",
     "x-auth-request-",
     "cf-access-",
+    "x-amzn-oidc-",
+    "x-goog-iap-",
+    "x-goog-authenticated-user-",
+    "x-pomerium-",
+    "teleport-",
 ];
 
 fn check_forwarded(text: &str) -> Result<HeaderName, String> {

@@ -1,6 +1,7 @@
 //! Valves, formats, limits and static metadata: the parts of [`Policy`].
 
 use super::reader::{Reader, Recorded};
+use super::scope::Scope;
 use super::values;
 use crate::identifiers::format::Format;
 use crate::identifiers::limit::{DEFAULT_MAX_ID_CHARS, HIGHEST_MAX_ID_CHARS, fits};
@@ -14,7 +15,7 @@ use crate::secret::Secret;
 const RESERVED_METADATA: [&str; 4] = ["user_id", "session_id", "chat_id", "message_id"];
 
 /// Each format with its valve: setting of the format, setting of the valve.
-pub(super) const VALVE_OF_FORMAT: [(&str, &str); 5] = [
+pub(super) const FORMATS: [(&str, &str); 5] = [
     ("formats.user", "valves.send_end_user_id"),
     ("formats.session", "valves.send_session_id"),
     ("formats.chat", "valves.send_chat_id"),
@@ -22,7 +23,17 @@ pub(super) const VALVE_OF_FORMAT: [(&str, &str); 5] = [
     ("formats.cache_session", "valves.send_cache_session_id"),
 ];
 
-/// The formats that a policy holds with whether their valve is on, in the order of [`VALVE_OF_FORMAT`].
+/// The settings of all valves, in the order of the fields of [`Valves`].
+pub(super) const VALVES: [&str; 6] = [
+    "valves.send_end_user_id",
+    "valves.send_session_id",
+    "valves.send_chat_id",
+    "valves.send_message_id",
+    "valves.send_cache_session_id",
+    "valves.send_trace",
+];
+
+/// The formats that a policy holds with whether their valve is on, in the order of [`FORMATS`].
 pub(super) fn formats(policy: &Policy) -> [(&Format, bool); 5] {
     [
         (&policy.formats.user, policy.valves.user),
@@ -39,11 +50,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Policy, Recorded> {
     let max_id_chars = reader
         .required("max_id_chars", values::number(1, HIGHEST_MAX_ID_CHARS as u64))
         .map(|number| usize::try_from(number).unwrap_or(DEFAULT_MAX_ID_CHARS));
-    let missing_user = reader.required("missing_user", |text| {
-        MissingUser::parse(text)
-            .filter(|_| !text.chars().any(char::is_control))
-            .ok_or("takes omit, reject, or shared:ID with an id behind the colon")
-    });
+    let missing_user = reader.required("missing_user", missing_user);
     let metadata = read_metadata(reader, "metadata", "metadata");
     let secret = reader.optional("id_secret", |text| IdSecret::new(&Secret::new(text)));
     let policy = Policy {
@@ -54,16 +61,18 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Policy, Recorded> {
         metadata: metadata?,
         secret: secret?,
     };
-    check(&policy, reader).map(|()| policy)
+    check(&policy, Scope::Operator, "CALLSIGN_ID_SECRET", false, reader).map(|()| policy)
+}
+
+/// `omit`, `reject` or `shared:ID`.
+pub(super) fn missing_user(text: &str) -> Result<MissingUser, &'static str> {
+    MissingUser::parse(text)
+        .filter(|_| !text.chars().any(char::is_control))
+        .ok_or("takes omit, reject, or shared:ID with an id behind the colon")
 }
 
 fn read_valves(reader: &mut Reader<'_>) -> Result<Valves, Recorded> {
-    let user = reader.required("valves.send_end_user_id", values::switch);
-    let session = reader.required("valves.send_session_id", values::switch);
-    let chat = reader.required("valves.send_chat_id", values::switch);
-    let message = reader.required("valves.send_message_id", values::switch);
-    let cache_session = reader.required("valves.send_cache_session_id", values::switch);
-    let trace = reader.required("valves.send_trace", values::switch);
+    let [user, session, chat, message, cache_session, trace] = VALVES.map(|id| reader.required(id, values::switch));
     Ok(Valves {
         user: user?,
         session: session?,
@@ -75,15 +84,12 @@ fn read_valves(reader: &mut Reader<'_>) -> Result<Valves, Recorded> {
 }
 
 fn read_formats(reader: &mut Reader<'_>) -> Result<Formats, Recorded> {
-    let user = reader.required("formats.user", format);
-    let session = reader.required("formats.session", format);
-    let chat = reader.required("formats.chat", format);
-    let message = reader.required("formats.message", format);
-    let cache_session = reader.required("formats.cache_session", format);
+    let [user, session, chat, message, cache_session] = FORMATS.map(|(id, _)| reader.required(id, format));
     Ok(Formats { user: user?, session: session?, chat: chat?, message: message?, cache_session: cache_session? })
 }
 
-fn format(text: &str) -> Result<Format, String> {
+/// A format.
+pub(super) fn format(text: &str) -> Result<Format, String> {
     if text.chars().any(char::is_control) {
         return Err("has a control character, which no identifier may hold".to_owned());
     }
@@ -108,23 +114,38 @@ pub(super) fn read_metadata(
     pairs
 }
 
-/// The rules among these settings.
-fn check(policy: &Policy, reader: &mut Reader<'_>) -> Result<(), Recorded> {
+/// Whether a format whose valve is on needs a secret and there is none.
+pub(super) fn lacks_secret(policy: &Policy) -> bool {
+    policy.secret.is_none() && formats(policy).iter().any(|(format, on)| *on && format.needs_secret())
+}
+
+/// The rules among these settings. `place` is where a missing secret is reported, unless it `is_known` to be missing.
+pub(super) fn check(
+    policy: &Policy,
+    scope: Scope<'_>,
+    place: &str,
+    is_known: bool,
+    reader: &mut Reader<'_>,
+) -> Result<(), Recorded> {
     let mut result = Ok(());
-    for ((format, on), (id, valve)) in formats(policy).into_iter().zip(VALVE_OF_FORMAT) {
-        if on && format.needs_secret() && policy.secret.is_none() {
-            let (place, valve) = (reader.place(id), reader.place(valve));
+    for ((format, on), (id, valve)) in formats(policy).into_iter().zip(FORMATS) {
+        if on && format.needs_secret() && policy.secret.is_none() && !is_known {
+            let (of_format, valve) = (scope.place(id, reader), scope.place(valve, reader));
+            let (missing, mend) = match scope {
+                Scope::Operator => ("is not set", "set it"),
+                Scope::Tenant(_) => ("has no id_secret, nor is there a CALLSIGN_ID_SECRET", "set one of them"),
+            };
             let message = format!(
-                "is not set, but {place} uses hmac or seal and its valve is on ({valve}); set it (try: openssl rand \
+                "{missing}, but {of_format} uses hmac or seal and its valve is on ({valve}); {mend} (try: openssl rand \
                  -hex 32) or use sha256 in that format"
             );
-            result = reader.refuse("CALLSIGN_ID_SECRET", message);
+            result = reader.refuse(place, message);
         }
     }
     if let MissingUser::Shared(id) = &policy.missing_user
         && !fits(id, policy.max_id_chars)
     {
-        let place = reader.place("missing_user");
+        let place = scope.place("missing_user", reader);
         result = reader.refuse(place, "shares an id longer than CALLSIGN_MAX_ID_CHARS, which would never be sent");
     }
     result

@@ -39,10 +39,10 @@ pub(super) fn no_loop(data: &DataPort, admin: &AdminPort, upstream: &Upstream, r
 }
 
 /// What a configuration needs before anybody can be served. `callers` are `None` when they did not parse, which is known
-/// already; `only_passthrough` says that no key is configured, so that callers bring the upstream's.
+/// already; `needs_key` says that somebody comes in who brings no OpenRouter key, nor has a tenant that does.
 pub(super) fn serving(
     callers: Option<&Callers>,
-    only_passthrough: bool,
+    needs_key: bool,
     upstream: Option<&Upstream>,
     problems: &mut Problems,
 ) {
@@ -50,14 +50,14 @@ pub(super) fn serving(
         problems.push(
             "CALLSIGN_APP_KEY",
             "is not set and nobody else could be let in either; set it (one app), CALLSIGN_USER_KEYS (people), [[keys]] \
-             in the TOML file, or CALLSIGN_PASSTHROUGH=true",
+             or [[issuers]] in the TOML file, or CALLSIGN_PASSTHROUGH=true",
         );
     }
-    if upstream.is_some_and(|upstream| upstream.api_key.is_none()) && !only_passthrough {
+    if upstream.is_some_and(|upstream| upstream.api_key.is_none()) && needs_key {
         problems.push(
             "OPENROUTER_API_KEY",
             "is not set; requests need it upstream (https://openrouter.ai/settings/keys), unless \
-             CALLSIGN_PASSTHROUGH is the only way in",
+             CALLSIGN_PASSTHROUGH is the only way in or every caller's tenant has a key",
         );
     }
 }

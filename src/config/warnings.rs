@@ -1,9 +1,14 @@
 //! What an operator most likely did not mean, though it is valid.
 
-use super::callers::{Callers, ClientSession};
-use super::identifiers::{VALVE_OF_FORMAT, formats};
+use std::collections::HashSet;
+
+use super::callers::{Callers, ClientSession, TokenIssuer};
+use super::identifiers::{FORMATS, formats};
 use super::reader::Reader;
+use super::scope::Scope;
+use super::tenants::{Entry, Tenant};
 use super::upstream::Upstream;
+use crate::caller::issuer::preset::Audience;
 use crate::caller::key::{Grant, Key};
 use crate::caller::preset::Preset;
 use crate::identifiers::Policy;
@@ -12,12 +17,33 @@ use crate::identifiers::limit::{METADATA_PAIRS, METADATA_VALUE_CHARS, fits, is_m
 use crate::identifiers::missing::MissingUser;
 use crate::identifiers::sources::Field;
 
+/// Warns about the operator's identifiers and then about each tenant's, where they differ.
+pub(super) fn about_policies(policy: &Policy, tenants: &[Entry], callers: Option<&Callers>, reader: &mut Reader<'_>) {
+    about_formats(policy, Scope::Operator, reader);
+    about_metadata(policy, None, callers, reader);
+    if let Some(callers) = callers {
+        about_sources(policy, Scope::Operator, None, callers, reader);
+    }
+    for entry in tenants {
+        let tenant = entry.tenant(policy);
+        about_formats(&tenant.policy, entry.scope(), reader);
+        about_metadata(&tenant.policy, Some(&tenant), callers, reader);
+        if let Some(callers) = callers {
+            about_sources(&tenant.policy, entry.scope(), Some(&tenant.name), callers, reader);
+        }
+    }
+}
+
 /// Warns about formats: unused ones, short hashes, and hashes by which one caller could name another's session.
-pub(super) fn about_formats(policy: &Policy, reader: &mut Reader<'_>) {
-    for ((format, on), (id, valve)) in formats(policy).into_iter().zip(VALVE_OF_FORMAT) {
-        let place = reader.place(id);
+fn about_formats(policy: &Policy, scope: Scope<'_>, reader: &mut Reader<'_>) {
+    for ((format, on), (id, valve)) in formats(policy).into_iter().zip(FORMATS) {
+        // What a tenant leaves to the operator has been looked at.
+        if matches!(scope, Scope::Tenant(_)) && !scope.is_set(id, reader) && !scope.is_set(valve, reader) {
+            continue;
+        }
+        let place = scope.place(id, reader);
         if !on {
-            if reader.is_set(id) {
+            if scope.is_set(id, reader) {
                 let valve = super::settings::by_id(valve).map_or(valve, |setting| setting.name());
                 reader.warn(&place, format!("is not used, as its valve is off; set {valve}=true to send it"));
             }
@@ -44,11 +70,19 @@ pub(super) fn about_formats(policy: &Policy, reader: &mut Reader<'_>) {
     }
 }
 
-/// Warns about static pairs that OpenRouter would not take and callsign therefore skips.
-pub(super) fn about_metadata(policy: &Policy, callers: Option<&Callers>, reader: &mut Reader<'_>) {
-    let keys = callers.map(|callers| callers.keys.as_slice()).unwrap_or_default();
+/// Warns about static pairs that OpenRouter would not take and callsign therefore skips. A tenant's policy holds the
+/// operator's pairs too, behind its own.
+fn about_metadata(policy: &Policy, tenant: Option<&Tenant>, callers: Option<&Callers>, reader: &mut Reader<'_>) {
+    let keys: Vec<&Key> = match callers {
+        Some(callers) => {
+            let name = tenant.map(|tenant| tenant.name.as_str());
+            callers.keys.iter().filter(|key| callers.tenant_of(key) == name).collect()
+        }
+        None => Vec::new(),
+    };
+    let place = tenant.map_or("metadata", |tenant| tenant.source.as_str());
     let of_keys = keys.iter().map(|key| (key.source.as_str(), key.metadata.as_slice()));
-    for (place, pairs) in std::iter::once(("metadata", policy.metadata.as_slice())).chain(of_keys) {
+    for (place, pairs) in std::iter::once((place, policy.metadata.as_slice())).chain(of_keys) {
         for (name, value) in pairs {
             if !is_metadata_key(name) || !fits(value, METADATA_VALUE_CHARS) {
                 let message = "is skipped: names have 1 to 64 characters without brackets, values up to 512";
@@ -58,32 +92,71 @@ pub(super) fn about_metadata(policy: &Policy, callers: Option<&Callers>, reader:
     }
     let valves = &policy.valves;
     let ids = [valves.user, valves.session, valves.chat, valves.message].into_iter().filter(|on| *on).count();
-    let most = keys
-        .iter()
-        .map(|key| {
-            key.metadata.iter().filter(|(name, _)| policy.metadata.iter().all(|(other, _)| other != name)).count()
-        })
-        .max()
-        .unwrap_or_default();
-    if ids + most + policy.metadata.len() > METADATA_PAIRS {
+    let own: HashSet<&str> = policy.metadata.iter().map(|(name, _)| name.as_str()).collect();
+    let added = |key: &&Key| key.metadata.iter().filter(|(name, _)| !own.contains(name.as_str())).count();
+    let most = keys.iter().map(added).max().unwrap_or_default();
+    if ids + most + own.len() > METADATA_PAIRS {
         let message = "pairs together with the ids; the last in order of name are skipped";
-        reader.warn("metadata", format!("there are more than {METADATA_PAIRS} {message}"));
+        reader.warn(place, format!("there are more than {METADATA_PAIRS} {message}"));
     }
 }
 
-/// Warns about a valve that no caller could ever fill.
-pub(super) fn about_sources(policy: &Policy, callers: &Callers, reader: &mut Reader<'_>) {
-    if !callers.any() {
+/// Warns about a valve that no caller of this tenant (or of none) could ever fill.
+fn about_sources(policy: &Policy, scope: Scope<'_>, tenant: Option<&str>, callers: &Callers, reader: &mut Reader<'_>) {
+    let keys = callers.keys.iter().filter(|key| callers.tenant_of(key) == tenant);
+    let issuers = callers.issuers.iter().filter(|issuer| issuer.is_credential());
+    let issuers = issuers.filter(|issuer| issuer.rules.tenant.as_deref() == tenant);
+    let passthrough = callers.passthrough.iter().filter(|_| tenant.is_none());
+    let mut brought: Vec<Vec<Field>> = keys
+        .map(|key| brings_of_key(key, callers))
+        .chain(issuers.map(brings_of_issuer))
+        .chain(passthrough.map(brings_of_preset))
+        .collect();
+    if brought.is_empty() {
         return;
     }
-    let keys = callers.keys.iter().map(brings_of_key);
-    let brought: Vec<Vec<Field>> = keys.chain(callers.passthrough.iter().map(brings_of_preset)).collect();
-    for ((format, on), (_, valve)) in formats(policy).into_iter().zip(VALVE_OF_FORMAT) {
+    if tenant.is_some() {
+        brought.iter_mut().for_each(|fields| fields.push(Field::Tenant));
+    }
+    for ((format, on), (_, valve)) in formats(policy).into_iter().zip(FORMATS) {
         let shared = valve == "valves.send_end_user_id" && matches!(policy.missing_user, MissingUser::Shared(_));
         let filled = brought.iter().any(|fields| is_filled(format, fields, callers.client_session));
         if on && !shared && !filled {
             let message = format!("is on, but no key or preset brings what {format} needs, so that nothing is sent");
-            reader.warn(&reader.place(valve), message);
+            let whose = tenant.map_or(String::new(), |name| format!(" (tenant {name})"));
+            reader.warn(&scope.place(valve, reader), message + &whose);
+        }
+    }
+}
+
+/// Warns about tenants without callers.
+pub(super) fn about_tenants(callers: &Callers, tenants: &[Entry], reader: &mut Reader<'_>) {
+    for entry in tenants {
+        let keys = callers.keys.iter().filter_map(|key| callers.tenant_of(key));
+        let issuers = callers.issuers.iter().filter_map(|issuer| issuer.rules.tenant.as_deref());
+        if !keys.chain(issuers).any(|name| name == entry.name()) {
+            reader.warn(entry.source(), "is a tenant that no key and no issuer belongs to");
+        }
+    }
+}
+
+/// Warns about issuers that nothing uses, and those whose tokens for any other app would do.
+pub(super) fn about_issuers(callers: &Callers, reader: &mut Reader<'_>) {
+    for (id, issuer) in callers.issuers.iter().enumerate() {
+        let rules = &issuer.rules;
+        let used = issuer.is_credential() || callers.keys.iter().any(|key| key.grant == Grant::Signed(id));
+        if !used {
+            let message = format!(
+                "is an issuer that no key uses: its tokens arrive in {}, beside the key of an app whose preset is {}",
+                rules.header, issuer.preset.name
+            );
+            reader.warn(&issuer.source, message);
+        }
+        let bounded = !rules.audience.is_empty() || !rules.authorized_parties.is_empty();
+        if issuer.preset.audience == Audience::Advised && !bounded {
+            let message = "is an issuer that may sign for other apps too, whose tokens would be accepted; set audience or \
+                           authorized_parties";
+            reader.warn(&issuer.source, message);
         }
     }
 }
@@ -98,16 +171,23 @@ pub(super) fn about_keys(callers: &Callers, upstream: &Upstream, reader: &mut Re
     }
 }
 
-fn brings_of_key(key: &Key) -> Vec<Field> {
+fn brings_of_key(key: &Key, callers: &Callers) -> Vec<Field> {
     let mut fields = match &key.grant {
         Grant::User(_) => vec![Field::User],
         Grant::Preset(preset) => brings_of_preset(preset),
-        // What an issuer brings is told with the issuer.
-        Grant::Signed(_) => Vec::new(),
+        Grant::Signed(id) => callers.issuers.get(*id).map(brings_of_issuer).unwrap_or_default(),
     };
     fields.extend(key.bring_chat.is_some().then_some(Field::Chat));
     fields.extend(key.bring_message.is_some().then_some(Field::Message));
     fields
+}
+
+fn brings_of_issuer(issuer: &TokenIssuer) -> Vec<Field> {
+    let rules = &issuer.rules;
+    let session = rules.session_claim.is_some().then_some(Field::Session);
+    let chat = rules.bring_chat.is_some().then_some(Field::Chat);
+    let message = rules.bring_message.is_some().then_some(Field::Message);
+    [Some(Field::User), session, chat, message].into_iter().flatten().collect()
 }
 
 fn brings_of_preset(preset: &Preset) -> Vec<Field> {

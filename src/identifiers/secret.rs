@@ -44,6 +44,22 @@ pub enum WeakSecret {
     Placeholder,
 }
 
+impl WeakSecret {
+    /// Refuses a secret that could be guessed.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn refuse(secret: &Secret) -> Result<(), Self> {
+        let text = secret.expose();
+        if text.len() < MIN_SECRET_BYTES {
+            return Err(Self::Short(text.len()));
+        }
+        let lower = text.to_ascii_lowercase();
+        let repeated = text.bytes().all(|byte| Some(byte) == text.bytes().next());
+        if repeated || PLACEHOLDERS.contains(&lower.as_str()) { Err(Self::Placeholder) } else { Ok(()) }
+    }
+}
+
 /// The secret, ready for use: keyed states are computed once and cloned per request.
 #[derive(Clone)]
 pub struct IdSecret {
@@ -54,16 +70,8 @@ pub struct IdSecret {
 impl IdSecret {
     /// Checks the secret's strength and derives the keys.
     pub fn new(secret: &Secret) -> Result<Self, WeakSecret> {
-        let text = secret.expose();
-        if text.len() < MIN_SECRET_BYTES {
-            return Err(WeakSecret::Short(text.len()));
-        }
-        let lower = text.to_ascii_lowercase();
-        let repeated = text.bytes().all(|byte| Some(byte) == text.bytes().next());
-        if repeated || PLACEHOLDERS.contains(&lower.as_str()) {
-            return Err(WeakSecret::Placeholder);
-        }
-        Ok(Self::derive(text.as_bytes()))
+        WeakSecret::refuse(secret)?;
+        Ok(Self::derive(secret.expose().as_bytes()))
     }
 
     /// The secret of a tenant that has none of its own: HMAC(secret, "tenant" 0x1F name), as hexadecimal text would be

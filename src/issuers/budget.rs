@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const MOST: u32 = 2;
-const REFILL: Duration = Duration::from_secs(60);
+const REFILL: Duration = Duration::from_mins(1);
 
 /// A token bucket of two, refilled once a minute.
 #[derive(Debug)]

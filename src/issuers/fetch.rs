@@ -11,7 +11,7 @@ use crate::caller::key_set::{KeySet, KeySetError};
 use crate::upstream::{RootsError, tls_config};
 
 /// Key sets have a few KiB.
-const LARGEST: usize = 1024 * 1024;
+pub(super) const LARGEST: usize = 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(10);
 
@@ -30,7 +30,7 @@ pub enum FetchError {
     /// Another status than 200.
     #[error("the answer has status {0}")]
     Status(u16),
-    /// Over [`LARGEST`].
+    /// Larger than any honest key set.
     #[error("the answer is longer than {LARGEST} bytes")]
     TooLarge,
     /// What came is no key set.
@@ -63,6 +63,14 @@ impl KeySource {
     /// Whether keys come over the network.
     pub(super) fn is_fetched(&self) -> bool {
         matches!(self, Self::Jwks(_) | Self::Discovery(_) | Self::PemByKid(_))
+    }
+
+    /// Whether a fetch could bring the key of this id. A `kid` that must not become part of a URL costs nobody anything.
+    pub(super) fn could_bring(&self, kid: Option<&str>) -> bool {
+        match self {
+            Self::PemByKid(_) => kid.is_none_or(is_plain_key_id),
+            _ => true,
+        }
     }
 }
 
@@ -140,7 +148,8 @@ fn is_plain_key_id(kid: &str) -> bool {
     (1..=128).contains(&kid.len()) && kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-fn is_secure(url: &Url) -> bool {
+/// Whether keys may be fetched from this URL: https, or this machine.
+pub fn is_secure(url: &Url) -> bool {
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -148,4 +157,43 @@ fn is_secure(url: &Url) -> bool {
         None => false,
     };
     url.scheme() == "https" || (url.scheme() == "http" && loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_travel_over_https_or_loopback() {
+        for (url, secure) in [
+            ("https://clerk.acme.example/.well-known/jwks.json", true),
+            ("https://192.0.2.1/", true),
+            ("http://localhost:8080/jwks", true),
+            ("http://127.0.0.1/jwks", true),
+            ("http://127.8.9.10/jwks", true),
+            ("http://[::1]:1/jwks", true),
+            ("http://clerk.acme.example/jwks", false),
+            ("http://192.0.2.1/", false),
+            ("http://10.0.0.1/", false),
+            ("http://0.0.0.0/", false),
+            ("http://[::]/", false),
+            ("http://localhost.acme.example/", false),
+            ("http://127.0.0.1.acme.example/", false),
+            ("http://127.0.0.1@acme.example/", false),
+            ("ftp://127.0.0.1/", false),
+            ("file:///etc/passwd", false),
+            ("data:application/json,{}", false),
+        ] {
+            assert_eq!(is_secure(&Url::parse(url).unwrap()), secure, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_insecure_address_is_not_even_asked() {
+        let fetcher = Fetcher::new().unwrap();
+        for url in ["http://192.0.2.1/jwks", "no URL", "", "/jwks.json", "ftp://127.0.0.1/"] {
+            let refused = fetcher.fetch(&KeySource::Jwks(url.into()), None, &KeySet::default()).await;
+            assert!(matches!(refused, Err(FetchError::Insecure)), "{url}");
+        }
+    }
 }

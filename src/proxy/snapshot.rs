@@ -11,12 +11,12 @@ use http::{HeaderValue, Uri};
 use super::cors::Cors;
 use crate::caller::key::Directory;
 use crate::caller::verifier::Verifier;
-use crate::config::{ClientSession, Config, PromptCacheKey};
+use crate::config::{self, ClientSession, Config, PromptCacheKey};
 use crate::endpoint::{Inference, REMOVED};
 use crate::identifiers::Policy;
 use crate::identifiers::secret::Binder;
 use crate::identifiers::sources::Sources;
-use crate::issuers::Issuers;
+use crate::issuers::{FetchError, Issuers};
 use crate::rewrite::OwnedNames;
 use crate::rewrite::headers::HeaderPolicy;
 use crate::secret::Secret;
@@ -58,6 +58,14 @@ pub struct Tenant {
     pub authorization: Option<HeaderValue>,
 }
 
+impl Tenant {
+    /// One of the operator's tenants, for which the operator pays unless it has a key of its own.
+    fn tenant(&self, configured: &config::Tenant) -> Result<Self, Unusable> {
+        let own = configured.api_key.as_ref().map(bearer).transpose()?;
+        Ok(Self { policy: configured.policy.clone(), authorization: own.or_else(|| self.authorization.clone()) })
+    }
+}
+
 /// The configuration of the request path.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -89,35 +97,48 @@ pub struct Snapshot {
     pub redact_account: bool,
 }
 
-/// The configuration names something that no request could be sent to.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the upstream URL or key cannot be used in a request")]
-pub struct Unusable;
+/// The configuration cannot be put to use.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It names something that no request could be sent to.
+    #[error("the upstream URL or key cannot be used in a request")]
+    Upstream,
+    /// Nothing could fetch the issuers' keys.
+    #[error("the issuers' keys cannot be fetched: {0}")]
+    Issuers(#[from] FetchError),
+}
 
 impl Snapshot {
-    /// Makes a configuration ready.
+    /// Makes a configuration ready, and begins to keep the issuers' keys fresh: must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`Unusable`] for an upstream that [`Config::load`] would have refused.
+    /// [`Unusable`] for an upstream that [`Config::load`] would have refused, or without means to fetch keys.
     pub fn new(config: &Config) -> Result<Self, Unusable> {
         let (callers, bodies, headers) = (&config.callers, &config.bodies, &config.headers);
         let directory = Directory::new(
             callers.keys.iter().cloned(),
             callers.passthrough.clone(),
             callers.client_session == ClientSession::Bind,
-        );
+        )
+        .with_issuers(callers.issuers.iter().map(|issuer| issuer.rules.clone()).collect());
+        let verifier = Arc::new(Verifier::new(callers.issuers.iter().map(|issuer| issuer.initial.clone())));
+        let sources = callers.issuers.iter().map(|issuer| (issuer.rules.name.clone(), issuer.keys.clone())).collect();
+        let issuers = Issuers::start(sources, &verifier)?;
+        let operator = Tenant {
+            policy: config.identifiers.clone(),
+            authorization: config.upstream.api_key.as_ref().map(bearer).transpose()?,
+        };
+        let tenants = config.tenants.iter().map(|tenant| Ok((tenant.name.clone(), operator.tenant(tenant)?)));
+        let tenants = tenants.collect::<Result<_, Unusable>>()?;
         let cache_key = bodies.prompt_cache_key;
         let names = REMOVED.into_iter().chain(bodies.remove.iter().map(String::as_str));
         let bound = (cache_key != PromptCacheKey::Keep).then_some("prompt_cache_key");
         Ok(Self {
             directory,
-            verifier: Arc::default(),
-            issuers: Issuers::default(),
-            operator: Tenant {
-                policy: config.identifiers.clone(),
-                authorization: config.upstream.api_key.as_ref().map(bearer).transpose()?,
-            },
-            tenants: HashMap::new(),
+            verifier,
+            issuers,
+            operator,
+            tenants,
             owned: Arc::new(OwnedNames::new(names, bound)),
             cache_key,
             headers: HeaderPolicy::new(
@@ -125,7 +146,7 @@ impl Snapshot {
                 headers.http_referer.clone(),
                 headers.x_openrouter_title.clone(),
             ),
-            base: Base::new(&config.upstream.url).ok_or(Unusable)?,
+            base: Base::new(&config.upstream.url).ok_or(Unusable::Upstream)?,
             limits: Limits { max_body: bodies.max_bytes, hold_body: bodies.hold_bytes as u64 },
             idle_timeout: config.upstream.idle_timeout,
             cors: Cors::new(config.data.cors_origins.clone()),
@@ -162,7 +183,7 @@ impl Snapshot {
 }
 
 fn bearer(key: &Secret) -> Result<HeaderValue, Unusable> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| Unusable)?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| Unusable::Upstream)?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -22,7 +22,7 @@ use super::patience::{Activity, Patience, Patient, Running, Unblocked};
 use super::{Handler, Peer, Tls, Upload};
 
 /// The most that hyper buffers per HTTP/1.1 connection and direction, and so the longest head. Longer heads get 431.
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 32 * 1024;
 /// What an HTTP/2 client may send ahead on one stream: the memory that a stalled upload can hold.
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same for all streams of a connection together.

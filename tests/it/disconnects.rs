@@ -61,9 +61,9 @@ async fn a_client_that_leaves_during_its_upload_takes_the_request_with_it() {
         begun += 1;
         within("the head", standin.wait_begun(begun)).await;
         if reset {
-            peer.reset()
+            peer.reset();
         } else {
-            drop(peer)
+            drop(peer);
         }
         within("the cancellation", standin.wait_cancelled(begun)).await;
     }
@@ -224,7 +224,7 @@ async fn a_request_on_a_pooled_connection_is_not_sent_again_either() {
     for hold in ["0", "262144"] {
         let requests = Arc::new(AtomicUsize::new(0));
         let (url, accepting) = forgetful(Arc::clone(&requests)).await;
-        let callsign = Setup::to(&url).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).start();
+        let callsign = Setup::to(&url).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).workers(1).start();
         let ask = || async { client::post(&callsign.url("chat/completions"), APP, r#"{"model":"m"}"#).await };
         assert_eq!(ask().await.status, 200);
         assert_eq!(error(&ask().await), (502, "upstream_unreachable"), "{hold}");
@@ -236,7 +236,7 @@ async fn a_request_on_a_pooled_connection_is_not_sent_again_either() {
 #[tokio::test]
 async fn a_pooled_connection_that_was_closed_is_replaced() {
     let upstream = Chaos::start(When::Head, chaos::answer("{}"), Then::Close).await;
-    let callsign = Setup::to(&upstream.url()).start();
+    let callsign = Setup::to(&upstream.url()).workers(1).start();
     for round in 1..=5 {
         let answer = client::post(&callsign.url("chat/completions"), APP, r#"{"model":"m"}"#).await;
         assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "{}"));

@@ -260,19 +260,43 @@ async fn of_a_cut_answer_every_byte_arrives_and_then_no_clean_end() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_stops_at_a_raw_byte_stops_there_for_the_client() {
-    let stream = chaos::chunks(&["data: one\n\n", "data: two\n\n", "data: three\n\n"]);
-    let head = memchr::memmem::find(&stream, b"\r\n\r\n").unwrap() + 4;
-    for missing in [1, 2, 9, 20] {
+    let events: Vec<String> = (0..200).map(|number| format!("data: {number}\n\n")).collect();
+    let stream = chaos::chunks(&events.iter().map(String::as_str).collect::<Vec<_>>());
+    // The end of the last chunk, some of its data, all of it and some of the one before.
+    for (missing, lost) in [(1, 0), (2, 0), (9, 7), (20, 13)] {
         let upstream = Chaos::start(When::Head, &stream[..stream.len() - missing], Then::Close).await;
-        let direct = client::post(&upstream.url(), &[], "{}").await;
         let callsign = Setup::to(&upstream.url()).start();
+        let all = events.concat();
         for _ in 0..20 {
             let answer = client::post(&callsign.url("chat/completions"), APP, "{}").await;
             assert!(answer.cut.is_some());
-            assert_eq!(answer.text(), direct.text(), "{missing} of {} missing", stream.len() - head);
+            assert_eq!(answer.text(), all[..all.len() - lost], "{missing} missing");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_gets_every_byte_of_a_cut_answer_too() {
+    let event = format!("data: {}\n\n", "x".repeat(1000));
+    let stream = chaos::chunks(&vec![event.as_str(); 8000]);
+    let upstream = Chaos::start(When::Head, &stream[..stream.len() - 2], Then::Close).await;
+    let callsign = Setup::to(&upstream.url()).start();
+    for _ in 0..5 {
+        let mut answer = client::stream(&callsign.url("chat/completions"), APP, "{}").await;
+        let mut came = 0;
+        loop {
+            // Everybody else may do all that can be done before the next piece is taken.
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            match answer.next().await.expect("no clean end") {
+                Ok(piece) => came += piece.len(),
+                Err(_) => break,
+            }
+        }
+        assert_eq!(came, event.len() * 8000);
     }
 }
 

@@ -1,15 +1,13 @@
 //! The keys of callers: the one shape that they all end in, `CALLSIGN_USER_KEYS`, and `[[keys]]`.
 
-use std::fmt::Display;
-
 use ipnet::IpNet;
 
 use super::super::headers::check_brought;
-use super::super::identifiers::read_metadata;
 use super::super::reader::{Reader, Recorded};
+use super::super::stanza::Stanza;
 use super::super::values;
+use super::grant::{BadGrant, Grants};
 use crate::caller::key::{Grant, Key};
-use crate::caller::preset::Preset;
 use crate::secret::KeyDigest;
 
 /// `alice=KEY,bob=KEY`: entries are told apart by number, since what looks like a user may be half of a key.
@@ -30,13 +28,10 @@ pub(super) fn user_keys(text: &str) -> Result<Vec<Key>, String> {
     if errors.is_empty() { Ok(keys.into_iter().filter_map(Result::ok).collect()) } else { Err(errors.join("; ")) }
 }
 
-/// Every `[[keys]]` entry. `named` finds a preset.
-pub(super) fn read(
-    reader: &mut Reader<'_>,
-    named: &impl Fn(&str) -> Result<Preset, String>,
-) -> Result<Vec<Key>, Recorded> {
+/// Every `[[keys]]` entry. `grants` finds a preset.
+pub(super) fn read(reader: &mut Reader<'_>, grants: Grants<'_>) -> Result<Vec<Key>, Recorded> {
     let entries = reader.layers.tables("keys").into_iter();
-    let read: Vec<_> = entries.map(|entry| Stanza::new(reader, format!("keys.{entry}")).read(named)).collect();
+    let read: Vec<_> = entries.map(|entry| read_one(Stanza::entry(reader, "keys", &entry), grants)).collect();
     let keys = read.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut unique = Ok(());
     for (index, key) in keys.iter().enumerate() {
@@ -47,82 +42,52 @@ pub(super) fn read(
     unique.map(|()| keys)
 }
 
-/// One `[[keys]]` entry being read.
-struct Stanza<'r, 'l> {
-    reader: &'r mut Reader<'l>,
-    /// What it is filed under.
-    path: String,
-    /// Where it stands, for problems with it as a whole.
-    source: String,
+fn read_one(mut stanza: Stanza<'_, '_>, grants: Grants<'_>) -> Result<Key, Recorded> {
+    let name = stanza.needed("name", "give it one", values::name);
+    let digest = stanza.needed("sha256", "callsign key new prints it", |text| {
+        KeyDigest::from_hex(text).ok_or("takes the 64 hexadecimal digits of a SHA-256 (printf %s \"$KEY\" | sha256sum)")
+    });
+    let grant = grant(&mut stanza, grants);
+    let tenant = stanza.field("tenant", values::name);
+    let expires = stanza
+        .field("expires", |text| text.parse().map_err(|_| "takes a moment with its offset, as 2027-01-01T00:00:00Z"));
+    let disabled = stanza.field("disabled", values::switch);
+    let bring_chat = stanza.field("bring.chat", check_brought);
+    let bring_message = stanza.field("bring.message", check_brought);
+    let from = stanza.list("from", network);
+    let metadata = stanza.metadata();
+    let (grant, bring_chat, bring_message) = (grant?, bring_chat?, bring_message?);
+    if !matches!(grant, Grant::User(_)) && (bring_chat.is_some() || bring_message.is_some()) {
+        let field = if bring_chat.is_some() { "bring.chat" } else { "bring.message" };
+        return stanza.refuse(field, "is for a key with a user; an app's headers are those of its preset or issuer");
+    }
+    Ok(Key {
+        tenant: tenant?,
+        metadata: metadata?,
+        expires: expires?,
+        disabled: disabled?.unwrap_or_default(),
+        bring_chat,
+        bring_message,
+        from: from?,
+        source: stanza.source,
+        ..Key::new(name?, digest?, grant)
+    })
 }
 
-impl<'r, 'l> Stanza<'r, 'l> {
-    fn new(reader: &'r mut Reader<'l>, path: String) -> Self {
-        let source = format!("{}: keys", reader.layers.place_of(&path).unwrap_or_default());
-        Self { reader, path, source }
-    }
-
-    fn field<T, E: Display>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, Recorded> {
-        self.reader.optional_at(&format!("{}.{name}", self.path), &format!("keys[].{name}"), parse)
-    }
-
-    /// A field that every entry has; `hint` says where to get it.
-    fn needed<T, E: Display>(
-        &mut self,
-        name: &str,
-        hint: &str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<T, Recorded> {
-        match self.field(name, parse)? {
-            Some(value) => Ok(value),
-            None => self.reader.refuse(&self.source, format!("has no {name}; {hint}")),
-        }
-    }
-
-    fn read(mut self, named: &impl Fn(&str) -> Result<Preset, String>) -> Result<Key, Recorded> {
-        let name = self.needed("name", "give it one", values::name);
-        let digest = self.needed("sha256", "callsign key new prints it", |text| {
-            KeyDigest::from_hex(text)
-                .ok_or("takes the 64 hexadecimal digits of a SHA-256 (printf %s \"$KEY\" | sha256sum)")
-        });
-        let grant = self.grant(named);
-        let expires = self.field("expires", |text| {
-            text.parse().map_err(|_| "takes a moment with its offset, as 2027-01-01T00:00:00Z")
-        });
-        let disabled = self.field("disabled", values::switch);
-        let bring_chat = self.field("bring.chat", check_brought);
-        let bring_message = self.field("bring.message", check_brought);
-        let from = self.reader.list(&format!("{}.from", self.path), "keys[].from", network);
-        let metadata = read_metadata(self.reader, &format!("{}.metadata", self.path), "keys[].metadata");
-        Ok(Key {
-            metadata: metadata?,
-            expires: expires?,
-            disabled: disabled?.unwrap_or_default(),
-            bring_chat: bring_chat?,
-            bring_message: bring_message?,
-            from: from?,
-            source: self.source,
-            ..Key::new(name?, digest?, grant?)
-        })
-    }
-
-    fn grant(&mut self, named: &impl Fn(&str) -> Result<Preset, String>) -> Result<Grant, Recorded> {
-        let user = self.field("user", values::name);
-        let preset = self.field("preset", named);
-        match (user?, preset?) {
-            (Some(user), None) => Ok(Grant::User(user)),
-            (None, Some(preset)) => Ok(Grant::Preset(preset)),
-            (Some(_), Some(_)) => {
-                self.reader.refuse(&self.source, "has both a user and a preset; a key has one of them")
-            }
-            (None, None) => self.reader.refuse(
-                &self.source,
-                "has neither a user nor a preset; a personal key names its user, an app's key a preset",
-            ),
+fn grant(stanza: &mut Stanza<'_, '_>, grants: Grants<'_>) -> Result<Grant, Recorded> {
+    let user = stanza.field("user", values::name);
+    let preset = stanza.field("preset", values::name);
+    let issuer = stanza.field("issuer", values::name);
+    match (user?, preset?, issuer?) {
+        (Some(user), None, None) => Ok(Grant::User(user)),
+        (None, Some(preset), issuer) => match grants.find(&preset, issuer.as_deref()) {
+            Ok(grant) => Ok(grant),
+            Err(BadGrant { field, message }) => stanza.refuse(field, message),
+        },
+        (Some(_), Some(_), _) => stanza.refuse("", "has both a user and a preset; a key has one of them"),
+        (_, None, Some(_)) => stanza.refuse("issuer", "goes with a signed preset; add preset, or remove it"),
+        (None, None, None) => {
+            stanza.refuse("", "has neither a user nor a preset; a personal key names its user, an app's key a preset")
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::headers::check_brought;
 use super::super::reader::{Reader, Recorded};
+use crate::caller::issuer::preset::IssuerPreset;
 use crate::caller::preset::Preset;
 
 /// The operator's own presets by name.
@@ -19,6 +20,7 @@ fn read_one(reader: &mut Reader<'_>, name: String) -> Result<(String, Preset), R
     let refused = match Preset::built_in(&name) {
         _ if !plain => Some("takes a name of letters, digits, - and _"),
         Some(_) => Some("has the name of a built-in preset; choose another"),
+        None if IssuerPreset::find(&name).is_some() => Some("has the name of a signed preset; choose another"),
         None => None,
     };
     if let Some(message) = refused {

@@ -87,7 +87,11 @@ fn one_key_lets_in_one_caller() {
 #[case("user = \"a\"\nbring = { chat = \"Authorization\" }", "has another meaning")]
 #[case("user = \"a\"\nbring = { chat = \"X_Chat_Id\" }", "has a `_`")]
 #[case("user = \"a\"\nmetadata = { chat_id = \"x\" }", "is reserved for the caller's own id")]
-#[case("user = \"a\"\ntenant = \"x\"", "is no setting")]
+#[case("user = \"a\"\ntenant = \"x\"", "belongs to a tenant, but there is none")]
+#[case("preset = \"generic\"\nbring = { chat = \"X-Chat-Id\" }", "is for a key with a user")]
+#[case("preset = \"clerk\"", "names a signed preset that no issuer has")]
+#[case("user = \"a\"\nissuer = \"x\"", "goes with a signed preset")]
+#[case("preset = \"generic\"\nissuer = \"x\"", "is for signed presets")]
 fn a_bad_entry_is_refused(#[case] lines: &str, #[case] message: &str) {
     let problems = file_problems(&stanza("a", KEY, lines));
     assert_eq!(problems.lines().count(), 1, "{problems}");
@@ -121,6 +125,7 @@ fn an_own_preset_names_its_headers() {
 #[case("[presets.house]\nuser = \"X House\"", "FILE:2: presets.house.user: is no header name")]
 #[case("[presets.house]\nuser = \"X_House\"", "FILE:2: presets.house.user: has a `_`")]
 #[case("[presets.house]\nuser = \"Cookie\"", "FILE:2: presets.house.user: has another meaning")]
+#[case("[presets.clerk]\nuser = \"X-Me\"", "presets.clerk: has the name of a signed preset")]
 #[case("[presets.generic]\nuser = \"X-Me\"", "presets.generic: has the name of a built-in preset")]
 #[case("[presets.\"a.b\"]\nuser = \"X-Me\"", "presets.a.b: takes a name of letters")]
 fn a_bad_preset_is_refused(#[case] text: &str, #[case] message: &str) {

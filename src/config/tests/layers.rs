@@ -4,7 +4,8 @@ use super::*;
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
-    let Config { data, admin, callers, identifiers, bodies, headers, upstream, drain, log } = load(&[]).config;
+    let Config { data, admin, callers, identifiers, bodies, headers, upstream, drain, log, tenants } = load(&[]).config;
+    assert!(tenants.is_empty() && callers.issuers.is_empty());
     assert_eq!(data.listen.to_string(), "127.0.0.1:8484");
     assert!(data.tls.is_none() && data.cors_origins.is_empty());
     assert_eq!(admin.listen.unwrap().to_string(), "127.0.0.1:8485");
