@@ -130,6 +130,6 @@ pub struct Holder {
     pub app: Option<String>,
     /// Which headers the app names its users in: generic (X-User-Id, …), openwebui, librechat, oauth2-proxy, authentik,
     /// or one of [presets] in the configuration file.
-    #[arg(long, value_name = "P", requires = "app")]
+    #[arg(long, value_name = "P", conflicts_with = "user")]
     pub preset: Option<String>,
 }

@@ -29,16 +29,10 @@ pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err:
     }
     let key = key_material::generate()?;
     writeln!(out, "{key}\n\nThis is the only time that the key is shown. Let it in by the environment,\n")?;
-    match (environment(id, preset, &key), preset) {
-        (Some(line), None) => {
-            writeln!(out, "  {line}\n\n(further people behind a comma), or by the configuration file:\n")?;
-        }
-        (Some(line), Some(_)) => writeln!(out, "  {line}\n\nor by the configuration file:\n")?,
-        (None, _) => writeln!(
-            out,
-            "  (not this id: it holds a comma, an equals sign or a quote)\n\nor by the configuration file:\n"
-        )?,
-    }
+    let line = environment(id, preset, &key);
+    let line = line.as_deref().unwrap_or("(not this id: it holds a comma, an equals sign or a quote)");
+    let more = if preset.is_none() { "(further people behind a comma), " } else { "" };
+    writeln!(out, "  {line}\n\n{more}or by the configuration file:\n")?;
     writeln!(out, "[[keys]]")?;
     writeln!(out, "name = {}", quoted(&free_name(config, id))?)?;
     writeln!(out, "sha256 = \"{}\"", KeyDigest::of(key.as_bytes()).to_hex())?;

@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chaos;
+mod check;
+mod cli;
 mod disconnects;
 mod fidelity;
 mod identity;
 mod memory;
 mod refusals;
 mod reload;
+mod serve;
 mod standin;
 mod support;
 mod tenants;

@@ -5,8 +5,8 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::report::Outcome;
+use super::sample::CLAIMS;
 use crate::cli::members;
-use crate::endpoint::REMOVED;
 use crate::secret::Secret;
 use crate::standin::Sent;
 
@@ -78,9 +78,8 @@ fn identifiers(expected: &Expected, members: &[(String, String)], headers: &Head
         }
     }
     let ours = |name: &str| expected.written.iter().chain(&expected.kept).any(|(own, _)| own == name);
-    let names = || REMOVED.into_iter().chain(["prompt_cache_key"]);
     for (name, _) in members.iter().filter(|(name, _)| !ours(name)) {
-        if names().any(|owned| owned.eq_ignore_ascii_case(name)) {
+        if CLAIMS.iter().any(|claim| claim.eq_ignore_ascii_case(name)) {
             wrong.push(format!("{name} is there and should not be"));
         }
     }

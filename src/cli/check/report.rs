@@ -7,9 +7,10 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::sample::CLAIMS;
 use crate::cli::{members, summary};
 use crate::config::{Config, printable};
-use crate::endpoint::{Inference, REMOVED};
+use crate::endpoint::Inference;
 use crate::standin::Received;
 
 /// What a comparison found, or what is wrong.
@@ -115,8 +116,7 @@ impl Report {
             for (name, value) in &received.headers {
                 writeln!(out, "  {name}: {}", printable(value))?;
             }
-            let identifier = |name: &str| REMOVED.contains(&name) || name == "prompt_cache_key";
-            for (name, value) in received.body.iter().filter(|(name, _)| identifier(name)) {
+            for (name, value) in received.body.iter().filter(|(name, _)| CLAIMS.contains(&name.as_str())) {
                 writeln!(out, "  {green}\"{}\": {}{green:#}", printable(name), printable(value))?;
             }
         }

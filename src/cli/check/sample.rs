@@ -11,9 +11,22 @@ use crate::caller::client_session;
 use crate::caller::preset::Preset;
 use crate::cli::members;
 use crate::config::{Config, PromptCacheKey};
-use crate::endpoint::{Inference, REMOVED};
+use crate::endpoint::Inference;
 use crate::identifiers::missing::UserRequired;
 
+/// Members by which somebody could be named (contract, section 3, "Endpoints"). The check has a list of its own: with
+/// that of the code that it checks, it would miss what is missing there.
+pub(super) const CLAIMS: [&str; 9] = [
+    "user",
+    "session_id",
+    "metadata",
+    "safety_identifier",
+    "trace",
+    "client_metadata",
+    "callback_url",
+    "__proto__",
+    "prompt_cache_key",
+];
 /// Headers by which somebody could be named, besides those of presets and clients.
 const NAMING: [&str; 14] = [
     "x-external-user",
@@ -123,8 +136,12 @@ fn genuine(config: &Config, endpoint: &Inference) -> Vec<(String, String)> {
 fn spoofed(config: &Config, marker: &str) -> Vec<String> {
     let values = [format!("\"{marker}\""), format!("{{\"user_id\":\"{marker}\"}}"), format!("[\"{marker}\",null]")];
     let mut members = Vec::new();
-    for name in REMOVED.into_iter().chain(config.bodies.remove.iter().map(String::as_str)) {
-        let escaped = |name: &str| name.encode_utf16().fold(String::new(), |text, unit| format!("{text}\\u{unit:04x}"));
+    let claims = CLAIMS.into_iter().filter(|name| *name != "prompt_cache_key");
+    for name in claims.chain(config.bodies.remove.iter().map(String::as_str)) {
+        let escaped = |name: &str| {
+            let units: Vec<_> = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            units.concat()
+        };
         let spellings = [
             escaped(name),
             escaped(&name.to_ascii_uppercase()),
@@ -174,11 +191,11 @@ fn spoofed_names(config: &Config, guest: &Guest) -> Vec<HeaderName> {
     let presets: Vec<Preset> = config.callers.presets().collect();
     let read: Vec<&str> = presets.iter().flat_map(Preset::headers).map(HeaderName::as_str).collect();
     let twins = read.iter().map(|name| name.replace('-', "_"));
-    let named = NAMING.into_iter().chain(client_session::HEADERS).chain(read.iter().copied()).map(str::to_owned);
-    let mut all: Vec<HeaderName> = named.chain(twins).filter_map(|name| name.parse().ok()).collect();
-    all.retain(|name| guest.identity.iter().all(|(own, _)| own != name) && !config.headers.forward.contains(name));
-    all.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
-    all.dedup();
-    all.truncate(MOST_SPOOFED);
-    all
+    let all = NAMING.into_iter().chain(client_session::HEADERS).chain(read.iter().copied()).map(str::to_owned);
+    let mut names: Vec<HeaderName> = all.chain(twins).filter_map(|name| name.parse().ok()).collect();
+    names.retain(|name| guest.identity.iter().all(|(own, _)| own != name) && !config.headers.forward.contains(name));
+    names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    names.dedup();
+    names.truncate(MOST_SPOOFED);
+    names
 }

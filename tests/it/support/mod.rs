@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod json;
 pub(crate) mod key_server;
 pub(crate) mod peer;
+pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod signer;
 
