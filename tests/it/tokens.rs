@@ -598,11 +598,11 @@ fn tenants(server: &KeyServer, own_secrets: bool) -> String {
             let secret =
                 if own_secrets { format!("id_secret = \"an id secret of {tenant} alone\"") } else { String::new() };
             let key = payer(tenant);
-            toml += &format!("[[tenants]]\nname = \"{tenant}\"\nopenrouter_api_key = \"{key}\"\n{secret}\n");
+            toml = format!("{toml}[[tenants]]\nname = \"{tenant}\"\nopenrouter_api_key = \"{key}\"\n{secret}\n");
         }
         let (issuer, jwks, app) = (tenant_issuer(number), server.url(JWKS), sha256(&tenant_app(number)));
-        toml += &format!(
-            "[[issuers]]\nname = \"issuer-{number}\"\npreset = \"clerk\"\nissuer = \"{issuer}\"\n\
+        toml = format!(
+            "{toml}[[issuers]]\nname = \"issuer-{number}\"\npreset = \"clerk\"\nissuer = \"{issuer}\"\n\
              jwks_url = \"{jwks}\"\n{belongs}\
              [[keys]]\nname = \"app-{number}\"\nsha256 = \"{app}\"\npreset = \"generic\"\n{belongs}"
         );
