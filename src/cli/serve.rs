@@ -33,7 +33,7 @@ pub async fn serve(file: Option<PathBuf>, demo: bool, out: &mut impl Write) -> i
 
 async fn run(sources: &Sources, setting: Setting, demo_key: Option<&str>, out: &mut impl Write) -> io::Result<Exit> {
     let Some(loaded) = load::load(sources, &mut io::stderr())? else { return Ok(Exit::Invalid) };
-    let Loaded { config, warnings, .. } = &loaded;
+    let config = &loaded.config;
     if let Err(error) = logging::start(&config.log.filter, config.log.format) {
         writeln!(io::stderr(), "callsign: CALLSIGN_LOG: {error}")?;
         return Ok(Exit::Invalid);
@@ -48,19 +48,27 @@ async fn run(sources: &Sources, setting: Setting, demo_key: Option<&str>, out: &
     let signals = tokio::spawn(server::signals(&running.drain)?);
     let reloader = Reloader::new(sources.clone(), running.proxy.clone(), running.tls.clone(), &loaded);
     let reloads = tokio::spawn(reloader.watch());
-    announce(&running, out)?;
-    for warning in warnings {
-        writeln!(out, "warning: {warning}")?;
+    // A terminal that went away is no reason not to serve.
+    if let Err(error) = greet(&running, &loaded, demo_key, out) {
+        tracing::warn!(%error, "the start could not be announced");
     }
-    summary::print(config, out)?;
-    if let Some(key) = demo_key {
-        print_curl(&running, key, out)?;
-    }
-    out.flush()?;
     running.ended().await;
     signals.abort();
     reloads.abort();
     Ok(Exit::Success)
+}
+
+/// What an operator sees at the start: addresses, warnings, attribution at a glance.
+fn greet(running: &Running, loaded: &Loaded, demo_key: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+    announce(running, out)?;
+    for warning in &loaded.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    summary::print(&loaded.config, out)?;
+    if let Some(key) = demo_key {
+        print_curl(running, key, out)?;
+    }
+    out.flush()
 }
 
 /// The one line with the bound addresses.

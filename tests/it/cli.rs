@@ -285,3 +285,16 @@ fn help_names_every_command() {
     assert_eq!(callsign("", &[]).code, 2);
     assert_eq!(callsign("serv", &[]).code, 2);
 }
+
+#[test]
+fn the_readmes_picture_is_what_explain_prints() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("<!-- explain -->").unwrap();
+    let (_, shown) = rest.split_once("docs/example-request.json\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let variables =
+        [("SEND_END_USER_ID", "true"), ("SEND_CHAT_ID", "true"), ("USER_ID_FORMAT", "acme_{sha256:16 user}")];
+    let request = include_str!("../../docs/example-request.json");
+    let said = callsign_reading("explain --as alice --chat chat-7", &variables, request);
+    assert_eq!((said.code, said.out.as_str()), (0, shown), "{}", said.err);
+}
