@@ -11,6 +11,7 @@ mod identity;
 mod memory;
 mod refusals;
 mod reload;
+mod route;
 mod serve;
 mod standin;
 mod support;
