@@ -1,11 +1,13 @@
 //! Holds the documentation to the table: `docs/configuration.md` and `config/callsign.toml` are rendered from it, and
-//! every file in `config/` loads.
+//! every file in `config/` and every page in `docs/identity/` loads.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::settings::{SECTIONS, Section, Setting};
 use super::{Config, Sources};
+use crate::caller::issuer::preset::IssuerPreset;
+use crate::caller::preset::Preset;
 use crate::identifiers::secret::PLACEHOLDERS;
 
 const INTRO: &str = "\
@@ -137,6 +139,7 @@ fn repository(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
+#[expect(clippy::disallowed_methods, reason = "no setting, but how this test is told to write")]
 fn assert_rendered(file: &str, rendered: &str) {
     let path = repository(file);
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -187,35 +190,97 @@ fn the_example_file_is_valid_with_every_line_uncommented() {
     assert_eq!(unset.len(), secrets.count(), "{unset:?}");
 }
 
-/// The variables in the command that a file's first comment shows: `#   NAME=… callsign serve --config …`.
-fn shown_variables(text: &str) -> Vec<(String, String)> {
-    let command = text.lines().find(|line| line.contains("callsign serve")).unwrap_or_default();
+/// The commands that a text shows, `NAME=… callsign serve …`, in one line each.
+fn commands(text: &str) -> Vec<String> {
+    let joined = text.replace("\\\n", " ");
+    joined.lines().filter(|line| line.contains("callsign serve")).map(str::to_owned).collect()
+}
+
+/// The variables of a command. What is to be filled in is: `sk-or-…`.
+fn shown_variables(command: &str) -> Vec<(String, String)> {
     let words = command.split_whitespace().filter_map(|word| word.split_once('='));
     words.map(|(name, value)| (name.to_owned(), value.replace('…', "-0123456789abcdef"))).collect()
 }
 
+/// Makes the files of secrets that a text names, and has it name those.
+fn with_secret_files(text: &str, directory: &Path) -> String {
+    const HOME: &str = "/run/secrets/";
+    for (index, rest) in text.split(HOME).skip(1).enumerate() {
+        let name = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap();
+        std::fs::write(directory.join(name), format!("0123456789abcdef-{index}\n")).unwrap();
+    }
+    text.replace(HOME, &format!("{}/", directory.display()))
+}
+
+/// Loads a TOML text with the variables of a command as `serve` does, and expects nothing to be said about it.
+fn assert_serves(whence: &str, command: &str, toml: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("callsign.toml");
+    std::fs::write(&path, with_secret_files(toml, directory.path())).unwrap();
+    let variables = shown_variables(&with_secret_files(command, directory.path()));
+    match Config::load(&Sources::environment(variables).file(Some(path)).serving()) {
+        Ok(loaded) => assert!(loaded.warnings.is_empty(), "{whence}: {:?}", loaded.warnings),
+        Err(problems) => panic!("{whence}: {problems}"),
+    }
+}
+
+/// The files with this extension in a directory of the repository, by name.
+fn files(directory: &str, extension: &str) -> Vec<(String, String)> {
+    let entries = std::fs::read_dir(repository(directory)).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .map(|path| (path.file_stem().unwrap().display().to_string(), std::fs::read_to_string(&path).unwrap()))
+        .collect();
+    files.sort_unstable();
+    files
+}
+
+/// The ready files, one per identity source.
+fn ready_files() -> Vec<(String, String)> {
+    files("config", "toml").into_iter().filter(|(name, _)| name != "callsign").collect()
+}
+
 #[test]
 fn every_ready_file_serves_as_its_first_lines_say_and_warns_of_nothing() {
-    let mut loaded = 0;
-    for entry in std::fs::read_dir(repository("config")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_name().unwrap() == "callsign.toml" {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        let sources = Sources::environment(shown_variables(&text)).file(Some(path.clone())).serving();
-        match Config::load(&sources) {
-            Ok(file) => assert!(file.warnings.is_empty(), "{}: {:?}", path.display(), file.warnings),
-            Err(problems) => panic!("{problems}"),
-        }
-        assert!(
-            text.contains(&format!("--config config/{}", path.file_name().unwrap().display())),
-            "{}",
-            path.display()
-        );
-        loaded += 1;
+    for (name, text) in ready_files() {
+        let commands = commands(&text);
+        assert!(commands[0].ends_with(&format!("--config config/{name}.toml")), "{name}: {commands:?}");
+        assert_serves(&name, &commands[0], &text);
     }
-    assert!(loaded >= 8, "one file per preset, own keys and pass-through");
+}
+
+#[test]
+fn there_is_a_ready_file_for_every_preset() {
+    let names: Vec<_> = ready_files().into_iter().map(|(name, _)| name).collect();
+    let presets = Preset::BUILT_IN.into_iter().chain(IssuerPreset::names());
+    for name in presets.chain(["own-preset", "passthrough", "personal-keys", "tenants"]) {
+        assert!(names.iter().any(|file| file == name), "config/{name}.toml");
+    }
+}
+
+/// What a TOML text sets, without its comments.
+fn settings_of(toml: &str) -> Vec<&str> {
+    toml.lines().map(str::trim_end).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+}
+
+#[test]
+fn every_identity_source_has_a_page_that_serves_as_it_says() {
+    let pages = files("docs/identity", "md");
+    let overview = &pages.iter().find(|(name, _)| name == "README").unwrap().1;
+    for (name, ready) in ready_files() {
+        let page = &pages.iter().find(|(page, _)| *page == name).unwrap_or_else(|| panic!("docs/identity/{name}.md")).1;
+        let (_, block) = page.split_once("```toml\n").unwrap_or_else(|| panic!("{name}: no configuration"));
+        let (toml, rest) = block.split_once("```").unwrap();
+        assert!(!rest.contains("```toml"), "{name}: one configuration");
+        assert_eq!(settings_of(toml), settings_of(&ready), "the page and config/{name}.toml say the same");
+        let commands = commands(page);
+        assert!(commands.iter().any(|command| command.contains("--config callsign.toml")), "{name}: {commands:?}");
+        for command in &commands {
+            assert_serves(&name, command, if command.contains("--config") { toml } else { "" });
+        }
+        assert!(overview.contains(&format!("({name}.md)")), "docs/identity/README.md lists {name}");
+    }
+    assert_eq!(pages.len(), ready_files().len() + 1, "no page without a ready file, but the overview");
 }
 
 #[test]

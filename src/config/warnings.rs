@@ -119,7 +119,9 @@ fn about_sources(policy: &Policy, scope: Scope<'_>, tenant: Option<&str>, caller
         return;
     }
     if tenant.is_some() {
-        brought.iter_mut().for_each(|fields| fields.push(Field::Tenant));
+        for fields in &mut brought {
+            fields.push(Field::Tenant);
+        }
     }
     for ((format, on), (_, valve)) in formats(policy).into_iter().zip(FORMATS) {
         let shared = valve == "valves.send_end_user_id" && matches!(policy.missing_user, MissingUser::Shared(_));

@@ -30,7 +30,7 @@ pub enum FetchError {
     /// Another status than 200.
     #[error("the answer has status {0}")]
     Status(u16),
-    /// Over [`LARGEST`].
+    /// Over a mebibyte.
     #[error("the answer is longer than {LARGEST} bytes")]
     TooLarge,
     /// What came is no key set.

@@ -6,4 +6,5 @@ mod chaos;
 mod identity;
 mod standin;
 mod support;
+mod tenants;
 mod tokens;

@@ -339,6 +339,9 @@ async fn a_token_counts_only_where_and_with_whom_it_belongs() {
     let same = [CLAIMED, &[("authorization", &*bearer), ("x-api-key", &direct)]].concat();
     assert_eq!(client::post(&url, &same, BODY).await.status, 200);
     assert_eq!(arrived(&standin).await["user"], "user_1");
+    // By now each of them is remembered, as a token of its own issuer.
+    assert_refused(&Way::Bearer.post(&callsign, &beside).await, 401, "invalid_credential", "beside as bearer");
+    assert_refused(&Way::Beside.post(&callsign, &direct).await, 401, "invalid_credential", "direct beside");
 }
 
 #[tokio::test]
@@ -576,19 +579,22 @@ async fn a_rotation_at_the_issuer_costs_no_request() {
 /// Tenants by name; the last is none: the operator's own callers.
 const TENANTS: [&str; 3] = ["acme", "umbrella", ""];
 
-fn tenant_issuer(number: usize) -> String {
-    format!("https://clerk.tenant-{number}.example")
+/// The `iss` of a tenant's tokens, by the way in which they arrive.
+fn tenant_issuer(way: &str, number: usize) -> String {
+    format!("https://{way}.tenant-{number}.example")
 }
 
-fn tenant_app(number: usize) -> String {
-    format!("sk-cs-the-app-key-of-tenant-{number}")
+/// The key of a tenant's app, by the preset that it has.
+fn tenant_app(preset: &str, number: usize) -> String {
+    format!("sk-cs-the-{preset}-app-key-of-tenant-{number}")
 }
 
 fn payer(tenant: &str) -> String {
     if tenant.is_empty() { OPERATOR_KEY.to_owned() } else { format!("sk-or-v1-the-own-key-of-{tenant}") }
 }
 
-/// For each of them an issuer and an app's key.
+/// For each of them three ways in: an issuer whose tokens are credentials, one whose tokens arrive next to an app's key,
+/// and an app that names its users itself.
 fn tenants(server: &KeyServer, own_secrets: bool) -> String {
     let mut toml = String::new();
     for (number, tenant) in TENANTS.into_iter().enumerate() {
@@ -600,12 +606,19 @@ fn tenants(server: &KeyServer, own_secrets: bool) -> String {
             let key = payer(tenant);
             toml += &format!("[[tenants]]\nname = \"{tenant}\"\nopenrouter_api_key = \"{key}\"\n{secret}\n");
         }
-        let (issuer, jwks, app) = (tenant_issuer(number), server.url(JWKS), sha256(&tenant_app(number)));
-        toml += &format!(
-            "[[issuers]]\nname = \"issuer-{number}\"\npreset = \"clerk\"\nissuer = \"{issuer}\"\n\
-             jwks_url = \"{jwks}\"\n{belongs}\
-             [[keys]]\nname = \"app-{number}\"\nsha256 = \"{app}\"\npreset = \"generic\"\n{belongs}"
-        );
+        let jwks = server.url(JWKS);
+        for (way, header) in [("direct", "authorization"), ("beside", TOKEN_HEADER)] {
+            let issuer = tenant_issuer(way, number);
+            toml += &format!(
+                "[[issuers]]\nname = \"{way}-{number}\"\npreset = \"clerk\"\nissuer = \"{issuer}\"\n\
+                 jwks_url = \"{jwks}\"\nheader = \"{header}\"\n{belongs}"
+            );
+        }
+        for (preset, more) in [("clerk", format!("issuer = \"beside-{number}\"\n")), ("generic", belongs)] {
+            let app = sha256(&tenant_app(preset, number));
+            toml +=
+                &format!("[[keys]]\nname = \"{preset}-{number}\"\nsha256 = \"{app}\"\npreset = \"{preset}\"\n{more}");
+        }
     }
     toml
 }
@@ -648,24 +661,28 @@ async fn two_tenants_with_the_same_user_share_nothing() {
         let mut seen = BTreeSet::new();
         for (number, tenant) in TENANTS.into_iter().enumerate() {
             // The same person, chat and all, as in the headers of an app.
-            let claims = json!({
-                "iss": tenant_issuer(number), "sub": "mallory", "sid": "mallory-session", "exp": now() + 60,
-            });
-            let [by_token, by_key] = [RSA.token(&claims), tenant_app(number)].map(|credential| {
-                let url = callsign.url(CHAT);
-                let standin = &standin;
-                async move {
-                    let bearer = format!("Bearer {credential}");
-                    let body = r#"{"model":"m","prompt_cache_key":"same"}"#;
-                    let answer = client::post(&url, &[CLAIMED, &[("authorization", &*bearer)]].concat(), body).await;
-                    assert_eq!(answer.status, 200, "{}", answer.text());
-                    let received = within("the record", standin.next_received()).await;
-                    assert_eq!(received.header("authorization"), Some(&*format!("Bearer {}", payer(tenant))));
-                    identifiers(&received.json().unwrap())
-                }
-            });
-            let (written, by_key) = (by_token.await, by_key.await);
-            assert_eq!(written, by_key, "{shape}: both are the same person of {tenant}");
+            let token = |way| {
+                let issuer = tenant_issuer(way, number);
+                RSA.token(&json!({"iss": issuer, "sub": "mallory", "sid": "mallory-session", "exp": now() + 60}))
+            };
+            let mut of_tenant = Vec::new();
+            for (credential, forwarded) in [
+                (tenant_app("generic", number), None),
+                (token("direct"), None),
+                (tenant_app("clerk", number), Some(token("beside"))),
+            ] {
+                let bearer = format!("Bearer {credential}");
+                let mut headers = [CLAIMED, &[("authorization", &*bearer)]].concat();
+                headers.extend(forwarded.as_deref().map(|token| (TOKEN_HEADER, token)));
+                let body = r#"{"model":"m","prompt_cache_key":"same"}"#;
+                let answer = client::post(&callsign.url(CHAT), &headers, body).await;
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                let received = within("the record", standin.next_received()).await;
+                assert_eq!(received.header("authorization"), Some(&*format!("Bearer {}", payer(tenant))));
+                of_tenant.push(identifiers(&received.json().unwrap()));
+            }
+            let written = of_tenant.swap_remove(0);
+            assert!(of_tenant.iter().all(|other| *other == written), "{shape} {tenant}: {written:?}, {of_tenant:?}");
             // Without a tenant, what is to name it is not written; the bound cache key always is.
             let expected = if tenant.is_empty() && shape.contains("tenant") { 1 } else { 6 };
             assert_eq!(written.len(), expected, "{shape} {tenant}: {written:?}");
