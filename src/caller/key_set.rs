@@ -25,7 +25,7 @@ struct Published {
 struct Key {
     id: Option<String>,
     fits: Fits,
-    decoding: DecodingKey,
+    verifies: DecodingKey,
 }
 
 /// What a key can be used for. A key never verifies an algorithm of another family, whatever a token says.
@@ -70,7 +70,7 @@ impl KeySet {
     /// The set of one shared secret (HS256 and its kin), taken as raw UTF-8 bytes.
     pub fn from_secret(secret: &Secret) -> Self {
         let key = DecodingKey::from_secret(secret.expose().as_bytes());
-        Self { keys: vec![Key { id: None, fits: Fits::Secret, decoding: key }] }
+        Self { keys: vec![Key { id: None, fits: Fits::Secret, verifies: key }] }
     }
 
     /// Adds the ES256 key of this id, as AWS's load balancers publish them one by one.
@@ -84,7 +84,7 @@ impl KeySet {
         // The oldest go first.
         let surplus = (keys.len() + 1).saturating_sub(MOST_KEYS);
         keys.drain(..surplus);
-        keys.push(Key { id: Some(id.to_owned()), fits: Fits::P256, decoding: key });
+        keys.push(Key { id: Some(id.to_owned()), fits: Fits::P256, verifies: key });
         Ok(Self { keys })
     }
 
@@ -106,7 +106,7 @@ impl KeySet {
             Some(kid) => fitting.find(|key| key.fits == Fits::Secret || key.id.as_deref() == Some(kid)),
             None => fitting.next().filter(|_| fitting.next().is_none()),
         };
-        found.map(|key| &key.decoding)
+        found.map(|key| &key.verifies)
     }
 }
 
@@ -148,8 +148,7 @@ fn usable(jwk: &Jwk) -> Option<Key> {
         None => fits,
         Some(named) => Fits::Only(Algorithm::try_from(named).ok().filter(|named| fits.allows(*named))?),
     };
-    let key = DecodingKey::from_jwk(jwk).ok()?;
-    Some(Key { id: jwk.common.key_id.clone(), fits, decoding: key })
+    Some(Key { id: jwk.common.key_id.clone(), fits, verifies: DecodingKey::from_jwk(jwk).ok()? })
 }
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
-//! Signed callers, through the whole of callsign: good and bad tokens in both ways of arriving, keys that change at their
-//! issuer, tenants, and many users on one app's key.
+//! Signed callers, through the whole of callsign: good and bad tokens in both ways of arriving; keys that change at their
+//! issuer (`keys`); tenants, and many users on one app's key (`people`).
 //!
 //! The issuers are local servers (`support/key_server.rs`); what a token is held to in detail is tested beside the code.
 //! Every request here also carries the unsigned headers of a user `mallory`, so that falling back to them would show.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+mod keys;
+mod people;
+
+use std::sync::LazyLock;
 
 use callsign::standin::StandIn;
-use data_encoding::BASE64URL;
 use jsonwebtoken::Algorithm::{ES256, RS256, RS384};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::client::{self, Answer, Headers, Persistent};
+use crate::support::client::{self, Answer, Headers};
 use crate::support::key_server::KeyServer;
 use crate::support::proxy::{ALICE, Callsign, OPERATOR_KEY, Setup, VALVES};
 use crate::support::signer::{Signer, jwks};
@@ -339,6 +339,9 @@ async fn a_token_counts_only_where_and_with_whom_it_belongs() {
     let same = [CLAIMED, &[("authorization", &*bearer), ("x-api-key", &direct)]].concat();
     assert_eq!(client::post(&url, &same, BODY).await.status, 200);
     assert_eq!(arrived(&standin).await["user"], "user_1");
+    // By now each of them is remembered, as a token of its own issuer.
+    assert_refused(&Way::Bearer.post(&callsign, &beside).await, 401, "invalid_credential", "beside as bearer");
+    assert_refused(&Way::Beside.post(&callsign, &direct).await, 401, "invalid_credential", "direct beside");
 }
 
 #[tokio::test]
@@ -419,315 +422,4 @@ async fn open_webui() {
     let wrong = signer.token(&claims);
     assert_refused(&post(bearer(&wrong)).await, 401, "invalid_credential", "the other secret");
     assert_eq!(standin.begun(), 2);
-}
-
-#[tokio::test]
-async fn behind_a_load_balancer() {
-    const ARN: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/ours/50dc6c495c0c9188";
-    const KID: &str = "0f3b8a0e-9c1d-4c57-8f51-77f6b2a2a001";
-    let server = KeyServer::start().await;
-    server.publish(&format!("/{KID}"), P256.pem().to_owned());
-    server.publish("/x", P256.pem().to_owned());
-    let toml = format!(
-        "[[issuers]]\nname = \"alb\"\npreset = \"aws-alb\"\njwks_url = \"{}\"\nsigner = \"{ARN}\"\n\
-         [[keys]]\nname = \"app\"\nsha256 = \"{}\"\npreset = \"aws-alb\"\n",
-        server.url(""),
-        sha256(SIGNED_APP)
-    );
-    let (standin, callsign) = started(&toml).await;
-    let url = callsign.url(CHAT);
-    let app = format!("Bearer {SIGNED_APP}");
-    let header = json!({"typ": "JWT", "alg": "ES256", "kid": KID, "signer": ARN, "client": "c", "exp": now() + 120});
-    let claims = json!({"sub": "user_1", "email": "user@example", "exp": now() + 120, "iss": "https://idp.example"});
-    let padded = |header: &Value| {
-        let encode = |part: &Value| BASE64URL.encode(part.to_string().as_bytes());
-        P256.sign_encoded(&format!("{}.{}", encode(header), encode(&claims))) + "=="
-    };
-    let post = async |token: &str| {
-        let own = [("authorization", &*app), ("x-amzn-oidc-data", token), ("x-amzn-oidc-identity", "mallory")];
-        client::post(&url, &[CLAIMED, &own].concat(), BODY).await
-    };
-    // Its key is fetched for the first request that needs it, and for that one only.
-    for _ in 0..3 {
-        let answer = post(&padded(&header)).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!(arrived(&standin).await["user"], "user_1");
-    }
-    let long = "a".repeat(129);
-    for kid in ["../x", "x/../x", "..%2fx", "x?y", "", &long] {
-        let answer = post(&padded(&changed(header.clone(), "kid", json!(kid)))).await;
-        assert_refused(&answer, 401, "invalid_credential", kid);
-    }
-    let answer = post(&padded(&changed(header.clone(), "signer", json!("arn:aws:mallory")))).await;
-    assert_refused(&answer, 401, "invalid_credential", "another load balancer");
-    assert_eq!(server.asked(), [format!("/{KID}")]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_unknown_keys_is_two_fetches_and_slows_nobody() {
-    const CONNECTIONS: usize = 25;
-    const EACH: usize = 40;
-    let server = issuer_server().await;
-    let (standin, callsign) = started(&both_ways(&server)).await;
-    // Each issuer has loaded its keys.
-    server.wait_asked(2).await;
-    let url = callsign.url(CHAT);
-    let mut connections = tokio::task::JoinSet::new();
-    for connection in 0..CONNECTIONS {
-        let url = url.clone();
-        connections.spawn(async move {
-            let mut client = Persistent::connect(&url).await;
-            for number in 0..EACH {
-                let header = changed(P256.header(), "kid", json!(format!("unknown-{connection}-{number}")));
-                let bearer = format!("Bearer {}", P256.sign(&header, &claims(DIRECT)));
-                let own = [("authorization", &*bearer)];
-                let answer = client.post(&url, &[CLAIMED, &own].concat(), BODY).await;
-                assert_refused(&answer, 401, "invalid_credential", "unknown");
-            }
-        });
-    }
-    while let Some(done) = connections.join_next().await {
-        done.unwrap();
-    }
-    assert_eq!(server.asked().len(), 2 + 2, "1,000 unknown keys");
-    // Nobody else is any the worse for it, not even when the issuer is gone.
-    drop(server);
-    for way in WAYS {
-        let token = RSA.token(&changed(claims(way.issuer()), "jti", json!(format!("{way:?}"))));
-        assert_eq!(way.post(&callsign, &token).await.status, 200, "{way:?}");
-    }
-    assert_eq!(standin.begun(), WAYS.len());
-}
-
-#[tokio::test]
-async fn a_slow_issuer_slows_only_those_who_need_it() {
-    let server = issuer_server().await;
-    let (_standin, callsign) = started(&both_ways(&server)).await;
-    // Both issuers have loaded their keys once these have been answered.
-    for way in WAYS {
-        assert_eq!(way.post(&callsign, &P256.token(&claims(way.issuer()))).await.status, 200);
-    }
-    let new = Signer::generate(ES256, "new");
-    server.publish(JWKS, jwks([&*RSA, &new]));
-    server.hold();
-    let token = new.token(&claims(DIRECT));
-    let waiting = Way::Bearer.post(&callsign, &token);
-    let meanwhile = async {
-        server.wait_asked(3).await;
-        for way in WAYS {
-            // Not remembered, but signed with a key that is.
-            let token = RSA.token(&changed(claims(way.issuer()), "jti", json!("another")));
-            assert_eq!(way.post(&callsign, &token).await.status, 200, "{way:?}");
-        }
-        server.release();
-    };
-    let (answer, ()) = tokio::join!(waiting, meanwhile);
-    assert_eq!(answer.status, 200);
-    assert_eq!(server.asked().len(), 3);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rotation_at_the_issuer_costs_no_request() {
-    const CONNECTIONS: usize = 8;
-    const EACH: usize = 90;
-    const ALL: usize = CONNECTIONS * EACH;
-    let keys = ["k-1", "k-2", "k-3"].map(|kid| Signer::generate(ES256, kid));
-    let server = Arc::new(KeyServer::start().await);
-    server.publish(JWKS, jwks([&keys[0]]));
-    let (standin, callsign) = started(&both_ways(&server)).await;
-    let url = callsign.url(CHAT);
-    let (sent, rotated) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let mut connections = tokio::task::JoinSet::new();
-    for _ in 0..CONNECTIONS {
-        let (url, server, keys) = (url.clone(), server.clone(), keys.clone());
-        let (sent, rotated) = (sent.clone(), rotated.clone());
-        connections.spawn(async move {
-            let mut client = Persistent::connect(&url).await;
-            for _ in 0..EACH {
-                // After a third and after two thirds of the requests a new key is published. Only then it signs; tokens
-                // of those before are still about.
-                let number = sent.fetch_add(1, Ordering::SeqCst);
-                if number > 0 && number % (ALL / keys.len()) == 0 {
-                    let rotations = number / (ALL / keys.len());
-                    server.publish(JWKS, jwks(&keys[..=rotations]));
-                    rotated.fetch_max(rotations, Ordering::SeqCst);
-                }
-                let newest = rotated.load(Ordering::SeqCst);
-                let key = &keys[newest - (number % 2).min(newest)];
-                let user = format!("user-{number}");
-                let claims = changed(changed(claims(DIRECT), "sub", json!(user)), "sid", Value::Null);
-                let bearer = format!("Bearer {}", key.token(&claims));
-                let own = [("authorization", &*bearer)];
-                let body = json!({"model": "m", "expected": user}).to_string();
-                let answer = client.post(&url, &[CLAIMED, &own].concat(), body).await;
-                assert_eq!(answer.status, 200, "request {number}: {}", answer.text());
-            }
-        });
-    }
-    while let Some(done) = connections.join_next().await {
-        done.unwrap();
-    }
-    let received = standin.received();
-    assert_eq!(received.len(), ALL);
-    assert!(received.iter().all(|received| received.json().is_some_and(|body| body["user"] == body["expected"])));
-    assert_eq!(server.asked().len(), 2 + 2, "one load for each issuer, one fetch for each rotation");
-}
-
-/// Tenants by name; the last is none: the operator's own callers.
-const TENANTS: [&str; 3] = ["acme", "umbrella", ""];
-
-fn tenant_issuer(number: usize) -> String {
-    format!("https://clerk.tenant-{number}.example")
-}
-
-fn tenant_app(number: usize) -> String {
-    format!("sk-cs-the-app-key-of-tenant-{number}")
-}
-
-fn payer(tenant: &str) -> String {
-    if tenant.is_empty() { OPERATOR_KEY.to_owned() } else { format!("sk-or-v1-the-own-key-of-{tenant}") }
-}
-
-/// For each of them an issuer and an app's key.
-fn tenants(server: &KeyServer, own_secrets: bool) -> String {
-    let mut toml = String::new();
-    for (number, tenant) in TENANTS.into_iter().enumerate() {
-        let mut belongs = String::new();
-        if !tenant.is_empty() {
-            belongs = format!("tenant = \"{tenant}\"\n");
-            let secret =
-                if own_secrets { format!("id_secret = \"an id secret of {tenant} alone\"") } else { String::new() };
-            let key = payer(tenant);
-            toml = format!("{toml}[[tenants]]\nname = \"{tenant}\"\nopenrouter_api_key = \"{key}\"\n{secret}\n");
-        }
-        let (issuer, jwks, app) = (tenant_issuer(number), server.url(JWKS), sha256(&tenant_app(number)));
-        toml = format!(
-            "{toml}[[issuers]]\nname = \"issuer-{number}\"\npreset = \"clerk\"\nissuer = \"{issuer}\"\n\
-             jwks_url = \"{jwks}\"\n{belongs}\
-             [[keys]]\nname = \"app-{number}\"\nsha256 = \"{app}\"\npreset = \"generic\"\n{belongs}"
-        );
-    }
-    toml
-}
-
-/// Every value that names somebody, or something of theirs.
-fn identifiers(body: &Value) -> BTreeSet<String> {
-    let top = ["user", "session_id", "prompt_cache_key"].map(|name| (name, &body[name]));
-    let inner = ["session_id", "chat_id", "message_id"].map(|name| (name, &body["metadata"][name]));
-    let inner = inner.into_iter().map(|(name, value)| (format!("metadata.{name}"), value));
-    let all = top.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(inner);
-    all.filter(|(_, value)| !value.is_null()).map(|(name, value)| format!("{name}={value}")).collect()
-}
-
-#[tokio::test]
-async fn two_tenants_with_the_same_user_share_nothing() {
-    let server = issuer_server().await;
-    for (shape, own_secrets) in [
-        ("{tenant}/{*}", false),
-        ("x_{sha256 tenant *}", false),
-        ("{hmac *}", false),
-        ("{hmac:16 *}", true),
-        ("{seal *}", false),
-        ("{seal *}", true),
-    ] {
-        let format = |field: &str| shape.replace('*', field);
-        let standin = StandIn::start().await.unwrap();
-        let callsign = Setup::to(&standin.url())
-            .set(&VALVES)
-            .set(&[
-                ("CALLSIGN_ID_SECRET", "the operator's own id secret"),
-                ("SEND_CACHE_SESSION_ID", "1"),
-                ("USER_ID_FORMAT", &format("user")),
-                ("SESSION_ID_FORMAT", &format("session")),
-                ("CHAT_ID_FORMAT", &format("chat")),
-                ("MESSAGE_ID_FORMAT", &format("message")),
-                ("CACHE_SESSION_ID_FORMAT", &format("chat")),
-            ])
-            .toml(&tenants(&server, own_secrets))
-            .start();
-        let mut seen = BTreeSet::new();
-        for (number, tenant) in TENANTS.into_iter().enumerate() {
-            // The same person, chat and all, as in the headers of an app.
-            let claims = json!({
-                "iss": tenant_issuer(number), "sub": "mallory", "sid": "mallory-session", "exp": now() + 60,
-            });
-            let [by_token, by_key] = [RSA.token(&claims), tenant_app(number)].map(|credential| {
-                let url = callsign.url(CHAT);
-                let standin = &standin;
-                async move {
-                    let bearer = format!("Bearer {credential}");
-                    let body = r#"{"model":"m","prompt_cache_key":"same"}"#;
-                    let answer = client::post(&url, &[CLAIMED, &[("authorization", &*bearer)]].concat(), body).await;
-                    assert_eq!(answer.status, 200, "{}", answer.text());
-                    let received = within("the record", standin.next_received()).await;
-                    assert_eq!(received.header("authorization"), Some(&*format!("Bearer {}", payer(tenant))));
-                    identifiers(&received.json().unwrap())
-                }
-            });
-            let (written, by_key) = (by_token.await, by_key.await);
-            assert_eq!(written, by_key, "{shape}: both are the same person of {tenant}");
-            // Without a tenant, what is to name it is not written; the bound cache key always is.
-            let expected = if tenant.is_empty() && shape.contains("tenant") { 1 } else { 6 };
-            assert_eq!(written.len(), expected, "{shape} {tenant}: {written:?}");
-            for identifier in written {
-                assert!(seen.insert(identifier.clone()), "{shape}: {identifier} of {tenant} names somebody else too");
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_users_of_one_app_are_told_apart_in_ten_thousand_requests() {
-    const USERS: usize = 50;
-    const CONNECTIONS: usize = 20;
-    const EACH: usize = 500;
-    let server = issuer_server().await;
-    let (standin, callsign) = started(&both_ways(&server)).await;
-    let tokens: Arc<[String]> = (0..USERS)
-        .map(|user| {
-            let claims = changed(claims(BESIDE), "sub", json!(format!("user-{user}")));
-            P256.token(&changed(claims, "sid", json!(format!("session-{user}"))))
-        })
-        .collect();
-    let url = callsign.url(CHAT);
-    let mut connections = tokio::task::JoinSet::new();
-    for connection in 0..CONNECTIONS {
-        let (url, tokens) = (url.clone(), tokens.clone());
-        connections.spawn(async move {
-            let app = format!("Bearer {SIGNED_APP}");
-            // Neighbours on one connection are different people.
-            let mut client = Persistent::connect(&url).await;
-            for turn in 0..EACH {
-                let number = connection * EACH + turn;
-                let user = (number * 7 + connection) % USERS;
-                let chat = format!("chat-{user}");
-                let own = [
-                    ("content-type", "application/json"),
-                    ("authorization", &*app),
-                    (TOKEN_HEADER, &tokens[user]),
-                    ("x-user-id", "mallory"),
-                    ("x-chat-id", &chat),
-                ];
-                let body = json!({"prompt": user, "number": number}).to_string();
-                let answer = client.post(&url, &own, body).await;
-                assert_eq!(answer.status, 200, "{}", answer.text());
-            }
-        });
-    }
-    while let Some(done) = connections.join_next().await {
-        done.unwrap();
-    }
-    let (mut numbers, mut crossed) = (BTreeSet::new(), 0);
-    for received in standin.received() {
-        let body = received.json().unwrap();
-        let [user, session, chat] = ["user", "session", "chat"].map(|kind| format!("{kind}-{}", body["prompt"]));
-        let expected = json!({
-            "prompt": body["prompt"], "number": body["number"], "user": user, "session_id": session,
-            "metadata": {"user_id": user, "session_id": session, "chat_id": chat},
-        });
-        crossed += usize::from(body != expected);
-        numbers.insert(body["number"].as_u64());
-    }
-    println!("{} requests of {USERS} users on one app key, {crossed} crossed", numbers.len());
-    assert_eq!((numbers.len(), crossed), (CONNECTIONS * EACH, 0));
 }

@@ -43,7 +43,7 @@ pub(super) fn check(claims: &Map<String, Value>, issuer: &Issuer, now: i64) -> R
     Ok(Verified { user, session: session.filter(|id| !id.is_empty()).map(str::to_owned), expires })
 }
 
-/// A NumericDate (RFC 7519, section 2), whose fraction does not matter.
+/// A `NumericDate` (RFC 7519, section 2), whose fraction does not matter.
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, TokenError> {
     let whole = |number: f64| {
         #[expect(clippy::cast_possible_truncation, reason = "a float-to-int cast saturates, which is what is wanted")]
