@@ -87,6 +87,7 @@ fn configured(sources: &Sources, command: impl FnOnce(&Loaded) -> io::Result<Exi
 
 fn person<'a>(user: Option<&'a str>, request: &'a args::Request) -> Person<'a> {
     Person {
+        tenant: request.tenant.as_deref(),
         user,
         session: request.session.as_deref(),
         chat: request.chat.as_deref(),

@@ -88,6 +88,9 @@ pub enum Command {
 /// What `explain` and `id` want to know besides the user.
 #[derive(Debug, clap::Args)]
 pub struct Request {
+    /// The tenant whose user it is; the operator's own without.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
     /// The session id.
     #[arg(long, value_name = "S")]
     pub session: Option<String>,

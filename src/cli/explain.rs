@@ -32,9 +32,20 @@ pub(super) fn explain(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let (sources, sample) = if person.is_nobody() { (SAMPLE, true) } else { (person.sources(), false) };
+    let policy = match config.policy_of(person.tenant) {
+        Ok(policy) => policy,
+        Err(unknown) => {
+            writeln!(err, "callsign: {unknown}")?;
+            return Ok(Exit::Failure);
+        }
+    };
+    let (sources, sample) = if person.is_nobody() {
+        (Sources { tenant: person.tenant, ..SAMPLE }, true)
+    } else {
+        (person.sources(), false)
+    };
     let snapshot = Snapshot::new(config, None).map_err(io::Error::other)?;
-    let identifiers = match snapshot.operator.policy.identify(&sources, &[], endpoint.fields) {
+    let identifiers = match policy.identify(&sources, &[], endpoint.fields) {
         Ok(identifiers) => identifiers,
         Err(required) => {
             writeln!(err, "callsign: 403 user_required: {required}")?;
@@ -59,7 +70,7 @@ pub(super) fn explain(
     let (before, after) = (String::from_utf8_lossy(&body), String::from_utf8_lossy(&after));
     let mut rows = compare::rows(&before, &after, &snapshot, endpoint, &sources)?;
     if let Some(session) = identifiers.session_header() {
-        let why = wording::writer("session_id", &snapshot.operator.policy, &sources);
+        let why = wording::writer("session_id", policy, &sources);
         rows.push(Row::new(Mark::Written, "header x-session-id", session, why));
     }
     for omission in &identifiers.omitted {
@@ -68,7 +79,7 @@ pub(super) fn explain(
     }
     paint::title(endpoint, &sources, sample, out)?;
     paint::rows(&rows, out)?;
-    paint::footer(before.len(), after.len(), snapshot.operator.policy.valves.any(), out)?;
+    paint::footer(before.len(), after.len(), policy.valves.any(), out)?;
     Ok(Exit::Success)
 }
 

@@ -21,7 +21,13 @@ pub(super) fn print(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let policy = &config.identifiers;
+    let policy = match config.policy_of(person.tenant) {
+        Ok(policy) => policy,
+        Err(unknown) => {
+            writeln!(err, "callsign: {unknown}")?;
+            return Ok(Exit::Failure);
+        }
+    };
     for name in person.meaningless() {
         writeln!(
             err,

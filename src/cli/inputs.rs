@@ -22,6 +22,7 @@ pub(super) fn endpoint(name: &str) -> Result<&'static Inference, String> {
 /// A caller made up on the command line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Person<'a> {
+    pub(super) tenant: Option<&'a str>,
     pub(super) user: Option<&'a str>,
     pub(super) session: Option<&'a str>,
     pub(super) chat: Option<&'a str>,
@@ -37,6 +38,7 @@ impl<'a> Person<'a> {
     /// Its source values, cleaned as the values of headers are.
     pub(super) fn sources(&self) -> Sources<'a> {
         Sources {
+            tenant: self.tenant,
             user: meaning(self.user),
             session: meaning(self.session),
             chat: meaning(self.chat),
@@ -86,7 +88,13 @@ mod tests {
 
     #[test]
     fn values_are_cleaned_as_headers_are() {
-        let person = Person { user: Some(" alice "), session: Some("null"), chat: Some("{{CHAT_ID}}"), message: None };
+        let person = Person {
+            tenant: None,
+            user: Some(" alice "),
+            session: Some("null"),
+            chat: Some("{{CHAT_ID}}"),
+            message: None,
+        };
         let sources = person.sources();
         assert_eq!((sources.user, sources.session, sources.chat, sources.message), (Some("alice"), None, None, None));
         assert_eq!(person.meaningless().collect::<Vec<_>>(), ["session", "chat"]);

@@ -298,3 +298,20 @@ fn the_readmes_picture_is_what_explain_prints() {
     let said = callsign_reading("explain --as alice --chat chat-7", &variables, request);
     assert_eq!((said.code, said.out.as_str()), (0, shown), "{}", said.err);
 }
+
+#[test]
+fn a_tenants_identifiers_are_its_own() {
+    let file = file(
+        "[valves]\nsend_end_user_id = true\n[formats]\nuser = \"{tenant}_{user}\"\n[[tenants]]\nname = \"acme\"\n\
+         [[tenants]]\nname = \"globex\"\nformats = { user = \"g_{user}\" }\n",
+    );
+    let path = file.path().display();
+    let said = |words: &str| callsign(&format!("{words} --config {path}"), &[]);
+    assert!(said("id --user alice --tenant acme").out.contains(r#""user": "acme_alice""#));
+    assert!(said("id --user alice --tenant globex").out.contains(r#""user": "g_alice""#));
+    let unknown = said("id --user alice --tenant initech");
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.err.contains("acme, globex"), "{}", unknown.err);
+    let line = format!("explain --as alice --tenant globex --config {path}");
+    assert!(callsign_reading(&line, &[], "{}").out.contains("g_alice"));
+}

@@ -82,7 +82,7 @@ fn write_rows(
     rows: &mut Vec<Row>,
 ) -> Result<(), serde_json::Error> {
     let name = member.name();
-    let why = wording::writer(&name, &snapshot.operator.policy, sources);
+    let why = wording::writer(&name, &snapshot.tenant(sources.tenant).policy, sources);
     if name == "prompt_cache_key" {
         // A digest says nothing, and the end of it no more.
         rows.push(Row::new(Mark::Written, &name, &one_line(member.value, DIGEST_CHARS), "bound to the caller"));
@@ -93,7 +93,7 @@ fn write_rows(
         for pair in members::read(member.value)? {
             let name = pair.name();
             let why = match name.as_str() {
-                "user_id" => wording::writer("user_id", &snapshot.operator.policy, sources),
+                "user_id" => wording::writer("user_id", &snapshot.tenant(sources.tenant).policy, sources),
                 other => wording::pair_writer(other),
             };
             let row = Row::new(Mark::Written, &name, pair.value, why);
