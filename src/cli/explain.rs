@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 
-use super::inputs::Person;
+use super::inputs::{self, Person};
 use super::summary::SAMPLE;
 use super::{Exit, wording};
 use crate::config::Config;
@@ -32,13 +32,7 @@ pub(super) fn explain(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let policy = match config.policy_of(person.tenant) {
-        Ok(policy) => policy,
-        Err(unknown) => {
-            writeln!(err, "callsign: {unknown}")?;
-            return Ok(Exit::Failure);
-        }
-    };
+    let Some(policy) = inputs::policy_of(config, person, err)? else { return Ok(Exit::Failure) };
     let (sources, sample) = if person.is_nobody() {
         (Sources { tenant: person.tenant, ..SAMPLE }, true)
     } else {

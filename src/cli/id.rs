@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::inputs::Person;
+use super::inputs::{self, Person};
 use super::{Exit, wording};
 use crate::config::Config;
 use crate::endpoint::Inference;
@@ -21,13 +21,7 @@ pub(super) fn print(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let policy = match config.policy_of(person.tenant) {
-        Ok(policy) => policy,
-        Err(unknown) => {
-            writeln!(err, "callsign: {unknown}")?;
-            return Ok(Exit::Failure);
-        }
-    };
+    let Some(policy) = inputs::policy_of(config, person, err)? else { return Ok(Exit::Failure) };
     for name in person.meaningless() {
         writeln!(
             err,

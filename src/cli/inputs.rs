@@ -1,7 +1,11 @@
 //! What the command line says about a request, in the program's own terms: an endpoint, a caller's source values.
 
+use std::io::{self, Write};
+
 use crate::caller::forwarded;
+use crate::config::Config;
 use crate::endpoint::{INFERENCE, Inference};
+use crate::identifiers::Policy;
 use crate::identifiers::sources::Sources;
 
 /// The endpoint of this name: a path of the table, with or without `/v1/`, or a short name as `chat` or `speech`.
@@ -17,6 +21,24 @@ pub(super) fn endpoint(name: &str) -> Result<&'static Inference, String> {
         let paths: Vec<_> = INFERENCE.iter().map(|endpoint| endpoint.path).collect();
         format!("there are chat, {}", paths.join(", "))
     })
+}
+
+/// What is said about the callers of this person's tenant; a tenant that is not configured is told on `err`.
+///
+/// # Errors
+/// Those of `err`.
+pub(super) fn policy_of<'c>(
+    config: &'c Config,
+    person: Person<'_>,
+    err: &mut impl Write,
+) -> io::Result<Option<&'c Policy>> {
+    match config.policy_of(person.tenant) {
+        Ok(policy) => Ok(Some(policy)),
+        Err(unknown) => {
+            writeln!(err, "callsign: {unknown}")?;
+            Ok(None)
+        }
+    }
 }
 
 /// A caller made up on the command line.
