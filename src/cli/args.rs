@@ -132,7 +132,7 @@ pub struct Holder {
     #[arg(long, value_name = "NAME", group = "holder")]
     pub app: Option<String>,
     /// Which headers the app names its users in: generic (X-User-Id, …), openwebui, librechat, oauth2-proxy, authentik,
-    /// or one of [presets] in the configuration file.
+    /// or one of `[presets]` in the configuration file.
     #[arg(long, value_name = "P", conflicts_with = "user")]
     pub preset: Option<String>,
 }
