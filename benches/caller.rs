@@ -1,6 +1,6 @@
 //! What knowing the caller costs: `cargo bench --bench caller`.
 //!
-//! The budget (issue 3): at most 60 µs for the RS256 signature of a token that is new, 5 µs for one that has been seen.
+//! The budget: at most 60 µs for the RS256 signature of a token that is new, 5 µs for one that has been seen.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 

@@ -244,16 +244,14 @@ impl<'a> Caller<'a> {
         Ok(())
     }
 
-    /// A pass-through key's callers live in a namespace of that key's own, named by the beginning of its digest.
+    /// A pass-through key's callers live in a namespace of that key's own.
     fn of_pass_through(
         digest: KeyDigest,
         preset: &Preset,
         headers: &'a HeaderMap,
         need: Need,
     ) -> Result<Self, AmbiguousIdentity> {
-        let mut name = digest.to_hex();
-        name.truncate(16);
-        name.insert_str(0, "passthrough-");
+        let name = pass_through_name(digest);
         let mut caller = Self::nobody(Cow::Owned(name.clone()), Some(Cow::Owned(name)));
         caller.account = Account::PassThrough;
         if need == Need::Identity {
@@ -291,6 +289,14 @@ impl<'a> Caller<'a> {
             client_session: self.client_session,
         }
     }
+}
+
+/// The name of a pass-through key with this digest, which is its callers' tenant too.
+pub fn pass_through_name(digest: KeyDigest) -> String {
+    let mut name = digest.to_hex();
+    name.truncate(16);
+    name.insert_str(0, "passthrough-");
+    name
 }
 
 #[cfg(test)]

@@ -2,15 +2,28 @@
 //! anything about a request.
 
 pub mod args;
+mod check;
+mod client;
 pub mod config;
+mod explain;
+mod healthcheck;
+mod id;
+mod inputs;
+mod key_list;
 pub mod key_material;
+mod key_new;
 pub mod load;
+mod members;
 pub mod serve;
 pub mod summary;
+mod wording;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
-use args::{Args, Command};
+use args::{Args, Command, KeyCommand};
+use inputs::Person;
+
+use crate::config::{Loaded, Sources};
 
 /// What the process ends with (contract, section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,19 +47,50 @@ impl Exit {
     }
 }
 
-/// Runs a command; what it has to say goes to `out`.
+/// Runs a command; what it has to say goes to `out`, what is wrong to the standard error.
 ///
 /// # Errors
 /// Those of `out` and of the system; everything that the operator can mend is printed and has an exit code.
 pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
-    match args.command {
-        Command::Serve { demo } => serve::serve(args.config, demo, out).await,
-        Command::Config => {
-            let Some(loaded) = load::load(&load::sources(args.config), &mut io::stderr())? else {
-                return Ok(Exit::Invalid);
-            };
-            config::print(&loaded, out)?;
-            Ok(Exit::Success)
+    let err = &mut io::stderr();
+    let sources = load::sources(args.config.clone());
+    match &args.command {
+        Command::Serve { demo } => serve::serve(args.config, *demo, out).await,
+        Command::Check { json } => check::check(&sources.serving(), *json, out, err).await,
+        Command::Healthcheck => healthcheck::run(&sources, err).await,
+        Command::Explain { user, request } => configured(&sources, |Loaded { config, .. }| {
+            if io::stdin().is_terminal() {
+                writeln!(err, "callsign: reading a request from the terminal; end it with Ctrl-D")?;
+            }
+            explain::explain(config, person(user.as_deref(), request), request.endpoint, io::stdin(), out, err)
+        }),
+        Command::Id { user, request } => configured(&sources, |Loaded { config, .. }| {
+            id::print(config, person(user.as_deref(), request), request.endpoint, out, err)
+        }),
+        Command::Key { command: KeyCommand::New(holder) } => {
+            configured(&sources, |Loaded { config, .. }| key_new::print(config, holder, out, err))
         }
+        Command::Key { command: KeyCommand::List } => {
+            configured(&sources, |Loaded { config, .. }| key_list::print(config, jiff::Timestamp::now(), out))
+        }
+        Command::Config => configured(&sources, |loaded| config::print(loaded, out)),
+    }
+}
+
+/// Runs a command that answers from the configuration alone, and needs neither a key nor a caller in it.
+fn configured(sources: &Sources, command: impl FnOnce(&Loaded) -> io::Result<Exit>) -> io::Result<Exit> {
+    match load::load(sources, &mut io::stderr())? {
+        Some(loaded) => command(&loaded),
+        None => Ok(Exit::Invalid),
+    }
+}
+
+fn person<'a>(user: Option<&'a str>, request: &'a args::Request) -> Person<'a> {
+    Person {
+        tenant: request.tenant.as_deref(),
+        user,
+        session: request.session.as_deref(),
+        chat: request.chat.as_deref(),
+        message: request.message.as_deref(),
     }
 }

@@ -66,6 +66,11 @@ pub struct Config {
     pub log: Log,
 }
 
+/// A tenant that is not configured.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("there is no such tenant; configured are: {}", if .0.is_empty() { "none" } else { .0 })]
+pub struct UnknownTenant(String);
+
 /// A configuration that was read, and what is to be said about it.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -100,6 +105,17 @@ impl Config {
             warnings: warnings.iter().map(|warning| printable(warning)).collect(),
             effective: effective::list(&layers),
         })
+    }
+
+    /// What is said about the callers of this tenant; of none, the operator's own.
+    ///
+    /// # Errors
+    /// [`UnknownTenant`], which lists those that there are.
+    pub fn policy_of(&self, tenant: Option<&str>) -> Result<&Policy, UnknownTenant> {
+        let Some(name) = tenant else { return Ok(&self.identifiers) };
+        let found = self.tenants.iter().find(|tenant| tenant.name == name);
+        let names = || self.tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>().join(", ");
+        found.map(|tenant| &tenant.policy).ok_or_else(|| UnknownTenant(names()))
     }
 
     /// Checks what only serving needs: somebody who could be let in, and the key for the upstream. `serve --demo` and

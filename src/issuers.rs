@@ -86,6 +86,14 @@ impl Issuers {
         Ok(issuers)
     }
 
+    /// The keys that are in force for an issuer of this name whose keys come from the same URL, for a configuration that
+    /// replaces this one: a reload must not forget keys, or tokens would be refused until the issuer answers.
+    pub fn known(&self, name: &str, source: &KeySource) -> Option<KeySet> {
+        let feed = self.feeds.iter().find(|feed| feed.name == name)?;
+        let same = matches!((feed.source.url(), source.url()), (Some(before), Some(now)) if before == now);
+        same.then(|| KeySet::clone(&feed.verifier.key_set(feed.id)))
+    }
+
     /// Has the keys of an issuer refreshed because `signer` is not known; whether it is worth asking again.
     pub async fn refresh(&self, signer: &Signer) -> bool {
         let Some(feed) = self.feeds.get(signer.issuer) else { return false };

@@ -23,7 +23,8 @@
 //! |---|---|---|
 //! | [`server`] | accept loop, HTTP/1.1 and HTTP/2, TLS, time-outs of a connection, cap, drain | looks into a request |
 //! | [`endpoint`] | the table of exposed paths: dialect, fields written, fields removed | looks at headers or bodies |
-//! | [`caller`] | credential and identity headers → who is calling | knows valves or formats; remembers a user |
+//! | [`caller`] | credential and identity headers → who is calling | knows valves or formats; remembers a user; fetches |
+//! | [`issuers`] | keeps the keys of token issuers fresh, beside the requests | decides whether a token is good |
 //! | [`identifiers`] | who is calling → what is said about them | knows how the caller was found out |
 //! | [`rewrite`] | body and headers, both ways: blank, append, stream | knows HTTP bodies, sockets or callers |
 //! | [`upstream`] | the pooled client; what goes out, and what became of an upload | follows a redirect; repeats what may have left |
@@ -39,7 +40,7 @@
 //! | [`run`] | puts the rooms together | |
 //!
 //! [`caller`], [`identifiers`] and [`rewrite`] are pure: they know `http` and `bytes`, but neither hyper, axum nor tokio.
-//! Only [`server`], [`upstream`], [`relay`], [`config`] and the operator's side touch sockets or files.
+//! Only [`server`], [`upstream`], [`relay`], [`issuers`], [`config`] and the operator's side touch sockets or files.
 //!
 //! # Words
 //!
@@ -60,6 +61,7 @@ pub mod issuers;
 pub mod observe;
 pub mod proxy;
 pub mod relay;
+pub mod reload;
 pub mod rewrite;
 pub mod run;
 pub mod secret;

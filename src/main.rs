@@ -1,5 +1,6 @@
 //! The program: allocator, arguments, runtime, exit code. Everything else is the library's.
 
+use std::io::ErrorKind::BrokenPipe;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -16,6 +17,10 @@ fn main() -> ExitCode {
     let args = Args::parse();
     match run(args) {
         Ok(exit) => ExitCode::from(exit.code()),
+        // `callsign config | head` has seen enough.
+        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == BrokenPipe) => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             let _nowhere_to_say_it = writeln!(std::io::stderr(), "callsign: {error:#}");
             ExitCode::from(Exit::Failure.code())

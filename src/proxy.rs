@@ -18,6 +18,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::config::Config;
 use crate::error::Refusal;
 use crate::observe::{Account, Metrics, Outcome};
 use crate::relay::{self, Answer};
@@ -28,16 +29,23 @@ use crate::upstream::outgoing::{Held, Outgoing, Streaming};
 use crate::upstream::verdict::Progress;
 use admit::Admitted;
 use intake::Taken;
-use snapshot::Snapshot;
+use snapshot::{Snapshot, Unusable};
 
 /// The proxy: what the data port serves. A clone is one reference.
 #[derive(Clone, Debug)]
-pub struct Proxy(Arc<Shared>);
+pub struct Proxy(Arc<Worker>);
 
+/// What one runtime thread has for itself: connections to the upstream are never handed from thread to thread.
+#[derive(Debug)]
+struct Worker {
+    upstream: Upstream,
+    shared: Arc<Shared>,
+}
+
+/// What all of them share.
 #[derive(Debug)]
 struct Shared {
     snapshot: ArcSwap<Snapshot>,
-    upstream: Upstream,
     metrics: Arc<Metrics>,
     /// The bytes that all held bodies together may still take.
     hold: Arc<Semaphore>,
@@ -47,8 +55,6 @@ struct Shared {
 struct Refused {
     refusal: Refusal,
     rest: Option<Upload>,
-    /// Whether any of the body has been asked for.
-    begun: bool,
 }
 
 impl Proxy {
@@ -56,12 +62,29 @@ impl Proxy {
     pub fn new(snapshot: Snapshot, upstream: Upstream, metrics: Arc<Metrics>, hold_total: u64) -> Self {
         let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
-        Self(Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), upstream, metrics, hold }))
+        let shared = Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), metrics, hold });
+        Self(Arc::new(Worker { upstream, shared }))
+    }
+
+    /// The same proxy with a pool of its own, for another runtime thread.
+    #[must_use]
+    pub fn with_upstream(&self, upstream: Upstream) -> Self {
+        Self(Arc::new(Worker { upstream, shared: Arc::clone(&self.0.shared) }))
     }
 
     /// The configuration in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.snapshot.load_full()
+        self.0.shared.snapshot.load_full()
+    }
+
+    /// Takes a new configuration into force; requests that have begun end under the old one.
+    ///
+    /// # Errors
+    /// [`Unusable`]; the old one then stays.
+    pub fn renew(&self, config: &Config) -> Result<(), Unusable> {
+        let fresh = Snapshot::new(config, Some(&self.snapshot()))?;
+        self.0.shared.snapshot.store(Arc::new(fresh));
+        Ok(())
     }
 
     /// The way of one request.
@@ -81,7 +104,7 @@ impl Proxy {
         }
         let admitted = match admitted {
             Ok(admitted) => admitted,
-            Err(refusal) => return Err((Refused { refusal, rest: Some(upload), begun: false }, account)),
+            Err(refusal) => return Err((Refused { refusal, rest: Some(upload) }, account)),
         };
         let (outgoing, streaming) = match self.take(snapshot, &admitted, upload).await {
             Ok(taken) => taken,
@@ -96,7 +119,7 @@ impl Proxy {
                     Some((_, returned)) => refuse::given_back(returned).await,
                     None => None,
                 };
-                Err((Refused { refusal: error.into(), rest, begun: true }, account))
+                Err((Refused { refusal: error.into(), rest }, account))
             }
         }
     }
@@ -109,14 +132,14 @@ impl Proxy {
         upload: Upload,
     ) -> Result<(Outgoing, Option<(Arc<Progress>, oneshot::Receiver<Upload>)>), Refused> {
         let Some(filter) = admitted.filter(snapshot) else { return Ok((Outgoing::Empty, None)) };
-        match intake::take(upload, filter, snapshot.limits, &self.0.hold).await {
+        match intake::take(upload, filter, snapshot.limits, &self.0.shared.hold).await {
             Ok(Taken::Whole(out, share)) => Ok((Outgoing::Held(Held::new(out, share)), None)),
             Ok(Taken::Begun(begun)) => {
                 let progress = Arc::new(Progress::begin());
                 let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress));
                 Ok((Outgoing::Streaming(Box::new(streaming)), Some((progress, returned))))
             }
-            Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest), begun: true }),
+            Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest) }),
         }
     }
 
@@ -155,7 +178,7 @@ impl Handler for Proxy {
         if let Some(preflight) = snapshot.cors.preflight(&parts) {
             return preflight;
         }
-        let account = Account::open(&self.0.metrics);
+        let account = Account::open(&self.0.shared.metrics);
         let mut response = match self.forward(&snapshot, &parts, upload, peer, account).await {
             Ok(response) => response,
             Err((refused, account)) => refuse::answer(refused, &parts, account, snapshot.limits.max_body).await,

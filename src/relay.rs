@@ -62,7 +62,7 @@ impl Answer {
     /// which ends with the answer.
     pub fn relayed(body: Incoming, account: Account, idle: Duration, upload: Option<Arc<Progress>>) -> Self {
         let silence = Silence { limit: idle, since: None, alarm: None };
-        Self::Relayed(Box::new(Relayed { body, account, silence, upload, broken: false }))
+        Self::Relayed(Box::new(Relayed { body, account, silence, upload }))
     }
 }
 
@@ -99,16 +99,10 @@ pub struct Relayed {
     account: Account,
     silence: Silence,
     upload: Option<Arc<Progress>>,
-    /// An error has come and is told with the next poll.
-    broken: bool,
 }
 
 impl Relayed {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if self.broken {
-            self.account.outcome = Outcome::UpstreamCut;
-            return Poll::Ready(Some(Err(Cut::Upstream)));
-        }
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.silence.broken();
@@ -120,11 +114,9 @@ impl Relayed {
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Poll::Ready(Some(Err(_))) => {
-                // hyper drops what it has not written yet when a body fails, so let it write first: a plain relay loses
-                // frames that had arrived in a quarter of such cases.
-                self.broken = true;
-                cx.waker().wake_by_ref();
-                Poll::Pending
+                // `server` sees to it that everything before is written first.
+                self.account.outcome = Outcome::UpstreamCut;
+                Poll::Ready(Some(Err(Cut::Upstream)))
             }
             Poll::Ready(None) => {
                 self.account.outcome = Outcome::Complete;
@@ -142,7 +134,7 @@ impl Relayed {
 impl Drop for Relayed {
     fn drop(&mut self) {
         // hyper does not ask again after the last announced byte.
-        if self.account.outcome == Outcome::ClientGone && !self.broken && self.body.is_end_stream() {
+        if self.account.outcome == Outcome::ClientGone && self.body.is_end_stream() {
             self.account.outcome = Outcome::Complete;
         }
         if let Some(upload) = &self.upload

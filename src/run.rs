@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::admin::Admin;
 use crate::config::Config;
@@ -19,18 +18,21 @@ use crate::upstream::{self, RootsError, Upstream};
 /// full.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// callsign at work.
+/// callsign at work. Dropping it stops it at once.
 #[derive(Debug)]
 pub struct Running {
     /// Where the data port listens.
     pub data: SocketAddr,
     /// Where the admin port listens, if it does.
     pub admin: Option<SocketAddr>,
-    /// Whether the data port speaks TLS.
-    pub tls: bool,
+    /// The data port's certificate, if it speaks TLS.
+    pub tls: Option<Tls>,
+    /// What the data port serves.
+    pub proxy: Proxy,
     /// Ends it.
     pub drain: Drain,
-    ports: JoinSet<()>,
+    /// Closed when the last port has ended.
+    ports: mpsc::Receiver<()>,
 }
 
 /// What differs from an ordinary start; for the demonstration, `check` and tests.
@@ -40,11 +42,14 @@ pub struct Setting {
     pub patience: Patience,
     /// Whether `HTTPS_PROXY` and its like count on the way upstream.
     pub proxy_from_env: bool,
+    /// Threads that serve the data port, each with its own listener, runtime and connections to the upstream.
+    pub workers: usize,
 }
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { patience: Patience::default(), proxy_from_env: true }
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { patience: Patience::default(), proxy_from_env: true, workers }
     }
 }
 
@@ -75,44 +80,89 @@ pub enum StartError {
 pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     let drain = Drain::new(config.drain.delay, config.drain.total);
-    let upstream = Upstream::new(&upstream::Options {
+    let to_upstream = upstream::Options {
         url: config.upstream.url.clone(),
         connect_timeout: config.upstream.connect_timeout,
         first_byte_timeout: config.upstream.first_byte_timeout,
         http2: config.upstream.http2,
         proxy_from_env: setting.proxy_from_env,
-    })?;
+    };
     let hold_total = config.bodies.hold_total_bytes as u64;
-    let proxy = Proxy::new(Snapshot::new(config)?, upstream, Arc::clone(&metrics), hold_total);
+    let proxy =
+        Proxy::new(Snapshot::new(config, None)?, Upstream::new(&to_upstream)?, Arc::clone(&metrics), hold_total);
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
-    let speaks_tls = tls.is_some();
-
     let options = |connections, tls| {
         Arc::new(Options { patience: setting.patience, connections: Arc::new(Semaphore::new(connections)), tls })
     };
-    let (data, data_listener) = listen(config.data.listen)?;
-    let mut ports = JoinSet::new();
-    ports.spawn(server::serve(data_listener, proxy, options(server::connection_cap(), tls), drain.clone()));
-    let admin = match config.admin.listen {
+
+    let (alive, ports) = mpsc::channel(1);
+    let listeners = server::bind_shared(config.data.listen, setting.workers.max(1))?;
+    let data = listeners.first().map_or(Ok(config.data.listen), std::net::TcpListener::local_addr)?;
+    let admin = config.admin.listen.map(listen).transpose()?;
+    let data_options = options(server::connection_cap(), tls.clone());
+    for (number, listener) in listeners.into_iter().enumerate() {
+        let handler = proxy.with_upstream(Upstream::new(&to_upstream)?);
+        let port = Port { listener, options: Arc::clone(&data_options), drain: drain.clone(), alive: alive.clone() };
+        port.serve_in_thread(format!("callsign-{number}"), handler)?;
+    }
+    let admin = match admin {
         None => None,
-        Some(address) => {
-            let (address, listener) = listen(address)?;
-            let handler = Admin::new(metrics, drain.clone());
-            ports.spawn(server::serve(listener, handler, options(ADMIN_CONNECTIONS, None), drain.clone()));
+        Some((address, listener)) => {
+            let listener = TcpListener::from_std(listener)?;
+            let (handler, options) = (Admin::new(metrics, drain.clone()), options(ADMIN_CONNECTIONS, None));
+            let drain = drain.clone();
+            tokio::spawn(async move {
+                server::serve(listener, handler, options, drain).await;
+                drop(alive);
+            });
             Some(address)
         }
     };
-    Ok(Running { data, admin, tls: speaks_tls, drain, ports })
+    Ok(Running { data, admin, tls, proxy, drain, ports })
 }
 
-fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
-    let listener = TcpListener::from_std(server::bind(address)?)?;
+/// One listener of the data port.
+struct Port {
+    listener: std::net::TcpListener,
+    options: Arc<Options>,
+    drain: Drain,
+    alive: mpsc::Sender<()>,
+}
+
+impl Port {
+    /// Serves it in a thread of its own, whose runtime never gives work away: at equal CPU per request that carried more
+    /// requests than one shared runtime, whose threads wake each other (docs/PERFORMANCE.md).
+    fn serve_in_thread(self, name: String, handler: Proxy) -> Result<(), StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name(name).spawn(move || {
+            runtime.block_on(async move {
+                match TcpListener::from_std(self.listener) {
+                    Ok(listener) => server::serve(listener, handler, self.options, self.drain).await,
+                    Err(error) => tracing::error!(%error, "a listening socket cannot be used"),
+                }
+            });
+            drop(self.alive);
+        })?;
+        Ok(())
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener), StartError> {
+    let listener = server::bind(address)?;
     Ok((listener.local_addr()?, listener))
 }
 
 impl Running {
     /// Waits until a drain is over and every connection has ended.
     pub async fn ended(mut self) {
-        while self.ports.join_next().await.is_some() {}
+        while self.ports.recv().await.is_some() {}
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Twice: begin, and at once.
+        self.drain.trigger();
+        self.drain.trigger();
     }
 }

@@ -29,7 +29,7 @@ use verdict::{Progress, Spoiled};
 /// not be repeated.
 const POOL_IDLE: Duration = Duration::from_secs(50);
 /// Buffers grow to this and no further, per connection and direction.
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 32 * 1024;
 
 /// How to reach the upstream.
 #[derive(Clone, Debug)]

@@ -24,7 +24,7 @@ pub fn read<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>) -> Result<Opt
 
 /// What a header's bytes say: nothing if they are empty, no UTF-8, hold control or format characters, are a template that
 /// some app forgot to fill in, or JavaScript's or Python's word for nothing.
-pub(super) fn meaning(raw: &[u8]) -> Option<&str> {
+pub(crate) fn meaning(raw: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(raw).ok()?.trim_matches([' ', '\t']);
     let says_nothing = matches!(text, "" | "null" | "undefined" | "None")
         || text.contains("{{")

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
+
+use super::inputs;
+use crate::endpoint::Inference;
 
 /// An OpenAI-compatible reverse proxy that gives every OpenRouter request its caller's sign.
 ///
@@ -30,6 +33,106 @@ pub enum Command {
         #[arg(long)]
         demo: bool,
     },
+    /// Validate the configuration and prove it: push requests full of spoofed identifiers through the real pipeline.
+    ///
+    /// Starts callsign with this configuration on a port of its own, in front of a stand-in instead of OpenRouter, and
+    /// compares what arrived there with what the valves and formats say. Nothing leaves this machine.
+    ///
+    /// Exit codes: 0 passed, 1 something failed, 2 configuration invalid (every problem is printed).
+    Check {
+        /// Print one JSON document: passed, warnings, valves, formats, checks, received.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what becomes of a request, read from the standard input: what is removed and why, what is written and by
+    /// which valve.
+    #[command(after_help = "Examples:\n  \
+        callsign explain < request.json\n  \
+        echo '{\"model\":\"m\",\"user\":\"mallory\"}' | SEND_END_USER_ID=true callsign explain --as alice")]
+    Explain {
+        /// The user id of the caller.
+        ///
+        /// Without any id on the command line a sample caller is shown, who has all of them.
+        #[arg(long = "as", value_name = "USER")]
+        user: Option<String>,
+        /// The rest of the request.
+        #[command(flatten)]
+        request: Request,
+    },
+    /// Print, as JSON, exactly the identifier fields that would be sent for a caller.
+    #[command(after_help = "Example:\n  \
+        SEND_END_USER_ID=true USER_ID_FORMAT='acme_{sha256:16 user}' callsign id --user alice --endpoint responses")]
+    Id {
+        /// The user id.
+        #[arg(long, value_name = "U")]
+        user: Option<String>,
+        /// The rest of the request.
+        #[command(flatten)]
+        request: Request,
+    },
     /// Print the effective configuration with the source of each value; secrets are shown as ***.
     Config,
+    /// Make keys for callers, or list those that are configured.
+    Key {
+        /// What to do.
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Exit 0 if the local server is ready, 1 (and one line why) otherwise.
+    ///
+    /// Asks /readyz on the admin port of this configuration; with `CALLSIGN_ADMIN_LISTEN=off`, any HTTP answer of the data
+    /// port will do. Takes at most 3 seconds. For images without a shell.
+    Healthcheck,
+}
+
+/// What `explain` and `id` want to know besides the user.
+#[derive(Debug, clap::Args)]
+pub struct Request {
+    /// The tenant whose user it is; the operator's own without.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
+    /// The session id.
+    #[arg(long, value_name = "S")]
+    pub session: Option<String>,
+    /// The chat (conversation) id.
+    #[arg(long, value_name = "C")]
+    pub chat: Option<String>,
+    /// The message id.
+    #[arg(long, value_name = "M")]
+    pub message: Option<String>,
+    /// The endpoint: chat, responses, messages, embeddings, rerank, … or a path as chat/completions.
+    #[arg(long, value_name = "E", default_value = "chat", value_parser = inputs::endpoint)]
+    pub endpoint: &'static Inference,
+}
+
+/// What can be done with keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Print a new key, once, and how to let it in.
+    ///
+    /// A key for a user is that person's own: every request that carries it is theirs. A key for an app lets the app say
+    /// who its user is, in the headers of a preset.
+    #[command(
+        after_help = "Examples:\n  callsign key new --user alice\n  callsign key new --app chat --preset openwebui"
+    )]
+    New(Holder),
+    /// List the configured keys: whom they let in and whether they are valid. The keys themselves are not known here.
+    List,
+}
+
+/// Who will hold a new key: exactly one of a person and an app.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(group = ArgGroup::new("holder").required(true))]
+pub struct Holder {
+    /// The id of the person who will hold the key.
+    #[arg(long, value_name = "ID", group = "holder")]
+    pub user: Option<String>,
+    /// A name for the app that will hold the key.
+    #[arg(long, value_name = "NAME", group = "holder")]
+    pub app: Option<String>,
+    /// Which headers the app names its users in: generic (X-User-Id, …), openwebui, librechat, oauth2-proxy, authentik,
+    /// or one of `[presets]` in the configuration file.
+    #[arg(long, value_name = "P", conflicts_with = "user")]
+    pub preset: Option<String>,
 }

@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
+use super::Exit;
 use crate::config::{Loaded, printable};
 
 /// Prints one setting per line: name, value, source. What is not set comes as a comment with the variable that sets it.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
+pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<Exit> {
     let rows: Vec<_> = loaded
         .effective
         .iter()
@@ -25,7 +26,7 @@ pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
             None => writeln!(out, "{name:name_width$}  {:value_width$}  not set ({source})", "-")?,
         }
     }
-    Ok(())
+    Ok(Exit::Success)
 }
 
 #[cfg(test)]

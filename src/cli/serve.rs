@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::{Exit, key_material, load, summary};
 use crate::config::{Loaded, Sources};
 use crate::observe::logging;
+use crate::reload::Reloader;
 use crate::run::{self, Running, Setting};
 use crate::server;
 use crate::standin::{Options, StandIn};
@@ -31,14 +32,13 @@ pub async fn serve(file: Option<PathBuf>, demo: bool, out: &mut impl Write) -> i
 }
 
 async fn run(sources: &Sources, setting: Setting, demo_key: Option<&str>, out: &mut impl Write) -> io::Result<Exit> {
-    let Some(Loaded { config, warnings, .. }) = load::load(sources, &mut io::stderr())? else {
-        return Ok(Exit::Invalid);
-    };
+    let Some(loaded) = load::load(sources, &mut io::stderr())? else { return Ok(Exit::Invalid) };
+    let config = &loaded.config;
     if let Err(error) = logging::start(&config.log.filter, config.log.format) {
         writeln!(io::stderr(), "callsign: CALLSIGN_LOG: {error}")?;
         return Ok(Exit::Invalid);
     }
-    let running = match run::start(&config, setting) {
+    let running = match run::start(config, setting) {
         Ok(running) => running,
         Err(error) => {
             writeln!(io::stderr(), "callsign: cannot start: {error}")?;
@@ -46,23 +46,34 @@ async fn run(sources: &Sources, setting: Setting, demo_key: Option<&str>, out: &
         }
     };
     let signals = tokio::spawn(server::signals(&running.drain)?);
-    announce(&running, out)?;
-    for warning in &warnings {
-        writeln!(out, "warning: {warning}")?;
+    let reloader = Reloader::new(sources.clone(), running.proxy.clone(), running.tls.clone(), &loaded);
+    let reloads = tokio::spawn(reloader.watch());
+    // A terminal that went away is no reason not to serve.
+    if let Err(error) = greet(&running, &loaded, demo_key, out) {
+        tracing::warn!(%error, "the start could not be announced");
     }
-    summary::print(&config, out)?;
-    if let Some(key) = demo_key {
-        print_curl(&running, key, out)?;
-    }
-    out.flush()?;
     running.ended().await;
     signals.abort();
+    reloads.abort();
     Ok(Exit::Success)
+}
+
+/// What an operator sees at the start: addresses, warnings, attribution at a glance.
+fn greet(running: &Running, loaded: &Loaded, demo_key: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+    announce(running, out)?;
+    for warning in &loaded.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    summary::print(&loaded.config, out)?;
+    if let Some(key) = demo_key {
+        print_curl(running, key, out)?;
+    }
+    out.flush()
 }
 
 /// The one line with the bound addresses.
 fn announce(running: &Running, out: &mut impl Write) -> io::Result<()> {
-    let scheme = if running.tls { "https" } else { "http" };
+    let scheme = if running.tls.is_some() { "https" } else { "http" };
     write!(out, "callsign {} listening on {scheme}://{}", env!("CARGO_PKG_VERSION"), running.data)?;
     match running.admin {
         Some(admin) => writeln!(out, ", admin on http://{admin}"),
@@ -88,7 +99,7 @@ fn demo_variables(mut variables: Vec<(OsString, OsString)>, standin: &StandIn, k
 }
 
 fn print_curl(running: &Running, key: &str, out: &mut impl Write) -> io::Result<()> {
-    let scheme = if running.tls { "https" } else { "http" };
+    let scheme = if running.tls.is_some() { "https" } else { "http" };
     let host = match running.data {
         address if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),
         address => address.to_string(),

@@ -2,6 +2,7 @@
 
 use super::layers::{Found, Layers};
 use super::settings::{self, Known, Setting};
+use crate::secret::KeyDigest;
 
 /// What stands for a secret's value.
 const HIDDEN: &str = "***";
@@ -15,6 +16,15 @@ pub struct Effective {
     pub value: Option<String>,
     /// `default`, `env NAME` or `file:line`; for what is not set, the variable that would set it.
     pub source: String,
+    /// Tells one value from another without showing either.
+    digest: Option<KeyDigest>,
+}
+
+impl Effective {
+    /// Whether the setting has the same value there, secret or not; where it comes from does not matter.
+    pub fn is_same_value(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
 }
 
 /// Every setting in the order of the documentation, with the entries of lists and tables where they belong.
@@ -41,10 +51,14 @@ fn plain(setting: &Setting, found: Option<Found>) -> Option<Effective> {
     match found {
         Some(found) => {
             let value = if setting.secret { HIDDEN.to_owned() } else { found.text.replace('\n', ", ") };
-            Some(Effective { name, value: Some(value), source: found.source })
+            Some(Effective { name, value: Some(value), digest: Some(digest(&found.text)), source: found.source })
         }
-        None => setting.path.map(|_| Effective { name, value: None, source: setting.name().to_owned() }),
+        None => setting.path.map(|_| Effective { name, value: None, digest: None, source: setting.name().to_owned() }),
     }
+}
+
+fn digest(text: &str) -> KeyDigest {
+    KeyDigest::of(text.as_bytes())
 }
 
 /// The leaves below `path`, which `pattern` spells as the table of settings does; entries of a list of tables are shown by
@@ -55,7 +69,8 @@ fn expand(layers: &Layers, pattern: &[&str], path: &str, shown: &str, list: &mut
         // What no row knows has been refused; it is not shown either.
         let open = matches!(settings::by_path(&leaf), Some(Known::Value(setting)) if !setting.secret);
         let value = if open { found.text.replace('\n', ", ") } else { HIDDEN.to_owned() };
-        list.push(Effective { name: format!("{shown}.{name}"), value: Some(value), source: found.source });
+        let digest = Some(digest(&found.text));
+        list.push(Effective { name: format!("{shown}.{name}"), value: Some(value), source: found.source, digest });
     }
     let entries = settings::by_id(&format!("{path}[].name")).is_some();
     for (index, name) in layers.tables(path).iter().enumerate() {

@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue};
 use super::callers::Callers;
 use super::reader::{Reader, Recorded};
 use super::values;
+use crate::caller::client_session;
 use crate::caller::preset::Preset;
 
 /// Settings of request headers.
@@ -61,17 +62,6 @@ const FRAMING: [&str; 17] = [
 ];
 /// What opens something.
 const CREDENTIALS: [&str; 6] = ["authorization", "x-api-key", "api-key", "cookie", "cookie2", "proxy-authorization"];
-/// Where clients put sessions (contract, section 3, "Binding").
-const SESSIONS: [&str; 8] = [
-    "x-session-id",
-    "x-claude-code-session-id",
-    "session-id",
-    "session_id",
-    "thread-id",
-    "conversation_id",
-    "agent-session-id",
-    "x-session-affinity",
-];
 /// Who a request came from, as other proxies say it.
 const FORWARDED: [&str; 5] = ["forwarded", "x-real-ip", "x-external-user", "via", "true-client-ip"];
 /// Families of names that say who somebody is, or that speak for callsign or another proxy.
@@ -98,7 +88,7 @@ fn check_forwarded(text: &str) -> Result<HeaderName, String> {
         "belongs to callsign's own connection"
     } else if CREDENTIALS.contains(&text) {
         "is a credential"
-    } else if SESSIONS.contains(&text) {
+    } else if client_session::HEADERS.contains(&text) {
         "carries a session, which leaves only by its valve"
     } else if FORWARDED.contains(&text) || FAMILIES.iter().any(|family| text.starts_with(family)) {
         "says where or from whom a request comes"

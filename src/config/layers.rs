@@ -55,6 +55,25 @@ impl Sources {
         Self { serving: true, ..self }
     }
 
+    /// The TOML files that this is read from, lowest first; whether they exist is another question.
+    pub fn toml_files(&self) -> Vec<PathBuf> {
+        let named = self.variables("CALLSIGN_CONFIG").next().map(PathBuf::from);
+        self.defaults.iter().cloned().chain(self.file.clone().or(named)).collect()
+    }
+
+    /// The files that variables name for their values (`…_FILE`).
+    pub fn named_files(&self) -> Vec<PathBuf> {
+        self.variables("_FILE").map(PathBuf::from).collect()
+    }
+
+    /// The values of variables whose name ends like this, empty ones left out.
+    fn variables(&self, end: &str) -> impl Iterator<Item = &OsString> {
+        self.environment
+            .iter()
+            .filter(move |(name, value)| name.to_str().is_some_and(|name| name.ends_with(end)) && !value.is_empty())
+            .map(|(_, value)| value)
+    }
+
     pub(super) fn is_serving(&self) -> bool {
         self.serving
     }

@@ -1,6 +1,7 @@
 //! The operator's switches: which identifiers may leave at all (contract, section 2).
 
 /// All valves are off by default: callsign is then a scrubber and no identifier of the caller leaves.
+#[expect(clippy::struct_excessive_bools, reason = "one switch per variable is what an operator thinks in")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Valves {
     /// `SEND_END_USER_ID`: `user`, `metadata.user_id`, and `safety_identifier` on responses.

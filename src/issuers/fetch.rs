@@ -30,7 +30,7 @@ pub enum FetchError {
     /// Another status than 200.
     #[error("the answer has status {0}")]
     Status(u16),
-    /// Over a mebibyte.
+    /// Larger than any honest key set.
     #[error("the answer is longer than {LARGEST} bytes")]
     TooLarge,
     /// What came is no key set.
@@ -62,7 +62,15 @@ pub fn initial(source: &KeySource) -> Result<KeySet, FetchError> {
 impl KeySource {
     /// Whether keys come over the network.
     pub(super) fn is_fetched(&self) -> bool {
-        matches!(self, Self::Jwks(_) | Self::Discovery(_) | Self::PemByKid(_))
+        self.url().is_some()
+    }
+
+    /// Where keys come from over the network, if they do.
+    pub(super) fn url(&self) -> Option<&str> {
+        match self {
+            Self::Jwks(url) | Self::Discovery(url) | Self::PemByKid(url) => Some(url),
+            Self::File(_) | Self::Secret(_) => None,
+        }
     }
 
     /// Whether a fetch could bring the key of this id. A `kid` that must not become part of a URL costs nobody anything.

@@ -8,7 +8,6 @@ use super::framing;
 use super::snapshot::Snapshot;
 use crate::caller::credential::Credential;
 use crate::caller::{Account as Payer, Caller, Known, Need, Unresolved};
-use crate::config::PromptCacheKey;
 use crate::endpoint::{Endpoint, Inference};
 use crate::error::Refusal;
 use crate::identifiers::secret::Binder;
@@ -76,13 +75,12 @@ fn admit_inference(
     account.request_bytes = announced(&parts.headers);
     // A session that no header can carry has been omitted before.
     let session = identifiers.session_header().and_then(|id| HeaderValue::from_str(id).ok());
-    let bind = snapshot.cache_key == PromptCacheKey::Bind && inference.cache_key;
     let query = parts.uri.query().and_then(|query| kept(query, inference.query));
     Ok(Admitted {
         method: Method::POST,
         uri: snapshot.target(inference.path, query.as_deref()),
         headers: snapshot.headers.upstream(&parts.headers, authorization(snapshot, parts, &caller)?, session, true),
-        body: Some(Rewrite { members: identifiers.members(), binder: bind.then(|| policy.cache_binder(&sources)) }),
+        body: Some(Rewrite { members: identifiers.members(), binder: snapshot.cache_binder(inference, &sources) }),
     })
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn answer(refused: Refused, parts: &Parts, mut account: Account
         None => false,
         Some(rest) if rest.is_end_stream() => true,
         // The client waits for a word before it sends anything; this is the word.
-        Some(_) if !refused.begun && parts.headers.contains_key(EXPECT) => false,
+        Some(rest) if !rest.is_asked_for() && parts.headers.contains_key(EXPECT) => false,
         Some(mut rest) => tokio::time::timeout(PATIENCE, discard(&mut rest, limit)).await.unwrap_or(false),
     };
     let code = refused.refusal.code;

@@ -12,8 +12,10 @@ use super::cors::Cors;
 use crate::caller::key::Directory;
 use crate::caller::verifier::Verifier;
 use crate::config::{self, ClientSession, Config, PromptCacheKey};
-use crate::endpoint::REMOVED;
+use crate::endpoint::{Inference, REMOVED};
 use crate::identifiers::Policy;
+use crate::identifiers::secret::Binder;
+use crate::identifiers::sources::Sources;
 use crate::issuers::{FetchError, Issuers};
 use crate::rewrite::OwnedNames;
 use crate::rewrite::headers::HeaderPolicy;
@@ -108,10 +110,11 @@ pub enum Unusable {
 
 impl Snapshot {
     /// Makes a configuration ready, and begins to keep the issuers' keys fresh: must be called within a tokio runtime.
+    /// Keys that `previous` has fetched are carried over.
     ///
     /// # Errors
     /// [`Unusable`] for an upstream that [`Config::load`] would have refused, or without means to fetch keys.
-    pub fn new(config: &Config) -> Result<Self, Unusable> {
+    pub fn new(config: &Config, previous: Option<&Self>) -> Result<Self, Unusable> {
         let (callers, bodies, headers) = (&config.callers, &config.bodies, &config.headers);
         let directory = Directory::new(
             callers.keys.iter().cloned(),
@@ -119,7 +122,11 @@ impl Snapshot {
             callers.client_session == ClientSession::Bind,
         )
         .with_issuers(callers.issuers.iter().map(|issuer| issuer.rules.clone()).collect());
-        let verifier = Arc::new(Verifier::new(callers.issuers.iter().map(|issuer| issuer.initial.clone())));
+        let key_sets = callers.issuers.iter().map(|issuer| {
+            let known = previous.and_then(|previous| previous.issuers.known(&issuer.rules.name, &issuer.keys));
+            known.unwrap_or_else(|| issuer.initial.clone())
+        });
+        let verifier = Arc::new(Verifier::new(key_sets));
         let sources = callers.issuers.iter().map(|issuer| (issuer.rules.name.clone(), issuer.keys.clone())).collect();
         let issuers = Issuers::start(sources, &verifier)?;
         let operator = Tenant {
@@ -155,6 +162,12 @@ impl Snapshot {
     /// What holds for callers of this tenant. The namespaces of pass-through keys are no tenants of the operator's.
     pub fn tenant(&self, name: Option<&str>) -> &Tenant {
         name.and_then(|name| self.tenants.get(name)).unwrap_or(&self.operator)
+    }
+
+    /// What binds the `prompt_cache_key` of this caller's client; `None` where none is written back.
+    pub fn cache_binder(&self, endpoint: &Inference, sources: &Sources<'_>) -> Option<Binder> {
+        let bind = self.cache_key == PromptCacheKey::Bind && endpoint.cache_key;
+        bind.then(|| self.tenant(sources.tenant).policy.cache_binder(sources))
     }
 
     /// The URL of `path` (behind the base path) with this query. Both come from tables or have been checked to hold

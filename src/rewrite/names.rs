@@ -43,6 +43,16 @@ impl OwnedNames {
     /// The fate of the member with this raw key: from its opening quote on, to its closing quote or cut anywhere behind
     /// [`OwnedNames::raw_cap`] bytes.
     pub(super) fn fate(&self, raw: &[u8]) -> Fate {
+        self.find(raw).map_or(Fate::Keep, |(fate, _)| fate)
+    }
+
+    /// The owned name, in lower case, that some reader would take this raw key for; `None` for a key that passes. For
+    /// telling people why a member was removed.
+    pub fn taken_for(&self, raw: &[u8]) -> Option<&str> {
+        self.find(raw).and_then(|(_, name)| std::str::from_utf8(name).ok())
+    }
+
+    fn find(&self, raw: &[u8]) -> Option<(Fate, &[u8])> {
         let text = raw.strip_prefix(b"\"").unwrap_or(raw);
         let text = text.strip_suffix(b"\"").unwrap_or(text);
         let decoded;
@@ -52,13 +62,9 @@ impl OwnedNames {
             decoded = fold(&decode(text));
             decoded.as_slice()
         };
-        if self.bound.as_ref().is_some_and(|bound| bound.eq_ignore_ascii_case(name)) {
-            Fate::Bind
-        } else if self.folded.iter().any(|owned| owned.eq_ignore_ascii_case(name)) {
-            Fate::Blank
-        } else {
-            Fate::Keep
-        }
+        let bound = self.bound.iter().map(|bound| (Fate::Bind, bound));
+        let owned = bound.chain(self.folded.iter().map(|owned| (Fate::Blank, owned)));
+        owned.map(|(fate, owned)| (fate, owned.as_slice())).find(|(_, owned)| owned.eq_ignore_ascii_case(name))
     }
 }
 
@@ -112,6 +118,8 @@ mod tests {
         {
             assert_eq!(owned.fate(key.as_bytes()), Fate::Keep, "{key}");
         }
+        assert_eq!(owned.taken_for("\"U\\u017fER\\u0000x\"".as_bytes()), Some("user"));
+        assert_eq!(owned.taken_for(br#""users""#), None);
     }
 
     #[test]

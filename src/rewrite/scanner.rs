@@ -196,10 +196,8 @@ impl Scanner {
                 self.state = if self.in_object() { State::Key } else { State::Value };
                 return Ok(self.outer(Stop::Comma));
             }
-            (State::FirstKey, b'}') => return Ok(self.pop()),
-            (State::After, b'}') if self.in_object() => return Ok(self.pop()),
-            (State::FirstValue, b']') => return Ok(self.pop()),
-            (State::After, b']') if !self.in_object() => return Ok(self.pop()),
+            (State::FirstKey, b'}') | (State::FirstValue, b']') => return Ok(self.pop()),
+            (State::After, b'}' | b']') if self.in_object() == (byte == b'}') => return Ok(self.pop()),
             (State::Escape { key }, b'u') => self.state = State::Hex { key, owed: 4 },
             (State::Escape { key }, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.back_to_text(key),
             (State::Hex { key, owed }, _) if byte.is_ascii_hexdigit() => match owed {

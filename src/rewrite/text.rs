@@ -11,6 +11,7 @@ pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
     whole * 32 + tail.iter().position(|&byte| is_special(byte)).unwrap_or(tail.len())
 }
 
+#[expect(clippy::needless_bitwise_bool, reason = "without branches it becomes vector instructions")]
 fn is_special(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }

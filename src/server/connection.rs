@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -22,7 +22,7 @@ use super::patience::{Activity, Patience, Patient, Running, Unblocked};
 use super::{Handler, Peer, Tls, Upload};
 
 /// The most that hyper buffers per HTTP/1.1 connection and direction, and so the longest head. Longer heads get 431.
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 32 * 1024;
 /// What an HTTP/2 client may send ahead on one stream: the memory that a stalled upload can hold.
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same for all streams of a connection together.
@@ -33,6 +33,8 @@ const STREAMS: u32 = 128;
 const HEADER_LIST: u32 = 64 * 1024;
 /// How often an HTTP/2 client is asked whether it is still there, and how long its answer may take.
 const PING: Duration = Duration::from_secs(20);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What all connections of one listener share.
 pub(super) struct Room<H> {
@@ -79,11 +81,12 @@ impl<H: Handler> Room<H> {
             let (handler, activity, patience) = (self.handler.clone(), activity.clone(), self.patience.upload);
             service_fn(move |request: Request<Incoming>| {
                 let running = activity.begin();
+                let by_itself = request.version() < Version::HTTP_2;
                 let request = request.map(|body| Upload::new(body, patience, &activity));
                 let handler = handler.clone();
                 async move {
                     let response = handler.handle(request, peer).await;
-                    Ok::<_, Infallible>(response.map(|body| Served { body, _running: running }))
+                    Ok::<_, Infallible>(response.map(|body| Served::new(body, running, by_itself)))
                 }
             })
         };
@@ -138,20 +141,52 @@ fn http() -> auto::Builder<TokioExecutor> {
 
 pin_project_lite::pin_project! {
     /// A response body that tells its connection when it ended or was dropped.
+    ///
+    /// When it fails, hyper drops whatever it has not written yet: frames that had arrived in a quarter of such cases,
+    /// and always those of a client that reads slowly. So the error is kept until all that came before it is written.
     struct Served<B> {
         #[pin]
         body: B,
+        error: Option<BoxError>,
+        // Whether it has the connection for itself (HTTP/1.1), so that a flush of the one is a flush of the other.
+        by_itself: bool,
         // Dropped with the body, which hyper does as soon as it has ended.
-        _running: Running,
+        running: Running,
     }
 }
 
-impl<B: Body> Body for Served<B> {
-    type Data = B::Data;
-    type Error = B::Error;
+impl<B> Served<B> {
+    fn new(body: B, running: Running, by_itself: bool) -> Self {
+        Self { body, error: None, by_itself, running }
+    }
+}
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+impl<B: Body<Error: Into<BoxError>>> Body for Served<B> {
+    type Data = B::Data;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+        let this = self.project();
+        if this.error.is_some() {
+            return if *this.by_itself && !this.running.is_flushed() {
+                Poll::Pending
+            } else {
+                Poll::Ready(this.error.take().map(Err))
+            };
+        }
+        match this.body.poll_frame(cx) {
+            Poll::Ready(Some(Err(error))) => *this.error = Some(error.into()),
+            Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Pending => return Poll::Pending,
+        }
+        if *this.by_itself {
+            // hyper flushes after each poll; the stream wakes this task when it has.
+            this.running.await_flush();
+        } else {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {

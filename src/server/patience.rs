@@ -76,6 +76,8 @@ pub(super) struct Activity {
     /// Microseconds from `accepted` to the moment from which idle time counts.
     quiet_after: AtomicU64,
     idle_for_too_long: AtomicBool,
+    /// Whether somebody waits until everything that hyper was given has been written.
+    flush_awaited: AtomicBool,
     /// The last upload's timer: the next upload finds it armed and saves a walk through the timer wheel.
     spare_alarm: Mutex<Option<Alarm>>,
 }
@@ -89,6 +91,7 @@ impl Activity {
             ended: AtomicU64::new(0),
             quiet_after: AtomicU64::new(0),
             idle_for_too_long: AtomicBool::new(false),
+            flush_awaited: AtomicBool::new(false),
             spare_alarm: Mutex::new(None),
         })
     }
@@ -102,6 +105,12 @@ impl Activity {
     /// Whether the connection should be closed, because it was idle for long enough.
     pub(super) fn is_idle_for_too_long(&self) -> bool {
         self.idle_for_too_long.load(Ordering::Relaxed)
+    }
+
+    /// Everything that hyper was given has been written; tells whether somebody waited for that.
+    fn flushed(&self) -> bool {
+        // Reading first keeps the ordinary flush free of a write to shared memory.
+        self.flush_awaited.load(Ordering::Acquire) && self.flush_awaited.swap(false, Ordering::AcqRel)
     }
 
     /// A timer, perhaps with an earlier deadline of this connection still on it.
@@ -136,6 +145,18 @@ impl Activity {
 /// One request in flight; travels with its future and then with its response body.
 #[derive(Debug)]
 pub(super) struct Running(Arc<Activity>);
+
+impl Running {
+    /// Has the connection's task woken when everything that hyper was given so far has been written (HTTP/1.1).
+    pub(super) fn await_flush(&self) {
+        self.0.flush_awaited.store(true, Ordering::Release);
+    }
+
+    /// Whether that has happened.
+    pub(super) fn is_flushed(&self) -> bool {
+        !self.0.flush_awaited.load(Ordering::Acquire)
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -33,6 +33,7 @@ pub enum UploadError {
 #[derive(Debug)]
 pub struct Upload {
     source: Source,
+    asked_for: bool,
 }
 
 #[derive(Debug)]
@@ -52,14 +53,20 @@ impl Upload {
         if body.is_end_stream() {
             return Self::empty();
         }
-        Self { source: Source::Client { body, pace: Pace::new(patience, activity.clone()) } }
+        let source = Source::Client { body, pace: Pace::new(patience, activity.clone()) };
+        Self { source, asked_for: false }
+    }
+
+    /// Whether any of it has been asked for. A client that waits for `100 Continue` was told to go on by that.
+    pub fn is_asked_for(&self) -> bool {
+        self.asked_for
     }
 }
 
 impl From<Bytes> for Upload {
     /// A body that is there already.
     fn from(bytes: Bytes) -> Self {
-        Self { source: Source::Held(bytes) }
+        Self { source: Source::Held(bytes), asked_for: false }
     }
 }
 
@@ -68,7 +75,9 @@ impl Body for Upload {
     type Error = UploadError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        let (body, pace) = match &mut self.get_mut().source {
+        let this = self.get_mut();
+        this.asked_for = true;
+        let (body, pace) = match &mut this.source {
             Source::Held(bytes) => {
                 let bytes = std::mem::take(bytes);
                 return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));

@@ -1,120 +1,34 @@
 //! Who a request is said to come from: nothing that the client claims, and exactly what the operator's valves let out.
 //!
-//! Whatever a client claims here carries the mark `mallory`, so that one search over everything that arrived upstream
-//! tells whether any of it got through.
+//! What clients claim comes from `support/claims.rs` and carries the mark `mallory`.
 
 use std::collections::BTreeSet;
 
-use callsign::caller::preset::Preset;
 use callsign::endpoint::{Endpoint, INFERENCE};
 use callsign::standin::{Received, StandIn};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::support::claims::{MARKED_NUMBER, borrowed, claiming_body, claiming_headers};
 use crate::support::client::{self, Headers, Persistent};
 use crate::support::json::{members, values};
 use crate::support::proxy::{ALICE, ALICE_KEY, APP, APP_KEY, Callsign, OPERATOR_KEY, Setup, VALVES, callsign};
 use crate::support::within;
 
-/// The names that never pass (contract, section 3, "Endpoints").
-const NAMES: [&str; 9] = [
-    "user",
-    "session_id",
-    "metadata",
-    "safety_identifier",
-    "trace",
-    "client_metadata",
-    "callback_url",
-    "__proto__",
-    "prompt_cache_key",
-];
-
-/// Values of every JSON type.
-const VALUES: [&str; 11] = [
-    r#""mallory""#,
-    r#""\u006dallory\\\"}""#,
-    r#""\ud800mallory""#,
-    r#""""#,
-    "66600666",
-    "-0.5e-3",
-    "true",
-    "null",
-    "[]",
-    r#"["mallory", {"user": "mallory"}]"#,
-    r#"{"user_id": "mallory", "deep": {"a": [1, "}"]}}"#,
-];
-
-/// Headers that say who, where or what a client is; those of the presets are added.
-const CLAIMS: &str = "x-session-id x_session_id x-external-user session-id session_id thread-id conversation_id \
-    agent-session-id x-session-affinity x-claude-code-session-id x-client-request-id x-codex-window-id \
-    x-codex-turn-metadata x-codex-installation-id x-roo-task-id x-litellm-trace-id x-litellm-session-id \
-    x-litellm-end-user-id x-litellm-customer-id cookie x-openwebui-user-name x-openwebui-user-email \
-    x-openwebui-user-role x-openwebui-user-jwt x-clerk-token cf-access-jwt-assertion x-goog-iap-jwt-assertion \
-    x-amzn-oidc-identity x-amzn-oidc-data x-pomerium-jwt-assertion teleport-jwt-assertion tailscale-user-login \
-    remote-user remote-email x-auth-request-user x-auth-request-email x-forwarded-email x-forwarded-access-token \
-    x-forwarded-preferred-username x-ms-client-principal-id x-authentik-username x-authentik-jwt forwarded \
-    x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip true-client-ip cf-connecting-ip via traceparent \
-    tracestate baggage x-request-id x-b3-traceid sentry-trace x-stainless-lang x-stainless-os x-stainless-runtime \
-    x-stainless-retry-count user-agent origin dnt x-openrouter-user x-user x_user_id user openai-organization \
-    openai-project proxy-authorization from";
-
-/// How a reader somewhere may spell a name and still mean it, without the quotes.
-fn spellings(name: &str) -> BTreeSet<String> {
-    let escaped = |text: &str| text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
-    let upper = name.to_ascii_uppercase();
-    BTreeSet::from([
-        name.to_owned(),
-        escaped(name),
-        format!("{}{}", escaped(&name[..1]), &name[1..]),
-        escaped(&upper).to_ascii_uppercase().replace("\\U", "\\u"),
-        upper,
-        format!("{name}\\u0000"),
-        format!("{name}\\u0000 and more"),
-        name.replace('s', "ſ").replace('k', "\u{212a}"),
-        name.replace('s', "\\u017f").replace('k', "\\u212A"),
-    ])
-}
-
-/// A body with every name in every spelling with every value, and a member to be kept after each; the names of those.
-fn claiming_body() -> (String, Vec<String>) {
-    let mut claims: Vec<String> = Vec::new();
-    for name in NAMES {
-        for spelling in spellings(name) {
-            claims.extend(VALUES.iter().map(|value| format!("\"{spelling}\" : {value}")));
-        }
-    }
-    let kept: Vec<String> = (0..claims.len()).map(|number| format!("kept-{number}")).collect();
-    let both: Vec<String> = claims.iter().zip(&kept).map(|(claim, kept)| format!("{claim}, \"{kept}\":1")).collect();
-    (format!("{{{}}}", both.join(",\n")), kept)
-}
-
-/// [`CLAIMS`] and every header of every preset, all marked.
-fn claiming_headers() -> Vec<(String, String)> {
-    let presets: Vec<Preset> = Preset::BUILT_IN.iter().filter_map(|name| Preset::built_in(name)).collect();
-    let of_presets = presets.iter().flat_map(Preset::headers).map(|name| name.as_str().to_owned());
-    let names: BTreeSet<String> = CLAIMS.split_whitespace().map(str::to_owned).chain(of_presets).collect();
-    names.into_iter().map(|name| (name.clone(), format!("mallory-{name}"))).collect()
-}
-
-fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
-    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
-}
-
 /// Everything that arrived, as text to be searched.
 fn everything(received: &Received) -> String {
-    let mut text = format!("{} {} {:?}\n", received.method, received.path, received.query);
-    for (name, value) in &received.headers {
-        text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
-    }
-    text.push_str(&String::from_utf8_lossy(&received.body));
-    text.to_ascii_lowercase()
+    let lines = received.headers.iter().map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()].concat());
+    let mut bytes = lines.collect::<Vec<_>>().join(&b'\n');
+    bytes.extend_from_slice(format!("\n{} {} {:?}\n", received.method, received.path, received.query).as_bytes());
+    bytes.extend_from_slice(&received.body);
+    String::from_utf8_lossy(&bytes).to_ascii_lowercase()
 }
 
 #[track_caller]
 fn assert_nothing_claimed(received: &Received) {
     let text = everything(received);
-    for mark in ["mallory", "66600666", APP_KEY, ALICE_KEY] {
+    for mark in ["mallory", MARKED_NUMBER, APP_KEY, ALICE_KEY] {
         assert!(!text.contains(mark), "{mark} in {text:.2000}");
     }
 }

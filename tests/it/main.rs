@@ -3,7 +3,16 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chaos;
+mod check;
+mod cli;
+mod disconnects;
+mod fidelity;
 mod identity;
+mod memory;
+mod refusals;
+mod reload;
+mod route;
+mod serve;
 mod standin;
 mod support;
 mod tenants;

@@ -172,6 +172,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.stream).poll_flush(cx);
+        // hyper flushes the stream when its own buffer is empty.
+        if poll.is_ready() && this.activity.flushed() {
+            cx.waker().wake_by_ref();
+        }
         this.wrote(poll)
     }
 

@@ -2,10 +2,12 @@
 #![expect(dead_code, reason = "each capability uses a part of it")]
 
 pub(crate) mod chaos;
+pub(crate) mod claims;
 pub(crate) mod client;
 pub(crate) mod json;
 pub(crate) mod key_server;
 pub(crate) mod peer;
+pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod signer;
 

@@ -30,6 +30,14 @@ impl Peer {
         Self { socket, seen: Vec::new() }
     }
 
+    /// Connects with the smallest buffer for what the server writes, so that not reading is soon felt there.
+    pub(crate) async fn connect_narrow(address: SocketAddr) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(1).unwrap();
+        let socket = within("a connection", socket.connect(address)).await.unwrap();
+        Self { socket, seen: Vec::new() }
+    }
+
     /// Writes all of `bytes`, or as much as the server takes before it closes.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         within("the server to read", self.socket.write_all(bytes)).await

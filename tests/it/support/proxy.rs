@@ -79,6 +79,11 @@ impl Setup {
         Self { setting: Setting { patience, ..self.setting }, ..self }
     }
 
+    /// Serves with this many threads; one, where a test needs its connections to share a pool.
+    pub(crate) fn workers(self, workers: usize) -> Self {
+        Self { setting: Setting { workers, ..self.setting }, ..self }
+    }
+
     /// Changes the configuration behind the settings' backs: time-outs below a second.
     pub(crate) fn adjust(self, adjust: fn(&mut Config)) -> Self {
         Self { adjust, ..self }

@@ -1,0 +1,119 @@
+//! The load generator: connections that send one request after the other and read every answer whole.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::workload::Workload;
+
+/// What one round gave.
+#[derive(Default)]
+pub(crate) struct Figures {
+    /// Answers read whole.
+    pub(crate) requests: u64,
+    /// How long it took.
+    pub(crate) elapsed: Duration,
+    /// From the first byte sent to the last byte read, in microseconds, sorted.
+    pub(crate) latencies: Vec<u64>,
+    /// To the first byte of the answer, likewise.
+    pub(crate) first_bytes: Vec<u64>,
+}
+
+impl Figures {
+    /// The value below which `share` of `sorted` lies.
+    pub(crate) fn quantile(sorted: &[u64], share: f64) -> u64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index"
+        )]
+        let index = ((sorted.len() as f64 - 1.0).max(0.0) * share).round() as usize;
+        sorted.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// Sends as much as the connections carry, for `length`.
+pub(crate) async fn closed_loop(address: SocketAddr, workload: &Workload, length: Duration) -> Figures {
+    let began = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..workload.connections {
+        tasks.spawn(connection(address, workload.clone(), began + length));
+    }
+    let mut all = Figures::default();
+    while let Some(figures) = tasks.join_next().await {
+        let figures = figures.unwrap();
+        all.requests += figures.requests;
+        all.latencies.extend(figures.latencies);
+        all.first_bytes.extend(figures.first_bytes);
+    }
+    all.elapsed = began.elapsed();
+    all.latencies.sort_unstable();
+    all.first_bytes.sort_unstable();
+    all
+}
+
+async fn connection(address: SocketAddr, workload: Workload, until: Instant) -> Figures {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut figures = Figures::default();
+    let mut buffer = vec![0; 64 * 1024];
+    while Instant::now() < until {
+        let sent = Instant::now();
+        stream.write_all(&workload.request).await.unwrap();
+        let first = read_answer(&mut stream, &mut buffer, workload.sse, sent).await;
+        figures.first_bytes.push(micros(first));
+        figures.latencies.push(micros(sent.elapsed()));
+        figures.requests += 1;
+    }
+    figures
+}
+
+/// Reads one answer to its end; how long its first byte took.
+async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], sse: bool, sent: Instant) -> Duration {
+    let mut first = None;
+    let mut head = Vec::new();
+    let mut left = None;
+    let mut tail = Vec::new();
+    loop {
+        let read = stream.read(buffer).await.unwrap();
+        assert!(read > 0, "the proxy closed the connection: {}", String::from_utf8_lossy(&head));
+        let first = *first.get_or_insert_with(|| sent.elapsed());
+        let bytes = &buffer[..read];
+        if sse {
+            tail.extend_from_slice(&bytes[bytes.len().saturating_sub(5)..]);
+            let keep = tail.len().saturating_sub(5);
+            tail.drain(..keep);
+            if tail == b"0\r\n\r\n" {
+                return first;
+            }
+            continue;
+        }
+        if let Some(left) = &mut left {
+            *left -= read;
+        } else {
+            head.extend_from_slice(bytes);
+            if let Some(end) = memchr::memmem::find(&head, b"\r\n\r\n") {
+                let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
+                assert!(text.starts_with("http/1.1 200"), "{}", String::from_utf8_lossy(&head));
+                let length: usize = text
+                    .split("content-length: ")
+                    .nth(1)
+                    .and_then(|rest| rest.split("\r\n").next())
+                    .unwrap()
+                    .parse()
+                    .unwrap();
+                left = Some(end + 4 + length - head.len());
+            }
+        }
+        if left == Some(0) {
+            return first;
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

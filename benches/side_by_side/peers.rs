@@ -1,0 +1,170 @@
+//! The proxies: how each is started and what its processes cost.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The app's key, which only callsign looks at.
+pub(crate) const KEY: &str = "sk-cs-benchmark-key-000000000000";
+
+/// Which proxy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// This program, with every valve on and `hmac` formats.
+    Callsign,
+    /// nginx with one worker per core, streaming both ways.
+    Nginx,
+    /// HAProxy with one thread per core.
+    HaProxy,
+}
+
+/// In the order of the table.
+pub(crate) const ALL: [Kind; 3] = [Kind::Nginx, Kind::HaProxy, Kind::Callsign];
+
+/// A running proxy.
+pub(crate) struct Peer {
+    /// Its name in the table.
+    pub(crate) name: &'static str,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    child: Child,
+}
+
+impl Peer {
+    /// Starts a proxy in front of `upstream`; says why if it cannot.
+    pub(crate) async fn start(kind: Kind, upstream: SocketAddr, directory: &Path) -> Result<Self, String> {
+        let address = free_address();
+        let (name, mut command) = match kind {
+            Kind::Callsign => ("callsign", callsign(address, upstream)),
+            Kind::Nginx => ("nginx", nginx(address, upstream, directory)),
+            Kind::HaProxy => ("haproxy", haproxy(address, upstream, directory)),
+        };
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = child.map_err(|error| format!("{name} cannot be started ({error}); is it installed?"))?;
+        let peer = Self { name, address, child };
+        let until = Instant::now() + Duration::from_secs(10);
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            if Instant::now() > until {
+                return Err(format!("{name} does not listen"));
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(peer)
+    }
+
+    /// CPU time of all its processes so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        let ticks: u64 = self.processes().into_iter().map(ticks).sum();
+        // Linux counts in hundredths of a second (USER_HZ).
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// The largest resident memory of its processes together so far, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    /// The resident memory of its processes together, in KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, field: &str) -> u64 {
+        let of = |pid: u32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or("0");
+            line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default()
+        };
+        self.processes().into_iter().map(of).sum()
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        let main = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap_or_default();
+        std::iter::once(main).chain(children.split_whitespace().filter_map(|pid| pid.parse().ok())).collect()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        for pid in self.processes() {
+            let _gone = Command::new("kill").arg(pid.to_string()).stderr(Stdio::null()).status();
+        }
+        let _gone = self.child.wait();
+    }
+}
+
+/// User and system time of one process, in clock ticks.
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    [11, 12].iter().filter_map(|index| fields.get(*index)?.parse::<u64>().ok()).sum()
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "which build to measure is the caller's choice")]
+fn callsign(address: SocketAddr, upstream: SocketAddr) -> Command {
+    // Another build can be measured too: CALLSIGN=target/release/callsign.
+    let program = std::env::var("CALLSIGN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_callsign").to_owned());
+    let mut command = Command::new(program);
+    command.arg("serve").env_clear().envs([
+        ("CALLSIGN_LISTEN", address.to_string()),
+        ("CALLSIGN_ADMIN_LISTEN", "off".to_owned()),
+        ("CALLSIGN_UPSTREAM_URL", format!("http://{upstream}/api/v1")),
+        ("CALLSIGN_APP_KEY", KEY.to_owned()),
+        ("CALLSIGN_ID_SECRET", "a-secret-for-the-benchmark-alone".to_owned()),
+        ("CALLSIGN_LOG", "off".to_owned()),
+        ("OPENROUTER_API_KEY", "sk-or-benchmark".to_owned()),
+        ("USER_ID_FORMAT", "acme_{hmac:32 user}".to_owned()),
+        ("SESSION_ID_FORMAT", "{hmac:32 user session}".to_owned()),
+        ("CHAT_ID_FORMAT", "{hmac:32 user chat}".to_owned()),
+        ("MESSAGE_ID_FORMAT", "{hmac:32 user message}".to_owned()),
+    ]);
+    for valve in [
+        "SEND_END_USER_ID",
+        "SEND_SESSION_ID",
+        "SEND_CHAT_ID",
+        "SEND_MESSAGE_ID",
+        "SEND_CACHE_SESSION_ID",
+        "SEND_TRACE",
+    ] {
+        command.env(valve, "true");
+    }
+    command
+}
+
+fn nginx(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> Command {
+    let file = directory.join("nginx.conf");
+    let root = directory.display();
+    let text = format!(
+        "daemon off; worker_processes auto; pid {root}/nginx.pid; error_log /dev/null;\n\
+         events {{ worker_connections 4096; }}\n\
+         http {{ access_log off; client_max_body_size 200m; keepalive_requests 1000000000;\n\
+         client_body_temp_path {root}/b; proxy_temp_path {root}/p; fastcgi_temp_path {root}/f; uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;\n\
+         upstream up {{ server {upstream}; keepalive 256; keepalive_requests 1000000000; }}\n\
+         server {{ listen {address}; location / {{ proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
+         proxy_buffering off; proxy_request_buffering off; }} }} }}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new("nginx");
+    command.arg("-c").arg(file).arg("-p").arg(directory);
+    command
+}
+
+fn haproxy(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> Command {
+    let file = directory.join("haproxy.cfg");
+    let text = format!(
+        "global\n  maxconn 8192\n\
+         defaults\n  mode http\n  timeout connect 5s\n  timeout client 120s\n  timeout server 600s\n  http-reuse always\n\
+         frontend in\n  bind {address}\n  default_backend up\n\
+         backend up\n  server up {upstream}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new("haproxy");
+    command.arg("-f").arg(file);
+    command
+}

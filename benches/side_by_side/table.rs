@@ -1,0 +1,79 @@
+//! Gathers the rounds and prints their medians.
+
+use std::time::Duration;
+
+use crate::load::Figures;
+use crate::peers::Peer;
+
+/// The figures of one workload.
+pub(crate) struct Table {
+    title: &'static str,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: &'static str,
+    cpu_micros: f64,
+    rate: f64,
+    p50: u64,
+    p99: u64,
+    first_byte: u64,
+}
+
+impl Table {
+    /// An empty table.
+    pub(crate) fn new(title: &'static str) -> Self {
+        Self { title, rows: Vec::new() }
+    }
+
+    /// Adds a round.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+    pub(crate) fn add(&mut self, peer: &Peer, figures: &Figures, cpu: Duration) {
+        let requests = figures.requests.max(1) as f64;
+        self.rows.push(Row {
+            name: peer.name,
+            cpu_micros: cpu.as_secs_f64() * 1e6 / requests,
+            rate: requests / figures.elapsed.as_secs_f64(),
+            p50: Figures::quantile(&figures.latencies, 0.5),
+            p99: Figures::quantile(&figures.latencies, 0.99),
+            first_byte: Figures::quantile(&figures.first_bytes, 0.5),
+        });
+    }
+
+    /// Prints medians over the rounds, and how callsign's CPU compares with nginx's.
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a benchmark")]
+    pub(crate) fn print(&self, peers: &[Peer]) {
+        println!("\n{}", self.title);
+        println!(
+            "  {:10} {:>14} {:>7} {:>10} {:>9} {:>9} {:>14} {:>9} {:>9}",
+            "", "CPU us/request", "nginx=1", "requests/s", "p50 us", "p99 us", "first byte us", "RSS KiB", "peak KiB"
+        );
+        let cpu_of = |name| median(self.of(name).map(|row| row.cpu_micros));
+        let nginx = cpu_of("nginx");
+        for peer in peers {
+            let median = |value: fn(&Row) -> f64| median(self.of(peer.name).map(value));
+            let cpu = cpu_of(peer.name);
+            println!(
+                "  {:10} {cpu:>14.1} {:>7.2} {:>10.0} {:>9.0} {:>9.0} {:>14.0} {:>9} {:>9}",
+                peer.name,
+                cpu / nginx,
+                median(|row| row.rate),
+                median(|row| row.p50 as f64),
+                median(|row| row.p99 as f64),
+                median(|row| row.first_byte as f64),
+                peer.memory(),
+                peer.peak_memory(),
+            );
+        }
+    }
+
+    fn of(&self, name: &str) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.name == name)
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

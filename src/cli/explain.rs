@@ -1,0 +1,96 @@
+//! `callsign explain`: before → after of one request: what is removed and why, what is written and by which setting.
+//!
+//! Nothing is reckoned here: the body goes through the real filter, and the two texts are compared.
+
+mod compare;
+mod paint;
+
+use std::io::{self, Read, Write};
+
+use bytes::Bytes;
+
+use super::inputs::{self, Person};
+use super::summary::SAMPLE;
+use super::{Exit, wording};
+use crate::config::Config;
+use crate::endpoint::Inference;
+use crate::identifiers::Identifiers;
+use crate::identifiers::sources::Sources;
+use crate::proxy::snapshot::Snapshot;
+use crate::rewrite::{Filter, Invalid, Output};
+use compare::{Mark, Row};
+
+/// Explains the request on `input`. Without any id, `person` is the sample caller.
+///
+/// # Errors
+/// Those of `input`, `out` and `err`; a body that would be refused is told on `err`.
+pub(super) fn explain(
+    config: &Config,
+    person: Person<'_>,
+    endpoint: &Inference,
+    input: impl Read,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let Some(policy) = inputs::policy_of(config, person, err)? else { return Ok(Exit::Failure) };
+    let (sources, sample) = if person.is_nobody() {
+        (Sources { tenant: person.tenant, ..SAMPLE }, true)
+    } else {
+        (person.sources(), false)
+    };
+    let snapshot = Snapshot::new(config, None).map_err(io::Error::other)?;
+    let identifiers = match policy.identify(&sources, &[], endpoint.fields) {
+        Ok(identifiers) => identifiers,
+        Err(required) => {
+            writeln!(err, "callsign: 403 user_required: {required}")?;
+            return Ok(Exit::Failure);
+        }
+    };
+    let mut body = Vec::new();
+    input.take(snapshot.limits.max_body.saturating_add(1)).read_to_end(&mut body)?;
+    if body.len() as u64 > snapshot.limits.max_body {
+        writeln!(err, "callsign: 413 body_too_large: the body has more than {} bytes", snapshot.limits.max_body)?;
+        return Ok(Exit::Failure);
+    }
+    let body = Bytes::from(body);
+    let after = match rewrite(&snapshot, endpoint, &sources, &identifiers, &body) {
+        Ok(after) => after,
+        Err(invalid) => {
+            writeln!(err, "callsign: 400 invalid_json: {invalid}")?;
+            return Ok(Exit::Failure);
+        }
+    };
+    // The filter has seen to it that both are UTF-8.
+    let (before, after) = (String::from_utf8_lossy(&body), String::from_utf8_lossy(&after));
+    let mut rows = compare::rows(&before, &after, &snapshot, endpoint, &sources)?;
+    if let Some(session) = identifiers.session_header() {
+        let why = wording::writer("session_id", policy, &sources);
+        rows.push(Row::new(Mark::Written, "header x-session-id", session, why));
+    }
+    for omission in &identifiers.omitted {
+        let (field, why) = wording::omission(*omission);
+        rows.push(Row::new(Mark::Omitted, field, "not sent", why));
+    }
+    paint::title(endpoint, &sources, sample, out)?;
+    paint::rows(&rows, out)?;
+    paint::footer(before.len(), after.len(), policy.valves.any(), out)?;
+    Ok(Exit::Success)
+}
+
+/// The body as it would leave.
+fn rewrite(
+    snapshot: &Snapshot,
+    endpoint: &Inference,
+    sources: &Sources<'_>,
+    identifiers: &Identifiers<'_>,
+    body: &Bytes,
+) -> Result<Vec<u8>, Invalid> {
+    let mut filter = Filter::new(snapshot.owned.clone(), identifiers.members());
+    if let Some(binder) = snapshot.cache_binder(endpoint, sources) {
+        filter = filter.bind(binder);
+    }
+    let mut out = Output::default();
+    filter.feed(body, &mut out)?;
+    filter.finish()?;
+    Ok(out.into_pieces().flatten().collect())
+}

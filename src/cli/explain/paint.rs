@@ -1,0 +1,66 @@
+//! Prints an explanation: as a diff, so that it reads without colour too.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::compare::{Mark, Row};
+use crate::config::printable;
+use crate::endpoint::Inference;
+use crate::identifiers::sources::Sources;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+/// Values beyond this do not widen the column for all the others.
+const VALUE_CHARS: usize = 48;
+
+/// Which request, and whose.
+pub(super) fn title(endpoint: &Inference, sources: &Sources<'_>, sample: bool, out: &mut impl Write) -> io::Result<()> {
+    let ids =
+        [("user", sources.user), ("session", sources.session), ("chat", sources.chat), ("message", sources.message)];
+    let ids: Vec<_> = ids.iter().filter_map(|(name, id)| Some(format!("{name} {}", printable((*id)?)))).collect();
+    let ids = if ids.is_empty() { "nobody in particular".to_owned() } else { ids.join(", ") };
+    let note = if sample { " (a sample; --as gives another)" } else { "" };
+    writeln!(out, "{BOLD}POST /v1/{}{BOLD:#}", endpoint.path)?;
+    writeln!(out, "{DIM}from {ids}{note}{DIM:#}\n")
+}
+
+/// One line for each row: mark, name, value, reason.
+pub(super) fn rows(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+    let widest = |text: fn(&Row) -> &str, limit: usize| {
+        rows.iter().map(|row| text(row).chars().count()).filter(|width| *width <= limit).max().unwrap_or_default()
+    };
+    let names = widest(|row| &row.name, VALUE_CHARS);
+    let values = widest(|row| if row.why.is_empty() { "" } else { &row.value }, VALUE_CHARS);
+    for row in rows {
+        let (mark, style, why_style) = match row.mark {
+            Mark::Kept => (' ', DIM, DIM),
+            Mark::Removed => ('-', AnsiColor::Red.on_default(), DIM),
+            Mark::Written => ('+', AnsiColor::Green.on_default(), AnsiColor::Cyan.on_default()),
+            Mark::Omitted => ('!', AnsiColor::Yellow.on_default(), DIM),
+        };
+        let said = format!("{mark} {:names$}  {}", row.name, row.value);
+        if row.why.is_empty() {
+            writeln!(out, "{style}{}{style:#}", said.trim_end())?;
+        } else {
+            let gap = values.saturating_sub(row.value.chars().count()) + 2;
+            writeln!(out, "{style}{said}{style:#}{:gap$}{why_style}{}{why_style:#}", "", row.why)?;
+        }
+    }
+    Ok(())
+}
+
+/// The lengths, and what to do if nothing was written.
+pub(super) fn footer(before: usize, after: usize, any_valve: bool, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "\n{DIM}body: {before} → {after} bytes; what is removed becomes spaces, all else stays as it was{DIM:#}"
+    )?;
+    if !any_valve {
+        writeln!(
+            out,
+            "All valves are off, so nothing is said about the caller; SEND_END_USER_ID=true opens the first."
+        )?;
+    }
+    Ok(())
+}

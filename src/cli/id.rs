@@ -1,0 +1,53 @@
+//! `callsign id`: the identifier fields of a request, exactly as they would be sent.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::inputs::{self, Person};
+use super::{Exit, wording};
+use crate::config::Config;
+use crate::endpoint::Inference;
+use crate::identifiers::Reason;
+
+/// Prints one JSON object on `out`; what an operator may wonder about goes to `err`.
+///
+/// # Errors
+/// Those of `out` and `err`.
+pub(super) fn print(
+    config: &Config,
+    person: Person<'_>,
+    endpoint: &Inference,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let Some(policy) = inputs::policy_of(config, person, err)? else { return Ok(Exit::Failure) };
+    for name in person.meaningless() {
+        writeln!(
+            err,
+            "callsign: this {name} counts as absent: it is empty, a template, or holds invisible characters"
+        )?;
+    }
+    let sources = person.sources();
+    let identifiers = match policy.identify(&sources, &[], endpoint.fields) {
+        Ok(identifiers) => identifiers,
+        Err(required) => {
+            writeln!(err, "callsign: 403 user_required: {required}")?;
+            return Ok(Exit::Failure);
+        }
+    };
+    for (field, why) in
+        identifiers.omitted.iter().filter(|o| o.reason != Reason::NoSource).map(|o| wording::omission(*o))
+    {
+        writeln!(err, "callsign: {field} is not sent: {why}")?;
+    }
+    if !policy.valves.any() {
+        writeln!(err, "callsign: all valves are off, so no identifier of a caller is sent (SEND_END_USER_ID=true)")?;
+    }
+    let mut fields: Map<String, Value> = serde_json::from_str(&format!("{{{}}}", identifiers.members()))?;
+    if let Some(session) = identifiers.session_header() {
+        fields.insert("headers".to_owned(), json!({ "x-session-id": session }));
+    }
+    writeln!(out, "{}", serde_json::to_string_pretty(&fields)?)?;
+    Ok(Exit::Success)
+}

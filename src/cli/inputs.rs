@@ -1,0 +1,124 @@
+//! What the command line says about a request, in the program's own terms: an endpoint, a caller's source values.
+
+use std::io::{self, Write};
+
+use crate::caller::forwarded;
+use crate::config::Config;
+use crate::endpoint::{INFERENCE, Inference};
+use crate::identifiers::Policy;
+use crate::identifiers::sources::Sources;
+
+/// The endpoint of this name: a path of the table, with or without `/v1/`, or a short name as `chat` or `speech`.
+///
+/// # Errors
+/// Lists the names that there are.
+pub(super) fn endpoint(name: &str) -> Result<&'static Inference, String> {
+    let path = name.trim_start_matches('/').trim_start_matches("api/").trim_start_matches("v1/");
+    let path = if path == "chat" { "chat/completions" } else { path };
+    let last = |endpoint: &&Inference| endpoint.path.rsplit('/').next() == Some(path);
+    let exact = INFERENCE.iter().find(|endpoint| endpoint.path == path);
+    exact.or_else(|| INFERENCE.iter().find(last)).ok_or_else(|| {
+        let paths: Vec<_> = INFERENCE.iter().map(|endpoint| endpoint.path).collect();
+        format!("there are chat, {}", paths.join(", "))
+    })
+}
+
+/// What is said about the callers of this person's tenant; a tenant that is not configured is told on `err`.
+///
+/// # Errors
+/// Those of `err`.
+pub(super) fn policy_of<'c>(
+    config: &'c Config,
+    person: Person<'_>,
+    err: &mut impl Write,
+) -> io::Result<Option<&'c Policy>> {
+    match config.policy_of(person.tenant) {
+        Ok(policy) => Ok(Some(policy)),
+        Err(unknown) => {
+            writeln!(err, "callsign: {unknown}")?;
+            Ok(None)
+        }
+    }
+}
+
+/// A caller made up on the command line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Person<'a> {
+    pub(super) tenant: Option<&'a str>,
+    pub(super) user: Option<&'a str>,
+    pub(super) session: Option<&'a str>,
+    pub(super) chat: Option<&'a str>,
+    pub(super) message: Option<&'a str>,
+}
+
+impl<'a> Person<'a> {
+    /// Whether nothing is known about it.
+    pub(super) fn is_nobody(&self) -> bool {
+        self.values().into_iter().all(|(_, value)| value.is_none())
+    }
+
+    /// Its source values, cleaned as the values of headers are.
+    pub(super) fn sources(&self) -> Sources<'a> {
+        Sources {
+            tenant: self.tenant,
+            user: meaning(self.user),
+            session: meaning(self.session),
+            chat: meaning(self.chat),
+            message: meaning(self.message),
+            ..Sources::default()
+        }
+    }
+
+    /// The values that say nothing (contract, section 3, "Source value"), by name.
+    pub(super) fn meaningless(&self) -> impl Iterator<Item = &'static str> {
+        let values = self.values().into_iter();
+        values.filter(|(_, value)| value.is_some() && meaning(*value).is_none()).map(|(name, _)| name)
+    }
+
+    fn values(&self) -> [(&'static str, Option<&'a str>); 4] {
+        [("user", self.user), ("session", self.session), ("chat", self.chat), ("message", self.message)]
+    }
+}
+
+fn meaning(value: Option<&str>) -> Option<&str> {
+    forwarded::meaning(value?.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_its_path_and_a_short_name() {
+        for (name, path) in [
+            ("chat", "chat/completions"),
+            ("chat/completions", "chat/completions"),
+            ("/v1/chat/completions", "chat/completions"),
+            ("/api/v1/messages", "messages"),
+            ("completions", "completions"),
+            ("speech", "audio/speech"),
+            ("count_tokens", "messages/count_tokens"),
+            ("images", "images"),
+            ("rerank", "rerank"),
+        ] {
+            assert_eq!(endpoint(name).map(|endpoint| endpoint.path), Ok(path), "{name}");
+        }
+        for name in ["", "chats", "v1", "models", "audio"] {
+            assert!(endpoint(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_are_cleaned_as_headers_are() {
+        let person = Person {
+            tenant: None,
+            user: Some(" alice "),
+            session: Some("null"),
+            chat: Some("{{CHAT_ID}}"),
+            message: None,
+        };
+        let sources = person.sources();
+        assert_eq!((sources.user, sources.session, sources.chat, sources.message), (Some("alice"), None, None, None));
+        assert_eq!(person.meaningless().collect::<Vec<_>>(), ["session", "chat"]);
+    }
+}

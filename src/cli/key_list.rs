@@ -1,0 +1,90 @@
+//! `callsign key list`: the configured keys, whom they let in, and whether they do. The keys themselves are not known.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::Exit;
+use crate::caller::key::{Grant, Key};
+use crate::caller::preset::Preset;
+use crate::config::{Config, printable};
+
+/// Digits of the digest that are shown, enough to find the line in a file.
+const DIGITS: usize = 12;
+const HEADINGS: [&str; 7] = ["NAME", "LETS IN", "STATE", "EXPIRES", "FROM", "SHA-256", "CONFIGURED"];
+
+/// Prints a table.
+///
+/// # Errors
+/// Those of `out`.
+pub(super) fn print(config: &Config, now: jiff::Timestamp, out: &mut impl Write) -> io::Result<Exit> {
+    let callers = &config.callers;
+    if callers.keys.is_empty() {
+        writeln!(out, "No key is configured; make one with: callsign key new --user NAME")?;
+    } else {
+        let rows: Vec<_> = callers.keys.iter().map(|key| row(key, now)).collect();
+        table(&rows, out)?;
+    }
+    if callers.passthrough.is_some() {
+        writeln!(out, "Pass-through is on: OpenRouter keys (sk-or-…) are let in as well, and pay for themselves.")?;
+    }
+    Ok(Exit::Success)
+}
+
+fn row(key: &Key, now: jiff::Timestamp) -> [String; 7] {
+    let state = match key.expires {
+        _ if key.disabled => "disabled",
+        Some(expires) if expires <= now => "expired",
+        _ => "valid",
+    };
+    let from: Vec<_> = key.from.iter().map(ToString::to_string).collect();
+    let mut digest = key.digest.to_hex();
+    digest.truncate(DIGITS);
+    [
+        printable(&key.name),
+        printable(&lets_in(&key.grant)),
+        state.to_owned(),
+        key.expires.map_or_else(|| "never".to_owned(), |expires| expires.to_string()),
+        if from.is_empty() { "anywhere".to_owned() } else { from.join(" ") },
+        digest,
+        printable(key.source.trim_end_matches(": keys")),
+    ]
+}
+
+fn lets_in(grant: &Grant) -> String {
+    match grant {
+        Grant::User(user) => format!("user {user}"),
+        Grant::Signed(_) => "users with a token of its issuer".to_owned(),
+        Grant::Preset(preset) => {
+            let named = Preset::BUILT_IN.into_iter().find(|name| Preset::built_in(name).as_ref() == Some(preset));
+            let header = preset.user.as_ref().map(http::HeaderName::as_str).unwrap_or_default();
+            format!("users in {header} ({})", named.unwrap_or("own preset"))
+        }
+    }
+}
+
+fn table(rows: &[[String; 7]], out: &mut impl Write) -> io::Result<()> {
+    const BOLD: Style = Style::new().bold();
+    let headings = HEADINGS.map(str::to_owned);
+    let mut widths = [0; 7];
+    for row in std::iter::once(&headings).chain(rows) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String; 7]| {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    writeln!(out, "{BOLD}{}{BOLD:#}", line(&headings))?;
+    for row in rows {
+        let [_, _, state, ..] = row;
+        let style = match state.as_str() {
+            "valid" => Style::new(),
+            "expired" => AnsiColor::Red.on_default(),
+            _ => Style::new().dimmed(),
+        };
+        writeln!(out, "{style}{}{style:#}", line(row))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! `callsign key new`: a key, once, and both ways to let it in. Only its SHA-256 needs to be kept.
+
+use std::io::{self, Write};
+
+use super::args::Holder;
+use super::{Exit, key_material};
+use crate::caller::forwarded;
+use crate::config::Config;
+use crate::secret::KeyDigest;
+
+/// The preset of an app that names none.
+const DEFAULT_PRESET: &str = "generic";
+
+/// Makes a key and prints it.
+///
+/// # Errors
+/// Those of `out` and `err`, and of the system's random numbers.
+pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let given = holder.user.as_ref().or(holder.app.as_ref()).map(String::as_bytes).unwrap_or_default();
+    let Some(id) = forwarded::meaning(given) else {
+        writeln!(err, "callsign: this is no id: it is empty, a template, or holds invisible characters")?;
+        return Ok(Exit::Invalid);
+    };
+    let preset = holder.app.as_ref().map(|_| holder.preset.as_deref().unwrap_or(DEFAULT_PRESET));
+    if let Some(preset) = preset.filter(|preset| config.callers.preset(preset).is_none()) {
+        let known = crate::caller::preset::Preset::BUILT_IN.join(", ");
+        writeln!(err, "callsign: there is no preset {preset:?}; there are {known}, and those of [presets]")?;
+        return Ok(Exit::Invalid);
+    }
+    let key = key_material::generate()?;
+    writeln!(out, "{key}\n\nThis is the only time that the key is shown. Let it in by the environment,\n")?;
+    let line = environment(id, preset, &key);
+    let line = line.as_deref().unwrap_or("(not this id: it holds a comma, an equals sign or a quote)");
+    let more = if preset.is_none() { "(further people behind a comma), " } else { "" };
+    writeln!(out, "  {line}\n\n{more}or by the configuration file:\n")?;
+    writeln!(out, "[[keys]]")?;
+    writeln!(out, "name = {}", quoted(&free_name(config, id))?)?;
+    writeln!(out, "sha256 = \"{}\"", KeyDigest::of(key.as_bytes()).to_hex())?;
+    match preset {
+        None => writeln!(out, "user = {}", quoted(id)?)?,
+        Some(preset) => writeln!(out, "preset = {}", quoted(preset)?)?,
+    }
+    Ok(Exit::Success)
+}
+
+/// The variables that let the key in; `None` for an id that cannot stand in one.
+fn environment(id: &str, preset: Option<&str>, key: &str) -> Option<String> {
+    match preset {
+        Some(DEFAULT_PRESET) => Some(format!("CALLSIGN_APP_KEY={key}")),
+        Some(preset) => Some(format!("CALLSIGN_APP_KEY={key} CALLSIGN_PRESET={preset}")),
+        None if id.contains([',', '=', '\'']) => None,
+        None if id.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_.@:/".contains(c)) => {
+            Some(format!("CALLSIGN_USER_KEYS='{id}={key}'"))
+        }
+        None => Some(format!("CALLSIGN_USER_KEYS={id}={key}")),
+    }
+}
+
+/// `id`, or with a number behind it if a configured key has that name.
+fn free_name(config: &Config, id: &str) -> String {
+    let taken = |name: &str| config.callers.keys.iter().any(|key| key.name == name);
+    let numbered = (2..).map(|number| format!("{id}-{number}"));
+    std::iter::once(id.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+}
+
+/// A TOML basic string. JSON's escapes are among TOML's, and what only TOML would escape (U+007F) is in no id.
+fn quoted(text: &str) -> io::Result<String> {
+    Ok(serde_json::to_string(text)?)
+}

@@ -1,0 +1,37 @@
+//! What differs between two configurations, for the log: `valves.send_end_user_id: true → false`.
+
+use crate::config::{Effective, printable};
+
+/// Settings that are read once: a change is told, and takes a restart.
+const FIXED: [&str; 8] =
+    ["listen", "admin_listen", "admin_token", "tls_cert", "tls_key", "drain_seconds", "drain_delay_seconds", "log"];
+
+/// One line per setting that differs. Secrets are told by name alone.
+pub(super) fn between(old: &[Effective], new: &[Effective]) -> Vec<String> {
+    let find = |list: &[Effective], name: &str| list.iter().find(|row| row.name == name).cloned();
+    let mut names: Vec<&str> = old.iter().chain(new).map(|row| row.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut changes = Vec::new();
+    for name in names {
+        let (before, after) = (find(old, name), find(new, name));
+        let same = match (&before, &after) {
+            (Some(before), Some(after)) => before.is_same_value(after),
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        if !same {
+            let restart = if FIXED.contains(&name) { " (takes a restart)" } else { "" };
+            changes.push(format!(
+                "{}: {} → {}{restart}",
+                printable(name),
+                shown(before.as_ref()),
+                shown(after.as_ref())
+            ));
+        }
+    }
+    changes
+}
+
+fn shown(row: Option<&Effective>) -> String {
+    row.and_then(|row| row.value.as_deref()).map_or_else(|| "not set".to_owned(), printable)
+}

@@ -1,0 +1,317 @@
+//! The commands that answer from the configuration: what they print, how they end, and that no secret is in it.
+
+use std::net::TcpListener;
+
+use crate::support::program::{Variables, callsign, callsign_reading, file};
+
+const VALVES: Variables<'static> = &[
+    ("SEND_END_USER_ID", "true"),
+    ("SEND_SESSION_ID", "true"),
+    ("SEND_CHAT_ID", "true"),
+    ("USER_ID_FORMAT", "intellisync_{sha256:16 user}"),
+];
+const USER: &str = "user_2N4ZuACdqJrGGgz5c2egqQnwZaN";
+
+#[test]
+fn id_prints_what_would_be_sent() {
+    let said = callsign(&format!("id --user {USER} --session s1 --chat c1 --endpoint responses"), VALVES);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    insta::assert_snapshot!(said.out, @r#"
+    {
+      "user": "intellisync_bfe1bd65d9faa81a",
+      "session_id": "s1",
+      "safety_identifier": "intellisync_bfe1bd65d9faa81a",
+      "metadata": {
+        "user_id": "intellisync_bfe1bd65d9faa81a",
+        "session_id": "s1",
+        "chat_id": "c1"
+      }
+    }
+    "#);
+    let said = callsign("id --user alice --session s1 --endpoint rerank", VALVES);
+    insta::assert_snapshot!(said.out, @r#"
+    {
+      "headers": {
+        "x-session-id": "s1"
+      }
+    }
+    "#);
+}
+
+#[test]
+fn id_cleans_values_as_headers_are_cleaned() {
+    let said = callsign("id --user null", VALVES);
+    assert_eq!((said.code, said.out.as_str()), (0, "{}\n"));
+    assert!(said.err.contains("this user counts as absent"), "{}", said.err);
+
+    let long = "x".repeat(513);
+    let said = callsign(&format!("id --chat {long}"), VALVES);
+    assert_eq!((said.code, said.out.as_str()), (0, "{}\n"));
+    assert!(said.err.contains("chat_id is not sent: longer than"), "{}", said.err);
+
+    let said = callsign("id --user alice", &[]);
+    assert_eq!((said.code, said.out.as_str()), (0, "{}\n"));
+    assert!(said.err.contains("all valves are off"), "{}", said.err);
+}
+
+#[test]
+fn id_refuses_what_the_proxy_would_refuse() {
+    let said = callsign("id --chat c1", &[("CALLSIGN_MISSING_USER", "reject")]);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.contains("403 user_required"), "{}", said.err);
+
+    let said = callsign("id --user alice --endpoint files", VALVES);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("chat/completions"), "{}", said.err);
+}
+
+#[test]
+fn explain_shows_before_and_after() {
+    let request = r#"{
+        "model": "openai/gpt-4o", "user": "mallory", "\u0053ession_id": "stolen",
+        "messages": [{"role": "user", "content": "Who am I? Please tell me."}], "temperature": 1.10,
+        "metadata": {"user_id": "root"}, "callback_url": "https://elsewhere.example", "prompt_cache_key": "k",
+        "stream": true
+    }"#;
+    let said = callsign_reading("explain --as alice --session tab-1", VALVES, request);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    insta::assert_snapshot!(said.out, @r#"
+    POST /v1/chat/completions
+    from user alice, session tab-1
+
+      model             "openai/gpt-4o"
+    - user              "mallory"                       client-supplied identifier
+    - \u0053ession_id   "stolen"                        client-supplied identifier (another spelling of session_id)
+      messages          [{"role": "user", "content": "Who am I? Plea…
+      temperature       1.10
+    - metadata          {"user_id": "root"}             client-supplied, may hold identifiers
+    - callback_url      "https://elsewhere.example"     would send answers to an address of the client's
+    - prompt_cache_key  "k"                             bound to the caller
+      stream            true
+    + user              "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    + session_id        "tab-1"                         SEND_SESSION_ID
+    + metadata
+    +   user_id         "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    +   session_id      "tab-1"                         SEND_SESSION_ID
+    + prompt_cache_key  "887ababf019a0818…              bound to the caller
+    ! chat_id           not sent                        the caller brings nothing for it
+
+    body: 324 → 544 bytes; what is removed becomes spaces, all else stays as it was
+    "#);
+}
+
+#[test]
+fn explain_shows_headers_static_pairs_and_what_is_left_out() {
+    let file = file("[metadata]\ndeployment = \"eu-1\"\n[body]\nremove = [\"tracking\"]\n");
+    let line = format!("explain --config {} --as alice --session tab-1", file.path().display());
+    let said = callsign_reading(&format!("{line} --endpoint embeddings"), VALVES, r#"{"input":"x","tracking":7}"#);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    insta::assert_snapshot!(said.out, @r#"
+    POST /v1/embeddings
+    from user alice, session tab-1
+
+      input                "x"
+    - tracking             7                               [body] remove
+    + user                 "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    + header x-session-id  tab-1                           SEND_SESSION_ID
+    ! chat_id              not sent                        the caller brings nothing for it
+
+    body: 26 → 64 bytes; what is removed becomes spaces, all else stays as it was
+    "#);
+
+    let trace = [VALVES, &[("SEND_TRACE", "true")]].concat();
+    let said = callsign_reading(&format!("{line} --endpoint /v1/messages"), &trace, r#"{"prompt_cache_key":1}"#);
+    insta::assert_snapshot!(said.out, @r#"
+    POST /v1/messages
+    from user alice, session tab-1
+
+    - prompt_cache_key  1                               no text that could be bound to the caller
+    + user              "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    + session_id        "tab-1"                         SEND_SESSION_ID
+    + metadata
+    +   user_id         "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    + trace                                             SEND_TRACE
+    +   user_id         "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    +   session_id      "tab-1"                         SEND_SESSION_ID
+    +   deployment      "eu-1"                          [metadata]
+    ! chat_id           not sent                        the caller brings nothing for it
+
+    body: 22 → 313 bytes; what is removed becomes spaces, all else stays as it was
+    "#);
+}
+
+#[test]
+fn explain_takes_a_sample_caller_and_says_so() {
+    let said = callsign_reading("explain", &[], "{}");
+    assert_eq!(said.code, 0);
+    assert!(said.out.contains("from user user_2N4ZuACdqJrGGgz5c2egqQnwZaN"), "{}", said.out);
+    assert!(said.out.contains("(a sample; --as gives another)"), "{}", said.out);
+    assert!(said.out.contains("All valves are off"), "{}", said.out);
+}
+
+#[test]
+fn explain_tells_where_a_body_is_wrong() {
+    let said = callsign_reading("explain", VALVES, r#"{"a":1,}"#);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.contains("400 invalid_json") && said.err.contains("byte 7"), "{}", said.err);
+
+    let said = callsign_reading("explain", VALVES, b"{\"a\":\"\xff\"}");
+    assert!(said.err.contains("byte 6: not UTF-8"), "{}", said.err);
+
+    let said = callsign_reading("explain", &[("CALLSIGN_MAX_BODY_BYTES", "3")], "{\"a\":1}");
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.contains("413 body_too_large"), "{}", said.err);
+}
+
+#[test]
+fn a_new_key_is_shown_once_and_its_stanza_lets_it_in() {
+    for (line, variable, holder) in [
+        ("key new --user alice", "CALLSIGN_USER_KEYS=alice=", "user = \"alice\""),
+        ("key new --app chat", "CALLSIGN_APP_KEY=", "preset = \"generic\""),
+        ("key new --app chat --preset openwebui", "CALLSIGN_APP_KEY=", "preset = \"openwebui\""),
+    ] {
+        let said = callsign(line, &[]);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{line}");
+        let key = said.out.lines().next().unwrap();
+        assert!(key.starts_with("sk-cs-") && key.len() == 46, "{key}");
+        assert!(said.out.contains(&format!("{variable}{key}")), "{}", said.out);
+        let (_, stanza) = said.out.split_once("[[keys]]").unwrap();
+        assert!(stanza.contains(holder) && !stanza.contains(key), "{stanza}");
+
+        let file = file(&format!("[[keys]]{stanza}"));
+        let line = format!("key list --config {}", file.path().display());
+        let digest = &callsign::secret::KeyDigest::of(key.as_bytes()).to_hex()[..12];
+        let listed = callsign(&line, &[]);
+        assert!(listed.out.contains(digest) && !listed.out.contains(key), "{}", listed.out);
+
+        // Its name is taken now.
+        let again = callsign("key new --user alice", &[("CALLSIGN_CONFIG", file.path().to_str().unwrap())]);
+        assert_eq!(again.out.contains("name = \"alice-2\""), stanza.contains("name = \"alice\""), "{}", again.out);
+    }
+}
+
+#[test]
+fn a_new_key_has_exactly_one_holder() {
+    for line in ["key new", "key new --user a --app b", "key new --user a --preset generic", "key new --user null"] {
+        let said = callsign(line, &[]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{line}");
+    }
+    let said = callsign("key new --app chat --preset openwebiu", &[]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(said.err.contains("openwebui"), "{}", said.err);
+
+    let own = file("[presets.house]\nuser = \"X-House-User\"\n");
+    let said = callsign(&format!("key new --app chat --preset house --config {}", own.path().display()), &[]);
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+#[test]
+fn the_list_of_keys_tells_their_state() {
+    let digest = |byte: &str| byte.repeat(32);
+    let file = file(&format!(
+        "[[keys]]\nname = \"old\"\nsha256 = \"{}\"\nuser = \"bob\"\nexpires = 2020-01-01T00:00:00Z\n\
+         [[keys]]\nname = \"off\"\nsha256 = \"{}\"\npreset = \"librechat\"\ndisabled = true\nfrom = [\"10.0.0.0/8\"]\n",
+        digest("ab"),
+        digest("cd")
+    ));
+    let variables = [("CALLSIGN_USER_KEYS", "alice=sk-cs-very-secret-key"), ("CALLSIGN_PASSTHROUGH", "true")];
+    let said = callsign(&format!("key list --config {}", file.path().display()), &variables);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    // Where in the file does not matter here.
+    let path = format!("{}:", file.path().display());
+    let lines = said.out.lines().map(|line| match line.split_once(&path) {
+        Some((before, _)) => format!("{before}FILE\n"),
+        None => format!("{line}\n"),
+    });
+    insta::assert_snapshot!(lines.collect::<String>(), @"
+    NAME   LETS IN                                   STATE     EXPIRES               FROM        SHA-256       CONFIGURED
+    alice  user alice                                valid     never                 anywhere    ebc4878740fa  env CALLSIGN_USER_KEYS
+    old    user bob                                  expired   2020-01-01T00:00:00Z  anywhere    abababababab  FILE
+    off    users in x-librechat-user-id (librechat)  disabled  never                 10.0.0.0/8  cdcdcdcdcdcd  FILE
+    Pass-through is on: OpenRouter keys (sk-or-…) are let in as well, and pay for themselves.
+    ");
+
+    let said = callsign("key list", &[]);
+    assert!(said.out.contains("No key is configured"), "{}", said.out);
+}
+
+#[test]
+fn config_prints_values_with_their_sources_and_no_secret() {
+    let variables = [("OPENROUTER_API_KEY", "sk-or-v1-very-secret"), ("SEND_END_USER_ID", "yes")];
+    let said = callsign("config", &variables);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    let row = |name: &str| {
+        let row = said.out.lines().find(|line| line.starts_with(name)).unwrap();
+        row.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row("upstream.api_key"), "upstream.api_key *** env OPENROUTER_API_KEY");
+    assert_eq!(row("valves.send_end_user_id"), "valves.send_end_user_id yes env SEND_END_USER_ID");
+    assert!(!said.out.contains("very-secret"), "{}", said.out);
+}
+
+#[test]
+fn every_command_refuses_an_invalid_configuration() {
+    for line in ["config", "check", "check --json", "explain", "id", "key list", "key new --user a", "serve"] {
+        let said = callsign_reading(line, &[("CALLSIGN_LISTEN", "here"), ("CALLSIGN_MAX_ID_CHARS", "many")], "{}");
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{line}");
+        assert!(said.err.contains("CALLSIGN_LISTEN") && said.err.contains("CALLSIGN_MAX_ID_CHARS"), "{}", said.err);
+    }
+}
+
+#[test]
+fn healthcheck_says_in_one_line_why_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let closing = std::thread::spawn(move || drop(listener.accept()));
+    for (variables, reason) in [
+        ([("CALLSIGN_ADMIN_LISTEN", address.as_str())], address.as_str()),
+        ([("CALLSIGN_ADMIN_LISTEN", "127.0.0.1:0")], "port 0"),
+        ([("CALLSIGN_ADMIN_LISTEN", "here")], "configuration is invalid"),
+    ] {
+        let said = callsign("healthcheck", &variables);
+        assert_eq!((said.code, said.out.as_str()), (1, ""));
+        assert!(said.err.lines().count() == 1 && said.err.contains(reason), "{}", said.err);
+    }
+    closing.join().unwrap();
+}
+
+#[test]
+fn help_names_every_command() {
+    let said = callsign("--help", &[]);
+    assert_eq!(said.code, 0);
+    for command in ["serve", "check", "explain", "id", "config", "key", "healthcheck"] {
+        assert!(said.out.contains(&format!("\n  {command} ")), "{command}: {}", said.out);
+    }
+    assert_eq!(callsign("", &[]).code, 2);
+    assert_eq!(callsign("serv", &[]).code, 2);
+}
+
+#[test]
+fn the_readmes_picture_is_what_explain_prints() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("<!-- explain -->").unwrap();
+    let (_, shown) = rest.split_once("docs/example-request.json\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let variables =
+        [("SEND_END_USER_ID", "true"), ("SEND_CHAT_ID", "true"), ("USER_ID_FORMAT", "acme_{sha256:16 user}")];
+    let request = include_str!("../../docs/example-request.json");
+    let said = callsign_reading("explain --as alice --chat chat-7", &variables, request);
+    assert_eq!((said.code, said.out.as_str()), (0, shown), "{}", said.err);
+}
+
+#[test]
+fn a_tenants_identifiers_are_its_own() {
+    let file = file(
+        "[valves]\nsend_end_user_id = true\n[formats]\nuser = \"{tenant}_{user}\"\n[[tenants]]\nname = \"acme\"\n\
+         [[tenants]]\nname = \"globex\"\nformats = { user = \"g_{user}\" }\n",
+    );
+    let path = file.path().display();
+    let said = |words: &str| callsign(&format!("{words} --config {path}"), &[]);
+    assert!(said("id --user alice --tenant acme").out.contains(r#""user": "acme_alice""#));
+    assert!(said("id --user alice --tenant globex").out.contains(r#""user": "g_alice""#));
+    let unknown = said("id --user alice --tenant initech");
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.err.contains("acme, globex"), "{}", unknown.err);
+    let line = format!("explain --as alice --tenant globex --config {path}");
+    assert!(callsign_reading(&line, &[], "{}").out.contains("g_alice"));
+}

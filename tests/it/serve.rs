@@ -1,0 +1,158 @@
+//! `callsign serve` as a process: start, health, drain, the demonstration.
+
+use callsign::standin::StandIn;
+use http::StatusCode;
+
+use crate::support::client;
+use crate::support::program::{Server, callsign, file};
+use crate::support::within;
+
+const KEY: &str = "sk-cs-very-secret-key";
+const OPERATOR: &str = "sk-or-v1-very-secret";
+
+#[test]
+fn a_wrong_configuration_is_told_whole_and_without_secrets() {
+    let file = file("listn = \"127.0.0.1:1\"\n[[keys]]\nname = \"a\"\nsha256 = \"sk-cs-pasted-by-mistake\"\n");
+    let variables = [
+        ("OPENROUTER_API_KEY", "sk-or very-secret with blanks"),
+        ("CALLSIGN_APP_KEY", "very-secret"),
+        ("CALLSIGN_USER_KEYS", "very-secret-without-a-user"),
+        ("CALLSIGN_ID_SECRET", "very-secret"),
+        ("CALLSIGN_ADMIN_LISTEN", "nowhere"),
+        ("SEND_END_USER_ID", "maybe"),
+        ("USER_ID_FORMAT", "{usr}"),
+        ("CALLSIGN_LISTN", "127.0.0.1:1"),
+    ];
+    let said = callsign(&format!("serve --config {}", file.path().display()), &variables);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    for (name, _) in variables {
+        assert!(said.err.contains(name), "{name} in {}", said.err);
+    }
+    assert!(said.err.contains(":1: listn") && said.err.contains(":4: keys"), "{}", said.err);
+    for secret in ["very-secret", "pasted"] {
+        assert!(!said.err.contains(secret), "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn it_says_where_it_listens_is_ready_and_drains_on_sigterm() {
+    let standin = StandIn::start().await.unwrap();
+    let url = standin.url();
+    let mut server = Server::start(
+        "serve",
+        &[
+            ("OPENROUTER_API_KEY", OPERATOR),
+            ("CALLSIGN_USER_KEYS", &format!("alice={KEY}")),
+            ("CALLSIGN_UPSTREAM_URL", &url),
+            ("SEND_END_USER_ID", "true"),
+        ],
+    )
+    .await;
+    assert_eq!(
+        server.line().await,
+        "attribution on: SEND_END_USER_ID (off: SEND_SESSION_ID SEND_CHAT_ID \
+                SEND_MESSAGE_ID SEND_CACHE_SESSION_ID SEND_TRACE)"
+    );
+    assert!(server.line().await.starts_with("sample: user user_2N4Z"));
+
+    let admin = server.admin.unwrap();
+    let ready = client::get(&format!("http://{admin}/readyz"), &[]).await;
+    assert_eq!((ready.status, ready.text().as_str()), (StatusCode::OK, "ready\n"));
+    let (data, admin) = (server.data.to_string(), admin.to_string());
+    let healthy = callsign("healthcheck", &[("CALLSIGN_LISTEN", &data), ("CALLSIGN_ADMIN_LISTEN", &admin)]);
+    assert_eq!((healthy.code, healthy.err.as_str()), (0, ""));
+
+    // A running stream ends in its own time.
+    let bearer = format!("Bearer {KEY}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let body = r#"{"model":"standin/gate","stream":true,"messages":[],"user":"mallory"}"#;
+    let mut stream = client::stream(&format!("http://{data}/v1/chat/completions"), &headers, body).await;
+    standin.release(1);
+    stream.until("data:").await;
+    server.terminate();
+    server.logged("draining").await;
+    standin.release(usize::MAX);
+    let answer = stream.finish().await;
+    assert_eq!(answer.cut, None);
+    assert!(answer.text().ends_with("data: [DONE]\n\n"), "{}", answer.text());
+
+    let (status, said) = server.ended().await;
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(!said.contains("very-secret"), "{said}");
+    let received = within("the request", standin.next_received()).await;
+    assert_eq!(received.json().unwrap()["user"], "alice");
+    let unhealthy = callsign("healthcheck", &[("CALLSIGN_LISTEN", &data), ("CALLSIGN_ADMIN_LISTEN", &admin)]);
+    assert_eq!(unhealthy.code, 1);
+}
+
+#[tokio::test]
+async fn healthcheck_takes_the_data_port_where_there_is_no_admin_port() {
+    let certificate = rcgen::generate_simple_self_signed(["callsign.example".to_owned()]).unwrap();
+    let (cert, key) = (file(&certificate.cert.pem()), file(&certificate.signing_key.serialize_pem()));
+    let tls =
+        [("CALLSIGN_TLS_CERT", cert.path().to_str().unwrap()), ("CALLSIGN_TLS_KEY", key.path().to_str().unwrap())];
+    for tls in [&[], tls.as_slice()] {
+        let common = [("OPENROUTER_API_KEY", OPERATOR), ("CALLSIGN_APP_KEY", KEY), ("CALLSIGN_ADMIN_LISTEN", "off")];
+        let variables = [common.as_slice(), tls].concat();
+        let server = Server::start("serve", &variables).await;
+        assert_eq!(server.admin, None);
+        let data = server.data.to_string();
+        let said = callsign("healthcheck", &[variables.as_slice(), &[("CALLSIGN_LISTEN", &data)]].concat());
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{tls:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_said() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let variables = [("OPENROUTER_API_KEY", OPERATOR), ("CALLSIGN_APP_KEY", KEY), ("CALLSIGN_LISTEN", &address)];
+    let said = callsign("serve", &variables);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.contains("cannot start") && said.err.contains(&address), "{}", said.err);
+}
+
+/// What the demonstration's `curl` would send: URL, headers, body.
+fn parse_curl(command: &str) -> (String, Vec<(String, String)>, String) {
+    let url = command.split_whitespace().find(|word| word.starts_with("http")).unwrap().to_owned();
+    let mut headers = Vec::new();
+    let mut body = String::new();
+    let quoted: Vec<_> = command.split('\'').collect();
+    for pair in quoted.chunks_exact(2) {
+        let (option, text) = (pair[0].trim_end(), pair[1]);
+        if option.ends_with("-H") {
+            let (name, value) = text.split_once(": ").unwrap();
+            headers.push((name.to_owned(), value.to_owned()));
+        } else if option.ends_with("-d") {
+            text.clone_into(&mut body);
+        }
+    }
+    (url, headers, body)
+}
+
+#[tokio::test]
+async fn the_demonstrations_curl_shows_the_four_identifiers() {
+    let mut server = Server::start("serve --demo", &[]).await;
+    let mut command = String::new();
+    while !command.contains("-d '") {
+        command += &(server.line().await + "\n");
+    }
+    let (_, command) = command.split_once("curl ").unwrap();
+    let (url, headers, body) = parse_curl(command);
+    assert!(url.starts_with(&format!("http://{}/", server.data)), "{url}");
+    assert!(body.contains("mallory"), "{body}");
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let answer = client::post(&url, &headers, body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let said: String =
+        answer.events().iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect();
+    for expected in [
+        "user        alice\n",
+        "session_id  tab-1\n",
+        r#"{"user_id":"alice","session_id":"tab-1","chat_id":"chat-7","message_id":"msg-42"}"#,
+        "the operator's key",
+    ] {
+        assert!(said.contains(expected), "{expected} in {said}");
+    }
+    assert!(!said.contains("mallory"), "{said}");
+}

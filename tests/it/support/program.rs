@@ -1,0 +1,134 @@
+//! callsign as a process: with exactly the variables that a test gives, and nothing of the machine's environment.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+
+use tokio::sync::mpsc;
+
+use super::within;
+
+/// Variables by name.
+pub(crate) type Variables<'a> = &'a [(&'a str, &'a str)];
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs a command to its end; the words of `line` are its arguments.
+pub(crate) fn callsign(line: &str, variables: Variables<'_>) -> Said {
+    callsign_reading(line, variables, "")
+}
+
+/// The same with something on its standard input.
+pub(crate) fn callsign_reading(line: &str, variables: Variables<'_>, input: impl Into<Vec<u8>>) -> Said {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_callsign"));
+    command.args(line.split_whitespace()).env_clear().envs(variables.iter().copied()).timeout(super::LIMIT);
+    let output = command.write_stdin(input).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// A running `serve`, killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    out: mpsc::UnboundedReceiver<String>,
+    err: mpsc::UnboundedReceiver<String>,
+    /// The data port's address, as announced.
+    pub(crate) data: SocketAddr,
+    /// The admin port's.
+    pub(crate) admin: Option<SocketAddr>,
+}
+
+impl Server {
+    /// Starts it on ports of the system's choice, unless told otherwise, and waits for the line that says which.
+    pub(crate) async fn start(line: &str, variables: Variables<'_>) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_callsign"))
+            .args(line.split_whitespace())
+            .env_clear()
+            .envs([("CALLSIGN_LISTEN", "127.0.0.1:0"), ("CALLSIGN_ADMIN_LISTEN", "127.0.0.1:0")])
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = lines(child.stdout.take().unwrap());
+        let mut err = lines(child.stderr.take().unwrap());
+        let Some(first) = within("the listening line", out.recv()).await else {
+            let said = within("the reason", err.recv()).await;
+            panic!("ended at once: {said:?}");
+        };
+        let addresses: Vec<_> = first.split("://").skip(1).map(|rest| rest.split(',').next().unwrap()).collect();
+        let [data, admin @ ..] = addresses.as_slice() else { panic!("no address in {first:?}") };
+        let (data, admin) = (data.parse().unwrap(), admin.first().map(|admin| admin.parse().unwrap()));
+        Self { child, out, err, data, admin }
+    }
+
+    /// The next line on its standard output.
+    pub(crate) async fn line(&mut self) -> String {
+        within("a line", self.out.recv()).await.unwrap_or_else(|| panic!("it has ended"))
+    }
+
+    /// Reads its standard error until a line holds `wanted`.
+    pub(crate) async fn logged(&mut self, wanted: &str) {
+        while let Some(line) = within(wanted, self.err.recv()).await {
+            if line.contains(wanted) {
+                return;
+            }
+        }
+        panic!("ended before it said {wanted:?}");
+    }
+
+    /// Sends it SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for its end; gives everything that it said and nobody has read.
+    pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
+        let mut said = String::new();
+        while let Some(line) = within("the end of its output", self.out.recv()).await {
+            said += &(line + "\n");
+        }
+        while let Some(line) = within("the end of its log", self.err.recv()).await {
+            said += &(line + "\n");
+        }
+        // Both pipes are closed, so that there is hardly anything to wait for.
+        (self.child.wait().unwrap(), said)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(pipe: impl Read + Send + 'static) -> mpsc::UnboundedReceiver<String> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// A file of this content, removed with the value.
+pub(crate) fn file(content: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    file
+}
