@@ -15,7 +15,7 @@ use callsign::caller::key_set::KeySet;
 use callsign::caller::verifier::Verifier;
 use callsign::caller::{Caller, Known, Need};
 use callsign::secret::KeyDigest;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use jsonwebtoken::Algorithm::{self, ES256, EdDSA, HS256, RS256};
@@ -87,15 +87,25 @@ fn remembered(criterion: &mut Criterion) {
     let signer = Signer::generate(RS256, "ins_2N4ZuACdqJrGGgz5c2egqQnwZaN");
     let verifier = Verifier::new([KeySet::from_jwks(jwks([&signer]).as_bytes()).unwrap()]);
     let (rules, token) = (issuer(RS256), token(&signer));
-    group.bench_function("verified", |bencher| {
+    group.bench_function("verification", |bencher| {
         bencher.iter(|| verifier.verify(0, &rules, black_box(token.as_bytes()), NOW).unwrap());
     });
     // The whole step of a request, from its headers to its caller.
     let directory = Directory::new([], None, false).with_issuers(vec![issuer(RS256)]);
     let headers = with_credential(&token);
     let known = Known { directory: &directory, verifier: &verifier };
-    group.bench_function("resolved", |bencher| {
+    group.bench_function("whole step", |bencher| {
         bencher.iter(|| Caller::resolve(black_box(&headers), ADDRESS, known, Need::Identity).unwrap());
+    });
+    group.finish();
+    let keys = KeySet::from_jwks(jwks([&signer]).as_bytes()).unwrap();
+    criterion.bench_function("new token/whole step, RS256", |bencher| {
+        let forgetful = || Verifier::new([keys.clone()]);
+        let resolve = |verifier: &mut Verifier| {
+            let known = Known { directory: &directory, verifier };
+            Caller::resolve(black_box(&headers), ADDRESS, known, Need::Identity).unwrap().user.is_some()
+        };
+        bencher.iter_batched_ref(forgetful, resolve, BatchSize::SmallInput);
     });
 }
 

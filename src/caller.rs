@@ -118,6 +118,13 @@ pub struct Known<'a> {
     pub verifier: &'a Verifier,
 }
 
+impl Known<'_> {
+    /// The issuer whose token this credential is, if it is one.
+    fn issuer_of(self, credential: Credential<'_>, digest: KeyDigest) -> Option<IssuerId> {
+        self.directory.issuer_of(credential.as_bytes(), |id| self.verifier.has_seen(id, digest))
+    }
+}
+
 impl<'a> Caller<'a> {
     /// Resolves the caller of one request that came from `address`.
     ///
@@ -130,7 +137,7 @@ impl<'a> Caller<'a> {
         let mut caller = match directory.key(digest) {
             Some(key) if key.admits(address, jiff::Timestamp::now) => Self::of_key(key, headers, known, need)?,
             Some(_) => return Err(Unresolved::InvalidCredential),
-            None => match (directory.issuer_of(credential.as_bytes()), directory.pass_through()) {
+            None => match (known.issuer_of(credential, digest), directory.pass_through()) {
                 (Some(issuer), _) => Self::of_token(issuer, credential.as_bytes(), headers, known, need)?,
                 (None, Some(preset)) if credential.is_openrouter_key() => {
                     Self::of_pass_through(digest, preset, headers, need)?

@@ -8,6 +8,7 @@ mod claims;
 mod rules;
 
 use jsonwebtoken::Algorithm;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::issuer::Issuer;
@@ -86,10 +87,12 @@ pub fn verify(token: &[u8], issuer: &Issuer, keys: &KeySet, now: i64) -> Result<
 
 /// The `iss` that a token claims, unverified: only to choose whose rules and keys it is to be held against.
 pub fn claimed_issuer(token: &[u8]) -> Option<String> {
-    match Parts::split(token, false)?.claims.remove("iss")? {
-        Value::String(issuer) => Some(issuer),
-        _ => None,
+    #[derive(Deserialize)]
+    struct Claimed {
+        iss: Option<String>,
     }
+    let (_, payload, _) = three_parts(token)?;
+    serde_json::from_slice::<Claimed>(&decode(payload)?).ok()?.iss
 }
 
 /// Whether a credential could be a token at all; keys have no dots.
@@ -100,9 +103,7 @@ pub fn looks_like_token(credential: &[u8]) -> bool {
 impl<'a> Parts<'a> {
     /// `padded` allows `=` at the ends of the parts, which AWS's load balancers write against RFC 7515.
     fn split(token: &'a [u8], padded: bool) -> Option<Self> {
-        let token = std::str::from_utf8(token).ok().filter(|token| token.len() <= LONGEST)?;
-        let (message, signature) = token.rsplit_once('.')?;
-        let (header, payload) = message.split_once('.')?;
+        let (header, payload, signature) = three_parts(token)?;
         let unpadded = |part: &'a str| if padded { part.trim_end_matches('=') } else { part };
         let object = |part| match serde_json::from_slice(&decode(unpadded(part))?).ok()? {
             Value::Object(object) => Some(object),
@@ -111,10 +112,19 @@ impl<'a> Parts<'a> {
         Some(Self {
             header: object(header)?,
             claims: object(payload)?,
-            message: message.as_bytes(),
+            message: token.get(..header.len() + 1 + payload.len())?,
             signature: unpadded(signature),
         })
     }
+}
+
+/// Header, payload and signature, still encoded; where there are more dots than two, they are left to the payload, which
+/// cannot be decoded then.
+fn three_parts(token: &[u8]) -> Option<(&str, &str, &str)> {
+    let token = std::str::from_utf8(token).ok().filter(|token| token.len() <= LONGEST)?;
+    let (message, signature) = token.rsplit_once('.')?;
+    let (header, payload) = message.split_once('.')?;
+    Some((header, payload, signature))
 }
 
 fn decode(part: &str) -> Option<Vec<u8>> {

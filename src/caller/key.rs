@@ -110,8 +110,9 @@ impl Directory {
     }
 
     /// The issuer whose token this credential is, if it is one: of those whose tokens arrive in `Authorization`, the one
-    /// that it names; else the one that cannot be told by name.
-    pub(super) fn issuer_of(&self, credential: &[u8]) -> Option<IssuerId> {
+    /// that it names; else the one that cannot be told by name. `seen` says whether an issuer has verified it before, which
+    /// spares reading it.
+    pub(super) fn issuer_of(&self, credential: &[u8], seen: impl Fn(IssuerId) -> bool) -> Option<IssuerId> {
         let mut candidates = self
             .issuers
             .iter()
@@ -122,8 +123,11 @@ impl Directory {
         if !jwt::looks_like_token(credential) {
             return None;
         }
-        let claimed = jwt::claimed_issuer(credential);
         let candidates: Vec<_> = candidates.collect();
+        if let Some((id, _)) = candidates.iter().find(|(id, _)| seen(*id)) {
+            return Some(*id);
+        }
+        let claimed = jwt::claimed_issuer(credential);
         let named = candidates.iter().find(|(_, issuer)| issuer.issuer.is_some() && issuer.issuer == claimed);
         named.or_else(|| candidates.iter().find(|(_, issuer)| issuer.issuer.is_none())).map(|(id, _)| *id)
     }

@@ -65,6 +65,11 @@ impl Verifier {
         Ok(verified)
     }
 
+    /// Whether this issuer has verified the token of this digest, which may have expired since.
+    pub(super) fn has_seen(&self, id: IssuerId, token: KeyDigest) -> bool {
+        self.remembered().get(&(id, token)).is_some()
+    }
+
     fn remembered(&self) -> MutexGuard<'_, Generations> {
         // Every step under the lock leaves whole maps behind.
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)

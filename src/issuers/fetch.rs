@@ -82,9 +82,13 @@ impl KeySource {
     }
 }
 
-/// The client that fetches.
+/// What fetches.
 #[derive(Clone, Debug)]
-pub(super) struct Fetcher(Client);
+pub(super) struct Fetcher {
+    client: Client,
+    /// Knows no proxy: what listens on this machine is not to be found behind one.
+    loopback: Client,
+}
 
 #[derive(Deserialize)]
 struct OpenIdConfiguration {
@@ -94,13 +98,16 @@ struct OpenIdConfiguration {
 
 impl Fetcher {
     pub(super) fn new() -> Result<Self, FetchError> {
-        let builder = Client::builder()
-            .tls_backend_preconfigured(tls_config()?)
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE)
-            .user_agent(concat!("callsign/", env!("CARGO_PKG_VERSION")));
-        Ok(Self(builder.build()?))
+        let tls = tls_config()?;
+        let builder = || {
+            Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .redirect(Policy::none())
+                .connect_timeout(CONNECT)
+                .timeout(WHOLE)
+                .user_agent(concat!("callsign/", env!("CARGO_PKG_VERSION")))
+        };
+        Ok(Self { client: builder().build()?, loopback: builder().no_proxy().build()? })
     }
 
     /// The keys of `source`. `kid` is the key that is wanted; only where keys come one by one does it matter, and then
@@ -136,7 +143,8 @@ impl Fetcher {
 
     async fn get(&self, url: &str) -> Result<Vec<u8>, FetchError> {
         let url = Url::parse(url).ok().filter(is_secure).ok_or(FetchError::Insecure)?;
-        let mut response = self.0.get(url).send().await.map_err(reqwest::Error::without_url)?;
+        let client = if is_loopback(&url) { &self.loopback } else { &self.client };
+        let mut response = client.get(url).send().await.map_err(reqwest::Error::without_url)?;
         if response.status() != 200 {
             return Err(FetchError::Status(response.status().as_u16()));
         }
@@ -158,13 +166,16 @@ fn is_plain_key_id(kid: &str) -> bool {
 
 /// Whether keys may be fetched from this URL: https, or this machine.
 pub fn is_secure(url: &Url) -> bool {
-    let loopback = match url.host() {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && loopback)
+    }
 }
 
 #[cfg(test)]

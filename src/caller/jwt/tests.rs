@@ -531,7 +531,10 @@ fn the_claimed_issuer_is_read_without_believing_it() {
     for claims in [changed("iss", Value::Null), changed("iss", json!([ISSUER]))] {
         assert_eq!(claimed_issuer(P256.token(&claims).as_bytes()), None);
     }
-    assert_eq!(claimed_issuer(b"a.b.c"), None);
+    let twice = claims().to_string().replacen('{', r#"{"iss":"https://other.example","#, 1);
+    for token in ["a.b.c".into(), P256.sign_text("{}", "[]"), P256.sign_text("{}", &twice)] {
+        assert_eq!(claimed_issuer(token.as_bytes()), None, "{token}");
+    }
     assert!(looks_like_token(b"a.b.c") && !looks_like_token(b"a.b") && !looks_like_token(b"a.b.c.d"));
 }
 
