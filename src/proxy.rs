@@ -102,11 +102,11 @@ impl Proxy {
         {
             admitted = admit::admit(snapshot, parts, peer, &mut account);
         }
-        let admitted = match admitted {
+        let mut admitted = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => return Err((Refused { refusal, rest: Some(upload) }, account)),
         };
-        let (outgoing, streaming) = match self.take(snapshot, &admitted, upload).await {
+        let (outgoing, streaming) = match self.take(snapshot, &mut admitted, upload).await {
             Ok(taken) => taken,
             Err(refused) => return Err((refused, account)),
         };
@@ -128,7 +128,7 @@ impl Proxy {
     async fn take(
         &self,
         snapshot: &Snapshot,
-        admitted: &Admitted,
+        admitted: &mut Admitted,
         upload: Upload,
     ) -> Result<(Outgoing, Option<(Arc<Progress>, oneshot::Receiver<Upload>)>), Refused> {
         let Some(filter) = admitted.filter(snapshot) else { return Ok((Outgoing::Empty, None)) };

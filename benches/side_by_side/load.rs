@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::upstream::content_length;
 use crate::workload::Workload;
 
 /// What one round gave.
@@ -98,13 +99,7 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], sse: bool, sent:
             if let Some(end) = memchr::memmem::find(&head, b"\r\n\r\n") {
                 let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
                 assert!(text.starts_with("http/1.1 200"), "{}", String::from_utf8_lossy(&head));
-                let length: usize = text
-                    .split("content-length: ")
-                    .nth(1)
-                    .and_then(|rest| rest.split("\r\n").next())
-                    .unwrap()
-                    .parse()
-                    .unwrap();
+                let length = content_length(&text);
                 left = Some(end + 4 + length - head.len());
             }
         }

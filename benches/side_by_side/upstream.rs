@@ -37,6 +37,12 @@ fn chunk() -> Vec<u8> {
     format!("{:x}\r\n{event}\r\n", event.len()).into_bytes()
 }
 
+/// The announced length of a message with this lower-cased head.
+pub(crate) fn content_length(head: &str) -> usize {
+    let value = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+    value.unwrap().parse().unwrap()
+}
+
 async fn serve(mut stream: TcpStream) {
     let (plain, chunk) = (plain(), chunk());
     let mut buffer = Vec::with_capacity(256 * 1024);
@@ -53,13 +59,7 @@ async fn serve(mut stream: TcpStream) {
         };
         let (length, sse) = {
             let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
-            let length: usize = text
-                .split("content-length: ")
-                .nth(1)
-                .and_then(|rest| rest.split("\r\n").next())
-                .unwrap()
-                .parse()
-                .unwrap();
+            let length = content_length(&text);
             (length, text.contains("accept: text/event-stream"))
         };
         let mut left = (head + length).saturating_sub(buffer.len());

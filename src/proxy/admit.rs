@@ -125,12 +125,12 @@ fn announced(headers: &HeaderMap) -> u64 {
 }
 
 impl Admitted {
-    /// The filter for its body; `None` if it has none.
-    pub(super) fn filter(&self, snapshot: &Snapshot) -> Option<Filter> {
-        let rewrite = self.body.as_ref()?;
-        let filter = Filter::new(snapshot.owned.clone(), rewrite.members.clone());
-        Some(match &rewrite.binder {
-            Some(binder) => filter.bind(binder.clone()),
+    /// The filter for its body, which takes over what is to be written; `None` if it has no body.
+    pub(super) fn filter(&mut self, snapshot: &Snapshot) -> Option<Filter> {
+        let rewrite = self.body.take()?;
+        let filter = Filter::new(snapshot.owned.clone(), rewrite.members);
+        Some(match rewrite.binder {
+            Some(binder) => filter.bind(binder),
             None => filter,
         })
     }
