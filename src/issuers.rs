@@ -173,7 +173,9 @@ impl Feed {
         match self.fetcher.fetch(&self.source, kid, &self.verifier.key_set(self.id)).await {
             Ok(keys) => {
                 self.verifier.exchange(self.id, keys);
-                self.flight().heard = Instant::now();
+                if self.source.speaks_for_all(kid) {
+                    self.flight().heard = Instant::now();
+                }
                 tracing::debug!(issuer = %self.name, "keys refreshed");
                 true
             }

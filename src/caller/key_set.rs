@@ -93,6 +93,11 @@ impl KeySet {
         self.keys.is_empty()
     }
 
+    /// The ids of the keys that have one.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter_map(|key| key.id.as_deref())
+    }
+
     /// Whether a key of this id is among them.
     pub fn holds(&self, id: &str) -> bool {
         self.keys.iter().any(|key| key.id.as_deref() == Some(id))

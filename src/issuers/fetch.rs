@@ -73,6 +73,11 @@ impl KeySource {
         }
     }
 
+    /// Whether a fetch for this id says how things stand with all keys. Where they come one by one, it speaks for itself.
+    pub(super) fn speaks_for_all(&self, kid: Option<&str>) -> bool {
+        kid.is_none() || !matches!(self, Self::PemByKid(_))
+    }
+
     /// Whether a fetch could bring the key of this id. A `kid` that must not become part of a URL costs nobody anything.
     pub(super) fn could_bring(&self, kid: Option<&str>) -> bool {
         match self {
@@ -110,8 +115,8 @@ impl Fetcher {
         Ok(Self { client: builder().build()?, loopback: builder().no_proxy().build()? })
     }
 
-    /// The keys of `source`. `kid` is the key that is wanted; only where keys come one by one does it matter, and then
-    /// it is added to those `known`.
+    /// The keys of `source`. `kid` is the key that is wanted; only where keys come one by one does it matter: then it is
+    /// added to those `known`, and without it each of those is asked for again.
     pub(super) async fn fetch(
         &self,
         source: &KeySource,
@@ -130,15 +135,33 @@ impl Fetcher {
                 Ok(KeySet::from_jwks(&self.get(&found.jwks_uri).await?)?)
             }
             KeySource::PemByKid(base) => {
-                let Some(kid) = kid else { return Ok(known.clone()) };
-                if !is_plain_key_id(kid) {
-                    return Err(FetchError::KeyId);
-                }
-                let pem = self.get(&format!("{}/{kid}", base.trim_end_matches('/'))).await?;
-                Ok(known.with_pem(kid, &pem)?)
+                let Some(kid) = kid else { return self.ask_again(base, known).await };
+                self.add(base, kid, known).await
             }
             KeySource::File(_) | KeySource::Secret(_) => initial(source),
         }
+    }
+
+    /// Those of the known keys that are still published, each asked for again.
+    async fn ask_again(&self, base: &str, known: &KeySet) -> Result<KeySet, FetchError> {
+        let mut still = KeySet::default();
+        for kid in known.ids() {
+            match self.add(base, kid, &still).await {
+                Ok(keys) => still = keys,
+                Err(FetchError::Status(403 | 404 | 410)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(still)
+    }
+
+    /// The known keys and one more.
+    async fn add(&self, base: &str, kid: &str, known: &KeySet) -> Result<KeySet, FetchError> {
+        if !is_plain_key_id(kid) {
+            return Err(FetchError::KeyId);
+        }
+        let pem = self.get(&format!("{}/{kid}", base.trim_end_matches('/'))).await?;
+        Ok(known.with_pem(kid, &pem)?)
     }
 
     async fn get(&self, url: &str) -> Result<Vec<u8>, FetchError> {

@@ -385,6 +385,36 @@ async fn load_balancers_keys_come_one_by_one() {
 }
 
 #[tokio::test]
+async fn load_balancers_keys_do_not_outlive_their_publication() {
+    let server = KeyServer::start().await;
+    let (first, second) = ("/keys/first", "/keys/second");
+    server.publish(first, OLD.pem().to_owned());
+    server.publish(second, NEW.pem().to_owned());
+    let care = Care::of(KeySource::PemByKid(server.url("/keys"))).await;
+    assert!(care.refresh("first").await && care.refresh("second").await);
+    tokio::task::yield_now().await;
+    // The hourly fetch asks for each of them again; one was taken back.
+    server.fail(first, 404);
+    pass(EVERY).await;
+    until("the end of one key", || !care.knows("first")).await;
+    assert!(care.knows("second"));
+    assert_eq!(server.asked()[2..], [first, second]);
+    // No answer is no word: it stays for a day, and not longer.
+    server.fail(second, 500);
+    tokio::task::yield_now().await;
+    pass(STALE.saturating_sub(Duration::from_secs(5))).await;
+    server.wait_asked(5).await;
+    care.loaded().await;
+    assert!(care.knows("second"));
+    // That another key was brought meanwhile says nothing about this one.
+    server.publish("/keys/third", OLD.pem().to_owned());
+    assert!(care.refresh("third").await);
+    tokio::task::yield_now().await;
+    pass(AGAIN).await;
+    until("the end of the keys", || !care.knows("second")).await;
+}
+
+#[tokio::test]
 async fn what_is_not_fetched_is_never_refreshed() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), jwks([&*OLD])).unwrap();
