@@ -25,7 +25,7 @@ mod upstream;
 mod values;
 mod warnings;
 
-pub use body::{Bodies, PromptCacheKey};
+pub use body::{Bodies, PromptCacheKey, ServerTools};
 pub use callers::{APP_KEY_NAME, Callers, ClientSession, TokenIssuer};
 pub use effective::Effective;
 pub use headers::Headers;

@@ -36,6 +36,8 @@ pub enum Code {
     InvalidCredential,
     /// 403: no user id, and one is required.
     UserRequired,
+    /// 403: a tool that reaches what all callers of the account share.
+    ToolNotAllowed,
     /// 404: not in the table of endpoints.
     NotExposed,
     /// 405.
@@ -78,6 +80,7 @@ impl Code {
             Self::MissingCredential => ("missing_credential", StatusCode::UNAUTHORIZED),
             Self::InvalidCredential => ("invalid_credential", StatusCode::UNAUTHORIZED),
             Self::UserRequired => ("user_required", StatusCode::FORBIDDEN),
+            Self::ToolNotAllowed => ("tool_not_allowed", StatusCode::FORBIDDEN),
             Self::NotExposed => ("not_exposed", StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED),
             Self::RequestTimeout => ("request_timeout", StatusCode::REQUEST_TIMEOUT),
@@ -206,6 +209,7 @@ impl From<Spoiled> for Refusal {
     fn from(error: Spoiled) -> Self {
         let code = match &error {
             Spoiled::Invalid(_) => Code::InvalidJson,
+            Spoiled::SharedTool(_) => Code::ToolNotAllowed,
             Spoiled::TooLarge { .. } => Code::BodyTooLarge,
             Spoiled::TooSlow => Code::RequestTimeout,
             Spoiled::Miscounted => Code::Internal,

@@ -27,7 +27,7 @@
 //! let sent: Vec<u8> = out.into_pieces().flatten().collect();
 //! assert_eq!(sent, br#"{                 "n":1.10,"user":"acme_alice"}"#);
 //! assert_eq!(sent.len(), announced);
-//! # Ok::<(), callsign::rewrite::Invalid>(())
+//! # Ok::<(), callsign::rewrite::Rejected>(())
 //! ```
 #![forbid(unsafe_code)]
 
@@ -39,9 +39,11 @@ mod names;
 mod output;
 mod scanner;
 mod text;
+mod tools;
 mod utf8;
 
-pub use filter::{Filter, Invalid};
+pub use filter::{Filter, Invalid, Rejected};
 pub use names::OwnedNames;
 pub use output::Output;
 pub use scanner::{Fault, MAX_DEPTH};
+pub use tools::SharedTool;

@@ -17,7 +17,7 @@ use crate::endpoint::Inference;
 use crate::identifiers::Identifiers;
 use crate::identifiers::sources::Sources;
 use crate::proxy::snapshot::Snapshot;
-use crate::rewrite::{Filter, Invalid, Output};
+use crate::rewrite::{Output, Rejected};
 use compare::{Mark, Row};
 
 /// Explains the request on `input`. Without any id, `person` is the sample caller.
@@ -55,8 +55,12 @@ pub(super) fn explain(
     let body = Bytes::from(body);
     let after = match rewrite(&snapshot, endpoint, &sources, &identifiers, &body) {
         Ok(after) => after,
-        Err(invalid) => {
-            writeln!(err, "callsign: 400 invalid_json: {invalid}")?;
+        Err(rejected) => {
+            let answer = match rejected {
+                Rejected::Invalid(_) => "400 invalid_json",
+                Rejected::SharedTool(_) => "403 tool_not_allowed",
+            };
+            writeln!(err, "callsign: {answer}: {rejected}")?;
             return Ok(Exit::Failure);
         }
     };
@@ -84,11 +88,8 @@ fn rewrite(
     sources: &Sources<'_>,
     identifiers: &Identifiers<'_>,
     body: &Bytes,
-) -> Result<Vec<u8>, Invalid> {
-    let mut filter = Filter::new(snapshot.owned.clone(), identifiers.members());
-    if let Some(binder) = snapshot.cache_binder(endpoint, sources) {
-        filter = filter.bind(binder);
-    }
+) -> Result<Vec<u8>, Rejected> {
+    let mut filter = snapshot.filter(identifiers.members(), snapshot.cache_binder(endpoint, sources));
     let mut out = Output::default();
     filter.feed(body, &mut out)?;
     filter.finish()?;

@@ -21,6 +21,8 @@ pub struct Bodies {
     pub remove: Vec<String>,
     /// `CALLSIGN_PROMPT_CACHE_KEY`.
     pub prompt_cache_key: PromptCacheKey,
+    /// `CALLSIGN_SERVER_TOOLS`.
+    pub server_tools: ServerTools,
     /// `CALLSIGN_REDACT_ACCOUNT`: blank the operator's `user_id` in upstream error bodies.
     pub redact_account: bool,
 }
@@ -37,6 +39,16 @@ pub enum PromptCacheKey {
     Keep,
 }
 
+/// What becomes of requests for tools that reach the files and shells of the shared account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerTools {
+    /// They are answered with 403.
+    #[default]
+    Block,
+    /// They pass.
+    Allow,
+}
+
 impl Bodies {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
         let max_bytes = reader.required("max_body_bytes", values::number(1, LARGEST_BODY_BYTES));
@@ -51,6 +63,8 @@ impl Bodies {
                 ("keep", PromptCacheKey::Keep),
             ]),
         );
+        let server_tools = reader
+            .required("server_tools", values::choice(&[("block", ServerTools::Block), ("allow", ServerTools::Allow)]));
         let redact_account = reader.required("redact_account", values::switch);
         let (max_bytes, mut hold_bytes) = (max_bytes?, hold_bytes?);
         if hold_bytes as u64 > max_bytes {
@@ -69,6 +83,7 @@ impl Bodies {
             hold_total_bytes: hold_total_bytes?,
             remove: remove?,
             prompt_cache_key: prompt_cache_key?,
+            server_tools: server_tools?,
             redact_account: redact_account?,
         })
     }

@@ -128,11 +128,7 @@ impl Admitted {
     /// The filter for its body, which takes over what is to be written; `None` if it has no body.
     pub(super) fn filter(&mut self, snapshot: &Snapshot) -> Option<Filter> {
         let rewrite = self.body.take()?;
-        let filter = Filter::new(snapshot.owned.clone(), rewrite.members);
-        Some(match rewrite.binder {
-            Some(binder) => filter.bind(binder),
-            None => filter,
-        })
+        Some(snapshot.filter(rewrite.members, rewrite.binder))
     }
 
     /// The request to the upstream. Its length is set by the body.

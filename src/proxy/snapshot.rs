@@ -11,14 +11,14 @@ use http::{HeaderValue, Uri};
 use super::cors::Cors;
 use crate::caller::key::Directory;
 use crate::caller::verifier::Verifier;
-use crate::config::{self, ClientSession, Config, PromptCacheKey};
+use crate::config::{self, ClientSession, Config, PromptCacheKey, ServerTools};
 use crate::endpoint::{Inference, REMOVED};
 use crate::identifiers::Policy;
 use crate::identifiers::secret::Binder;
 use crate::identifiers::sources::Sources;
 use crate::issuers::{FetchError, Issuers};
-use crate::rewrite::OwnedNames;
 use crate::rewrite::headers::HeaderPolicy;
+use crate::rewrite::{Filter, OwnedNames};
 use crate::secret::Secret;
 
 /// Sizes of bodies, in bytes.
@@ -83,6 +83,8 @@ pub struct Snapshot {
     pub owned: Arc<OwnedNames>,
     /// What becomes of `prompt_cache_key`.
     pub cache_key: PromptCacheKey,
+    /// Whether tools that reach what all callers of the account share may be asked for.
+    pub server_tools: ServerTools,
     /// Headers, both ways.
     pub headers: HeaderPolicy,
     /// Where requests go.
@@ -146,6 +148,7 @@ impl Snapshot {
             tenants,
             owned: Arc::new(OwnedNames::new(names, bound)),
             cache_key,
+            server_tools: bodies.server_tools,
             headers: HeaderPolicy::new(
                 headers.forward.clone(),
                 headers.http_referer.clone(),
@@ -168,6 +171,18 @@ impl Snapshot {
     pub fn cache_binder(&self, endpoint: &Inference, sources: &Sources<'_>) -> Option<Binder> {
         let bind = self.cache_key == PromptCacheKey::Bind && endpoint.cache_key;
         bind.then(|| self.tenant(sources.tenant).policy.cache_binder(sources))
+    }
+
+    /// The filter for a body that `members` are written into. The one place where filters of requests are made.
+    pub fn filter(&self, members: String, binder: Option<Binder>) -> Filter {
+        let mut filter = Filter::new(Arc::clone(&self.owned), members);
+        if let Some(binder) = binder {
+            filter = filter.bind(binder);
+        }
+        match self.server_tools {
+            ServerTools::Block => filter.block_shared_tools(),
+            ServerTools::Allow => filter,
+        }
     }
 
     /// The URL of `path` (behind the base path) with this query. Both come from tables or have been checked to hold

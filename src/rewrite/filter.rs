@@ -9,6 +9,7 @@ use super::hold::Hold;
 use super::names::{Fate, OwnedNames};
 use super::output::Output;
 use super::scanner::{Fault, Scanner, Stop};
+use super::tools::{SharedTool, Watch};
 use super::utf8::Utf8;
 use crate::identifiers::secret::Binder;
 
@@ -25,6 +26,17 @@ pub struct Invalid {
     pub offset: u64,
     /// What is wrong there.
     pub fault: Fault,
+}
+
+/// Why a body must not leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// It is not one strict JSON object.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// It asks for what all callers of the account share.
+    #[error(transparent)]
+    SharedTool(#[from] SharedTool),
 }
 
 fn describe(fault: Fault) -> &'static str {
@@ -50,6 +62,8 @@ pub struct Filter {
     fate: Fate,
     kept_any: bool,
     binding: Option<Binding>,
+    /// Looks for tools that reach what callers share, if those are blocked.
+    watch: Option<Watch>,
     received: u64,
 }
 
@@ -76,6 +90,7 @@ impl Filter {
             fate: Fate::Keep,
             kept_any: false,
             binding: None,
+            watch: None,
             received: 0,
         }
     }
@@ -84,6 +99,13 @@ impl Filter {
     #[must_use]
     pub fn bind(mut self, binder: Binder) -> Self {
         self.binding = Some(Binding { fresh: binder, passing: None, bound: None });
+        self
+    }
+
+    /// Has bodies rejected that ask for tools which reach what all callers of the account share.
+    #[must_use]
+    pub fn block_shared_tools(mut self) -> Self {
+        self.watch = Some(Watch::default());
         self
     }
 
@@ -97,14 +119,17 @@ impl Filter {
     /// Takes the next piece in and puts what may leave into `out`.
     ///
     /// # Errors
-    /// [`Invalid`] at the first byte that no JSON object could have there; the filter must not be fed again.
-    pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), Invalid> {
+    /// [`Rejected`] at the first byte that no JSON object could have there, or at a tool that is blocked; the filter must
+    /// not be fed again, and what it let out before must not be completed.
+    pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), Rejected> {
         let (valid, not_utf8) = self.utf8.check(piece);
         let received = self.received;
         let invalid = |at: usize, fault| Invalid { offset: received + at as u64, fault };
         let text = piece.get(..valid).unwrap_or_default();
         // `mark..at` has been scanned and not yet let out.
         let (mut mark, mut at) = (0, 0);
+        // Where the text begins in this piece that the watch is to see.
+        let mut seen_from = 0;
         let text_from = loop {
             let rest = text.get(at..).unwrap_or_default();
             let (consumed, stop) = self.scanner.next(rest).map_err(|(more, fault)| invalid(at + more, fault))?;
@@ -112,12 +137,22 @@ impl Filter {
             at += consumed;
             match stop {
                 Stop::More => break before,
+                Stop::InnerKey(length) => self.inner_key(text.get((at - 1).saturating_sub(length)..at - 1)),
+                Stop::Value(byte) => {
+                    seen_from = at;
+                    self.watching(|watch| watch.value_begins(byte))?;
+                }
+                Stop::ValueEnd => {
+                    let end = text.get(seen_from..at - 1).unwrap_or_default();
+                    self.watching(|watch| watch.string_ends(end))?;
+                }
                 _ => mark = self.stop(stop, piece, mark, before, at, out),
             }
         };
         if not_utf8 {
-            return Err(invalid(valid, Fault::Utf8));
+            return Err(invalid(valid, Fault::Utf8).into());
         }
+        self.carry_seen(text, text_from, seen_from);
         self.hash(piece, text_from, at);
         self.end_of_piece(piece, mark, at, out);
         self.received += piece.len() as u64;
@@ -175,7 +210,7 @@ impl Filter {
                 self.close(piece, mark, at - 1, out);
                 at - 1
             }
-            Stop::More => mark,
+            Stop::More | Stop::InnerKey(_) | Stop::Value(_) | Stop::ValueEnd => mark,
         }
     }
 
@@ -192,7 +227,17 @@ impl Filter {
     /// Decides over the member whose key is held, as far as `to` in the piece.
     fn decide(&mut self, piece: &Bytes, mark: usize, to: usize, out: &mut Output) {
         let tail = piece.get(mark..to).unwrap_or_default();
-        self.fate = self.owned.fate(self.hold.key(tail, &mut Vec::new()));
+        let mut scratch = Vec::new();
+        let raw = self.hold.key(tail, &mut scratch);
+        self.fate = self.owned.fate(raw);
+        if let Some(watch) = &mut self.watch {
+            // What is blanked reaches nobody.
+            let kept = self.fate == Fate::Keep;
+            self.scanner.look_at_inner_keys(kept);
+            if watch.outer_key(raw) && kept {
+                self.scanner.show_value();
+            }
+        }
         match self.fate {
             Fate::Keep => {
                 self.hold.keep(piece, mark, to, self.kept_any, out);
@@ -245,6 +290,30 @@ impl Filter {
         } else {
             self.pass(piece, mark, at, out);
         }
+    }
+
+    fn watching(&mut self, see: impl FnOnce(&mut Watch) -> Result<(), SharedTool>) -> Result<(), SharedTool> {
+        self.watch.as_mut().map_or(Ok(()), see)
+    }
+
+    /// Shows the watch a key deeper down, or what this piece has of its end.
+    fn inner_key(&mut self, text: Option<&[u8]>) {
+        if let Some(watch) = &mut self.watch
+            && watch.inner_key(text.unwrap_or_default())
+        {
+            self.scanner.show_value();
+        }
+    }
+
+    /// Keeps what the watch will need of a key or value that the piece's end cuts.
+    fn carry_seen(&mut self, text: &[u8], scanned_from: usize, seen_from: usize) {
+        let Some(watch) = &mut self.watch else { return };
+        let from = match self.scanner.cut_key() {
+            Some(key) => scanned_from + key,
+            None if self.scanner.is_in_shown_string() => seen_from,
+            None => return,
+        };
+        watch.carry(text.get(from..).unwrap_or_default());
     }
 
     /// Lets bytes of the current member out, or blanks them.

@@ -4,6 +4,7 @@
 //! of them could take it for one (contract, section 3, "Removal").
 
 use super::decode::decode;
+use super::tools::LONGEST_OUTER;
 
 /// A set of owned names.
 #[derive(Clone, Debug)]
@@ -31,8 +32,9 @@ impl OwnedNames {
         let folded: Vec<_> = names.into_iter().map(|name| fold(name.as_bytes())).collect();
         let bound = bound.map(|name| fold(name.as_bytes()));
         let longest = folded.iter().chain(&bound).map(Vec::len).max().unwrap_or(0);
-        // A quote, then every character and the U+0000 behind them as a six-byte escape.
-        Self { folded, bound, raw_cap: 6 * (longest + 1) + 1 }
+        // A quote, then every character and the U+0000 behind them as a six-byte escape. Names that the watch
+        // over tools looks for are never owned, but must be told as well.
+        Self { folded, bound, raw_cap: 6 * (longest.max(LONGEST_OUTER) + 1) + 1 }
     }
 
     /// The longest raw form, in bytes from the opening quote on, that is needed to tell whether a name is owned.
@@ -69,7 +71,7 @@ impl OwnedNames {
 }
 
 /// Lower-cases ASCII, takes `ſ` (U+017F) for `s` and the Kelvin sign (U+212A) for `k`, and ends at U+0000.
-fn fold(name: &[u8]) -> Vec<u8> {
+pub(super) fn fold(name: &[u8]) -> Vec<u8> {
     let mut folded = Vec::with_capacity(name.len());
     let mut rest = name;
     while let Some((&byte, after)) = rest.split_first() {
@@ -124,9 +126,11 @@ mod tests {
 
     #[test]
     fn the_longest_spelling_of_the_longest_name_fits_under_the_cap() {
-        let owned = OwnedNames::new(["abc"], None);
-        let raw = br#""\u0061\u0062\u0063\u0000"#;
+        let name = "abcdefghijklmnop";
+        let owned = OwnedNames::new([name], None);
+        let escaped = name.bytes().fold(String::new(), |escaped, byte| format!("{escaped}\\u{byte:04x}"));
+        let raw = format!("\"{escaped}\\u0000");
         assert_eq!(raw.len(), owned.raw_cap());
-        assert_eq!(owned.fate(raw), Fate::Blank);
+        assert_eq!(owned.fate(raw.as_bytes()), Fate::Blank);
     }
 }

@@ -5,6 +5,7 @@
 //! does not decode anything.
 
 use super::text::plain_prefix;
+use super::tools::may_matter;
 
 /// The deepest nesting that is accepted, the outer object counting as 1 (contract, section 3, "Body fidelity").
 pub const MAX_DEPTH: usize = 1024;
@@ -28,6 +29,12 @@ pub(super) enum Stop {
     Comma,
     /// Behind the outer `}`.
     Close,
+    /// Behind the quote that closes a key deeper down which may matter; so many bytes of it are in this piece.
+    InnerKey(usize),
+    /// Behind the first byte of the value that [`Scanner::show_value`] asked for.
+    Value(u8),
+    /// Behind the quote that closes it, if it is a string.
+    ValueEnd,
 }
 
 /// What is wrong with the byte that the scanner could not take.
@@ -118,11 +125,60 @@ pub(super) struct Scanner {
     depth: usize,
     /// One bit per open container: set for objects.
     objects: [u64; MAX_DEPTH / 64],
+    /// Whether keys deeper down are looked at.
+    inner_keys: bool,
+    /// Whether the key that is passing is worth more than a short look: escaped, or cut by the end of a piece.
+    odd_key: bool,
+    /// Where its text begins in the bytes of the last call.
+    key_from: usize,
+    /// The value that is asked for.
+    show: Show,
+}
+
+/// How far the value is that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Show {
+    Nothing,
+    Next,
+    Passing,
 }
 
 impl Scanner {
     pub(super) fn new() -> Self {
-        Self { state: State::Start, depth: 0, objects: [0; MAX_DEPTH / 64] }
+        let objects = [0; MAX_DEPTH / 64];
+        Self {
+            state: State::Start,
+            depth: 0,
+            objects,
+            inner_keys: false,
+            odd_key: false,
+            key_from: 0,
+            show: Show::Nothing,
+        }
+    }
+
+    /// Whether to stop at keys deeper down that may matter, from here on.
+    pub(super) fn look_at_inner_keys(&mut self, look: bool) {
+        self.inner_keys = look;
+    }
+
+    /// Stop at the value of the key that has just ended.
+    pub(super) fn show_value(&mut self) {
+        self.show = Show::Next;
+    }
+
+    /// Where in the bytes of the last call a key deeper down begins that their end has cut.
+    pub(super) fn cut_key(&self) -> Option<usize> {
+        (self.inner_keys && self.depth > 1 && self.is_in_key()).then_some(self.key_from)
+    }
+
+    /// Whether they end inside the string that was asked for.
+    pub(super) fn is_in_shown_string(&self) -> bool {
+        self.show == Show::Passing
+    }
+
+    fn is_in_key(&self) -> bool {
+        matches!(self.state, State::KeyText | State::Escape { key: true } | State::Hex { key: true, .. })
     }
 
     /// Whether one whole object has been read.
@@ -136,6 +192,8 @@ impl Scanner {
     /// The index of the first byte that no JSON object could have there, and why.
     pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(usize, Stop), (usize, Fault)> {
         let mut at = 0;
+        // Where the text of the current key begins in this piece.
+        let mut key_from = 0;
         while let Some(&byte) = bytes.get(at) {
             match self.state {
                 State::KeyText | State::StringText => {
@@ -143,13 +201,16 @@ impl Scanner {
                     match bytes.get(at) {
                         None => break,
                         Some(b'"') => {
+                            let stop = self.end_string(bytes.get(key_from..at).unwrap_or_default());
                             at += 1;
-                            if let Some(stop) = self.end_string() {
+                            if let Some(stop) = stop {
                                 return Ok((at, stop));
                             }
                         }
                         Some(b'\\') => {
-                            self.state = State::Escape { key: self.state == State::KeyText };
+                            let key = self.state == State::KeyText;
+                            self.odd_key |= key;
+                            self.state = State::Escape { key };
                             at += 1;
                         }
                         Some(_) => return Err((at, Fault::Syntax)),
@@ -170,9 +231,14 @@ impl Scanner {
                     if let Some(stop) = stop {
                         return Ok((at, stop));
                     }
+                    if byte == b'"' {
+                        key_from = at;
+                    }
                 }
             }
         }
+        self.odd_key |= self.is_in_key();
+        self.key_from = key_from;
         Ok((at, Stop::More))
     }
 
@@ -186,6 +252,7 @@ impl Scanner {
         match (self.state, byte) {
             (State::FirstKey | State::Key, b'"') => {
                 self.state = State::KeyText;
+                self.odd_key = false;
                 return Ok(self.outer(Stop::KeyStart));
             }
             (State::Colon, b':') => self.state = State::Value,
@@ -221,6 +288,14 @@ impl Scanner {
     }
 
     fn begin_value(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
+        if self.show == Show::Next {
+            self.show = if byte == b'"' { Show::Passing } else { Show::Nothing };
+            return self.enter_value(byte).map(|_| Some(Stop::Value(byte)));
+        }
+        self.enter_value(byte)
+    }
+
+    fn enter_value(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
         self.state = match byte {
             b'"' => {
                 self.state = State::StringText;
@@ -239,11 +314,19 @@ impl Scanner {
         Ok(None)
     }
 
-    fn end_string(&mut self) -> Option<Stop> {
-        let (next, stop) =
-            if self.state == State::KeyText { (State::Colon, Stop::KeyEnd) } else { (State::After, Stop::StringEnd) };
-        self.state = next;
-        self.outer(stop)
+    /// Ends a key or a string value; `key` is what this piece has of it, if it is a key.
+    fn end_string(&mut self, key: &[u8]) -> Option<Stop> {
+        if self.state == State::KeyText {
+            self.state = State::Colon;
+            let inner = self.depth > 1 && self.inner_keys && (self.odd_key || may_matter(key));
+            return if inner { Some(Stop::InnerKey(key.len())) } else { self.outer(Stop::KeyEnd) };
+        }
+        self.state = State::After;
+        if self.show == Show::Passing {
+            self.show = Show::Nothing;
+            return Some(Stop::ValueEnd);
+        }
+        self.outer(Stop::StringEnd)
     }
 
     fn back_to_text(&mut self, key: bool) {

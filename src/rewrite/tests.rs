@@ -20,7 +20,7 @@ fn binder() -> Binder {
 }
 
 /// Feeds `body` split at the given lengths (the rest in one piece) and checks the announced length.
-fn run(filter: Filter, body: &[u8], splits: &[usize]) -> Result<String, Invalid> {
+fn run(filter: Filter, body: &[u8], splits: &[usize]) -> Result<String, Rejected> {
     let mut filter = filter;
     let announced = body.len() + filter.reserve();
     let mut out = Output::default();
@@ -161,7 +161,7 @@ fn what_is_no_object_is_refused_with_its_offset() {
         (b"{\"a\":\"\xc0\x80\"}", 6, Fault::Utf8),
         (b"{\"a\":\"\xed\xa0\x80\"}", 6, Fault::Utf8),
     ] {
-        assert_eq!(error(body), Invalid { offset, fault }, "{}", body.escape_ascii());
+        assert_eq!(error(body), Rejected::Invalid(Invalid { offset, fault }), "{}", body.escape_ascii());
     }
 }
 
@@ -170,7 +170,7 @@ fn nesting_is_limited_to_1024_containers() {
     let nested = |inner: usize| format!("{{\"a\":{}{}}}", "[".repeat(inner), "]".repeat(inner));
     assert!(run(Filter::new(owned(), String::new()), nested(MAX_DEPTH - 1).as_bytes(), &[]).is_ok());
     let error = run(Filter::new(owned(), String::new()), nested(MAX_DEPTH).as_bytes(), &[]).unwrap_err();
-    assert_eq!(error, Invalid { offset: 5 + MAX_DEPTH as u64 - 1, fault: Fault::TooDeep });
+    assert_eq!(error, Rejected::Invalid(Invalid { offset: 5 + MAX_DEPTH as u64 - 1, fault: Fault::TooDeep }));
 }
 
 fn space() -> impl Strategy<Value = String> {
@@ -303,5 +303,65 @@ proptest! {
         let valid = std::str::from_utf8(&body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
         let ours = run(Filter::new(owned(), String::new()), &body, &splits);
         prop_assert_eq!(ours.is_ok(), valid && is_object, "{}", body.escape_ascii());
+    }
+}
+
+#[test]
+fn tools_that_reach_the_shared_account_are_found_at_any_split() {
+    let asks = |body: &str, splits: &[usize]| {
+        let filter = Filter::new(owned(), r#""user":"u""#.into()).block_shared_tools();
+        match run(filter, body.as_bytes(), splits) {
+            Ok(_) => false,
+            Err(Rejected::SharedTool(_)) => true,
+            Err(Rejected::Invalid(invalid)) => panic!("{invalid}: {body}"),
+        }
+    };
+    let long = "x".repeat(300);
+    for (asked, body) in [
+        (true, r#"{"tools":[{"type":"openrouter:bash"}]}"#.to_owned()),
+        (true, r#"{"tools":[{"type":"function"},{"a":{"type":"b"}, "type" : "openrouter:shell"}],"x":1}"#.into()),
+        (true, r#"{"tools":[{"type":"openrouter:files"}]}"#.into()),
+        (true, r#"{"tools":{"a":{"type":"openrouter:files"}}}"#.into()),
+        (true, r#"{"\u0074ools":[{"ty\u0070e":"openrouter\u003Abash"}]}"#.into()),
+        (true, r#"{"Tool\u017f":[{"TYPE\u0000x":"OpenRouter:Ba\u017fh"}]}"#.into()),
+        (true, r#"{"tools":[],"tools":[{"type":"openrouter:bash\u0000"}]}"#.into()),
+        (true, r#"{"container_id":"c1"}"#.into()),
+        (true, r#"{"a":[{"b":{"container_id":"c1"}}]}"#.into()),
+        (true, r#"{"tools":[{"environment":{"type":"container_reference","CONTAINER_ID":1}}]}"#.into()),
+        (true, r#"{"tools":[{"container\u005fid":null}]}"#.into()),
+        (true, r#"{"a":{"container_id\u0000":["c1"]}}"#.into()),
+        (true, r#"{"a":{"container_id":{},"container_id":"c1"}}"#.into()),
+        (true, format!(r#"{{"container_id\u0000{long}":1}}"#)),
+        (true, format!(r#"{{"a":{{"container_id\u0000{long}":1}}}}"#)),
+        (true, format!(r#"{{"tools\u0000{long}":[{{"type\u0000{long}":"openrouter:bash\u0000{long}"}}]}}"#)),
+        // A schema that describes a parameter of that name.
+        (false, r#"{"tools":[{"parameters":{"properties":{"container_id":{"type":"string"}}}}]}"#.into()),
+        (
+            false,
+            r#"{"tools":[{"type":"openrouter:web_search"},{"type":"bash_20250124"},{"type":"openrouter"}]}"#.into(),
+        ),
+        (false, r#"{"tools":[{"type":["openrouter:bash"]},{"typ":"openrouter:bash"}]}"#.into()),
+        (false, r#"{"messages":[{"type":"openrouter:bash","content":"container_id openrouter:bash"}]}"#.into()),
+        (false, r#"{"toolz":[{"type":"openrouter:bash"}],"tools":"openrouter:bash"}"#.into()),
+        // What is blanked reaches nobody.
+        (false, r#"{"metadata":{"container_id":"c1"},"user":[{"container_id":1}]}"#.into()),
+        (false, format!(r#"{{"{long}":[{{"{long}":"{long}","container_i":"{long}"}}]}}"#)),
+        (false, format!(r#"{{"tools":[{{"type{long}":"openrouter:bash","type":"openrouter:bash{long}"}}]}}"#)),
+    ] {
+        assert_eq!(asks(&body, &[]), asked, "{body}");
+        assert_eq!(asks(&body, &vec![1; body.len()]), asked, "byte by byte: {body}");
+        for split in 0..body.len() {
+            assert_eq!(asks(&body, &[split]), asked, "{body} at {split}");
+        }
+    }
+}
+
+#[test]
+fn the_watch_over_tools_changes_nothing_that_passes() {
+    let body = r#"{"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"user":"m","type":"x"}"#;
+    for split in 0..body.len() {
+        let filter = || Filter::new(owned(), r#""user":"u""#.into());
+        let plain = run(filter(), body.as_bytes(), &[split]).unwrap();
+        assert_eq!(run(filter().block_shared_tools(), body.as_bytes(), &[split]).unwrap(), plain);
     }
 }

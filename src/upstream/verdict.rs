@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-use crate::rewrite::Invalid;
+use crate::rewrite::{Invalid, Rejected, SharedTool};
 use crate::server::UploadError;
 
 /// Why an upload came to nothing.
@@ -20,6 +20,9 @@ pub enum Spoiled {
     /// No strict JSON object.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// It asks for what all callers of the account share.
+    #[error(transparent)]
+    SharedTool(#[from] SharedTool),
     /// Larger than allowed.
     #[error("the body is larger than {limit} bytes, the most that is allowed here")]
     TooLarge {
@@ -35,6 +38,15 @@ pub enum Spoiled {
     /// The client left.
     #[error("the client left before its upload was complete")]
     ClientGone,
+}
+
+impl From<Rejected> for Spoiled {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Invalid(invalid) => Self::Invalid(invalid),
+            Rejected::SharedTool(tool) => Self::SharedTool(tool),
+        }
+    }
 }
 
 impl From<UploadError> for Spoiled {

@@ -17,3 +17,4 @@ mod standin;
 mod support;
 mod tenants;
 mod tokens;
+mod tools;

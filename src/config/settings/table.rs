@@ -155,6 +155,13 @@ const BODIES: &[Setting] = &[
     )
     .default("bind"),
     Setting::both(
+        "CALLSIGN_SERVER_TOOLS",
+        "server_tools",
+        "Requests for tools that reach the files and shells which all users of one OpenRouter account share \
+         (`openrouter:bash`, `openrouter:shell`, `openrouter:files`, any `container_id`): `block` (403) or `allow`.",
+    )
+    .default("block"),
+    Setting::both(
         "CALLSIGN_REDACT_ACCOUNT",
         "redact_account",
         "Blank the operator's own `user_id` in the upstream's error bodies.",
