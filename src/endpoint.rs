@@ -65,6 +65,8 @@ pub struct Inference {
     pub fields: Fields,
     /// Whether a `prompt_cache_key` means something here, so that a bound one is written back.
     pub cache_key: bool,
+    /// Whether its body may be a multipart form too.
+    pub form: bool,
     /// Query parameters that go along; all others stay here.
     pub query: &'static [&'static str],
 }
@@ -78,12 +80,12 @@ const HEADER_ONLY: Fields =
 const EMBEDDINGS: Fields = Fields { user: true, ..HEADER_ONLY };
 
 const fn openai(path: &'static str, fields: Fields, cache_key: bool) -> Inference {
-    Inference { path, dialect: Dialect::OpenAi, fields, cache_key, query: &[] }
+    Inference { path, dialect: Dialect::OpenAi, fields, cache_key, form: false, query: &[] }
 }
 
 const fn anthropic(path: &'static str) -> Inference {
     // The Anthropic SDKs add `?beta=true`.
-    Inference { path, dialect: Dialect::Anthropic, fields: MESSAGES, cache_key: true, query: &["beta"] }
+    Inference { path, dialect: Dialect::Anthropic, fields: MESSAGES, cache_key: true, form: false, query: &["beta"] }
 }
 
 /// The POST half of the contract's table.
@@ -98,7 +100,7 @@ pub static INFERENCE: [Inference; 11] = [
     openai("images", HEADER_ONLY, false),
     openai("images/generations", HEADER_ONLY, false),
     openai("audio/speech", HEADER_ONLY, false),
-    openai("audio/transcriptions", HEADER_ONLY, false),
+    Inference { form: true, ..openai("audio/transcriptions", HEADER_ONLY, false) },
 ];
 
 /// Top-level body members that never pass, compared as `rewrite` compares names (contract, section 3, "Endpoints").

@@ -12,7 +12,9 @@ use serde_json::json;
 use crate::caller::{Signer, Unresolved};
 use crate::endpoint::{Dialect, NoEndpoint};
 use crate::identifiers::missing::UserRequired;
+use crate::proxy::TooManyDecoders;
 use crate::proxy::framing::{BadFraming, Unsupported};
+use crate::rewrite::multipart::NoRandomness;
 use crate::upstream::UpstreamError;
 use crate::upstream::verdict::Spoiled;
 
@@ -54,6 +56,8 @@ pub enum Code {
     WebsocketUnsupported,
     /// 500: a mistake of callsign's own; should never be seen.
     Internal,
+    /// 503: as much as can be done at once is being done.
+    Overloaded,
     /// 502.
     UpstreamUnreachable,
     /// 504.
@@ -89,6 +93,7 @@ impl Code {
             Self::UnsupportedEncoding => ("unsupported_encoding", StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::WebsocketUnsupported => ("websocket_unsupported", StatusCode::UPGRADE_REQUIRED),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
+            Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE),
             Self::UpstreamUnreachable => ("upstream_unreachable", StatusCode::BAD_GATEWAY),
             Self::UpstreamTimeout => ("upstream_timeout", StatusCode::GATEWAY_TIMEOUT),
         }
@@ -198,10 +203,23 @@ impl From<UserRequired> for Refusal {
 impl From<Unsupported> for Refusal {
     fn from(error: Unsupported) -> Self {
         let code = match error {
-            Unsupported::MediaType => Code::UnsupportedMediaType,
+            Unsupported::MediaType { .. } => Code::UnsupportedMediaType,
+            Unsupported::Boundary(_) => Code::BadRequest,
             Unsupported::Encoding => Code::UnsupportedEncoding,
         };
         Self::new(code, &error)
+    }
+}
+
+impl From<NoRandomness> for Refusal {
+    fn from(error: NoRandomness) -> Self {
+        Self::new(Code::Internal, &error)
+    }
+}
+
+impl From<TooManyDecoders> for Refusal {
+    fn from(error: TooManyDecoders) -> Self {
+        Self::new(Code::Overloaded, &error)
     }
 }
 
@@ -213,8 +231,8 @@ impl From<Spoiled> for Refusal {
             Spoiled::TooLarge { .. } => Code::BodyTooLarge,
             Spoiled::TooSlow => Code::RequestTimeout,
             Spoiled::Miscounted => Code::Internal,
-            // Nobody is there to read the answer.
-            Spoiled::ClientGone => Code::BadRequest,
+            // Where the client is gone, nobody is there to read the answer.
+            Spoiled::Form(_) | Spoiled::Garbled | Spoiled::ClientGone => Code::BadRequest,
         };
         Self::new(code, &error)
     }

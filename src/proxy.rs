@@ -49,7 +49,19 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// The bytes that all held bodies together may still take.
     hold: Arc<Semaphore>,
+    /// Compressed bodies that may still be read at the same time.
+    decoders: Arc<Semaphore>,
 }
+
+/// How many compressed bodies are read at the same time; each may need a window of 16 MiB.
+const DECODERS: usize = 16;
+
+/// So many compressed bodies are being read that no window may be taken for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "too many compressed bodies are being read; try again in a second, or send this one without `Content-Encoding`"
+)]
+pub struct TooManyDecoders;
 
 /// A refusal, with what is left of the upload: it is read to its end before the answer is given.
 struct Refused {
@@ -62,7 +74,8 @@ impl Proxy {
     pub fn new(snapshot: Snapshot, upstream: Upstream, metrics: Arc<Metrics>, hold_total: u64) -> Self {
         let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
-        let shared = Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), metrics, hold });
+        let decoders = Arc::new(Semaphore::new(DECODERS));
+        let shared = Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), metrics, hold, decoders });
         Self(Arc::new(Worker { upstream, shared }))
     }
 
@@ -131,8 +144,15 @@ impl Proxy {
         admitted: &mut Admitted,
         upload: Upload,
     ) -> Result<(Outgoing, Option<(Arc<Progress>, oneshot::Receiver<Upload>)>), Refused> {
-        let Some(filter) = admitted.filter(snapshot) else { return Ok((Outgoing::Empty, None)) };
-        match intake::take(upload, filter, snapshot.limits, &self.0.shared.hold).await {
+        let Some((rewriter, coding)) = admitted.rewriter(snapshot) else { return Ok((Outgoing::Empty, None)) };
+        let upload = match coding {
+            None => upload,
+            Some(coding) => match Arc::clone(&self.0.shared.decoders).try_acquire_owned() {
+                Ok(slot) => upload.decoded(coding, snapshot.limits.max_body, slot),
+                Err(_) => return Err(Refused { refusal: TooManyDecoders.into(), rest: Some(upload) }),
+            },
+        };
+        match intake::take(upload, rewriter, snapshot.limits, &self.0.shared.hold).await {
             Ok(Taken::Whole(out, share)) => Ok((Outgoing::Held(Held::new(out, share)), None)),
             Ok(Taken::Begun(begun)) => {
                 let progress = Arc::new(Progress::begin());

@@ -47,6 +47,7 @@ use tokio::sync::Semaphore;
 mod accept;
 mod alarm;
 mod connection;
+mod decoded;
 mod drain;
 mod listen;
 mod patience;
@@ -55,6 +56,7 @@ mod tests;
 mod tls;
 mod upload;
 
+pub use decoded::Coding;
 pub use drain::{Drain, signals};
 pub use listen::{BindError, bind, bind_shared, connection_cap};
 pub use patience::{Patience, UploadPatience};

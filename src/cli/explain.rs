@@ -14,10 +14,12 @@ use super::summary::SAMPLE;
 use super::{Exit, wording};
 use crate::config::Config;
 use crate::endpoint::Inference;
+use crate::error::Refusal;
 use crate::identifiers::Identifiers;
 use crate::identifiers::sources::Sources;
 use crate::proxy::snapshot::Snapshot;
 use crate::rewrite::{Output, Rejected};
+use crate::upstream::verdict::Spoiled;
 use compare::{Mark, Row};
 
 /// Explains the request on `input`. Without any id, `person` is the sample caller.
@@ -56,11 +58,8 @@ pub(super) fn explain(
     let after = match rewrite(&snapshot, endpoint, &sources, &identifiers, &body) {
         Ok(after) => after,
         Err(rejected) => {
-            let answer = match rejected {
-                Rejected::Invalid(_) => "400 invalid_json",
-                Rejected::SharedTool(_) => "403 tool_not_allowed",
-            };
-            writeln!(err, "callsign: {answer}: {rejected}")?;
+            let code = Refusal::from(Spoiled::from(rejected)).code;
+            writeln!(err, "callsign: {} {}: {rejected}", code.status().as_u16(), code.name())?;
             return Ok(Exit::Failure);
         }
     };

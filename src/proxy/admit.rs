@@ -1,10 +1,12 @@
 //! Everything that is decided about a request from its head alone, in the contract's order of checks.
 
+use std::sync::Arc;
+
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri};
 
-use super::framing;
+use super::framing::{self, Kind};
 use super::snapshot::Snapshot;
 use crate::caller::credential::Credential;
 use crate::caller::{Account as Payer, Caller, Known, Need, Unresolved};
@@ -12,8 +14,9 @@ use crate::endpoint::{Endpoint, Inference};
 use crate::error::Refusal;
 use crate::identifiers::secret::Binder;
 use crate::observe::Account;
-use crate::rewrite::Filter;
-use crate::server::Peer;
+use crate::rewrite::Rewriter;
+use crate::rewrite::multipart::{Boundary, Form, NoRandomness};
+use crate::server::{Coding, Peer};
 use crate::upstream::outgoing::Outgoing;
 
 /// A request that may go upstream, as far as its head tells.
@@ -26,8 +29,15 @@ pub(super) struct Admitted {
 
 /// What is to be done to its body.
 struct Rewrite {
-    members: String,
-    binder: Option<Binder>,
+    /// How it is compressed, if it is.
+    coding: Option<Coding>,
+    to: Target,
+}
+
+/// What it is made into.
+enum Target {
+    Json { members: String, binder: Option<Binder> },
+    Form { theirs: Boundary, ours: Boundary },
 }
 
 /// Admits a request or says why not.
@@ -51,7 +61,7 @@ pub(super) fn admit(
                     &parts.headers,
                     authorization(snapshot, parts, &caller)?,
                     None,
-                    false,
+                    None,
                 ),
                 body: None,
             })
@@ -71,16 +81,33 @@ fn admit_inference(
     let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
     let identifiers = policy.identify(&sources, caller.metadata, inference.fields)?;
     account.omitted(&identifiers.omitted);
-    framing::check_json(&parts.headers)?;
+    let kind = framing::kind(&parts.headers, inference.form)?;
+    let coding = framing::coding(&parts.headers)?;
     account.request_bytes = announced(&parts.headers);
     // A session that no header can carry has been omitted before.
     let session = identifiers.session_header().and_then(|id| HeaderValue::from_str(id).ok());
+    let (to, content_type) = match kind {
+        Kind::Json => {
+            let (members, binder) = (identifiers.members(), snapshot.cache_binder(inference, &sources));
+            (Target::Json { members, binder }, HeaderValue::from_static("application/json"))
+        }
+        Kind::Form(theirs) => {
+            let ours = Boundary::random()?;
+            let content_type = HeaderValue::try_from(ours.content_type()).map_err(|_| NoRandomness)?;
+            (Target::Form { theirs, ours }, content_type)
+        }
+    };
     let query = parts.uri.query().and_then(|query| kept(query, inference.query));
     Ok(Admitted {
         method: Method::POST,
         uri: snapshot.target(inference.path, query.as_deref()),
-        headers: snapshot.headers.upstream(&parts.headers, authorization(snapshot, parts, &caller)?, session, true),
-        body: Some(Rewrite { members: identifiers.members(), binder: snapshot.cache_binder(inference, &sources) }),
+        headers: snapshot.headers.upstream(
+            &parts.headers,
+            authorization(snapshot, parts, &caller)?,
+            session,
+            Some(content_type),
+        ),
+        body: Some(Rewrite { coding, to }),
     })
 }
 
@@ -125,10 +152,16 @@ fn announced(headers: &HeaderMap) -> u64 {
 }
 
 impl Admitted {
-    /// The filter for its body, which takes over what is to be written; `None` if it has no body.
-    pub(super) fn filter(&mut self, snapshot: &Snapshot) -> Option<Filter> {
-        let rewrite = self.body.take()?;
-        Some(snapshot.filter(rewrite.members, rewrite.binder))
+    /// What rewrites its body, and how that is compressed; `None` if it has no body.
+    pub(super) fn rewriter(&mut self, snapshot: &Snapshot) -> Option<(Rewriter, Option<Coding>)> {
+        let Rewrite { coding, to } = self.body.take()?;
+        let rewriter = match to {
+            Target::Json { members, binder } => Rewriter::Json(snapshot.filter(members, binder)),
+            Target::Form { theirs, ours } => {
+                Rewriter::Form(Box::new(Form::new(Arc::clone(&snapshot.owned), &theirs, ours)))
+            }
+        };
+        Some((rewriter, coding))
     }
 
     /// The request to the upstream. Its length is set by the body.

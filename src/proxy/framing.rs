@@ -7,6 +7,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, TRANSFER_ENC
 use http::request::Parts;
 use http::{HeaderValue, Version};
 
+use crate::rewrite::multipart::{Boundary, BoundaryError};
+use crate::server::Coding;
+
 /// The framing is open to two readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFraming {
@@ -22,11 +25,30 @@ pub enum BadFraming {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// Not JSON in UTF-8.
-    #[error("the content type must be `application/json`, with no parameter but `charset=utf-8`")]
-    MediaType,
-    /// Compressed: what cannot be examined is not passed on.
-    #[error("compressed request bodies are not read here; send the body without `Content-Encoding`")]
+    #[error("the content type must be `application/json`, with no parameter but `charset=utf-8`{}", or_form(*.form))]
+    MediaType {
+        /// Whether a form would do too.
+        form: bool,
+    },
+    /// A form whose parts cannot be told apart.
+    #[error(transparent)]
+    Boundary(BoundaryError),
+    /// Compressed in a way that is not read: what cannot be examined is not passed on.
+    #[error("the body's encoding must be `gzip`, `br` or `zstd`, or none at all")]
     Encoding,
+}
+
+fn or_form(form: bool) -> &'static str {
+    if form { ", or `multipart/form-data`" } else { "" }
+}
+
+/// What a body claims to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// JSON in UTF-8.
+    Json,
+    /// A form with this boundary.
+    Form(Boundary),
 }
 
 /// Checks the framing of a head.
@@ -52,21 +74,34 @@ pub fn wants_websocket(headers: &HeaderMap) -> bool {
     headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Checks that the body is JSON in UTF-8 and not encoded. A lenient upstream would decode `charset=utf-7` to other bytes
-/// than were scanned, so that nothing but UTF-8 may be named.
+/// How the body is encoded, if it is.
+///
+/// # Errors
+/// [`Unsupported::Encoding`].
+pub fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Unsupported> {
+    match only(headers, CONTENT_ENCODING) {
+        Only::None => Ok(None),
+        Only::One(value) if value.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(None),
+        Only::One(value) => Coding::named(value.as_bytes()).map(Some).ok_or(Unsupported::Encoding),
+        Only::Several => Err(Unsupported::Encoding),
+    }
+}
+
+/// What the body is: JSON in UTF-8, or, where the endpoint takes one, a `form`. A lenient upstream would decode
+/// `charset=utf-7` to other bytes than were scanned, so that nothing but UTF-8 may be named.
 ///
 /// # Errors
 /// [`Unsupported`].
-pub fn check_json(headers: &HeaderMap) -> Result<(), Unsupported> {
-    match only(headers, CONTENT_ENCODING) {
-        Only::None => {}
-        Only::One(value) if value.as_bytes().eq_ignore_ascii_case(b"identity") => {}
-        Only::One(_) | Only::Several => return Err(Unsupported::Encoding),
-    }
+pub fn kind(headers: &HeaderMap, form: bool) -> Result<Kind, Unsupported> {
     match only(headers, CONTENT_TYPE) {
-        Only::None => Ok(()),
-        Only::One(value) if is_json(value.as_bytes()) => Ok(()),
-        Only::One(_) | Only::Several => Err(Unsupported::MediaType),
+        Only::None => Ok(Kind::Json),
+        Only::One(value) if is_json(value.as_bytes()) => Ok(Kind::Json),
+        Only::One(value) if form => match Boundary::of_content_type(value.as_bytes()) {
+            Ok(boundary) => Ok(Kind::Form(boundary)),
+            Err(BoundaryError::OtherType) => Err(Unsupported::MediaType { form }),
+            Err(bad) => Err(Unsupported::Boundary(bad)),
+        },
+        Only::One(_) | Only::Several => Err(Unsupported::MediaType { form }),
     }
 }
 
@@ -116,7 +151,7 @@ mod tests {
             "application/json;charset=\"UTF-8\"",
             "application/json ; Charset=Utf-8 ",
         ] {
-            assert_eq!(check_json(&headers(&[("content-type", good)])), Ok(()), "{good}");
+            assert_eq!(kind(&headers(&[("content-type", good)]), false), Ok(Kind::Json), "{good}");
         }
         for bad in [
             "text/plain",
@@ -128,14 +163,32 @@ mod tests {
             "application/jsonx",
             "",
         ] {
-            assert_eq!(check_json(&headers(&[("content-type", bad)])), Err(Unsupported::MediaType), "{bad}");
+            assert_eq!(
+                kind(&headers(&[("content-type", bad)]), false),
+                Err(Unsupported::MediaType { form: false }),
+                "{bad}"
+            );
         }
-        assert_eq!(check_json(&headers(&[])), Ok(()));
+        assert_eq!(kind(&headers(&[]), false), Ok(Kind::Json));
         let twice = headers(&[("content-type", "application/json"), ("content-type", "application/json")]);
-        assert_eq!(check_json(&twice), Err(Unsupported::MediaType));
-        assert_eq!(check_json(&headers(&[("content-encoding", "identity")])), Ok(()));
-        for encoding in ["gzip", "zstd", "identity, gzip", "x"] {
-            assert_eq!(check_json(&headers(&[("content-encoding", encoding)])), Err(Unsupported::Encoding));
+        assert_eq!(kind(&twice, true), Err(Unsupported::MediaType { form: true }));
+        let form = |value| kind(&headers(&[("content-type", value)]), true);
+        assert!(matches!(form("multipart/form-data; boundary=x"), Ok(Kind::Form(_))));
+        assert_eq!(form("multipart/form-data"), Err(Unsupported::Boundary(BoundaryError::BadBoundary)));
+        assert_eq!(form("multipart/mixed; boundary=x"), Err(Unsupported::MediaType { form: true }));
+        assert_eq!(form("application/json"), Ok(Kind::Json));
+        let coding = |value| coding(&headers(&[("content-encoding", value)]));
+        for (value, expected) in [
+            ("identity", Ok(None)),
+            ("gzip", Ok(Some(Coding::Gzip))),
+            ("BR", Ok(Some(Coding::Brotli))),
+            ("zstd", Ok(Some(Coding::Zstd))),
+            ("deflate", Err(Unsupported::Encoding)),
+            ("identity, gzip", Err(Unsupported::Encoding)),
+            ("gzip, gzip", Err(Unsupported::Encoding)),
+            ("", Err(Unsupported::Encoding)),
+        ] {
+            assert_eq!(coding(value), expected, "{value}");
         }
     }
 

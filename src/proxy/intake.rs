@@ -8,7 +8,7 @@ use http_body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::snapshot::Limits;
-use crate::rewrite::{Filter, Output};
+use crate::rewrite::{Output, Rewriter};
 use crate::server::Upload;
 use crate::upstream::outgoing::Begun;
 use crate::upstream::verdict::Spoiled;
@@ -21,13 +21,13 @@ pub(super) enum Taken {
     Begun(Box<Begun>),
 }
 
-/// Takes `upload` in through `filter`.
+/// Takes `upload` in through `rewriter`.
 ///
 /// # Errors
 /// Why it cannot be sent, and what is left of it.
 pub(super) async fn take(
     mut upload: Upload,
-    mut filter: Filter,
+    mut rewriter: Rewriter,
     limits: Limits,
     budget: &Arc<Semaphore>,
 ) -> Result<Taken, (Spoiled, Upload)> {
@@ -40,7 +40,7 @@ pub(super) async fn take(
     let share = announced.unwrap_or(limits.hold_body);
     let Some(share) = (share <= limits.hold_body).then(|| reserve(budget, share)).flatten() else {
         let limit = limits.max_body;
-        return Ok(Taken::Begun(Box::new(Begun { upload, filter, out, received, announced, limit })));
+        return Ok(Taken::Begun(Box::new(Begun { upload, rewriter, out, received, announced, limit })));
     };
     while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut upload).poll_frame(cx)).await {
         let piece = match frame {
@@ -51,17 +51,17 @@ pub(super) async fn take(
         if received > limits.max_body {
             return Err((Spoiled::TooLarge { limit: limits.max_body }, upload));
         }
-        if let Err(invalid) = filter.feed(&piece, &mut out) {
+        if let Err(invalid) = rewriter.feed(&piece, &mut out) {
             return Err((invalid.into(), upload));
         }
         if received > limits.hold_body {
             let limit = limits.max_body;
-            return Ok(Taken::Begun(Box::new(Begun { upload, filter, out, received, announced, limit })));
+            return Ok(Taken::Begun(Box::new(Begun { upload, rewriter, out, received, announced, limit })));
         }
     }
-    match filter.finish() {
+    match rewriter.finish() {
         Err(invalid) => Err((invalid.into(), upload)),
-        Ok(()) if !filter.kept_its_word(&out) => Err((Spoiled::Miscounted, upload)),
+        Ok(()) if !rewriter.kept_its_word(&out) => Err((Spoiled::Miscounted, upload)),
         Ok(()) => Ok(Taken::Whole(out, Some(share))),
     }
 }

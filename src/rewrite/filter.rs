@@ -8,6 +8,7 @@ use super::decode::Decoder;
 use super::hold::Hold;
 use super::names::{Fate, OwnedNames};
 use super::output::Output;
+use super::rewriter::Rejected;
 use super::scanner::{Fault, Scanner, Stop};
 use super::tools::{SharedTool, Watch};
 use super::utf8::Utf8;
@@ -26,17 +27,6 @@ pub struct Invalid {
     pub offset: u64,
     /// What is wrong there.
     pub fault: Fault,
-}
-
-/// Why a body must not leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
-    /// It is not one strict JSON object.
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    /// It asks for what all callers of the account share.
-    #[error(transparent)]
-    SharedTool(#[from] SharedTool),
 }
 
 fn describe(fault: Fault) -> &'static str {

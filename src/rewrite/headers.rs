@@ -64,20 +64,20 @@ impl HeaderPolicy {
         Self { forward, referer, title, user_agent }
     }
 
-    /// The headers of the upstream request. `session` is the value of `x-session-id`; `json` tells whether there is a
-    /// body.
+    /// The headers of the upstream request. `session` is the value of `x-session-id`; without a body there is no
+    /// `content_type`.
     pub fn upstream(
         &self,
         client: &HeaderMap,
         authorization: HeaderValue,
         session: Option<HeaderValue>,
-        json: bool,
+        content_type: Option<HeaderValue>,
     ) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(16);
         headers.insert(AUTHORIZATION, authorization);
         headers.insert(USER_AGENT, self.user_agent.clone());
-        if json {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, content_type);
         }
         for name in ALLOWED.iter().chain(&self.forward) {
             for value in client.get_all(name) {
@@ -164,7 +164,12 @@ mod tests {
             ("content-type", "application/json; charset=utf-8"),
         ]);
         let policy = HeaderPolicy::new(vec![HeaderName::from_static("x-my-header")], None, None);
-        let sent = policy.upstream(&client, HeaderValue::from_static("Bearer operator"), None, true);
+        let sent = policy.upstream(
+            &client,
+            HeaderValue::from_static("Bearer operator"),
+            None,
+            Some(HeaderValue::from_static("application/json")),
+        );
         assert_eq!(
             names(&sent),
             [
@@ -187,14 +192,14 @@ mod tests {
     fn the_operators_attribution_wins() {
         let client = map(&[("http-referer", "https://openwebui.com/"), ("x-title", "Open WebUI")]);
         let key = || HeaderValue::from_static("Bearer operator");
-        let relayed = HeaderPolicy::new(Vec::new(), None, None).upstream(&client, key(), None, false);
+        let relayed = HeaderPolicy::new(Vec::new(), None, None).upstream(&client, key(), None, None);
         assert_eq!(relayed["x-title"], "Open WebUI");
         let own = HeaderPolicy::new(
             Vec::new(),
             Some(HeaderValue::from_static("https://acme.example")),
             Some(HeaderValue::from_static("Acme")),
         );
-        let sent = own.upstream(&client, key(), Some(HeaderValue::from_static("s1")), false);
+        let sent = own.upstream(&client, key(), Some(HeaderValue::from_static("s1")), None);
         assert_eq!(sent["http-referer"], "https://acme.example");
         assert_eq!((sent["x-openrouter-title"].to_str().unwrap(), sent.get("x-title")), ("Acme", None));
         assert_eq!(sent["x-session-id"], "s1");

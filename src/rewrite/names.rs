@@ -54,6 +54,17 @@ impl OwnedNames {
         self.find(raw).and_then(|(_, name)| std::str::from_utf8(name).ok())
     }
 
+    /// Whether some reader would take a form part of this name for an owned one: percent-encoded as a path would be, or
+    /// with a way to a member behind it (`metadata[user_id]`, `metadata.user_id`).
+    pub(super) fn owns_part(&self, name: &str) -> bool {
+        let decoded: Vec<u8> = percent_encoding::percent_decode_str(name).collect();
+        [name.as_bytes(), &decoded].into_iter().any(|name| {
+            let outer = name.split(|byte| b"[.".contains(byte)).next().unwrap_or_default();
+            let folded = fold(outer.trim_ascii());
+            self.folded.iter().chain(&self.bound).any(|owned| *owned == folded)
+        })
+    }
+
     fn find(&self, raw: &[u8]) -> Option<(Fate, &[u8])> {
         let text = raw.strip_prefix(b"\"").unwrap_or(raw);
         let text = text.strip_suffix(b"\"").unwrap_or(text);

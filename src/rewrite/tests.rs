@@ -313,7 +313,7 @@ fn tools_that_reach_the_shared_account_are_found_at_any_split() {
         match run(filter, body.as_bytes(), splits) {
             Ok(_) => false,
             Err(Rejected::SharedTool(_)) => true,
-            Err(Rejected::Invalid(invalid)) => panic!("{invalid}: {body}"),
+            Err(rejected) => panic!("{rejected}: {body}"),
         }
     };
     let long = "x".repeat(300);

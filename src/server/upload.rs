@@ -1,6 +1,7 @@
 //! The body of a request, with the time-outs of a client that sends it slowly or not at all.
 //!
-//! It passes chunks on as they come and looks into none. Its size limit is the handler's business.
+//! It passes chunks on as they come and looks into none, but for undoing a content coding where the handler asks for it.
+//! The limit of its size is the handler's business.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,9 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::alarm::Alarm;
+use super::decoded::{Coding, Decoded};
 use super::patience::{Activity, UploadPatience};
 
 /// Why a body did not arrive whole.
@@ -24,6 +27,15 @@ pub enum UploadError {
     /// No byte for too long, or too few of them (contract, section 5: 408 `request_timeout`).
     #[error("the client uploads too slowly")]
     TooSlow,
+    /// It is not of the content coding that its head names.
+    #[error("the body is not of the encoding that `Content-Encoding` names")]
+    Garbled,
+    /// More compressed bytes than allowed.
+    #[error("the compressed body is larger than {limit} bytes")]
+    TooLarge {
+        /// The most that is allowed.
+        limit: u64,
+    },
 }
 
 /// The body of a request as the handler gets it. Trailers are dropped.
@@ -40,6 +52,7 @@ pub struct Upload {
 enum Source {
     Held(Bytes),
     Client { body: Incoming, pace: Pace },
+    Decoded(Box<Decoded>),
 }
 
 impl Upload {
@@ -55,6 +68,22 @@ impl Upload {
         }
         let source = Source::Client { body, pace: Pace::new(patience, activity.clone()) };
         Self { source, asked_for: false }
+    }
+
+    /// The same body decoded, if at most `limit` compressed bytes come. `slot` is given back when it is gone.
+    #[must_use]
+    pub fn decoded(self, coding: Coding, limit: u64, slot: OwnedSemaphorePermit) -> Self {
+        let decoded = Decoded::new(self, coding, limit, slot);
+        Self { source: Source::Decoded(Box::new(decoded)), asked_for: false }
+    }
+
+    /// What is left of the body as the client sends it.
+    #[must_use]
+    pub fn into_raw(self) -> Self {
+        match self.source {
+            Source::Decoded(decoded) => decoded.into_raw(),
+            _ => self,
+        }
     }
 
     /// Whether any of it has been asked for. A client that waits for `100 Continue` was told to go on by that.
@@ -82,6 +111,9 @@ impl Body for Upload {
                 let bytes = std::mem::take(bytes);
                 return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
             }
+            Source::Decoded(decoded) => {
+                return decoded.poll_piece(cx).map(|next| next.map(|piece| piece.map(Frame::data)));
+            }
             Source::Client { body, pace } => (body, pace),
         };
         loop {
@@ -107,6 +139,7 @@ impl Body for Upload {
         match &self.source {
             Source::Held(bytes) => bytes.is_empty(),
             Source::Client { body, .. } => body.is_end_stream(),
+            Source::Decoded(_) => false,
         }
     }
 
@@ -114,6 +147,7 @@ impl Body for Upload {
         match &self.source {
             Source::Held(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Client { body, .. } => body.size_hint(),
+            Source::Decoded(_) => SizeHint::default(),
         }
     }
 }

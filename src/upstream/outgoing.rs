@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::verdict::{Progress, Spoiled};
-use crate::rewrite::{Filter, Output};
+use crate::rewrite::{Output, Rewriter};
 use crate::server::Upload;
 
 /// A request's body.
@@ -91,7 +91,7 @@ pub struct Streaming {
     /// Taken when this is dropped, and given back to who answers the client.
     upload: Option<Upload>,
     give_back: Option<oneshot::Sender<Upload>>,
-    filter: Filter,
+    rewriter: Rewriter,
     out: Output,
     received: u64,
     announced: Option<u64>,
@@ -107,8 +107,8 @@ pub struct Streaming {
 pub struct Begun {
     /// The client's body, perhaps read in part.
     pub upload: Upload,
-    /// The filter that has been fed what was read.
-    pub filter: Filter,
+    /// What has been fed what was read.
+    pub rewriter: Rewriter,
     /// What it let out.
     pub out: Output,
     /// Bytes read so far.
@@ -123,11 +123,11 @@ impl Streaming {
     /// Goes on with what was begun. The receiver gets the rest of the upload back when the request is over.
     pub fn new(begun: Begun, progress: Arc<Progress>) -> (Self, oneshot::Receiver<Upload>) {
         let (give_back, returned) = oneshot::channel();
-        let left = begun.announced.map(|length| length + begun.filter.reserve() as u64);
+        let left = begun.announced.and_then(|length| begun.rewriter.outgoing_length(length));
         let streaming = Self {
             upload: Some(begun.upload),
             give_back: Some(give_back),
-            filter: begun.filter,
+            rewriter: begun.rewriter,
             out: begun.out,
             received: begun.received,
             announced: begun.announced,
@@ -169,7 +169,7 @@ impl Streaming {
                 if self.received > self.limit {
                     return Poll::Ready(Err(Spoiled::TooLarge { limit: self.limit }));
                 }
-                self.filter.feed(&piece, &mut self.out)?;
+                self.rewriter.feed(&piece, &mut self.out)?;
                 // Where nothing is appended, the last byte in is the last byte out: look before letting it go.
                 if self.announced == Some(self.received) {
                     self.end()?;
@@ -183,8 +183,8 @@ impl Streaming {
 
     fn end(&mut self) -> Result<(), Spoiled> {
         if !self.ended {
-            self.filter.finish()?;
-            if self.announced.is_some() && !self.filter.kept_its_word(&self.out) {
+            self.rewriter.finish()?;
+            if self.announced.is_some() && !self.rewriter.kept_its_word(&self.out) {
                 tracing::error!("a rewritten body is not as long as announced; its request is given up");
                 return Err(Spoiled::Miscounted);
             }

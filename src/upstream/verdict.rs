@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
+use crate::rewrite::multipart::BadForm;
 use crate::rewrite::{Invalid, Rejected, SharedTool};
 use crate::server::UploadError;
 
@@ -23,6 +24,12 @@ pub enum Spoiled {
     /// It asks for what all callers of the account share.
     #[error(transparent)]
     SharedTool(#[from] SharedTool),
+    /// No form that can be read in one way only.
+    #[error(transparent)]
+    Form(#[from] BadForm),
+    /// Not of the encoding that its head names.
+    #[error("the body is not of the encoding that `Content-Encoding` names")]
+    Garbled,
     /// Larger than allowed.
     #[error("the body is larger than {limit} bytes, the most that is allowed here")]
     TooLarge {
@@ -45,6 +52,7 @@ impl From<Rejected> for Spoiled {
         match rejected {
             Rejected::Invalid(invalid) => Self::Invalid(invalid),
             Rejected::SharedTool(tool) => Self::SharedTool(tool),
+            Rejected::Form(form) => Self::Form(form),
         }
     }
 }
@@ -54,6 +62,8 @@ impl From<UploadError> for Spoiled {
         match error {
             UploadError::Gone => Self::ClientGone,
             UploadError::TooSlow => Self::TooSlow,
+            UploadError::Garbled => Self::Garbled,
+            UploadError::TooLarge { limit } => Self::TooLarge { limit },
         }
     }
 }

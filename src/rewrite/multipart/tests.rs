@@ -1,0 +1,132 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn boundary(text: &str) -> Boundary {
+    Boundary::of_content_type(format!("multipart/form-data; boundary={text}").as_bytes()).unwrap()
+}
+
+fn run(body: &[u8], splits: &[usize]) -> Result<Vec<u8>, BadForm> {
+    let owned = Arc::new(OwnedNames::new(["user", "session_id", "metadata"], Some("prompt_cache_key")));
+    let mut form = Form::new(owned, &boundary("theirs"), boundary("ours"));
+    let mut out = Output::default();
+    let mut rest = Bytes::copy_from_slice(body);
+    for &split in splits {
+        form.feed(&rest.split_to(split.min(rest.len())), &mut out)?;
+    }
+    form.feed(&rest, &mut out)?;
+    form.finish()?;
+    Ok(out.into_pieces().flatten().collect())
+}
+
+/// A form of these parts: name, file name, content.
+fn form(boundary: &str, parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, filename, content) in parts {
+        body.extend_from_slice(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"").as_bytes());
+        if let Some(filename) = filename {
+            body.extend_from_slice(format!("; filename=\"{filename}\"\r\nContent-Type: audio/mpeg").as_bytes());
+        }
+        body.extend_from_slice(b"\r\n\r\n");
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    body
+}
+
+#[test]
+fn owned_parts_are_dropped_and_the_others_pass_at_any_split() {
+    let tricky: &[u8] = b"\r\n--their\r\n--theirX\r\r\n-\r\n--\r\n--thei\0\xff\r";
+    let kept: [(&str, Option<&str>, &[u8]); 4] = [
+        ("model", None, b"openai/whisper-1"),
+        ("file", Some("a.mp3"), tricky),
+        ("timestamp_granularities[]", None, b"word"),
+        ("empty", None, b""),
+    ];
+    let mut all = vec![("user", None, &b"mallory"[..])];
+    all.extend(kept);
+    all.insert(3, ("Metadata[user_id]", None, b"mallory"));
+    all.insert(4, ("session_id", Some("x.bin"), b"\r\n--their"));
+    all.push(("prompt_cache_key", None, b"k"));
+    let (body, expected) = (form("theirs", &all), form("ours", &kept));
+    for split in 0..=body.len() {
+        assert_eq!(run(&body, &[split]).unwrap(), expected, "at {split}");
+    }
+    assert_eq!(run(&body, &vec![1; body.len()]).unwrap(), expected, "byte by byte");
+}
+
+#[test]
+fn every_spelling_that_some_reader_takes_for_an_owned_name() {
+    for name in [
+        "user",
+        "User",
+        "uſer",
+        "user[]",
+        "user[id]",
+        "metadata.user_id",
+        "%75ser",
+        "us%65r%5Bx%5D",
+        " user ",
+        "user%00x",
+    ] {
+        let body = form("theirs", &[(name, None, b"mallory")]);
+        assert_eq!(run(&body, &[]).unwrap(), b"--ours--\r\n", "{name}");
+    }
+    for name in ["users", "model", "", "x[user]", "us er", "%75sers", "%"] {
+        let body = form("theirs", &[(name, None, b"x")]);
+        assert_eq!(run(&body, &[]).unwrap(), form("ours", &[(name, None, b"x")]), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_of_the_grammar_is_refused_with_its_place() {
+    let part = "--theirs\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1";
+    let long = "x".repeat(MAX_HEAD + 1);
+    for (body, offset, fault) in [
+        (String::new(), 0, FormFault::Incomplete),
+        ("--their".into(), 7, FormFault::Incomplete),
+        ("preamble\r\n--theirs--".into(), 0, FormFault::Start),
+        ("\r\n--theirs--".into(), 0, FormFault::Start),
+        ("--others--".into(), 2, FormFault::Start),
+        ("--theirs\n".into(), 8, FormFault::Delimiter),
+        ("--theirs \r\n".into(), 8, FormFault::Delimiter),
+        ("--theirsX".into(), 8, FormFault::Delimiter),
+        ("--theirs-x".into(), 9, FormFault::Delimiter),
+        ("--theirs\r\n\r\n1\r\n--theirs--".into(), 10, FormFault::Head),
+        ("--theirs\r\nContent-Disposition: form-data\r\n\r\n1\r\n--theirs--".into(), 10, FormFault::Head),
+        (format!("--theirs\r\n{long}"), 10, FormFault::LongHead),
+        (format!("{part}\r\n--theirsX"), 65, FormFault::Delimiter),
+        (format!("{part}\r\n--theirs--\r\nx"), 69, FormFault::Epilogue),
+        (format!("{part}\r\n--theirs--\r\n\r\n"), 69, FormFault::Epilogue),
+        (format!("{part}\r\n--theirs--\n"), 67, FormFault::Epilogue),
+        (format!("{part}\r\n--theirs--\r"), 68, FormFault::Incomplete),
+        (format!("{part}\r\n--theirs\r\n"), 67, FormFault::Incomplete),
+        (format!("{part}\n--theirs--\r\n"), 68, FormFault::Incomplete),
+    ] {
+        let refused = run(body.as_bytes(), &[]).unwrap_err();
+        assert_eq!(refused, BadForm { offset, fault }, "{body:?}");
+        let refused = run(body.as_bytes(), &vec![1; body.len()]).unwrap_err();
+        assert_eq!(refused.fault, fault, "{body:?}");
+    }
+    for end in ["", "\r\n"] {
+        assert!(run(format!("{part}\r\n--theirs--{end}").as_bytes(), &[]).is_ok());
+    }
+}
+
+proptest! {
+    #[test]
+    fn contents_pass_whatever_they_hold_and_however_they_are_split(
+        contents in proptest::collection::vec(
+            proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'-'), Just(b't'), Just(b'h'), any::<u8>()], 0..60),
+            0..4,
+        ),
+        splits in proptest::collection::vec(0_usize..40, 0..12),
+    ) {
+        prop_assume!(contents.iter().all(|content| memchr::memmem::find(content, b"\r\n--theirs").is_none()));
+        let parts: Vec<_> = contents.iter().map(|content| ("x", None, content.as_slice())).collect();
+        prop_assert_eq!(run(&form("theirs", &parts), &splits).unwrap(), form("ours", &parts));
+    }
+}
