@@ -30,7 +30,7 @@ struct Watched {
 }
 
 impl Admin {
-    /// A port that shows these metrics, and is ready until `drain` begins.
+    /// A port that shows these metrics, and is ready until `drain` begins or a self-audit fails.
     pub fn new(metrics: Arc<Metrics>, drain: Drain) -> Self {
         let router = Router::new()
             .route("/healthz", get(|| async { "alive\n" }))
@@ -55,6 +55,8 @@ impl Handler for Admin {
 async fn ready(State(watched): State<Watched>) -> impl IntoResponse {
     if watched.drain.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else if watched.metrics.has_failed_audit() {
+        (StatusCode::SERVICE_UNAVAILABLE, "self-audit failed: see callsign_self_audit_failures_total and the log\n")
     } else {
         (StatusCode::OK, "ready\n")
     }
@@ -62,4 +64,36 @@ async fn ready(State(watched): State<Watched>) -> impl IntoResponse {
 
 async fn metrics_text(State(watched): State<Watched>) -> impl IntoResponse {
     ([(CONTENT_TYPE, OPENMETRICS)], watched.metrics.encode())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::observe::audit::Finding;
+
+    #[tokio::test]
+    async fn a_failed_audit_is_the_end_of_readiness() {
+        let metrics = Arc::new(Metrics::new());
+        let admin = Admin::new(Arc::clone(&metrics), Drain::new(Duration::ZERO, Duration::ZERO));
+        let readiness = || async {
+            let request = Request::get("/readyz").body(Body::empty()).unwrap();
+            admin.0.clone().oneshot(request).await.unwrap().status()
+        };
+        for finding in [Finding::Passed, Finding::Unreadable] {
+            metrics.audited(finding);
+            assert_eq!(readiness().await, 200, "{finding:?}");
+        }
+        metrics.audited(Finding::Failed);
+        assert_eq!(readiness().await, 503);
+        let text = metrics.encode();
+        for line in [
+            "callsign_self_audits_total 3",
+            "callsign_self_audit_failures_total 1",
+            "callsign_self_audit_unreadable_total 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{text}");
+        }
+    }
 }

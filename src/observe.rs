@@ -1,8 +1,9 @@
-//! What the operator can see of callsign at work: one log line per request and the metrics.
+//! What the operator can see of callsign at work: one log line per request, the metrics, and the self-audit.
 //!
 //! Never here: raw paths, queries, hosts, user ids, prompts, credentials.
 
 pub mod account;
+pub mod audit;
 pub mod logging;
 pub mod metrics;
 

@@ -20,9 +20,11 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::Config;
 use crate::error::Refusal;
+use crate::observe::audit::{Auditor, Sample};
 use crate::observe::{Account, Metrics, Outcome};
 use crate::relay::{self, Answer};
 use crate::rewrite::headers::clean_response;
+use crate::rewrite::{Filter, Rewriter};
 use crate::server::{Handler, Peer, Upload};
 use crate::upstream::Upstream;
 use crate::upstream::outgoing::{Held, Outgoing, Streaming};
@@ -51,6 +53,7 @@ struct Shared {
     hold: Arc<Semaphore>,
     /// Compressed bodies that may still be read at the same time.
     decoders: Arc<Semaphore>,
+    auditor: Auditor,
 }
 
 /// How many compressed bodies are read at the same time; each may need a window of 16 MiB.
@@ -71,11 +74,17 @@ struct Refused {
 
 impl Proxy {
     /// A proxy that works by `snapshot` until told otherwise. `hold_total` is `CALLSIGN_HOLD_TOTAL_BYTES`.
-    pub fn new(snapshot: Snapshot, upstream: Upstream, metrics: Arc<Metrics>, hold_total: u64) -> Self {
+    pub fn new(
+        snapshot: Snapshot,
+        upstream: Upstream,
+        metrics: Arc<Metrics>,
+        auditor: Auditor,
+        hold_total: u64,
+    ) -> Self {
         let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
         let decoders = Arc::new(Semaphore::new(DECODERS));
-        let shared = Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), metrics, hold, decoders });
+        let shared = Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), metrics, hold, decoders, auditor });
         Self(Arc::new(Worker { upstream, shared }))
     }
 
@@ -153,7 +162,12 @@ impl Proxy {
             },
         };
         match intake::take(upload, rewriter, snapshot.limits, &self.0.shared.hold).await {
-            Ok(Taken::Whole(out, share)) => Ok((Outgoing::Held(Held::new(out, share)), None)),
+            Ok(Taken::Whole(held, rewriter)) => {
+                if let Rewriter::Json(filter) = &rewriter {
+                    self.0.shared.auditor.see(|| sample(&held, filter));
+                }
+                Ok((Outgoing::Held(held), None))
+            }
             Ok(Taken::Begun(begun)) => {
                 let progress = Arc::new(Progress::begin());
                 let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress));
@@ -186,6 +200,16 @@ impl Proxy {
             return Response::from_parts(parts, Answer::own(Bytes::new(), account));
         }
         Response::from_parts(parts, Answer::relayed(body, account, snapshot.idle_timeout, upload))
+    }
+}
+
+/// What the self-audit looks at.
+fn sample(held: &Held, filter: &Filter) -> Sample {
+    Sample {
+        body: held.pieces().cloned().collect(),
+        members: filter.members().to_owned(),
+        bound: filter.binds(),
+        owned: Arc::clone(filter.owned()),
     }
 }
 

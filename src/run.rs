@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::observe::Metrics;
+use crate::observe::audit::Auditor;
 use crate::proxy::Proxy;
 use crate::proxy::snapshot::{Snapshot, Unusable};
 use crate::server::{self, BindError, Drain, Options, Patience, Tls, TlsError};
@@ -59,8 +60,8 @@ pub enum StartError {
     /// A port is taken or not ours to take.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// A listener cannot be used.
-    #[error("a listening socket cannot be used: {0}")]
+    /// A listener cannot be used, or no thread be started.
+    #[error("a listening socket or a thread cannot be had: {0}")]
     Listen(#[from] std::io::Error),
     /// Certificate or key.
     #[error(transparent)]
@@ -88,8 +89,9 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         proxy_from_env: setting.proxy_from_env,
     };
     let hold_total = config.bodies.hold_total_bytes as u64;
-    let proxy =
-        Proxy::new(Snapshot::new(config, None)?, Upstream::new(&to_upstream)?, Arc::clone(&metrics), hold_total);
+    let auditor = Auditor::start(Arc::clone(&metrics))?;
+    let (snapshot, first) = (Snapshot::new(config, None)?, Upstream::new(&to_upstream)?);
+    let proxy = Proxy::new(snapshot, first, Arc::clone(&metrics), auditor, hold_total);
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
     let options = |connections, tls| {
         Arc::new(Options { patience: setting.patience, connections: Arc::new(Semaphore::new(connections)), tls })

@@ -11,6 +11,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::audit::Finding;
+
 /// Upper bounds in seconds: from a local error to a model that thinks for minutes.
 const SECONDS: [f64; 14] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
 
@@ -52,6 +54,9 @@ pub struct Metrics {
     pub request_bytes: Counter<u64, AtomicU64>,
     /// Bytes of response bodies relayed.
     pub response_bytes: Counter<u64, AtomicU64>,
+    audits: Counter,
+    audit_failures: Counter,
+    audit_unreadable: Counter,
 }
 
 impl Metrics {
@@ -68,6 +73,9 @@ impl Metrics {
             in_flight: Gauge::default(),
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),
+            audits: Counter::default(),
+            audit_failures: Counter::default(),
+            audit_unreadable: Counter::default(),
             registry: Registry::default(),
         };
         registry.register("build", "What runs here", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -94,6 +102,14 @@ impl Metrics {
         registry.register("in_flight", "Requests whose answer has not ended yet", metrics.in_flight.clone());
         registry.register_with_unit("request_body", "Request bodies", Unit::Bytes, metrics.request_bytes.clone());
         registry.register_with_unit("response_body", "Response bodies", Unit::Bytes, metrics.response_bytes.clone());
+        let audits = [
+            ("self_audits", "Bodies that were read again after they had left", &metrics.audits),
+            ("self_audit_failures", "Those with other identifiers than intended: a bug", &metrics.audit_failures),
+            ("self_audit_unreadable", "Those that the second reader cannot hold", &metrics.audit_unreadable),
+        ];
+        for (name, help, counter) in audits {
+            registry.register(name, help, counter.clone());
+        }
         Self { registry, ..metrics }
     }
 
@@ -103,6 +119,25 @@ impl Metrics {
         // Writing into a String cannot fail.
         let _infallible = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
+    }
+
+    /// Counts an audit.
+    pub fn audited(&self, finding: Finding) {
+        self.audits.inc();
+        match finding {
+            Finding::Passed => {}
+            Finding::Failed => {
+                self.audit_failures.inc();
+            }
+            Finding::Unreadable => {
+                self.audit_unreadable.inc();
+            }
+        }
+    }
+
+    /// Whether any body was found with other identifiers than intended.
+    pub fn has_failed_audit(&self) -> bool {
+        self.audit_failures.get() > 0
     }
 
     pub(super) fn request(

@@ -10,13 +10,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::snapshot::Limits;
 use crate::rewrite::{Output, Rewriter};
 use crate::server::Upload;
-use crate::upstream::outgoing::Begun;
+use crate::upstream::outgoing::{Begun, Held};
 use crate::upstream::verdict::Spoiled;
 
 /// A body taken in.
+#[expect(clippy::large_enum_variant, reason = "the larger one is the usual one, and is moved but once")]
 pub(super) enum Taken {
-    /// Whole and good.
-    Whole(Output, Option<OwnedSemaphorePermit>),
+    /// Whole and good, and what rewrote it.
+    Whole(Held, Rewriter),
     /// To be streamed from here on.
     Begun(Box<Begun>),
 }
@@ -62,7 +63,7 @@ pub(super) async fn take(
     match rewriter.finish() {
         Err(invalid) => Err((invalid.into(), upload)),
         Ok(()) if !rewriter.kept_its_word(&out) => Err((Spoiled::Miscounted, upload)),
-        Ok(()) => Ok(Taken::Whole(out, Some(share))),
+        Ok(()) => Ok(Taken::Whole(Held::new(out, Some(share)), rewriter)),
     }
 }
 

@@ -99,6 +99,21 @@ impl Filter {
         self
     }
 
+    /// The names that only callsign may have written.
+    pub fn owned(&self) -> &Arc<OwnedNames> {
+        &self.owned
+    }
+
+    /// What it appends, a bound cache key apart.
+    pub fn members(&self) -> &str {
+        &self.append
+    }
+
+    /// Whether it may append a bound cache key.
+    pub fn binds(&self) -> bool {
+        self.binding.is_some()
+    }
+
     /// By how many bytes the outgoing body is longer than the incoming one, whatever the incoming one is.
     pub fn reserve(&self) -> usize {
         let members = if self.append.is_empty() { 0 } else { 1 + self.append.len() };

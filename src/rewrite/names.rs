@@ -54,6 +54,12 @@ impl OwnedNames {
         self.find(raw).and_then(|(_, name)| std::str::from_utf8(name).ok())
     }
 
+    /// Whether some reader would take a member of this name, already decoded, for an owned one.
+    pub fn owns(&self, name: &str) -> bool {
+        let folded = fold(name.as_bytes());
+        self.folded.iter().chain(&self.bound).any(|owned| *owned == folded)
+    }
+
     /// Whether some reader would take a form part of this name for an owned one: percent-encoded as a path would be, or
     /// with a way to a member behind it (`metadata[user_id]`, `metadata.user_id`).
     pub(super) fn owns_part(&self, name: &str) -> bool {

@@ -78,6 +78,11 @@ impl Held {
         Self { pieces, length, _share: share }
     }
 
+    /// Its bytes, in order.
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.pieces.iter()
+    }
+
     fn pop(&mut self) -> Option<Bytes> {
         let piece = self.pieces.pop_front()?;
         self.length -= piece.len() as u64;

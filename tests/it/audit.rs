@@ -1,0 +1,27 @@
+//! The self-audit at work: bodies that have left are read again, and nothing was found wrong with them.
+
+use crate::support::client;
+use crate::support::proxy::{ALICE, VALVES, callsign};
+use crate::support::within;
+
+async fn counted(callsign: &crate::support::proxy::Callsign, name: &str) -> u64 {
+    let text = client::get(&callsign.admin_url("metrics"), &[]).await.text();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} in {text}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn one_held_body_in_a_thousand_is_read_again() {
+    let (_standin, callsign) = callsign(&VALVES).await;
+    let body = r#"{"model":"m","user":"mallory","prompt_cache_key":"k","User":1}"#;
+    assert_eq!(counted(&callsign, "callsign_self_audits_total").await, 0);
+    for _ in 0..3 {
+        assert_eq!(client::post(&callsign.url("chat/completions"), ALICE, body).await.status, 200);
+    }
+    // The first of them is; the audit comes after the answer.
+    within("the audit", async { while counted(&callsign, "callsign_self_audits_total").await == 0 {} }).await;
+    assert_eq!(counted(&callsign, "callsign_self_audits_total").await, 1);
+    assert_eq!(counted(&callsign, "callsign_self_audit_failures_total").await, 0);
+    assert_eq!(counted(&callsign, "callsign_self_audit_unreadable_total").await, 0);
+    assert_eq!(client::get(&callsign.admin_url("readyz"), &[]).await.status, 200);
+}
