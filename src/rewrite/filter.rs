@@ -115,8 +115,9 @@ impl Filter {
                 _ => mark = self.stop(stop, piece, mark, before, at, out),
             }
         };
-        if not_utf8 {
-            return Err(invalid(valid, Fault::Utf8));
+        if let Some(begun) = not_utf8 {
+            let Invalid { offset, fault } = invalid(valid, Fault::Utf8);
+            return Err(Invalid { offset: offset.saturating_sub(begun as u64), fault });
         }
         self.hash(piece, text_from, at);
         self.end_of_piece(piece, mark, at, out);
