@@ -5,9 +5,11 @@
 mod chaos;
 mod check;
 mod cli;
+mod corpora;
 mod disconnects;
 mod fidelity;
 mod identity;
+mod json_suite;
 mod memory;
 mod refusals;
 mod reload;
