@@ -2,7 +2,8 @@
 //!
 //! Input: one byte of options, then lines: the format, user, session, chat, message, tenant, and the format of the session
 //! (the first one's, if there is no such line). A line `-` means that there is none. Options: 0 there is no secret, 1–2
-//! what becomes of a missing user, 3 `trace`, 4 the cache session has a format of its own, 5 a limit of 8 instead of 128.
+//! what becomes of a missing user, 3 `trace`, 4 the cache session has a format of its own, 5 a limit of 8 instead of 128,
+//! 6–7 the endpoint.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -41,7 +42,9 @@ pub(crate) fn check(data: &[u8]) {
     let second = value().unwrap_or(first);
     let secret = (options & 1 == 0).then(|| ID_SECRET.clone());
     let (Some(one), Some(two)) = (parse(first, &sources, &secret), parse(second, &sources, &secret)) else { return };
-    check_policy(&policy(options, one, two, secret), &sources);
+    let path = ["chat/completions", "responses", "messages", "embeddings"][usize::from(options >> 6)];
+    let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).expect("an endpoint");
+    check_policy(&policy(options, one, two, secret), &sources, endpoint);
 }
 
 /// Parses a format and compares what it renders with the second reading.
@@ -147,22 +150,20 @@ fn check_sealed(rendered: &str, pieces: &[(bool, String)]) {
     assert_eq!(rest, "");
 }
 
-/// What is written for every endpoint keeps OpenRouter's limits, and is what the formats say.
-fn check_policy(policy: &Policy, sources: &Sources<'_>) {
+/// What is written for an endpoint keeps OpenRouter's limits, and is what the formats say.
+fn check_policy(policy: &Policy, sources: &Sources<'_>, endpoint: &Inference) {
     let pairs: Vec<(String, String)> = (0..20).map(|n| (format!("k{n:02}"), "v".repeat(n * 40))).collect();
-    for endpoint in &INFERENCE {
-        let Ok(written) = policy.identify(sources, &pairs, endpoint.fields) else {
-            assert_eq!(policy.missing_user, MissingUser::Reject);
-            continue;
-        };
-        check_written(policy, endpoint, &written);
-        let user = match (&policy.missing_user, sources.user) {
-            (MissingUser::Shared(id), None) => Some(id.clone()),
-            _ => policy.formats.user.render(sources, policy.secret.as_ref()),
-        };
-        let fitting = user.filter(|id| units(id) <= policy.max_id_chars);
-        assert_eq!(written.user, fitting, "as rendered or not at all");
-    }
+    let Ok(written) = policy.identify(sources, &pairs, endpoint.fields) else {
+        assert_eq!(policy.missing_user, MissingUser::Reject);
+        return;
+    };
+    check_written(policy, endpoint, &written);
+    let user = match (&policy.missing_user, sources.user) {
+        (MissingUser::Shared(id), None) => Some(id.clone()),
+        _ => policy.formats.user.render(sources, policy.secret.as_ref()),
+    };
+    let fitting = user.filter(|id| units(id) <= policy.max_id_chars);
+    assert_eq!(written.user, fitting, "as rendered or not at all");
 }
 
 fn check_written(policy: &Policy, endpoint: &Inference, written: &Identifiers<'_>) {
