@@ -154,8 +154,9 @@ impl Filter {
                 _ => mark = self.stop(stop, piece, mark, before, at, out),
             }
         };
-        if not_utf8 {
-            return Err(invalid(valid, Fault::Utf8).into());
+        if let Some(begun) = not_utf8 {
+            let Invalid { offset, fault } = invalid(valid, Fault::Utf8);
+            return Err(Invalid { offset: offset.saturating_sub(begun as u64), fault }.into());
         }
         self.carry_seen(text, text_from, seen_from);
         self.hash(piece, text_from, at);

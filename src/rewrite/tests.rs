@@ -166,6 +166,19 @@ fn what_is_no_object_is_refused_with_its_offset() {
 }
 
 #[test]
+fn the_offset_of_a_refusal_does_not_depend_on_the_splits() {
+    for body in
+        [&b"{\"a\":\"\xed\xa0\x80\"}"[..], b"{\"a\":\"\xe2\x82\"}", b"{\"a\":\"\xf0\x9f\x98x\"}", b"{\"a\":\"\n\"}"]
+    {
+        for split in 0..body.len() {
+            let error = run(Filter::new(owned(), String::new()), body, &[split]).unwrap_err();
+            let Rejected::Invalid(error) = error else { panic!("{error}") };
+            assert_eq!(error.offset, 6, "{} at {split}", body.escape_ascii());
+        }
+    }
+}
+
+#[test]
 fn nesting_is_limited_to_1024_containers() {
     let nested = |inner: usize| format!("{{\"a\":{}{}}}", "[".repeat(inner), "]".repeat(inner));
     assert!(run(Filter::new(owned(), String::new()), nested(MAX_DEPTH - 1).as_bytes(), &[]).is_ok());

@@ -8,12 +8,13 @@ pub(super) struct Utf8 {
 }
 
 impl Utf8 {
-    /// Checks the next piece: the length of its valid beginning, and whether anything invalid follows that. A character
-    /// that the piece's end cuts counts as valid so far.
-    pub(super) fn check(&mut self, piece: &[u8]) -> (usize, bool) {
+    /// Checks the next piece: the length of its valid beginning, and, if anything invalid follows that, how many bytes
+    /// before it the invalid character began (the offset that is told must not depend on the splits). A character that the
+    /// piece's end cuts counts as valid so far.
+    pub(super) fn check(&mut self, piece: &[u8]) -> (usize, Option<usize>) {
         let mut at = 0;
         while self.held > 0 {
-            let Some(&byte) = piece.get(at) else { return (at, false) };
+            let Some(&byte) = piece.get(at) else { return (at, None) };
             if let Some(slot) = self.cut.get_mut(self.held) {
                 *slot = byte;
             }
@@ -22,21 +23,21 @@ impl Utf8 {
                 Ok(_) => self.held = 0,
                 // Still a beginning: three bytes at most, so the buffer of four is never passed.
                 Err(error) if error.error_len().is_none() => {}
-                Err(_) => return (at, true),
+                Err(_) => return (at, Some(self.held - 1)),
             }
             at += 1;
         }
         let rest = piece.get(at..).unwrap_or_default();
         match simdutf8::compat::from_utf8(rest) {
-            Ok(_) => (piece.len(), false),
-            Err(error) if error.error_len().is_some() => (at + error.valid_up_to(), true),
+            Ok(_) => (piece.len(), None),
+            Err(error) if error.error_len().is_some() => (at + error.valid_up_to(), Some(0)),
             Err(error) => {
                 let cut = rest.get(error.valid_up_to()..).unwrap_or_default();
                 if let Some(slots) = self.cut.get_mut(..cut.len()) {
                     slots.copy_from_slice(cut);
                     self.held = cut.len();
                 }
-                (piece.len(), false)
+                (piece.len(), None)
             }
         }
     }
@@ -55,17 +56,17 @@ mod tests {
         ) {
             let split = split.min(bytes.len());
             let mut utf8 = Utf8::default();
-            let mut bad = false;
+            let (mut bad, mut before) = (None, 0);
             for piece in [&bytes[..split], &bytes[split..]] {
-                if !bad {
-                    bad = utf8.check(piece).1;
+                if bad.is_none() {
+                    let (valid, begun) = utf8.check(piece);
+                    bad = begun.map(|begun| before + valid - begun);
+                    before += piece.len();
                 }
             }
-            let valid = match std::str::from_utf8(&bytes) {
-                Ok(_) => true,
-                Err(error) => error.error_len().is_none(),
-            };
-            prop_assert_eq!(!bad, valid);
+            let expected = std::str::from_utf8(&bytes).err();
+            let expected = expected.filter(|error| error.error_len().is_some()).map(|error| error.valid_up_to());
+            prop_assert_eq!(bad, expected);
         }
     }
 }

@@ -35,12 +35,18 @@ pub(super) fn check(claims: &Map<String, Value>, issuer: &Issuer, now: i64) -> R
         }
     }
     let user = match claims.get(&issuer.user_claim) {
-        Some(Value::String(user)) if !user.is_empty() => user.clone(),
-        _ => return Err(TokenError::Refused("its user claim is missing, empty or no text")),
+        Some(Value::String(user)) if is_id(user) => user.clone(),
+        _ => return Err(TokenError::Refused("its user claim is missing, empty, no text, or holds control characters")),
     };
     // A signed claim is taken as it is; one that is no text says nothing.
     let session = issuer.session_claim.as_ref().and_then(|name| claims.get(name)?.as_str());
-    Ok(Verified { user, session: session.filter(|id| !id.is_empty()).map(str::to_owned), expires })
+    Ok(Verified { user, session: session.filter(|id| is_id(id)).map(str::to_owned), expires })
+}
+
+/// Whether a claim can be an identifier. Letter for letter, but for control characters: formats and bindings join fields
+/// by U+001F, and whoever could put one into a name could be taken for somebody else.
+fn is_id(claim: &str) -> bool {
+    !claim.is_empty() && !claim.contains(char::is_control)
 }
 
 /// A `NumericDate` (RFC 7519, section 2), whose fraction does not matter.

@@ -243,6 +243,8 @@ fn claims_that_are_missing_or_wrong() {
         (&of_app, "azp", json!(""), "(azp)"),
         (&plain, "sub", null, "user claim"),
         (&plain, "sub", json!(""), "user claim"),
+        (&plain, "sub", json!("a\u{1f}b"), "user claim"),
+        (&plain, "sub", json!("a\u{85}"), "user claim"),
         (&plain, "sub", json!(7), "user claim"),
         (&plain, "sub", json!(["user_1"]), "user claim"),
         (&plain, "sub", json!({"id": "user_1"}), "user claim"),
@@ -283,7 +285,7 @@ fn the_user_is_what_the_configured_claim_says_letter_for_letter() {
 
 #[test]
 fn a_session_that_is_no_text_is_none() {
-    for value in [Value::Null, json!(7), json!(""), json!(["sess_1"]), json!({}), json!(false)] {
+    for value in [Value::Null, json!(7), json!(""), json!("a\u{1f}b"), json!(["sess_1"]), json!({}), json!(false)] {
         assert_eq!(verdict(&issuer(), &changed("sid", value.clone())).unwrap().session, None, "{value}");
     }
     let unnamed = Issuer { session_claim: None, ..issuer() };

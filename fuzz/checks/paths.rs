@@ -1,0 +1,78 @@
+//! Request paths: no spelling leads where nothing is exposed.
+//!
+//! Input: one byte of options (0–1 the method, 2 a WebSocket is asked for), then the path as it would stand in a request
+//! line.
+
+use callsign::endpoint::{Dialect, Endpoint, INFERENCE, NoEndpoint};
+use http::Method;
+
+/// Checks one input.
+pub(crate) fn check(data: &[u8]) {
+    let Some((&options, path)) = data.split_first() else { return };
+    // What hyper hands over is a `str`; the rest of what it refuses is checked here, too.
+    let Ok(path) = std::str::from_utf8(path) else { return };
+    let method = [Method::POST, Method::GET, Method::HEAD, Method::DELETE][usize::from(options & 3)].clone();
+    let found = Endpoint::find(&method, path, options & 4 != 0);
+    let exact = path.strip_prefix("/v1/").or_else(|| path.strip_prefix("/api/v1/"));
+    let once = exact.and_then(decode);
+    match found {
+        Ok(Endpoint::Inference(endpoint)) => {
+            assert_eq!((method, once.as_deref()), (Method::POST, Some(endpoint.path)));
+            assert!(INFERENCE.iter().any(|own| std::ptr::eq(own, endpoint)));
+        }
+        Ok(Endpoint::Read(read)) => {
+            assert!(method == Method::GET || method == Method::HEAD);
+            let once = once.as_deref().expect("a path that can be decoded");
+            assert_eq!(decode(read.path()).as_deref(), Some(once), "what was looked up is what is asked for");
+            check_read(read.path(), once);
+        }
+        Err(NoEndpoint::MethodNotAllowed { allow }) => assert!(!allow.split(", ").any(|own| own == method.as_str())),
+        Err(NoEndpoint::WebSocket) => {
+            assert_eq!((method, once.as_deref(), options & 4), (Method::GET, Some("responses"), 4));
+        }
+        Err(NoEndpoint::NotExposed) => {
+            let plain = exact.is_some_and(|path| INFERENCE.iter().any(|own| own.path == path));
+            assert!(!plain, "{path} is in the table");
+        }
+    }
+    let messages = once.is_some_and(|path| path == "messages" || path == "messages/count_tokens");
+    assert_eq!(Endpoint::dialect_of(path) == Dialect::Anthropic, messages, "{path}");
+}
+
+/// A path of the catalogue, however leniently somebody reads it.
+fn check_read(sent: &str, once: &str) {
+    // Nothing that ends a path, or that a server treats in its own way.
+    assert!(sent.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#;\\\"<>^`{|}".contains(&byte)), "{sent:?}");
+    assert_eq!(decode(once).as_deref(), Some(once), "decoding again changes nothing");
+    let lax: Vec<String> = once.to_ascii_lowercase().split('/').map(str::to_owned).collect();
+    assert!(lax.iter().all(|part| !matches!(part.as_str(), "" | "." | "..")), "{once:?}");
+    let parts: Vec<&str> = lax.iter().map(String::as_str).collect();
+    let known = match parts.as_slice() {
+        ["providers"] | ["embeddings", "models"] | ["models"] | ["model", _, _, ..] => true,
+        ["images", "models", rest @ ..] => rest.is_empty() || rest.last() == Some(&"endpoints"),
+        // The account's own preferences.
+        ["models", "user"] => false,
+        ["models", "user", rest @ ..] => rest.last() == Some(&"endpoints"),
+        ["models", ..] => true,
+        _ => false,
+    };
+    assert!(known, "{once:?}");
+}
+
+/// Percent-decodes once, by hand; `None` for what is no text.
+fn decode(path: &str) -> Option<String> {
+    let (mut bytes, mut rest) = (Vec::new(), path.as_bytes());
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let digits =
+            (byte == b'%').then(|| after.get(..2)).flatten().filter(|two| two.iter().all(u8::is_ascii_hexdigit));
+        match digits.and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = &after[2..];
+            }
+            None => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}

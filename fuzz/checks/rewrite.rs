@@ -1,0 +1,349 @@
+//! The body filter at arbitrary splits, against `serde_json` and an oracle of a few lines.
+//!
+//! Input: one byte of options, one byte with the number of splits (its lower four bits), that many bytes of split lengths,
+//! then the body. So the text `00` before a body is an input, too. Options: 0–1 what is appended, 2 whether a
+//! `prompt_cache_key` is bound, 3 whether only `user_id` is owned (as when an error body is redacted), 4 whether tools are
+//! blocked that reach the shared account. In the body, the
+//! byte 0xfe (never UTF-8) repeats the `m` bytes before it `n` more times, `m` and `n` being the two bytes behind it: deep
+//! nesting and long keys in a few bytes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use callsign::identifiers::secret::{Binder, Purpose};
+use callsign::identifiers::sources::Sources;
+use callsign::rewrite::{Fault, Filter, Invalid, MAX_DEPTH, Output, OwnedNames, Rejected};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+const NAMES: [&str; 8] =
+    ["user", "session_id", "metadata", "safety_identifier", "trace", "client_metadata", "callback_url", "__proto__"];
+const BOUND: &str = "prompt_cache_key";
+const APPENDED: [&str; 4] = [
+    "",
+    r#""user":"u1""#,
+    r#""user":"u\"1\u0000","metadata":{"user_id":"u1"}"#,
+    r#""session_id":"s","user":"u","trace":{}"#,
+];
+/// No expanded body is longer.
+const LONGEST: usize = 1 << 18;
+/// White space before a key up to this length keeps every byte's place; behind it, the comma may move (`rewrite/hold.rs`).
+const SPACE_CAP: usize = 4096;
+/// Tools that reach what the callers of one account share.
+const SHARED: [&str; 3] = ["openrouter:bash", "openrouter:shell", "openrouter:files"];
+/// Deeper, the oracle over tools would take too long: it reads every level again.
+const DEEPEST_FOR_TOOLS: usize = 64;
+
+/// What the options say.
+struct Case<'a> {
+    append: &'static str,
+    bind: bool,
+    block_tools: bool,
+    owned: Vec<&'static str>,
+    splits: &'a [u8],
+    body: Vec<u8>,
+}
+
+impl<'a> Case<'a> {
+    fn read(data: &'a [u8]) -> Option<Self> {
+        let (&options, rest) = data.split_first()?;
+        let (&count, rest) = rest.split_first()?;
+        let (splits, body) = rest.split_at_checked(usize::from(count & 0x0f))?;
+        let redacting = options & 8 != 0;
+        let append = if redacting { "" } else { APPENDED[usize::from(options & 3)] };
+        let owned = if redacting { vec!["user_id"] } else { NAMES.to_vec() };
+        Some(Self {
+            append,
+            bind: !redacting && options & 4 != 0,
+            block_tools: options & 16 != 0,
+            owned,
+            splits,
+            body: expand(body),
+        })
+    }
+
+    fn filter(&self) -> Filter {
+        let bound = (!self.owned.contains(&"user_id")).then_some(BOUND);
+        let filter = Filter::new(Arc::new(OwnedNames::new(self.owned.iter().copied(), bound)), self.append.to_owned());
+        let filter = if self.bind { filter.bind(binder()) } else { filter };
+        if self.block_tools { filter.block_shared_tools() } else { filter }
+    }
+
+    fn owns(&self, name: &[u16]) -> bool {
+        self.owned.iter().any(|owned| is(name, owned)) || (self.owned.len() > 1 && is(name, BOUND))
+    }
+
+    /// The filter's output for the body in pieces of these lengths, the rest in one.
+    fn run(&self, lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, Rejected> {
+        let mut filter = self.filter();
+        let (mut out, mut sent) = (Output::default(), Vec::new());
+        let mut rest = Bytes::copy_from_slice(&self.body);
+        for length in lengths {
+            filter.feed(&rest.split_to(length.min(rest.len())), &mut out)?;
+            while let Some(piece) = out.pop() {
+                sent.extend_from_slice(&piece);
+            }
+            assert!(out.is_empty());
+        }
+        filter.feed(&rest, &mut out)?;
+        filter.finish()?;
+        assert!(filter.kept_its_word(&out));
+        sent.extend(out.into_pieces().flatten());
+        assert_eq!(sent.len(), self.body.len() + filter.reserve(), "announced length");
+        Ok(sent)
+    }
+}
+
+/// Checks one input.
+pub(crate) fn check(data: &[u8]) {
+    let Some(case) = Case::read(data) else { return };
+    let whole = case.run(std::iter::empty());
+    let split = case.run(case.splits.iter().map(|&code| length_of(code)));
+    same(&case, &whole, &split);
+    if case.body.len() <= 4096 {
+        same(&case, &whole, &case.run(std::iter::repeat_n(1, case.body.len())));
+    }
+    let acceptable = is_acceptable(&case.body);
+    let valid = !matches!(whole, Err(Rejected::Invalid(_)));
+    // A tool that is blocked ends the reading; what follows it may be no JSON.
+    let blocked = matches!(whole, Err(Rejected::SharedTool(_)));
+    assert!(valid == acceptable || blocked, "{whole:?}: {}", case.body.escape_ascii());
+    if case.block_tools && acceptable && depth(&case.body) <= DEEPEST_FOR_TOOLS {
+        assert_eq!(blocked, asks_for_shared_tools(&case), "{}", case.body.escape_ascii());
+    }
+    match whole {
+        Ok(sent) => check_output(&case, &sent),
+        Err(Rejected::Invalid(invalid)) => check_offset(&case.body, invalid),
+        Err(rejected) => assert!(case.block_tools, "{rejected:?}"),
+    }
+}
+
+/// Two runs over the same body must not differ by how it was split.
+fn same(case: &Case<'_>, whole: &Result<Vec<u8>, Rejected>, split: &Result<Vec<u8>, Rejected>) {
+    match (whole, split) {
+        (Ok(whole), Ok(split)) if whole == split => {}
+        (Ok(whole), Ok(split)) => {
+            let squeeze = |text: &[u8]| text.iter().copied().filter(|byte| !is_blank(*byte)).collect::<Vec<_>>();
+            assert_eq!(squeeze(whole).escape_ascii().to_string(), squeeze(split).escape_ascii().to_string());
+            let longest = case.body.split(|&byte| !is_blank(byte) && byte != b',').map(<[u8]>::len).max();
+            assert!(longest > Some(SPACE_CAP), "{}\n{}", whole.escape_ascii(), split.escape_ascii());
+        }
+        // A character that no JSON has in that place may be called one or the other, by its place it is the same.
+        (Err(Rejected::Invalid(whole)), Err(Rejected::Invalid(split))) => {
+            assert_eq!(whole.offset, split.offset, "{whole:?} {split:?}");
+        }
+        (Err(Rejected::SharedTool(whole)), Err(Rejected::SharedTool(split))) => assert_eq!(whole, split),
+        _ => panic!("{whole:?} {split:?}"),
+    }
+}
+
+/// What `serde_json` says, but for the two documented differences. `IgnoredAny` is read without recursion, at any depth.
+fn is_acceptable(body: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(body) else { return false };
+    let is_object = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
+    is_object && serde_json::from_str::<IgnoredAny>(text).is_ok() && depth(body) <= MAX_DEPTH
+}
+
+/// The deepest nesting of a valid JSON text.
+fn depth(body: &[u8]) -> usize {
+    let (mut deepest, mut depth, mut in_string, mut escaped) = (0, 0, false, false);
+    for byte in body {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'{' | b'[') => depth += 1,
+            (false, b'}' | b']') => depth -= 1,
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+/// The offset is where the body stops being the beginning of an acceptable one.
+fn check_offset(body: &[u8], invalid: Invalid) {
+    let offset = usize::try_from(invalid.offset).expect("within the body");
+    assert!(offset <= body.len());
+    assert_eq!(invalid.fault == Fault::Incomplete, offset == body.len(), "{invalid:?}");
+    let before = &body[..offset];
+    let text = std::str::from_utf8(before);
+    // Cut inside a character only where the body itself ends there.
+    assert!(text.is_ok() || offset == body.len());
+    if let Ok(text) = text
+        && let Err(error) = serde_json::from_str::<IgnoredAny>(text)
+    {
+        // An unfinished number is no end of the text to serde_json.
+        let may_go_on = error.is_eof() || text.ends_with(['-', '+', '.', 'e', 'E']);
+        assert!(may_go_on, "{invalid:?}, but {error} before: {}", body.escape_ascii());
+    }
+}
+
+/// Whether a member that is kept names a tool of the shared account, or a container.
+fn asks_for_shared_tools(case: &Case<'_>) -> bool {
+    members(&case.body).iter().filter(|(name, _)| !case.owns(&decode(name))).any(|(name, value)| {
+        let name = decode(name);
+        names_container(&name, value) || asks_within(value, is(&name, "tools"))
+    })
+}
+
+fn asks_within(value: &str, in_tools: bool) -> bool {
+    if value.starts_with('[') {
+        let elements: Vec<&RawValue> = serde_json::from_str(value).expect("an array");
+        return elements.iter().any(|element| asks_within(element.get(), in_tools));
+    }
+    value.starts_with('{')
+        && members(value.as_bytes()).iter().any(|(name, value)| {
+            let name = decode(name);
+            let names_tool = || value.starts_with('"') && SHARED.iter().any(|tool| is(&decode(value), tool));
+            names_container(&name, value)
+                || (in_tools && is(&name, "type") && names_tool())
+                || asks_within(value, in_tools)
+        })
+}
+
+/// An object is a schema that describes a parameter of that name.
+fn names_container(name: &[u16], value: &str) -> bool {
+    is(name, "container_id") && !value.starts_with('{')
+}
+
+/// Who reads the output sees every other member byte for byte and in order, then ours, and nothing else.
+fn check_output(case: &Case<'_>, sent: &[u8]) {
+    let (came, left) = (members(&case.body), members(sent));
+    let ours = members(format!("{{{}}}", case.append).as_bytes());
+    let mut expected: Vec<_> = came.iter().filter(|(name, _)| !case.owns(&decode(name))).cloned().collect();
+    expected.extend(ours);
+    let cache_key = came.iter().rfind(|(name, _)| is(&decode(name), BOUND)).and_then(|(_, value)| bound(value));
+    if let Some(digest) = cache_key.filter(|_| case.bind) {
+        expected.push((format!("\"{BOUND}\""), format!("\"{digest}\"")));
+    }
+    assert_eq!(left, expected, "{}\n{}", case.body.escape_ascii(), sent.escape_ascii());
+    // First wins, last wins, or some reader's folding: each owned name stands there once at most.
+    for owned in case.owned.iter().copied().chain((case.owned.len() > 1).then_some(BOUND)) {
+        let seen: Vec<_> = left.iter().filter(|(name, _)| is(&decode(name), owned)).collect();
+        assert!(seen.len() <= 1, "{seen:?}");
+    }
+}
+
+/// What a `prompt_cache_key` with this raw value becomes: nothing unless it is a string with something in it.
+fn bound(raw: &str) -> Option<String> {
+    let text = raw.strip_prefix('"')?;
+    if text.len() <= 1 {
+        return None;
+    }
+    let mut binder = binder();
+    binder.update(&wide(&decode(raw)));
+    Some(binder.finish())
+}
+
+fn binder() -> Binder {
+    Binder::new(&Sources { key: "k", user: Some("alice"), ..Sources::default() }, None, Purpose::Cache)
+}
+
+/// Whether the laxest reader takes this name for `owned`: cut at U+0000, ASCII case, long s and Kelvin sign folded.
+fn is(name: &[u16], owned: &str) -> bool {
+    let name = name.split(|&unit| unit == 0).next().unwrap_or_default();
+    let folded = name.iter().map(|&unit| match unit {
+        0x41..=0x5a => unit + 0x20,
+        0x17f => u16::from(b's'),
+        0x212a => u16::from(b'k'),
+        _ => unit,
+    });
+    folded.eq(owned.encode_utf16())
+}
+
+/// A JSON string, quotes included, as UTF-16: lone surrogates have a place there.
+fn decode(raw: &str) -> Vec<u16> {
+    let text = &raw[1..raw.len() - 1];
+    let (mut units, mut rest) = (Vec::new(), text.chars());
+    while let Some(character) = rest.next() {
+        if character != '\\' {
+            units.extend_from_slice(character.encode_utf16(&mut [0; 2]));
+            continue;
+        }
+        units.push(match rest.next() {
+            Some('u') => {
+                let digits: String = rest.by_ref().take(4).collect();
+                u16::from_str_radix(&digits, 16).expect("four digits")
+            }
+            Some('b') => 8,
+            Some('f') => 12,
+            Some('n') => 10,
+            Some('r') => 13,
+            Some('t') => 9,
+            Some(other) => u16::try_from(u32::from(other)).expect("a quote, a slash or a backslash"),
+            None => panic!("{raw}"),
+        });
+    }
+    units
+}
+
+/// UTF-16 as UTF-8, lone surrogates as the three bytes that they would have.
+fn wide(units: &[u16]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for unit in char::decode_utf16(units.iter().copied()) {
+        match unit {
+            Ok(character) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            Err(lone) => {
+                let [high, low] = lone.unpaired_surrogate().to_be_bytes();
+                bytes.extend([0xe0 | high >> 4, 0x80 | (high & 0xf) << 2 | low >> 6, 0x80 | low & 0x3f]);
+            }
+        }
+    }
+    bytes
+}
+
+/// The outer object's members as they are spelt.
+fn members(json: &[u8]) -> Vec<(String, String)> {
+    struct Members(Vec<(String, String)>);
+    struct MembersVisitor;
+    impl<'de> Visitor<'de> for MembersVisitor {
+        type Value = Members;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            let mut members = Vec::new();
+            while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+                members.push((name.get().to_owned(), value.get().to_owned()));
+            }
+            Ok(Members(members))
+        }
+    }
+    impl<'de> Deserialize<'de> for Members {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(MembersVisitor)
+        }
+    }
+    let members: Members =
+        serde_json::from_slice(json).unwrap_or_else(|error| panic!("{error}: {}", json.escape_ascii()));
+    members.0
+}
+
+/// Small codes are lengths, large ones reach over what is held.
+fn length_of(code: u8) -> usize {
+    let code = usize::from(code);
+    if code < 200 { code } else { (code - 199) * 300 }
+}
+
+fn expand(packed: &[u8]) -> Vec<u8> {
+    let (mut body, mut rest) = (Vec::new(), packed);
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match (byte, rest) {
+            (0xfe, [last, times, after @ ..]) => {
+                let unit = body[body.len() - usize::from(*last).min(body.len())..].to_vec();
+                rest = after;
+                if body.len() + unit.len() * usize::from(*times) <= LONGEST {
+                    body.extend(unit.repeat(usize::from(*times)));
+                }
+            }
+            _ => body.push(byte),
+        }
+    }
+    body
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
