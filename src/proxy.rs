@@ -24,6 +24,7 @@ use crate::observe::{Account, Metrics, Outcome};
 use crate::relay::{self, Answer};
 use crate::rewrite::headers::clean_response;
 use crate::server::{Handler, Peer, Upload};
+use crate::shed::InFlight;
 use crate::upstream::Upstream;
 use crate::upstream::outgoing::{Held, Outgoing, Streaming};
 use crate::upstream::verdict::Progress;
@@ -47,6 +48,7 @@ struct Worker {
 struct Shared {
     snapshot: ArcSwap<Snapshot>,
     metrics: Arc<Metrics>,
+    in_flight: Arc<InFlight>,
     /// The bytes that all held bodies together may still take.
     hold: Arc<Semaphore>,
 }
@@ -59,10 +61,16 @@ struct Refused {
 
 impl Proxy {
     /// A proxy that works by `snapshot` until told otherwise. `hold_total` is `CALLSIGN_HOLD_TOTAL_BYTES`.
-    pub fn new(snapshot: Snapshot, upstream: Upstream, metrics: Arc<Metrics>, hold_total: u64) -> Self {
+    pub fn new(
+        snapshot: Snapshot,
+        upstream: Upstream,
+        metrics: Arc<Metrics>,
+        in_flight: Arc<InFlight>,
+        hold_total: u64,
+    ) -> Self {
         let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
-        let shared = Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), metrics, hold });
+        let shared = Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), metrics, in_flight, hold });
         Self(Arc::new(Worker { upstream, shared }))
     }
 
@@ -96,6 +104,9 @@ impl Proxy {
         peer: Peer,
         mut account: Account,
     ) -> Result<Response<Answer>, (Refused, Account)> {
+        if let Some(shed) = peer.shed {
+            return Err((Refused { refusal: shed.into(), rest: Some(upload) }, account));
+        }
         let mut admitted = admit::admit(snapshot, parts, peer, &mut account);
         if let Err(Refusal { signer: Some(signer), .. }) = &admitted
             && snapshot.issuers.refresh(signer).await
@@ -178,7 +189,7 @@ impl Handler for Proxy {
         if let Some(preflight) = snapshot.cors.preflight(&parts) {
             return preflight;
         }
-        let account = Account::open(&self.0.shared.metrics);
+        let account = Account::open(&self.0.shared.metrics, &self.0.shared.in_flight);
         let mut response = match self.forward(&snapshot, &parts, upload, peer, account).await {
             Ok(response) => response,
             Err((refused, account)) => refuse::answer(refused, &parts, account, snapshot.limits.max_body).await,

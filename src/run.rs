@@ -4,19 +4,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::observe::Metrics;
 use crate::proxy::Proxy;
 use crate::proxy::snapshot::{Snapshot, Unusable};
-use crate::server::{self, BindError, Drain, Options, Patience, Tls, TlsError};
+use crate::server::{self, BindError, Drain, Options, Patience, Places, Tls, TlsError};
+use crate::shed::{Caps, InFlight};
 use crate::upstream::{self, RootsError, Upstream};
 
 /// Connections of the admin port, which has a share of its own so that health checks are answered when the data port is
 /// full.
 const ADMIN_CONNECTIONS: usize = 64;
+
+/// Connections of the data port beyond its cap that are told so: a part of the descriptors that [`server::connection_cap`]
+/// leaves free.
+const TOLD_CONNECTIONS: usize = 32;
 
 /// callsign at work. Dropping it stops it at once.
 #[derive(Debug)]
@@ -88,18 +93,19 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         proxy_from_env: setting.proxy_from_env,
     };
     let hold_total = config.bodies.hold_total_bytes as u64;
-    let proxy =
-        Proxy::new(Snapshot::new(config, None)?, Upstream::new(&to_upstream)?, Arc::clone(&metrics), hold_total);
+    let caps = caps(config);
+    let (snapshot, upstream) = (Snapshot::new(config, None)?, Upstream::new(&to_upstream)?);
+    let proxy = Proxy::new(snapshot, upstream, Arc::clone(&metrics), InFlight::new(caps), hold_total);
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
-    let options = |connections, tls| {
-        Arc::new(Options { patience: setting.patience, connections: Arc::new(Semaphore::new(connections)), tls })
-    };
+    let options = |places, tls| Arc::new(Options { patience: setting.patience, places: Arc::new(places), tls });
 
     let (alive, ports) = mpsc::channel(1);
     let listeners = server::bind_shared(config.data.listen, setting.workers.max(1))?;
     let data = listeners.first().map_or(Ok(config.data.listen), std::net::TcpListener::local_addr)?;
     let admin = config.admin.listen.map(listen).transpose()?;
-    let data_options = options(server::connection_cap(), tls.clone());
+    let places =
+        Places::new(caps.connections, caps.connections_per_address, TOLD_CONNECTIONS, Some(Arc::clone(&metrics)));
+    let data_options = options(places, tls.clone());
     for (number, listener) in listeners.into_iter().enumerate() {
         let handler = proxy.with_upstream(Upstream::new(&to_upstream)?);
         let port = Port { listener, options: Arc::clone(&data_options), drain: drain.clone(), alive: alive.clone() };
@@ -109,7 +115,8 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         None => None,
         Some((address, listener)) => {
             let listener = TcpListener::from_std(listener)?;
-            let (handler, options) = (Admin::new(metrics, drain.clone()), options(ADMIN_CONNECTIONS, None));
+            let places = Places::new(ADMIN_CONNECTIONS, usize::MAX, 0, None);
+            let (handler, options) = (Admin::new(metrics, drain.clone()), options(places, None));
             let drain = drain.clone();
             tokio::spawn(async move {
                 server::serve(listener, handler, options, drain).await;
@@ -119,6 +126,16 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         }
     };
     Ok(Running { data, admin, tls, proxy, drain, ports })
+}
+
+/// The limits in force on this machine.
+fn caps(config: &Config) -> Caps {
+    let most = server::connection_cap();
+    let caps = Caps::new(&config.shedding, most);
+    if config.shedding.connections.is_some_and(|set| set > most) {
+        tracing::warn!(max_connections = most, "the open-files limit allows fewer connections than are set");
+    }
+    caps
 }
 
 /// One listener of the data port.

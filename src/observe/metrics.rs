@@ -37,6 +37,11 @@ struct OmittedLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
 /// All metrics of one process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -46,6 +51,9 @@ pub struct Metrics {
     first_bytes: Family<EndpointLabel, Histogram>,
     rejected: Family<CodeLabel, Counter>,
     omitted: Family<OmittedLabels, Counter>,
+    shed: Family<ReasonLabel, Counter>,
+    /// Open connections of the data port.
+    pub connections: Gauge,
     /// Requests whose answer has not ended yet.
     pub in_flight: Gauge,
     /// Bytes of request bodies, as announced by clients.
@@ -65,6 +73,8 @@ impl Metrics {
             first_bytes: Family::new_with_constructor(histogram as fn() -> Histogram),
             rejected: Family::default(),
             omitted: Family::default(),
+            shed: Family::default(),
+            connections: Gauge::default(),
             in_flight: Gauge::default(),
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),
@@ -91,6 +101,8 @@ impl Metrics {
             "Identifiers whose valve is on and that were not written, by reason",
             metrics.omitted.clone(),
         );
+        registry.register("shed", "Requests refused and connections closed because of load", metrics.shed.clone());
+        registry.register("connections", "Open connections of the data port", metrics.connections.clone());
         registry.register("in_flight", "Requests whose answer has not ended yet", metrics.in_flight.clone());
         registry.register_with_unit("request_body", "Request bodies", Unit::Bytes, metrics.request_bytes.clone());
         registry.register_with_unit("response_body", "Response bodies", Unit::Bytes, metrics.response_bytes.clone());
@@ -123,6 +135,11 @@ impl Metrics {
 
     pub(super) fn rejected(&self, code: &'static str) {
         self.rejected.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Counts a request or connection that got no place.
+    pub(crate) fn shed(&self, reason: &'static str) {
+        self.shed.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     pub(super) fn omitted(&self, field: &'static str, reason: &'static str) {

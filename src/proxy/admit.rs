@@ -44,6 +44,7 @@ pub(super) fn admit(
         Endpoint::Inference(inference) => admit_inference(snapshot, parts, peer, inference, account),
         Endpoint::Read(read) => {
             let caller = resolve(snapshot, parts, peer, Need::Credential, account)?;
+            account.enter(&caller.sources())?;
             Ok(Admitted {
                 method: parts.method.clone(),
                 uri: snapshot.target(read.path(), parts.uri.query()),
@@ -71,6 +72,7 @@ fn admit_inference(
     let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
     let identifiers = policy.identify(&sources, caller.metadata, inference.fields)?;
     account.omitted(&identifiers.omitted);
+    account.enter(&sources)?;
     framing::check_json(&parts.headers)?;
     account.request_bytes = announced(&parts.headers);
     // A session that no header can carry has been omitted before.

@@ -13,6 +13,7 @@ mod refusals;
 mod reload;
 mod route;
 mod serve;
+mod shedding;
 mod standin;
 mod support;
 mod tenants;
