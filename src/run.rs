@@ -109,7 +109,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
     for (number, listener) in listeners.into_iter().enumerate() {
         let handler = proxy.with_upstream(Upstream::new(&to_upstream)?);
         let port = Port { listener, options: Arc::clone(&data_options), drain: drain.clone(), alive: alive.clone() };
-        port.serve_in_thread(format!("callsign-{number}"), handler)?;
+        port.serve_in_thread(format!("callsign-{number}"), handler, &metrics)?;
     }
     let admin = match admin {
         None => None,
@@ -149,8 +149,9 @@ struct Port {
 impl Port {
     /// Serves it in a thread of its own, whose runtime never gives work away: at equal CPU per request that carried more
     /// requests than one shared runtime, whose threads wake each other (docs/PERFORMANCE.md).
-    fn serve_in_thread(self, name: String, handler: Proxy) -> Result<(), StartError> {
+    fn serve_in_thread(self, name: String, handler: Proxy, metrics: &Metrics) -> Result<(), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        metrics.watch(runtime.handle().clone());
         std::thread::Builder::new().name(name).spawn(move || {
             runtime.block_on(async move {
                 match TcpListener::from_std(self.listener) {

@@ -1,6 +1,7 @@
 //! The numbers on `/metrics`, in Prometheus' text format. Labels come from fixed sets only: never a user, key or model.
 
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use tokio::runtime::Handle;
 
 /// Upper bounds in seconds: from a local error to a model that thinks for minutes.
 const SECONDS: [f64; 14] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
@@ -52,6 +54,8 @@ pub struct Metrics {
     rejected: Family<CodeLabel, Counter>,
     omitted: Family<OmittedLabels, Counter>,
     shed: Family<ReasonLabel, Counter>,
+    tasks: Gauge,
+    runtimes: Mutex<Vec<Handle>>,
     /// Open connections of the data port.
     pub connections: Gauge,
     /// Requests whose answer has not ended yet.
@@ -74,6 +78,8 @@ impl Metrics {
             rejected: Family::default(),
             omitted: Family::default(),
             shed: Family::default(),
+            tasks: Gauge::default(),
+            runtimes: Mutex::default(),
             connections: Gauge::default(),
             in_flight: Gauge::default(),
             request_bytes: Counter::default(),
@@ -102,6 +108,7 @@ impl Metrics {
             metrics.omitted.clone(),
         );
         registry.register("shed", "Requests refused and connections closed because of load", metrics.shed.clone());
+        registry.register("tasks", "Tasks alive in the threads that serve the data port", metrics.tasks.clone());
         registry.register("connections", "Open connections of the data port", metrics.connections.clone());
         registry.register("in_flight", "Requests whose answer has not ended yet", metrics.in_flight.clone());
         registry.register_with_unit("request_body", "Request bodies", Unit::Bytes, metrics.request_bytes.clone());
@@ -109,8 +116,17 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
+    /// Counts the tasks of this runtime from now on.
+    pub fn watch(&self, runtime: Handle) {
+        self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).push(runtime);
+    }
+
     /// Everything in the text format of OpenMetrics 1.0.
     pub fn encode(&self) -> String {
+        let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        let tasks: usize = runtimes.iter().map(|runtime| runtime.metrics().num_alive_tasks()).sum();
+        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
+        drop(runtimes);
         let mut text = String::new();
         // Writing into a String cannot fail.
         let _infallible = prometheus_client::encoding::text::encode(&mut text, &self.registry);

@@ -14,7 +14,7 @@ const HELD: &str = r#"{"model":"standin/gate","stream":true,"messages":[]}"#;
 const PLAIN: &str = r#"{"model":"m","messages":[]}"#;
 
 /// The app's headers with a user.
-fn of<'a>(user: &'a str) -> Vec<(&'a str, &'a str)> {
+fn of(user: &str) -> Vec<(&str, &str)> {
     [APP, &[("x-user-id", user)]].concat()
 }
 
