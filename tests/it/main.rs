@@ -12,6 +12,7 @@ mod memory;
 mod refusals;
 mod reload;
 mod route;
+mod secrets;
 mod serve;
 mod shedding;
 mod standin;

@@ -214,7 +214,7 @@ const PROCESS: &[Setting] = &[
     )
     .default("0")
     .unit("seconds"),
-    Setting::both("CALLSIGN_LOG", "log", "What is logged, as a `tracing` filter: `info`, `warn,callsign=debug`.")
+    Setting::both("CALLSIGN_LOG", "log", "What is logged, as a `tracing` filter: `info`, `warn,callsign=debug`. Other crates are never heard below `info`.")
         .default("info"),
     Setting::both("CALLSIGN_LOG_FORMAT", "log_format", "`text` or `json`.").default("text"),
     Setting::variable("CALLSIGN_CONFIG", "Path of the TOML file; the same as `--config`, which wins."),
