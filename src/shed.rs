@@ -69,8 +69,8 @@ impl Caps {
     /// beside it. Requests are held to the same number, since one HTTP/2 connection carries many.
     ///
     /// By default an address has three quarters of the connections (a trusted app behind one address is the ordinary
-    /// case, and must not be what fills the last place), and a caller an eighth of the requests, at least
-    /// [`LEAST_PER_CALLER`] and at most three quarters.
+    /// case, and must not be what fills the last place), and a caller an eighth of the requests, at least 64
+    /// and at most three quarters.
     pub fn new(set: &Shedding, most: usize) -> Self {
         let share = |all: usize| (all - all / 4).max(1);
         let connections = set.connections.unwrap_or(most).min(most);
