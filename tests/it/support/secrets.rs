@@ -118,10 +118,10 @@ pub(crate) fn searched() -> HashMap<&'static str, u64> {
     HashMap::from([("log", count(Place::Log)), ("metrics", count(Place::Metrics)), ("answers", count(Place::Answer))])
 }
 
-/// Fails the test if anything was found, in this test or in another one beside it.
+/// Fails the test if anything was found, in this test or in another one beside it; one test for each finding.
 #[track_caller]
 pub(crate) fn assert_none_found() {
-    let found = FOUND.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let found = std::mem::take(&mut *FOUND.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     assert!(found.is_empty(), "said what must not be said:\n{}", found.join("\n"));
 }
 
