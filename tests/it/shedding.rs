@@ -192,7 +192,7 @@ async fn a_connection_too_many_is_told_so_and_closed() {
     peer.send(format!("{kept}{kept}").as_bytes()).await.unwrap();
     let said = String::from_utf8(peer.read_to_close().await).unwrap();
     assert_eq!(said.matches("HTTP/1.1 503").count(), 1, "{said}");
-    assert_eq!(metric(&callsign, "callsign_connections").await, 2);
+    until_metric(&callsign, "callsign_connections", 2).await;
     assert_eq!(metric(&callsign, r#"callsign_shed_total{reason="address"}"#).await, 3);
     drop(open);
     until_metric(&callsign, "callsign_connections", 0).await;
