@@ -19,6 +19,7 @@ mod reader;
 mod rules;
 mod scope;
 pub mod settings;
+mod shedding;
 mod stanza;
 mod tenants;
 mod upstream;
@@ -33,6 +34,7 @@ pub use layers::{DEFAULTS_FILE, Sources};
 pub use ports::{AdminPort, DataPort, TlsFiles};
 pub use problem::{Problem, Problems, printable};
 pub use process::{Drain, Log, LogFormat};
+pub use shedding::Shedding;
 pub use tenants::Tenant;
 pub use upstream::Upstream;
 pub use values::MIN_KEY_BYTES;
@@ -60,6 +62,8 @@ pub struct Config {
     pub headers: Headers,
     /// Where requests go.
     pub upstream: Upstream,
+    /// How much is carried at once.
+    pub shedding: Shedding,
     /// What happens after SIGTERM.
     pub drain: Drain,
     /// What is logged.
@@ -141,6 +145,7 @@ struct Draft {
     bodies: Result<Bodies, Recorded>,
     headers: Result<Headers, Recorded>,
     upstream: Result<Upstream, Recorded>,
+    shedding: Result<Shedding, Recorded>,
     drain: Result<Drain, Recorded>,
     log: Result<Log, Recorded>,
 }
@@ -156,6 +161,7 @@ impl Draft {
             bodies: Bodies::read(reader),
             headers: Headers::read(reader),
             upstream: Upstream::read(reader),
+            shedding: Shedding::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
         }
@@ -220,6 +226,7 @@ impl Draft {
             bodies: self.bodies?,
             headers: self.headers?,
             upstream: self.upstream?,
+            shedding: self.shedding?,
             drain: self.drain?,
             log: self.log?,
         })

@@ -5,16 +5,16 @@
 //! the shape. Every answer of callsign's own carries `x-callsign-error`, so that one can tell it from OpenRouter's.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, UPGRADE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::caller::{Signer, Unresolved};
 use crate::endpoint::{Dialect, NoEndpoint};
 use crate::identifiers::missing::UserRequired;
-use crate::proxy::TooManyDecoders;
 use crate::proxy::framing::{BadFraming, Unsupported};
 use crate::rewrite::multipart::NoRandomness;
+use crate::shed::Shed;
 use crate::upstream::UpstreamError;
 use crate::upstream::verdict::Spoiled;
 
@@ -54,12 +54,16 @@ pub enum Code {
     UnsupportedEncoding,
     /// 426: WebSocket.
     WebsocketUnsupported,
+    /// 429: one caller's share is used up.
+    RateLimited,
     /// 500: a mistake of callsign's own; should never be seen.
     Internal,
-    /// 503: as much as can be done at once is being done.
-    Overloaded,
     /// 502.
     UpstreamUnreachable,
+    /// 503: everybody's share is used up.
+    Overloaded,
+    /// 503: about to end.
+    Draining,
     /// 504.
     UpstreamTimeout,
 }
@@ -92,9 +96,11 @@ impl Code {
             Self::UnsupportedMediaType => ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::UnsupportedEncoding => ("unsupported_encoding", StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::WebsocketUnsupported => ("websocket_unsupported", StatusCode::UPGRADE_REQUIRED),
+            Self::RateLimited => ("rate_limited", StatusCode::TOO_MANY_REQUESTS),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
-            Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE),
             Self::UpstreamUnreachable => ("upstream_unreachable", StatusCode::BAD_GATEWAY),
+            Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE),
+            Self::Draining => ("draining", StatusCode::SERVICE_UNAVAILABLE),
             Self::UpstreamTimeout => ("upstream_timeout", StatusCode::GATEWAY_TIMEOUT),
         }
     }
@@ -121,13 +127,22 @@ pub struct Refusal {
     pub code: Code,
     message: String,
     allow: Option<&'static str>,
+    /// Seconds after which to try again.
+    retry_after: Option<u32>,
+    /// Why there was no place for it, if that is why.
+    pub shed: Option<Shed>,
     /// The request may be admitted once this key is known.
     pub signer: Option<Signer>,
 }
 
 impl Refusal {
     fn new(code: Code, error: &impl ToString) -> Self {
-        Self { code, message: error.to_string(), allow: None, signer: None }
+        Self { code, message: error.to_string(), allow: None, retry_after: None, shed: None, signer: None }
+    }
+
+    /// Whether the connection ends with it, whatever the request was: it has no place, or the process is ending.
+    pub fn ends_connection(&self) -> bool {
+        matches!(self.shed, Some(Shed::Connections | Shed::Address | Shed::Draining))
     }
 
     /// The response in this dialect. `close` ends the connection behind it (HTTP/1.1).
@@ -147,6 +162,9 @@ impl Refusal {
         headers.insert(CALLSIGN_ERROR, HeaderValue::from_static(self.code.name()));
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -200,6 +218,20 @@ impl From<UserRequired> for Refusal {
     }
 }
 
+/// Nothing is known of when a place will be free, only that answers end all the time.
+const TRY_AGAIN_SECONDS: u32 = 1;
+
+impl From<Shed> for Refusal {
+    fn from(shed: Shed) -> Self {
+        let code = match shed {
+            Shed::Connections | Shed::Address | Shed::InFlight | Shed::Decoders => Code::Overloaded,
+            Shed::Draining => Code::Draining,
+            Shed::Caller => Code::RateLimited,
+        };
+        Self { retry_after: Some(TRY_AGAIN_SECONDS), shed: Some(shed), ..Self::new(code, &shed) }
+    }
+}
+
 impl From<Unsupported> for Refusal {
     fn from(error: Unsupported) -> Self {
         let code = match error {
@@ -214,12 +246,6 @@ impl From<Unsupported> for Refusal {
 impl From<NoRandomness> for Refusal {
     fn from(error: NoRandomness) -> Self {
         Self::new(Code::Internal, &error)
-    }
-}
-
-impl From<TooManyDecoders> for Refusal {
-    fn from(error: TooManyDecoders) -> Self {
-        Self::new(Code::Overloaded, &error)
     }
 }
 

@@ -33,6 +33,7 @@
 //! | [`error`] | every failure → a response in the caller's dialect | logs, or shows a value from outside |
 //! | [`observe`] | the account of each request: metrics and one log line | names a user, a prompt or a credential |
 //! | [`config`] | the table of settings; four layers; every problem at once | reads the process's environment by itself |
+//! | [`shed`] | limits on what is carried at once: connections, requests, a caller's share | waits; remembers who has nothing open |
 //! | [`secret`] | the redacting types | prints what it holds |
 //! | [`admin`] | the operator's port: health, readiness, metrics | is reached from the data port |
 //! | [`standin`] | an OpenRouter in this process, for `--demo` and the tests | knows callsign's other rooms |
@@ -66,5 +67,6 @@ pub mod rewrite;
 pub mod run;
 pub mod secret;
 pub mod server;
+pub mod shed;
 pub mod standin;
 pub mod upstream;

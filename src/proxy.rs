@@ -26,6 +26,7 @@ use crate::relay::{self, Answer};
 use crate::rewrite::headers::clean_response;
 use crate::rewrite::{Filter, Rewriter};
 use crate::server::{Handler, Peer, Upload};
+use crate::shed::{InFlight, Shed};
 use crate::upstream::Upstream;
 use crate::upstream::outgoing::{Held, Outgoing, Streaming};
 use crate::upstream::verdict::Progress;
@@ -49,6 +50,7 @@ struct Worker {
 struct Shared {
     snapshot: ArcSwap<Snapshot>,
     metrics: Arc<Metrics>,
+    in_flight: Arc<InFlight>,
     /// The bytes that all held bodies together may still take.
     hold: Arc<Semaphore>,
     /// Compressed bodies that may still be read at the same time.
@@ -59,12 +61,18 @@ struct Shared {
 /// How many compressed bodies are read at the same time; each may need a window of 16 MiB.
 const DECODERS: usize = 16;
 
-/// So many compressed bodies are being read that no window may be taken for another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "too many compressed bodies are being read; try again in a second, or send this one without `Content-Encoding`"
-)]
-pub struct TooManyDecoders;
+/// What stays as it is while callsign runs, whatever configuration is in force.
+#[derive(Debug)]
+pub struct Fixtures {
+    /// The numbers for `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// Reads some bodies again.
+    pub auditor: Auditor,
+    /// Counts requests in flight.
+    pub in_flight: Arc<InFlight>,
+    /// `CALLSIGN_HOLD_TOTAL_BYTES`.
+    pub hold_total: u64,
+}
 
 /// A refusal, with what is left of the upload: it is read to its end before the answer is given.
 struct Refused {
@@ -73,18 +81,14 @@ struct Refused {
 }
 
 impl Proxy {
-    /// A proxy that works by `snapshot` until told otherwise. `hold_total` is `CALLSIGN_HOLD_TOTAL_BYTES`.
-    pub fn new(
-        snapshot: Snapshot,
-        upstream: Upstream,
-        metrics: Arc<Metrics>,
-        auditor: Auditor,
-        hold_total: u64,
-    ) -> Self {
+    /// A proxy that works by `snapshot` until told otherwise.
+    pub fn new(snapshot: Snapshot, upstream: Upstream, fixtures: Fixtures) -> Self {
+        let Fixtures { metrics, auditor, in_flight, hold_total } = fixtures;
         let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
         let decoders = Arc::new(Semaphore::new(DECODERS));
-        let shared = Arc::new(Shared { snapshot: ArcSwap::from_pointee(snapshot), metrics, hold, decoders, auditor });
+        let snapshot = ArcSwap::from_pointee(snapshot);
+        let shared = Arc::new(Shared { snapshot, metrics, in_flight, hold, decoders, auditor });
         Self(Arc::new(Worker { upstream, shared }))
     }
 
@@ -118,6 +122,9 @@ impl Proxy {
         peer: Peer,
         mut account: Account,
     ) -> Result<Response<Answer>, (Refused, Account)> {
+        if let Some(shed) = peer.shed {
+            return Err((Refused { refusal: shed.into(), rest: Some(upload) }, account));
+        }
         let mut admitted = admit::admit(snapshot, parts, peer, &mut account);
         if let Err(Refusal { signer: Some(signer), .. }) = &admitted
             && snapshot.issuers.refresh(signer).await
@@ -158,7 +165,7 @@ impl Proxy {
             None => upload,
             Some(coding) => match Arc::clone(&self.0.shared.decoders).try_acquire_owned() {
                 Ok(slot) => upload.decoded(coding, snapshot.limits.max_body, slot),
-                Err(_) => return Err(Refused { refusal: TooManyDecoders.into(), rest: Some(upload) }),
+                Err(_) => return Err(Refused { refusal: Shed::Decoders.into(), rest: Some(upload) }),
             },
         };
         match intake::take(upload, rewriter, snapshot.limits, &self.0.shared.hold).await {
@@ -222,7 +229,7 @@ impl Handler for Proxy {
         if let Some(preflight) = snapshot.cors.preflight(&parts) {
             return preflight;
         }
-        let account = Account::open(&self.0.shared.metrics);
+        let account = Account::open(&self.0.shared.metrics, &self.0.shared.in_flight);
         let mut response = match self.forward(&snapshot, &parts, upload, peer, account).await {
             Ok(response) => response,
             Err((refused, account)) => refuse::answer(refused, &parts, account, snapshot.limits.max_body).await,

@@ -4,20 +4,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::observe::Metrics;
 use crate::observe::audit::Auditor;
-use crate::proxy::Proxy;
 use crate::proxy::snapshot::{Snapshot, Unusable};
-use crate::server::{self, BindError, Drain, Options, Patience, Tls, TlsError};
+use crate::proxy::{Fixtures, Proxy};
+use crate::server::{self, BindError, Drain, Options, Patience, Places, Tls, TlsError};
+use crate::shed::{Caps, InFlight};
 use crate::upstream::{self, RootsError, Upstream};
 
 /// Connections of the admin port, which has a share of its own so that health checks are answered when the data port is
 /// full.
 const ADMIN_CONNECTIONS: usize = 64;
+
+/// Connections of the data port beyond its cap that are told so: a part of the descriptors that [`server::connection_cap`]
+/// leaves free.
+const TOLD_CONNECTIONS: usize = 32;
 
 /// callsign at work. Dropping it stops it at once.
 #[derive(Debug)]
@@ -88,30 +93,35 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         http2: config.upstream.http2,
         proxy_from_env: setting.proxy_from_env,
     };
-    let hold_total = config.bodies.hold_total_bytes as u64;
-    let auditor = Auditor::start(Arc::clone(&metrics))?;
-    let (snapshot, first) = (Snapshot::new(config, None)?, Upstream::new(&to_upstream)?);
-    let proxy = Proxy::new(snapshot, first, Arc::clone(&metrics), auditor, hold_total);
-    let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
-    let options = |connections, tls| {
-        Arc::new(Options { patience: setting.patience, connections: Arc::new(Semaphore::new(connections)), tls })
+    let caps = caps(config);
+    let fixtures = Fixtures {
+        metrics: Arc::clone(&metrics),
+        auditor: Auditor::start(Arc::clone(&metrics))?,
+        in_flight: InFlight::new(caps),
+        hold_total: config.bodies.hold_total_bytes as u64,
     };
+    let proxy = Proxy::new(Snapshot::new(config, None)?, Upstream::new(&to_upstream)?, fixtures);
+    let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
+    let options = |places, tls| Arc::new(Options { patience: setting.patience, places: Arc::new(places), tls });
 
     let (alive, ports) = mpsc::channel(1);
     let listeners = server::bind_shared(config.data.listen, setting.workers.max(1))?;
     let data = listeners.first().map_or(Ok(config.data.listen), std::net::TcpListener::local_addr)?;
     let admin = config.admin.listen.map(listen).transpose()?;
-    let data_options = options(server::connection_cap(), tls.clone());
+    let places =
+        Places::new(caps.connections, caps.connections_per_address, TOLD_CONNECTIONS, Some(Arc::clone(&metrics)));
+    let data_options = options(places, tls.clone());
     for (number, listener) in listeners.into_iter().enumerate() {
         let handler = proxy.with_upstream(Upstream::new(&to_upstream)?);
         let port = Port { listener, options: Arc::clone(&data_options), drain: drain.clone(), alive: alive.clone() };
-        port.serve_in_thread(format!("callsign-{number}"), handler)?;
+        port.serve_in_thread(format!("callsign-{number}"), handler, &metrics)?;
     }
     let admin = match admin {
         None => None,
         Some((address, listener)) => {
             let listener = TcpListener::from_std(listener)?;
-            let (handler, options) = (Admin::new(metrics, drain.clone()), options(ADMIN_CONNECTIONS, None));
+            let places = Places::new(ADMIN_CONNECTIONS, usize::MAX, 0, None);
+            let (handler, options) = (Admin::new(metrics, drain.clone()), options(places, None));
             let drain = drain.clone();
             tokio::spawn(async move {
                 server::serve(listener, handler, options, drain).await;
@@ -121,6 +131,16 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         }
     };
     Ok(Running { data, admin, tls, proxy, drain, ports })
+}
+
+/// The limits in force on this machine.
+fn caps(config: &Config) -> Caps {
+    let most = server::connection_cap();
+    let caps = Caps::new(&config.shedding, most);
+    if config.shedding.connections.is_some_and(|set| set > most) {
+        tracing::warn!(max_connections = most, "the open-files limit allows fewer connections than are set");
+    }
+    caps
 }
 
 /// One listener of the data port.
@@ -134,8 +154,9 @@ struct Port {
 impl Port {
     /// Serves it in a thread of its own, whose runtime never gives work away: at equal CPU per request that carried more
     /// requests than one shared runtime, whose threads wake each other (docs/PERFORMANCE.md).
-    fn serve_in_thread(self, name: String, handler: Proxy) -> Result<(), StartError> {
+    fn serve_in_thread(self, name: String, handler: Proxy, metrics: &Metrics) -> Result<(), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        metrics.watch(runtime.handle().clone());
         std::thread::Builder::new().name(name).spawn(move || {
             runtime.block_on(async move {
                 match TcpListener::from_std(self.listener) {

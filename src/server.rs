@@ -1,15 +1,14 @@
 //! The front door: accepts connections and serves one [`Handler`] on them.
 //!
 //! This room owns everything that a connection needs before and around a request: listening sockets, TLS, HTTP/1.1
-//! and HTTP/2, the cap on connections, time-outs ([`Patience`]) and the drain after a signal ([`Drain`]). It must not
+//! and HTTP/2, the limits on connections ([`Places`]), time-outs ([`Patience`]) and the drain after a signal ([`Drain`]). It must not
 //! look into a request: paths, callers and bodies are the handler's business. `axum::serve` is not used because it sets
 //! neither `TCP_NODELAY` nor these time-outs (design, "Speed").
 //!
 //! ```no_run
 //! use std::{convert::Infallible, sync::Arc, time::Duration};
-//! use callsign::server::{self, Drain, Handler, Options, Patience, Peer, Upload};
+//! use callsign::server::{self, Drain, Handler, Options, Patience, Peer, Places, Upload};
 //! use http_body_util::Full;
-//! use tokio::sync::Semaphore;
 //!
 //! #[derive(Clone)]
 //! struct Hello;
@@ -26,8 +25,9 @@
 //! let listener = tokio::net::TcpListener::from_std(server::bind(([127, 0, 0, 1], 8484).into())?)?;
 //! let drain = Drain::new(Duration::ZERO, Duration::from_secs(25));
 //! tokio::spawn(server::signals(&drain)?);
-//! let connections = Arc::new(Semaphore::new(server::connection_cap()));
-//! let options = Arc::new(Options { patience: Patience::default(), connections, tls: None });
+//! let most = server::connection_cap();
+//! let places = Arc::new(Places::new(most, most / 2, 64, None));
+//! let options = Arc::new(Options { patience: Patience::default(), places, tls: None });
 //! server::serve(listener, Hello, options, drain).await;
 //! # Ok(())
 //! # }
@@ -42,7 +42,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+
+use crate::shed::Shed;
 
 mod accept;
 mod alarm;
@@ -51,6 +52,7 @@ mod decoded;
 mod drain;
 mod listen;
 mod patience;
+mod places;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -60,6 +62,7 @@ pub use decoded::Coding;
 pub use drain::{Drain, signals};
 pub use listen::{BindError, bind, bind_shared, connection_cap};
 pub use patience::{Patience, UploadPatience};
+pub use places::Places;
 pub use tls::{Tls, TlsError};
 pub use upload::{Upload, UploadError};
 
@@ -81,6 +84,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Whether it arrived over TLS.
     pub tls: bool,
+    /// Why its request should be refused rather than served: there are too many connections, or the end is near.
+    pub shed: Option<Shed>,
 }
 
 /// How a listener treats its connections.
@@ -88,9 +93,9 @@ pub struct Peer {
 pub struct Options {
     /// The time-outs of a connection and of an upload.
     pub patience: Patience,
-    /// One permit per open connection. Share it between the listeners of one port; give the admin port its own, so
+    /// A place per open connection. Share them between the listeners of one port; give the admin port its own, so
     /// that health checks are answered when the data port is full. See [`connection_cap`].
-    pub connections: Arc<Semaphore>,
+    pub places: Arc<Places>,
     /// Speaks TLS when given, plain text otherwise.
     pub tls: Option<Tls>,
 }

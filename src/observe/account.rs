@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use super::logging::Untrusted;
 use super::metrics::Metrics;
 use crate::identifiers::Omission;
+use crate::identifiers::sources::Sources;
+use crate::shed::{InFlight, Shed, Slot};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,6 +42,9 @@ impl Outcome {
 #[derive(Debug)]
 pub struct Account {
     metrics: Arc<Metrics>,
+    in_flight: Arc<InFlight>,
+    /// The caller's place, given back with the account.
+    slot: Option<Slot>,
     began: Instant,
     /// The endpoint's name, one of a fixed set.
     pub endpoint: &'static str,
@@ -61,10 +66,12 @@ pub struct Account {
 
 impl Account {
     /// Opens an account.
-    pub fn open(metrics: &Arc<Metrics>) -> Self {
+    pub fn open(metrics: &Arc<Metrics>, in_flight: &Arc<InFlight>) -> Self {
         metrics.in_flight.inc();
         Self {
             metrics: Arc::clone(metrics),
+            in_flight: Arc::clone(in_flight),
+            slot: None,
             began: Instant::now(),
             endpoint: "none",
             key: None,
@@ -75,6 +82,20 @@ impl Account {
             response_bytes: 0,
             first_byte: None,
         }
+    }
+
+    /// Takes a place in flight for this caller, until the account is closed.
+    ///
+    /// # Errors
+    /// [`Shed`] when there is none.
+    pub fn enter(&mut self, sources: &Sources<'_>) -> Result<(), Shed> {
+        self.slot = Some(self.in_flight.enter(sources)?);
+        Ok(())
+    }
+
+    /// Notes that the request was one too many.
+    pub fn shed(&self, shed: Shed) {
+        self.metrics.shed(shed.reason());
     }
 
     /// Notes that the head of the upstream's answer has come.

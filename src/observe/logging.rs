@@ -1,10 +1,22 @@
 //! Sets up logs, and the type that strings from outside are logged in.
+//!
+//! Two things hold for every line, whatever is logged and whoever logs it. Nothing of another crate's is shown below
+//! `info`, however low the filter: what those say there about requests (h2 and hyper show authorities, paths and frames)
+//! is not ours to answer for. And an event is one line: what could end or bend it is escaped, even where somebody forgot
+//! [`Untrusted`].
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
 
 use crate::config::LogFormat;
+use tracing::level_filters::LevelFilter;
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::FilterFn;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::SystemTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The most characters of a string from outside that a log line shows.
 const SHOWN: usize = 64;
@@ -16,17 +28,92 @@ const SHOWN: usize = 64;
 pub fn start(filter: &str, format: LogFormat) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter = EnvFilter::builder().parse(filter)?;
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_timer(SystemTime)
-        .with_ansi(ansi);
     // An error means that logging has been started already.
-    let _again = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
+    let _again = subscriber(filter, format, ansi, std::io::stderr).try_init();
     Ok(())
+}
+
+/// What writes the log: events that pass `filter`, in lines of this format. `ansi` colours text for a terminal.
+pub fn subscriber<W>(filter: EnvFilter, format: LogFormat, ansi: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let subscriber = tracing_subscriber::registry().with(filter).with(FilterFn::new(is_ours_or_coarse));
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(Lines { writer, ansi }).with_timer(SystemTime).with_ansi(ansi);
+    match format {
+        LogFormat::Text => Box::new(subscriber.with(layer)),
+        LogFormat::Json => Box::new(subscriber.with(layer.json().flatten_event(true))),
+    }
+}
+
+/// Whether an event is callsign's own, or no finer than `info`.
+fn is_ours_or_coarse(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    let ours = target.strip_prefix("callsign").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    ours || *metadata.level() <= LevelFilter::INFO
+}
+
+/// Makes writers that see to it that an event is one line.
+struct Lines<W> {
+    writer: W,
+    /// Whether colours are ours.
+    ansi: bool,
+}
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Lines<W> {
+    type Writer = Line<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line { writer: self.writer.make_writer(), ansi: self.ansi }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        Line { writer: self.writer.make_writer_for(metadata), ansi: self.ansi }
+    }
+}
+
+/// Takes one event per write, as `tracing-subscriber` gives them.
+struct Line<W> {
+    writer: W,
+    ansi: bool,
+}
+
+impl<W: Write> Write for Line<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let mut whole = String::with_capacity(line.len() + 1);
+        for (at, character) in line.char_indices() {
+            let colour = character == '\x1b' && self.ansi && is_colour(line.get(at + 1..).unwrap_or_default());
+            if breaks_lines(character) && !colour {
+                // In four digits, which a JSON string can hold too; all of them have no more.
+                write!(whole, "\\u{:04x}", u32::from(character)).map_err(io::Error::other)?;
+            } else {
+                whole.push(character);
+            }
+        }
+        whole.push('\n');
+        self.writer.write_all(whole.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// What some reader takes for the end of a line, or for an order to show it otherwise.
+fn breaks_lines(character: char) -> bool {
+    let bends = matches!(character,
+        '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    bends || (character.is_control() && character != '\t')
+}
+
+/// Whether what follows an escape character sets a colour and nothing else: `[2;31m`.
+fn is_colour(rest: &str) -> bool {
+    let Some(rest) = rest.strip_prefix('[') else { return false };
+    rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
 }
 
 /// A string that somebody else chose: shown escaped and cut, so that it can neither forge a log line nor flood the log.
@@ -45,6 +132,68 @@ impl fmt::Display for Untrusted<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Collects what is written.
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, say: impl FnOnce()) -> String {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = subscriber(EnvFilter::new("trace"), format, false, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, say);
+        let bytes = log.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn no_value_can_forge_a_line_whoever_logs_it() {
+        let forged = "a\r\n2026-01-01 INFO forged\u{2028}b\u{2029}c\u{85}d\x0b\x0c\0\x1b[31me\u{202e}f\u{9b}31m\x7f";
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let said = logged(format, || {
+                tracing::info!(display = %forged, debug = ?forged, plain = forged, "message {forged}");
+                tracing::error!(untrusted = %Untrusted(forged), error = &std::io::Error::other(forged) as &dyn std::error::Error);
+            });
+            assert_eq!(said.lines().count(), 2, "{said:?}");
+            let odd = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202e}'));
+            assert_eq!(said.find(odd), None, "{said:?}");
+            if format == LogFormat::Json {
+                said.lines().for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).unwrap()));
+            }
+        }
+    }
+
+    #[test]
+    fn on_a_terminal_only_colours_pass() {
+        let log = Log::default();
+        let mut line = Line { writer: log.clone(), ansi: true };
+        line.write_all(b"\x1b[2;31mred\x1b[0m \x1b[2J \x1b]0;title\x07\n").unwrap();
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(said, "\x1b[2;31mred\x1b[0m \\u001b[2J \\u001b]0;title\\u0007\n");
+    }
+
+    #[test]
+    fn other_crates_are_heard_from_info_on_and_ours_in_full() {
+        let said = logged(LogFormat::Text, || {
+            tracing::trace!(target: "h2::codec", "unheard");
+            tracing::debug!(target: "hyper", "unheard");
+            tracing::debug!(target: "callsignal", "unheard");
+            tracing::info!(target: "rustls", "heard 1");
+            tracing::trace!(target: "callsign::server", "heard 2");
+            tracing::debug!(target: "callsign", "heard 3");
+        });
+        assert_eq!((said.matches("heard").count(), said.matches("unheard").count()), (3, 0), "{said}");
+    }
 
     #[test]
     fn strings_from_outside_are_escaped_and_cut() {

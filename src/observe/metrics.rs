@@ -1,6 +1,7 @@
 //! The numbers on `/metrics`, in Prometheus' text format. Labels come from fixed sets only: never a user, key or model.
 
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use tokio::runtime::Handle;
 
 use super::audit::Finding;
 
@@ -39,6 +41,11 @@ struct OmittedLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
 /// All metrics of one process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -48,6 +55,11 @@ pub struct Metrics {
     first_bytes: Family<EndpointLabel, Histogram>,
     rejected: Family<CodeLabel, Counter>,
     omitted: Family<OmittedLabels, Counter>,
+    shed: Family<ReasonLabel, Counter>,
+    tasks: Gauge,
+    runtimes: Mutex<Vec<Handle>>,
+    /// Open connections of the data port.
+    pub connections: Gauge,
     /// Requests whose answer has not ended yet.
     pub in_flight: Gauge,
     /// Bytes of request bodies, as announced by clients.
@@ -70,6 +82,10 @@ impl Metrics {
             first_bytes: Family::new_with_constructor(histogram as fn() -> Histogram),
             rejected: Family::default(),
             omitted: Family::default(),
+            shed: Family::default(),
+            tasks: Gauge::default(),
+            runtimes: Mutex::default(),
+            connections: Gauge::default(),
             in_flight: Gauge::default(),
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),
@@ -99,6 +115,9 @@ impl Metrics {
             "Identifiers whose valve is on and that were not written, by reason",
             metrics.omitted.clone(),
         );
+        registry.register("shed", "Requests refused and connections closed because of load", metrics.shed.clone());
+        registry.register("tasks", "Tasks alive in the threads that serve the data port", metrics.tasks.clone());
+        registry.register("connections", "Open connections of the data port", metrics.connections.clone());
         registry.register("in_flight", "Requests whose answer has not ended yet", metrics.in_flight.clone());
         registry.register_with_unit("request_body", "Request bodies", Unit::Bytes, metrics.request_bytes.clone());
         registry.register_with_unit("response_body", "Response bodies", Unit::Bytes, metrics.response_bytes.clone());
@@ -113,8 +132,17 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
+    /// Counts the tasks of this runtime from now on.
+    pub fn watch(&self, runtime: Handle) {
+        self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).push(runtime);
+    }
+
     /// Everything in the text format of OpenMetrics 1.0.
     pub fn encode(&self) -> String {
+        let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        let tasks: usize = runtimes.iter().map(|runtime| runtime.metrics().num_alive_tasks()).sum();
+        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
+        drop(runtimes);
         let mut text = String::new();
         // Writing into a String cannot fail.
         let _infallible = prometheus_client::encoding::text::encode(&mut text, &self.registry);
@@ -158,6 +186,11 @@ impl Metrics {
 
     pub(super) fn rejected(&self, code: &'static str) {
         self.rejected.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Counts a request or connection that got no place.
+    pub(crate) fn shed(&self, reason: &'static str) {
+        self.shed.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     pub(super) fn omitted(&self, field: &'static str, reason: &'static str) {

@@ -54,6 +54,7 @@ pub(super) fn admit(
         Endpoint::Inference(inference) => admit_inference(snapshot, parts, peer, inference, account),
         Endpoint::Read(read) => {
             let caller = resolve(snapshot, parts, peer, Need::Credential, account)?;
+            account.enter(&caller.sources())?;
             Ok(Admitted {
                 method: parts.method.clone(),
                 uri: snapshot.target(read.path(), parts.uri.query()),
@@ -81,6 +82,7 @@ fn admit_inference(
     let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
     let identifiers = policy.identify(&sources, caller.metadata, inference.fields)?;
     account.omitted(&identifiers.omitted);
+    account.enter(&sources)?;
     let kind = framing::kind(&parts.headers, inference.form)?;
     let coding = framing::coding(&parts.headers)?;
     account.request_bytes = announced(&parts.headers);

@@ -40,7 +40,11 @@ pub(super) async fn answer(refused: Refused, parts: &Parts, mut account: Account
     };
     let code = refused.refusal.code;
     account.refused(code.status().as_u16(), code.name());
-    let close = !read_whole && parts.version < Version::HTTP_2;
+    if let Some(shed) = refused.refusal.shed {
+        account.shed(shed);
+    }
+    let ends = refused.refusal.ends_connection();
+    let close = (ends || !read_whole) && parts.version < Version::HTTP_2;
     let response = refused.refusal.response(Endpoint::dialect_of(parts.uri.path()), close);
     response.map(|body| Answer::own(body, account))
 }

@@ -3,8 +3,20 @@
 use crate::config::{Effective, printable};
 
 /// Settings that are read once: a change is told, and takes a restart.
-const FIXED: [&str; 8] =
-    ["listen", "admin_listen", "admin_token", "tls_cert", "tls_key", "drain_seconds", "drain_delay_seconds", "log"];
+const FIXED: [&str; 12] = [
+    "listen",
+    "admin_listen",
+    "admin_token",
+    "tls_cert",
+    "tls_key",
+    "max_connections",
+    "max_connections_per_address",
+    "max_in_flight",
+    "max_in_flight_per_caller",
+    "drain_seconds",
+    "drain_delay_seconds",
+    "log",
+];
 
 /// One line per setting that differs. Secrets are told by name alone.
 pub(super) fn between(old: &[Effective], new: &[Effective]) -> Vec<String> {

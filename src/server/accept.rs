@@ -1,4 +1,4 @@
-//! The accept loop of one listener: takes connections under the cap, survives a lack of descriptors, drains.
+//! The accept loop of one listener: takes connections while there are places, survives a lack of descriptors, drains.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use super::connection::Room;
+use super::places::{Entry, Place, Places};
 use super::{Drain, Handler, Options};
 
 /// The first pause after a failed accept; it doubles up to [`LONGEST_PAUSE`].
@@ -23,12 +23,15 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// Accepts and serves until `drain` closes the listener, then waits for the connections until it is over.
 pub(super) async fn run<H: Handler>(listener: TcpListener, handler: H, options: Arc<Options>, drain: Drain) {
-    let room = Arc::new(Room::new(handler, options.patience));
+    let room = Arc::new(Room::new(handler, options.patience, drain.clone()));
     let mut connections = JoinSet::new();
     accept_until_closing(&listener, &room, &options, &drain, &mut connections).await;
     for (stream, address) in queued(listener) {
-        let Ok(permit) = options.connections.clone().try_acquire_owned() else { break };
-        spawn(&mut connections, &room, &options, stream, address, permit);
+        match options.places.enter_now(address.ip()) {
+            Entry::Placed(place) => spawn(&mut connections, &room, &options, stream, address, place),
+            Entry::Closed => {}
+            Entry::Full => break,
+        }
     }
     room.close();
     tokio::select! {
@@ -59,13 +62,13 @@ async fn accept_until_closing<H: Handler>(
             }
             accepted = accept(listener, &mut trouble) => accepted,
         };
-        // Accepted before a permit is there: a listener that held one in advance would keep it from the others.
-        let permit = tokio::select! {
+        // Accepted before there is a place: a listener that held one in advance would keep it from the others.
+        let place = tokio::select! {
             () = &mut closing => return,
-            permit = permit(&options.connections, &mut trouble) => permit,
+            place = place(&options.places, address, &mut trouble) => place,
         };
-        if let Some(permit) = permit {
-            spawn(connections, room, options, stream, address, permit);
+        if let Some(place) = place {
+            spawn(connections, room, options, stream, address, place);
         }
     }
 }
@@ -76,18 +79,18 @@ fn spawn<H: Handler>(
     options: &Options,
     stream: TcpStream,
     address: SocketAddr,
-    permit: OwnedSemaphorePermit,
+    place: Place,
 ) {
     let room = room.clone();
     // Two kinds of task, so that a plain connection does not carry the size of a TLS one.
     match options.tls.clone() {
         None => connections.spawn(async move {
-            room.serve(stream, address).await;
-            drop(permit);
+            room.serve(stream, address, place.shed).await;
+            drop(place);
         }),
         Some(tls) => connections.spawn(async move {
-            room.serve_tls(stream, address, tls).await;
-            drop(permit);
+            room.serve_tls(stream, address, place.shed, tls).await;
+            drop(place);
         }),
     };
 }
@@ -110,12 +113,11 @@ fn reap(end: Result<(), JoinError>) {
     }
 }
 
-async fn permit(connections: &Arc<Semaphore>, trouble: &mut Trouble) -> Option<OwnedSemaphorePermit> {
-    if connections.available_permits() == 0 && trouble.worth_saying() {
-        tracing::warn!("as many connections as allowed are open, new ones wait");
+async fn place(places: &Arc<Places>, address: SocketAddr, trouble: &mut Trouble) -> Option<Place> {
+    if places.is_full() && trouble.worth_saying() {
+        tracing::warn!("as many connections as allowed are open, new ones are refused");
     }
-    // An error means that the semaphore was closed, which nobody does.
-    connections.clone().acquire_owned().await.ok()
+    places.enter(address.ip()).await
 }
 
 /// The next connection. Cancelling it loses none, and a pause with it.

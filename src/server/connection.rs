@@ -19,7 +19,8 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::patience::{Activity, Patience, Patient, Running, Unblocked};
-use super::{Handler, Peer, Tls, Upload};
+use super::{Drain, Handler, Peer, Tls, Upload};
+use crate::shed::Shed;
 
 /// The most that hyper buffers per HTTP/1.1 connection and direction, and so the longest head. Longer heads get 431.
 const BUFFER: usize = 32 * 1024;
@@ -42,11 +43,12 @@ pub(super) struct Room<H> {
     handler: H,
     patience: Patience,
     closing: Closing,
+    drain: Drain,
 }
 
 impl<H: Handler> Room<H> {
-    pub(super) fn new(handler: H, patience: Patience) -> Self {
-        Self { http: http(), handler, patience, closing: Closing::default() }
+    pub(super) fn new(handler: H, patience: Patience, drain: Drain) -> Self {
+        Self { http: http(), handler, patience, closing: Closing::default(), drain }
     }
 
     /// Asks every connection to end after the requests that it has in flight.
@@ -55,16 +57,22 @@ impl<H: Handler> Room<H> {
         self.closing.notify.notify_waiters();
     }
 
-    /// Serves one connection in plain text.
-    pub(super) async fn serve(&self, stream: TcpStream, address: SocketAddr) {
-        self.converse(Unblocked::new(stream, self.patience.blocked), Peer { address, tls: false }).await;
+    /// Whether a request that comes now would most likely be cut before its end.
+    fn is_too_late(&self) -> bool {
+        // The first question is cheap, and answers nearly always.
+        self.closing.closed.load(Ordering::Relaxed) && self.drain.is_late()
     }
 
-    /// Serves one connection over TLS.
-    pub(super) async fn serve_tls(&self, stream: TcpStream, address: SocketAddr, tls: Tls) {
+    /// Serves one connection in plain text. With `shed` only its first request, which the handler is told to refuse.
+    pub(super) async fn serve(&self, stream: TcpStream, address: SocketAddr, shed: Option<Shed>) {
+        self.converse(Unblocked::new(stream, self.patience.blocked), Peer { address, tls: false, shed }).await;
+    }
+
+    /// The same over TLS.
+    pub(super) async fn serve_tls(&self, stream: TcpStream, address: SocketAddr, shed: Option<Shed>, tls: Tls) {
         let handshake = tls.acceptor().accept(Unblocked::new(stream, self.patience.blocked));
         match timeout(self.patience.handshake, handshake).await {
-            Ok(Ok(stream)) => self.converse(stream, Peer { address, tls: true }).await,
+            Ok(Ok(stream)) => self.converse(stream, Peer { address, tls: true, shed }).await,
             Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%address, "TLS handshake timed out"),
         }
@@ -81,6 +89,7 @@ impl<H: Handler> Room<H> {
             let (handler, activity, patience) = (self.handler.clone(), activity.clone(), self.patience.upload);
             service_fn(move |request: Request<Incoming>| {
                 let running = activity.begin();
+                let peer = Peer { shed: peer.shed.or_else(|| self.is_too_late().then_some(Shed::Draining)), ..peer };
                 let by_itself = request.version() < Version::HTTP_2;
                 let request = request.map(|body| Upload::new(body, patience, &activity));
                 let handler = handler.clone();
@@ -103,7 +112,9 @@ impl<H: Handler> Room<H> {
                 registered = true;
                 leaving = closed.as_mut().poll(cx).is_ready();
             }
-            leaving |= self.closing.closed.load(Ordering::Acquire) || activity.is_idle_for_too_long();
+            leaving |= self.closing.closed.load(Ordering::Acquire)
+                || activity.is_idle_for_too_long()
+                || (peer.shed.is_some() && activity.has_begun());
             if !leaving {
                 return Poll::Pending;
             }

@@ -53,6 +53,17 @@ impl Drain {
         !matches!(*self.0.phase.borrow(), Phase::Serving)
     }
 
+    /// Whether a request that begins now is better made elsewhere: the delay is over, and so is half of the time within
+    /// which everything ends. Until then it is served, since most answers fit into the rest and a lone callsign has nobody
+    /// to take its place.
+    pub fn is_late(&self) -> bool {
+        match *self.0.phase.borrow() {
+            Phase::Serving => false,
+            Phase::Draining { since } => since.elapsed() >= self.0.delay.max(self.0.total / 2),
+            Phase::Stopped => true,
+        }
+    }
+
     /// Waits for the trigger.
     pub async fn begun(&self) {
         self.phase(|phase| !matches!(phase, Phase::Serving)).await;
@@ -131,6 +142,19 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 5);
         drain.over().await;
         assert_eq!(start.elapsed().as_secs(), 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn from_half_time_on_it_is_late_but_never_within_the_delay() {
+        for (delay, late_after) in [(0, 12_500), (5, 12_500), (20, 20_000)] {
+            let drain = Drain::new(Duration::from_secs(delay), TOTAL);
+            assert!(!drain.is_late());
+            drain.trigger();
+            tokio::time::advance(Duration::from_millis(late_after - 1)).await;
+            assert!(!drain.is_late(), "{delay}");
+            tokio::time::advance(Duration::from_millis(1)).await;
+            assert!(drain.is_late(), "{delay}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -123,6 +123,11 @@ impl Activity {
         *self.spare_alarm.lock().unwrap_or_else(PoisonError::into_inner) = Some(alarm);
     }
 
+    /// Whether there has been a request.
+    pub(super) fn has_begun(&self) -> bool {
+        self.requests() > 0
+    }
+
     fn requests(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }

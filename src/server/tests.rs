@@ -45,6 +45,7 @@ impl Handler for Rooms {
         self.paths.send(path.clone()).ok();
         match path.as_str() {
             "/peer" => text(format!("tls {}", peer.tls)),
+            "/shed" => text(format!("{:?}", peer.shed)),
             "/upload" => told(read(request.into_body(), Duration::ZERO).await),
             "/slow-reader" => told(read(request.into_body(), Duration::from_secs(100)).await),
             "/think" => {

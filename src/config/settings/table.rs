@@ -22,6 +22,12 @@ pub static SECTIONS: &[Section] = &[
         settings: IDENTIFIERS,
     },
     Section { title: "Bodies", intro: "", settings: BODIES },
+    Section {
+        title: "Load",
+        intro: "What is more is refused before anything leaves: a caller over its share with 429 `rate_limited`, everything \
+                else with 503 `overloaded`, both with `retry-after`. Ordinary use never meets these limits.",
+        settings: LOAD,
+    },
     Section { title: "Shutdown and logs", intro: "", settings: PROCESS },
     Section { title: "Upstream", intro: "Where requests go.", settings: UPSTREAM },
     Section {
@@ -169,6 +175,36 @@ const BODIES: &[Setting] = &[
     .default("false"),
 ];
 
+const LOAD: &[Setting] = &[
+    Setting::both(
+        "CALLSIGN_MAX_CONNECTIONS",
+        "max_connections",
+        "Open connections of the data port. By default, and at most, what the open-files limit allows with one to the \
+         upstream beside each; never more than 65536.",
+    )
+    .example("16384"),
+    Setting::both(
+        "CALLSIGN_MAX_CONNECTIONS_PER_ADDRESS",
+        "max_connections_per_address",
+        "Those of one IPv4 address or IPv6 /64. By default three quarters of all, since a trusted app or a load balancer \
+         in front has one address for everybody. Give all of them to it if nobody else connects.",
+    )
+    .example("12288"),
+    Setting::both(
+        "CALLSIGN_MAX_IN_FLIGHT",
+        "max_in_flight",
+        "Requests whose answer has not ended, of all callers; at most what the open-files limit allows.",
+    )
+    .default("4096"),
+    Setting::both(
+        "CALLSIGN_MAX_IN_FLIGHT_PER_CALLER",
+        "max_in_flight_per_caller",
+        "Those of one caller: a user of a tenant, or a key where no user is known. By default an eighth of all (512 of \
+         4096), but not fewer than 64.",
+    )
+    .example("512"),
+];
+
 const PROCESS: &[Setting] = &[
     Setting::both(
         "CALLSIGN_DRAIN_SECONDS",
@@ -185,7 +221,7 @@ const PROCESS: &[Setting] = &[
     )
     .default("0")
     .unit("seconds"),
-    Setting::both("CALLSIGN_LOG", "log", "What is logged, as a `tracing` filter: `info`, `warn,callsign=debug`.")
+    Setting::both("CALLSIGN_LOG", "log", "What is logged, as a `tracing` filter: `info`, `warn,callsign=debug`. Other crates are never heard below `info`.")
         .default("info"),
     Setting::both("CALLSIGN_LOG_FORMAT", "log_format", "`text` or `json`.").default("text"),
     Setting::variable("CALLSIGN_CONFIG", "Path of the TOML file; the same as `--config`, which wins."),

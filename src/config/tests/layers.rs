@@ -4,7 +4,8 @@ use super::*;
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
-    let Config { data, admin, callers, identifiers, bodies, headers, upstream, drain, log, tenants } = load(&[]).config;
+    let Config { data, admin, callers, identifiers, bodies, headers, upstream, shedding, drain, log, tenants } =
+        load(&[]).config;
     assert!(tenants.is_empty() && callers.issuers.is_empty());
     assert_eq!(data.listen.to_string(), "127.0.0.1:8484");
     assert!(data.tls.is_none() && data.cors_origins.is_empty());
@@ -23,6 +24,8 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!((upstream.base_path(), upstream.port(), upstream.http2), ("/api/v1", 443, false));
     let seconds = [upstream.connect_timeout, upstream.first_byte_timeout, upstream.idle_timeout];
     assert_eq!(seconds.map(|time| time.as_secs()), [10, 600, 300]);
+    let by_machine = (shedding.connections, shedding.connections_per_address, shedding.in_flight_per_caller);
+    assert_eq!((by_machine, shedding.in_flight), ((None, None, None), 4096));
     assert_eq!((drain.total.as_secs(), drain.delay.as_secs()), (25, 0));
     assert_eq!(log, Log { filter: "info".to_owned(), format: LogFormat::Text });
 }

@@ -4,7 +4,8 @@ use tokio::net::TcpStream;
 
 use super::sockets::{options, start};
 use super::*;
-use crate::server::Drain;
+use crate::server::connection::Room;
+use crate::server::{Drain, Patience};
 
 const LONG: Duration = Duration::from_hours(1);
 
@@ -73,4 +74,23 @@ async fn a_request_that_waits_in_the_queue_is_answered() {
     let mut waiting = TcpStream::from_std(waiting).unwrap();
     assert!(rest(&mut waiting).await.ends_with("hello"));
     server.served.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_after_half_of_the_drain_is_told_to_go_elsewhere() {
+    let (rooms, _paths) = Rooms::new();
+    let drain = Drain::new(Duration::from_secs(5), Duration::from_secs(20));
+    let room = Arc::new(Room::new(rooms, Patience::default(), drain.clone()));
+    drain.trigger();
+    for (after, shed) in [(5, "None"), (4, "None"), (1, "Some(Draining)"), (9, "Some(Draining)")] {
+        sleep(Duration::from_secs(after)).await;
+        room.close();
+        let (mut client, server) = tokio::io::duplex(1024);
+        client.write_all(get("/shed").as_bytes()).await.unwrap();
+        let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false, shed: None };
+        let room = room.clone();
+        tokio::spawn(async move { room.converse(server, peer).await });
+        let said = rest(&mut client).await;
+        assert!(said.ends_with(shed), "{said}");
+    }
 }

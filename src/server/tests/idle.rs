@@ -18,8 +18,9 @@ pub(super) fn connect(capacity: usize) -> (DuplexStream, JoinHandle<()>, Rooms) 
 fn connect_with(capacity: usize, patience: Patience) -> (DuplexStream, JoinHandle<()>, Rooms) {
     let (client, server) = tokio::io::duplex(capacity);
     let (rooms, _) = Rooms::new();
-    let (room, server) = (Room::new(rooms.clone(), patience), Unblocked::new(server, patience.blocked));
-    let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false };
+    let (room, server) =
+        (Room::new(rooms.clone(), patience, sockets::never()), Unblocked::new(server, patience.blocked));
+    let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false, shed: None };
     (client, tokio::spawn(async move { room.converse(server, peer).await }), rooms)
 }
 

@@ -9,12 +9,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::*;
-use crate::server::{self, Drain, Options, Patience, Tls};
+use crate::server::{self, Drain, Options, Patience, Places, Tls};
 
 /// A server on a free port.
 pub(super) struct Running {
@@ -26,7 +25,9 @@ pub(super) struct Running {
 }
 
 pub(super) fn options(connections: usize) -> Options {
-    Options { patience: Patience::default(), connections: Arc::new(Semaphore::new(connections)), tls: None }
+    // No reserve: what is too much waits.
+    let places = Arc::new(Places::new(connections, usize::MAX, 0, None));
+    Options { patience: Patience::default(), places, tls: None }
 }
 
 pub(super) fn start(options: Options, drain: Drain) -> Running {
@@ -82,7 +83,7 @@ async fn a_head_beyond_64_kib_is_refused() {
 }
 
 #[tokio::test]
-async fn a_connection_over_the_cap_waits_for_another_to_close() {
+async fn without_a_reserve_a_connection_over_the_cap_waits_for_another_to_close() {
     let mut server = start(options(1), never());
     let mut first = TcpStream::connect(server.address).await.unwrap();
     ask(&mut first, &get("/first")).await;

@@ -131,8 +131,8 @@ async fn a_client_that_leaves_is_gone() {
     }
     let (fates, mut fate) = mpsc::unbounded_channel();
     let (mut client, server) = tokio::io::duplex(1024);
-    let room = Room::new(Fate(fates), Patience::default());
-    let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false };
+    let room = Room::new(Fate(fates), Patience::default(), sockets::never());
+    let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false, shed: None };
     tokio::spawn(async move { room.converse(server, peer).await });
     client.write_all(post("/", 10).as_bytes()).await.unwrap();
     client.write_all(b"half").await.unwrap();

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use super::secrets::{self, Place};
 use super::within;
 
 /// Headers in the order in which they are sent; a name may come twice.
@@ -109,6 +110,10 @@ impl Streaming {
                 }
             }
         }
+        // The stand-in invents such a header too, to see that it does not pass.
+        if self.headers.get("x-callsign-error").is_some_and(|code| code != "invented_upstream") {
+            secrets::search(Place::Answer, &body);
+        }
         Answer { status: self.status, headers: self.headers.clone(), body: body.freeze(), cut }
     }
 }
@@ -130,7 +135,9 @@ impl Persistent {
 
     /// POST; fails the test if the connection has been closed.
     pub(crate) async fn post(&mut self, url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
-        let request = prepare(Method::POST, url, headers, Full::new(body.into()).boxed_unsync());
+        let body = body.into();
+        secrets::remember_body(&body);
+        let request = prepare(Method::POST, url, headers, Full::new(body).boxed_unsync());
         let exchange = async {
             self.sender.ready().await?;
             let (head, body) = self.sender.send_request(request).await?.into_parts();
@@ -147,13 +154,19 @@ pub(crate) struct Upload(mpsc::Sender<Bytes>);
 impl Upload {
     /// Gives a piece to the connection; waits while the peer does not read. Fails if nobody wants more: see the answer.
     pub(crate) async fn send(&self, piece: impl Into<Bytes>) -> Result<(), mpsc::error::SendError<Bytes>> {
-        within("the peer to read", self.0.send(piece.into())).await
+        let piece = piece.into();
+        secrets::remember_body(&piece);
+        within("the peer to read", self.0.send(piece)).await
     }
 }
 
 /// GET.
 pub(crate) async fn get(url: &str, headers: Headers<'_>) -> Answer {
-    request(Method::GET, url, headers, "").await
+    let answer = request(Method::GET, url, headers, "").await;
+    if url.ends_with("/metrics") {
+        secrets::search(Place::Metrics, &answer.body);
+    }
+    answer
 }
 
 /// POST with a body of known length. `content-type` is not added.
@@ -178,8 +191,9 @@ pub(crate) async fn open(
     headers: Headers<'_>,
     body: impl Into<Bytes>,
 ) -> Result<Streaming, hyper::Error> {
-    let body = Full::new(body.into());
-    dispatch(method, url, headers, body.boxed_unsync()).await
+    let body = body.into();
+    secrets::remember_body(&body);
+    dispatch(method, url, headers, Full::new(body).boxed_unsync()).await
 }
 
 /// POST with a chunked body that the test writes. The future gives the answer; poll it (or spawn it) while sending.
@@ -232,5 +246,6 @@ fn prepare(method: Method, url: &str, headers: Headers<'_>, body: RequestBody) -
         let name: HeaderName = name.parse().unwrap();
         request.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
+    secrets::remember_headers(request.headers());
     request
 }

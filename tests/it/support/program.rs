@@ -7,6 +7,7 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
+use super::secrets::{self, Place};
 use super::within;
 
 /// Variables by name.
@@ -27,9 +28,11 @@ pub(crate) fn callsign(line: &str, variables: Variables<'_>) -> Said {
 
 /// The same with something on its standard input.
 pub(crate) fn callsign_reading(line: &str, variables: Variables<'_>, input: impl Into<Vec<u8>>) -> Said {
+    secrets::remember_variables(variables);
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_callsign"));
     command.args(line.split_whitespace()).env_clear().envs(variables.iter().copied()).timeout(super::LIMIT);
     let output = command.write_stdin(input).output().unwrap();
+    secrets::search(Place::Log, &output.stderr);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
@@ -49,18 +52,23 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on ports of the system's choice, unless told otherwise, and waits for the line that says which.
     pub(crate) async fn start(line: &str, variables: Variables<'_>) -> Self {
+        secrets::remember_variables(variables);
         let mut child = Command::new(env!("CARGO_BIN_EXE_callsign"))
             .args(line.split_whitespace())
             .env_clear()
-            .envs([("CALLSIGN_LISTEN", "127.0.0.1:0"), ("CALLSIGN_ADMIN_LISTEN", "127.0.0.1:0")])
+            .envs([
+                ("CALLSIGN_LISTEN", "127.0.0.1:0"),
+                ("CALLSIGN_ADMIN_LISTEN", "127.0.0.1:0"),
+                ("CALLSIGN_LOG", "trace"),
+            ])
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut out = lines(child.stdout.take().unwrap());
-        let mut err = lines(child.stderr.take().unwrap());
+        let mut out = lines(child.stdout.take().unwrap(), false);
+        let mut err = lines(child.stderr.take().unwrap(), true);
         let Some(first) = within("the listening line", out.recv()).await else {
             let said = within("the reason", err.recv()).await;
             panic!("ended at once: {said:?}");
@@ -111,13 +119,20 @@ impl Drop for Server {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !thread::panicking() {
+            secrets::assert_none_found();
+        }
     }
 }
 
-fn lines(pipe: impl Read + Send + 'static) -> mpsc::UnboundedReceiver<String> {
+/// The lines of a pipe, those of a log searched for secrets. Standard output may name samples and fresh keys.
+fn lines(pipe: impl Read + Send + 'static, log: bool) -> mpsc::UnboundedReceiver<String> {
     let (sender, receiver) = mpsc::unbounded_channel();
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if log {
+                secrets::search(Place::Log, line.as_bytes());
+            }
             if sender.send(line).is_err() {
                 return;
             }

@@ -8,6 +8,7 @@ use callsign::server::Patience;
 use callsign::standin::StandIn;
 
 use super::client::Headers;
+use super::secrets;
 
 /// What callsign pays with upstream.
 pub(crate) const OPERATOR_KEY: &str = "sk-or-v1-the-operators-own-key";
@@ -57,6 +58,7 @@ impl Setup {
 
     /// Sets variables; a later value wins, an empty one counts as unset.
     pub(crate) fn set(mut self, variables: &[(&str, &str)]) -> Self {
+        secrets::remember_variables(variables);
         for (name, value) in variables {
             self.variables.retain(|(set, _)| set != name);
             self.variables.push(((*name).to_owned(), (*value).to_owned()));
@@ -91,6 +93,7 @@ impl Setup {
 
     /// Starts it. Must be called within a tokio runtime.
     pub(crate) fn start(self) -> Callsign {
+        secrets::watch();
         let file = self.toml.map(|text| {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), text).unwrap();
@@ -128,6 +131,9 @@ impl Callsign {
 impl Drop for Callsign {
     fn drop(&mut self) {
         self.0.drain.trigger();
+        if !std::thread::panicking() {
+            secrets::assert_none_found();
+        }
     }
 }
 

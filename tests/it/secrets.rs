@@ -1,0 +1,140 @@
+//! No key, token, prompt, secret or e-mail is in any log line, metric, error or panic message.
+//!
+//! The whole suite's traffic is searched (`support/secrets.rs`): callsign in this process logs at `trace`, as a program of
+//! its own it does so too. Here stand the proof that something would be found, the cases that want much said, and the rule
+//! about `unsafe`.
+
+use std::path::Path;
+
+use callsign::standin::StandIn;
+
+use crate::support::chaos::{Chaos, Then, When};
+use crate::support::client;
+use crate::support::peer::Peer;
+use crate::support::program::Server;
+use crate::support::proxy::{APP, Setup, callsign};
+use crate::support::secrets::{self, Place};
+
+const KEY: &str = "sk-cs-canary-of-erin-0123456789";
+const OPERATOR: &str = "sk-or-v1-canary-of-the-operator";
+const PROMPT: &str = "canary-prompt: my diagnosis is";
+const EMAIL: &str = "erin.canary@example.org";
+
+#[test]
+fn what_is_said_would_be_found() {
+    secrets::watch();
+    secrets::remember(b"planted-secret-0123456789");
+    tracing::trace!(target: "callsign::planted", header = "Bearer planted-secret-0123456789", "slipped out");
+    secrets::search(Place::Answer, br#"{"error":{"message":"no such key: planted-secret-0123456789"}}"#);
+    let found = secrets::take_found("planted");
+    assert_eq!(found.len(), 2, "{found:?}");
+    secrets::remember_body(br#"{"prompt_cache_key": "drop", "messages": [{"content": "planted-prompt-text"}]}"#);
+    secrets::search(Place::Metrics, b"prompt_cache_key and planted-prompt-text");
+    secrets::search(Place::Metrics, b"prompt_cache_key and nothing");
+    assert_eq!(secrets::take_found("planted").len(), 1);
+}
+
+/// Requests that fail in every room, with secrets in every place that a client can fill.
+async fn provoke(url: &str) {
+    let bearer = format!("Bearer {KEY}");
+    let good = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("x-user-email", EMAIL)];
+    let wrong = [("authorization", "Bearer canary-of-a-wrong-key"), ("x-api-key", "canary-of-a-wrong-key")];
+    let prompt = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{PROMPT}"}}]}}"#);
+    secrets::remember(b"canary-in-a-path");
+    secrets::remember(b"canary-in-a-query");
+    secrets::remember(b"canary-in-a-host");
+    for path in ["chat/completions", "messages", "keys/canary-in-a-path", "models?x=canary-in-a-query"] {
+        for headers in [&good[..], &wrong, &[("authorization", "Bearer canary-of-one"), ("x-api-key", "canary-of-two")]]
+        {
+            client::post(&format!("{url}/{path}"), headers, prompt.clone()).await;
+            client::post(&format!("{url}/{path}"), headers, format!("{prompt} and more")).await;
+        }
+    }
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.Y2FuYXJ5";
+    client::post(&format!("{url}/chat/completions"), &[("authorization", &format!("Bearer {token}"))], prompt.clone())
+        .await;
+    let encoded = [&good[..], &[("content-encoding", "canary-encoding")]].concat();
+    client::post(&format!("{url}/chat/completions"), &encoded, prompt).await;
+}
+
+#[tokio::test]
+async fn nothing_slips_out_where_everything_goes_wrong() {
+    let (_standin, working) = callsign(&[("CALLSIGN_USER_KEYS", &format!("erin={KEY}"))]).await;
+    let cut = Chaos::start(When::Head, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncan", Then::Reset).await;
+    let garbage = Chaos::start(When::Head, format!("{EMAIL} {PROMPT}\r\n\r\n"), Then::Close).await;
+    let mut running = vec![working];
+    for upstream in [cut.url(), garbage.url(), Chaos::refusing_url().await] {
+        running.push(Setup::to(&upstream).set(&[("CALLSIGN_USER_KEYS", &format!("erin={KEY}"))]).start());
+    }
+    for callsign in &running {
+        provoke(callsign.url("").trim_end_matches('/')).await;
+        // What no HTTP library would send.
+        for raw in [
+            "GET /v1/canary-in-a-path HTTP/9.9\r\n\r\n",
+            "canary-in-a-path\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost: canary-in-a-host\r\nhost: canary-in-a-host\r\n\r\n",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\ncanary-in-a-path canary-in-a-path",
+        ] {
+            let mut peer = Peer::connect(callsign.address()).await;
+            let _ = peer.send(raw.as_bytes()).await;
+            peer.half_close().await;
+            peer.read_to_close().await;
+        }
+        client::get(&callsign.admin_url("metrics"), &[]).await;
+    }
+    drop(running);
+    let searched = secrets::searched();
+    assert!(searched.values().all(|count| *count > 0), "{searched:?}");
+    secrets::assert_none_found();
+}
+
+#[tokio::test]
+async fn a_forged_line_is_one_line_wherever_it_comes_in() {
+    let standin = StandIn::start().await.unwrap();
+    let url = standin.url();
+    let forged = "k\u{2028}INFO forged\u{1b}[31m";
+    let digest = data_encoding::HEXLOWER.encode(&<sha2::Sha256 as sha2::Digest>::digest(KEY));
+    // The name of a key is the operator's, and still escaped where it is logged.
+    let toml = format!("[[keys]]\nname = \"k\\u2028INFO forged\"\nsha256 = \"{digest}\"\nuser = \"erin\"\n");
+    let file = crate::support::program::file(&toml);
+    let line = format!("serve --config {}", file.path().display());
+    let mut server = Server::start(&line, &[("OPENROUTER_API_KEY", OPERATOR), ("CALLSIGN_UPSTREAM_URL", &url)]).await;
+    let base = format!("http://{}/v1", server.data);
+    provoke(&base).await;
+    let mut peer = Peer::connect(server.data).await;
+    let request = format!("GET /v1/{forged} HTTP/1.1\r\nhost: {forged}\r\nx-user-id: {forged}\r\n\r\n");
+    let _ = peer.send(request.as_bytes()).await;
+    peer.half_close().await;
+    peer.read_to_close().await;
+    server.logged("status=200").await;
+    server.terminate();
+    let (_, said) = server.ended().await;
+    for line in said.lines().filter(|line| line.contains("forged")) {
+        assert!(line.contains("request") && line.contains("\\u{2028}INFO forged"), "{line}");
+    }
+    assert!(!said.contains(['\u{2028}', '\u{1b}', '\r']), "{said}");
+    secrets::assert_none_found();
+}
+
+#[tokio::test]
+async fn an_app_key_tells_nobody_who_its_users_are() {
+    let (_standin, callsign) = callsign(&[("SEND_END_USER_ID", "true")]).await;
+    let user = "canary-user-of-the-app";
+    let headers = [APP, &[("x-user-id", user)]].concat();
+    assert_eq!(client::post(&callsign.url("chat/completions"), &headers, r#"{"model":"m"}"#).await.status, 200);
+    let metrics = client::get(&callsign.admin_url("metrics"), &[]).await.text();
+    assert!(metrics.contains("callsign_requests_total{") && !metrics.contains("canary"), "{metrics}");
+    drop(callsign);
+    secrets::assert_none_found();
+}
+
+#[test]
+fn the_rooms_that_decide_forbid_unsafe_code_and_the_rest_denies_it() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(repository.join(path)).unwrap();
+    for room in ["rewrite", "identifiers", "caller", "shed"] {
+        let text = read(&format!("src/{room}.rs"));
+        assert!(text.lines().any(|line| line == "#![forbid(unsafe_code)]"), "{room}");
+    }
+    assert!(read("Cargo.toml").contains("\nunsafe_code = \"deny\"\n"));
+}

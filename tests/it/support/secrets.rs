@@ -1,0 +1,131 @@
+//! What must never be said: every credential, identity and prompt that a test sends is remembered, and every log line,
+//! metric and answer of callsign's own is searched for all of them.
+//!
+//! Tests need not do anything for it. The clients of `support` remember what they send, [`watch`] has the whole process
+//! log at `trace` as an operator would get it, and whatever is found fails the next test that ends, with the line.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, Once, RwLock};
+
+use callsign::config::LogFormat;
+use callsign::observe::logging;
+use http::{HeaderMap, HeaderName};
+use tracing_subscriber::EnvFilter;
+
+/// As many bytes of a secret are remembered, from its beginning. Shorter ones could stand in a log for other reasons.
+const WINDOW: usize = 12;
+/// Texts of one body that are remembered: bodies of some tests are long lists of the same.
+const TEXTS: usize = 64;
+
+type Window = [u8; WINDOW];
+
+static SECRETS: LazyLock<RwLock<HashSet<Window>>> = LazyLock::new(RwLock::default);
+static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static SEARCHED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+/// Headers whose values are no secrets.
+const HARMLESS: &str = "host content-type content-length content-encoding transfer-encoding accept accept-encoding origin \
+    user-agent expect connection upgrade anthropic-version anthropic-beta x-anthropic-beta openai-beta http-referer x-title \
+    x-openrouter-title x-openrouter-categories access-control-request-method access-control-request-headers keep-alive";
+
+/// Where something was looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Log,
+    Metrics,
+    Answer,
+}
+
+/// Logs at `trace` from now on, into nothing but the search.
+pub(crate) fn watch() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let subscriber = logging::subscriber(EnvFilter::new("trace"), LogFormat::Json, false, || Searching);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+}
+
+struct Searching;
+
+impl Write for Searching {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        search(Place::Log, line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Remembers a credential, an identity or a prompt.
+pub(crate) fn remember(secret: &[u8]) {
+    if let Some(window) = secret.first_chunk::<WINDOW>()
+        && !SECRETS.read().unwrap().contains(window)
+    {
+        SECRETS.write().unwrap().insert(*window);
+    }
+}
+
+/// Remembers what a request says about its sender.
+pub(crate) fn remember_headers(headers: &HeaderMap) {
+    static HARMLESS_NAMES: LazyLock<HashSet<HeaderName>> =
+        LazyLock::new(|| HARMLESS.split_whitespace().map(|name| name.parse().unwrap()).collect());
+    for (_, value) in headers.iter().filter(|(name, _)| !HARMLESS_NAMES.contains(*name)) {
+        let value = value.as_bytes().trim_ascii();
+        remember(value.strip_prefix(b"Bearer ").unwrap_or(value));
+    }
+}
+
+/// Remembers the texts of a body, but not the names of its members.
+pub(crate) fn remember_body(body: &[u8]) {
+    let mut parts = body.split(|&byte| byte == b'"').skip(1).take(4 * TEXTS).peekable();
+    while let Some(text) = parts.next() {
+        let behind = parts.next().unwrap_or_default().trim_ascii_start();
+        if !behind.starts_with(b":") {
+            remember(text);
+        }
+    }
+}
+
+/// Remembers what a configuration holds of secrets.
+pub(crate) fn remember_variables(variables: &[(&str, &str)]) {
+    for (name, value) in variables {
+        let secret = ["_API_KEY", "_APP_KEY", "_USER_KEYS", "_TOKEN", "_SECRET"].iter().any(|end| name.ends_with(end));
+        if secret {
+            value.split([',', '\n', '=']).for_each(|part| remember(part.trim().as_bytes()));
+        }
+    }
+}
+
+/// Searches a text that callsign wrote.
+pub(crate) fn search(place: Place, text: &[u8]) {
+    SEARCHED[place as usize].fetch_add(1, Ordering::Relaxed);
+    let secrets = SECRETS.read().unwrap();
+    let hit =
+        text.windows(WINDOW).find(|window| <&Window>::try_from(*window).is_ok_and(|window| secrets.contains(window)));
+    if let Some(hit) = hit {
+        let (hit, text) = (String::from_utf8_lossy(hit), String::from_utf8_lossy(text));
+        FOUND.lock().unwrap().push(format!("{place:?}: {hit:?} in {text}"));
+    }
+}
+
+/// How often each place was searched.
+pub(crate) fn searched() -> HashMap<&'static str, u64> {
+    let count = |place: Place| SEARCHED[place as usize].load(Ordering::Relaxed);
+    HashMap::from([("log", count(Place::Log)), ("metrics", count(Place::Metrics)), ("answers", count(Place::Answer))])
+}
+
+/// Fails the test if anything was found, in this test or in another one beside it; one test for each finding.
+#[track_caller]
+pub(crate) fn assert_none_found() {
+    let found = std::mem::take(&mut *FOUND.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    assert!(found.is_empty(), "said what must not be said:\n{}", found.join("\n"));
+}
+
+/// Takes back what was found: for the test that shows that something would be.
+pub(crate) fn take_found(marked: &str) -> Vec<String> {
+    FOUND.lock().unwrap().extract_if(.., |found| found.contains(marked)).collect()
+}

@@ -1,0 +1,213 @@
+//! One request: where it goes, whose it is, how large, how it ends.
+
+use std::fmt::Write;
+
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::signer::Signer;
+
+/// Part of every credential and prompt, so that a search of the log tells whether any of them got there.
+pub(crate) const CANARY: &str = "canary";
+/// Part of every claim that a client makes about itself.
+pub(crate) const CLAIM: &str = "mallory";
+pub(crate) const OPERATOR_KEY: &str = "sk-or-v1-canary-of-the-operator";
+
+/// Where what is said about a caller stands, in words of its own: the contract's table, written down a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// `user`, `session_id` and four metadata pairs.
+    Chat,
+    /// The same and `safety_identifier`.
+    Responses,
+    /// `user`, `session_id`, `metadata.user_id`.
+    Messages,
+    /// `user`, and the session in a header.
+    Embeddings,
+    /// The session in a header.
+    Header,
+    /// Nothing.
+    Read,
+}
+
+pub(crate) const ROUTES: [(&str, Says); 18] = [
+    ("chat/completions", Says::Chat),
+    ("completions", Says::Chat),
+    ("responses", Says::Responses),
+    ("messages", Says::Messages),
+    ("messages/count_tokens", Says::Messages),
+    ("embeddings", Says::Embeddings),
+    ("rerank", Says::Header),
+    ("images", Says::Header),
+    ("images/generations", Says::Header),
+    ("audio/speech", Says::Header),
+    ("audio/transcriptions", Says::Header),
+    ("models", Says::Read),
+    ("models/count", Says::Read),
+    ("models/a/b/endpoints", Says::Read),
+    ("model/a/b", Says::Read),
+    ("providers", Says::Read),
+    ("embeddings/models", Says::Read),
+    ("images/models", Says::Read),
+];
+
+/// What goes wrong on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    /// The client leaves in the middle of its upload.
+    LeavesUpload,
+    /// The client leaves in the middle of the answer.
+    LeavesStream,
+    /// The upstream breaks its answer off.
+    Cuts,
+    /// The upstream closes without an answer.
+    Refuses,
+    /// The upstream answers with something that is no HTTP.
+    Garbles,
+    /// The upstream takes its time over every piece.
+    Dawdles,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::LeavesUpload, Self::LeavesStream, Self::Cuts, Self::Refuses, Self::Garbles, Self::Dawdles];
+}
+
+/// Random numbers (xorshift64*), the same for the same seed.
+#[derive(Debug)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % end
+    }
+
+    fn percent(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// Everybody who may come in.
+pub(crate) struct Callers {
+    tokens: Vec<(String, String)>,
+}
+
+const PEOPLE: usize = 8;
+const TOKENS: usize = 32;
+const SECRET: &str = "canary secret of the sessions";
+const APP_KEY: &str = "sk-cs-canary-of-an-app";
+
+impl Callers {
+    pub(crate) fn new() -> Self {
+        let signer = Signer::secret(SECRET.as_bytes());
+        let exp = jiff::Timestamp::now().as_second() + 86_400;
+        let token = |number| {
+            let claims = json!({"id": format!("token-{number}"), "jti": format!("jti-{number}"), "typ": "session", "exp": exp,
+                "email": "canary@example.org"});
+            (format!("token-{number}"), signer.token(&claims))
+        };
+        Self { tokens: (0..TOKENS).map(token).collect() }
+    }
+
+    /// The file that lets them in.
+    pub(crate) fn toml() -> String {
+        let sha256 = |key: &str| HEXLOWER.encode(&Sha256::digest(key));
+        let mut toml =
+            format!("[[issuers]]\nname = \"session\"\npreset = \"openwebui-session\"\nsecret = \"{SECRET}\"\n");
+        let app = sha256(APP_KEY);
+        write!(toml, "[[keys]]\nname = \"app\"\nsha256 = \"{app}\"\npreset = \"generic\"\n").unwrap();
+        for number in 0..PEOPLE {
+            let key = sha256(&personal_key(number));
+            write!(toml, "[[keys]]\nname = \"k{number}\"\nsha256 = \"{key}\"\nuser = \"person-{number}\"\n").unwrap();
+        }
+        toml
+    }
+}
+
+fn personal_key(number: usize) -> String {
+    format!("sk-cs-canary-of-person-{number}")
+}
+
+/// One request.
+pub(crate) struct Plan {
+    pub(crate) number: u64,
+    pub(crate) route: &'static str,
+    pub(crate) says: Says,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) chunked: bool,
+    pub(crate) sse: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(number: u64, callers: &Callers, dice: &mut Dice) -> Self {
+        let fault = dice.percent(5).then(|| Fault::ALL[dice.below(Fault::ALL.len())]);
+        // Reads have no upload to leave; one in eight requests is one.
+        let reads = fault.is_none() && dice.percent(12);
+        let (route, says) = if reads { ROUTES[11 + dice.below(7)] } else { ROUTES[dice.below(11)] };
+        let (mut headers, who) = caller(callers, dice);
+        headers.extend([
+            ("x-claude-code-session-id", format!("{CLAIM}-session")),
+            ("x-forwarded-user", CLAIM.to_owned()),
+            ("cookie", format!("{CLAIM}={CANARY}")),
+        ]);
+        let sse = fault.is_some_and(|fault| fault != Fault::LeavesUpload) || dice.percent(50);
+        let body =
+            if reads { Vec::new() } else { body(number, &who, fault, sse, fault == Some(Fault::LeavesUpload), dice) };
+        Self { number, route, says, headers, body, fault, chunked: dice.percent(40), sse: sse && !reads }
+    }
+}
+
+/// Headers that say who is calling, and who that is.
+fn caller(callers: &Callers, dice: &mut Dice) -> (Vec<(&'static str, String)>, Value) {
+    let bearer = |key: &str| ("authorization", format!("Bearer {key}"));
+    let number = dice.below(5000);
+    match dice.below(3) {
+        0 => {
+            let person = dice.below(PEOPLE);
+            (vec![bearer(&personal_key(person))], json!({"user": format!("person-{person}")}))
+        }
+        1 => {
+            let [user, session, chat, message] =
+                ["user", "session", "chat", "message"].map(|what| format!("{what}-{number}"));
+            let headers = vec![
+                bearer(APP_KEY),
+                ("x-user-id", user.clone()),
+                ("x-session-id", session.clone()),
+                ("x-chat-id", chat.clone()),
+                ("x-message-id", message.clone()),
+            ];
+            (headers, json!({"user": user, "session": session, "chat": chat, "message": message}))
+        }
+        _ => {
+            let (user, token) = &callers.tokens[dice.below(TOKENS)];
+            let session = user.replace("token", "jti");
+            let headers = vec![bearer(token), ("x-openwebui-chat-id", format!("chat-{number}"))];
+            (headers, json!({"user": user, "session": session, "chat": format!("chat-{number}")}))
+        }
+    }
+}
+
+/// A body with claims in front and behind, the mark, and a prompt of some length: most are held, some are streamed.
+fn body(number: u64, who: &Value, fault: Option<Fault>, sse: bool, large: bool, dice: &mut Dice) -> Vec<u8> {
+    let length = if large || dice.percent(4) { 280_000 + dice.below(200_000) } else { dice.below(6000) };
+    let mark = json!({"number": number, "who": who, "act": fault.map(|fault| format!("{fault:?}"))});
+    let mut body = format!(
+        r#"{{"user":"{CLAIM}","model":"m","stream":{sse},"session_id":"{CLAIM}","mark":{mark},"\u0075ser":"{CLAIM}","prompt":"{CANARY} "#
+    );
+    let seed = dice.below(1 << 20);
+    while body.len() < length {
+        write!(body, "{seed:x} {number} ").unwrap();
+    }
+    write!(body, r#"","metadata":{{"user_id":"{CLAIM}"}},"n":1.10,"SAFETY_IDENTIFIER":"{CLAIM}"}}"#).unwrap();
+    body.into_bytes()
+}
