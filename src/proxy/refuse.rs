@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::Refused;
 use crate::endpoint::Endpoint;
+use crate::error::Code;
 use crate::observe::Account;
 use crate::relay::Answer;
 use crate::server::Upload;
@@ -32,6 +33,8 @@ pub(super) async fn given_back(returned: oneshot::Receiver<Upload>) -> Option<Up
 pub(super) async fn answer(refused: Refused, parts: &Parts, mut account: Account, limit: u64) -> Response<Answer> {
     let read_whole = match refused.rest {
         None => false,
+        // Who was too slow just now is not waited for once more.
+        Some(_) if refused.refusal.code == Code::RequestTimeout => false,
         Some(rest) if rest.is_end_stream() => true,
         // The client waits for a word before it sends anything; this is the word.
         Some(rest) if !rest.is_asked_for() && parts.headers.contains_key(EXPECT) => false,

@@ -6,6 +6,8 @@ mod chaos;
 mod check;
 mod cli;
 mod disconnects;
+mod edges;
+mod faults;
 mod fidelity;
 mod identity;
 mod memory;
