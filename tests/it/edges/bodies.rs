@@ -43,7 +43,9 @@ async fn chunks_arrive_whatever_is_said_beside_them() {
         let callsign = Setup::to(&upstream.url()).set(&VALVES).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).start();
         let body = "2;mallory=1\r\n{\"\r\n5 ; mallory=\"a;b\"\r\na\":1}\r\n000;mallory\r\nx-user-id: mallory\r\nuser: mallory\r\n\
                     content-length: 99\r\nauthorization: Bearer mallory\r\n\r\n";
-        let rest = format!("transfer-encoding: chunked\r\ntrailer: x-user-id\r\nte: trailers\r\nconnection: close, te\r\n\r\n{body}");
+        let rest = format!(
+            "transfer-encoding: chunked\r\ntrailer: x-user-id\r\nte: trailers\r\nconnection: close, te\r\n\r\n{body}"
+        );
         let answer = ask_once(callsign.address(), post("chat/completions", &rest).as_bytes()).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
         let received = lossy(&upstream.received());
@@ -58,10 +60,26 @@ async fn broken_chunks_are_no_request() {
     let long = format!("2;{}\r\n{{}}\r\n0\r\n\r\n", "x".repeat(20_000));
     let many = format!("2\r\n{{}}\r\n0\r\n{}\r\n", "x: y\r\n".repeat(10_000));
     let bodies = [
-        "g\r\n{}\r\n0\r\n\r\n", "-2\r\n{}\r\n0\r\n\r\n", "0x2\r\n{}\r\n0\r\n\r\n", "+2\r\n{}\r\n0\r\n\r\n", " 2\r\n{}\r\n0\r\n\r\n",
-        "2 2\r\n{}\r\n0\r\n\r\n", "2\r{}\r\n0\r\n\r\n", "2\r\n{}0\r\n\r\n", "2\r\n{}\r0\r\n\r\n", "3\r\n{}\r\n0\r\n\r\n", "1\r\n{}\r\n0\r\n\r\n",
-        "\r\n2\r\n{}\r\n0\r\n\r\n", "2,\r\n{}\r\n0\r\n\r\n", "ffffffffffffffff1\r\n{}\r\n0\r\n\r\n", "FFFFFFFFFFFFFFFF\r\n{}\r\n0\r\n\r\n",
-        "2\r\n{}\r\n0\r\n\n", "2\r\n{}\r\n0\n\r\n", "2\r\n{}\r\n0\r\nx: y\n\r\n\r\n", "2;\n{}\r\n0\r\n\r\n", &long, &many,
+        "g\r\n{}\r\n0\r\n\r\n",
+        "-2\r\n{}\r\n0\r\n\r\n",
+        "0x2\r\n{}\r\n0\r\n\r\n",
+        "+2\r\n{}\r\n0\r\n\r\n",
+        " 2\r\n{}\r\n0\r\n\r\n",
+        "2 2\r\n{}\r\n0\r\n\r\n",
+        "2\r{}\r\n0\r\n\r\n",
+        "2\r\n{}0\r\n\r\n",
+        "2\r\n{}\r0\r\n\r\n",
+        "3\r\n{}\r\n0\r\n\r\n",
+        "1\r\n{}\r\n0\r\n\r\n",
+        "\r\n2\r\n{}\r\n0\r\n\r\n",
+        "2,\r\n{}\r\n0\r\n\r\n",
+        "ffffffffffffffff1\r\n{}\r\n0\r\n\r\n",
+        "FFFFFFFFFFFFFFFF\r\n{}\r\n0\r\n\r\n",
+        "2\r\n{}\r\n0\r\n\n",
+        "2\r\n{}\r\n0\n\r\n",
+        "2;\n{}\r\n0\r\n\r\n",
+        &long,
+        &many,
     ];
     let mut broken = 0;
     for hold in ["0", "262144"] {
@@ -99,7 +117,8 @@ async fn trailers_of_the_upstream_end_its_answer() {
 /// Whoever was found too slow is told so at once, and not waited for as one is who is refused while it uploads.
 #[tokio::test]
 async fn a_408_does_not_wait_for_the_rest() {
-    let upload = UploadPatience { window: Duration::from_secs(1), least_per_second: 1 << 20, idle: Duration::from_secs(20) };
+    let upload =
+        UploadPatience { window: Duration::from_secs(1), least_per_second: 1 << 20, idle: Duration::from_secs(20) };
     for hold in ["0", "262144"] {
         let standin = StandIn::start().await.unwrap();
         let setup = Setup::to(&standin.url()).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]);

@@ -83,7 +83,9 @@ async fn a_refused_connect_or_upgrade_leaves_no_tunnel() {
 async fn upgrades_are_426_for_a_websocket_of_responses_and_else_ignored() {
     let (standin, callsign) = callsign(&[]).await;
     let upgrade = |to: &str| {
-        format!("connection: upgrade, close, http2-settings\r\nupgrade: {to}\r\nhttp2-settings: AAMAAABkAAQAAP__\r\ncontent-length: 2\r\n")
+        format!(
+            "connection: upgrade, close, http2-settings\r\nupgrade: {to}\r\nhttp2-settings: AAMAAABkAAQAAP__\r\ncontent-length: 2\r\n"
+        )
     };
     for (line, to, status, code) in [
         ("GET /v1/responses", "websocket", 426, "websocket_unsupported"),
@@ -140,11 +142,15 @@ async fn pipelined_requests_are_answered_in_order_each_for_its_own_caller() {
         }
         let received = standin.received();
         let served: Vec<_> = expected.into_iter().filter(|user| !user.is_empty()).collect();
-        let users: Vec<_> = received[before..].iter().map(|one| one.json().unwrap()["user"].as_str().unwrap().to_owned()).collect();
+        let users: Vec<_> =
+            received[before..].iter().map(|one| one.json().unwrap()["user"].as_str().unwrap().to_owned()).collect();
         assert_eq!(users, served);
         // Each answer is the one to its own request: the stand-in's ids differ.
-        let sent = received[before..].iter().map(|one| String::from_utf8_lossy(&standin.sent(one.number).unwrap().body).into_owned());
-        let got: Vec<_> = answers.iter().filter(|answer| answer.status == 200).map(|answer| answer.body.clone()).collect();
+        let sent = received[before..]
+            .iter()
+            .map(|one| String::from_utf8_lossy(&standin.sent(one.number).unwrap().body).into_owned());
+        let got: Vec<_> =
+            answers.iter().filter(|answer| answer.status == 200).map(|answer| answer.body.clone()).collect();
         assert_eq!(got, sent.collect::<Vec<_>>());
         println!("pipelined (held up to {hold}): 30 requests of 3 callers, 0 crossed");
     }
@@ -186,7 +192,9 @@ async fn a_body_where_none_is_expected_is_no_request() {
     }
     for received in standin.received() {
         assert_eq!((received.path.as_str(), received.body.len()), ("/api/v1/models", 0));
-        assert!(!received.headers.contains_key("content-length") && !received.headers.contains_key("transfer-encoding"));
+        assert!(
+            !received.headers.contains_key("content-length") && !received.headers.contains_key("transfer-encoding")
+        );
     }
 }
 
@@ -195,13 +203,16 @@ async fn expectations_other_than_100_continue_change_nothing() {
     let (standin, callsign) = callsign(&[]).await;
     for expect in ["200-ok", "100-continue, x", ""] {
         let rest = format!("expect: {expect}\r\nconnection: close\r\ncontent-length: 2\r\n");
-        let answer = ask_once(callsign.address(), (request("POST /v1/chat/completions", &rest) + "{}").as_bytes()).await;
+        let answer =
+            ask_once(callsign.address(), (request("POST /v1/chat/completions", &rest) + "{}").as_bytes()).await;
         assert_eq!(answer.status, 200, "{expect}");
     }
     // Sent along without waiting, on both sides of a refusal: the connection stays in step or ends.
     for (key, wanted) in [(APP_KEY, 200), ("sk-cs-nobodys-key-0123456789", 401)] {
         let mut peer = Peer::connect(callsign.address()).await;
-        let head = format!("POST /v1/messages HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\nexpect: 100-Continue\r\ncontent-length: 2\r\n\r\n{{}}");
+        let head = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\nexpect: 100-Continue\r\ncontent-length: 2\r\n\r\n{{}}"
+        );
         let behind = request("GET /v1/keys", "connection: close\r\n");
         peer.send(format!("{head}{behind}").as_bytes()).await.unwrap();
         let said = within("the close", peer.read_to_close()).await;

@@ -11,32 +11,106 @@ use crate::support::proxy::{APP_KEY, callsign};
 
 /// What must never be reached.
 const HIDDEN: [&str; 12] = [
-    "keys", "credits", "key", "activity", "files", "presets", "videos", "generation", "models/user", "auth/keys", "guardrails",
+    "keys",
+    "credits",
+    "key",
+    "activity",
+    "files",
+    "presets",
+    "videos",
+    "generation",
+    "models/user",
+    "auth/keys",
+    "guardrails",
     "organization/members",
 ];
 
 /// Where a spelling starts from.
 const BEGINNINGS: [&str; 9] = [
-    "", "/v1", "/api/v1", "/v1/models", "/v1/models/openai", "/v1/chat", "/v1/chat/completions", "/api/v1/model/a/b", "/v1/images/models/a/b",
+    "",
+    "/v1",
+    "/api/v1",
+    "/v1/models",
+    "/v1/models/openai",
+    "/v1/chat",
+    "/v1/chat/completions",
+    "/api/v1/model/a/b",
+    "/v1/images/models/a/b",
 ];
 
 /// What stands between.
 const JOINTS: [&str; 40] = [
-    "/", "//", "/./", "/../", "/../../", "/../v1/", "/%2e/", "/%2e%2e/", "/%2E%2E/", "/.%2e/", "/%2e./", "/..;/", "/..;x=y/", "/;/", ";/", ";x/",
-    "%2f", "%2F", "%2f..%2f", "/..%2f", "/%2e%2e%2f", "\\", "/..\\", "/\\..\\", "%5c", "/..%5c", "%255c", "%252f", "/%252e%252e/", "/%252e%252e%252f",
-    "/%c0%ae%c0%ae/", "%c0%af", "/%ef%bc%8e%ef%bc%8e/", "%ef%bc%8f", "%e2%88%95", "/%00/", "/%20/", "/%09/", "?/../", "#/../",
+    "/",
+    "//",
+    "/./",
+    "/../",
+    "/../../",
+    "/../v1/",
+    "/%2e/",
+    "/%2e%2e/",
+    "/%2E%2E/",
+    "/.%2e/",
+    "/%2e./",
+    "/..;/",
+    "/..;x=y/",
+    "/;/",
+    ";/",
+    ";x/",
+    "%2f",
+    "%2F",
+    "%2f..%2f",
+    "/..%2f",
+    "/%2e%2e%2f",
+    "\\",
+    "/..\\",
+    "/\\..\\",
+    "%5c",
+    "/..%5c",
+    "%255c",
+    "%252f",
+    "/%252e%252e/",
+    "/%252e%252e%252f",
+    "/%c0%ae%c0%ae/",
+    "%c0%af",
+    "/%ef%bc%8e%ef%bc%8e/",
+    "%ef%bc%8f",
+    "%e2%88%95",
+    "/%00/",
+    "/%20/",
+    "/%09/",
+    "?/../",
+    "#/../",
 ];
 
 /// What stands behind.
 const ENDS: [&str; 18] = [
-    "", "/", "//", "/.", "/..", ";", ";x", "?", "?x=/../keys", "#", "%20", "%00", "%09", "%0d%0a", "%23", "%3f", "%3b", "%25",
+    "",
+    "/",
+    "//",
+    "/.",
+    "/..",
+    ";",
+    ";x",
+    "?",
+    "?x=/../keys",
+    "#",
+    "%20",
+    "%00",
+    "%09",
+    "%0d%0a",
+    "%23",
+    "%3f",
+    "%3b",
+    "%25",
 ];
 
 /// The same word as different readers would still take it.
 fn disguises(word: &str) -> BTreeSet<String> {
     let encoded = |text: &str, times: usize| {
         let percent = "%".to_owned() + &"25".repeat(times - 1);
-        text.bytes().map(|byte| if byte == b'/' { "/".to_owned() } else { format!("{percent}{byte:02x}") }).collect::<String>()
+        text.bytes()
+            .map(|byte| if byte == b'/' { "/".to_owned() } else { format!("{percent}{byte:02x}") })
+            .collect::<String>()
     };
     let (first, rest) = word.split_at(1);
     let wide: String = word
@@ -139,7 +213,12 @@ fn is_exposed(method: &http::Method, path: &str) -> bool {
 
 #[test]
 fn the_laxest_reader_is_lax() {
-    for path in ["/api/v1/models/x%252F..%252F..%252Fkeys", "/api/v1/%EF%BD%8Bey%C5%BF", "/api/v1/models/..;x/keys/%2e", "\\api\\v1\\KEYS%20"] {
+    for path in [
+        "/api/v1/models/x%252F..%252F..%252Fkeys",
+        "/api/v1/%EF%BD%8Bey%C5%BF",
+        "/api/v1/models/..;x/keys/%2e",
+        "\\api\\v1\\KEYS%20",
+    ] {
         assert_eq!(laxest(path), "api/v1/keys", "{path}");
         assert!(!is_exposed(&http::Method::GET, &laxest(path)));
     }
