@@ -42,7 +42,8 @@ pub(super) async fn answer(refused: Refused, parts: &Parts, mut account: Account
     };
     let code = refused.refusal.code;
     account.refused(code.status().as_u16(), code.name());
-    let close = !read_whole && parts.version < Version::HTTP_2;
+    // What is open to two readings has been read in one of them: nobody can say where the next request begins.
+    let close = (!read_whole || code == Code::BadRequest) && parts.version < Version::HTTP_2;
     let response = refused.refusal.response(Endpoint::dialect_of(parts.uri.path()), close);
     response.map(|body| Answer::own(body, account))
 }

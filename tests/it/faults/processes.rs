@@ -112,7 +112,7 @@ async fn without_descriptors_it_waits_and_goes_on_when_there_are_some() {
     let needed = std::fs::read_dir(format!("/proc/{}/fd", ordinary.id())).unwrap().count();
     drop(ordinary);
     let mut server = Server::start_with_files(needed + 5, "serve", &variables(&url, &[])).await;
-    let mut served = Vec::new();
+    let mut open = Vec::new();
     let mut waiting = loop {
         let mut peer = Peer::connect(server.data).await;
         peer.send(b"GET /v1/keys HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
@@ -121,16 +121,16 @@ async fn without_descriptors_it_waits_and_goes_on_when_there_are_some() {
             Ok(heard) => assert!(heard, "closed"),
             Err(_) => break peer,
         }
-        served.push(peer);
-        assert!(served.len() <= needed, "{needed} + 5 files never run out");
+        open.push(peer);
+        assert!(open.len() <= needed, "{needed} + 5 files never run out");
     };
     server.logged("cannot accept connections").await;
     let before = ticks(server.id());
     tokio::time::timeout(Duration::from_secs(1), waiting.hears_something()).await.unwrap_err();
     let used = ticks(server.id()) - before;
     assert!(used <= 20, "{used} of 100 hundredths of a second: it spins");
-    let count = served.len();
-    drop(served);
+    let count = open.len();
+    drop(open);
     waiting.read_until(b"x-callsign-error: not_exposed").await;
     println!(
         "descriptors: {needed} needed, {count} connections on 5 more, {used} ms/10 of processor in the second without"
