@@ -18,55 +18,57 @@ fn post(rest: &str) -> String {
 const HIDDEN: &str =
     "GET /v1/models HTTP/1.1\r\nhost: hidden\r\nauthorization: Bearer sk-cs-a-key-of-alice-0123456789\r\n\r\n";
 
+/// What a head must not be like; the connection must end with it.
+const REFUSED: [&str; 39] = [
+    "host: a\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
+    "host: a\r\ncontent-length: 3\r\ncontent-length: 2\r\n\r\n{}",
+    "host: a\r\ncontent-length: 2, 2\r\n\r\n{}",
+    "host: a\r\ncontent-length: 2, 3\r\n\r\n{}",
+    "host: a\r\ncontent-length: 0x2\r\n\r\n{}",
+    "host: a\r\ncontent-length: -2\r\n\r\n{}",
+    "host: a\r\ncontent-length: +2\r\n\r\n{}",
+    "host: a\r\ncontent-length: 2;\r\n\r\n{}",
+    "host: a\r\ncontent-length: \r\n\r\n{}",
+    "host: a\r\ncontent-length: 99999999999999999999\r\n\r\n{}",
+    "host: a\r\ncontent-length: 18446744073709551614\r\n\r\n{}",
+    "host: a\r\ncontent-length : 2\r\n\r\n{}",
+    "host: a\r\ncontent-length\r\n: 2\r\n\r\n{}",
+    "host: a\r\ntransfer-encoding: identity\r\n\r\n{}",
+    "host: a\r\ntransfer-encoding: gzip\r\n\r\n{}",
+    "host: a\r\ntransfer-encoding: chunked, identity\r\n\r\n{}",
+    "host: a\r\ntransfer-encoding: chunked;q=1\r\n\r\n{}",
+    "host: a\r\ntransfer-encoding: xchunked\r\n\r\n{}",
+    "host: a\r\ntransfer-encoding: \"chunked\"\r\n\r\n{}",
+    "host: a\r\ntransfer-encoding: \u{b}chunked\r\n\r\n{}",
+    "host: a\r\ntransfer-encoding : chunked\r\n\r\n{}",
+    "host: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: identity\r\n\r\n{}",
+    "host: a\r\ntransfer-encoding:\r\n\r\n{}",
+    // Ends its chunks, so that only the header speaks against it.
+    "host: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "host: a\r\ntransfer-encoding: chunked, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "host: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "host: a\r\ntransfer-encoding: identity\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "host: a\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}",
+    "host: a\r\nHOST: b\r\ncontent-length: 2\r\n\r\n{}",
+    "content-length: 2\r\n\r\n{}",
+    // A folded line (RFC 9112, section 5.2), white space before the first header, a name that is none.
+    "host: a\r\nx: one\r\n two\r\ncontent-length: 2\r\n\r\n{}",
+    "host: a\r\nx: one\r\n\ttransfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n{}",
+    " host: a\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}",
+    "host: a\r\n: empty\r\ncontent-length: 2\r\n\r\n{}",
+    "host: a\r\nx y: z\r\ncontent-length: 2\r\n\r\n{}",
+    "host: a\r\nno-colon\r\ncontent-length: 2\r\n\r\n{}",
+    "host: a\r\nx: a\0b\r\ncontent-length: 2\r\n\r\n{}",
+    "host: a\r\nx: a\rb\r\ncontent-length: 2\r\n\r\n{}",
+    "host: a\r\r\ncontent-length: 2\r\n\r\n{}",
+];
+
 /// Requests that are refused, and whose connection is closed with them so that what follows is never read.
 #[tokio::test]
 async fn framing_with_two_readings_is_refused_and_nothing_behind_it_is_read() {
     let (standin, callsign) = callsign(&[]).await;
-    let refused = [
-        "host: a\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
-        "host: a\r\ncontent-length: 3\r\ncontent-length: 2\r\n\r\n{}",
-        "host: a\r\ncontent-length: 2, 2\r\n\r\n{}",
-        "host: a\r\ncontent-length: 2, 3\r\n\r\n{}",
-        "host: a\r\ncontent-length: 0x2\r\n\r\n{}",
-        "host: a\r\ncontent-length: -2\r\n\r\n{}",
-        "host: a\r\ncontent-length: +2\r\n\r\n{}",
-        "host: a\r\ncontent-length: 2;\r\n\r\n{}",
-        "host: a\r\ncontent-length: \r\n\r\n{}",
-        "host: a\r\ncontent-length: 99999999999999999999\r\n\r\n{}",
-        "host: a\r\ncontent-length: 18446744073709551614\r\n\r\n{}",
-        "host: a\r\ncontent-length : 2\r\n\r\n{}",
-        "host: a\r\ncontent-length\r\n: 2\r\n\r\n{}",
-        "host: a\r\ntransfer-encoding: identity\r\n\r\n{}",
-        "host: a\r\ntransfer-encoding: gzip\r\n\r\n{}",
-        "host: a\r\ntransfer-encoding: chunked, identity\r\n\r\n{}",
-        "host: a\r\ntransfer-encoding: chunked;q=1\r\n\r\n{}",
-        "host: a\r\ntransfer-encoding: xchunked\r\n\r\n{}",
-        "host: a\r\ntransfer-encoding: \"chunked\"\r\n\r\n{}",
-        "host: a\r\ntransfer-encoding: \u{b}chunked\r\n\r\n{}",
-        "host: a\r\ntransfer-encoding : chunked\r\n\r\n{}",
-        "host: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: identity\r\n\r\n{}",
-        "host: a\r\ntransfer-encoding:\r\n\r\n{}",
-        // Ends its chunks, so that only the header speaks against it.
-        "host: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        "host: a\r\ntransfer-encoding: chunked, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        "host: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        "host: a\r\ntransfer-encoding: identity\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        "host: a\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}",
-        "host: a\r\nHOST: b\r\ncontent-length: 2\r\n\r\n{}",
-        "content-length: 2\r\n\r\n{}",
-        // A folded line (RFC 9112, section 5.2), white space before the first header, a name that is none.
-        "host: a\r\nx: one\r\n two\r\ncontent-length: 2\r\n\r\n{}",
-        "host: a\r\nx: one\r\n\ttransfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n{}",
-        " host: a\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}",
-        "host: a\r\n: empty\r\ncontent-length: 2\r\n\r\n{}",
-        "host: a\r\nx y: z\r\ncontent-length: 2\r\n\r\n{}",
-        "host: a\r\nno-colon\r\ncontent-length: 2\r\n\r\n{}",
-        "host: a\r\nx: a\0b\r\ncontent-length: 2\r\n\r\n{}",
-        "host: a\r\nx: a\rb\r\ncontent-length: 2\r\n\r\n{}",
-        "host: a\r\r\ncontent-length: 2\r\n\r\n{}",
-    ];
     let (mut ours, mut hypers) = (0, 0);
-    for rest in refused {
+    for rest in REFUSED {
         let answers = ask(callsign.address(), format!("{}{HIDDEN}", post(rest)).as_bytes()).await;
         // hyper calls a length that no body can have a head that is too large.
         assert!(matches!(answers[..], [Read { status: 400 | 431, .. }]), "{rest:?}: {answers:?}");

@@ -129,10 +129,11 @@ async fn pipelined_requests_are_answered_in_order_each_for_its_own_caller() {
                 1 => format!("u-{number}"),
                 _ => String::new(),
             });
-            all += &format!(
+            let request = format!(
                 "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\n{user}{last}content-length: {}\r\n\r\n{body}",
                 body.len()
             );
+            all.push_str(&request);
         }
         let answers = ask(callsign.address(), all.as_bytes()).await;
         assert_eq!(answers.len(), 30);
