@@ -54,6 +54,8 @@ async fn chunks_arrive_whatever_is_said_beside_them() {
     }
 }
 
+/// A bare LF behind the last chunk is not among them: hyper takes it for the beginning of trailers, and what follows, up to
+/// the next blank line, is dropped with them. The body itself has been whole by then.
 #[tokio::test]
 async fn broken_chunks_are_no_request() {
     let hidden = "GET /v1/models HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -75,7 +77,6 @@ async fn broken_chunks_are_no_request() {
         "2,\r\n{}\r\n0\r\n\r\n",
         "ffffffffffffffff1\r\n{}\r\n0\r\n\r\n",
         "FFFFFFFFFFFFFFFF\r\n{}\r\n0\r\n\r\n",
-        "2\r\n{}\r\n0\r\n\n",
         "2\r\n{}\r\n0\n\r\n",
         "2;\n{}\r\n0\r\n\r\n",
         &long,
@@ -117,27 +118,22 @@ async fn trailers_of_the_upstream_end_its_answer() {
 /// Whoever was found too slow is told so at once, and not waited for as one is who is refused while it uploads.
 #[tokio::test]
 async fn a_408_does_not_wait_for_the_rest() {
-    let upload =
-        UploadPatience { window: Duration::from_secs(1), least_per_second: 1 << 20, idle: Duration::from_secs(20) };
-    for hold in ["0", "262144"] {
+    // Had it been waited for, that would have taken another window.
+    let (window, soon) = (Duration::from_secs(3), Duration::from_secs(5));
+    let upload = UploadPatience { window, least_per_second: 1 << 20, idle: Duration::from_secs(20) };
+    let dribble = |hold: &'static str| async move {
         let standin = StandIn::start().await.unwrap();
         let setup = Setup::to(&standin.url()).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]);
         let callsign = setup.patience(Patience { upload, ..Patience::default() }).start();
         let (upload, answer) = client::upload(&callsign.url("chat/completions"), APP);
-        let mut answer = tokio::spawn(answer);
+        let answer = tokio::spawn(tokio::time::timeout(soon, answer));
         // A byte a millisecond, until the answer comes.
-        let dribble = async {
-            while upload.send(" ").await.is_ok() {
-                tokio::time::timeout(Duration::from_millis(1), std::future::pending::<()>()).await.unwrap_err();
-            }
-            std::future::pending::<()>().await;
-        };
-        let answer = tokio::select! {
-            answer = tokio::time::timeout(Duration::from_secs(6), &mut answer) => answer.expect("an answer at once"),
-            () = dribble => unreachable!("it waits for ever"),
-        };
-        let answer = answer.unwrap().unwrap().finish().await;
-        assert_eq!((answer.status.as_u16(), answer.header("x-callsign-error")), (408, "request_timeout"));
+        while upload.send(" ").await.is_ok() {
+            tokio::time::timeout(Duration::from_millis(1), std::future::pending::<()>()).await.unwrap_err();
+        }
+        let answer = answer.await.unwrap().expect("an answer at once").unwrap().finish().await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-callsign-error")), (408, "request_timeout"), "{hold}");
         assert_eq!(answer.header("connection"), "close");
-    }
+    };
+    tokio::join!(dribble("0"), dribble("262144"));
 }
