@@ -268,7 +268,9 @@ impl From<UpstreamError> for Refusal {
     fn from(error: UpstreamError) -> Self {
         match error {
             UpstreamError::Spoiled(spoiled) => spoiled.into(),
-            UpstreamError::Unreachable | UpstreamError::Closed => Self::new(Code::UpstreamUnreachable, &error),
+            UpstreamError::Unreachable | UpstreamError::Closed | UpstreamError::NoAnswer => {
+                Self::new(Code::UpstreamUnreachable, &error)
+            }
             UpstreamError::ConnectTimeout | UpstreamError::AnswerTimeout => Self::new(Code::UpstreamTimeout, &error),
         }
     }

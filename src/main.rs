@@ -9,7 +9,8 @@ use callsign::cli::args::Args;
 use callsign::cli::{self, Exit};
 use clap::Parser;
 
-/// musl's allocator is slow, and a proxy's buffers come and go.
+/// musl's allocator is slow, and a proxy's buffers come and go. It must not ask for huge pages (`no_thp`): every buffer of
+/// an idle stream would then be resident whole, which was measured as 72 KiB for each stream instead of 44.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

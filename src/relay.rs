@@ -108,6 +108,7 @@ impl Relayed {
                 self.silence.broken();
                 let Ok(data) = frame.into_data() else {
                     // Trailers end a stream and do not pass: no client of these APIs asks for any.
+                    self.account.outcome = Outcome::Complete;
                     return Poll::Ready(None);
                 };
                 self.account.response_bytes += data.len() as u64;

@@ -13,7 +13,7 @@ pub mod verdict;
 use std::time::Duration;
 
 use http::header::PROXY_AUTHORIZATION;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::client::proxy::matcher::Matcher;
@@ -62,6 +62,9 @@ pub enum UpstreamError {
     /// The connection ended before the head of an answer. The request may have been run, so it is not repeated.
     #[error("OpenRouter closed the connection without an answer; whether it ran the request is not known")]
     Closed,
+    /// Something else than an answer: a protocol that was not asked for (101).
+    #[error("OpenRouter gave no answer that could be passed on; whether it ran the request is not known")]
+    NoAnswer,
     /// No head in time.
     #[error("OpenRouter did not begin to answer in time; whether it ran the request is not known")]
     AnswerTimeout,
@@ -122,7 +125,11 @@ impl Upstream {
         if let Some(spoiled) = progress.and_then(Progress::spoiled) {
             return Err(spoiled.into());
         }
-        answer.ok_or(UpstreamError::AnswerTimeout)?.map_err(|error| explain(&error))
+        let answer = answer.ok_or(UpstreamError::AnswerTimeout)?.map_err(|error| explain(&error))?;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UpstreamError::NoAnswer);
+        }
+        Ok(answer)
     }
 }
 

@@ -76,13 +76,18 @@ fn decode(segment: &str) -> Option<Cow<'_, str>> {
     plain.then_some(decoded)
 }
 
-/// An author or slug. Stricter than the contract asks: everything that some server gives a meaning of its own to (`;`,
-/// blanks, non-ASCII look-alikes) is in no model's name.
+/// An author or slug. An encoded slash would make a path of other parts of it for a server that decodes first.
 fn is_name(text: &str) -> bool {
+    is_plain(text) && !text.contains('/')
+}
+
+/// A part of a model's name. Stricter than the contract asks: everything that some server gives a meaning of its own to (`;`,
+/// blanks, non-ASCII look-alikes) is in no model's name.
+fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:@+/".contains(&byte))
 }
 
 /// A model id, but never `user`: `models/user` lists the account's own preferences.
 fn is_model_id(text: &str) -> bool {
-    is_name(text) && !text.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case("user"))
+    is_plain(text) && !text.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case("user"))
 }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::Refused;
 use crate::endpoint::Endpoint;
+use crate::error::Code;
 use crate::observe::Account;
 use crate::relay::Answer;
 use crate::server::Upload;
@@ -33,6 +34,8 @@ pub(super) async fn answer(refused: Refused, parts: &Parts, mut account: Account
     // What is only thrown away need not be decoded.
     let read_whole = match refused.rest.map(Upload::into_raw) {
         None => false,
+        // Who was too slow just now is not waited for once more.
+        Some(_) if refused.refusal.code == Code::RequestTimeout => false,
         Some(rest) if rest.is_end_stream() => true,
         // The client waits for a word before it sends anything; this is the word.
         Some(rest) if !rest.is_asked_for() && parts.headers.contains_key(EXPECT) => false,
@@ -43,7 +46,8 @@ pub(super) async fn answer(refused: Refused, parts: &Parts, mut account: Account
     if let Some(shed) = refused.refusal.shed {
         account.shed(shed);
     }
-    let ends = refused.refusal.ends_connection();
+    // What is open to two readings has been read in one of them: nobody can say where the next request begins.
+    let ends = refused.refusal.ends_connection() || code == Code::BadRequest;
     let close = (ends || !read_whole) && parts.version < Version::HTTP_2;
     let response = refused.refusal.response(Endpoint::dialect_of(parts.uri.path()), close);
     response.map(|body| Answer::own(body, account))

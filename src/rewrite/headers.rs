@@ -80,8 +80,10 @@ impl HeaderPolicy {
             headers.insert(CONTENT_TYPE, content_type);
         }
         for name in ALLOWED.iter().chain(&self.forward) {
-            for value in client.get_all(name) {
-                headers.append(name, value.clone());
+            if client.contains_key(name) && !is_of_this_hop(client, name) {
+                for value in client.get_all(name) {
+                    headers.append(name, value.clone());
+                }
             }
         }
         if let Some(referer) = &self.referer {
@@ -98,11 +100,18 @@ impl HeaderPolicy {
     }
 }
 
+/// Whether a `Connection` header names it: then it is meant for the next hop, which is callsign (RFC 9110, section 7.6.1).
+fn is_of_this_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let mut options = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
 /// Removes from an upstream's answer what must not reach the client; everything else stays as it came.
 pub fn clean_response(headers: &mut HeaderMap) {
-    if let Some(named) = headers.get(CONNECTION).and_then(|value| value.to_str().ok()).map(str::to_owned) {
-        for name in named.split(',') {
-            headers.remove(name.trim());
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers.keys().filter(|name| is_of_this_hop(headers, name)).cloned().collect();
+        for name in named {
+            headers.remove(name);
         }
     }
     for name in &NOT_RELAYED {
@@ -144,6 +153,7 @@ mod tests {
             ("anthropic-version", "2023-06-01"),
             ("openai-beta", "x"),
             ("x-my-header", "1"),
+            ("x-of-this-hop", "1"),
             ("authorization", "Bearer client"),
             ("x-api-key", "client"),
             ("api-key", "client"),
@@ -159,17 +169,18 @@ mod tests {
             ("user-agent", "client/1"),
             ("origin", "https://app.example"),
             ("te", "trailers"),
-            ("connection", "x-my-header"),
+            ("connection", "close, Authorization,User-Agent"),
+            ("connection", " X-Of-This-Hop"),
             ("content-length", "3"),
             ("content-type", "application/json; charset=utf-8"),
         ]);
-        let policy = HeaderPolicy::new(vec![HeaderName::from_static("x-my-header")], None, None);
-        let sent = policy.upstream(
-            &client,
-            HeaderValue::from_static("Bearer operator"),
+        let policy = HeaderPolicy::new(
+            vec![HeaderName::from_static("x-my-header"), HeaderName::from_static("x-of-this-hop")],
             None,
-            Some(HeaderValue::from_static("application/json")),
+            None,
         );
+        let json = HeaderValue::from_static("application/json");
+        let sent = policy.upstream(&client, HeaderValue::from_static("Bearer operator"), None, Some(json));
         assert_eq!(
             names(&sent),
             [
@@ -213,7 +224,9 @@ mod tests {
             ("retry-after", "3"),
             ("vary", "Accept-Encoding"),
             ("connection", "close, X-Hop"),
+            ("connection", "x-second"),
             ("x-hop", "1"),
+            ("x-second", "1"),
             ("keep-alive", "timeout=5"),
             ("transfer-encoding", "chunked"),
             ("set-cookie", "a=b"),

@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -103,7 +104,9 @@ impl<H: Handler> Room<H> {
         let mut closed = pin!(self.closing.notify.notified());
         let (mut registered, mut leaving) = (false, false);
         let end = std::future::poll_fn(|cx| {
+            let asked = activity.asked();
             let end = connection.as_mut().poll(cx);
+            activity.polled(asked);
             if end.is_ready() || leaving {
                 return end;
             }
@@ -153,58 +156,86 @@ fn http() -> auto::Builder<TokioExecutor> {
 pin_project_lite::pin_project! {
     /// A response body that tells its connection when it ended or was dropped.
     ///
-    /// When it fails, hyper drops whatever it has not written yet: frames that had arrived in a quarter of such cases,
-    /// and always those of a client that reads slowly. So the error is kept until all that came before it is written.
+    /// When it fails, hyper and h2 drop whatever they have not written yet: frames that had arrived in a quarter of such
+    /// cases, and always those of a client that reads slowly. So the error is kept until all that came before it is
+    /// written.
     struct Served<B> {
         #[pin]
         body: B,
-        error: Option<BoxError>,
-        // Whether it has the connection for itself (HTTP/1.1), so that a flush of the one is a flush of the other.
+        // HTTP/2: the last byte of the frame before. h2 takes a frame as soon as the client's window has room for its
+        // first byte; what does not fit waits where the kept error could not see it. A byte that goes alone is taken
+        // when there is room for all that came before it too.
+        last_byte: Option<Bytes>,
+        failed: Option<Failed>,
+        // Whether it has the connection for itself (HTTP/1.1) and is polled by the connection's own task.
         by_itself: bool,
         // Dropped with the body, which hyper does as soon as it has ended.
         running: Running,
     }
 }
 
+/// An error that is kept until the answer to `question` is yes.
+struct Failed {
+    error: BoxError,
+    question: u64,
+}
+
 impl<B> Served<B> {
     fn new(body: B, running: Running, by_itself: bool) -> Self {
-        Self { body, error: None, by_itself, running }
+        Self { body, last_byte: None, failed: None, by_itself, running }
     }
 }
 
-impl<B: Body<Error: Into<BoxError>>> Body for Served<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for Served<B> {
+    type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.project();
-        if this.error.is_some() {
-            return if *this.by_itself && !this.running.is_flushed() {
-                Poll::Pending
-            } else {
-                Poll::Ready(this.error.take().map(Err))
-            };
+        if let Some(byte) = this.last_byte.take() {
+            return Poll::Ready(Some(Ok(Frame::data(byte))));
         }
-        match this.body.poll_frame(cx) {
-            Poll::Ready(Some(Err(error))) => *this.error = Some(error.into()),
-            Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
-            Poll::Ready(None) => return Poll::Ready(None),
-            Poll::Pending => return Poll::Pending,
+        if let Some(failed) = this.failed {
+            ready!(this.running.poll_written(failed.question, cx));
+            return Poll::Ready(this.failed.take().map(|failed| Err(failed.error)));
         }
-        if *this.by_itself {
-            // hyper flushes after each poll; the stream wakes this task when it has.
-            this.running.await_flush();
-        } else {
-            cx.waker().wake_by_ref();
+        match ready!(this.body.poll_frame(cx)) {
+            None => Poll::Ready(None),
+            Some(Ok(frame)) if *this.by_itself => Poll::Ready(Some(Ok(frame))),
+            Some(Ok(frame)) => {
+                let frame = frame.map_data(|mut data| {
+                    *this.last_byte = (data.len() > 1).then(|| data.split_off(data.len() - 1));
+                    data
+                });
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                let question = this.running.ask();
+                *this.failed = Some(Failed { error: error.into(), question });
+                if *this.by_itself {
+                    // This poll began before the question; the next one answers it.
+                    let _asked_just_now = this.running.poll_written(question, cx);
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                } else {
+                    // A frame, empty as it is, has the connection's task woken.
+                    Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
+                }
+            }
         }
-        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.last_byte.is_none() && self.failed.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let mut hint = self.body.size_hint();
+        let kept = self.last_byte.as_ref().map_or(0, |byte| byte.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + kept);
+        }
+        hint.set_lower(hint.lower() + kept);
+        hint
     }
 }

@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -76,8 +77,13 @@ pub(super) struct Activity {
     /// Microseconds from `accepted` to the moment from which idle time counts.
     quiet_after: AtomicU64,
     idle_for_too_long: AtomicBool,
-    /// Whether somebody waits until everything that hyper was given has been written.
-    flush_awaited: AtomicBool,
+    /// Whether the client has not taken all that there was to write.
+    stuck: AtomicBool,
+    /// How often somebody has asked to be told when everything that hyper was given until then has been written; and up
+    /// to which of these questions that is so.
+    asked: AtomicU64,
+    written: AtomicU64,
+    asking: Mutex<Vec<Waker>>,
     /// The last upload's timer: the next upload finds it armed and saves a walk through the timer wheel.
     spare_alarm: Mutex<Option<Alarm>>,
 }
@@ -91,7 +97,10 @@ impl Activity {
             ended: AtomicU64::new(0),
             quiet_after: AtomicU64::new(0),
             idle_for_too_long: AtomicBool::new(false),
-            flush_awaited: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            asking: Mutex::default(),
             spare_alarm: Mutex::new(None),
         })
     }
@@ -107,10 +116,20 @@ impl Activity {
         self.idle_for_too_long.load(Ordering::Relaxed)
     }
 
-    /// Everything that hyper was given has been written; tells whether somebody waited for that.
-    fn flushed(&self) -> bool {
-        // Reading first keeps the ordinary flush free of a write to shared memory.
-        self.flush_awaited.load(Ordering::Acquire) && self.flush_awaited.swap(false, Ordering::AcqRel)
+    /// The questions that the next poll of the connection answers, if nothing gets stuck in it.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    /// The connection has been polled since [`Self::asked`]. hyper writes on until nothing is left or the client takes no
+    /// more.
+    pub(super) fn polled(&self, asked: u64) {
+        if asked == self.written.load(Ordering::Relaxed) || self.stuck.load(Ordering::Relaxed) {
+            return;
+        }
+        self.written.store(asked, Ordering::Release);
+        let asking = std::mem::take(&mut *self.asking.lock().unwrap_or_else(PoisonError::into_inner));
+        asking.into_iter().for_each(Waker::wake);
     }
 
     /// A timer, perhaps with an earlier deadline of this connection still on it.
@@ -152,14 +171,21 @@ impl Activity {
 pub(super) struct Running(Arc<Activity>);
 
 impl Running {
-    /// Has the connection's task woken when everything that hyper was given so far has been written (HTTP/1.1).
-    pub(super) fn await_flush(&self) {
-        self.0.flush_awaited.store(true, Ordering::Release);
+    /// Asks when everything that hyper was given so far has been written; see [`Self::poll_written`].
+    pub(super) fn ask(&self) -> u64 {
+        self.0.asked.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// Whether that has happened.
-    pub(super) fn is_flushed(&self) -> bool {
-        !self.0.flush_awaited.load(Ordering::Acquire)
+    /// Ready when it has. The connection has to be polled for that: whoever asks sees to it.
+    pub(super) fn poll_written(&self, question: u64, cx: &Context<'_>) -> Poll<()> {
+        let mut asking = self.0.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.written.load(Ordering::Acquire) >= question {
+            return Poll::Ready(());
+        }
+        if !asking.iter().any(|waker| waker.will_wake(cx.waker())) {
+            asking.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }
 

@@ -9,6 +9,8 @@ mod check;
 mod cli;
 mod corpora;
 mod disconnects;
+mod edges;
+mod faults;
 mod fidelity;
 mod identity;
 mod json_suite;

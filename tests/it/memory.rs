@@ -1,5 +1,5 @@
 //! That callsign's memory is bounded by a constant per request, whatever the body: the real program, measured by the
-//! system, under 64 large uploads at once.
+//! system, under 64 large uploads at once, and under 2,000 streams that say nothing.
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use callsign::standin::{Options, StandIn};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -14,13 +15,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::support::client;
 use crate::support::proxy::{ALICE, ALICE_KEY, OPERATOR_KEY};
 use crate::support::within;
 
+/// Idle streams, each with a connection on either side of callsign; the test holds the other ends of both.
+const STREAMS: usize = 2000;
+const MOST_KIB_OF_STREAMS: u64 = 150 * 1024;
 const UPLOADS: usize = 64;
 const PIECE: usize = 64 * 1024;
 /// Of these, 8 MiB.
@@ -172,4 +176,36 @@ async fn sixty_four_uploads_of_8_mib_at_once_fit_into_48_mib() {
     }
     let peak = program.peak();
     assert!(peak < MOST_KIB, "{peak} KiB were resident");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_thousand_idle_streams_fit_into_150_mib() {
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    assert!(
+        files >= 3 * STREAMS as u64,
+        "only {files} files may be open here (ulimit -Hn): this test needs {}",
+        3 * STREAMS
+    );
+    let standin = StandIn::start_with(Options { keep: false, ..Options::default() }).await.unwrap();
+    let program = Program::start(&standin.url());
+    let url = format!("http://{}/v1/chat/completions", program.address);
+    let mut opening = JoinSet::new();
+    let at_once = Arc::new(Semaphore::new(50));
+    for _ in 0..STREAMS {
+        let (url, at_once) = (url.clone(), Arc::clone(&at_once));
+        opening.spawn(async move {
+            let _place = at_once.acquire().await.unwrap();
+            let body = r#"{"model":"standin/hang-after-2","stream":true}"#;
+            let mut stream = client::stream(&url, ALICE, body).await;
+            stream.until("data: ").await;
+            stream
+        });
+    }
+    let streams = opening.join_all().await;
+    assert_eq!((streams.len(), standin.begun(), standin.cancelled()), (STREAMS, STREAMS, 0));
+    let peak = program.peak();
+    assert!(peak < MOST_KIB_OF_STREAMS, "{peak} KiB were resident");
+    println!("idle streams: {STREAMS}, {peak} KiB resident at the most");
+    drop(streams);
+    within("the cancellations", standin.wait_cancelled(STREAMS)).await;
 }

@@ -17,10 +17,10 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: ap
 
 /// Everything whose head one listener has read.
 #[derive(Clone, Default)]
-struct Heads(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Heads(Arc<Mutex<Vec<String>>>);
 
 impl Heads {
-    fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -48,7 +48,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, heads: Heads) {
 }
 
 /// An upstream over TLS, whose certificate nobody knows; with the certificate.
-async fn tls_upstream() -> (SocketAddr, Heads, String) {
+pub(crate) async fn tls_upstream() -> (SocketAddr, Heads, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -126,8 +126,10 @@ impl<S> Patient<S> {
     fn wrote<T>(&mut self, poll: Poll<T>) -> Poll<T> {
         if poll.is_pending() {
             self.blocked = true;
+            self.activity.stuck.store(true, Ordering::Relaxed);
         } else if self.blocked {
             self.blocked = false;
+            self.activity.stuck.store(false, Ordering::Relaxed);
             self.activity.quiet_now();
         }
         poll
@@ -172,10 +174,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.stream).poll_flush(cx);
-        // hyper flushes the stream when its own buffer is empty.
-        if poll.is_ready() && this.activity.flushed() {
-            cx.waker().wake_by_ref();
-        }
         this.wrote(poll)
     }
 

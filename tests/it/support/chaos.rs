@@ -87,11 +87,15 @@ struct Counts {
 impl Chaos {
     /// Sends `bytes` at `when`, then does `then`.
     pub(crate) async fn start(when: When, bytes: impl Into<Vec<u8>>, then: Then) -> Self {
+        Self::in_turn(vec![(when, bytes.into(), then)]).await
+    }
+
+    /// Plays one script for each connection, in the order in which they come, and the last one for all that follow.
+    pub(crate) async fn in_turn(scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let log = Arc::new(Log::default());
-        let script = Arc::new((when, bytes.into(), then));
-        let accepting = tokio::spawn(accept(listener, script, Arc::clone(&log))).abort_handle();
+        let accepting = tokio::spawn(accept(listener, scripts, Arc::clone(&log))).abort_handle();
         Self { address, log, accepting }
     }
 
@@ -151,13 +155,17 @@ impl Drop for Chaos {
     }
 }
 
-type Script = (When, Vec<u8>, Then);
+/// When to send what, and what to do then.
+pub(crate) type Script = (When, Vec<u8>, Then);
 
-async fn accept(listener: TcpListener, script: Arc<Script>, log: Arc<Log>) {
+async fn accept(listener: TcpListener, scripts: Vec<Script>, log: Arc<Log>) {
     let mut connections = JoinSet::new();
+    let mut scripts = scripts.into_iter().map(Arc::new);
+    let mut script = Arc::new((When::Never, Vec::new(), Then::Stall));
     loop {
         let (socket, _) = listener.accept().await.unwrap();
         log.counts.send_modify(|counts| counts.accepted += 1);
+        script = scripts.next().unwrap_or(script);
         connections.spawn(play(socket, Arc::clone(&script), Arc::clone(&log)));
     }
 }
@@ -167,7 +175,9 @@ async fn play(mut socket: TcpStream, script: Arc<Script>, log: Arc<Log>) {
     socket.set_nodelay(true).unwrap();
     let mut seen = Vec::new();
     while !is_due(*when, &seen) {
-        if !read(&mut socket, &mut seen, &log).await {
+        // Not a byte more, so that what is done then is done at that byte.
+        let most = if let When::Bytes(count) = when { count - seen.len() } else { usize::MAX };
+        if !read(&mut socket, most, &mut seen, &log).await {
             return;
         }
     }
@@ -184,7 +194,7 @@ async fn play(mut socket: TcpStream, script: Arc<Script>, log: Arc<Log>) {
         Then::Stall => {}
     }
     // Closing with unread bytes would be a reset: an orderly close reads on until the peer has gone too.
-    while read(&mut socket, &mut seen, &log).await {}
+    while read(&mut socket, usize::MAX, &mut seen, &log).await {}
 }
 
 fn is_due(when: When, seen: &[u8]) -> bool {
@@ -196,10 +206,10 @@ fn is_due(when: When, seen: &[u8]) -> bool {
     }
 }
 
-/// Reads once; false, and counted, once the peer has left.
-async fn read(socket: &mut TcpStream, seen: &mut Vec<u8>, log: &Log) -> bool {
+/// Reads once, `most` bytes at the most; false, and counted, once the peer has left.
+async fn read(socket: &mut TcpStream, most: usize, seen: &mut Vec<u8>, log: &Log) -> bool {
     let before = seen.len();
-    let read = socket.read_buf(seen).await.unwrap_or(0);
+    let read = socket.take(most as u64).read_buf(seen).await.unwrap_or(0);
     if read == 0 {
         log.counts.send_modify(|counts| counts.left += 1);
         return false;

@@ -58,6 +58,11 @@ impl Peer {
         self.seen
     }
 
+    /// Reads once, and tells whether anything came.
+    pub(crate) async fn hears_something(&mut self) -> bool {
+        self.read().await > 0
+    }
+
     /// Says that nothing more will be written, without closing.
     pub(crate) async fn half_close(&mut self) {
         let _ = self.socket.shutdown().await;

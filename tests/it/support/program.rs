@@ -52,8 +52,19 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on ports of the system's choice, unless told otherwise, and waits for the line that says which.
     pub(crate) async fn start(line: &str, variables: Variables<'_>) -> Self {
+        Self::run(&mut Command::new(env!("CARGO_BIN_EXE_callsign")), line, variables).await
+    }
+
+    /// The same with no more than so many open files, which it cannot raise.
+    pub(crate) async fn start_with_files(files: usize, line: &str, variables: Variables<'_>) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_callsign")]);
+        Self::run(&mut command, line, variables).await
+    }
+
+    async fn run(command: &mut Command, line: &str, variables: Variables<'_>) -> Self {
         secrets::remember_variables(variables);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_callsign"))
+        let mut child = command
             .args(line.split_whitespace())
             .env_clear()
             .envs([
@@ -92,6 +103,17 @@ impl Server {
             }
         }
         panic!("ended before it said {wanted:?}");
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it SIGKILL and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends it SIGTERM.
