@@ -126,7 +126,7 @@ fn check_caller(credential: &[u8], pairs: &[(HeaderName, HeaderValue)], who: &Wh
 
 /// Whether it can be a token. The first part of one is an object in base64, which never begins as OpenRouter's keys do.
 fn is_token(credential: &[u8]) -> bool {
-    credential.iter().filter(|byte| **byte == b'.').count() == 2 && !credential.starts_with(b"sk-or-")
+    credential.split(|byte| *byte == b'.').count() == 3 && !credential.starts_with(b"sk-or-")
 }
 
 /// Headers of different names may come in any order.
@@ -209,12 +209,11 @@ fn pairs(lines: &[u8]) -> Vec<(HeaderName, HeaderValue)> {
         let (&letter, value) = line.split_first()?;
         let named =
             NAMES.iter().find(|(own, _)| *own == letter).map(|(_, name)| (HeaderName::from_static(name), value));
-        let (name, value) = match named {
-            Some(named) => named,
-            None => {
-                let colon = line.iter().position(|&byte| byte == b':')?;
-                (HeaderName::from_bytes(&line[..colon]).ok()?, &line[colon + 1..])
-            }
+        let (name, value) = if let Some(named) = named {
+            named
+        } else {
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            (HeaderName::from_bytes(&line[..colon]).ok()?, &line[colon + 1..])
         };
         Some((name, HeaderValue::from_bytes(&with_secrets(value)).ok()?))
     });

@@ -41,14 +41,17 @@ pub(crate) fn check(data: &[u8]) {
     };
     let second = value().unwrap_or(first);
     let secret = (options & 1 == 0).then(|| ID_SECRET.clone());
-    let (Some(one), Some(two)) = (parse(first, &sources, &secret), parse(second, &sources, &secret)) else { return };
+    let (Some(one), Some(two)) = (parse(first, &sources, secret.as_ref()), parse(second, &sources, secret.as_ref()))
+    else {
+        return;
+    };
     let path = ["chat/completions", "responses", "messages", "embeddings"][usize::from(options >> 6)];
     let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).expect("an endpoint");
     check_policy(&policy(options, one, two, secret), &sources, endpoint);
 }
 
 /// Parses a format and compares what it renders with the second reading.
-fn parse(text: &str, sources: &Sources<'_>, secret: &Option<IdSecret>) -> Option<Format> {
+fn parse(text: &str, sources: &Sources<'_>, secret: Option<&IdSecret>) -> Option<Format> {
     let parsed = Format::parse(text);
     let expected = render(text, sources, secret.is_some());
     let format = match (parsed, &expected) {
@@ -57,14 +60,14 @@ fn parse(text: &str, sources: &Sources<'_>, secret: &Option<IdSecret>) -> Option
         (parsed, expected) => panic!("{text:?}: {parsed:?}, not {expected:?}"),
     };
     assert_eq!(format.to_string(), text);
-    let rendered = format.render(sources, secret.as_ref());
+    let rendered = format.render(sources, secret);
     match expected? {
         Rendered::Nothing => assert_eq!(rendered, None, "{text:?}"),
         Rendered::Plain(expected) => assert_eq!(rendered, Some(expected), "{text:?}"),
         Rendered::Sealed(pieces) => check_sealed(&rendered.expect("an identifier"), &pieces),
     }
     let absent = format.fields().any(|field| sources.get(field).is_none());
-    assert!(!absent || format.render(sources, secret.as_ref()).is_none(), "never a prefix alone");
+    assert!(!absent || format.render(sources, secret).is_none(), "never a prefix alone");
     Some(format)
 }
 
@@ -244,8 +247,7 @@ fn hmac(value: &[u8]) -> Vec<u8> {
 }
 
 fn hex(digest: &[u8], digits: Option<usize>) -> String {
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex[..digits.unwrap_or(64)].to_owned()
+    data_encoding::HEXLOWER.encode(digest)[..digits.unwrap_or(64)].to_owned()
 }
 
 fn units(text: &str) -> usize {

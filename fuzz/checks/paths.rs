@@ -48,11 +48,9 @@ fn check_read(sent: &str, once: &str) {
     assert!(lax.iter().all(|part| !matches!(part.as_str(), "" | "." | "..")), "{once:?}");
     let parts: Vec<&str> = lax.iter().map(String::as_str).collect();
     let known = match parts.as_slice() {
-        ["providers"] | ["embeddings", "models"] | ["models"] | ["model", _, _, ..] => true,
-        ["images", "models", rest @ ..] => rest.is_empty() || rest.last() == Some(&"endpoints"),
-        // The account's own preferences.
-        ["models", "user"] => false,
-        ["models", "user", rest @ ..] => rest.last() == Some(&"endpoints"),
+        ["providers" | "models"] | ["embeddings" | "images", "models"] | ["model", _, _, ..] => true,
+        // `models/user` alone are the account's own preferences; of an author of that name, the endpoints are not.
+        ["images", "models", rest @ ..] | ["models", "user", rest @ ..] => rest.last() == Some(&"endpoints"),
         ["models", ..] => true,
         _ => false,
     };

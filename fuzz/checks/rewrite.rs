@@ -209,18 +209,18 @@ fn names_container(name: &[u16], value: &str) -> bool {
 
 /// Who reads the output sees every other member byte for byte and in order, then ours, and nothing else.
 fn check_output(case: &Case<'_>, sent: &[u8]) {
-    let (came, left) = (members(&case.body), members(sent));
+    let (before, after) = (members(&case.body), members(sent));
     let ours = members(format!("{{{}}}", case.append).as_bytes());
-    let mut expected: Vec<_> = came.iter().filter(|(name, _)| !case.owns(&decode(name))).cloned().collect();
+    let mut expected: Vec<_> = before.iter().filter(|(name, _)| !case.owns(&decode(name))).cloned().collect();
     expected.extend(ours);
-    let cache_key = came.iter().rfind(|(name, _)| is(&decode(name), BOUND)).and_then(|(_, value)| bound(value));
+    let cache_key = before.iter().rfind(|(name, _)| is(&decode(name), BOUND)).and_then(|(_, value)| bound(value));
     if let Some(digest) = cache_key.filter(|_| case.bind) {
         expected.push((format!("\"{BOUND}\""), format!("\"{digest}\"")));
     }
-    assert_eq!(left, expected, "{}\n{}", case.body.escape_ascii(), sent.escape_ascii());
+    assert_eq!(after, expected, "{}\n{}", case.body.escape_ascii(), sent.escape_ascii());
     // First wins, last wins, or some reader's folding: each owned name stands there once at most.
     for owned in case.owned.iter().copied().chain((case.owned.len() > 1).then_some(BOUND)) {
-        let seen: Vec<_> = left.iter().filter(|(name, _)| is(&decode(name), owned)).collect();
+        let seen: Vec<_> = after.iter().filter(|(name, _)| is(&decode(name), owned)).collect();
         assert!(seen.len() <= 1, "{seen:?}");
     }
 }

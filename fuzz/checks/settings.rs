@@ -31,22 +31,21 @@ pub(crate) fn check(data: &[u8]) {
     let sources = Sources::environment(variables.iter().copied()).file(Some(file.path().to_owned()));
     drop(file);
     let serving = text.starts_with("serve");
-    let mut said = String::new();
-    match Config::load(&if serving { sources.serving() } else { sources }) {
+    let said = match Config::load(&if serving { sources.serving() } else { sources }) {
         Ok(loaded) => {
             let can_serve = loaded.config.check_serving();
             assert!(can_serve.is_ok() || !serving, "{can_serve:?}");
             let mut listing = Vec::new();
             callsign::cli::config::print(&loaded, &mut listing).expect("it can be printed");
-            said += &format!("{}\n{loaded:?}\n{can_serve:?}", String::from_utf8_lossy(&listing));
             assert_plain(loaded.warnings.iter().map(String::as_str));
+            format!("{}\n{loaded:?}\n{can_serve:?}", String::from_utf8_lossy(&listing))
         }
         Err(problems) => {
             assert!(!problems.is_empty());
-            said += &format!("{problems}\n{problems:?}");
             assert_plain(problems.to_string().lines());
+            format!("{problems}\n{problems:?}")
         }
-    }
+    };
     let secret_only = variables.iter().all(|(name, value)| !is_told(name, value)) && !told_in(toml);
     assert!(!secret_only || !said.contains(CANARY), "{said}");
 }

@@ -96,7 +96,7 @@ fn agrees(header: &Map<String, Value>, claims: &Map<String, Value>, issuer: &Iss
         && ["nbf", "iat"]
             .iter()
             .all(|name| !claims.contains_key(*name) || time(name).is_some_and(|t| t.floor() <= now + leeway));
-    let issued = issuer.issuer.is_none() || text("iss") == issuer.issuer.as_deref();
+    let named = issuer.issuer.is_none() || text("iss") == issuer.issuer.as_deref();
     let audience = issuer.audience.is_empty()
         || match claims.get("aud") {
             Some(Value::Array(many)) => many.iter().any(|one| one.as_str().is_some_and(|one| one == "app")),
@@ -115,7 +115,7 @@ fn agrees(header: &Map<String, Value>, claims: &Map<String, Value>, issuer: &Iss
         Trap::AwsAlb { signer } => header.get("signer") == Some(&Value::from(signer.as_str())),
     };
     let user = text(&issuer.user_claim).is_some_and(|user| !user.is_empty());
-    algorithm && header_is_plain && in_time && issued && audience && party && trap && user
+    algorithm && header_is_plain && in_time && named && audience && party && trap && user
 }
 
 /// A part of an accepted token, which must be an object.

@@ -2,6 +2,13 @@
 //!
 //! The checks themselves are in `fuzz/checks/`; how to fuzz on is told in `docs/TESTING.md`.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a check fails by panicking; what was replayed is counted aloud"
+)]
+
 use std::path::{Path, PathBuf};
 
 #[path = "../../fuzz/checks/credentials.rs"]

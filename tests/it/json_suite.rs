@@ -1,6 +1,8 @@
 //! The corner cases of JSON (`json_suite/table.rs`), each through the real server: accepted bodies arrive byte for byte,
 //! refused ones get 400 `invalid_json` with the offset of the offending byte, and nothing whole reaches the upstream.
 
+#![expect(clippy::print_stdout, reason = "what was tried is counted aloud")]
+
 mod table;
 
 use std::collections::HashSet;

@@ -41,6 +41,7 @@ const BEFORE: &str = r#"{"v":"#;
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     numbers(&mut cases);
+    no_numbers(&mut cases);
     literals(&mut cases);
     strings(&mut cases);
     escapes(&mut cases);
@@ -121,6 +122,9 @@ fn numbers(cases: &mut Vec<Case>) {
     ] {
         push_value(cases, "number beyond a double", value, Arrives, Contract);
     }
+}
+
+fn no_numbers(cases: &mut Vec<Case>) {
     for (value, at) in [
         ("01", 1),
         ("00", 1),
