@@ -15,7 +15,7 @@ use bytes::Bytes;
 use callsign::endpoint::REMOVED;
 use callsign::identifiers::secret::{Binder, Purpose};
 use callsign::identifiers::sources::Sources;
-use callsign::rewrite::{Filter, Invalid, Output, OwnedNames};
+use callsign::rewrite::{Filter, Output, OwnedNames, Rejected};
 use data_encoding::BASE64;
 
 /// What is appended to every body.
@@ -29,13 +29,14 @@ fn main() -> anyhow::Result<()> {
     for line in io::stdin().lock().lines() {
         match rewrite(&owned, &BASE64.decode(line?.as_bytes())?) {
             Ok(sent) => writeln!(out, "{}", BASE64.encode(&sent))?,
-            Err(invalid) => writeln!(out, "invalid {}", invalid.offset)?,
+            Err(Rejected::Invalid(invalid)) => writeln!(out, "invalid {}", invalid.offset)?,
+            Err(rejected) => writeln!(out, "rejected: {rejected}")?,
         }
     }
     Ok(out.flush()?)
 }
 
-fn rewrite(owned: &Arc<OwnedNames>, body: &[u8]) -> Result<Vec<u8>, Invalid> {
+fn rewrite(owned: &Arc<OwnedNames>, body: &[u8]) -> Result<Vec<u8>, Rejected> {
     let caller = Sources { key: "app", user: Some("u-1"), ..Sources::default() };
     let mut filter =
         Filter::new(Arc::clone(owned), MEMBERS.to_owned()).bind(Binder::new(&caller, None, Purpose::Cache));

@@ -51,6 +51,9 @@ pub enum FormFault {
          `Content-Type`, each on a line of its own that ends in CRLF"
     )]
     Head,
+    /// A delimiter right behind a part's head.
+    #[error("a part must have a content, if an empty one, with a CRLF between its head and the next delimiter")]
+    NoContent,
     /// A part's head is longer than [`MAX_HEAD`].
     #[error("a part's head is longer than {MAX_HEAD} bytes")]
     LongHead,
@@ -89,6 +92,9 @@ enum State {
     Delimited,
     /// Inside a part's head.
     Head,
+    /// Behind a part's head. A delimiter here would be content to some readers, and to others the end of a part that has
+    /// none, the CRLF before it being that of the blank line (RFC 2046 allows it).
+    Begun { kept: bool },
     /// Inside a part's content.
     Content { kept: bool },
     /// Behind the closing delimiter.
@@ -125,6 +131,7 @@ impl Form {
                 State::Start => self.start(piece, at),
                 State::Delimited => self.delimited(piece, at, out),
                 State::Head => self.head(piece, at, out),
+                State::Begun { kept } => self.begun(piece, at, kept, out),
                 State::Content { kept } => Ok(self.content(piece, at, kept, out)),
                 State::End => self.end(piece, at),
             }
@@ -198,12 +205,26 @@ impl Form {
             if kept {
                 head.write(&self.boundary, out);
             }
-            self.state = State::Content { kept };
+            self.state = State::Begun { kept };
+            self.matched = 2;
             self.held.clear();
         } else if self.held == b"\r\n" {
             return Err(FormFault::Head);
         }
         Ok(at + line)
+    }
+
+    fn begun(&mut self, piece: &Bytes, at: usize, kept: bool, out: &mut Output) -> Result<usize, FormFault> {
+        if piece.get(at) == self.delimiter.get(self.matched) {
+            self.matched += 1;
+            return if self.matched == self.delimiter.len() { Err(FormFault::NoContent) } else { Ok(at + 1) };
+        }
+        if kept {
+            out.copy(self.delimiter.get(2..self.matched).unwrap_or_default());
+        }
+        self.matched = 0;
+        self.state = State::Content { kept };
+        Ok(at)
     }
 
     /// Passes content on, up to the next delimiter.

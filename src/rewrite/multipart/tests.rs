@@ -98,6 +98,7 @@ fn what_is_not_of_the_grammar_is_refused_with_its_place() {
         ("--theirs\r\n\r\n1\r\n--theirs--".into(), 10, FormFault::Head),
         ("--theirs\r\nContent-Disposition: form-data\r\n\r\n1\r\n--theirs--".into(), 10, FormFault::Head),
         (format!("--theirs\r\n{long}"), 10, FormFault::LongHead),
+        (part.trim_end_matches('1').to_owned() + "--theirs--", 61, FormFault::NoContent),
         (format!("{part}\r\n--theirsX"), 65, FormFault::Delimiter),
         (format!("{part}\r\n--theirs--\r\nx"), 69, FormFault::Epilogue),
         (format!("{part}\r\n--theirs--\r\n\r\n"), 69, FormFault::Epilogue),
