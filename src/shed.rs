@@ -64,8 +64,10 @@ pub struct Caps {
     pub connections_per_address: usize,
     /// Requests in flight.
     pub in_flight: usize,
-    /// Those of one caller.
+    /// Those of one person.
     pub in_flight_per_caller: usize,
+    /// Those that come with one key and name no person: they may be many people's.
+    pub in_flight_per_key: usize,
 }
 
 impl Caps {
@@ -73,8 +75,8 @@ impl Caps {
     /// beside it. Requests are held to the same number, since one HTTP/2 connection carries many.
     ///
     /// By default an address has three quarters of the connections (a trusted app behind one address is the ordinary
-    /// case, and must not be what fills the last place), and a caller an eighth of the requests, at least 64
-    /// and at most three quarters.
+    /// case, and must not be what fills the last place), and a person an eighth of the requests, at least 64
+    /// and at most three quarters; so have all those together whom a key does not tell apart.
     pub fn new(set: &Shedding, most: usize) -> Self {
         let share = |all: usize| (all - all / 4).max(1);
         let connections = set.connections.unwrap_or(most).min(most);
@@ -85,6 +87,7 @@ impl Caps {
             connections_per_address: set.connections_per_address.unwrap_or(share(connections)).min(connections),
             in_flight,
             in_flight_per_caller: set.in_flight_per_caller.unwrap_or(by_default).min(in_flight),
+            in_flight_per_key: set.in_flight_per_caller.unwrap_or(share(in_flight)).min(in_flight),
         }
     }
 }
@@ -94,8 +97,7 @@ impl Caps {
 pub struct InFlight {
     all: AtomicUsize,
     callers: Shares,
-    cap: usize,
-    per_caller: usize,
+    caps: Caps,
 }
 
 /// The place of one request in flight, given back when it is dropped.
@@ -108,8 +110,7 @@ pub struct Slot {
 impl InFlight {
     /// Nothing in flight yet, under these limits.
     pub fn new(caps: Caps) -> Arc<Self> {
-        let (cap, per_caller) = (caps.in_flight, caps.in_flight_per_caller);
-        Arc::new(Self { all: AtomicUsize::new(0), callers: Shares::default(), cap, per_caller })
+        Arc::new(Self { all: AtomicUsize::new(0), callers: Shares::default(), caps })
     }
 
     /// Takes a place for a request of this caller: the user within its tenant, or the key where there is no user.
@@ -118,12 +119,15 @@ impl InFlight {
     /// [`Shed::Caller`] when the caller has its share, [`Shed::InFlight`] when there is no place at all. Whoever is over
     /// its own share hears that first: it is what the caller can do something about.
     pub fn enter(self: &Arc<Self>, sources: &Sources<'_>) -> Result<Slot, Shed> {
-        let key = if sources.user.is_none() { Some(sources.key) } else { None };
-        let caller = self.callers.take((sources.tenant, sources.user, key), self.per_caller).ok_or(Shed::Caller)?;
+        let (key, share) = match sources.user {
+            Some(_) => (None, self.caps.in_flight_per_caller),
+            None => (Some(sources.key), self.caps.in_flight_per_key),
+        };
+        let caller = self.callers.take((sources.tenant, sources.user, key), share).ok_or(Shed::Caller)?;
         // From here on a refusal gives the share back.
         let slot = Slot { in_flight: Arc::clone(self), caller };
         let before = self.all.fetch_add(1, Ordering::Relaxed);
-        if before < self.cap { Ok(slot) } else { Err(Shed::InFlight) }
+        if before < self.caps.in_flight { Ok(slot) } else { Err(Shed::InFlight) }
     }
 }
 
@@ -139,7 +143,13 @@ mod tests {
     use super::*;
 
     fn caps(in_flight: usize, in_flight_per_caller: usize) -> Caps {
-        Caps { connections: 1, connections_per_address: 1, in_flight, in_flight_per_caller }
+        Caps {
+            connections: 1,
+            connections_per_address: 1,
+            in_flight,
+            in_flight_per_caller,
+            in_flight_per_key: in_flight_per_caller,
+        }
     }
 
     fn of<'a>(tenant: Option<&'a str>, key: &'a str, user: Option<&'a str>) -> Sources<'a> {
@@ -152,14 +162,20 @@ mod tests {
             Shedding { connections: None, connections_per_address: None, in_flight: 4096, in_flight_per_caller: None };
         let shown = |set: &Shedding, most| {
             let caps = Caps::new(set, most);
-            [caps.connections, caps.connections_per_address, caps.in_flight, caps.in_flight_per_caller]
+            [
+                caps.connections,
+                caps.connections_per_address,
+                caps.in_flight,
+                caps.in_flight_per_caller,
+                caps.in_flight_per_key,
+            ]
         };
         for (most, expected) in [
-            (65_536, [65_536, 49_152, 4096, 512]),
-            (448, [448, 336, 448, 64]),
-            (96, [96, 72, 96, 64]),
-            (8, [8, 6, 8, 6]),
-            (1, [1, 1, 1, 1]),
+            (65_536, [65_536, 49_152, 4096, 512, 3072]),
+            (448, [448, 336, 448, 64, 336]),
+            (96, [96, 72, 96, 64, 72]),
+            (8, [8, 6, 8, 6, 6]),
+            (1, [1, 1, 1, 1, 1]),
         ] {
             assert_eq!(shown(&unset, most), expected, "{most}");
         }
@@ -169,8 +185,8 @@ mod tests {
             in_flight: 50,
             in_flight_per_caller: Some(50),
         };
-        assert_eq!(shown(&set, 1000), [100, 100, 50, 50]);
-        assert_eq!(shown(&set, 20), [20, 20, 20, 20]);
+        assert_eq!(shown(&set, 1000), [100, 100, 50, 50, 50]);
+        assert_eq!(shown(&set, 20), [20, 20, 20, 20, 20]);
     }
 
     #[test]

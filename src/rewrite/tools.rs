@@ -27,8 +27,8 @@ const RAW_CAP: usize = 6 * (16 + 1);
 /// A request for something that all callers of the account share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{what} is not allowed here: it reaches files or shells that all users of this OpenRouter account share; the operator \
-     can allow it with CALLSIGN_SERVER_TOOLS=allow"
+    "{what} is not allowed here: it reaches files or shells that all users of this OpenRouter account share; \
+     CALLSIGN_SERVER_TOOLS=allow would let it pass"
 )]
 pub struct SharedTool {
     what: &'static str,

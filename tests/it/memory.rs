@@ -70,6 +70,8 @@ impl Program {
                 ("OPENROUTER_API_KEY", OPERATOR_KEY),
                 ("CALLSIGN_USER_KEYS", &format!("alice={ALICE_KEY}")),
                 ("SEND_END_USER_ID", "true"),
+                // All of it is one caller's.
+                ("CALLSIGN_MAX_IN_FLIGHT_PER_CALLER", "4096"),
             ])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

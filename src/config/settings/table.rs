@@ -199,8 +199,8 @@ const LOAD: &[Setting] = &[
     Setting::both(
         "CALLSIGN_MAX_IN_FLIGHT_PER_CALLER",
         "max_in_flight_per_caller",
-        "Those of one caller: a user of a tenant, or a key where no user is known. By default an eighth of all (512 of \
-         4096), but not fewer than 64.",
+        "Those of one caller: a user of a tenant, or a key where no user is known. By default a user has an eighth of all \
+         (512 of 4096), but not fewer than 64, and a key, which may be many people's, three quarters.",
     )
     .example("512"),
 ];

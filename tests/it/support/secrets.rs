@@ -84,7 +84,8 @@ pub(crate) fn remember_body(body: &[u8]) {
     let mut parts = body.split(|&byte| byte == b'"').skip(1).take(4 * TEXTS).peekable();
     while let Some(text) = parts.next() {
         let behind = parts.next().unwrap_or_default().trim_ascii_start();
-        if !behind.starts_with(b":") {
+        // What OpenRouter calls its tools is known to everybody.
+        if !behind.starts_with(b":") && !text.starts_with(b"openrouter:") {
             remember(text);
         }
     }
