@@ -23,18 +23,17 @@ impl<'a> Credential<'a> {
     pub fn find(headers: &'a HeaderMap) -> Result<Self, Unresolved> {
         let mut found: Option<(&'static str, &'a [u8])> = None;
         for (name, shown) in HEADERS.iter().zip(["authorization", "x-api-key", "api-key"]) {
-            for value in headers.get_all(name) {
-                let Some(value) = Some(value.as_bytes()).and_then(|raw| secret_part(name, raw)) else { continue };
-                found = match found {
-                    None => Some((shown, value)),
-                    Some((first, _)) if first == shown => {
-                        return Err(Unresolved::AmbiguousCredential(format!("`{shown}`")));
-                    }
-                    Some((_, same)) if same == value => found,
-                    Some((first, _)) => {
-                        return Err(Unresolved::AmbiguousCredential(format!("`{first}` and `{shown}`")));
-                    }
-                };
+            let mut values = headers.get_all(name).iter().filter_map(|raw| secret_part(name, raw.as_bytes()));
+            let Some(value) = values.next() else { continue };
+            if values.next().is_some() {
+                return Err(Unresolved::AmbiguousCredential(format!("`{shown}`")));
+            }
+            match found {
+                None => found = Some((shown, value)),
+                Some((_, same)) if same == value => {}
+                Some((first, _)) => {
+                    return Err(Unresolved::AmbiguousCredential(format!("`{first}` and `{shown}`")));
+                }
             }
         }
         found.map(|(_, value)| Self(value)).ok_or(Unresolved::MissingCredential)

@@ -67,6 +67,7 @@ fn contradicting_credentials_are_named() {
         (vec![("authorization", bearer.as_str()), ("x-api-key", APP)], "`authorization` and `x-api-key`"),
         (vec![("x-api-key", ALICE), ("api-key", APP)], "`x-api-key` and `api-key`"),
         (vec![("x-api-key", ALICE), ("x-api-key", ALICE)], "`x-api-key`"),
+        (vec![("authorization", bearer.as_str()), ("x-api-key", ALICE), ("x-api-key", ALICE)], "`x-api-key`"),
         (vec![("authorization", bearer.as_str()), ("authorization", bearer.as_str())], "`authorization`"),
     ] {
         assert_eq!(error(&pairs), Unresolved::AmbiguousCredential(named.into()));
