@@ -55,3 +55,30 @@ impl Preset {
         [&self.user, &self.session, &self.chat, &self.message].into_iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_preset_reads_its_own_headers() {
+        for (name, headers) in [
+            ("generic", &["x-user-id", "x-session-id", "x-chat-id", "x-message-id"][..]),
+            (
+                "openwebui",
+                &["x-openwebui-user-id", "x-openwebui-session-id", "x-openwebui-chat-id", "x-openwebui-message-id"],
+            ),
+            ("librechat", &["x-librechat-user-id", "x-librechat-conversation-id", "x-librechat-message-id"]),
+            ("oauth2-proxy", &["x-forwarded-user"]),
+            ("authentik", &["x-authentik-uid"]),
+        ] {
+            let preset = Preset::built_in(name).unwrap();
+            assert_eq!(preset.headers().map(HeaderName::as_str).collect::<Vec<_>>(), headers, "{name}");
+            assert_eq!(preset.user.unwrap(), headers[0]);
+            assert!(Preset::BUILT_IN.contains(&name));
+        }
+        assert!(Preset::built_in("unknown").is_none());
+        let librechat = Preset::built_in("librechat").unwrap();
+        assert_eq!((librechat.session, librechat.chat.unwrap().as_str()), (None, "x-librechat-conversation-id"));
+    }
+}

@@ -1,3 +1,5 @@
+mod signed;
+
 use http::{HeaderName, HeaderValue};
 
 use super::*;

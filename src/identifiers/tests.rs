@@ -198,3 +198,15 @@ fn bindings_are_what_the_contract_says() {
     binder.update(b"v");
     assert_eq!(binder.finish(), "e062a0e3f7424efadb3c8ddbc071a61f1335f7ead6a0e5d0ba56171581e7f4f2");
 }
+
+#[test]
+fn a_format_whose_field_is_absent_names_nobody_and_is_refused_where_somebody_must_be_named() {
+    let mut policy = Policy { missing_user: MissingUser::Reject, ..policy(ALL) };
+    policy.formats.user = Format::parse("{tenant}_{user}").unwrap();
+    let refused = policy.identify(&alice(), &[], fields("chat/completions"));
+    assert_eq!(refused.unwrap_err(), UserRequired::Missing);
+    policy.missing_user = MissingUser::Omit;
+    assert!(!members(&policy, alice(), "chat/completions").contains("alice"));
+    let of_acme = Sources { tenant: Some("acme"), ..alice() };
+    assert!(members(&policy, of_acme, "chat/completions").starts_with(r#""user":"acme_alice""#));
+}

@@ -139,6 +139,12 @@ mod tests {
         }
         assert_eq!(owned.taken_for("\"U\\u017fER\\u0000x\"".as_bytes()), Some("user"));
         assert_eq!(owned.taken_for(br#""users""#), None);
+        for name in ["user", "USER", "u\u{17f}er", "user\0x", "Prompt_Cache_Key"] {
+            assert!(owned.owns(name), "{name}");
+        }
+        for name in ["", "users", " user", "\0user"] {
+            assert!(!owned.owns(name), "{name}");
+        }
     }
 
     #[test]

@@ -87,3 +87,53 @@ impl Output {
         (!self.small.is_empty()).then(|| self.small.split().freeze())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_is_gathered_and_much_is_passed_by_reference() {
+        let piece = Bytes::from(vec![b'x'; 3 * WORTH_A_SLICE]);
+        let mut out = Output::default();
+        assert!(out.is_empty() && out.pop().is_none());
+        out.copy(b"ab");
+        assert!(!out.is_empty());
+        out.slice(&piece, 0, WORTH_A_SLICE - 1);
+        out.slice(&piece, 1, 1 + WORTH_A_SLICE);
+        out.spaces(3);
+        out.slice(&piece, 5, 4);
+        let first = out.pop().unwrap();
+        assert_eq!(first.len(), 2 + WORTH_A_SLICE - 1, "what is worth no slice of its own is one piece");
+        let second = out.pop().unwrap();
+        assert_eq!((second.as_ptr(), second.len()), (piece[1..].as_ptr(), WORTH_A_SLICE), "not copied");
+        assert!(!out.is_empty());
+        assert_eq!(out.pop().unwrap(), "   ");
+        assert!(out.is_empty() && out.pop().is_none());
+        assert_eq!(out.written(), 2 + 2 * WORTH_A_SLICE as u64 - 1 + 3);
+    }
+
+    #[test]
+    fn what_is_gathered_stays_bounded() {
+        let mut out = Output::default();
+        for _ in 0..5 * GATHER {
+            out.copy(b"y");
+            assert!(out.small.len() < GATHER);
+        }
+        let pieces: Vec<_> = out.into_pieces().collect();
+        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [GATHER; 5]);
+    }
+
+    #[test]
+    fn spaces_are_as_many_as_were_asked_for() {
+        for count in [0, 1, WORTH_A_SLICE - 1, WORTH_A_SLICE, GATHER, GATHER + 1, 3 * GATHER + 17] {
+            let mut out = Output::default();
+            out.spaces(count);
+            assert_eq!(out.written(), count as u64);
+            let gathered = out.small.len();
+            assert!(gathered < WORTH_A_SLICE, "{count}: {gathered} are copied");
+            let all: Vec<u8> = out.into_pieces().flatten().collect();
+            assert_eq!(all, vec![b' '; count]);
+        }
+    }
+}

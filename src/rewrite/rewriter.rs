@@ -71,3 +71,48 @@ impl Rewriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::rewrite::OwnedNames;
+    use crate::rewrite::multipart::Boundary;
+
+    fn rewriters() -> [Rewriter; 2] {
+        let owned = Arc::new(OwnedNames::new(["user"], None));
+        let boundary = |name| Boundary::of_content_type(format!("multipart/form-data; boundary={name}").as_bytes());
+        let form = Form::new(Arc::clone(&owned), &boundary("a").unwrap(), boundary("b").unwrap());
+        [Rewriter::Json(Filter::new(owned, r#""user":"u""#.into())), Rewriter::Form(Box::new(form))]
+    }
+
+    #[test]
+    fn each_reads_its_own_kind_and_keeps_its_word() {
+        let bodies = ["{}", "--a\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--a--"];
+        for (number, mut rewriter) in rewriters().into_iter().enumerate() {
+            let body = Bytes::from_static(bodies[number].as_bytes());
+            let mut out = Output::default();
+            assert!(rewriter.finish().is_err(), "nothing has come yet");
+            rewriter.feed(&body, &mut out).unwrap();
+            rewriter.finish().unwrap();
+            assert!(rewriter.kept_its_word(&out));
+            let announced = rewriter.outgoing_length(2);
+            let sent: Vec<u8> = out.into_pieces().flatten().collect();
+            assert!(!sent.is_empty());
+            assert_eq!(announced, (number == 0).then_some(sent.len() as u64));
+        }
+        for (rewriter, other) in rewriters().iter_mut().zip(["--a\r\n", "{}"]) {
+            assert!(rewriter.feed(&Bytes::from_static(other.as_bytes()), &mut Output::default()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_body_of_another_length_than_announced_is_noticed() {
+        let [mut json, _] = rewriters();
+        let mut out = Output::default();
+        json.feed(&Bytes::from_static(b"{}"), &mut out).unwrap();
+        out.copy(b" ");
+        assert!(!json.kept_its_word(&out));
+    }
+}

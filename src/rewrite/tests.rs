@@ -8,6 +8,7 @@ use super::*;
 use crate::identifiers::secret::{Binder, Purpose};
 use crate::identifiers::sources::Sources;
 use crate::rewrite::MAX_DEPTH;
+use crate::rewrite::hold::SPACE_CAP;
 
 const NAMES: [&str; 4] = ["user", "session_id", "metadata", "__proto__"];
 
@@ -28,6 +29,9 @@ fn run(filter: Filter, body: &[u8], splits: &[usize]) -> Result<String, Rejected
     let mut rest = Bytes::copy_from_slice(body);
     for &split in splits {
         filter.feed(&rest.split_to(split.min(rest.len())), &mut out)?;
+        // White space and a key may wait, and no more than these.
+        let held = filter.received.saturating_sub(out.written());
+        assert!(held <= (SPACE_CAP + filter.owned.raw_cap()) as u64 + 1, "{held} bytes are held");
         while let Some(piece) = out.pop() {
             sent.extend_from_slice(&piece);
         }
@@ -57,7 +61,12 @@ fn blanks_keep_their_place_and_the_comma_belongs_to_the_member_behind_it() {
         (r#""u":1"#, r#"{"user":"x"}"#, r#"{          "u":1 }"#),
         (r#""u":1"#, r#"{"a":1,"user":"x","b":2}"#, r#"{"a":1           ,"b":2,"u":1}"#),
     ] {
-        assert_eq!(rewrite(members, body), expected, "{body}");
+        for split in 0..=body.len() {
+            let sent = run(Filter::new(owned(), members.to_owned()), body.as_bytes(), &[split]).unwrap();
+            assert_eq!(sent, expected, "{body} at {split}");
+        }
+        let bytes = run(Filter::new(owned(), members.to_owned()), body.as_bytes(), &vec![1; body.len()]).unwrap();
+        assert_eq!(bytes, expected, "{body}");
     }
 }
 

@@ -198,7 +198,7 @@ fn request(plan: &Plan, address: SocketAddr, two: bool) -> Request<Body> {
         builder = builder.header("host", address.to_string());
     }
     if !read {
-        builder = builder.header("content-type", "application/json");
+        builder = builder.header("content-type", plan.content_type);
     }
     for (name, value) in &plan.headers {
         builder = builder.header(*name, value);

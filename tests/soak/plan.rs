@@ -2,9 +2,14 @@
 
 use std::fmt::Write;
 
+use async_compression::Level;
+use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
+
 use data_encoding::HEXLOWER;
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
 
 use crate::signer::Signer;
 
@@ -142,6 +147,7 @@ pub(crate) struct Plan {
     pub(crate) route: &'static str,
     pub(crate) says: Says,
     pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) content_type: &'static str,
     pub(crate) body: Vec<u8>,
     pub(crate) fault: Option<Fault>,
     pub(crate) chunked: bool,
@@ -161,9 +167,20 @@ impl Plan {
             ("cookie", format!("{CLAIM}={CANARY}")),
         ]);
         let sse = fault.is_some_and(|fault| fault != Fault::LeavesUpload) || dice.percent(50);
-        let body =
-            if reads { Vec::new() } else { body(number, &who, fault, sse, fault == Some(Fault::LeavesUpload), dice) };
-        Self { number, route, says, headers, body, fault, chunked: dice.percent(40), sse: sse && !reads }
+        let form = route == "audio/transcriptions" && dice.percent(50);
+        let claims = if form { "" } else { CLAIM };
+        let large = fault == Some(Fault::LeavesUpload);
+        let mut body = if reads { Vec::new() } else { body(number, &who, fault, sse, claims, large, dice) };
+        if form {
+            body = self::form(&body);
+        }
+        if !reads && dice.percent(6) {
+            let (coding, compressed) = compress(&body, dice);
+            headers.push(("content-encoding", coding.to_owned()));
+            body = compressed;
+        }
+        let content_type = if form { "multipart/form-data; boundary=soak" } else { "application/json" };
+        Self { number, route, says, headers, content_type, body, fault, chunked: dice.percent(40), sse: sse && !reads }
     }
 }
 
@@ -198,16 +215,55 @@ fn caller(callers: &Callers, dice: &mut Dice) -> (Vec<(&'static str, String)>, V
 }
 
 /// A body with claims in front and behind, the mark, and a prompt of some length: most are held, some are streamed.
-fn body(number: u64, who: &Value, fault: Option<Fault>, sse: bool, large: bool, dice: &mut Dice) -> Vec<u8> {
+fn body(
+    number: u64,
+    who: &Value,
+    fault: Option<Fault>,
+    sse: bool,
+    claim: &str,
+    large: bool,
+    dice: &mut Dice,
+) -> Vec<u8> {
     let length = if large || dice.percent(4) { 280_000 + dice.below(200_000) } else { dice.below(6000) };
     let mark = json!({"number": number, "who": who, "act": fault.map(|fault| format!("{fault:?}"))});
-    let mut body = format!(
-        r#"{{"user":"{CLAIM}","model":"m","stream":{sse},"session_id":"{CLAIM}","mark":{mark},"\u0075ser":"{CLAIM}","prompt":"{CANARY} "#
-    );
+    let (mut before, mut after) = (String::new(), String::new());
+    if !claim.is_empty() {
+        before = format!(r#""user":"{claim}","session_id":"{claim}","\u0075ser":"{claim}","#);
+        after = format!(r#","metadata":{{"user_id":"{claim}"}},"SAFETY_IDENTIFIER":"{claim}""#);
+    }
+    let mut body = format!(r#"{{{before}"model":"m","stream":{sse},"mark":{mark},"prompt":"{CANARY} "#);
     let seed = dice.below(1 << 20);
     while body.len() < length {
         write!(body, "{seed:x} {number} ").unwrap();
     }
-    write!(body, r#"","metadata":{{"user_id":"{CLAIM}"}},"n":1.10,"SAFETY_IDENTIFIER":"{CLAIM}"}}"#).unwrap();
+    write!(body, r#""{after},"n":1.10}}"#).unwrap();
     body.into_bytes()
+}
+
+/// A form that holds this body, between two parts that claim to be somebody.
+fn form(body: &[u8]) -> Vec<u8> {
+    let part = |name: &str, content: &[u8]| {
+        let head = format!("--soak\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+        [head.as_bytes(), content, b"\r\n"].concat()
+    };
+    [
+        part("user", CLAIM.as_bytes()),
+        part("json", body),
+        part("Metadata[user_id]", CLAIM.as_bytes()),
+        b"--soak--\r\n".into(),
+    ]
+    .concat()
+}
+
+/// The same body compressed, and how.
+fn compress(body: &[u8], dice: &mut Dice) -> (&'static str, Vec<u8>) {
+    let mut compressed = Vec::new();
+    let (input, level) = (std::io::Cursor::new(body), Level::Fastest);
+    let (coding, read) = match dice.below(2) {
+        0 => ("gzip", GzipEncoder::with_quality(input, level).read_to_end(&mut compressed).now_or_never()),
+        _ => ("zstd", ZstdEncoder::with_quality(input, level).read_to_end(&mut compressed).now_or_never()),
+    };
+    // What is in memory is never waited for.
+    read.unwrap().unwrap();
+    (coding, compressed)
 }

@@ -86,8 +86,8 @@ impl Connection {
     async fn serve(mut self) -> io::Result<()> {
         self.socket.set_nodelay(true)?;
         loop {
-            let arrived = self.request().await?;
-            let (number, act, stream) = match read_mark(&arrived) {
+            let mut arrived = self.request().await?;
+            let (number, act, stream) = match open_form(&mut arrived).and_then(|()| read_mark(&arrived)) {
                 Ok((number, who, act, stream)) => {
                     match verify(&arrived, number, &who) {
                         Ok(()) => self.tally.verified(),
@@ -193,6 +193,17 @@ impl Connection {
         }
         Ok(arrived)
     }
+}
+
+/// Takes the one part that must be left of a form as the body.
+fn open_form(arrived: &mut Arrived) -> Result<(), String> {
+    let content_type = arrived.header("content-type").unwrap_or_default();
+    let Some(boundary) = content_type.strip_prefix("multipart/form-data; boundary=") else { return Ok(()) };
+    let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n");
+    let end = format!("\r\n--{boundary}--\r\n");
+    let part = arrived.body.strip_prefix(head.as_bytes()).and_then(|body| body.strip_suffix(end.as_bytes()));
+    arrived.body = part.ok_or("another form than was meant")?.to_vec();
+    Ok(())
 }
 
 type Mark = (u64, Value, Option<String>, bool);

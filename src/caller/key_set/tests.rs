@@ -146,3 +146,12 @@ fn a_key_set_is_printed_by_its_size_only() {
     let secret = KeySet::from_secret(&Secret::new("a shared secret"));
     assert_eq!(format!("{secret:?}"), "KeySet(1 keys)");
 }
+
+#[test]
+fn ids_are_those_of_the_keys_that_have_one() {
+    let keys = set(&[RSA.jwk(), without(P256.jwk(), "kid")]).unwrap();
+    assert_eq!(keys.ids().collect::<Vec<_>>(), ["rsa"]);
+    assert!(keys.holds("rsa") && !keys.holds("p256") && !keys.holds(""));
+    let more = keys.with_pem("third", P256.pem().as_bytes()).unwrap();
+    assert_eq!(more.ids().collect::<Vec<_>>(), ["rsa", "third"]);
+}

@@ -112,6 +112,13 @@ fn what_is_not_of_the_grammar_is_refused_with_its_place() {
         let refused = run(body.as_bytes(), &vec![1; body.len()]).unwrap_err();
         assert_eq!(refused.fault, fault, "{body:?}");
     }
+    let (before, after) = ("Content-Disposition: form-data; name=\"", "\"\r\n\r\n");
+    for (size, fits) in [(MAX_HEAD, true), (MAX_HEAD + 1, false)] {
+        let name = "n".repeat(size - before.len() - after.len());
+        let body = format!("--theirs\r\n{before}{name}{after}1\r\n--theirs--");
+        assert_eq!(run(body.as_bytes(), &[]).is_ok(), fits, "{size}");
+        assert_eq!(run(body.as_bytes(), &vec![1; body.len()]).is_ok(), fits, "{size}");
+    }
     for end in ["", "\r\n"] {
         assert!(run(format!("{part}\r\n--theirs--{end}").as_bytes(), &[]).is_ok());
     }
