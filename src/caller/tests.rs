@@ -188,6 +188,10 @@ fn a_key_can_be_disabled_expire_and_be_tied_to_networks_and_never_passes_through
     assert!(admits(Key { expires: time("2999-01-01T00:00:00Z"), ..base.clone() }));
     assert!(admits(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base.clone() }));
     assert!(!admits(Key { from: vec!["192.168.0.0/16".parse().unwrap()], ..base.clone() }));
+    let expires: jiff::Timestamp = "2999-01-01T00:00:00Z".parse().unwrap();
+    let expiring = Key { expires: Some(expires), ..base.clone() };
+    assert!(!expiring.admits(HOME, || expires), "it ends with that very moment");
+    assert!(expiring.admits(HOME, || expires - jiff::SignedDuration::from_secs(1)));
     let mapped = "::ffff:10.1.2.3".parse().unwrap();
     assert!(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base }.admits(mapped, jiff::Timestamp::now));
 }

@@ -45,3 +45,20 @@ pub enum UserRequired {
     #[error("this request's user id is longer than {0} characters, and the operator requires one that can be sent")]
     TooLong(usize),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_written_as_it_is_read() {
+        let shared = MissingUser::Shared("acme".into());
+        for (text, policy) in [("omit", MissingUser::Omit), ("reject", MissingUser::Reject), ("shared:acme", shared)] {
+            assert_eq!(MissingUser::parse(text), Some(policy.clone()));
+            assert_eq!(policy.to_string(), text);
+        }
+        for text in ["", "Omit", "shared", "shared:", "rejected"] {
+            assert_eq!(MissingUser::parse(text), None, "{text}");
+        }
+    }
+}

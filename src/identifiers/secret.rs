@@ -211,3 +211,27 @@ impl std::fmt::Debug for Binder {
         f.write_str("Binder")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_could_be_guessed_is_refused() {
+        let refuse = |text: &str| WeakSecret::refuse(&Secret::new(text));
+        assert_eq!(refuse(&"ab".repeat(8)), Ok(()), "sixteen bytes are enough");
+        assert_eq!(refuse("abcdefghijklmno"), Err(WeakSecret::Short(15)));
+        assert_eq!(refuse(""), Err(WeakSecret::Short(0)));
+        for placeholder in ["ChangeMeChangeMe", "0123456789abcdef", &"x".repeat(32)] {
+            assert_eq!(refuse(placeholder), Err(WeakSecret::Placeholder), "{placeholder}");
+        }
+    }
+
+    #[test]
+    fn what_is_keyed_prints_nothing_of_its_key() {
+        let secret = IdSecret::new(&Secret::new("a secret of some length")).unwrap();
+        let binder = Binder::new(&Sources::default(), Some(&secret), Purpose::Cache);
+        assert_eq!((format!("{binder:?}").as_str(), format!("{secret:?}").contains("secret of")), ("Binder", false));
+        assert!(!format!("{secret:?}").is_empty());
+    }
+}

@@ -97,6 +97,7 @@ fn memory_is_bounded_and_forgets_the_oldest_first() {
     }
     let last = 5 * GENERATION - 1;
     assert!(memory.get(&place(last)).is_some() && memory.get(&place(GENERATION)).is_none());
+    assert!(memory.get(&place(last - GENERATION / 2)).is_some(), "as many as fit are remembered");
 }
 
 #[test]

@@ -106,3 +106,24 @@ fn what_is_warned_about_can_be_asked() {
     assert!(!format("{sha256 user}").needs_secret());
     assert_eq!(format("acme_{hmac:32 user}").to_string(), "acme_{hmac:32 user}");
 }
+
+#[test]
+fn text_stays_before_between_and_behind_the_fields() {
+    let both = Sources { chat: Some("c1"), ..user("alice") };
+    for (format, result) in [
+        ("{user}", "alice"),
+        ("{user}_at_acme", "alice_at_acme"),
+        ("acme_{user}", "acme_alice"),
+        ("a{user}b{chat}c", "aalicebc1c"),
+        ("{user}{chat}", "alicec1"),
+    ] {
+        assert_eq!(render(format, both).as_deref(), Some(result), "{format}");
+    }
+}
+
+#[test]
+fn a_function_needs_a_field_even_beside_another_one() {
+    for format in ["{user}{sha256}", "{user}{}", "{}", "{hmac:16}{user}", "x", ""] {
+        assert_eq!(Format::parse(format).unwrap_err(), FormatError::NoField, "{format}");
+    }
+}
