@@ -13,6 +13,7 @@ use crate::caller::{Signer, Unresolved};
 use crate::endpoint::{Dialect, NoEndpoint};
 use crate::identifiers::missing::UserRequired;
 use crate::proxy::framing::{BadFraming, Unsupported};
+use crate::rewrite::Rejected;
 use crate::rewrite::multipart::NoRandomness;
 use crate::shed::Shed;
 use crate::upstream::UpstreamError;
@@ -252,13 +253,13 @@ impl From<NoRandomness> for Refusal {
 impl From<Spoiled> for Refusal {
     fn from(error: Spoiled) -> Self {
         let code = match &error {
-            Spoiled::Invalid(_) => Code::InvalidJson,
-            Spoiled::SharedTool(_) => Code::ToolNotAllowed,
+            Spoiled::Rejected(Rejected::Invalid(_)) => Code::InvalidJson,
+            Spoiled::Rejected(Rejected::SharedTool(_)) => Code::ToolNotAllowed,
             Spoiled::TooLarge { .. } => Code::BodyTooLarge,
             Spoiled::TooSlow => Code::RequestTimeout,
             Spoiled::Miscounted => Code::Internal,
             // Where the client is gone, nobody is there to read the answer.
-            Spoiled::Form(_) | Spoiled::Garbled | Spoiled::ClientGone => Code::BadRequest,
+            Spoiled::Rejected(Rejected::Form(_)) | Spoiled::Garbled | Spoiled::ClientGone => Code::BadRequest,
         };
         Self::new(code, &error)
     }

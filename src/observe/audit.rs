@@ -5,6 +5,7 @@
 //! meant. A failure is a bug of callsign's: it is counted, logged without any content, and `/readyz` turns red.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -93,7 +94,7 @@ impl Sample {
         match (serde_json::from_slice::<Members<'_>>(&body), serde_json::from_str::<Members<'_>>(&meant)) {
             (Ok(found), Ok(meant)) if self.is_meant(&found, &meant) => Finding::Passed,
             // Only the names were too much for the reader.
-            (Err(_), Ok(_)) if serde_json::from_slice::<Skipped>(&body).is_ok() => Finding::Unreadable,
+            (Err(_), Ok(_)) if serde_json::from_slice::<Skipped<'_>>(&body).is_ok() => Finding::Unreadable,
             _ => Finding::Failed,
         }
     }
@@ -114,50 +115,35 @@ fn is_digest(raw: &str) -> bool {
     raw.len() == 66 && raw.trim_matches('"').bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Top-level names and raw values, in order, duplicates included.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+/// Top-level names and values, in order, duplicates included.
+struct Pairs<K, V>(Vec<(K, V)>);
 
-impl<'de> Deserialize<'de> for Members<'de> {
+/// Names decoded, values as they stand there.
+type Members<'a> = Pairs<String, &'a RawValue>;
+/// The same without reading the names.
+type Skipped<'a> = Pairs<&'a RawValue, IgnoredAny>;
+
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Reader)
+        deserializer.deserialize_map(Reader(PhantomData))
     }
 }
 
-/// The same without reading the names.
-struct Skipped;
+struct Reader<K, V>(PhantomData<(K, V)>);
 
-impl<'de> Deserialize<'de> for Skipped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Skipped;
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for Reader<K, V> {
+    type Value = Pairs<K, V>;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Skipped, A::Error> {
-                while map.next_entry::<&RawValue, IgnoredAny>()?.is_some() {}
-                Ok(Skipped)
-            }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<K, V>, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
         }
-        deserializer.deserialize_map(Reader)
+        Ok(Pairs(pairs))
     }
 }
 

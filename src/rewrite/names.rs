@@ -56,8 +56,7 @@ impl OwnedNames {
 
     /// Whether some reader would take a member of this name, already decoded, for an owned one.
     pub fn owns(&self, name: &str) -> bool {
-        let folded = fold(name.as_bytes());
-        self.folded.iter().chain(&self.bound).any(|owned| *owned == folded)
+        self.holds(&fold(name.as_bytes()))
     }
 
     /// Whether some reader would take a form part of this name for an owned one: percent-encoded as a path would be, or
@@ -66,14 +65,16 @@ impl OwnedNames {
         let decoded: Vec<u8> = percent_encoding::percent_decode_str(name).collect();
         [name.as_bytes(), &decoded].into_iter().any(|name| {
             let outer = name.split(|byte| b"[.".contains(byte)).next().unwrap_or_default();
-            let folded = fold(outer.trim_ascii());
-            self.folded.iter().chain(&self.bound).any(|owned| *owned == folded)
+            self.holds(&fold(outer.trim_ascii()))
         })
     }
 
+    fn holds(&self, folded: &[u8]) -> bool {
+        self.folded.iter().chain(&self.bound).any(|owned| owned == folded)
+    }
+
     fn find(&self, raw: &[u8]) -> Option<(Fate, &[u8])> {
-        let text = raw.strip_prefix(b"\"").unwrap_or(raw);
-        let text = text.strip_suffix(b"\"").unwrap_or(text);
+        let text = unquoted(raw);
         let decoded;
         let name = if text.iter().all(|&byte| byte.is_ascii() && byte != b'\\') {
             text
@@ -85,6 +86,12 @@ impl OwnedNames {
         let owned = bound.chain(self.folded.iter().map(|owned| (Fate::Blank, owned)));
         owned.map(|(fate, owned)| (fate, owned.as_slice())).find(|(_, owned)| owned.eq_ignore_ascii_case(name))
     }
+}
+
+/// The text of a raw key, which may have been cut before its closing quote.
+pub(super) fn unquoted(raw: &[u8]) -> &[u8] {
+    let text = raw.strip_prefix(b"\"").unwrap_or(raw);
+    text.strip_suffix(b"\"").unwrap_or(text)
 }
 
 /// Lower-cases ASCII, takes `ſ` (U+017F) for `s` and the Kelvin sign (U+212A) for `k`, and ends at U+0000.

@@ -10,7 +10,7 @@
 //! This file compares texts that it is given; where they begin and end is the scanner's business.
 
 use super::decode::decode;
-use super::names::fold;
+use super::names::{fold, unquoted};
 
 /// The tools that reach the account's files and shells.
 const SHARED: [&str; 3] = ["openrouter:bash", "openrouter:shell", "openrouter:files"];
@@ -58,8 +58,7 @@ enum Member {
 impl Watch {
     /// A member of the outer object begins, with this raw key (from its quote on). Whether its value is to be shown.
     pub(super) fn outer_key(&mut self, raw: &[u8]) -> bool {
-        let text = raw.strip_prefix(b"\"").unwrap_or(raw);
-        let text = text.strip_suffix(b"\"").unwrap_or(text);
+        let text = unquoted(raw);
         self.in_tools = is(text, TOOLS);
         self.member = is(text, CONTAINER).then_some(Member::Container);
         self.member.is_some()

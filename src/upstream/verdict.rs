@@ -11,22 +11,15 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-use crate::rewrite::multipart::BadForm;
-use crate::rewrite::{Invalid, Rejected, SharedTool};
+use crate::rewrite::Rejected;
 use crate::server::UploadError;
 
 /// Why an upload came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Spoiled {
-    /// No strict JSON object.
+    /// It must not leave.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
-    /// It asks for what all callers of the account share.
-    #[error(transparent)]
-    SharedTool(#[from] SharedTool),
-    /// No form that can be read in one way only.
-    #[error(transparent)]
-    Form(#[from] BadForm),
+    Rejected(#[from] Rejected),
     /// Not of the encoding that its head names.
     #[error("the body is not of the encoding that `Content-Encoding` names")]
     Garbled,
@@ -45,16 +38,6 @@ pub enum Spoiled {
     /// The client left.
     #[error("the client left before its upload was complete")]
     ClientGone,
-}
-
-impl From<Rejected> for Spoiled {
-    fn from(rejected: Rejected) -> Self {
-        match rejected {
-            Rejected::Invalid(invalid) => Self::Invalid(invalid),
-            Rejected::SharedTool(tool) => Self::SharedTool(tool),
-            Rejected::Form(form) => Self::Form(form),
-        }
-    }
 }
 
 impl From<UploadError> for Spoiled {
