@@ -59,6 +59,7 @@ pub mod endpoint;
 pub mod error;
 pub mod identifiers;
 pub mod issuers;
+pub mod ledger;
 pub mod observe;
 pub mod proxy;
 pub mod relay;

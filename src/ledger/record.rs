@@ -1,0 +1,102 @@
+//! What is written down of one request, in three parts: when it begins, when OpenRouter answers, when it ends.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::money::NanoUsd;
+
+/// The identifiers exactly as they went upstream; `None` where a valve is off or the source is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SentIds {
+    /// `user`.
+    pub user: Option<String>,
+    /// `session_id`, or what `SEND_CACHE_SESSION_ID` put there.
+    pub session: Option<String>,
+    /// `metadata.session_id`, where it differs from `session`.
+    pub metadata_session: Option<String>,
+    /// `metadata.chat_id`.
+    pub chat: Option<String>,
+    /// `metadata.message_id`.
+    pub message: Option<String>,
+}
+
+/// What is known when a request goes upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// callsign's own id of the request, UUIDv7: the row's key.
+    pub id: Uuid,
+    /// Microseconds since 1970, UTC.
+    pub began_us: i64,
+    /// The tenant, if any.
+    pub tenant: Option<Arc<str>>,
+    /// The name of the key, issuer or pass-through namespace that let the caller in.
+    pub key: Arc<str>,
+    /// The internal user id; `None` where the source named nobody.
+    pub user: Option<String>,
+    /// The session, chat and message as the source named them.
+    pub session: Option<String>,
+    /// See `session`.
+    pub chat: Option<String>,
+    /// See `session`.
+    pub message: Option<String>,
+    /// As they went upstream.
+    pub sent: SentIds,
+    /// The endpoint's name, one of a fixed set.
+    pub endpoint: &'static str,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Every byte of the answer went out.
+    Complete,
+    /// The client left first.
+    ClientGone,
+    /// The upstream broke off or fell silent.
+    UpstreamCut,
+    /// callsign answered by itself after the caller was known.
+    Refused,
+}
+
+/// What OpenRouter said that a request took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the prompt, cached ones included.
+    pub prompt_tokens: Option<u64>,
+    /// Tokens of the reply, reasoning included.
+    pub completion_tokens: Option<u64>,
+    /// Tokens of the prompt that were read from a cache.
+    pub cached_tokens: Option<u64>,
+    /// Tokens of the reply that were spent on reasoning.
+    pub reasoning_tokens: Option<u64>,
+    /// What OpenRouter charged.
+    pub cost: Option<NanoUsd>,
+}
+
+/// What is known when it has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// How.
+    pub end: End,
+    /// The status that the client got; 0 if none.
+    pub status: u16,
+    /// callsign's own error code, if it answered by itself, or the upstream's error type when an error came inside a 200.
+    pub error: Option<String>,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// The provider that answered.
+    pub provider: Option<String>,
+    /// `X-Generation-Id`, or the answer's own `id` where it begins with `gen-`.
+    pub generation: Option<String>,
+    /// The `id` of the provider's own answer, if it was told.
+    pub usage: Usage,
+    /// Bytes of the request's body as announced.
+    pub request_bytes: u64,
+    /// Bytes of the answer's body that were relayed.
+    pub response_bytes: u64,
+    /// Microseconds from the request's head to the answer's.
+    pub first_byte_us: Option<u64>,
+    /// Microseconds from the request's head to its end.
+    pub duration_us: u64,
+}
