@@ -19,7 +19,8 @@ mod bodies;
 
 /// What one read from a socket gives at most.
 const PIECE: usize = 32 * 1024;
-const MEMBERS: &str = r#""user":"acme_0123456789abcdef0123456789abcdef","session_id":"0123456789abcdef0123456789abcdef""#;
+const MEMBERS: &str =
+    r#""user":"acme_0123456789abcdef0123456789abcdef","session_id":"0123456789abcdef0123456789abcdef""#;
 
 fn rewrite(criterion: &mut Criterion) {
     let owned = Arc::new(OwnedNames::new(REMOVED, Some("prompt_cache_key")));

@@ -55,7 +55,8 @@ fn chinese() -> Vec<u8> {
 
 /// The same as some clients send it: everything beyond ASCII as `\u` escapes.
 fn escaped() -> Vec<u8> {
-    let body = String::from_utf8(conversation(108, &"调用者的身份由代理写入请求，客户端自己写的标识会被移除。".repeat(11)));
+    let body =
+        String::from_utf8(conversation(108, &"调用者的身份由代理写入请求，客户端自己写的标识会被移除。".repeat(11)));
     let escape = |character: char| match character {
         character if character.is_ascii() => character.to_string(),
         character => format!("\\u{:04x}", u32::from(character)),
@@ -87,7 +88,8 @@ fn text(length: usize) -> String {
 }
 
 fn conversation(turns: usize, text: &str) -> Vec<u8> {
-    let turn = |number: usize| json!({"role": if number.is_multiple_of(2) { "user" } else { "assistant" }, "content": text});
+    let turn =
+        |number: usize| json!({"role": if number.is_multiple_of(2) { "user" } else { "assistant" }, "content": text});
     body(&Value::Array((0..turns).map(turn).collect()), None)
 }
 
