@@ -1,11 +1,9 @@
 //! The way back: OpenRouter's answer to the client, byte for byte, frame by frame, as it arrives.
 //!
-//! Nothing is parsed here, and nothing waits for more to come; only of a burst that has arrived already, small frames are
-//! joined, so that they leave in one write (`gather.rs`). What this room adds is an end: a stream that breaks breaks for the client too,
+//! Nothing is parsed, joined or held here. What this room adds is an end: a stream that breaks breaks for the client too,
 //! with every byte that came before; a silent one is cut; a client that leaves takes the upstream request with it (the
 //! body is dropped); and however it ends, it is accounted once, in [`Account`]'s `Drop`.
 
-mod gather;
 mod redact;
 
 use std::pin::Pin;
@@ -21,7 +19,6 @@ use tokio::time::{Instant, Sleep};
 
 use crate::observe::{Account, Outcome};
 use crate::upstream::verdict::Progress;
-use gather::Gather;
 pub use redact::{concerns as may_name_account, redact_account};
 
 /// The body of an answer.
@@ -65,7 +62,7 @@ impl Answer {
     /// which ends with the answer.
     pub fn relayed(body: Incoming, account: Account, idle: Duration, upload: Option<Arc<Progress>>) -> Self {
         let silence = Silence { limit: idle, since: None, alarm: None };
-        Self::Relayed(Box::new(Relayed { body, account, silence, upload, gather: Gather::default(), end: None }))
+        Self::Relayed(Box::new(Relayed { body, account, silence, upload }))
     }
 }
 
@@ -83,14 +80,14 @@ impl Body for Answer {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own { body, .. } => body.is_end_stream(),
-            Self::Relayed(relayed) => relayed.gather.is_empty() && relayed.body.is_end_stream(),
+            Self::Relayed(relayed) => relayed.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own { body, .. } => body.size_hint(),
-            Self::Relayed(relayed) => relayed.gather.add_to(relayed.body.size_hint()),
+            Self::Relayed(relayed) => relayed.body.size_hint(),
         }
     }
 }
@@ -102,58 +99,43 @@ pub struct Relayed {
     account: Account,
     silence: Silence,
     upload: Option<Arc<Progress>>,
-    gather: Gather,
-    /// How it ended, while something is still held.
-    end: Option<(Outcome, Option<Cut>)>,
 }
 
 impl Relayed {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        loop {
-            if let Some(data) = self.gather.due() {
-                return Poll::Ready(Some(Ok(Frame::data(data))));
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.silence.broken();
+                let Ok(data) = frame.into_data() else {
+                    // Trailers end a stream and do not pass: no client of these APIs asks for any.
+                    self.account.outcome = Outcome::Complete;
+                    return Poll::Ready(None);
+                };
+                self.account.response_bytes += data.len() as u64;
+                Poll::Ready(Some(Ok(Frame::data(data))))
             }
-            if let Some((outcome, cut)) = self.end.take() {
-                self.account.outcome = outcome;
-                return Poll::Ready(cut.map(Err));
-            }
-            match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    let waited = self.silence.broken();
-                    match frame.into_data() {
-                        Ok(data) => {
-                            self.account.response_bytes += data.len() as u64;
-                            self.gather.take(data, waited, self.body.is_end_stream());
-                        }
-                        // Trailers end a stream and do not pass: no client of these APIs asks for any.
-                        Err(_) => self.ends(Outcome::Complete, None),
-                    }
-                }
+            Poll::Ready(Some(Err(_))) => {
                 // `server` sees to it that everything before is written first.
-                Poll::Ready(Some(Err(_))) => self.ends(Outcome::UpstreamCut, Some(Cut::Upstream)),
-                Poll::Ready(None) => self.ends(Outcome::Complete, None),
-                Poll::Pending if self.gather.looks_again() => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Poll::Pending if !self.gather.is_empty() => self.gather.release(),
-                Poll::Pending if self.silence.poll_over(cx) => self.ends(Outcome::UpstreamSilent, Some(Cut::Silent)),
-                Poll::Pending => return Poll::Pending,
+                self.account.outcome = Outcome::UpstreamCut;
+                Poll::Ready(Some(Err(Cut::Upstream)))
             }
+            Poll::Ready(None) => {
+                self.account.outcome = Outcome::Complete;
+                Poll::Ready(None)
+            }
+            Poll::Pending if self.silence.poll_over(cx) => {
+                self.account.outcome = Outcome::UpstreamSilent;
+                Poll::Ready(Some(Err(Cut::Silent)))
+            }
+            Poll::Pending => Poll::Pending,
         }
-    }
-
-    /// Nothing more comes; what is held goes first.
-    fn ends(&mut self, outcome: Outcome, cut: Option<Cut>) {
-        self.gather.release();
-        self.end = Some((outcome, cut));
     }
 }
 
 impl Drop for Relayed {
     fn drop(&mut self) {
         // hyper does not ask again after the last announced byte.
-        if self.account.outcome == Outcome::ClientGone && self.gather.is_empty() && self.body.is_end_stream() {
+        if self.account.outcome == Outcome::ClientGone && self.body.is_end_stream() {
             self.account.outcome = Outcome::Complete;
         }
         if let Some(upload) = &self.upload
@@ -174,9 +156,8 @@ struct Silence {
 }
 
 impl Silence {
-    /// Something came; gives how long it was waited for.
-    fn broken(&mut self) -> Duration {
-        self.since.take().map_or(Duration::ZERO, |since| since.elapsed())
+    fn broken(&mut self) {
+        self.since = None;
     }
 
     /// Whether the silence is over the limit; if not, the task is woken when it would be. The timer is not re-armed for
