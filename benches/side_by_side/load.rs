@@ -61,7 +61,7 @@ pub(crate) async fn open_loop(peer: &Peer, workload: &Workload, rate: f64, lengt
 async fn load(
     peer: &Peer,
     workload: &Workload,
-    due: impl Fn(usize, usize) -> Option<Instant> + Clone + Send + 'static,
+    due: impl Fn(usize, usize) -> Option<Instant> + Clone + Send + Sync + 'static,
 ) -> Figures {
     let began = Instant::now();
     let request: Arc<[u8]> = workload.request(&peer.credential).into();

@@ -8,6 +8,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark ends when something is off")]
 
+#[expect(dead_code, reason = "the other benchmarks take the rest")]
 #[path = "../support/bodies.rs"]
 mod bodies;
 mod load;
