@@ -30,6 +30,7 @@ pub static SECTIONS: &[Section] = &[
     },
     Section { title: "Shutdown and logs", intro: "", settings: PROCESS },
     Section { title: "Upstream", intro: "Where requests go.", settings: UPSTREAM },
+    Section { title: "Admin port", intro: "See also `CALLSIGN_ADMIN_LISTEN` and `CALLSIGN_ADMIN_TOKEN`.", settings: ADMIN },
     Section {
         title: "Valves",
         intro: "Each lets one identifier of the caller out; all are off unless you open them. With all valves off \
@@ -89,7 +90,7 @@ const PORTS: &[Setting] = &[
     Setting::both(
         "CALLSIGN_ADMIN_LISTEN",
         "admin_listen",
-        "Address of the admin port: health and metrics. `off` opens none.",
+        "Address of the admin port: health, metrics, admin API and dashboard. `off` opens none.",
     )
     .default("127.0.0.1:8485"),
     Setting::both(
@@ -258,6 +259,16 @@ const UPSTREAM: &[Setting] = &[
     )
     .default("false"),
 ];
+
+const ADMIN: &[Setting] = &[Setting::both(
+    "CALLSIGN_ADMIN_HOSTS",
+    "admin.hosts",
+    "Names by which the admin port may be called in a browser, besides `localhost` and IP addresses. Other `Host` headers \
+     are refused, since a web page can point a name of its own at your network (DNS rebinding); `/healthz`, `/readyz` and \
+     `/metrics` answer to any.",
+)
+.list()
+.example("[\"callsign.acme.example\"]")];
 
 const VALVES: &[Setting] = &[
     Setting::both(
