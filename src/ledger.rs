@@ -9,9 +9,17 @@
 //! The request path hands over and never waits for a disk or a database; only `strict` mode lets the *end* of an answer
 //! wait for its row. Never in here: prompts, replies, credentials.
 
+mod error;
+mod handle;
+mod keeper;
 pub mod money;
 pub mod query;
+mod reader;
 pub mod record;
 
+pub use error::LedgerError;
+pub use handle::{Committed, Entry, Ledger};
+pub use keeper::Keeper;
 pub use money::NanoUsd;
+pub use reader::Reader;
 pub use record::{Begun, End, Finished, SentIds, Usage};
