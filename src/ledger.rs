@@ -16,6 +16,8 @@ pub mod money;
 pub mod query;
 mod reader;
 pub mod record;
+pub mod report;
+mod since;
 
 pub use error::LedgerError;
 pub use handle::{Committed, Entry, Ledger};
@@ -23,3 +25,4 @@ pub use keeper::Keeper;
 pub use money::NanoUsd;
 pub use reader::Reader;
 pub use record::{Begun, End, Finished, SentIds, Usage};
+pub use since::{NoPeriod, since};

@@ -71,11 +71,27 @@ impl Rehearsal {
     }
 }
 
+/// Sends one request through a callsign with this configuration, on a port of its own, to the configuration's upstream.
+///
+/// # Errors
+/// Says for the operator why there is no answer within `limit`.
+pub(crate) async fn perform(
+    mut config: Config,
+    request: Request<Bytes>,
+    limit: Duration,
+) -> Result<Response<Bytes>, String> {
+    config.data.listen = LOOPBACK;
+    config.admin.listen = None;
+    let setting = Setting { workers: 1, ..Setting::default() };
+    let running = run::start(&config, setting).map_err(|error| error.to_string())?;
+    send(&running, request, limit).await
+}
+
 /// Sends one request to the data port of a callsign in this process.
 ///
 /// # Errors
 /// Says for the operator why there is no answer within `limit`.
-pub(crate) async fn send(
+async fn send(
     running: &Running,
     request: Request<Bytes>,
     limit: Duration,

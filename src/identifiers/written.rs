@@ -27,6 +27,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::NoSource, Self::TooLong, Self::Invalid, Self::TooManyPairs, Self::NotAscii];
+
     /// Its name in metrics and in the admin API.
     pub fn name(self) -> &'static str {
         match self {
@@ -46,6 +49,12 @@ pub struct Omission {
     pub field: &'static str,
     /// Why.
     pub reason: Reason,
+}
+
+impl Omission {
+    /// Every value of [`Omission::field`].
+    pub const FIELDS: [&'static str; 6] =
+        ["user_id", "session_id", "cache_session_id", "chat_id", "message_id", "metadata"];
 }
 
 /// What is said about one caller in one request.

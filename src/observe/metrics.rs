@@ -14,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::runtime::Handle;
 
 use super::audit::Finding;
+use crate::identifiers::{Omission, Reason};
 
 /// Upper bounds in seconds: from a local error to a model that thinks for minutes.
 const SECONDS: [f64; 14] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
@@ -191,6 +192,15 @@ impl Metrics {
     /// Counts a request or connection that got no place.
     pub(crate) fn shed(&self, reason: &'static str) {
         self.shed.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// How many identifiers were left out since the start, by reason; in a fixed order.
+    pub fn omitted_by_reason(&self) -> Vec<(&'static str, u64)> {
+        let of = |reason: &'static str| {
+            let counters = Omission::FIELDS.iter().map(|field| self.omitted.get(&OmittedLabels { field, reason }));
+            counters.map(|counter| counter.map_or(0, |counter| counter.get())).sum()
+        };
+        Reason::ALL.iter().map(|reason| (reason.name(), of(reason.name()))).collect()
     }
 
     pub(super) fn omitted(&self, field: &'static str, reason: &'static str) {
