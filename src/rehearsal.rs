@@ -91,11 +91,7 @@ pub(crate) async fn perform(
 ///
 /// # Errors
 /// Says for the operator why there is no answer within `limit`.
-async fn send(
-    running: &Running,
-    request: Request<Bytes>,
-    limit: Duration,
-) -> Result<Response<Bytes>, String> {
+async fn send(running: &Running, request: Request<Bytes>, limit: Duration) -> Result<Response<Bytes>, String> {
     let answer = Port::new(running.data, running.tls.is_some()).send(request.map(Full::new));
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),

@@ -31,5 +31,7 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .route("/users/{user_id}", delete(usage::forget))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::Method });
-    Router::new().nest("/api/v1/admin", routes).route("/api/{*rest}", axum::routing::any(|| async { ApiError::NoRoute }))
+    Router::new()
+        .nest("/api/v1/admin", routes)
+        .route("/api/{*rest}", axum::routing::any(|| async { ApiError::NoRoute }))
 }

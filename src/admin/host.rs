@@ -23,7 +23,8 @@ impl Hosts {
     /// Whether every host that this request names is one of the port's, and it names at least one.
     pub(super) fn know(&self, parts: &Parts) -> bool {
         let mut named = 0;
-        let headers = parts.headers.get_all(HOST).iter().map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
+        let headers =
+            parts.headers.get_all(HOST).iter().map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
         headers.chain(parts.uri.authority().cloned().map(Some)).all(|authority| {
             named += 1;
             authority.is_some_and(|authority| self.knows(&authority))
@@ -37,10 +38,9 @@ impl Hosts {
         }
         let host = authority.host();
         let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let literal = v6.map_or_else(|| host.parse::<std::net::Ipv4Addr>().is_ok(), |v6| v6.parse::<Ipv6Addr>().is_ok());
-        literal
-            || host.eq_ignore_ascii_case("localhost")
-            || self.0.iter().any(|known| known.eq_ignore_ascii_case(host))
+        let literal =
+            v6.map_or_else(|| host.parse::<std::net::Ipv4Addr>().is_ok(), |v6| v6.parse::<Ipv6Addr>().is_ok());
+        literal || host.eq_ignore_ascii_case("localhost") || self.0.iter().any(|known| known.eq_ignore_ascii_case(host))
     }
 }
 

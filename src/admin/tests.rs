@@ -83,7 +83,8 @@ fn header<'a>(response: &'a Response<Body>, name: &HeaderName) -> &'a str {
 const BEARER: (HeaderName, &str) = (AUTHORIZATION, "Bearer an-admin-token-of-tests");
 const FORM: [(HeaderName, &str); 2] =
     [(ORIGIN, "http://localhost:8485"), (CONTENT_TYPE, "application/x-www-form-urlencoded")];
-const SETTINGS: [(&str, &str); 2] = [("CALLSIGN_ADMIN_TOKEN", TOKEN), ("CALLSIGN_ADMIN_HOSTS", "callsign.acme.example")];
+const SETTINGS: [(&str, &str); 2] =
+    [("CALLSIGN_ADMIN_TOKEN", TOKEN), ("CALLSIGN_ADMIN_HOSTS", "callsign.acme.example")];
 
 #[tokio::test]
 async fn a_failed_audit_is_the_end_of_readiness() {
@@ -146,7 +147,10 @@ async fn the_api_wants_the_token_as_a_bearer() {
         &[(AUTHORIZATION, "Bearer ")],
     ] {
         let answer = send(&admin, path, wrong, "").await;
-        assert_eq!((answer.status(), header(&answer, &WWW_AUTHENTICATE)), (StatusCode::UNAUTHORIZED, "Bearer realm=\"callsign\""));
+        assert_eq!(
+            (answer.status(), header(&answer, &WWW_AUTHENTICATE)),
+            (StatusCode::UNAUTHORIZED, "Bearer realm=\"callsign\"")
+        );
         assert_eq!(code(answer).await, "unauthorized");
     }
     for right in ["Bearer an-admin-token-of-tests", "bearer  an-admin-token-of-tests"] {
@@ -185,7 +189,10 @@ async fn errors_have_their_status_and_are_json() {
 async fn signing_in_and_out() {
     let admin = admin(&SETTINGS);
     let answer = send(&admin, "GET /user?id=a%26b", &[], "").await;
-    assert_eq!((answer.status(), header(&answer, &LOCATION)), (StatusCode::SEE_OTHER, "/login?next=%2Fuser%3Fid%3Da%2526b"));
+    assert_eq!(
+        (answer.status(), header(&answer, &LOCATION)),
+        (StatusCode::SEE_OTHER, "/login?next=%2Fuser%3Fid%3Da%2526b")
+    );
     let answer = send(&admin, "POST /login", &FORM, "token=wrong&next=/settings").await;
     assert_eq!(answer.status(), 403);
     assert!(text(answer).await.contains("That is not the admin token."));
@@ -242,7 +249,7 @@ async fn a_form_of_another_sites_is_refused() {
     ] {
         for path in ["/login", "/logout", "/"] {
             let origin = origin.map(|origin| (ORIGIN, origin));
-            let headers: Vec<_> = origin.into_iter().collect();
+            let headers: Vec<_> = origin.clone().into_iter().collect();
             let answer = send(&admin, &format!("POST {path}"), &headers, "token=an-admin-token-of-tests").await;
             assert_eq!(answer.status(), 403, "{origin:?}");
             assert_eq!(header(&answer, &SET_COOKIE), "");

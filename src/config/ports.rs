@@ -118,10 +118,13 @@ mod tests {
 
     #[test]
     fn a_host_is_a_plain_name() {
-        for (text, name) in [("callsign.acme.example", "callsign.acme.example"), (" Admin ", "admin"), ("a-b.c", "a-b.c")] {
+        for (text, name) in
+            [("callsign.acme.example", "callsign.acme.example"), (" Admin ", "admin"), ("a-b.c", "a-b.c")]
+        {
             assert_eq!(host(text).as_deref(), Ok(name));
         }
-        for text in ["", "*", "*.acme.example", "https://acme.example", "acme.example:8485", "a..b", "-a", "[::1]", "é"] {
+        for text in ["", "*", "*.acme.example", "https://acme.example", "acme.example:8485", "a..b", "-a", "[::1]", "é"]
+        {
             assert!(host(text).is_err(), "{text}");
         }
     }

@@ -116,6 +116,19 @@ impl<'a> Identifiers<'a> {
         self.pairs.iter().map(|(name, value)| (*name, value.as_ref()))
     }
 
+    /// The identifiers that leave in one place or another of this endpoint's requests, by the names of their metadata.
+    pub fn sent(&self) -> impl Iterator<Item = &'static str> {
+        let (fields, full) = (self.fields, self.fields.metadata == Metadata::Full);
+        let pair = |name: &str| full && self.pairs.iter().any(|(of, _)| *of == name);
+        let sent = [
+            ("user_id", self.user.is_some() && (fields.user || fields.metadata != Metadata::None)),
+            ("session_id", self.session_id.is_some() || pair("session_id")),
+            ("chat_id", pair("chat_id")),
+            ("message_id", pair("message_id")),
+        ];
+        sent.into_iter().filter(|(_, is_sent)| *is_sent).map(|(name, _)| name)
+    }
+
     /// The value of the `x-session-id` header, where this endpoint takes the session there.
     pub fn session_header(&self) -> Option<&str> {
         self.session_id.as_deref().filter(|_| self.fields.session == Session::Header)

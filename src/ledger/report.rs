@@ -167,7 +167,8 @@ fn table(rows: impl Iterator<Item = Vec<(String, Value)>>, heading: Vec<(String,
         let alignment = if number { CellAlignment::Right } else { CellAlignment::Left };
         Cell::new(text).set_alignment(alignment)
     };
-    let titles = heading.iter().map(|(name, value)| cell(name.to_uppercase().replace('_', " "), is_number(name, value)));
+    let titles =
+        heading.iter().map(|(name, value)| cell(name.to_uppercase().replace('_', " "), is_number(name, value)));
     table.set_header(Row::from(titles.collect::<Vec<_>>()));
     for row in rows {
         let cells = row.into_iter().map(|(name, value)| match value {

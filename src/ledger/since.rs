@@ -44,7 +44,9 @@ mod tests {
         ] {
             assert_eq!(since(text, now), Ok(expected.parse().unwrap()), "{text}");
         }
-        for text in ["", "h", "7", "-7d", "+7d", "7 d", "99999999999d", "99999999999999999999d", "yesterday", "2026-13-01"] {
+        for text in
+            ["", "h", "7", "-7d", "+7d", "7 d", "99999999999d", "99999999999999999999d", "yesterday", "2026-13-01"]
+        {
             assert_eq!(since(text, now), Err(NoPeriod), "{text}");
         }
     }

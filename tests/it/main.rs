@@ -15,6 +15,7 @@ mod fidelity;
 mod identity;
 mod json_suite;
 mod memory;
+mod metrics;
 mod refusals;
 mod reload;
 mod route;

@@ -80,7 +80,8 @@ pub(in crate::admin) fn sources(config: &Config, tenant: Option<&str>) -> Vec<Va
         json!({ "kind": "pass_through", "name": "pass-through", "tenant": null, "user": null,
                 "headers": headers(preset), "disabled": false, "expires": null })
     });
-    let of_tenant = |source: &Value| tenant.is_none_or(|tenant| source["tenant"].as_str().unwrap_or_default() == tenant);
+    let of_tenant =
+        |source: &Value| tenant.is_none_or(|tenant| source["tenant"].as_str().unwrap_or_default() == tenant);
     keys.chain(issuers).chain(passed).filter(of_tenant).collect()
 }
 

@@ -148,8 +148,10 @@ pub(in crate::admin) fn unmapped(config: &Config, person: &Mapping) -> Option<St
         Ok(identifiers) => match identifiers.omitted.iter().find(|omission| omission.field == "user_id") {
             Some(omission) if omission.reason == Reason::TooLong => "longer than CALLSIGN_MAX_ID_CHARS".to_owned(),
             Some(omission) => omission.reason.name().to_owned(),
-            None => "its latest request went to an endpoint that takes no user, or was sent before the valve was opened"
-                .to_owned(),
+            None => {
+                "its latest request went to an endpoint that takes no user, or was sent before the valve was opened"
+                    .to_owned()
+            }
         },
     })
 }

@@ -77,7 +77,9 @@ fn is_secure(headers: &HeaderMap, peer: Peer) -> bool {
 /// Only ever a path of this port: `//host` and `/\host` lead elsewhere.
 fn own_path(next: Option<&str>) -> &str {
     let own = |next: &&str| {
-        next.starts_with('/') && !next.starts_with("//") && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        next.starts_with('/')
+            && !next.starts_with("//")
+            && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
     };
     next.filter(own).unwrap_or("/")
 }

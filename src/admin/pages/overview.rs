@@ -123,9 +123,7 @@ pub(super) fn spend(period: Period, buckets: &[Bucket], all: &UsageRow) -> Marku
         title: "Spend",
         total: format!("{} in {}", money(all.cost), period.words()),
         series: &[("spend", "first")],
-        columns: columns(period, buckets, |sums| {
-            (vec![u64::try_from(sums.cost.0).unwrap_or(0)], money(sums.cost))
-        }),
+        columns: columns(period, buckets, |sums| (vec![u64::try_from(sums.cost.0).unwrap_or(0)], money(sums.cost))),
         least: 1_000_000,
         scale: |height| money(NanoUsd(i64::try_from(height).unwrap_or(i64::MAX))),
     }
@@ -155,7 +153,8 @@ fn cached(period: Period, buckets: &[Bucket], all: &UsageRow) -> Markup {
     Chart {
         id: "cached",
         title: "Cache hits",
-        total: percent(all.cached_tokens, all.prompt_tokens).map_or_else(|| "–".to_owned(), |share| share + " of prompt tokens"),
+        total: percent(all.cached_tokens, all.prompt_tokens)
+            .map_or_else(|| "–".to_owned(), |share| share + " of prompt tokens"),
         series: &[("cached", "second")],
         columns: columns(period, buckets, |sums| {
             let told = percent(sums.cached_tokens, sums.prompt_tokens).unwrap_or_else(|| "no prompt".to_owned());

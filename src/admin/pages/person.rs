@@ -12,7 +12,7 @@ use super::layout::{NoPage, heading, page, tile};
 use super::overview::{requests, spend};
 use super::period::{Period, add};
 use super::tables::{self, Depth};
-use super::text::{average, count, money, moment, name, name_or, percent, short};
+use super::text::{average, count, moment, money, name, name_or, percent, short};
 use crate::admin::Operator;
 use crate::admin::api::{per_endpoint, unmapped};
 use crate::admin::ask::tenant_of;
@@ -39,8 +39,7 @@ pub(super) async fn person(
     let person = operator.person(&asked.id, asked.tenant.as_deref()).await?;
     let reader = operator.reader()?;
     let tenant = tenant_of(&person);
-    let filter =
-        Filter { tenant: tenant.map(str::to_owned), user: Some(person.user.clone()), ..period.filter(now) };
+    let filter = Filter { tenant: tenant.map(str::to_owned), user: Some(person.user.clone()), ..period.filter(now) };
     let points = reader.series(period.step(), Split::None, &filter).await?;
     let models = reader.usage(By::Model, &filter).await?;
     let apps = reader.usage(By::App, &filter).await?;
@@ -67,7 +66,11 @@ pub(super) async fn person(
         p.hint { "To erase this person and keep the sums: " code { "callsign forget" } ", or "
             code { "DELETE /api/v1/admin/users/{user_id}" } "." }
     };
-    Ok(page(&format!("User {}", crate::ledger::report::plain(&person.user).chars().take(60).collect::<String>()), "/users", &content))
+    Ok(page(
+        &format!("User {}", crate::ledger::report::plain(&person.user).chars().take(60).collect::<String>()),
+        "/users",
+        &content,
+    ))
 }
 
 fn tiles(all: &UsageRow) -> Markup {

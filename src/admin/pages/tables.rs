@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::chart::share;
 use super::period::Period;
-use super::text::{average, count, link, money_cell, moment, name, name_or, percent, short};
+use super::text::{average, count, link, moment, money_cell, name, name_or, percent, short};
 use crate::ledger::query::{By, UsageRow};
 
 /// How much of a table is shown.

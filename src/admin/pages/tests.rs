@@ -11,7 +11,9 @@ fn form(origin: &[&str], host: &str) -> bool {
 fn an_own_form_has_this_ports_origin_and_says_so_once() {
     assert!(form(&["http://localhost:8485"], "localhost:8485"));
     assert!(form(&["https://Callsign.example"], "callsign.example"));
-    for origin in ["null", "", "http://localhost", "http://localhost:1", "http://localhost:8485.evil.example", "localhost:8485"] {
+    for origin in
+        ["null", "", "http://localhost", "http://localhost:1", "http://localhost:8485.evil.example", "localhost:8485"]
+    {
         assert!(!form(&[origin], "localhost:8485") || origin == "localhost:8485", "{origin}");
     }
     assert!(!form(&["http://localhost:8485", "http://localhost:8485"], "localhost:8485"));

@@ -165,6 +165,9 @@ mod tests {
         let shown = name("<script>alert(1)</script>\u{202e}\u{1b}").into_string();
         assert_eq!(shown, "<bdi class=\"name\">&lt;script&gt;alert(1)&lt;/script&gt;\u{fffd}\u{fffd}</bdi>");
         assert!(name(&"x".repeat(10_000)).into_string().len() < 600);
-        assert_eq!(link("/user", &[("id", "a&b=c/../\"é\n"), ("tenant", "")]), "/user?id=a%26b%3Dc%2F..%2F%22%C3%A9%0A&tenant=");
+        assert_eq!(
+            link("/user", &[("id", "a&b=c/../\"é\n"), ("tenant", "")]),
+            "/user?id=a%26b%3Dc%2F..%2F%22%C3%A9%0A&tenant="
+        );
     }
 }

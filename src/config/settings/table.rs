@@ -30,7 +30,11 @@ pub static SECTIONS: &[Section] = &[
     },
     Section { title: "Shutdown and logs", intro: "", settings: PROCESS },
     Section { title: "Upstream", intro: "Where requests go.", settings: UPSTREAM },
-    Section { title: "Admin port", intro: "See also `CALLSIGN_ADMIN_LISTEN` and `CALLSIGN_ADMIN_TOKEN`.", settings: ADMIN },
+    Section {
+        title: "Admin port",
+        intro: "See also `CALLSIGN_ADMIN_LISTEN` and `CALLSIGN_ADMIN_TOKEN`.",
+        settings: ADMIN,
+    },
     Section {
         title: "Valves",
         intro: "Each lets one identifier of the caller out; all are off unless you open them. With all valves off \
