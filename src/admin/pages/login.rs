@@ -92,6 +92,8 @@ fn form(error: Option<&str>, next: Option<&str>) -> Html<String> {
             form method="post" action="/login" {
                 @if let Some(error) = error { p.error #error role="alert" { (error) } }
                 @if let Some(next) = next { input type="hidden" name="next" value=(own_path(Some(next))); }
+                // For password managers, which want to know whose password it is.
+                input type="text" name="username" value="admin" autocomplete="username" hidden;
                 label for="token" { "Admin token" }
                 input #token type="password" name="token" autocomplete="current-password" required autofocus
                     aria-describedby={ "hint" @if error.is_some() { " error" } };
