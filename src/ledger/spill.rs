@@ -152,6 +152,7 @@ impl Spill {
         Ok(changed)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the writer's own thread, which does nothing else meanwhile")]
     fn lock(&self) -> io::Result<File> {
         let file = private().write(true).create(true).truncate(false).open(&self.lock)?;
         let until = Instant::now() + LOCK_WAIT;
