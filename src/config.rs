@@ -66,6 +66,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// How much is carried at once.
     pub shedding: Shedding,
+    /// What is written down of requests.
+    pub ledger: Ledger,
     /// What happens after SIGTERM.
     pub drain: Drain,
     /// What is logged.
@@ -148,6 +150,7 @@ struct Draft {
     headers: Result<Headers, Recorded>,
     upstream: Result<Upstream, Recorded>,
     shedding: Result<Shedding, Recorded>,
+    ledger: Result<Ledger, Recorded>,
     drain: Result<Drain, Recorded>,
     log: Result<Log, Recorded>,
 }
@@ -164,6 +167,7 @@ impl Draft {
             headers: Headers::read(reader),
             upstream: Upstream::read(reader),
             shedding: Shedding::read(reader),
+            ledger: Ledger::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
         }
@@ -229,6 +233,7 @@ impl Draft {
             headers: self.headers?,
             upstream: self.upstream?,
             shedding: self.shedding?,
+            ledger: self.ledger?,
             drain: self.drain?,
             log: self.log?,
         })

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::config::{Config, printable};
+use crate::config::{Config, Mode, printable};
 use crate::run::{self, Running, Setting};
 use crate::standin::{Received, Sent, StandIn};
 use client::Port;
@@ -42,6 +42,7 @@ impl Rehearsal {
         let standin = StandIn::start().await?;
         config.data.listen = LOOPBACK;
         config.admin.listen = config.admin.listen.map(|_| LOOPBACK);
+        write_nothing_down(&mut config);
         config.upstream.url = standin.url().parse().map_err(io::Error::other)?;
         let running = run::start(&config, Setting { proxy_from_env: false, workers: 1, ..Setting::default() });
         Ok(running.map(|running| Self { standin, running }))
@@ -82,9 +83,16 @@ pub(crate) async fn perform(
 ) -> Result<Response<Bytes>, String> {
     config.data.listen = LOOPBACK;
     config.admin.listen = None;
+    write_nothing_down(&mut config);
     let setting = Setting { workers: 1, ..Setting::default() };
     let running = run::start(&config, setting).map_err(|error| error.to_string())?;
     send(&running, request, limit).await
+}
+
+/// Nobody's app has sent what is rehearsed, so that it is no row of the ledger.
+fn write_nothing_down(config: &mut Config) {
+    config.ledger.store = None;
+    config.ledger.mode = Mode::Fast;
 }
 
 /// Sends one request to the data port of a callsign in this process.

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
-use crate::ledger::Ledger;
+use crate::ledger::{Keeper, Ledger, Reader};
 use crate::observe::Metrics;
 use crate::observe::audit::Auditor;
 use crate::proxy::snapshot::{Snapshot, Unusable};
@@ -128,7 +128,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
                 proxy: proxy.clone(),
                 data,
                 ledger: Ledger::off(),
-                books: None,
+                books: Reader::open(&config.ledger).ok().zip(Keeper::open(&config.ledger).ok()),
                 org_id: None,
             };
             let (handler, options) = (Admin::new(&config.admin, shown), options(places, None));

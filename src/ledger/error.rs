@@ -22,3 +22,22 @@ pub enum LedgerError {
     #[error("the ledger's thread cannot be started: {0}")]
     Thread(std::io::Error),
 }
+
+/// What a database says of itself, without what was asked of it.
+pub(super) fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Tls(_) => "TLS failed".to_owned(),
+        sqlx::Error::WorkerCrashed => "its thread ended".to_owned(),
+        sqlx::Error::Configuration(_) => "its address cannot be used".to_owned(),
+        sqlx::Error::Protocol(_) => "it does not speak as expected".to_owned(),
+        other => format!("{other}").chars().take(200).collect(),
+    }
+}
+
+impl From<sqlx::Error> for LedgerError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Query(reason(&error))
+    }
+}

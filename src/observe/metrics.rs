@@ -1,6 +1,7 @@
 //! The numbers on `/metrics`, in Prometheus' text format. Labels come from fixed sets only: never a user, key or model.
 
 mod attribution;
+mod ledger;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +19,7 @@ use tokio::runtime::Handle;
 use super::audit::Finding;
 use crate::identifiers::{Omission, Reason};
 use attribution::Attribution;
+use ledger::LedgerMetrics;
 
 /// Upper bounds in seconds: from a local error to a model that thinks for minutes.
 const SECONDS: [f64; 14] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
@@ -71,6 +73,8 @@ pub struct Metrics {
     /// Bytes of response bodies relayed.
     pub response_bytes: Counter<u64, AtomicU64>,
     attribution: Attribution,
+    /// The ledger's.
+    pub(crate) ledger: LedgerMetrics,
     audits: Counter,
     audit_failures: Counter,
     audit_unreadable: Counter,
@@ -95,6 +99,7 @@ impl Metrics {
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),
             attribution: Attribution::default(),
+            ledger: LedgerMetrics::default(),
             audits: Counter::default(),
             audit_failures: Counter::default(),
             audit_unreadable: Counter::default(),
@@ -128,6 +133,7 @@ impl Metrics {
         registry.register_with_unit("request_body", "Request bodies", Unit::Bytes, metrics.request_bytes.clone());
         registry.register_with_unit("response_body", "Response bodies", Unit::Bytes, metrics.response_bytes.clone());
         metrics.attribution.register(&mut registry);
+        metrics.ledger.register(&mut registry);
         let audits = [
             ("self_audits", "Bodies that were read again after they had left", &metrics.audits),
             ("self_audit_failures", "Those with other identifiers than intended: a bug", &metrics.audit_failures),

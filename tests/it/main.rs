@@ -14,6 +14,7 @@ mod faults;
 mod fidelity;
 mod identity;
 mod json_suite;
+mod ledger;
 mod memory;
 mod metrics;
 mod refusals;

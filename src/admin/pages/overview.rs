@@ -111,7 +111,7 @@ fn first_steps(operator: &Operator) -> Markup {
 fn columns(period: Period, buckets: &[Bucket], part: impl Fn(&UsageRow) -> (Vec<u64>, String)) -> Vec<Column> {
     let column = |bucket: &Bucket| {
         let (parts, told) = part(&bucket.sums);
-        Column { label: period.label(bucket.at), parts, told }
+        Column { label: period.label(bucket.at), tick: period.tick(bucket.at), parts, told }
     };
     buckets.iter().map(column).collect()
 }

@@ -78,6 +78,11 @@ impl Period {
         at.strftime(format).to_string()
     }
 
+    /// The same in few words, below a chart.
+    pub(super) fn tick(self, at: Timestamp) -> String {
+        at.strftime(if self == Self::Day { "%H:%M" } else { "%b %-d" }).to_string()
+    }
+
     /// When the first step begins.
     pub(super) fn begin(self, now: Timestamp) -> Timestamp {
         let (hours, steps) = self.shape();

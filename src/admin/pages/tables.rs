@@ -37,11 +37,12 @@ pub(super) fn person(user: &str, tenant: Option<&str>, period: Period) -> String
     link("/user", &[("id", user), ("tenant", tenant.unwrap_or_default()), ("range", period.name())])
 }
 
-/// A table of `rows`. `tenants` tells whether there are any to be shown.
+/// A table of `rows`.
 pub(super) fn usage(by: By, rows: &[UsageRow], period: Period, depth: Depth) -> Markup {
     let most = rows.iter().map(|row| row.cost.0).max().unwrap_or(0);
     let positive = |amount: i64| u64::try_from(amount).unwrap_or(0);
-    let tenants = matches!(by, By::User | By::App) && rows.iter().any(|row| row.tenant.is_some());
+    let some = matches!(by, By::User | By::App) && rows.iter().any(|row| row.tenant.is_some());
+    let (tenants, small_tenants) = (some && depth == Depth::Full, some && depth == Depth::Brief);
     let heading = match by {
         By::User => "User",
         By::Model => "Model",
@@ -79,6 +80,7 @@ pub(super) fn usage(by: By, rows: &[UsageRow], period: Period, depth: Depth) -> 
                                     (Some(target), Some(key)) => a href=(target) { (name(key)) },
                                     (_, key) => (name_or(key, nothing(by))),
                                 }
+                                @if let Some(tenant) = row.tenant.as_deref().filter(|_| small_tenants) { " " small { (name(tenant)) } }
                             }
                             @if tenants { td { (name_or(row.tenant.as_deref(), "–")) } }
                             @if by == By::User && depth == Depth::Full {
