@@ -15,10 +15,14 @@ const shots = process.argv[2] === "--shots" ? process.argv[3] : undefined;
 
 const directory = mkdtempSync(join(tmpdir(), "callsign-dashboard-"));
 const children = [];
-let failed = false;
+let over = false;
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
-  rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
+  try {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
+  } catch {
+    // A dying browser may still be writing; what it leaves lies in the system's temporary directory.
+  }
 });
 
 /** Reads a stream until `pattern` matches; the match. */
@@ -96,7 +100,7 @@ class Browser {
       { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
     );
     children.push(child);
-    child.on("exit", (code) => { if (!failed) for (const { reject } of this.#waiting.values()) reject(new Error(`chromium ended: ${code}`)); });
+    child.on("exit", (code) => { if (!over) for (const { reject } of this.#waiting.values()) reject(new Error(`chromium ended: ${code}`)); });
     this.out = child.stdio[3];
     let rest = Buffer.alloc(0);
     child.stdio[4].on("data", (piece) => {
@@ -266,7 +270,8 @@ async function examine(tab, path) {
 async function main() {
   if (shots) mkdirSync(shots, { recursive: true });
   const server = await callsign();
-  const tab = await Tab.open(new Browser());
+  const browser = new Browser();
+  const tab = await Tab.open(browser);
 
   await tab.look(WIDTHS.desktop, "light");
   await tab.goto(`${server.admin}/user?id=alice`);
@@ -320,13 +325,15 @@ async function main() {
   await tab.goto(`${server.admin}/users`);
   assert.equal(await tab.evaluate("location.pathname"), "/login", "signed out");
   assert.deepEqual(tab.complaints, []);
+  over = true;
+  await browser.send("Browser.close");
   console.log("the dashboard passed in a real browser");
 }
 
 main().then(
   () => process.exit(0),
   (error) => {
-    failed = true;
+    over = true;
     console.error(error);
     process.exit(1);
   },

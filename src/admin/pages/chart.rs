@@ -55,9 +55,6 @@ impl Chart<'_> {
                 figcaption {
                     h2 { (self.title) }
                     p.total { (self.total) }
-                    @if self.series.len() > 1 {
-                        ul.legend { @for (name, class) in self.series { li { span.swatch.(class) {} (name) } } }
-                    }
                 }
                 div.plot {
                     div.scale aria-hidden="true" {
@@ -72,7 +69,12 @@ impl Chart<'_> {
                     }
                     div.ticks aria-hidden="true" { @for column in ends.into_iter().flatten() { span { (column.tick) } } }
                 }
-                (self.table())
+                div.foot {
+                    (self.table())
+                    @if self.series.len() > 1 {
+                        ul.legend { @for (name, class) in self.series { li { span.swatch.(class) {} (name) } } }
+                    }
+                }
             }
         }
     }

@@ -41,8 +41,7 @@ pub(super) fn person(user: &str, tenant: Option<&str>, period: Period) -> String
 pub(super) fn usage(by: By, rows: &[UsageRow], period: Period, depth: Depth) -> Markup {
     let most = rows.iter().map(|row| row.cost.0).max().unwrap_or(0);
     let positive = |amount: i64| u64::try_from(amount).unwrap_or(0);
-    let some = matches!(by, By::User | By::App) && rows.iter().any(|row| row.tenant.is_some());
-    let (tenants, small_tenants) = (some && depth == Depth::Full, some && depth == Depth::Brief);
+    let tenants = matches!(by, By::User | By::App);
     let heading = match by {
         By::User => "User",
         By::Model => "Model",
@@ -57,7 +56,6 @@ pub(super) fn usage(by: By, rows: &[UsageRow], period: Period, depth: Depth) -> 
                 thead {
                     tr {
                         th scope="col" { (heading) }
-                        @if tenants { th scope="col" { "Tenant" } }
                         @if by == By::User && depth == Depth::Full { th scope="col" { "Sent as" } }
                         th.bar scope="col" { span.hidden { "Share of the largest" } }
                         th.number scope="col" { "Spend" }
@@ -80,9 +78,8 @@ pub(super) fn usage(by: By, rows: &[UsageRow], period: Period, depth: Depth) -> 
                                     (Some(target), Some(key)) => a href=(target) { (name(key)) },
                                     (_, key) => (name_or(key, nothing(by))),
                                 }
-                                @if let Some(tenant) = row.tenant.as_deref().filter(|_| small_tenants) { " " small { (name(tenant)) } }
+                                @if let Some(tenant) = row.tenant.as_deref().filter(|_| tenants) { " " small { (name(tenant)) } }
                             }
-                            @if tenants { td { (name_or(row.tenant.as_deref(), "–")) } }
                             @if by == By::User && depth == Depth::Full {
                                 td { (name_or(row.external_user_id.as_deref(), "not sent")) }
                             }
