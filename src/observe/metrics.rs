@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 
 use super::audit::Finding;
 use crate::identifiers::{Omission, Reason};
+use crate::shed::Shed;
 use attribution::Attribution;
 use ledger::LedgerMetrics;
 
@@ -126,6 +127,10 @@ impl Metrics {
             "Identifiers whose valve is on and that were not written, by reason",
             metrics.omitted.clone(),
         );
+        // From zero on, as `attribution` says.
+        for shed in Shed::ALL {
+            drop(metrics.shed.get_or_create(&ReasonLabel { reason: shed.reason() }));
+        }
         registry.register("shed", "Requests refused and connections closed because of load", metrics.shed.clone());
         registry.register("tasks", "Tasks alive in the threads that serve the data port", metrics.tasks.clone());
         registry.register("connections", "Open connections of the data port", metrics.connections.clone());

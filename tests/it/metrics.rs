@@ -47,9 +47,11 @@ fn stored(metrics: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn the_grafana_dashboard_asks_for_nothing_that_is_not_there() {
-    let (_standin, callsign) = callsign(&[]).await;
+    let (_standin, callsign) = callsign(&[("SEND_END_USER_ID", "true")]).await;
     let body = r#"{"model":"m","messages":[]}"#;
+    // One whose user is not named, so that an identifier is left out, and one that callsign answers itself.
     assert_eq!(client::post(&callsign.url("chat/completions"), APP, body).await.status, 200);
+    assert_eq!(client::post(&callsign.url("chat/completions"), &[], body).await.status, 401);
     let metrics = stored(&client::get(&callsign.admin_url("metrics"), &[]).await.text());
     let dashboard = std::fs::read_to_string("deploy/grafana.json").unwrap();
     let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
