@@ -73,14 +73,16 @@ fn age(number: u64, now: u64) -> u64 {
 fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
     let random = mixed(number ^ 0xABCD);
     // The smaller of two: some people, and some models, are used more than others.
-    let pick =
-        |most: usize, salt: u64| (mixed(random ^ salt) as usize % most).min(mixed(random ^ salt ^ 99) as usize % most);
+    let pick = |most: usize, salt: u64| {
+        let one = |salt: u64| usize::try_from(mixed(random ^ salt) % most as u64).unwrap_or(0);
+        one(salt).min(one(salt + 100))
+    };
     let (user, key, tenant) = PEOPLE[pick(PEOPLE.len(), 1)];
     let (model, provider, prompt, prompt_price, completion_price) = MODELS[pick(MODELS.len(), 2)];
-    let began = now - age(number, now);
-    let id = Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, began, u32::try_from(random % 1_000_000_000)?));
+    let at = now - age(number, now);
+    let id = Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, at, u32::try_from(random % 1_000_000_000)?));
     let chat = mixed(random % 600);
-    let nobody = random % 31 == 0;
+    let nobody = random.is_multiple_of(31);
     let digest = format!("{:016x}", mixed(user.bytes().map(u64::from).fold(7, |sum, byte| mixed(sum ^ byte))));
     let sent = SentIds {
         user: (!nobody && user != "radia.perlman").then(|| format!("acme_{digest}")),
@@ -91,7 +93,7 @@ fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
     };
     let begun = Begun {
         id,
-        began_us: i64::try_from(began * 1_000_000)?,
+        began_us: i64::try_from(at * 1_000_000)?,
         tenant: tenant.map(Arc::from),
         key: key.into(),
         user: (!nobody).then(|| user.to_owned()),
@@ -103,7 +105,7 @@ fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
         markup: if tenant.is_some() { "1.2".parse()? } else { Markup::ONE },
     };
     let prompt = prompt / 2 + random % prompt;
-    let cached = if random % 3 == 0 { 0 } else { prompt * (30 + random % 60) / 100 };
+    let cached = if random.is_multiple_of(3) { 0 } else { prompt * (30 + random % 60) / 100 };
     let completion = 80 + random % 900;
     let cost = (prompt - cached) * prompt_price + cached * prompt_price / 10 + completion * completion_price;
     let (end, status, error) = match random % 200 {
@@ -134,7 +136,7 @@ fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
         first_byte_us: Some((280 + random % 700 + prompt / 12) * 1000),
         duration_us: (900 + completion * 14) * 1000,
     };
-    Ok((begun, format!("gen-{began}-{number:08}"), finished))
+    Ok((begun, format!("gen-{at}-{number:08}"), finished))
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -113,37 +113,36 @@ impl Admin {
     /// The way of a request.
     async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let mut response = match self.admit(&parts, peer) {
-            Ok(()) => {
-                let mut request = Request::from_parts(parts, body);
-                request.extensions_mut().insert(peer);
-                match self.router.clone().oneshot(request).await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
-                }
+        let mut response = if let Some(refusal) = self.refusal(&parts, peer) {
+            refusal
+        } else {
+            let mut request = Request::from_parts(parts, body);
+            request.extensions_mut().insert(peer);
+            match self.router.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
             }
-            Err(refused) => refused,
         };
         protect(response.headers_mut());
         response
     }
 
-    /// Whether, and as what, a request is let through to the routes.
-    fn admit(&self, parts: &Parts, peer: Peer) -> Result<(), Response<Body>> {
+    /// What a request is answered before any route has seen it; `None` lets it through.
+    fn refusal(&self, parts: &Parts, peer: Peer) -> Option<Response<Body>> {
         let path = parts.uri.path();
         if OPEN.contains(&path) {
-            return Ok(());
+            return None;
         }
         if !self.operator.hosts.know(parts) {
-            return Err(ApiError::UnknownHost.into_response());
+            return Some(ApiError::UnknownHost.into_response());
         }
         if self.operator.token.is_none() {
-            return Err(ApiError::NoToken.into_response());
+            return Some(ApiError::NoToken.into_response());
         }
         if path.starts_with("/api/") {
-            self.operator.check_bearer(&parts.headers, peer).map_err(IntoResponse::into_response)
+            self.operator.check_bearer(&parts.headers, peer).err().map(IntoResponse::into_response)
         } else {
-            pages::admit(&self.operator, parts)
+            pages::refusal(&self.operator, parts)
         }
     }
 }

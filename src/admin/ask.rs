@@ -57,8 +57,8 @@ impl Operator {
 }
 
 /// A tenant as queries take it: the empty name stands for none.
-pub(super) fn tenant_of(mapping: &Mapping) -> Option<&str> {
-    Some(mapping.tenant.as_deref().unwrap_or_default())
+pub(super) fn tenant_of(mapping: &Mapping) -> &str {
+    mapping.tenant.as_deref().unwrap_or_default()
 }
 
 /// What is said about this tenant's callers; a tenant that is known from the ledger alone (a pass-through key's, or one

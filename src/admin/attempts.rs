@@ -15,7 +15,7 @@ const MOST_OF_ONE: usize = 5;
 /// Failures of all.
 const MOST: usize = 60;
 /// How long a failure counts.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// The latest failures.
 #[derive(Debug, Default)]

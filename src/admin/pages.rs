@@ -25,6 +25,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method, Response, Uri};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
@@ -57,18 +58,18 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .fallback(layout::not_found)
 }
 
-/// Whether a request comes from somebody who is signed in, by a page of ours if it changes anything.
-pub(super) fn admit(operator: &Operator, parts: &Parts) -> Result<(), Response<Body>> {
+/// What a request is answered instead of a page: it is a form of another site's, or comes from nobody who is signed in.
+pub(super) fn refusal(operator: &Operator, parts: &Parts) -> Option<Response<Body>> {
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
     if !reads && !is_own_form(&parts.headers) {
-        return Err(ApiError::ForeignOrigin.into_response());
+        return Some(ApiError::ForeignOrigin.into_response());
     }
     if PUBLIC.contains(&parts.uri.path()) || operator.sessions.know(&parts.headers) {
-        return Ok(());
+        return None;
     }
-    let next = parts.uri.path_and_query().map(|target| target.as_str()).filter(|target| reads && *target != "/");
+    let next = parts.uri.path_and_query().map(PathAndQuery::as_str).filter(|target| reads && *target != "/");
     let login = next.map_or_else(|| "/login".to_owned(), |next| text::link("/login", &[("next", next)]));
-    Err(Redirect::to(&login).into_response())
+    Some(Redirect::to(&login).into_response())
 }
 
 /// Whether a form was sent by a page of this very origin. Browsers say so in `Origin`, with every POST; the cookie's

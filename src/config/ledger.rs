@@ -47,7 +47,7 @@ pub enum Mode {
 
 impl Ledger {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
-        let data_dir = reader.optional("data_dir", values::path);
+        let data_dir = reader.optional("data_dir", |text| values::name(text).map(PathBuf::from));
         let store = reader.optional("ledger.store", store);
         let mode = reader.required("ledger.mode", values::choice(&[("fast", Mode::Fast), ("strict", Mode::Strict)]));
         let days = |text: &str| values::number(1, MOST_DAYS)(text).map(|days| u32::try_from(days).unwrap_or(u32::MAX));

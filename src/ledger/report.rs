@@ -63,7 +63,7 @@ pub fn usage_csv(by: By, rows: &[UsageRow]) -> String {
 
 /// `callsign usage --format table`.
 pub fn usage_table(by: By, rows: &[UsageRow]) -> String {
-    table(rows.iter().map(|row| usage_cells(by, row)), usage_cells(by, &UsageRow::default()))
+    table(rows.iter().map(|row| usage_cells(by, row)), &usage_cells(by, &UsageRow::default()))
 }
 
 /// `callsign whois --format json`.
@@ -83,7 +83,7 @@ pub fn whois_table(found: &[Found]) -> String {
         last_seen: None,
         requests: 0,
     };
-    table(found.iter().map(whois_cells), whois_cells(&nobody))
+    table(found.iter().map(whois_cells), &whois_cells(&nobody))
 }
 
 /// An amount as a plain decimal of dollars, exact and without needless zeros: `0.00126`.
@@ -158,7 +158,7 @@ pub fn time(time: Option<Timestamp>) -> Value {
     json!(time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()))
 }
 
-fn table(rows: impl Iterator<Item = Vec<(String, Value)>>, heading: Vec<(String, Value)>) -> String {
+fn table(rows: impl Iterator<Item = Vec<(String, Value)>>, heading: &[(String, Value)]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     // Money is text, but a number all the same.

@@ -31,6 +31,8 @@ const STRICT_BOUND: Duration = Duration::from_millis(1200);
 const OPENING: Duration = Duration::from_secs(5);
 /// Sums are folded so often while requests keep coming, and when none do.
 const FOLDING: Duration = Duration::from_secs(1);
+/// What is still in the spill file at the end may take so long.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Problems are logged so often.
 const LOUD: Duration = Duration::from_secs(60);
 
@@ -251,9 +253,11 @@ impl Writer {
         may
     }
 
-    /// Folds what was counted and closes the database.
+    /// Folds what was counted, takes back what there is time for, and closes the database.
     async fn end(&mut self) {
+        let until = Instant::now() + LAST_WORDS;
         self.fold().await;
+        while Instant::now() < until && self.chores().await {}
         if let Some(store) = self.store.take() {
             let _closed_anyway = timeout(BOUND, store.close()).await;
         }

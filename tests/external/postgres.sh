@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the ledger's suite on PostgreSQL, on a server of its own in a directory of its own: nothing is installed, nothing
 # listens but a socket in there.
-# needs: initdb postgres
+# needs: pg_lsclusters
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -21,8 +21,12 @@ as_owner() {
   fi
 }
 
+# Debian keeps the server's programs off the PATH, each version in a directory of its own.
+for bin in /usr/lib/postgresql/*/bin; do
+  PATH="$PATH:$bin"
+done
 for program in initdb postgres; do
-  command -v "$program" > /dev/null || fail "$program is not on the PATH (Debian: postgresql, in /usr/lib/postgresql/*/bin)"
+  command -v "$program" > /dev/null || fail "there is no $program (Debian: apt-get install postgresql)"
 done
 [ "$(id -u)" -ne 0 ] || id "$OWNER" > /dev/null 2>&1 || fail "root needs a user $OWNER to run the server as"
 

@@ -144,7 +144,7 @@ impl Rig {
 
 /// Everything but the letters of a name encoded.
 fn encoded(name: &str) -> String {
-    name.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    name.bytes().flat_map(|byte| format!("%{byte:02X}").into_bytes()).map(char::from).collect()
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn a_mapping_is_tried_out_in_the_real_pipeline() {
     let tried = rig.checked(&rig.ask(Method::POST, "test-mapping", &trial).await, "Tried").await;
     assert_eq!([&tried["passed"], &tried["live"]["status"]], [&json!(true), &json!(200)], "{tried}");
     for wrong in
-        [r#"{}"#, r#"{"user_id":"a","endpoint":"weather"}"#, r#"{"user_id":"a\nb"}"#, r#"{"user_id":"a","x":1}"#, "["]
+        ["{}", r#"{"user_id":"a","endpoint":"weather"}"#, r#"{"user_id":"a\nb"}"#, r#"{"user_id":"a","x":1}"#, "["]
     {
         assert_eq!(rig.refused(Method::POST, "test-mapping", wrong, 400).await["code"], "invalid_request", "{wrong}");
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::support::client;
 use crate::support::proxy::{APP, callsign};
 
-/// The names of metrics in a PromQL expression.
+/// The names of metrics in an expression of Prometheus'.
 fn names(expression: &str) -> impl Iterator<Item = &str> {
     let words = expression.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
     words.filter(|word| word.starts_with("callsign_"))
@@ -18,7 +18,7 @@ fn expressions(value: &serde_json::Value, found: &mut Vec<String>) {
             for (name, value) in members {
                 match value.as_str() {
                     Some(text) if ["expr", "query", "definition"].contains(&name.as_str()) => {
-                        found.push(text.to_owned())
+                        found.push(text.to_owned());
                     }
                     _ => expressions(value, found),
                 }

@@ -35,7 +35,7 @@ const KEY_NAME: &str = "callsign-test-mapping";
 /// What the request claims for itself.
 const SPOOFED: &str = "spoofed-by-test-mapping";
 /// A live answer that takes longer has failed.
-const LIVE_LIMIT: Duration = Duration::from_secs(60);
+const LIVE_LIMIT: Duration = Duration::from_mins(1);
 
 /// What is to be tried.
 #[derive(Debug, Deserialize)]

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::admin::Operator;
 use crate::admin::answer::ApiError;
-use crate::admin::ask::{OfTenant, tenant_of};
+use crate::admin::ask::OfTenant;
 use crate::ledger::query::{By, Filter, UsageRow};
 use crate::ledger::{self, report};
 
@@ -55,7 +55,7 @@ pub(super) async fn usage(
     State(operator): State<Arc<Operator>>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response<Body>, ApiError> {
-    let Query(asked) = asked.map_err(invalid)?;
+    let Query(asked) = asked.map_err(|rejection| invalid(&rejection))?;
     let rows = operator.reader()?.usage(asked.by, &asked.filter()?).await?;
     Ok(match asked.format {
         Format::Json => Json(report::usage_json(asked.by, &rows)).into_response(),
@@ -90,13 +90,13 @@ pub(super) async fn forget(
     tracing::info!(requests = forgotten.requests, identifiers = forgotten.identifiers, "a person was forgotten");
     Ok(Json(json!({
         "user_id": person.user,
-        "tenant": tenant_of(&person).filter(|name| !name.is_empty()),
+        "tenant": person.tenant,
         "requests": forgotten.requests,
         "identifiers": forgotten.identifiers,
     })))
 }
 
-fn invalid(rejection: QueryRejection) -> ApiError {
+fn invalid(rejection: &QueryRejection) -> ApiError {
     // It says which parameter, and repeats what was given; only the operator sees it.
     ApiError::Invalid(rejection.body_text())
 }

@@ -17,6 +17,7 @@ use crate::admin::Operator;
 use crate::admin::api::success_rate;
 use crate::ledger::NanoUsd;
 use crate::ledger::query::{By, Errors, Split, Statistics, UsageRow};
+use crate::ledger::report::usd;
 
 /// Lines of each list here; its own page has all of them.
 const BRIEF: usize = 6;
@@ -32,7 +33,9 @@ pub(super) async fn overview(
     let statistics = reader.statistics().await?;
     let buckets = period.buckets(&points, now);
     let mut all = UsageRow::default();
-    buckets.iter().for_each(|bucket| add(&mut all, &bucket.sums));
+    for bucket in &buckets {
+        add(&mut all, &bucket.sums);
+    }
     let content = if all.requests == 0 && statistics.users == 0 {
         html! { (heading(&html! { "Overview" }, &html! {})) (tiles(&operator, &all, &statistics)) (first_steps(&operator)) }
     } else {
@@ -125,7 +128,7 @@ pub(super) fn spend(period: Period, buckets: &[Bucket], all: &UsageRow) -> Marku
         series: &[("spend", "first")],
         columns: columns(period, buckets, |sums| (vec![u64::try_from(sums.cost.0).unwrap_or(0)], money(sums.cost))),
         least: 1_000_000,
-        scale: |height| money(NanoUsd(i64::try_from(height).unwrap_or(i64::MAX))),
+        scale: |height| format!("${}", usd(NanoUsd(i64::try_from(height).unwrap_or(i64::MAX)))),
     }
     .draw()
 }

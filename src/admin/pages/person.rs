@@ -7,6 +7,7 @@ use axum::response::Html;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::layout::{NoPage, heading, page, tile};
 use super::overview::{requests, spend};
@@ -39,15 +40,17 @@ pub(super) async fn person(
     let person = operator.person(&asked.id, asked.tenant.as_deref()).await?;
     let reader = operator.reader()?;
     let tenant = tenant_of(&person);
-    let filter = Filter { tenant: tenant.map(str::to_owned), user: Some(person.user.clone()), ..period.filter(now) };
+    let filter = Filter { tenant: Some(tenant.to_owned()), user: Some(person.user.clone()), ..period.filter(now) };
     let points = reader.series(period.step(), Split::None, &filter).await?;
     let models = reader.usage(By::Model, &filter).await?;
     let apps = reader.usage(By::App, &filter).await?;
-    let identifiers = reader.identifiers_of(&person.user, tenant, LISTED).await?;
+    let identifiers = reader.identifiers_of(&person.user, Some(tenant), LISTED).await?;
     let buckets = period.buckets(&points, now);
     let mut all = UsageRow::default();
-    buckets.iter().for_each(|bucket| add(&mut all, &bucket.sums));
-    let query = [("id", person.user.as_str()), ("tenant", tenant.unwrap_or_default())];
+    for bucket in &buckets {
+        add(&mut all, &bucket.sums);
+    }
+    let query = [("id", person.user.as_str()), ("tenant", tenant)];
     let content = html! {
         (heading(&html! { (name(&person.user)) }, &period.picker("/user", &query)))
         p.lead {
@@ -109,7 +112,7 @@ fn known_as(operator: &Operator, person: &Mapping) -> Markup {
                 table {
                     caption.hidden { "Identifiers that would be sent, by endpoint" }
                     thead { tr { th scope="col" { "Endpoint" } th scope="col" { "Members" } } }
-                    tbody { @for (endpoint, members) in &endpoints {
+                    tbody { @for (endpoint, members) in endpoints.iter().filter(|(_, members)| **members != json!({})) {
                         tr { th scope="row" { code { (endpoint) } } td { code.json { (members.to_string()) } } }
                     } }
                 }

@@ -50,52 +50,49 @@ pub(super) fn usage(by: By, rows: &[UsageRow], period: Period, depth: Depth) -> 
         By::Tenant => "Tenant",
     };
     html! {
-        div.scroll tabindex="0" role="region" aria-label={ "Usage by " (by.name()) } {
-            table {
-                caption.hidden { "Usage by " (by.name()) ", the largest spend first" }
-                thead {
-                    tr {
-                        th scope="col" { (heading) }
-                        @if by == By::User && depth == Depth::Full { th scope="col" { "Sent as" } }
-                        th.bar scope="col" { span.hidden { "Share of the largest" } }
-                        th.number scope="col" { "Spend" }
-                        th.number scope="col" { "Requests" }
-                        @if depth == Depth::Full {
-                            th.number scope="col" { "Errors" }
-                            th.number scope="col" { "Prompt" }
-                            th.number scope="col" { "Completion" }
-                            th.number scope="col" { "Cached" }
-                            th.number scope="col" { "First token" }
-                            th scope="col" { "Last seen" }
+            div.scroll tabindex="0" role="region" aria-label={ "Usage by " (by.name()) } {
+                table {
+                    caption.hidden { "Usage by " (by.name()) ", the largest spend first" }
+                    thead {
+                        tr {
+                            th scope="col" { (heading) }
+                            th.bar scope="col" { span.hidden { "Share of the largest" } }
+                            th.number scope="col" { "Spend" }
+                            th.number scope="col" { "Requests" }
+                            @if depth == Depth::Full {
+                                th.number scope="col" { "Errors" }
+                                th.number scope="col" { "Prompt" }
+                                th.number scope="col" { "Completion" }
+                                th.number scope="col" { "Cached" }
+                                th.number scope="col" { "First token" }
+                                th scope="col" { "Last seen" }
+                                @if by == By::User { th scope="col" { "Sent as" } }
+                            }
                         }
                     }
-                }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            th scope="row" {
-                                @match (target(by, row, period), row.key.as_deref()) {
-                                    (Some(target), Some(key)) => a href=(target) { (name(key)) },
-                                    (_, key) => (name_or(key, nothing(by))),
+                    tbody {
+                        @for row in rows {
+                            tr {
+                                th scope="row" {
+                                    @match (target(by, row, period), row.key.as_deref()) {
+                                        (Some(target), Some(key)) => a href=(target) { (name(key)) },
+                                        (_, key) => (name_or(key, nothing(by))),
+                                    }
+                                    @if let Some(tenant) = row.tenant.as_deref().filter(|_| tenants) { " " small { (name(tenant)) } }
                                 }
-                                @if let Some(tenant) = row.tenant.as_deref().filter(|_| tenants) { " " small { (name(tenant)) } }
+    td.bar { (share(positive(row.cost.0), positive(most))) }
+                                td.number { (money_cell(row.cost)) }
+                                td.number { (count(row.requests)) }
+                                @if depth == Depth::Full { (rest(by, row)) }
                             }
-                            @if by == By::User && depth == Depth::Full {
-                                td { (name_or(row.external_user_id.as_deref(), "not sent")) }
-                            }
-                            td.bar { (share(positive(row.cost.0), positive(most))) }
-                            td.number { (money_cell(row.cost)) }
-                            td.number { (count(row.requests)) }
-                            @if depth == Depth::Full { (rest(row)) }
                         }
                     }
                 }
             }
         }
-    }
 }
 
-fn rest(row: &UsageRow) -> Markup {
+fn rest(by: By, row: &UsageRow) -> Markup {
     html! {
         td.number {
             @if row.errors > 0 { span.bad { (count(row.errors)) } } @else { span.none { "0" } }
@@ -105,5 +102,6 @@ fn rest(row: &UsageRow) -> Markup {
         td.number { (percent(row.cached_tokens, row.prompt_tokens).unwrap_or_else(|| "–".to_owned())) }
         td.number { (average(row.first_byte_us, row.first_bytes).unwrap_or_else(|| "–".to_owned())) }
         td { @if let Some(at) = row.last_seen { (moment(at)) } @else { "–" } }
+        @if by == By::User { td { (name_or(row.external_user_id.as_deref(), "not sent")) } }
     }
 }

@@ -13,16 +13,16 @@ use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
 /// A ledger of its own for one test.
-pub struct Place {
-    pub settings: config::Ledger,
-    pub metrics: Arc<Metrics>,
+pub(crate) struct Place {
+    pub(crate) settings: config::Ledger,
+    pub(crate) metrics: Arc<Metrics>,
     /// The data directory; gone with the place.
-    pub directory: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Place {
     /// With this store, or with a file in a new data directory.
-    pub fn new(store: Option<Store>) -> Self {
+    pub(crate) fn new(store: Option<Store>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let settings = config::Ledger {
             store: Some(store.unwrap_or_else(|| Store::Sqlite(directory.path().join("ledger.db")))),
@@ -34,33 +34,33 @@ impl Place {
         Self { settings, metrics: Arc::new(Metrics::new()), directory }
     }
 
-    pub fn open(&self) -> Ledger {
+    pub(crate) fn open(&self) -> Ledger {
         Ledger::open(&self.settings, &self.metrics).unwrap()
     }
 
-    pub fn strict(mut self) -> Self {
+    pub(crate) fn strict(mut self) -> Self {
         self.settings.mode = Mode::Strict;
         self
     }
 
-    pub fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader {
         Reader::open(&self.settings).unwrap()
     }
 
-    pub fn keeper(&self) -> Keeper {
+    pub(crate) fn keeper(&self) -> Keeper {
         Keeper::open(&self.settings).unwrap()
     }
 
-    pub fn spill(&self) -> std::path::PathBuf {
+    pub(crate) fn spill(&self) -> std::path::PathBuf {
         self.directory.path().join("ledger-spill.jsonl")
     }
 
     /// Opens and closes it: what was left over is taken back.
-    pub async fn come_and_go(&self) {
+    pub(crate) async fn come_and_go(&self) {
         self.open().close().await;
     }
 
-    pub fn counter(&self, name: &str) -> u64 {
+    pub(crate) fn counter(&self, name: &str) -> u64 {
         let text = self.metrics.encode();
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();
         line.rsplit_once(' ').unwrap().1.parse().unwrap()
@@ -81,7 +81,7 @@ impl Place {
 }
 
 /// Waits until something is so; fails after ten seconds.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let waited = tokio::time::timeout(Duration::from_secs(10), async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -90,7 +90,7 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut()
     assert!(waited.await.is_ok(), "waited in vain until {what}");
 }
 
-pub fn begun(user: &str) -> Begun {
+pub(crate) fn begun(user: &str) -> Begun {
     Begun {
         id: Uuid::now_v7(),
         began_us: Timestamp::now().as_microsecond(),
@@ -107,7 +107,7 @@ pub fn begun(user: &str) -> Begun {
 }
 
 /// Every promise, with its name.
-pub const ALL: [(&str, fn(Place) -> Told); 17] = [
+pub(crate) const ALL: [(&str, fn(Place) -> Told); 17] = [
     ("a_request_can_be_read_back", |place| Box::pin(a_request_can_be_read_back(place))),
     ("sums_are_those_of_the_requests", |place| Box::pin(sums_are_those_of_the_requests(place))),
     ("what_runs_is_noted_and_finishes_as_one_row", |place| Box::pin(what_runs_is_noted_and_finishes_as_one_row(place))),
@@ -137,7 +137,7 @@ fn begun_ago(user: &str, days: u64) -> Begun {
     Begun { id, began_us: i64::try_from(seconds * 1_000_000).unwrap(), ..begun(user) }
 }
 
-pub fn finished(cost: i64) -> Finished {
+pub(crate) fn finished(cost: i64) -> Finished {
     Finished {
         end: End::Complete,
         status: 200,
@@ -160,7 +160,7 @@ pub fn finished(cost: i64) -> Finished {
 }
 
 /// One whole request.
-pub fn request(ledger: &Ledger, begun: Begun, finished: Finished) {
+pub(crate) fn request(ledger: &Ledger, begun: Begun, finished: Finished) {
     let entry = ledger.begin(begun);
     assert!(entry.finish(finished).is_none(), "fast mode lets nobody wait");
 }
@@ -174,7 +174,7 @@ fn only<T>(mut list: Vec<T>) -> T {
     list.remove(0)
 }
 
-pub async fn a_request_can_be_read_back(place: Place) {
+async fn a_request_can_be_read_back(place: Place) {
     let ledger = place.open();
     let entry = ledger.begin(begun("alice"));
     entry.answered(Some("gen-1"));
@@ -230,7 +230,7 @@ pub async fn a_request_can_be_read_back(place: Place) {
 }
 
 /// Sums by every name, over many requests in two runs, are those of the requests themselves.
-pub async fn sums_are_those_of_the_requests(place: Place) {
+async fn sums_are_those_of_the_requests(place: Place) {
     let mut expected: std::collections::BTreeMap<(By2, Option<String>, Option<String>), (u64, u64, i64)> =
         std::collections::BTreeMap::new();
     for run in 0..2_u32 {
@@ -301,7 +301,7 @@ enum By2 {
     Model,
 }
 
-pub async fn what_runs_is_noted_and_finishes_as_one_row(place: Place) {
+async fn what_runs_is_noted_and_finishes_as_one_row(place: Place) {
     let ledger = place.open();
     let entry = ledger.begin(begun("alice"));
     let reader = place.reader();
@@ -314,7 +314,7 @@ pub async fn what_runs_is_noted_and_finishes_as_one_row(place: Place) {
     assert_eq!((place.total().await.requests, place.total().await.cost), (1, NanoUsd(5)));
 }
 
-pub async fn a_dropped_request_is_a_client_that_left(place: Place) {
+async fn a_dropped_request_is_a_client_that_left(place: Place) {
     let ledger = place.open();
     drop::<Entry>(ledger.begin(begun("alice")));
     ledger.close().await;
@@ -322,7 +322,7 @@ pub async fn a_dropped_request_is_a_client_that_left(place: Place) {
     assert_eq!((total.requests, total.errors, total.cost), (1, 0, NanoUsd(0)));
 }
 
-pub async fn errors_are_counted_by_kind_and_refusals_are_no_requests(place: Place) {
+async fn errors_are_counted_by_kind_and_refusals_are_no_requests(place: Place) {
     let ledger = place.open();
     let ends = [
         (End::Complete, 200, None, 1),
@@ -353,7 +353,7 @@ pub async fn errors_are_counted_by_kind_and_refusals_are_no_requests(place: Plac
 }
 
 /// The run before ended without a word: its requests are counted once, and what was in flight is given up once.
-pub async fn what_a_dead_run_left_is_taken_over_once(place: Place) {
+async fn what_a_dead_run_left_is_taken_over_once(place: Place) {
     let ledger = place.open();
     let entry = ledger.begin(begun("alice"));
     entry.answered(Some("gen-dead"));
@@ -372,7 +372,7 @@ pub async fn what_a_dead_run_left_is_taken_over_once(place: Place) {
     assert_eq!(only(place.reader().mapping("alice", None).await.unwrap()).requests, 1);
 }
 
-pub async fn a_price_that_comes_late_moves_the_sums(place: Place) {
+async fn a_price_that_comes_late_moves_the_sums(place: Place) {
     let ledger = place.open();
     let mut late = begun("alice");
     (late.markup, late.tenant) = ("1.5".parse().unwrap(), tenants("acme"));
@@ -407,7 +407,7 @@ pub async fn a_price_that_comes_late_moves_the_sums(place: Place) {
     assert_eq!(place.reader().unpriced(&Filter::default(), Some(page)).await.unwrap().0, []);
 }
 
-pub async fn a_forgotten_person_leaves_only_sums(place: Place) {
+async fn a_forgotten_person_leaves_only_sums(place: Place) {
     let ledger = place.open();
     for _ in 0..3 {
         let mut theirs = begun("mallory-the-forgotten");
@@ -455,7 +455,7 @@ fn is_in_files(directory: &Path, text: &str) -> bool {
     })
 }
 
-pub async fn what_is_too_old_is_deleted(mut place: Place) {
+async fn what_is_too_old_is_deleted(mut place: Place) {
     let ledger = place.open();
     for days in [500, 399, 41, 39, 0] {
         request(&ledger, begun_ago(&format!("user-{days}"), days), finished(1));
@@ -485,7 +485,7 @@ pub async fn what_is_too_old_is_deleted(mut place: Place) {
     assert_eq!(place.reader().whois("message of user-39", None).await.unwrap().len(), 1);
 }
 
-pub async fn two_users_with_one_identifier_are_a_collision(place: Place) {
+async fn two_users_with_one_identifier_are_a_collision(place: Place) {
     let with = |user: &str, sent: Option<&str>, tenant: &str| Begun {
         tenant: tenants(tenant),
         sent: SentIds { user: sent.map(str::to_owned), ..SentIds::default() },
@@ -517,7 +517,7 @@ pub async fn two_users_with_one_identifier_are_a_collision(place: Place) {
     );
 }
 
-pub async fn the_form_that_a_provider_reports_is_found(place: Place) {
+async fn the_form_that_a_provider_reports_is_found(place: Place) {
     let ledger = place.open();
     request(&ledger, begun("alice"), finished(1));
     request(&ledger, begun("bob"), finished(1));
@@ -531,7 +531,7 @@ pub async fn the_form_that_a_provider_reports_is_found(place: Place) {
     assert_eq!(reader.whois(form, Some("org_2")).await.unwrap(), []);
 }
 
-pub async fn an_identifier_in_several_tenants_is_found_in_each(place: Place) {
+async fn an_identifier_in_several_tenants_is_found_in_each(place: Place) {
     let ledger = place.open();
     for tenant in [None, Some("acme"), Some("umbrella")] {
         request(&ledger, Begun { tenant: tenant.and_then(tenants), ..begun("alice") }, finished(1));
@@ -548,7 +548,7 @@ pub async fn an_identifier_in_several_tenants_is_found_in_each(place: Place) {
     assert_eq!([tenants_of(first), tenants_of(rest)].concat(), all);
 }
 
-pub async fn two_nodes_share_a_ledger(place: Place) {
+async fn two_nodes_share_a_ledger(place: Place) {
     let other = Place { settings: place.settings.clone(), ..Place::new(None) };
     let (one, two) = (place.open(), other.open());
     let long = one.begin(begun("long"));
@@ -569,7 +569,7 @@ pub async fn two_nodes_share_a_ledger(place: Place) {
     assert_eq!(place.reader().statistics().await.unwrap().users, 8);
 }
 
-pub async fn strict_means_that_the_row_is_there(place: Place) {
+async fn strict_means_that_the_row_is_there(place: Place) {
     let place = place.strict();
     let ledger = place.open();
     let reader = place.reader();
@@ -585,7 +585,7 @@ pub async fn strict_means_that_the_row_is_there(place: Place) {
     assert_eq!(place.total().await.requests, 20);
 }
 
-pub async fn odd_text_stays_text(place: Place) {
+async fn odd_text_stays_text(place: Place) {
     let ledger = place.open();
     let odd = "'); DROP TABLE requests; --\u{1F600} \u{202E}\"$1 ?1";
     let mut finished = finished(1);
@@ -599,7 +599,7 @@ pub async fn odd_text_stays_text(place: Place) {
     assert_eq!(place.counter("callsign_ledger_failures_total"), 0);
 }
 
-pub async fn a_ledger_without_rows_answers_with_nothing(place: Place) {
+async fn a_ledger_without_rows_answers_with_nothing(place: Place) {
     for _ in 0..2 {
         let reader = place.reader();
         assert_eq!(reader.usage(By::User, &Filter::default()).await.unwrap(), []);
@@ -613,7 +613,7 @@ pub async fn a_ledger_without_rows_answers_with_nothing(place: Place) {
 }
 
 /// A spill file that is taken back twice, with a torn line and lines that say less, counts every request once.
-pub async fn rows_in_the_spill_file_count_once(place: Place) {
+async fn rows_in_the_spill_file_count_once(place: Place) {
     // A ledger that cannot be reached, on the same data directory.
     let away = Place {
         settings: place.settings.clone(),
