@@ -312,12 +312,12 @@ async function main() {
   await tab.goto(`${server.admin}/users?range=24h`);
   const names = await tab.evaluate(`[...document.querySelectorAll("tbody th a")].map((a) => [a.textContent, a.href])`);
   assert.ok(names.some(([text]) => text === HOSTILE[0]), `shown as text: ${JSON.stringify(names)}`);
+  const csv = await tab.evaluate(`document.querySelector("a[download]").getAttribute("href")`);
+  assert.match(csv, /^\/export\.csv\?by=user&range=24h$/);
   for (const [, href] of names.slice(0, 8)) {
     await tab.goto(href);
     assert.equal(tab.status, 200, href);
   }
-  const csv = await tab.evaluate(`document.querySelector("a[download]").getAttribute("href")`);
-  assert.match(csv, /^\/export\.csv\?by=user&range=24h$/);
 
   await tab.goto(`${server.admin}/`);
   await tab.evaluate(`document.querySelector("form[action='/logout']").submit()`, true);
