@@ -12,6 +12,7 @@ mod effective;
 mod headers;
 mod identifiers;
 mod layers;
+mod ledger;
 mod ports;
 mod problem;
 mod process;
@@ -31,6 +32,7 @@ pub use callers::{APP_KEY_NAME, Callers, ClientSession, TokenIssuer};
 pub use effective::Effective;
 pub use headers::Headers;
 pub use layers::{DEFAULTS_FILE, Sources};
+pub use ledger::{Ledger, Mode, Store};
 pub use ports::{AdminPort, DataPort, TlsFiles};
 pub use problem::{Problem, Problems, printable};
 pub use process::{Drain, Log, LogFormat};
@@ -64,6 +66,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// How much is carried at once.
     pub shedding: Shedding,
+    /// What is written down of requests.
+    pub ledger: Ledger,
     /// What happens after SIGTERM.
     pub drain: Drain,
     /// What is logged.
@@ -146,6 +150,7 @@ struct Draft {
     headers: Result<Headers, Recorded>,
     upstream: Result<Upstream, Recorded>,
     shedding: Result<Shedding, Recorded>,
+    ledger: Result<Ledger, Recorded>,
     drain: Result<Drain, Recorded>,
     log: Result<Log, Recorded>,
 }
@@ -162,6 +167,7 @@ impl Draft {
             headers: Headers::read(reader),
             upstream: Upstream::read(reader),
             shedding: Shedding::read(reader),
+            ledger: Ledger::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
         }
@@ -227,6 +233,7 @@ impl Draft {
             headers: self.headers?,
             upstream: self.upstream?,
             shedding: self.shedding?,
+            ledger: self.ledger?,
             drain: self.drain?,
             log: self.log?,
         })

@@ -9,9 +9,36 @@
 //! The request path hands over and never waits for a disk or a database; only `strict` mode lets the *end* of an answer
 //! wait for its row. Never in here: prompts, replies, credentials.
 
+mod engine;
+mod error;
+mod handle;
+mod home;
+mod insert;
+mod keeper;
+pub mod markup;
 pub mod money;
+mod opening;
+mod pool;
 pub mod query;
+mod queue;
+mod reader;
 pub mod record;
+pub mod report;
+mod row;
+mod since;
+mod spill;
+mod store;
+mod sums;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod writer;
 
+pub use error::LedgerError;
+pub use handle::{Committed, Entry, Ledger};
+pub use keeper::Keeper;
+pub use markup::Markup;
 pub use money::NanoUsd;
+pub use reader::Reader;
 pub use record::{Begun, End, Finished, SentIds, Usage};
+pub use since::{NoPeriod, since};

@@ -32,10 +32,12 @@
 //! | [`proxy`] | the steps in their order, over one immutable snapshot of the configuration | decides what a room decides |
 //! | [`error`] | every failure → a response in the caller's dialect | logs, or shows a value from outside |
 //! | [`observe`] | the account of each request: metrics and one log line | names a user, a prompt or a credential |
+//! | [`ledger`] | one durable row per request; sums, users and identifiers; answers from them | makes a request wait for a disk |
 //! | [`config`] | the table of settings; four layers; every problem at once | reads the process's environment by itself |
 //! | [`shed`] | limits on what is carried at once: connections, requests, a caller's share | waits; remembers who has nothing open |
 //! | [`secret`] | the redacting types | prints what it holds |
-//! | [`admin`] | the operator's port: health, readiness, metrics | is reached from the data port |
+//! | [`admin`] | the operator's port: health, metrics, admin API, dashboard | is reached from the data port |
+//! | `rehearsal` | a real callsign between this machine and a stand-in, for `check` and `test-mapping` | says what is right |
 //! | [`standin`] | an OpenRouter in this process, for `--demo` and the tests | knows callsign's other rooms |
 //! | [`cli`] | the command line, one file per command | decides anything about a request |
 //! | [`run`] | puts the rooms together | |
@@ -49,7 +51,7 @@
 //! written into a request · **valve** an operator's switch for one identifier · **format** how it is written ·
 //! **endpoint** a route and the fields that it may carry · **dialect** OpenAI's or Anthropic's shape · **blank** overwrite
 //! with spaces · **reserve** the length kept for what is appended · **verdict** what became of an upload · **snapshot** one
-//! immutable configuration · **generation** OpenRouter's name for one answered request.
+//! immutable configuration · **ledger** the durable record of requests · **generation** OpenRouter's name for one answered request.
 
 pub mod admin;
 pub mod caller;
@@ -62,6 +64,7 @@ pub mod issuers;
 pub mod ledger;
 pub mod observe;
 pub mod proxy;
+mod rehearsal;
 pub mod relay;
 pub mod reload;
 pub mod rewrite;

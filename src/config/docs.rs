@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use super::settings::{SECTIONS, Section, Setting};
+use super::settings::{SECTIONS, Section, Setting, by_id};
 use super::{Config, Sources};
 use crate::caller::issuer::preset::IssuerPreset;
 use crate::caller::preset::Preset;
@@ -188,9 +188,7 @@ fn the_example_file_is_valid_with_every_line_uncommented() {
     let loaded = Config::load(&Sources::environment::<&str, &str>([]).file(Some(path)));
     let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
     let unset: Vec<_> = loaded.effective.iter().filter(|row| row.source == "default" || row.value.is_none()).collect();
-    let secrets = unset
-        .iter()
-        .filter(|row| row.name.contains("key") || row.name.ends_with("token") || row.name.ends_with("secret"));
+    let secrets = unset.iter().filter(|row| by_id(&row.name).is_some_and(|setting| setting.secret));
     assert_eq!(unset.len(), secrets.count(), "{unset:?}");
 }
 

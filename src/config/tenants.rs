@@ -11,6 +11,7 @@ use crate::identifiers::Policy;
 use crate::identifiers::format::Format;
 use crate::identifiers::missing::MissingUser;
 use crate::identifiers::secret::IdSecret;
+use crate::ledger::Markup;
 use crate::secret::Secret;
 
 /// What the namespaces of pass-through keys begin with (see `caller.rs`); no tenant may be taken for one.
@@ -25,6 +26,8 @@ pub struct Tenant {
     pub api_key: Option<Secret>,
     /// What is said about its callers.
     pub policy: Policy,
+    /// The factor between what it costs and what it is charged.
+    pub markup: Markup,
     /// Where it was configured, for messages.
     pub source: String,
 }
@@ -38,6 +41,7 @@ pub(super) struct Entry {
     valves: [Option<bool>; 6],
     missing_user: Option<MissingUser>,
     metadata: Vec<(String, String)>,
+    markup: Option<Markup>,
     source: String,
     /// What it is filed under.
     path: String,
@@ -66,6 +70,7 @@ fn read_one(entry: &str, reader: &mut Reader<'_>) -> Result<Entry, Recorded> {
     let valves = VALVES.map(|id| stanza.field(id, values::switch));
     let missing_user = stanza.field("missing_user", identifiers::missing_user);
     let metadata = stanza.metadata();
+    let markup = stanza.field("markup", str::parse);
     let [user, session, chat, message, cache_session] = formats;
     let [send_user, send_session, send_chat, send_message, send_cache_session, send_trace] = valves;
     Ok(Entry {
@@ -76,6 +81,7 @@ fn read_one(entry: &str, reader: &mut Reader<'_>) -> Result<Entry, Recorded> {
         valves: [send_user?, send_session?, send_chat?, send_message?, send_cache_session?, send_trace?],
         missing_user: missing_user?,
         metadata: metadata?,
+        markup: markup?,
         source: stanza.source,
         path: format!("tenants.{entry}"),
     })
@@ -146,7 +152,13 @@ impl Entry {
         policy.metadata = metadata;
         let derived = || Some(operator.secret.as_ref()?.for_tenant(&self.name));
         policy.secret = self.secret.clone().or_else(derived);
-        Tenant { name: self.name.clone(), api_key: self.api_key.clone(), policy, source: self.source.clone() }
+        Tenant {
+            name: self.name.clone(),
+            api_key: self.api_key.clone(),
+            policy,
+            markup: self.markup.unwrap_or_default(),
+            source: self.source.clone(),
+        }
     }
 
     /// The rules that a tenant's identifiers keep, as the operator's do.

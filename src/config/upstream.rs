@@ -16,6 +16,10 @@ pub struct Upstream {
     pub url: Uri,
     /// `OPENROUTER_API_KEY`; needed to serve unless pass-through is the only way in.
     pub api_key: Option<Secret>,
+    /// `OPENROUTER_ORG_ID`: the operator's organisation there.
+    pub org_id: Option<String>,
+    /// `OPENROUTER_MANAGEMENT_KEY`: for OpenRouter's analytics, never for a caller's request.
+    pub management_key: Option<Secret>,
     /// How long a connection may take, TLS included.
     pub connect_timeout: Duration,
     /// How long the response head may take after the request was sent.
@@ -30,6 +34,8 @@ impl Upstream {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
         let url = reader.required("upstream.url", base_url);
         let api_key = reader.optional("upstream.api_key", values::credential);
+        let org_id = reader.optional("upstream.org_id", values::name);
+        let management_key = reader.optional("upstream.management_key", values::credential);
         let connect_timeout = reader.required("upstream.connect_timeout_seconds", values::seconds(1));
         let first_byte_timeout = reader.required("upstream.first_byte_timeout_seconds", values::seconds(1));
         let idle_timeout = reader.required("upstream.idle_timeout_seconds", values::seconds(1));
@@ -37,6 +43,8 @@ impl Upstream {
         Ok(Self {
             url: url?,
             api_key: api_key?,
+            org_id: org_id?,
+            management_key: management_key?,
             connect_timeout: connect_timeout?,
             first_byte_timeout: first_byte_timeout?,
             idle_timeout: idle_timeout?,

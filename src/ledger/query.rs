@@ -1,8 +1,10 @@
 //! What can be asked of the ledger, and the shapes of the answers (contract, section 6).
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::money::NanoUsd;
+use super::record::Usage;
 
 /// What usage is summed by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -119,4 +121,133 @@ pub struct Mapping {
     pub last_seen: Timestamp,
     /// How many requests.
     pub requests: u64,
+}
+
+/// Which requests are asked about; everything by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those that began at this time or later. Sums are kept by the hour: cut to the full hour (UTC).
+    pub since: Option<Timestamp>,
+    /// Only this tenant's.
+    pub tenant: Option<String>,
+    /// Only this user's. Take `tenant` along: an id lives in its tenant.
+    pub user: Option<String>,
+    /// Only those of the key of this name.
+    pub key: Option<String>,
+}
+
+/// The width of a step of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// An hour.
+    Hour,
+    /// A day, UTC.
+    Day,
+}
+
+/// What a series is split by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// Nothing: one point for each step.
+    None,
+    /// The model that answered.
+    Model,
+}
+
+/// One step of a series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// When the step begins.
+    pub at: Timestamp,
+    /// The sums; `key` is the model, if split by it.
+    pub sums: UsageRow,
+}
+
+/// Times to first byte of one user with one model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// The tenant.
+    pub tenant: Option<String>,
+    /// The internal user id.
+    pub user: Option<String>,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// Sum of times to first byte in microseconds, and how many had one.
+    pub first_byte_us: u64,
+    /// See `first_byte_us`.
+    pub first_bytes: u64,
+}
+
+/// How often one kind of error occurred.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Errors {
+    /// callsign's own code, the upstream's error type, `upstream_cut`, or `status_NNN`.
+    pub kind: String,
+    /// How many requests ended so.
+    pub requests: u64,
+}
+
+/// Counts over all users.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Users seen.
+    pub users: u64,
+    /// Those whose latest request carried an identifier.
+    pub mapped: u64,
+    /// Those whose latest request carried none.
+    pub unmapped: u64,
+    /// Different identifiers sent for users.
+    pub distinct: u64,
+    /// Identifiers that stand for more than one user of a tenant.
+    pub collisions: Vec<Collision>,
+}
+
+/// Who made a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The tenant.
+    pub tenant: Option<String>,
+    /// The key's name.
+    pub key: String,
+    /// The internal user id.
+    pub user: Option<String>,
+}
+
+/// A request whose cost never came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpriced {
+    /// The request.
+    pub id: Uuid,
+    /// OpenRouter's generation to ask for.
+    pub generation: String,
+    /// The tenant, whose OpenRouter key can ask.
+    pub tenant: Option<String>,
+    /// The name of the key that let the caller in.
+    pub key: String,
+    /// When it began.
+    pub began: Timestamp,
+}
+
+/// Where a walk over rows goes on; can be written down as text and read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page(pub Uuid);
+
+/// What a generation record says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// Tokens and cost.
+    pub usage: Usage,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// The provider that answered.
+    pub provider: Option<String>,
+}
+
+/// What was erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Rows that lost their names.
+    pub requests: u64,
+    /// Identifiers that are gone.
+    pub identifiers: u64,
 }

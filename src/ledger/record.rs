@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::markup::Markup;
 use super::money::NanoUsd;
 
 /// The identifiers exactly as they went upstream; `None` where a valve is off or the source is absent.
@@ -44,6 +45,8 @@ pub struct Begun {
     pub sent: SentIds,
     /// The endpoint's name, one of a fixed set.
     pub endpoint: &'static str,
+    /// The tenant's factor between cost and charge, as it is now.
+    pub markup: Markup,
 }
 
 /// How a request ended.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod admin;
 mod audit;
 mod bodies;
 mod chaos;
@@ -14,7 +15,9 @@ mod faults;
 mod fidelity;
 mod identity;
 mod json_suite;
+mod ledger;
 mod memory;
+mod metrics;
 mod refusals;
 mod reload;
 mod route;

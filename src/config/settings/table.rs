@@ -29,7 +29,19 @@ pub static SECTIONS: &[Section] = &[
         settings: LOAD,
     },
     Section { title: "Shutdown and logs", intro: "", settings: PROCESS },
+    Section { title: "State", intro: "", settings: STATE },
     Section { title: "Upstream", intro: "Where requests go.", settings: UPSTREAM },
+    Section {
+        title: "Admin port",
+        intro: "See also `CALLSIGN_ADMIN_LISTEN` and `CALLSIGN_ADMIN_TOKEN`.",
+        settings: ADMIN,
+    },
+    Section {
+        title: "Ledger",
+        intro: "One row per inference request: who asked, what was sent for them, what it cost, how it ended. Never a \
+                prompt, a reply or a credential.",
+        settings: LEDGER,
+    },
     Section {
         title: "Valves",
         intro: "Each lets one identifier of the caller out; all are off unless you open them. With all valves off \
@@ -89,7 +101,7 @@ const PORTS: &[Setting] = &[
     Setting::both(
         "CALLSIGN_ADMIN_LISTEN",
         "admin_listen",
-        "Address of the admin port: health and metrics. `off` opens none.",
+        "Address of the admin port: health, metrics, admin API and dashboard. `off` opens none.",
     )
     .default("127.0.0.1:8485"),
     Setting::both(
@@ -227,6 +239,38 @@ const PROCESS: &[Setting] = &[
     Setting::variable("CALLSIGN_CONFIG", "Path of the TOML file; the same as `--config`, which wins."),
 ];
 
+const STATE: &[Setting] = &[Setting::both(
+    "CALLSIGN_DATA_DIR",
+    "data_dir",
+    "Directory of embedded state, for callsign alone; made unless it is there. Only one that is a default (the image's \
+     `/data`) may be unusable: callsign then starts without.",
+)
+.example("\"/var/lib/callsign\"")];
+
+const LEDGER: &[Setting] = &[
+    Setting::both(
+        "CALLSIGN_LEDGER",
+        "ledger.store",
+        "`sqlite:PATH`, `postgres://USER:PASSWORD@HOST/DATABASE` (a database of its own, which several callsigns may \
+         share) or `off`. By default `ledger.db` in the data directory, and `off` without one.",
+    )
+    .secret(),
+    Setting::both(
+        "CALLSIGN_LEDGER_MODE",
+        "ledger.mode",
+        "`fast`: a crash may lose the last 50 ms of finished requests. `strict`: the end of a response waits until its \
+         row is on the disk, two seconds at most; while rows are lost, new requests get 503 `ledger_unavailable`.",
+    )
+    .default("fast"),
+    Setting::both(
+        "CALLSIGN_LEDGER_RETENTION_DAYS",
+        "ledger.retention_days",
+        "Older rows, their sums, and identifiers that were not seen since are deleted, at the start and every hour.",
+    )
+    .default("400")
+    .unit("days"),
+];
+
 const UPSTREAM: &[Setting] = &[
     Setting::both("OPENROUTER_API_KEY", "upstream.api_key", "The operator's OpenRouter key, sent upstream.").secret(),
     Setting::both(
@@ -235,6 +279,19 @@ const UPSTREAM: &[Setting] = &[
         "Base URL of the upstream, http or https, without credentials, query or fragment.",
     )
     .default("https://openrouter.ai/api/v1"),
+    Setting::both(
+        "OPENROUTER_ORG_ID",
+        "upstream.org_id",
+        "Your organisation's id at OpenRouter: lets `whois` resolve `sha256(ORG_ID-user)`, the form that a provider may \
+         report.",
+    )
+    .example("\"org_2a4bC6\""),
+    Setting::both(
+        "OPENROUTER_MANAGEMENT_KEY",
+        "upstream.management_key",
+        "Lets usage be compared with OpenRouter's own analytics. Never sent with a request of a caller.",
+    )
+    .secret(),
     Setting::toml("upstream.connect_timeout_seconds", "How long a connection may take, TLS included.")
         .default("10")
         .unit("seconds"),
@@ -258,6 +315,16 @@ const UPSTREAM: &[Setting] = &[
     )
     .default("false"),
 ];
+
+const ADMIN: &[Setting] = &[Setting::both(
+    "CALLSIGN_ADMIN_HOSTS",
+    "admin.hosts",
+    "Names by which the admin port may be called in a browser, besides `localhost` and IP addresses. Other `Host` headers \
+     are refused, since a web page can point a name of its own at your network (DNS rebinding); `/healthz`, `/readyz` and \
+     `/metrics` answer to any.",
+)
+.list()
+.example("[\"callsign.acme.example\"]")];
 
 const VALVES: &[Setting] = &[
     Setting::both(

@@ -4,8 +4,10 @@ use super::*;
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
-    let Config { data, admin, callers, identifiers, bodies, headers, upstream, shedding, drain, log, tenants } =
+    let Config { data, admin, callers, identifiers, bodies, headers, upstream, shedding, ledger, drain, log, tenants } =
         load(&[]).config;
+    assert!(ledger.store.is_none() && ledger.data_dir.is_none());
+    assert_eq!((ledger.mode, ledger.retention_days), (Mode::Fast, 400));
     assert!(tenants.is_empty() && callers.issuers.is_empty());
     assert_eq!(data.listen.to_string(), "127.0.0.1:8484");
     assert!(data.tls.is_none() && data.cors_origins.is_empty());

@@ -152,6 +152,11 @@ pub(super) const TENANTS: &[Setting] = &[
         "What happens to its callers without a user id: `omit`, `reject` or `shared:ID`.",
     )
     .example("\"reject\""),
+    Setting::toml(
+        "tenants[].markup",
+        "What you charge for each dollar of OpenRouter's: a factor with up to six decimals, beside the cost in the ledger.",
+    )
+    .example("\"1.25\""),
     Setting::toml("tenants[].formats.user", "How its users' ids are written.").example("\"acme_{hmac:32 user}\""),
     Setting::toml("tenants[].formats.session", "Likewise its sessions.").example("\"{session}\""),
     Setting::toml("tenants[].formats.chat", "Likewise its chats.").example("\"{chat}\""),

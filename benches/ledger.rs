@@ -1,0 +1,249 @@
+//! What the ledger costs, and how fast it answers.
+//!
+//! ```text
+//! cargo bench --bench ledger                        CPU per request, through begin, finish and commit
+//! cargo bench --bench ledger -- million             a million rows, then every question, each timed
+//! LEDGER=postgres://… cargo bench --bench ledger    the same on PostgreSQL
+//! ```
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench reports to whoever runs it")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use callsign::config::{self, Mode, Store};
+use callsign::ledger::query::{By, Filter, Split, Step};
+use callsign::ledger::{Begun, End, Finished, Ledger, Markup, NanoUsd, Reader, SentIds, Usage};
+use callsign::observe::Metrics;
+use callsign::secret::Secret;
+use jiff::Timestamp;
+use uuid::{NoContext, Uuid};
+
+/// Requests of one measurement.
+const REQUESTS: u64 = 200_000;
+/// How many of them begin together, every [`PAUSE`].
+const BURST: u64 = 100;
+/// 20,000 requests a second.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Rows of the big one, spread over this many days.
+const MILLION: u64 = 1_000_000;
+const DAYS: u64 = 400;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let directory = tempfile::tempdir().unwrap();
+    if std::env::args().any(|argument| argument == "million") {
+        million(directory.path()).await;
+    } else {
+        for users in [1, 1_000, 20_000] {
+            for mode in [Mode::Fast, Mode::Strict] {
+                cost(&directory.path().join(format!("{users}-{mode:?}")), users, mode).await;
+            }
+        }
+    }
+}
+
+fn settings(directory: &Path, mode: Mode) -> config::Ledger {
+    let store = match std::env::var("LEDGER") {
+        Ok(url) => Store::Postgres(Secret::new(url)),
+        Err(_) => Store::Sqlite(directory.join("ledger.db")),
+    };
+    config::Ledger {
+        store: Some(store),
+        mode,
+        retention_days: 36_500,
+        data_dir: Some(directory.to_owned()),
+        data_dir_set: true,
+    }
+}
+
+/// Seconds of CPU that this process has taken.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    // Linux counts in hundredths, whatever its own clock (USER_HZ).
+    ticks as f64 / 100.0
+}
+
+fn counter(metrics: &Metrics, name: &str) -> u64 {
+    let text = metrics.encode();
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+    line.rsplit_once(' ').unwrap().1.parse().unwrap()
+}
+
+fn begun(number: u64, users: u64, at: Option<u64>) -> Begun {
+    let now = Timestamp::now().as_microsecond();
+    let (id, began_us) = match at {
+        None => (Uuid::now_v7(), now),
+        Some(seconds) => {
+            let time = uuid::Timestamp::from_unix(NoContext, seconds, 0);
+            (Uuid::new_v7(time), i64::try_from(seconds * 1_000_000).unwrap())
+        }
+    };
+    let user = format!("a3d0d2c1-7f49-4b6b-9a3b-{:012x}", number % users);
+    let chat = format!("5f3c0d7a-1111-4b6b-9a3b-{:012x}", number % (users * 5));
+    Begun {
+        id,
+        began_us,
+        tenant: (number % 7 == 0).then(|| "acme".into()),
+        key: "openwebui".into(),
+        sent: SentIds {
+            user: Some(format!("acme_{user}")),
+            session: Some(format!("{:064x}", number % (users * 5))),
+            metadata_session: None,
+            chat: Some(chat.clone()),
+            message: None,
+        },
+        user: Some(user),
+        session: Some(format!("sess-{:024x}", number % (users * 2))),
+        chat: Some(chat),
+        message: None,
+        endpoint: "chat",
+        markup: Markup::ONE,
+    }
+}
+
+fn finished(number: u64) -> Finished {
+    const MODELS: [&str; 6] = [
+        "openai/gpt-5",
+        "anthropic/claude-sonnet-4.5",
+        "google/gemini-2.5-pro",
+        "deepseek/deepseek-chat",
+        "meta-llama/llama-4",
+        "mistralai/mistral-large",
+    ];
+    let failed = number % 50 == 0;
+    Finished {
+        end: if number % 97 == 0 { End::ClientGone } else { End::Complete },
+        status: if failed { 429 } else { 200 },
+        error: failed.then(|| "rate_limit_exceeded".to_owned()),
+        model: Some(MODELS[usize::try_from(number % 6).unwrap()].to_owned()),
+        provider: Some("OpenAI".to_owned()),
+        generation: None,
+        usage: Usage {
+            prompt_tokens: Some(1_000 + number % 500),
+            completion_tokens: Some(number % 300),
+            cached_tokens: Some(number % 900),
+            reasoning_tokens: None,
+            cost: (number % 97 != 0).then_some(NanoUsd(i64::try_from(420_000 + number % 1000).unwrap())),
+        },
+        request_bytes: 1024,
+        response_bytes: 2048,
+        first_byte_us: Some(300_000 + number % 1000),
+        duration_us: 900_000,
+    }
+}
+
+async fn cost(directory: &Path, users: u64, mode: Mode) {
+    let metrics = Arc::new(Metrics::new());
+    let ledger = Ledger::open(&settings(directory, mode), &metrics).unwrap();
+    let (before, began) = (cpu(), Instant::now());
+    let mut idle = Duration::ZERO;
+    for first in (0..REQUESTS).step_by(usize::try_from(BURST).unwrap()) {
+        let mut waiting = Vec::new();
+        for number in first..first + BURST {
+            let entry = ledger.begin(begun(number, users, None));
+            entry.answered(Some(&format!("gen-1790000000-{number:020}")));
+            waiting.extend(entry.finish(finished(number)));
+        }
+        for committed in waiting {
+            committed.await;
+        }
+        if mode == Mode::Fast {
+            tokio::time::sleep(PAUSE).await;
+            idle += PAUSE;
+        }
+    }
+    ledger.close().await;
+    let (cpu, wall) = (cpu() - before, began.elapsed());
+    // What it costs to make up the requests and to pace them.
+    let (before, began) = (crate::cpu(), Instant::now());
+    for first in (0..REQUESTS).step_by(usize::try_from(BURST).unwrap()) {
+        for number in first..first + BURST {
+            std::hint::black_box((begun(number, users, None), finished(number)));
+            std::hint::black_box(format!("gen-1790000000-{number:020}"));
+        }
+        if mode == Mode::Fast {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    let (made_up, _) = (crate::cpu() - before, began);
+    println!(
+        "{mode:?}, {users} users: {:.2} µs of CPU per request ({:.2} with making it up), {:.0} requests/s, lost {}, spilled {}",
+        (cpu - made_up) * 1e6 / REQUESTS as f64,
+        cpu * 1e6 / REQUESTS as f64,
+        REQUESTS as f64 / wall.saturating_sub(idle.min(wall / 2)).as_secs_f64(),
+        counter(&metrics, "callsign_ledger_lost_total"),
+        counter(&metrics, "callsign_ledger_spilled_total"),
+    );
+}
+
+async fn million(directory: &Path) {
+    let metrics = Arc::new(Metrics::new());
+    let settings = settings(directory, Mode::Fast);
+    let ledger = Ledger::open(&settings, &metrics).unwrap();
+    let now = u64::try_from(Timestamp::now().as_second()).unwrap();
+    let began = Instant::now();
+    for number in 0..MILLION {
+        let at = now - DAYS * 86_400 + number * DAYS * 86_400 / MILLION;
+        let scattered = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+        let entry = ledger.begin(begun(scattered, 1_000, Some(at)));
+        entry.answered(Some(&format!("gen-{at}-{number:020}")));
+        entry.finish(finished(scattered));
+        if number % 10_000 == 9_999 {
+            while counter(&metrics, "callsign_ledger_rows_total") + 20_000 < number {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+    ledger.close().await;
+    let wall = began.elapsed().as_secs_f64();
+    println!("{MILLION} rows over {DAYS} days in {wall:.1} s, {:.0} a second", MILLION as f64 / wall);
+    if let Ok(file) = std::fs::metadata(directory.join("ledger.db")) {
+        println!("{} MB, {} bytes a row", file.len() / 1_000_000, file.len() / MILLION);
+    }
+    ask(&Reader::open(&settings).unwrap()).await;
+}
+
+async fn timed<T>(name: &str, question: impl Future<Output = Result<T, callsign::ledger::LedgerError>>) -> T {
+    let began = Instant::now();
+    let answer = question.await.unwrap();
+    println!("{:>8.1} ms  {name}", began.elapsed().as_secs_f64() * 1e3);
+    answer
+}
+
+async fn ask(reader: &Reader) {
+    let all = Filter::default();
+    let since = |days: i64| Filter {
+        since: Some(Timestamp::from_second(Timestamp::now().as_second() - days * 86_400).unwrap()),
+        ..Filter::default()
+    };
+    let user = Some("a3d0d2c1-7f49-4b6b-9a3b-000000000007".to_owned());
+    timed("(connect)", reader.owner_of("nobody's")).await;
+    for (name, by) in
+        [("user", By::User), ("model", By::Model), ("day", By::Day), ("app", By::App), ("tenant", By::Tenant)]
+    {
+        for (time, filter) in [("all", &all), ("90 days", &since(90)), ("7 days", &since(7)), ("a day", &since(1))] {
+            timed(&format!("usage by {name}, {time}"), reader.usage(by, filter)).await;
+        }
+    }
+    let theirs = Filter { user: user.clone(), ..Filter::default() };
+    for (name, filter) in [("all", &all), ("90 days", &since(90)), ("one user", &theirs)] {
+        timed(&format!("series by day, {name}"), reader.series(Step::Day, Split::None, filter)).await;
+        timed(&format!("series by day and model, {name}"), reader.series(Step::Day, Split::Model, filter)).await;
+        timed(&format!("latencies, {name}"), reader.latencies(filter, 50)).await;
+        timed(&format!("errors, {name}"), reader.errors(filter)).await;
+    }
+    timed("series by hour, 7 days", reader.series(Step::Hour, Split::Model, &since(7))).await;
+    timed("statistics", reader.statistics()).await;
+    timed("mappings, a page", reader.mappings(None, 100)).await;
+    let user = user.unwrap();
+    timed("mapping", reader.mapping(&user, None)).await;
+    timed("identifiers of one user", reader.identifiers_of(&user, None, 100)).await;
+    timed("whois user", reader.whois(&format!("acme_{user}"), None)).await;
+    timed("whois upstream, nobody's", reader.whois(&"a".repeat(64), Some("org_1"))).await;
+    let (_, next) = timed("unpriced, a page", reader.unpriced(&all, None)).await;
+    timed("unpriced, the next", reader.unpriced(&all, next)).await;
+}

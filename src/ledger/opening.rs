@@ -1,0 +1,65 @@
+//! Starts the writer: finds its directory, its place in there, its database.
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use super::engine::{Purpose, Target};
+use super::error::LedgerError;
+use super::home::Home;
+use super::queue::Shared;
+use super::spill::Spill;
+use super::writer::{Plan, Writer};
+use crate::config::{self, Mode, Store};
+use crate::observe::Metrics;
+
+/// Longer than the writer itself waits for a database.
+const START: Duration = Duration::from_secs(15);
+
+/// See [`super::Ledger::open`].
+pub(super) fn open(settings: &config::Ledger, metrics: &Arc<Metrics>) -> Result<Option<Arc<Shared>>, LedgerError> {
+    let Some(store) = &settings.store else { return Ok(None) };
+    let target = Target::new(store)?;
+    let strict = settings.mode == Mode::Strict;
+    let directory = directory(settings);
+    let home = match directory.map_or_else(|| Ok(Home::nowhere()), Home::take) {
+        Ok(home) => home,
+        Err(error) if strict || settings.data_dir_set => return Err(LedgerError::Directory(error)),
+        Err(error) => {
+            tracing::error!(%error, "the ledger is off: its directory cannot be used");
+            return Ok(None);
+        }
+    };
+    if let Store::Sqlite(path) = store
+        && let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
+    {
+        super::home::make(parent).map_err(LedgerError::Directory)?;
+    }
+    let shared = Shared::new(settings.mode, Arc::clone(metrics));
+    let plan = Plan {
+        target,
+        purpose: if strict { Purpose::WriteDurably } else { Purpose::Write },
+        spill: directory.map(|directory| Spill::new(directory, strict)),
+        retention_days: settings.retention_days,
+    };
+    let (opened, waiting) = mpsc::channel();
+    let writer = Writer::new(Arc::clone(&shared), plan, home);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LedgerError::Thread)?;
+    let body = move || runtime.block_on(writer.run(opened));
+    std::thread::Builder::new().name("ledger".to_owned()).spawn(body).map_err(LedgerError::Thread)?;
+    match waiting.recv_timeout(START) {
+        Ok(Ok(())) => Ok(Some(shared)),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(LedgerError::Open("it does not answer".to_owned())),
+    }
+}
+
+/// Where the spill file lives: in the data directory, else beside the database's file.
+pub(super) fn directory(settings: &config::Ledger) -> Option<&Path> {
+    let beside = match &settings.store {
+        Some(Store::Sqlite(path)) => path.parent(),
+        _ => None,
+    };
+    let beside = beside.map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    settings.data_dir.as_deref().or(beside)
+}

@@ -1,0 +1,246 @@
+//! Between the request path and the writer: one cell per request, pushed once when it begins. The writer looks at the
+//! cell when it comes round: a request that has ended by then costs one insert. One that has not is written as begun and
+//! pushes itself again when there is more to say, so that nobody walks over what is in flight.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use tokio::sync::Notify;
+
+use super::record::{Begun, Finished};
+use crate::config::Mode;
+use crate::observe::Metrics;
+
+/// Cells that may wait: beyond that, what ends is lost loudly rather than held in memory or waited for.
+pub(super) const CAP: usize = 65_536;
+
+/// What the request path and the writer share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) mode: Mode,
+    pub(super) metrics: Arc<Metrics>,
+    queue: Mutex<Vec<Arc<Cell>>>,
+    /// The writer waits for work.
+    idle: AtomicBool,
+    /// Something waits that must not.
+    urgent: AtomicBool,
+    /// No more will come.
+    closing: AtomicBool,
+    /// A row was lost and none has been written since.
+    losing: AtomicBool,
+    /// Wakes the writer.
+    pub(super) wake: Notify,
+    /// Notified when the writer has ended.
+    pub(super) ended: tokio::sync::watch::Sender<bool>,
+}
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) shared: Arc<Shared>,
+    state: Mutex<State>,
+}
+
+/// What is known of it.
+#[derive(Debug)]
+pub(super) struct State {
+    /// Taken by the writer when it has ended.
+    pub(super) begun: Option<Begun>,
+    pub(super) generation: Option<String>,
+    pub(super) finished: Option<Finished>,
+    /// It is in the queue.
+    queued: bool,
+    /// It was written as begun, and nothing new is known since.
+    pub(super) noted: bool,
+    /// Its row is where it should be, or given up.
+    settled: bool,
+    waker: Option<Waker>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn new(mode: Mode, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            mode,
+            metrics,
+            queue: Mutex::new(Vec::with_capacity(1024)),
+            idle: AtomicBool::new(false),
+            urgent: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            losing: AtomicBool::new(false),
+            wake: Notify::new(),
+            ended: tokio::sync::watch::Sender::new(false),
+        })
+    }
+
+    /// Whether it was pushed; not when too many wait already.
+    fn push(&self, cell: &Arc<Cell>, urgent: bool) -> bool {
+        let mut queue = lock(&self.queue);
+        if queue.len() >= CAP {
+            return false;
+        }
+        queue.push(Arc::clone(cell));
+        drop(queue);
+        // The writer says that it is idle before it looks into the queue a last time: one of the two sees the other.
+        if urgent {
+            self.hurry();
+        } else if self.idle.load(Ordering::SeqCst) && self.idle.swap(false, Ordering::SeqCst) {
+            self.wake.notify_one();
+        }
+        true
+    }
+
+    /// Has the writer come at once. Whoever finds it hurrying already has come before it looks into the queue.
+    fn hurry(&self) {
+        if !self.urgent.swap(true, Ordering::SeqCst) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Everything that waits.
+    pub(super) fn drain(&self) -> Vec<Arc<Cell>> {
+        self.urgent.store(false, Ordering::SeqCst);
+        let mut queue = lock(&self.queue);
+        let fresh = Vec::with_capacity(queue.len().max(64));
+        std::mem::replace(&mut *queue, fresh)
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        lock(&self.queue).len()
+    }
+
+    /// The writer is about to wait: whether it may.
+    pub(super) fn rest(&self) -> bool {
+        self.idle.store(true, Ordering::SeqCst);
+        let may = self.len() == 0 && !self.is_closing();
+        if !may {
+            self.stir();
+        }
+        may
+    }
+
+    /// The writer waits no longer.
+    pub(super) fn stir(&self) {
+        self.idle.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether something waits that must not.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.urgent.load(Ordering::SeqCst) || self.is_closing()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// No more will come.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn is_losing(&self) -> bool {
+        self.losing.load(Ordering::Relaxed)
+    }
+
+    /// Rows have reached neither database nor spill file.
+    pub(super) fn lost(&self, rows: u64) {
+        if rows > 0 {
+            self.losing.store(true, Ordering::Relaxed);
+            self.metrics.ledger.lost.inc_by(rows);
+        }
+    }
+
+    /// Rows have reached one of them.
+    pub(super) fn kept(&self) {
+        self.losing.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Cell {
+    /// A request that has just begun, in the queue.
+    pub(super) fn begin(shared: &Arc<Shared>, begun: Begun) -> Arc<Self> {
+        let state = State {
+            begun: Some(begun),
+            generation: None,
+            finished: None,
+            queued: true,
+            noted: false,
+            settled: false,
+            waker: None,
+        };
+        let cell = Arc::new(Self { shared: Arc::clone(shared), state: Mutex::new(state) });
+        if !shared.push(&cell, false) {
+            cell.state().queued = false;
+        }
+        cell
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Notes its generation.
+    pub(super) fn answered(self: &Arc<Self>, generation: &str) {
+        let mut state = self.state();
+        state.generation = Some(generation.to_owned());
+        if state.noted && !state.queued {
+            state.queued = true;
+            drop(state);
+            if !self.shared.push(self, false) {
+                self.state().queued = false;
+            }
+        }
+    }
+
+    /// Notes its end.
+    pub(super) fn finish(self: &Arc<Self>, finished: Finished) {
+        let mut state = self.state();
+        state.finished = Some(finished);
+        let urgent = self.shared.mode == Mode::Strict;
+        if state.queued {
+            drop(state);
+            if urgent {
+                self.shared.hurry();
+            }
+            return;
+        }
+        state.queued = true;
+        drop(state);
+        if !self.shared.push(self, urgent) {
+            self.shared.lost(1);
+            self.settle();
+        }
+    }
+
+    /// Its row is where it should be, or given up: nobody need wait any longer.
+    pub(super) fn settle(&self) {
+        let mut state = self.state();
+        state.settled = true;
+        if let Some(waker) = state.waker.take() {
+            drop(state);
+            waker.wake();
+        }
+    }
+
+    /// Whether nobody need wait; otherwise this one is woken then.
+    pub(super) fn is_settled(&self, waker: &Waker) -> bool {
+        let mut state = self.state();
+        if !state.settled && !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            state.waker = Some(waker.clone());
+        }
+        state.settled
+    }
+}
+
+impl State {
+    /// The writer has taken it out of the queue.
+    pub(super) fn leave_queue(&mut self) {
+        self.queued = false;
+    }
+}

@@ -1,0 +1,97 @@
+//! What only the rows themselves know: messages, generations, missing costs.
+
+use uuid::Uuid;
+
+use super::{Reader, count, name, time};
+use crate::ledger::error::LedgerError;
+use crate::ledger::query::{Filter, Found, Kind, Owner, Page, Unpriced};
+use crate::ledger::store::first_id;
+
+/// Rows that one question for missing costs looks at.
+const WINDOW: i64 = 20_000;
+
+/// Where a message or generation is looked for; each has an index of its own.
+const PLACES: [(Kind, &str); 3] = [
+    (Kind::Generation, "generation = "),
+    (Kind::Message, "message = "),
+    (Kind::Message, "sent_message IS NOT NULL AND sent_message IS DISTINCT FROM message AND sent_message = "),
+];
+
+impl Reader {
+    /// See [`Reader::whois`].
+    pub(super) async fn whois_in_rows(&self, identifier: &str) -> Result<Vec<Found>, LedgerError> {
+        let mut found = Vec::new();
+        for (kind, condition) in PLACES {
+            let question = self
+                .ask(&format!(
+                    "SELECT tenant, user_id, key_name, MIN(began_us), MAX(began_us), COUNT(*) FROM requests \
+                     WHERE {condition}"
+                ))
+                .text(identifier)?
+                .sql(" GROUP BY tenant, user_id, key_name");
+            for row in self.pool.fetch(question).await? {
+                found.push(Found {
+                    kind,
+                    identifier: identifier.to_owned(),
+                    tenant: name(&row, 0)?,
+                    user: name(&row, 1)?,
+                    key: name(&row, 2)?,
+                    first_seen: Some(time(&row, 3)?),
+                    last_seen: Some(time(&row, 4)?),
+                    requests: count(&row, 5)?,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Who made a generation: an empty answer is nobody.
+    pub async fn owner_of(&self, generation: &str) -> Result<Vec<Owner>, LedgerError> {
+        let question = self.ask("SELECT DISTINCT tenant, key_name, user_id FROM requests WHERE generation = ");
+        let mut owners = Vec::new();
+        for row in self.pool.fetch(question.text(generation)?).await? {
+            let key = row.text(1)?.unwrap_or_default();
+            owners.push(Owner { tenant: name(&row, 0)?, key, user: name(&row, 2)? });
+        }
+        Ok(owners)
+    }
+
+    /// Requests whose cost never came although there is a generation to ask for, oldest first. Looks at a bounded number
+    /// of rows each time: a page may be empty and still have a next one.
+    pub async fn unpriced(
+        &self,
+        filter: &Filter,
+        after: Option<Page>,
+    ) -> Result<(Vec<Unpriced>, Option<Page>), LedgerError> {
+        let since = filter.since.map_or(Uuid::nil(), |since| first_id(since.as_microsecond()));
+        let after = after.map_or(since, |Page(id)| id.max(since));
+        let end = self.ask("SELECT id FROM requests WHERE id > ").bytes(after.as_bytes())?;
+        let end = self.pool.fetch(end.sql(" ORDER BY id LIMIT 1 OFFSET ").int(WINDOW)?).await?;
+        let end = end.first().map(|row| row.bytes(0)).transpose()?.and_then(|id| Uuid::from_slice(&id).ok());
+        let mut question = self
+            .ask("SELECT id, generation, tenant, key_name, began_us FROM requests WHERE id > ")
+            .bytes(after.as_bytes())?
+            .sql(" AND id <= ")
+            .bytes(end.unwrap_or(Uuid::max()).as_bytes())?
+            .sql(" AND generation IS NOT NULL AND cost IS NULL AND ending IS NOT NULL");
+        for (column, value) in
+            [("COALESCE(tenant, '')", &filter.tenant), ("user_id", &filter.user), ("key_name", &filter.key)]
+        {
+            if let Some(value) = value {
+                question = question.sql(&format!(" AND {column} = ")).text(value)?;
+            }
+        }
+        let mut unpriced = Vec::new();
+        for row in self.pool.fetch(question.sql(" ORDER BY id")).await? {
+            let Ok(id) = Uuid::from_slice(&row.bytes(0)?) else { continue };
+            unpriced.push(Unpriced {
+                id,
+                generation: row.text(1)?.unwrap_or_default(),
+                tenant: name(&row, 2)?,
+                key: row.text(3)?.unwrap_or_default(),
+                began: time(&row, 4)?,
+            });
+        }
+        Ok((unpriced, end.map(Page)))
+    }
+}

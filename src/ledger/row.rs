@@ -1,0 +1,196 @@
+//! One row as it goes into the database or the spill file.
+
+mod line;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::markup::Markup;
+use super::record::{Begun, End, Finished, SentIds, Usage};
+
+/// A request, as much of it as is known. Text is shared, so that a row that was handed to the database is still there
+/// for the spill file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    pub(super) id: Uuid,
+    pub(super) began_us: i64,
+    /// The run of callsign that it is in flight in; kept for finished ones too, but not written.
+    pub(super) node: Arc<str>,
+    pub(super) tenant: Option<Arc<str>>,
+    pub(super) key: Arc<str>,
+    pub(super) user: Option<Arc<str>>,
+    pub(super) session: Option<Arc<str>>,
+    pub(super) chat: Option<Arc<str>>,
+    pub(super) message: Option<Arc<str>>,
+    pub(super) sent: Sent,
+    pub(super) endpoint: Arc<str>,
+    pub(super) generation: Option<Arc<str>>,
+    pub(super) markup: Markup,
+    /// `None` while it runs.
+    pub(super) ended: Option<Ended>,
+}
+
+/// [`SentIds`] with shared text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Sent {
+    pub(super) user: Option<Arc<str>>,
+    pub(super) session: Option<Arc<str>>,
+    pub(super) metadata_session: Option<Arc<str>>,
+    pub(super) chat: Option<Arc<str>>,
+    pub(super) message: Option<Arc<str>>,
+}
+
+/// What is known of its end.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ended {
+    pub(super) ending: Ending,
+    pub(super) status: u16,
+    pub(super) error: Option<Arc<str>>,
+    pub(super) model: Option<Arc<str>>,
+    pub(super) provider: Option<Arc<str>>,
+    pub(super) usage: Usage,
+    pub(super) request_bytes: u64,
+    pub(super) response_bytes: u64,
+    pub(super) first_byte_us: Option<u64>,
+    pub(super) duration_us: u64,
+}
+
+/// [`End`], and what is said of a request whose process died first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Known(End),
+    Unknown,
+}
+
+impl Ending {
+    /// Its number in the table.
+    pub(super) fn code(self) -> i64 {
+        match self {
+            Self::Known(End::Complete) => 0,
+            Self::Known(End::ClientGone) => 1,
+            Self::Known(End::UpstreamCut) => 2,
+            Self::Known(End::Refused) => 3,
+            Self::Unknown => Self::UNKNOWN,
+        }
+    }
+
+    /// [`Ending::Unknown`]'s number.
+    pub(super) const UNKNOWN: i64 = 4;
+
+    pub(super) fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Known(End::Complete),
+            1 => Self::Known(End::ClientGone),
+            2 => Self::Known(End::UpstreamCut),
+            3 => Self::Known(End::Refused),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl Ended {
+    /// What is said of a request whose process died first.
+    pub(super) fn unknown() -> Self {
+        Self {
+            ending: Ending::Unknown,
+            status: 0,
+            error: None,
+            model: None,
+            provider: None,
+            usage: Usage::default(),
+            request_bytes: 0,
+            response_bytes: 0,
+            first_byte_us: None,
+            duration_us: 0,
+        }
+    }
+
+    /// Whether it went upstream: callsign's own answers did not, but for the one that says that the upstream took too
+    /// long.
+    pub(super) fn went_upstream(&self) -> bool {
+        self.ending != Ending::Known(End::Refused) || self.error.as_deref() == Some("upstream_timeout")
+    }
+
+    /// The kind of its error, if it ended in one.
+    pub(super) fn error_kind(&self) -> Option<Arc<str>> {
+        match (&self.error, self.ending) {
+            (Some(error), _) => Some(Arc::clone(error)),
+            (None, Ending::Known(End::UpstreamCut)) => Some("upstream_cut".into()),
+            (None, _) if self.status >= 400 => Some(format!("status_{}", self.status).into()),
+            _ => None,
+        }
+    }
+}
+
+/// Shared text. PostgreSQL takes no U+0000, which a model's name from outside may hold.
+fn share(text: Option<String>) -> Option<Arc<str>> {
+    text.map(|text| if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() })
+}
+
+impl Row {
+    /// The parts that the request path gathered. `ended` comes with its own word on the generation.
+    pub(super) fn new(
+        begun: Begun,
+        generation: Option<String>,
+        finished: Option<Finished>,
+        node: Arc<str>,
+        endpoint: Arc<str>,
+    ) -> Self {
+        let SentIds { user, session, metadata_session, chat, message } = begun.sent;
+        let sent = Sent {
+            user: share(user),
+            session: share(session),
+            metadata_session: share(metadata_session),
+            chat: share(chat),
+            message: share(message),
+        };
+        let (told, ended) = match finished {
+            None => (None, None),
+            Some(finished) => (
+                finished.generation,
+                Some(Ended {
+                    ending: Ending::Known(finished.end),
+                    status: finished.status,
+                    error: share(finished.error),
+                    model: share(finished.model),
+                    provider: share(finished.provider),
+                    usage: finished.usage,
+                    request_bytes: finished.request_bytes,
+                    response_bytes: finished.response_bytes,
+                    first_byte_us: finished.first_byte_us,
+                    duration_us: finished.duration_us,
+                }),
+            ),
+        };
+        Self {
+            id: begun.id,
+            began_us: begun.began_us,
+            node,
+            tenant: begun.tenant,
+            key: begun.key,
+            user: share(begun.user),
+            session: share(begun.session),
+            chat: share(begun.chat),
+            message: share(begun.message),
+            sent,
+            endpoint,
+            generation: share(told.or(generation)),
+            markup: begun.markup,
+            ended,
+        }
+    }
+
+    /// Takes every name of a person out of it; `key` only if told.
+    pub(super) fn forget(&mut self, key: bool) {
+        self.user = None;
+        self.session = None;
+        self.chat = None;
+        self.message = None;
+        self.sent = Sent::default();
+        self.generation = None;
+        if key {
+            self.key = "".into();
+        }
+    }
+}

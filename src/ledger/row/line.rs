@@ -1,0 +1,171 @@
+//! A row as a line of the spill file.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ended, Ending, Row, Sent, share};
+use crate::ledger::markup::Markup;
+use crate::ledger::money::NanoUsd;
+use crate::ledger::record::Usage;
+
+/// The spill file's form of a row. Fields may be added, never given another meaning: an older file must be readable.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+struct Line {
+    id: String,
+    began_us: i64,
+    node: String,
+    tenant: Option<String>,
+    key: String,
+    user: Option<String>,
+    session: Option<String>,
+    chat: Option<String>,
+    message: Option<String>,
+    sent_user: Option<String>,
+    sent_session: Option<String>,
+    sent_metadata_session: Option<String>,
+    sent_chat: Option<String>,
+    sent_message: Option<String>,
+    endpoint: String,
+    generation: Option<String>,
+    markup: i64,
+    ended: Option<LineEnd>,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            began_us: 0,
+            node: String::new(),
+            tenant: None,
+            key: String::new(),
+            user: None,
+            session: None,
+            chat: None,
+            message: None,
+            sent_user: None,
+            sent_session: None,
+            sent_metadata_session: None,
+            sent_chat: None,
+            sent_message: None,
+            endpoint: String::new(),
+            generation: None,
+            markup: Markup::ONE.millionths(),
+            ended: None,
+        }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct LineEnd {
+    ending: i64,
+    status: u16,
+    error: Option<String>,
+    model: Option<String>,
+    provider: Option<String>,
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    cached_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
+    cost: Option<i64>,
+    request_bytes: u64,
+    response_bytes: u64,
+    first_byte_us: Option<u64>,
+    duration_us: u64,
+}
+
+fn own(text: Option<&Arc<str>>) -> Option<String> {
+    text.map(|text| text.as_ref().to_owned())
+}
+
+impl Row {
+    /// One line of JSON, without its line break.
+    pub(in crate::ledger) fn to_json(&self) -> String {
+        let ended = self.ended.as_ref().map(|ended| LineEnd {
+            ending: ended.ending.code(),
+            status: ended.status,
+            error: own(ended.error.as_ref()),
+            model: own(ended.model.as_ref()),
+            provider: own(ended.provider.as_ref()),
+            prompt_tokens: ended.usage.prompt_tokens,
+            completion_tokens: ended.usage.completion_tokens,
+            cached_tokens: ended.usage.cached_tokens,
+            reasoning_tokens: ended.usage.reasoning_tokens,
+            cost: ended.usage.cost.map(|cost| cost.0),
+            request_bytes: ended.request_bytes,
+            response_bytes: ended.response_bytes,
+            first_byte_us: ended.first_byte_us,
+            duration_us: ended.duration_us,
+        });
+        let line = Line {
+            id: self.id.to_string(),
+            began_us: self.began_us,
+            node: self.node.as_ref().to_owned(),
+            tenant: own(self.tenant.as_ref()),
+            key: self.key.as_ref().to_owned(),
+            user: own(self.user.as_ref()),
+            session: own(self.session.as_ref()),
+            chat: own(self.chat.as_ref()),
+            message: own(self.message.as_ref()),
+            sent_user: own(self.sent.user.as_ref()),
+            sent_session: own(self.sent.session.as_ref()),
+            sent_metadata_session: own(self.sent.metadata_session.as_ref()),
+            sent_chat: own(self.sent.chat.as_ref()),
+            sent_message: own(self.sent.message.as_ref()),
+            endpoint: self.endpoint.as_ref().to_owned(),
+            generation: own(self.generation.as_ref()),
+            markup: self.markup.millionths(),
+            ended,
+        };
+        // A struct of text and numbers has no way to fail.
+        serde_json::to_string(&line).unwrap_or_default()
+    }
+
+    /// The row of such a line; `None` if it is none.
+    pub(in crate::ledger) fn from_json(json: &[u8]) -> Option<Self> {
+        let line: Line = serde_json::from_slice(json).ok()?;
+        let ended = line.ended.map(|ended| Ended {
+            ending: Ending::from_code(ended.ending),
+            status: ended.status,
+            error: share(ended.error),
+            model: share(ended.model),
+            provider: share(ended.provider),
+            usage: Usage {
+                prompt_tokens: ended.prompt_tokens,
+                completion_tokens: ended.completion_tokens,
+                cached_tokens: ended.cached_tokens,
+                reasoning_tokens: ended.reasoning_tokens,
+                cost: ended.cost.map(NanoUsd),
+            },
+            request_bytes: ended.request_bytes,
+            response_bytes: ended.response_bytes,
+            first_byte_us: ended.first_byte_us,
+            duration_us: ended.duration_us,
+        });
+        Some(Self {
+            id: line.id.parse().ok()?,
+            began_us: line.began_us,
+            node: line.node.into(),
+            tenant: share(line.tenant),
+            key: line.key.into(),
+            user: share(line.user),
+            session: share(line.session),
+            chat: share(line.chat),
+            message: share(line.message),
+            sent: Sent {
+                user: share(line.sent_user),
+                session: share(line.sent_session),
+                metadata_session: share(line.sent_metadata_session),
+                chat: share(line.sent_chat),
+                message: share(line.sent_message),
+            },
+            endpoint: line.endpoint.into(),
+            generation: share(line.generation),
+            markup: Markup::from_millionths(line.markup),
+            ended,
+        })
+    }
+}

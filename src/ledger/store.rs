@@ -1,0 +1,204 @@
+//! The writer's side of the database. Every change is one transaction, and every count is exact whatever is repeated:
+//!
+//! * a row is written by its id; a finished one is never touched again,
+//! * the ids of newly finished rows are kept in `pending` until the tables of sums hold them, in one transaction each way,
+//! * whatever may have been written before (`replay`) asks first which ids are finished.
+//!
+//! After an error the store is dropped, with its connection; what was begun on it is then undone.
+
+mod apply;
+mod claim;
+mod forget;
+mod price;
+mod retain;
+mod statements;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use uuid::Uuid;
+
+pub(super) use self::forget::Person;
+pub(super) use self::retain::first_id;
+use self::statements::{Statements, bind_row};
+use super::engine::{Connection, Purpose, Target};
+use super::error::LedgerError;
+use super::insert::placeholders;
+use super::row::Row;
+use super::sums::now_us;
+use super::tally::Tally;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Ids to a question.
+const IDS: usize = 256;
+
+/// A connection that writes, with its prepared statements.
+#[derive(Debug)]
+pub(super) struct Store {
+    connection: Connection,
+    statements: Arc<Statements>,
+    /// This run of callsign.
+    node: Arc<str>,
+    /// The number of the next batch in `pending`.
+    batch: i64,
+    /// Digests of users and identifiers that are known to be in the table already.
+    known: HashSet<u64>,
+    hasher: std::hash::RandomState,
+}
+
+/// Where the counts of a batch are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// In `pending`: they are to be folded.
+    Pending,
+    /// In the tables already.
+    Folded,
+}
+
+/// Brings the tables to this program's version.
+async fn migrate(connection: &mut Connection) -> Result<(), LedgerError> {
+    let migrated = match connection {
+        Connection::Sqlite(connection) => SQLITE.run_direct(None, connection.as_mut(), false).await,
+        Connection::Postgres(connection) => POSTGRES.run_direct(None, connection.as_mut(), false).await,
+    };
+    migrated.map_err(|error| {
+        LedgerError::Open(match error {
+            MigrateError::VersionMissing(_) => "a newer callsign has written to it".to_owned(),
+            other => other.to_string(),
+        })
+    })
+}
+
+impl Store {
+    /// Connects, and brings the tables to this program's version.
+    pub(super) async fn open(target: Target, purpose: Purpose, node: Arc<str>) -> Result<Self, LedgerError> {
+        let connection = target.connect(purpose).await;
+        let mut connection = connection.map_err(|error| LedgerError::Open(super::error::reason(&error)))?;
+        migrate(&mut connection).await?;
+        let statements = Arc::new(Statements::new(connection.engine()));
+        let (known, hasher) = (HashSet::new(), std::hash::RandomState::new());
+        Ok(Self { connection, statements, node, batch: now_us(), known, hasher })
+    }
+
+    /// Writes rows that were never written before, or only as begun. Their ids differ.
+    pub(super) async fn write(&mut self, rows: &[Row]) -> Result<Written, sqlx::Error> {
+        self.connection.begin().await?;
+        let statements = Arc::clone(&self.statements);
+        let changed = statements.rows.run(&mut self.connection, rows, bind_row).await?;
+        if changed != rows.len() as u64 {
+            // Somebody has given one of them up for lost: only what is new may count.
+            self.connection.rollback().await?;
+            self.replay(rows).await?;
+            return Ok(Written::Folded);
+        }
+        let mut ids = Vec::with_capacity(rows.len() * 16);
+        for row in rows.iter().filter(|row| row.ended.is_some()) {
+            ids.extend_from_slice(row.id.as_bytes());
+        }
+        if !ids.is_empty() {
+            let mut arguments = self.connection.arguments();
+            arguments.shared(Some(&self.node))?;
+            arguments.int(Some(self.batch))?;
+            arguments.bytes(&ids)?;
+            let sql = "INSERT INTO pending (node, batch, ids) VALUES ($1, $2, $3)";
+            self.connection.execute(sql, arguments).await?;
+            self.batch += 1;
+        }
+        self.connection.commit().await?;
+        Ok(Written::Pending)
+    }
+
+    /// Writes rows that may be written already, in part or as a whole; counts each once.
+    pub(super) async fn replay(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
+        // Of two lines for one request the one that knows its end counts.
+        let mut latest: HashMap<Uuid, &Row> = HashMap::new();
+        for row in rows {
+            let known = latest.entry(row.id).or_insert(row);
+            if known.ended.is_none() {
+                *known = row;
+            }
+        }
+        self.connection.begin().await?;
+        let finished = self.finished_among(latest.keys().copied()).await?;
+        let mut fresh: Vec<Row> =
+            latest.into_values().filter(|row| !finished.contains(&row.id)).map(Clone::clone).collect();
+        fresh.sort_by_key(|row| row.id);
+        self.know_nodes(&fresh).await?;
+        let statements = Arc::clone(&self.statements);
+        let changed = statements.rows.run(&mut self.connection, &fresh, bind_row).await?;
+        if changed != fresh.len() as u64 {
+            // Whoever wrote them the first time has come through only now; ask again, later.
+            return Err(sqlx::Error::Protocol("rows changed meanwhile".to_owned()));
+        }
+        let mut tally = Tally::default();
+        fresh.iter().for_each(|row| tally.add(row));
+        self.apply(&tally.folded()).await?;
+        self.connection.commit().await
+    }
+
+    /// Which of these are finished.
+    async fn finished_among(&mut self, ids: impl Iterator<Item = Uuid>) -> Result<HashSet<Uuid>, sqlx::Error> {
+        let ids: Vec<_> = ids.collect();
+        let sql: Arc<str> =
+            format!("SELECT id FROM requests WHERE ending IS NOT NULL AND id IN ({})", placeholders(IDS)).into();
+        let mut finished = HashSet::new();
+        for chunk in ids.chunks(IDS) {
+            for row in self.fetch_by_ids(&sql, chunk).await? {
+                finished.extend(Uuid::from_slice(&row.bytes(0)?));
+            }
+        }
+        Ok(finished)
+    }
+
+    /// Runs a question that takes [`IDS`] ids; the last of fewer stands for the rest.
+    async fn fetch_by_ids(&mut self, sql: &Arc<str>, ids: &[Uuid]) -> Result<Vec<super::engine::Row>, sqlx::Error> {
+        let Some(last) = ids.last() else { return Ok(Vec::new()) };
+        let mut arguments = self.connection.arguments();
+        for id in ids.iter().chain(std::iter::repeat(last)).take(IDS) {
+            arguments.bytes(id.as_bytes())?;
+        }
+        self.connection.fetch(sqlx::AssertSqlSafe(Arc::clone(sql)), arguments).await
+    }
+
+    /// Lets the runs that these rows are in flight in be found, should nobody know them.
+    async fn know_nodes(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
+        let nodes: HashSet<_> = rows.iter().filter(|row| row.ended.is_none()).map(|row| &row.node).collect();
+        for node in nodes {
+            let mut arguments = self.connection.arguments();
+            arguments.shared(Some(node))?;
+            let sql = "INSERT INTO nodes (node, seen_us) VALUES ($1, 0) ON CONFLICT (node) DO NOTHING";
+            self.connection.execute(sql, arguments).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds what was counted to the tables, and empties `pending` of this run. Says how many users turned out to share an
+    /// identifier with another.
+    pub(super) async fn fold(&mut self, tally: &Tally) -> Result<usize, sqlx::Error> {
+        self.connection.begin().await?;
+        let collisions = self.apply(&tally.folded()).await?;
+        let mut arguments = self.connection.arguments();
+        arguments.shared(Some(&self.node))?;
+        self.connection.execute("DELETE FROM pending WHERE node = $1", arguments).await?;
+        self.connection.commit().await?;
+        Ok(collisions)
+    }
+
+    /// Says that this run is alive.
+    pub(super) async fn heartbeat(&mut self) -> Result<(), sqlx::Error> {
+        let mut arguments = self.connection.arguments();
+        arguments.shared(Some(&self.node))?;
+        arguments.int(Some(now_us()))?;
+        let sql = "INSERT INTO nodes (node, seen_us) VALUES ($1, $2) \
+                   ON CONFLICT (node) DO UPDATE SET seen_us = excluded.seen_us";
+        self.connection.execute(sql, arguments).await.map(drop)
+    }
+
+    /// Closes it in order.
+    pub(super) async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
+    }
+}

@@ -1,0 +1,76 @@
+//! Deletes what is older than the operator wants to keep, a bounded part at a time.
+
+use super::Store;
+use crate::ledger::engine::Engine;
+use crate::ledger::sums::{Grain, now_us};
+use uuid::Uuid;
+
+/// Rows to a transaction: requests wait for it no longer than a few milliseconds.
+const ROWS: i64 = 2_000;
+
+/// The smallest id of a request that began at this time or later (`UUIDv7`, RFC 9562, section 5.7).
+pub(in crate::ledger) fn first_id(us: i64) -> Uuid {
+    let milliseconds = u64::try_from(us.div_euclid(1000)).unwrap_or_default();
+    Uuid::from_u128(u128::from(milliseconds) << 80)
+}
+
+impl Store {
+    /// Deletes a part of what began before `from_us`, cut to the full hour. Says whether that was all. On SQLite what is
+    /// deleted is overwritten, and the file gets shorter.
+    pub(in crate::ledger) async fn retain(&mut self, from_us: i64) -> Result<bool, sqlx::Error> {
+        let from_us = Grain::Hour.bucket(from_us);
+        self.connection.begin().await?;
+        // Sums over a time that is in part deleted are deleted as a whole; finer ones hold the rest. Readers look at
+        // this mark first.
+        let mut arguments = self.connection.arguments();
+        arguments.int(Some(from_us))?;
+        let raise = "UPDATE retained SET from_us = $1 WHERE from_us < $1";
+        self.connection.execute(raise, arguments).await?;
+        let mut arguments = self.connection.arguments();
+        arguments.bytes(first_id(from_us).as_bytes())?;
+        arguments.int(Some(ROWS))?;
+        let rows = "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id < $1 AND ending IS NOT NULL \
+                    ORDER BY id LIMIT $2)";
+        let mut most = self.connection.execute(rows, arguments).await?;
+        most = most.max(self.retain_sums(from_us).await?);
+        for (table, keys, time) in [
+            ("errors", "bucket_us, tenant, key_name, user_id, kind", "bucket_us"),
+            ("identifiers", "kind, identifier, tenant, user_id, key_name", "last_us"),
+            ("users", "tenant, user_id", "last_us"),
+        ] {
+            let sql = format!(
+                "DELETE FROM {table} WHERE ({keys}) IN (SELECT {keys} FROM {table} WHERE {time} < $1 LIMIT $2)"
+            );
+            let mut arguments = self.connection.arguments();
+            arguments.int(Some(from_us))?;
+            arguments.int(Some(ROWS))?;
+            most = most.max(self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await?);
+        }
+        self.connection.commit().await?;
+        if self.connection.engine() == Engine::Sqlite {
+            self.connection.run("PRAGMA incremental_vacuum(2000)").await?;
+        }
+        Ok(i64::try_from(most).is_ok_and(|most| most < ROWS))
+    }
+
+    async fn retain_sums(&mut self, from_us: i64) -> Result<u64, sqlx::Error> {
+        const KEYS: &str = "grain, bucket_us, tenant, key_name, user_id, model, endpoint";
+        let sql = format!(
+            "DELETE FROM sums WHERE ({KEYS}) IN (SELECT {KEYS} FROM sums WHERE grain = $1 AND bucket_us < $2 LIMIT $3)"
+        );
+        let mut most = 0;
+        for grain in Grain::ALL {
+            let mut arguments = self.connection.arguments();
+            arguments.int(Some(grain.code()))?;
+            arguments.int(Some(from_us))?;
+            arguments.int(Some(ROWS))?;
+            most = most.max(self.connection.execute(sqlx::AssertSqlSafe(sql.clone()), arguments).await?);
+        }
+        Ok(most)
+    }
+
+    /// When what is kept has to have begun, for so many days.
+    pub(in crate::ledger) fn kept_from(days: u32) -> i64 {
+        now_us() - i64::from(days) * crate::ledger::sums::DAY_US
+    }
+}

@@ -1,0 +1,273 @@
+//! Finished requests, counted in memory until they are folded into the tables of sums, identifiers and users.
+//!
+//! Requests of one caller with the same identifiers, model and hour make one group, so that a busy second costs as many
+//! changes in those tables as there are callers, not requests.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use super::row::{Row, Sent};
+use super::sums::{Grain, Sums};
+
+/// Text in a key; `""` where there is none, since keys of tables hold no NULL.
+pub(super) type Name = Arc<str>;
+
+/// A key of `sums`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SumKey {
+    pub(super) grain: i64,
+    pub(super) bucket_us: i64,
+    pub(super) tenant: Name,
+    pub(super) key: Name,
+    pub(super) user: Name,
+    pub(super) model: Name,
+    pub(super) endpoint: Name,
+}
+
+/// A key of `errors`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ErrorKey {
+    pub(super) bucket_us: i64,
+    pub(super) tenant: Name,
+    pub(super) key: Name,
+    pub(super) user: Name,
+    pub(super) kind: Name,
+}
+
+/// A key of `identifiers`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct IdentifierKey {
+    pub(super) kind: i64,
+    pub(super) identifier: Name,
+    pub(super) tenant: Name,
+    pub(super) user: Name,
+    pub(super) key: Name,
+}
+
+/// When, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) first_us: i64,
+    pub(super) last_us: i64,
+    pub(super) requests: i64,
+}
+
+/// `user` among the kinds of identifiers.
+pub(super) const USER: i64 = 0;
+/// `session` among them.
+pub(super) const SESSION: i64 = 1;
+/// `chat` among them.
+pub(super) const CHAT: i64 = 2;
+/// The internal one, among the ways in which an identifier is known.
+pub(super) const INTERNAL: i64 = 1;
+/// As sent, among them.
+pub(super) const SENT: i64 = 2;
+
+/// Everything that the tables are to be raised by, in the order of their keys: two writers then never wait for each
+/// other in a circle.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Folded {
+    pub(super) sums: BTreeMap<SumKey, Sums>,
+    pub(super) errors: BTreeMap<ErrorKey, i64>,
+    pub(super) identifiers: BTreeMap<IdentifierKey, (i64, Seen)>,
+    pub(super) users: BTreeMap<(Name, Name), (Option<Name>, Seen)>,
+}
+
+/// Requests alike.
+#[derive(Debug)]
+struct Group {
+    hour_us: i64,
+    tenant: Option<Name>,
+    key: Name,
+    user: Option<Name>,
+    session: Option<Name>,
+    chat: Option<Name>,
+    sent: Sent,
+    model: Option<Name>,
+    endpoint: Name,
+    error: Option<Name>,
+    sums: Sums,
+    seen: Seen,
+}
+
+/// The count.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    hasher: RandomState,
+    groups: HashMap<u64, Vec<Group>>,
+}
+
+impl Tally {
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.groups.clear();
+    }
+
+    /// Counts a finished request; one that still runs counts for nothing.
+    pub(super) fn add(&mut self, row: &Row) {
+        let (Some(ended), Some(sums)) = (&row.ended, Sums::of(row)) else { return };
+        let hour_us = Grain::Hour.bucket(row.began_us);
+        let error = ended.error_kind();
+        let hash = self.hasher.hash_one((
+            (hour_us, &row.tenant, &row.key, &row.user, &row.session, &row.chat),
+            (&row.sent.user, &row.sent.session, &row.sent.metadata_session, &row.sent.chat),
+            (&ended.model, &row.endpoint, &error),
+        ));
+        let alike = self.groups.entry(hash).or_default();
+        let found = alike.iter_mut().find(|group| {
+            group.hour_us == hour_us
+                && group.tenant == row.tenant
+                && group.key == row.key
+                && group.user == row.user
+                && group.session == row.session
+                && group.chat == row.chat
+                && group.sent.user == row.sent.user
+                && group.sent.session == row.sent.session
+                && group.sent.metadata_session == row.sent.metadata_session
+                && group.sent.chat == row.sent.chat
+                && group.model == ended.model
+                && group.endpoint == row.endpoint
+                && group.error == error
+        });
+        let seen = Seen { first_us: row.began_us, last_us: row.began_us, requests: 1 };
+        match found {
+            Some(group) => {
+                group.sums.add(&sums);
+                group.seen.add(seen);
+            }
+            None => alike.push(Group {
+                hour_us,
+                tenant: row.tenant.clone(),
+                key: Arc::clone(&row.key),
+                user: row.user.clone(),
+                session: row.session.clone(),
+                chat: row.chat.clone(),
+                sent: Sent { message: None, ..row.sent.clone() },
+                model: ended.model.clone(),
+                endpoint: Arc::clone(&row.endpoint),
+                error,
+                sums,
+                seen,
+            }),
+        }
+    }
+
+    /// What the tables are to be raised by.
+    pub(super) fn folded(&self) -> Folded {
+        let mut folded = Folded::default();
+        let empty: Name = "".into();
+        for group in self.groups.values().flatten() {
+            group.fold(&mut folded, &empty);
+        }
+        folded
+    }
+}
+
+impl Folded {
+    /// Adds to the sum that a request is counted in.
+    pub(super) fn shift(&mut self, grain: Grain, row: &Row, sums: Option<Sums>) {
+        let Some((ended, sums)) = row.ended.as_ref().zip(sums) else { return };
+        let empty: Name = "".into();
+        let names = Names {
+            tenant: row.tenant.as_ref().unwrap_or(&empty),
+            key: &row.key,
+            user: row.user.as_ref().unwrap_or(&empty),
+            model: ended.model.as_ref().unwrap_or(&empty),
+            endpoint: &row.endpoint,
+        };
+        self.sums.entry(names.sum_key(grain, row.began_us, &empty)).or_default().add(&sums);
+    }
+}
+
+/// What a sum is kept under.
+struct Names<'n> {
+    tenant: &'n Name,
+    key: &'n Name,
+    user: &'n Name,
+    model: &'n Name,
+    endpoint: &'n Name,
+}
+
+impl Names<'_> {
+    fn sum_key(&self, grain: Grain, us: i64, empty: &Name) -> SumKey {
+        let full = |name: &Name| Arc::clone(if grain == Grain::Curve { empty } else { name });
+        SumKey {
+            grain: grain.code(),
+            bucket_us: grain.bucket(us),
+            tenant: Arc::clone(self.tenant),
+            key: full(self.key),
+            user: full(self.user),
+            model: Arc::clone(self.model),
+            endpoint: full(self.endpoint),
+        }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        self.first_us = self.first_us.min(other.first_us);
+        self.last_us = self.last_us.max(other.last_us);
+        self.requests += other.requests;
+    }
+}
+
+impl Group {
+    fn fold(&self, folded: &mut Folded, empty: &Name) {
+        let or_empty = |name: &Option<Name>| Arc::clone(name.as_ref().unwrap_or(empty));
+        let (tenant, user, model) = (or_empty(&self.tenant), or_empty(&self.user), or_empty(&self.model));
+        let (key, endpoint) = (&self.key, &self.endpoint);
+        let names = Names { tenant: &tenant, key, user: &user, model: &model, endpoint };
+        for grain in Grain::ALL {
+            folded.sums.entry(names.sum_key(grain, self.hour_us, empty)).or_default().add(&self.sums);
+        }
+        if let Some(kind) = &self.error {
+            let (tenant, key, user) = (Arc::clone(&tenant), Arc::clone(&self.key), Arc::clone(&user));
+            let key = ErrorKey { bucket_us: self.hour_us, tenant, key, user, kind: Arc::clone(kind) };
+            *folded.errors.entry(key).or_default() += self.seen.requests;
+        }
+        if self.user.is_some() {
+            let entry = folded.users.entry((Arc::clone(&tenant), Arc::clone(&user)));
+            let (sent, seen) = entry.or_insert_with(|| (self.sent.user.clone(), Seen { requests: 0, ..self.seen }));
+            if self.seen.last_us >= seen.last_us {
+                sent.clone_from(&self.sent.user);
+            }
+            seen.add(self.seen);
+        }
+        self.fold_identifiers(folded, &tenant, &user);
+    }
+
+    fn fold_identifiers(&self, folded: &mut Folded, tenant: &Name, user: &Name) {
+        let carried = [
+            (USER, INTERNAL, &self.user),
+            (USER, SENT, &self.sent.user),
+            (SESSION, INTERNAL, &self.session),
+            (SESSION, SENT, &self.sent.session),
+            (SESSION, SENT, &self.sent.metadata_session),
+            (CHAT, INTERNAL, &self.chat),
+            (CHAT, SENT, &self.sent.chat),
+        ];
+        for (index, (kind, way, identifier)) in carried.iter().enumerate() {
+            let Some(identifier) = identifier else { continue };
+            let key = IdentifierKey {
+                kind: *kind,
+                identifier: Arc::clone(identifier),
+                tenant: Arc::clone(tenant),
+                user: Arc::clone(user),
+                key: Arc::clone(&self.key),
+            };
+            // A request that carries one text twice, as what it is and as what was sent, carries it once.
+            let earlier = carried.iter().take(index);
+            let again = earlier.clone().any(|(other, _, text)| other == kind && text.as_ref() == Some(identifier));
+            let seen = if again { Seen { requests: 0, ..self.seen } } else { self.seen };
+            let (ways, all) = folded.identifiers.entry(key).or_insert((0, Seen { requests: 0, ..seen }));
+            *ways |= way;
+            all.add(seen);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What the writer does between batches: opens the database again, takes back what was spilled, folds, deletes what is
+//! too old. Each a bounded part at a time, so that requests' rows never wait long.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::{FOLDING, OPENING, TICK, Writer};
+use crate::ledger::error::{LedgerError, reason};
+use crate::ledger::store::Store;
+
+/// How long one chore may hold up the next batch, should the database be slow.
+const BOUND: Duration = Duration::from_secs(2);
+/// Between two attempts to open the database.
+const REOPENING: Duration = Duration::from_millis(500);
+/// Between two signs of life.
+const BEAT: Duration = Duration::from_secs(60);
+/// Between two looks for what is too old.
+const RETENTION: Duration = Duration::from_secs(3600);
+/// Rows that are taken back from the spill file at once.
+const BACK: usize = 1024;
+
+/// When what is to be done next.
+#[derive(Debug)]
+pub(super) struct Due {
+    fold: Instant,
+    reopen: Option<Instant>,
+    beat: Instant,
+    retain: Instant,
+}
+
+impl Default for Due {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self { fold: now, reopen: None, beat: now + BEAT, retain: now }
+    }
+}
+
+impl Due {
+    /// The database is to be opened again.
+    pub(super) fn reopen(&mut self) {
+        self.reopen = Some(Instant::now() + REOPENING);
+    }
+
+    /// When the writer has to stir even if no request comes.
+    pub(super) fn next(&self, counted: bool) -> Instant {
+        let quiet = counted.then(|| Instant::now() + TICK);
+        let dues = [self.reopen, quiet, Some(self.beat), Some(self.retain)];
+        dues.into_iter().flatten().min().unwrap_or(self.beat)
+    }
+}
+
+impl Writer {
+    /// Does what is due. Says whether there is more to be done at once.
+    pub(super) async fn chores(&mut self) -> bool {
+        self.reopen().await;
+        if self.store.is_none() {
+            return false;
+        }
+        let more = self.take_back().await;
+        if !more && !self.claimed {
+            self.claim().await;
+        }
+        let now = Instant::now();
+        if !self.tally.is_empty() && (now >= self.due.fold || self.shared.len() == 0) {
+            self.fold().await;
+        }
+        if now >= self.due.beat {
+            self.beat().await;
+        }
+        if !more && now >= self.due.retain {
+            self.retain().await;
+        }
+        more && self.store.is_some()
+    }
+
+    /// Opens the database again, beside the other work.
+    async fn reopen(&mut self) {
+        if let Some(opening) = self.opening.take_if(|opening| opening.is_finished()) {
+            match opening.await {
+                Ok(Ok(store)) => self.reopened(store).await,
+                Ok(Err(error)) => self.failed(&error.to_string()),
+                Err(_) => self.failed("it cannot be opened"),
+            }
+        } else if self.opening.is_some() {
+            // Looked after again soon.
+            self.due.reopen();
+        } else if self.due.reopen.is_some_and(|due| Instant::now() >= due) {
+            self.opening = Some(tokio::spawn(self.connect()));
+            self.due.reopen();
+        }
+    }
+
+    /// Opens the database for this run, and says so in there.
+    pub(super) fn connect(&self) -> impl Future<Output = Result<Store, LedgerError>> + use<> {
+        let opening = Store::open(self.plan.target.clone(), self.plan.purpose, Arc::clone(&self.home.node));
+        let opening = timeout(OPENING, async move {
+            let mut store = opening.await?;
+            store.heartbeat().await?;
+            Ok(store)
+        });
+        async move { opening.await.unwrap_or_else(|_| Err(LedgerError::Open("it does not answer".to_owned()))) }
+    }
+
+    /// The database is back: what it holds of this run and is not counted yet is counted first.
+    async fn reopened(&mut self, mut store: Store) {
+        match timeout(BOUND, store.recount()).await {
+            Ok(Ok(())) => {
+                self.store = Some(store);
+                self.due.reopen = None;
+                self.loud = [None; 2];
+                self.shared.metrics.ledger.up.set(1);
+                tracing::info!("the ledger's database takes rows");
+            }
+            Ok(Err(error)) => self.failed(&reason(&error)),
+            Err(_) => self.failed("it does not answer in time"),
+        }
+    }
+
+    /// Takes rows back from the spill file. Says whether there are more.
+    async fn take_back(&mut self) -> bool {
+        let Some(spill) = self.plan.spill.clone().filter(|spill| !spill.is_empty()) else { return false };
+        let Some(store) = self.store.as_mut() else { return false };
+        let part = match spill.read(self.spilled, BACK) {
+            Ok(part) => part,
+            Err(error) => return self.unread(&error),
+        };
+        if part.damaged > 0 {
+            tracing::error!(lines = part.damaged, "damaged lines of the ledger's spill file are left out");
+        }
+        match timeout(BOUND, store.replay(&part.rows)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                self.failed(&reason(&error));
+                return false;
+            }
+            Err(_) => {
+                self.failed("it does not answer in time");
+                return false;
+            }
+        }
+        self.spilled = part.next;
+        if part.more {
+            return true;
+        }
+        match spill.clear(part.next) {
+            Ok(true) => {
+                tracing::info!("the ledger has taken back what was spilled");
+                false
+            }
+            Ok(false) => true,
+            Err(error) => self.unread(&error),
+        }
+    }
+
+    /// The spill file does not let itself be read or emptied: later again.
+    fn unread(&mut self, error: &std::io::Error) -> bool {
+        if self.may_shout(1) {
+            tracing::error!(%error, "the ledger's spill file cannot be taken back");
+        }
+        false
+    }
+
+    /// Takes over from the runs before.
+    async fn claim(&mut self) {
+        let Some(store) = self.store.as_mut() else { return };
+        match store.claim(self.home.before.as_deref()).await {
+            Ok(claimed) => {
+                self.claimed = true;
+                if claimed.unfinished > 0 {
+                    tracing::warn!(
+                        requests = claimed.unfinished,
+                        "requests had begun and never finished when callsign ended; `callsign reconcile` can find their cost"
+                    );
+                }
+            }
+            Err(error) => self.failed(&reason(&error)),
+        }
+    }
+
+    /// Adds what was counted to the sums.
+    pub(super) async fn fold(&mut self) {
+        self.due.fold = Instant::now() + FOLDING;
+        let Some(store) = self.store.as_mut().filter(|_| !self.tally.is_empty()) else { return };
+        match timeout(BOUND, store.fold(&self.tally)).await {
+            Ok(Ok(collisions)) => {
+                self.tally.clear();
+                if collisions > 0 {
+                    self.shared.metrics.ledger.collisions.inc_by(collisions as u64);
+                    tracing::warn!(
+                        users = collisions,
+                        "users share one identifier with others: OpenRouter cannot tell them apart; see \
+                         /api/v1/admin/user-mapping/statistics"
+                    );
+                }
+            }
+            Ok(Err(error)) => self.failed(&reason(&error)),
+            Err(_) => self.failed("it does not answer in time"),
+        }
+    }
+
+    async fn beat(&mut self) {
+        self.due.beat = Instant::now() + BEAT;
+        let Some(store) = self.store.as_mut() else { return };
+        let beaten = match timeout(BOUND, store.heartbeat()).await {
+            // Others may have ended meanwhile without a word.
+            Ok(Ok(())) => {
+                self.claimed = false;
+                self.home.before = None;
+                return;
+            }
+            Ok(Err(error)) => reason(&error),
+            Err(_) => "it does not answer in time".to_owned(),
+        };
+        self.failed(&beaten);
+    }
+
+    /// Deletes a part of what is too old.
+    async fn retain(&mut self) {
+        let Some(store) = self.store.as_mut() else { return };
+        match timeout(BOUND, store.retain(Store::kept_from(self.plan.retention_days))).await {
+            Ok(Ok(all)) => {
+                // The next part after the next batch.
+                self.due.retain = Instant::now() + if all { RETENTION } else { TICK };
+            }
+            Ok(Err(error)) => self.failed(&reason(&error)),
+            Err(_) => self.failed("it does not answer in time"),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The ledger's room, on SQLite: what it promises (`suite`), and what happens when the file does not do as it should.
+
+mod suite;
+
+use std::time::{Duration, Instant};
+
+use callsign::config::Store;
+use callsign::ledger::query::{By, Filter};
+use callsign::ledger::{Ledger, LedgerError, NanoUsd};
+use rstest::rstest;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection, Executor};
+
+use suite::{Place, begun, finished, request, until};
+
+#[rstest]
+#[tokio::test]
+async fn on_sqlite(#[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)] number: usize) {
+    let (_, promise) = suite::ALL[number];
+    promise(Place::new(None)).await;
+}
+
+/// Another process that holds the file's lock.
+async fn locked(place: &Place) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(place.directory.path().join("ledger.db"));
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    connection.execute("BEGIN EXCLUSIVE").await.unwrap();
+    connection
+}
+
+async fn requests(place: &Place) -> u64 {
+    let lines = place.reader().usage(By::User, &Filter::default()).await.unwrap();
+    lines.iter().map(|line| line.requests).sum()
+}
+
+#[tokio::test]
+async fn a_locked_file_costs_no_row_and_no_wait() {
+    let place = Place::new(None);
+    let ledger = place.open();
+    let lock = locked(&place).await;
+    let began = Instant::now();
+    for _ in 0..1000 {
+        request(&ledger, begun("alice"), finished(1));
+    }
+    assert!(began.elapsed() < Duration::from_millis(250), "nobody waits for a disk");
+    until("rows are spilled", async || place.counter("callsign_ledger_spilled_total") == 1000).await;
+    assert_eq!(place.counter("callsign_ledger_up "), 0);
+    lock.close().await.unwrap();
+    until("they are taken back", async || requests(&place).await == 1000).await;
+    until("the spill file is empty", async || std::fs::metadata(place.spill()).unwrap().len() == 0).await;
+    request(&ledger, begun("alice"), finished(1));
+    ledger.close().await;
+    assert_eq!(requests(&place).await, 1001);
+    assert_eq!(place.counter("callsign_ledger_lost_total"), 0);
+}
+
+#[tokio::test]
+async fn in_strict_mode_a_locked_file_lets_the_spill_file_answer() {
+    let place = Place::new(None).strict();
+    let ledger = place.open();
+    let lock = locked(&place).await;
+    let began = Instant::now();
+    ledger.begin(begun("alice")).finish(finished(1)).unwrap().await;
+    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(ledger.is_available(), "the row is on the disk");
+    assert!(std::fs::metadata(place.spill()).unwrap().len() > 0);
+    lock.close().await.unwrap();
+    until("it is taken back", async || requests(&place).await == 1).await;
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn in_strict_mode_a_lost_row_closes_the_door_until_one_is_written() {
+    let place = Place::new(None).strict();
+    let ledger = place.open();
+    let lock = locked(&place).await;
+    // Nothing can be appended to a directory.
+    std::fs::create_dir(place.spill()).unwrap();
+    let began = Instant::now();
+    ledger.begin(begun("alice")).finish(finished(1)).unwrap().await;
+    assert!(began.elapsed() < Duration::from_millis(2100), "released after two seconds at the latest");
+    assert!(!ledger.is_available());
+    assert_eq!(place.counter("callsign_ledger_lost_total"), 1);
+    lock.close().await.unwrap();
+    // Nobody comes in; what began before can still end.
+    until("the file takes rows again", async || place.counter("callsign_ledger_up ") == 1).await;
+    ledger.begin(begun("bob")).finish(finished(1)).unwrap().await;
+    assert!(ledger.is_available());
+    ledger.close().await;
+    assert_eq!(requests(&place).await, 1);
+}
+
+#[tokio::test]
+async fn rows_that_neither_takes_are_counted_as_lost_and_requests_go_on() {
+    let place = Place::new(None);
+    let ledger = place.open();
+    let lock = locked(&place).await;
+    std::fs::create_dir(place.spill()).unwrap();
+    for _ in 0..10 {
+        request(&ledger, begun("alice"), finished(1));
+    }
+    until("they are lost", async || place.counter("callsign_ledger_lost_total") == 10).await;
+    assert!(ledger.is_available(), "fast mode never closes the door");
+    drop(lock);
+    ledger.close().await;
+}
+
+#[rstest]
+#[case::garbage(b"This is no database at all, and long enough to be sure of that.".repeat(200))]
+#[case::torn(b"SQLite format 3\0".to_vec())]
+#[tokio::test]
+async fn a_damaged_file_is_moved_on_from_or_refused(#[case] content: Vec<u8>) {
+    let place = Place::new(None);
+    let path = place.directory.path().join("ledger.db");
+    std::fs::write(&path, &content).unwrap();
+    let strict = place.strict();
+    let refused = Ledger::open(&strict.settings, &strict.metrics).unwrap_err();
+    assert!(matches!(refused, LedgerError::Open(_)), "{refused}");
+
+    let mut place = strict;
+    place.settings.mode = callsign::config::Mode::Fast;
+    let ledger = place.open();
+    request(&ledger, begun("alice"), finished(1));
+    ledger.close().await;
+    assert_eq!(std::fs::read(&path).unwrap(), content, "whoever can mend it will want it");
+    std::fs::remove_file(&path).unwrap();
+    place.come_and_go().await;
+    assert_eq!(requests(&place).await, 1);
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_callsign_is_left_alone() {
+    let place = Place::new(None).strict();
+    place.come_and_go().await;
+    let options = SqliteConnectOptions::new().filename(place.directory.path().join("ledger.db"));
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (999999, 'later', TRUE, x'00', 0)";
+    connection.execute(newer).await.unwrap();
+    connection.close().await.unwrap();
+    let refused = Ledger::open(&place.settings, &place.metrics).unwrap_err();
+    assert!(refused.to_string().contains("newer callsign"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_chosen_directory_that_cannot_be_used_is_an_error_and_a_default_one_is_not() {
+    let mut place = Place::new(None);
+    let file = place.directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    place.settings.data_dir = Some(file.join("data"));
+    place.settings.store = Some(Store::Sqlite(file.join("data/ledger.db")));
+    let refused = Ledger::open(&place.settings, &place.metrics).unwrap_err();
+    assert!(matches!(refused, LedgerError::Directory(_)), "{refused}");
+    place.settings.data_dir_set = false;
+    assert!(!Ledger::open(&place.settings, &place.metrics).unwrap().is_on());
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_off_costs_nothing_and_says_nothing() {
+    let ledger = Ledger::off();
+    assert!(!ledger.is_on() && ledger.is_available());
+    let entry = ledger.begin(begun("alice"));
+    entry.answered(Some("gen-1"));
+    assert!(entry.finish(finished(1)).is_none());
+    ledger.close().await;
+}
+
+/// Rows of many tasks, while the file is locked and freed again and again: each is there once.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_while_the_file_comes_and_goes() {
+    const TASKS: u64 = 4;
+    const EACH: u64 = 3_000;
+    let place = Place::new(None);
+    let ledger = place.open();
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let ledger = ledger.clone();
+            tokio::spawn(async move {
+                for number in 0..EACH {
+                    request(&ledger, begun(&format!("user-{}", number % 9)), finished(1));
+                    if number % 10 == 0 {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                }
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        let failures = place.counter("callsign_ledger_failures_total");
+        let lock = locked(&place).await;
+        until("the writer has noticed", async || place.counter("callsign_ledger_failures_total") > failures).await;
+        lock.close().await.unwrap();
+        until("the writer is back", async || place.counter("callsign_ledger_up ") == 1).await;
+        request(&ledger, begun("between"), finished(1));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    until("all of them are taken back", async || std::fs::metadata(place.spill()).unwrap().len() == 0).await;
+    ledger.close().await;
+    let lines = place.reader().usage(By::Tenant, &Filter::default()).await.unwrap();
+    assert_eq!((lines[0].requests, lines[0].cost), (TASKS * EACH + 3, NanoUsd((TASKS * EACH + 3) as i64)));
+    assert_eq!(place.counter("callsign_ledger_lost_total"), 0);
+}

@@ -1,0 +1,33 @@
+//! What the ledger promises, on PostgreSQL. Needs a server: `tests/external/postgres.sh` starts one and runs this with
+//! its address in `LEDGER_TEST_POSTGRES`, as a superuser; each promise gets a database of its own.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and says what it does")]
+
+#[path = "../it/ledger/suite.rs"]
+#[expect(dead_code, reason = "shared with the tests on SQLite")]
+mod suite;
+
+use callsign::config::Store;
+use callsign::secret::Secret;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+use suite::Place;
+
+#[expect(clippy::disallowed_methods, reason = "how the script says where the server is")]
+fn server() -> String {
+    std::env::var("LEDGER_TEST_POSTGRES").expect("LEDGER_TEST_POSTGRES is not set; run tests/external/postgres.sh")
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let server = server();
+    for (number, (name, promise)) in suite::ALL.into_iter().enumerate() {
+        let mut connection = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+        connection.execute(AssertSqlSafe(format!("CREATE DATABASE ledger_{number}"))).await.unwrap();
+        connection.close().await.unwrap();
+        promise(Place::new(Some(Store::Postgres(Secret::new(format!("{server}/ledger_{number}")))))).await;
+        println!("ok {name}");
+    }
+    println!("{} promises kept on PostgreSQL", suite::ALL.len());
+}
