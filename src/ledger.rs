@@ -13,5 +13,5 @@ pub mod money;
 pub mod query;
 pub mod record;
 
-pub use money::NanoUsd;
+pub use money::{Markup, NanoUsd};
 pub use record::{Begun, End, Finished, SentIds, Usage};
