@@ -23,6 +23,7 @@ mod serve;
 mod shedding;
 mod standin;
 mod support;
+mod tap;
 mod tenants;
 mod tokens;
 mod tools;

@@ -194,9 +194,12 @@ impl Figures {
     }
 }
 
+/// An empty text tells nothing.
 fn set(place: &mut String, text: &str) {
-    place.clear();
-    place.push_str(text);
+    if !text.is_empty() {
+        place.clear();
+        place.push_str(text);
+    }
 }
 
 /// The text that `raw` stands for; `None` if it is no UTF-8 or its escapes are broken.
