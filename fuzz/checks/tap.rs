@@ -103,34 +103,36 @@ fn read_document(body: &[u8]) -> Option<Told> {
     Some(told)
 }
 
-/// `None` if the data of an event is neither a JSON object nor plainly something else.
+/// `None` if the data of an event is neither a JSON object nor one line of plainly something else.
 fn read_events(body: &[u8]) -> Option<Told> {
     let body = body.strip_prefix(MARK).unwrap_or(body);
     if body.first() == MARK.first() {
         return None;
     }
     let mut told = Told::default();
-    let (mut first, mut event) = (8, Vec::new());
+    let (mut first, mut event, mut data_lines) = (8, Vec::new(), 0);
     for line in lines(body).into_iter().chain([&b""[..]]) {
         if let Some(data) = line.strip_prefix(b"data:") {
             event.extend_from_slice(data);
             event.push(b'\n');
+            data_lines += 1;
         }
         let text = event.trim_ascii_start();
-        if !line.is_empty() || text.is_empty() {
+        if !line.is_empty() {
             continue;
         }
-        if text[0] == b'{' {
+        if text.first() == Some(&b'{') {
             let mut later = Told::default();
             later.answer(&serde_json::from_slice(text).ok()?, true);
             if first > 0 || later.has_error || later.has_usage {
                 first = if later.texts.contains_key("model") { 0_u8 } else { first.saturating_sub(1) };
                 told.absorb(later);
             }
-        } else if !text[0].is_ascii_graphic() {
+        } else if data_lines > 1 || text.first().is_some_and(|byte| !byte.is_ascii_graphic()) {
             return None;
         }
         event.clear();
+        data_lines = 0;
     }
     Some(told)
 }
@@ -200,7 +202,9 @@ impl Told {
                     let cost = scalar(&value).and_then(|text| NanoUsd::parse(&text));
                     self.cost = self.cost.max(cost.filter(|cost| cost.0 <= 1_000_000_000_000_000));
                 }
-                "prompt_tokens_details" | "input_tokens_details" | "completion_tokens_details"
+                "prompt_tokens_details"
+                | "input_tokens_details"
+                | "completion_tokens_details"
                 | "output_tokens_details" => {
                     for (name, value) in object(&value) {
                         if ["cached_tokens", "reasoning_tokens"].contains(&&*name) {
@@ -208,7 +212,10 @@ impl Told {
                         }
                     }
                 }
-                "prompt_tokens" | "input_tokens" | "total_tokens" | "cache_read_input_tokens"
+                "prompt_tokens"
+                | "input_tokens"
+                | "total_tokens"
+                | "cache_read_input_tokens"
                 | "cache_creation_input_tokens" => self.figure(&name, &value),
                 "completion_tokens" | "output_tokens" => self.figure("output", &value),
                 _ => {}
@@ -218,7 +225,9 @@ impl Told {
 
     fn figure(&mut self, name: &str, value: &RawValue) {
         let digits = scalar(value).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        if let Some(count) = digits.and_then(|text| text.parse::<u64>().ok()).filter(|count| *count <= 1_000_000_000_000) {
+        if let Some(count) =
+            digits.and_then(|text| text.parse::<u64>().ok()).filter(|count| *count <= 1_000_000_000_000)
+        {
             let known = self.figures.entry(name.to_owned()).or_default();
             *known = count.max(*known);
         }

@@ -15,6 +15,7 @@
 //! changes or delays it, or knows tokio and hyper. Text of prompts and replies is never kept.
 
 mod members;
+mod near;
 mod shape;
 mod stream;
 mod told;

@@ -1,18 +1,19 @@
 //! Walks a JSON text, in pieces of any size, and hands over the members that `shape` names.
 //!
-//! It keeps the names of the open objects that matter (five at most), a count of open containers that do not, and the one
+//! It keeps which objects that matter are open (five at most), a count of open containers that do not, and the one
 //! name or value of up to [`MAX_VALUE`] bytes that a piece may have cut in two; never more of the text. What does not
-//! matter is passed over by `memchr`, at several bytes a cycle. It is no validator: a text that is no JSON tells nothing
+//! matter is passed over several bytes at a time. It is no validator: a text that is no JSON tells nothing
 //! or nonsense, but never panics, and tells the same at any split.
 
-use memchr::{memchr2, memchr3};
-
+use super::near;
 use super::shape::{Member, Scope};
 use super::told::Told;
 
 /// The longest name or value that is taken, in bytes as written; a longer one counts as absent, since a cut one would
 /// name something else.
 const MAX_VALUE: usize = 256;
+/// How deep the shapes go: the metadata of an error of a choice.
+const MAX_SCOPES: usize = 5;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -40,11 +41,12 @@ enum State {
 }
 
 /// The walker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Members {
     state: State,
-    /// The open objects and arrays that matter, the innermost last.
-    scopes: Vec<Scope>,
+    /// The open objects and arrays that matter, the innermost last, and how many there are.
+    scopes: [Scope; MAX_SCOPES],
+    open: usize,
     /// The member whose value comes or is being read.
     member: Option<Member>,
     /// The beginning of a name or value that is not whole yet; one byte over [`MAX_VALUE`] if it is too long.
@@ -55,11 +57,25 @@ pub(super) struct Members {
     passed: (bool, u64),
 }
 
+impl Default for Members {
+    fn default() -> Self {
+        Self {
+            state: State::Start,
+            scopes: [Scope::Top; MAX_SCOPES],
+            open: 0,
+            member: None,
+            begun: Vec::new(),
+            escaped: false,
+            passed: (false, 0),
+        }
+    }
+}
+
 impl Members {
     /// Begins anew.
     pub(super) fn reset(&mut self) {
         self.state = State::Start;
-        self.scopes.clear();
+        self.open = 0;
         self.begun.clear();
         self.escaped = false;
         self.passed.1 = 0;
@@ -68,7 +84,7 @@ impl Members {
     /// How many bytes it holds.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
-        size_of::<Self>() + self.begun.capacity() + self.scopes.capacity()
+        size_of::<Self>() + self.begun.capacity()
     }
 
     /// Whether nothing more can come of this document.
@@ -77,89 +93,129 @@ impl Members {
     }
 
     /// Reads on. Returns true once: when the document's last brace was in `bytes`. What follows it is ignored.
+    ///
+    /// Each reader hands on to the one that mostly follows, so that a member takes one turn.
     pub(super) fn feed(&mut self, mut bytes: &[u8], told: &mut Told) -> bool {
-        while let Some((&byte, after)) = bytes.split_first() {
-            let state = self.state;
-            bytes = match state {
-                State::Start => {
-                    self.start(byte);
-                    after
-                }
-                State::Object | State::Array => self.between(bytes),
-                State::Name => self.name(bytes),
-                State::Value => self.value(byte, bytes, after, told),
-                State::Text | State::PassedText => self.text(bytes, told),
+        if self.state == State::Start {
+            bytes = self.start(bytes);
+        }
+        if self.state == State::Over {
+            return false;
+        }
+        while !bytes.is_empty() && self.state != State::Over {
+            bytes = match self.state {
+                State::Object => self.object(bytes, told),
+                State::Array => self.array(bytes),
+                State::Name => self.name(bytes, told),
+                State::Value => self.value(bytes, told),
+                State::Text => self.text(bytes, told),
                 State::Scalar => self.scalar(bytes, told),
                 State::Passed => self.pass(bytes),
-                State::Over => return false,
+                State::PassedText => self.pass_text(bytes),
+                State::Start | State::Over => &[],
             };
-            if self.state == State::Over {
-                return state != State::Start;
-            }
         }
-        false
+        self.state == State::Over
     }
 
-    fn start(&mut self, byte: u8) {
-        match byte {
-            b'{' => self.enter(Scope::Top),
-            // OpenRouter keeps slow answers alive with white space; a byte order mark is nobody's business.
-            b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf => {}
-            _ => self.state = State::Over,
+    /// OpenRouter keeps slow answers alive with white space; a byte order mark is nobody's business.
+    fn start<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf);
+        let Some(at) = bytes.iter().position(|byte| !blank(byte)) else { return &[] };
+        let (byte, after) = split(bytes, at);
+        if byte == b'{' {
+            self.enter(Scope::Top);
+        } else {
+            self.state = State::Over;
         }
+        after
     }
 
     fn enter(&mut self, scope: Scope) {
-        self.scopes.push(scope);
+        if let Some(place) = self.scopes.get_mut(self.open) {
+            *place = scope;
+            self.open += 1;
+        }
         self.rest();
+    }
+
+    fn leave(&mut self) {
+        self.open = self.open.saturating_sub(1);
+        self.rest();
+    }
+
+    fn scope(&self) -> Option<Scope> {
+        self.open.checked_sub(1).and_then(|innermost| self.scopes.get(innermost)).copied()
     }
 
     /// Goes on in the innermost container that matters.
     fn rest(&mut self) {
-        self.state = match self.scopes.last() {
+        self.state = match self.scope() {
             None => State::Over,
             Some(Scope::Choices) => State::Array,
             Some(_) => State::Object,
         };
     }
 
-    /// To the next name, element or end; commas, white space and what does not matter are passed over.
-    fn between<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let in_array = self.state == State::Array;
-        let matters = |byte: &u8| if in_array { b"\"{[]".contains(byte) } else { b"\"}".contains(byte) };
-        let Some(at) = bytes.iter().position(matters) else { return &[] };
+    /// To the next name or the end; commas, white space and what does not matter are passed over.
+    fn object<'a>(&mut self, bytes: &'a [u8], told: &mut Told) -> &'a [u8] {
+        let at = match bytes {
+            [b'"', ..] => 0,
+            [b',', b'"', ..] => 1,
+            _ => match bytes.iter().position(|byte| matches!(byte, b'"' | b'}')) {
+                Some(at) => at,
+                None => return &[],
+            },
+        };
+        let (byte, after) = split(bytes, at);
+        if byte == b'"' {
+            self.state = State::Name;
+            return self.name(after, told);
+        }
+        self.leave();
+        after
+    }
+
+    /// To the next element or the end; scalars are passed over.
+    fn array<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let Some(at) = bytes.iter().position(|byte| matches!(byte, b'"' | b'{' | b'[' | b']')) else { return &[] };
         let (byte, after) = split(bytes, at);
         match byte {
-            b']' | b'}' => {
-                self.scopes.pop();
-                self.rest();
-            }
+            b'"' => self.state = State::PassedText,
             b'{' => self.enter(Scope::Choice),
             b'[' => self.pass_over(true),
-            _ if in_array => self.state = State::PassedText,
-            _ => self.state = State::Name,
+            _ => self.leave(),
         }
         after
     }
 
-    fn name<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    fn name<'a>(&mut self, bytes: &'a [u8], told: &mut Told) -> &'a [u8] {
         let (piece, after, ended) = self.until_quote(bytes);
         if !ended {
             self.begin(piece);
             return after;
         }
-        let scope = self.scopes.last().copied().unwrap_or(Scope::Top);
+        let scope = self.scope().unwrap_or(Scope::Top);
         self.member = self.whole(piece, |name| Member::of(scope, name));
         self.begun.clear();
         self.state = State::Value;
-        after
+        self.value(after, told)
     }
 
-    fn value<'a>(&mut self, byte: u8, bytes: &'a [u8], after: &'a [u8], told: &mut Told) -> &'a [u8] {
+    fn value<'a>(&mut self, bytes: &'a [u8], told: &mut Told) -> &'a [u8] {
+        let blank = |byte: &u8| matches!(byte, b':' | b' ' | b'\t' | b'\r' | b'\n');
+        let Some(at) = bytes.iter().position(|byte| !blank(byte)) else { return &[] };
+        let (value, (byte, after)) = (bytes.get(at..).unwrap_or_default(), split(bytes, at));
         let member = self.member.unwrap_or(Member::Other);
         match byte {
-            b':' | b' ' | b'\t' | b'\r' | b'\n' => {}
-            b'"' => self.state = if member.wants_scalar() { State::Text } else { State::PassedText },
+            b'"' if member.wants_scalar() => {
+                self.state = State::Text;
+                return self.text(after, told);
+            }
+            b'"' => {
+                self.state = State::PassedText;
+                return self.pass_text(after);
+            }
             b'{' => match member.object() {
                 Some(scope) => {
                     told.enters(scope);
@@ -171,14 +227,14 @@ impl Members {
                 Some(scope) => self.enter(scope),
                 None => self.pass_over(true),
             },
+            // No value at all.
             b',' | b'}' | b']' => {
-                // No value at all.
                 self.rest();
-                return bytes;
+                return value;
             }
             _ if member.wants_scalar() => {
                 self.state = State::Scalar;
-                return bytes;
+                return self.scalar(value, told);
             }
             _ => self.rest(),
         }
@@ -187,19 +243,27 @@ impl Members {
 
     fn text<'a>(&mut self, bytes: &'a [u8], told: &mut Told) -> &'a [u8] {
         let (piece, after, ended) = self.until_quote(bytes);
-        let wanted = self.state == State::Text;
-        match (wanted, ended) {
-            (true, true) => self.hand_over(piece, true, told),
-            (true, false) => self.begin(piece),
-            (false, true) if self.passed.1 > 0 => self.state = State::Passed,
-            (false, true) => self.rest(),
-            (false, false) => {}
+        if ended {
+            self.hand_over(piece, true, told);
+        } else {
+            self.begin(piece);
+        }
+        after
+    }
+
+    fn pass_text<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (_, after, ended) = self.until_quote(bytes);
+        if ended && self.passed.1 > 0 {
+            self.state = State::Passed;
+        } else if ended {
+            self.rest();
         }
         after
     }
 
     fn scalar<'a>(&mut self, bytes: &'a [u8], told: &mut Told) -> &'a [u8] {
-        let Some(end) = bytes.iter().position(|byte| b",}] \t\r\n".contains(byte)) else {
+        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
+        let Some(end) = bytes.iter().position(ends) else {
             self.begin(bytes);
             return &[];
         };
@@ -225,12 +289,16 @@ impl Members {
     fn pass<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let (open, close) = if self.passed.0 { (b'[', b']') } else { (b'{', b'}') };
         let mut rest = bytes;
-        while let Some(at) = memchr3(b'"', open, close, rest) {
+        while let Some(at) = near::find3([b'"', open, close], rest) {
             let (byte, after) = split(rest, at);
             rest = after;
             if byte == b'"' {
                 self.state = State::PassedText;
-                return rest;
+                rest = self.pass_text(rest);
+                if self.state == State::PassedText {
+                    return rest;
+                }
+                continue;
             }
             if byte == open {
                 self.passed.1 += 1;
@@ -246,9 +314,21 @@ impl Members {
     }
 
     /// The text up to its closing quote (or as far as it goes), what follows, and whether it has ended.
+    #[inline]
     fn until_quote<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8], bool) {
+        // Most names and many values are short and have no escapes.
+        if !self.escaped
+            && let Some(at) = near::find2_here([b'"', b'\\'], bytes)
+            && let (b'"', after) = split(bytes, at)
+        {
+            return (bytes.get(..at).unwrap_or_default(), after, true);
+        }
+        self.until_far_quote(bytes)
+    }
+
+    fn until_far_quote<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8], bool) {
         let mut at = usize::from(std::mem::take(&mut self.escaped));
-        while let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
+        while let Some(found) = near::find2([b'"', b'\\'], bytes.get(at..).unwrap_or_default()) {
             at += found;
             let (byte, after) = split(bytes, at);
             if byte == b'"' {

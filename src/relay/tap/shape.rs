@@ -88,7 +88,6 @@ impl Member {
             Scope::Answer => Self::of_answer(name),
             Scope::Choices => Self::Inner(Scope::Choice),
             Scope::Choice if name == b"error" => Self::Error,
-            Scope::Choice => Self::Other,
             Scope::Usage => Self::of_usage(name),
             Scope::Details => match name {
                 b"cached_tokens" => Self::Figure(Figure::Cached),
@@ -103,7 +102,7 @@ impl Member {
                 _ => Self::Other,
             },
             Scope::ErrorMetadata if name == b"error_type" => Self::ErrorType,
-            Scope::ErrorMetadata => Self::Other,
+            Scope::Choice | Scope::ErrorMetadata => Self::Other,
         }
     }
 

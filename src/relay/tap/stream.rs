@@ -189,26 +189,34 @@ struct Candidates {
 impl Candidates {
     /// How far away the next one is, or the end of the chunk. Distances are kept from the chunk's end.
     fn distance(&mut self, rest: &[u8]) -> usize {
-        let find = |known: &mut Option<usize>, finder: &Finder<'_>, may_matter: fn(&[u8]) -> bool| {
-            // What is left of the chunk from the candidate on; still ahead if that is no more than the rest.
-            let left = match *known {
-                Some(left) if left <= rest.len() => left,
-                _ => {
-                    let behind = |at: usize| rest.get(at + finder.needle().len()..).unwrap_or_default();
-                    finder.find_iter(rest).find(|at| may_matter(behind(*at))).map_or(0, |at| rest.len() - at)
-                }
-            };
-            *known = Some(left);
-            rest.len() - left
-        };
-        let usage = find(&mut self.usage, &USAGE, may_be_usage);
-        usage.min(find(&mut self.error, &ERROR, may_be_error))
+        let usage = ahead(&mut self.usage, &USAGE, may_be_usage, rest);
+        usage.min(ahead(&mut self.error, &ERROR, may_be_error, rest))
     }
+}
+
+/// How far away the next candidate of one name is. `known` is what was left of the chunk from the last one on: it is
+/// still ahead if that is no more than the rest.
+fn ahead(known: &mut Option<usize>, name: &Finder<'_>, may_matter: fn(&[u8], &[u8]) -> bool, rest: &[u8]) -> usize {
+    if let Some(left) = known.filter(|left| *left <= rest.len()) {
+        return rest.len() - left;
+    }
+    let mut from = rest;
+    let left = loop {
+        let Some(at) = name.find(from) else { break 0 };
+        let candidate = from.get(at..).unwrap_or_default();
+        from = candidate.get(name.needle().len()..).unwrap_or_default();
+        let before = rest.get(..rest.len() - candidate.len()).unwrap_or_default();
+        if may_matter(before, from) {
+            break candidate.len();
+        }
+    };
+    *known = Some(left);
+    rest.len() - left
 }
 
 /// Whether what follows the name may make it a `usage` that is not null. Must hold wherever `members` would find one,
 /// which reads on over the ends of lines; here these are left undecided.
-fn may_be_usage(behind: &[u8]) -> bool {
+fn may_be_usage(_before: &[u8], behind: &[u8]) -> bool {
     match skip_blanks(behind) {
         [b':', value @ ..] => !matches!(skip_blanks(value), [b'n', ..]),
         // A text that happens to be this word.
@@ -217,14 +225,20 @@ fn may_be_usage(behind: &[u8]) -> bool {
     }
 }
 
-/// Likewise of an error; the word alone may be the type of an event.
-fn may_be_error(behind: &[u8]) -> bool {
-    !matches!(skip_blanks(behind), [b':', value @ ..] if matches!(skip_blanks(value), [b'n', ..]))
+/// Likewise of an error. The word may be the type of an event, too, but not where only a name can stand.
+fn may_be_error(before: &[u8], behind: &[u8]) -> bool {
+    let is_null = matches!(skip_blanks(behind), [b':', value @ ..] if matches!(skip_blanks(value), [b'n', ..]));
+    let is_name = matches!(before.iter().rfind(|byte| !is_blank(byte)), Some(b',' | b'{'));
+    !(is_null && is_name)
 }
 
 fn skip_blanks(bytes: &[u8]) -> &[u8] {
-    let blanks = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let blanks = bytes.iter().take_while(|byte| is_blank(byte)).count();
     bytes.get(blanks..).unwrap_or_default()
+}
+
+fn is_blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// The position behind the last blank line; 0 if there is none.

@@ -55,6 +55,9 @@ impl Told {
 
     /// The value of a member: the raw text between the quotes (`quoted`), or of a number or literal.
     pub(super) fn takes(&mut self, member: Member, raw: &[u8], quoted: bool) {
+        if let Member::Figure(figure) = member {
+            return self.figures.take(figure, raw);
+        }
         let mut unescaped = String::new();
         let Some(text) = decode(raw, quoted, &mut unescaped) else { return };
         match member {
@@ -69,7 +72,6 @@ impl Told {
                 self.has_error = true;
                 self.name(1, text);
             }
-            Member::Figure(figure) => self.figures.take(figure, text),
             _ => {}
         }
     }
@@ -143,7 +145,8 @@ impl Told {
 }
 
 impl Figures {
-    fn take(&mut self, figure: Figure, text: &str) {
+    /// A number, quoted or not.
+    fn take(&mut self, figure: Figure, raw: &[u8]) {
         let place = match figure {
             Figure::Prompt => &mut self.prompt,
             Figure::Input => &mut self.input,
@@ -154,13 +157,12 @@ impl Figures {
             Figure::CacheCreation => &mut self.cache_creation,
             Figure::Reasoning => &mut self.reasoning,
             Figure::Cost => {
-                let cost = NanoUsd::parse(text).filter(|cost| *cost <= MAX_COST);
+                let cost = std::str::from_utf8(raw).ok().and_then(NanoUsd::parse).filter(|cost| *cost <= MAX_COST);
                 self.cost = self.cost.max(cost);
                 return;
             }
         };
-        let tokens = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        *place = (*place).max(tokens.filter(|tokens| *tokens <= MAX_TOKENS));
+        *place = (*place).max(count(raw).filter(|tokens| *tokens <= MAX_TOKENS));
     }
 
     /// The larger of each: a stream's figures only grow, and a 0 in its last event takes nothing back.
@@ -192,6 +194,13 @@ impl Figures {
             cost: self.cost,
         }
     }
+}
+
+/// Digits and nothing else.
+fn count(raw: &[u8]) -> Option<u64> {
+    let (first, rest) = raw.split_first()?;
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    rest.iter().try_fold(digit(first)?, |count, byte| count.checked_mul(10)?.checked_add(digit(byte)?))
 }
 
 /// An empty text tells nothing.
