@@ -318,7 +318,7 @@ impl Members {
     fn until_quote<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8], bool) {
         // Most names and many values are short and have no escapes.
         if !self.escaped
-            && let Some(at) = near::find2_here([b'"', b'\\'], bytes)
+            && let Some(at) = near::find2_near([b'"', b'\\'], bytes)
             && let (b'"', after) = split(bytes, at)
         {
             return (bytes.get(..at).unwrap_or_default(), after, true);

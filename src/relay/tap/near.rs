@@ -3,24 +3,22 @@
 //! Names, numbers and short texts end within a dozen bytes, where calling `memchr` costs more than the search; long ones
 //! are left to it.
 
-/// How many groups of eight bytes are worth looking at in place.
-const HERE: usize = 2;
 /// How many groups of eight bytes are looked at before `memchr` is called.
 const NEAR: usize = 4;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// The first of two bytes, if it is among the first sixteen.
+/// The first of two bytes, if it is near. Inlined, so that the masks are constants.
 #[inline]
-pub(super) fn find2_here(needles: [u8; 2], bytes: &[u8]) -> Option<usize> {
-    near(needles, bytes, HERE).ok()
+pub(super) fn find2_near(needles: [u8; 2], bytes: &[u8]) -> Option<usize> {
+    near(needles, bytes).ok()
 }
 
-/// The first of two bytes. Inlined, so that the masks are constants.
+/// The first of two bytes.
 #[inline]
 pub(super) fn find2(needles: [u8; 2], bytes: &[u8]) -> Option<usize> {
-    match near(needles, bytes, NEAR) {
+    match near(needles, bytes) {
         Ok(at) => Some(at),
         Err(clean) => memchr::memchr2(needles[0], needles[1], bytes.get(clean..)?).map(|at| clean + at),
     }
@@ -29,7 +27,7 @@ pub(super) fn find2(needles: [u8; 2], bytes: &[u8]) -> Option<usize> {
 /// The first of three bytes.
 #[inline]
 pub(super) fn find3(needles: [u8; 3], bytes: &[u8]) -> Option<usize> {
-    match near(needles, bytes, NEAR) {
+    match near(needles, bytes) {
         Ok(at) => Some(at),
         Err(clean) => memchr::memchr3(needles[0], needles[1], needles[2], bytes.get(clean..)?).map(|at| clean + at),
     }
@@ -37,16 +35,16 @@ pub(super) fn find3(needles: [u8; 3], bytes: &[u8]) -> Option<usize> {
 
 /// The position, or how many bytes at the beginning have been seen to be others.
 #[inline]
-fn near<const N: usize>(needles: [u8; N], bytes: &[u8], most: usize) -> Result<usize, usize> {
+fn near<const N: usize>(needles: [u8; N], bytes: &[u8]) -> Result<usize, usize> {
     let (groups, _) = bytes.as_chunks::<8>();
-    for (number, group) in groups.iter().take(most).enumerate() {
+    for (number, group) in groups.iter().take(NEAR).enumerate() {
         let group = u64::from_le_bytes(*group);
         let hits = needles.iter().fold(0, |hits, needle| hits | zeros(group ^ (ONES * u64::from(*needle))));
         if hits != 0 {
             return Ok(number * 8 + hits.trailing_zeros() as usize / 8);
         }
     }
-    Err(groups.len().min(most) * 8)
+    Err(groups.len().min(NEAR) * 8)
 }
 
 /// The high bit of every byte that is 0, up to the first such byte; beyond it others may be marked, too.

@@ -228,16 +228,16 @@ fn may_be_usage(_before: &[u8], behind: &[u8]) -> bool {
 /// Likewise of an error. The word may be the type of an event, too, but not where only a name can stand.
 fn may_be_error(before: &[u8], behind: &[u8]) -> bool {
     let is_null = matches!(skip_blanks(behind), [b':', value @ ..] if matches!(skip_blanks(value), [b'n', ..]));
-    let is_name = matches!(before.iter().rfind(|byte| !is_blank(byte)), Some(b',' | b'{'));
+    let is_name = matches!(before.iter().rfind(|byte| !is_blank(**byte)), Some(b',' | b'{'));
     !(is_null && is_name)
 }
 
 fn skip_blanks(bytes: &[u8]) -> &[u8] {
-    let blanks = bytes.iter().take_while(|byte| is_blank(byte)).count();
+    let blanks = bytes.iter().take_while(|byte| is_blank(**byte)).count();
     bytes.get(blanks..).unwrap_or_default()
 }
 
-fn is_blank(byte: &u8) -> bool {
+fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
