@@ -314,29 +314,17 @@ impl Members {
     }
 
     /// The text up to its closing quote (or as far as it goes), what follows, and whether it has ended.
-    #[inline]
     fn until_quote<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8], bool) {
-        // Most names and many values are short and have no escapes.
-        if !self.escaped
-            && let Some(at) = near::find2_near([b'"', b'\\'], bytes)
-            && let (b'"', after) = split(bytes, at)
-        {
-            return (bytes.get(..at).unwrap_or_default(), after, true);
-        }
-        self.until_far_quote(bytes)
-    }
-
-    fn until_far_quote<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8], bool) {
-        let mut at = usize::from(std::mem::take(&mut self.escaped));
-        while let Some(found) = near::find2([b'"', b'\\'], bytes.get(at..).unwrap_or_default()) {
-            at += found;
-            let (byte, after) = split(bytes, at);
-            if byte == b'"' {
-                return (bytes.get(..at).unwrap_or_default(), after, true);
+        let first = usize::from(std::mem::take(&mut self.escaped));
+        let mut from = first;
+        while let Some(found) = near::find(b'"', bytes.get(from..).unwrap_or_default()) {
+            let at = from + found;
+            if !ends_in_escape(bytes.get(first..at).unwrap_or_default()) {
+                return (bytes.get(..at).unwrap_or_default(), split(bytes, at).1, true);
             }
-            at += 2;
+            from = at + 1;
         }
-        self.escaped = at > bytes.len();
+        self.escaped = ends_in_escape(bytes.get(first..).unwrap_or_default());
         (bytes, &[], false)
     }
 
@@ -354,6 +342,11 @@ impl Members {
         self.begin(piece);
         (self.begun.len() <= MAX_VALUE).then(|| using(&self.begun))
     }
+}
+
+/// Whether a text ends in a backslash that escapes what follows: in an odd number of them.
+fn ends_in_escape(text: &[u8]) -> bool {
+    matches!(text, [.., b'\\']) && text.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 /// The byte at `at`, and what follows it.
