@@ -26,6 +26,7 @@ mod serve;
 mod shedding;
 mod standin;
 mod support;
+mod tap;
 mod tenants;
 mod tokens;
 mod tools;
