@@ -145,8 +145,9 @@ fn with_tokens(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> C
     let (file, secret) = (directory.join("tokens.toml"), directory.join("token-secret"));
     std::fs::write(&secret, TOKEN_SECRET).unwrap();
     let text = format!(
-        "[[issuers]]\nname = \"benchmark\"\npreset = \"oidc\"\nissuer = \"{ISSUER}\"\nsecret_file = {secret:?}\n\
-         algorithms = [\"HS256\"]\naudience = [\"benchmark\"]\n"
+        "[[issuers]]\nname = \"benchmark\"\npreset = \"oidc\"\nissuer = \"{ISSUER}\"\nsecret_file = \"{}\"\n\
+         algorithms = [\"HS256\"]\naudience = [\"benchmark\"]\n",
+        secret.display()
     );
     std::fs::write(&file, text).unwrap();
     let mut command = callsign(address, upstream);

@@ -341,9 +341,8 @@ impl Scanner {
     fn step(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
         match self.state {
             State::After => return self.after(byte),
-            State::Value => return self.value(byte),
             State::FirstValue if byte == b']' => return Ok(self.pop()),
-            State::FirstValue => return self.value(byte),
+            State::Value | State::FirstValue => return self.value(byte),
             State::Key | State::FirstKey if byte == b'"' => {
                 self.state = State::KeyText;
                 self.odd_key = false;

@@ -134,6 +134,6 @@ mod tests {
             assert_eq!(text_end(shifted.as_bytes(), 2).0, end + 2, "{text:?}");
         }
         assert!(!text_end(br"ab\u12", 0).1 && !text_end(b"plain\"", 0).1);
-        assert!(text_end(br#"a\t""#, 0).1 && text_end(br#"\t\"#, 0).1);
+        assert!(text_end(br#"a\t""#, 0).1 && text_end(br"\t\", 0).1);
     }
 }

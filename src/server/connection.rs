@@ -169,14 +169,22 @@ pin_project_lite::pin_project! {
         last_byte: Option<Bytes>,
         // HTTP/1.1: small frames of a burst.
         gather: Gather,
-        // What comes behind what is gathered: the end, or an error.
-        end: Option<Option<BoxError>>,
+        // What comes behind what is gathered.
+        end: Option<End>,
         failed: Option<Failed>,
         // Whether it has the connection for itself (HTTP/1.1) and is polled by the connection's own task.
         by_itself: bool,
         // Dropped with the body, which hyper does as soon as it has ended.
         running: Running,
     }
+}
+
+/// How a body ends.
+enum End {
+    /// With its last byte.
+    Whole,
+    /// Before it.
+    Cut(BoxError),
 }
 
 /// An error that is kept until the answer to `question` is yes.
@@ -258,7 +266,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for Served<B> {
 fn poll_gathered<B: Body<Data = Bytes, Error: Into<BoxError>>>(
     mut body: Pin<&mut B>,
     gather: &mut Gather,
-    end: &mut Option<Option<BoxError>>,
+    end: &mut Option<End>,
     running: &Running,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -266,8 +274,10 @@ fn poll_gathered<B: Body<Data = Bytes, Error: Into<BoxError>>>(
         if let Some(data) = gather.due() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
-        if let Some(end) = end {
-            return Poll::Ready(end.take().map(Err));
+        match end.take() {
+            None => {}
+            Some(End::Whole) => return Poll::Ready(None),
+            Some(End::Cut(error)) => return Poll::Ready(Some(Err(error))),
         }
         match body.as_mut().poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
@@ -276,11 +286,11 @@ fn poll_gathered<B: Body<Data = Bytes, Error: Into<BoxError>>>(
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             },
             Poll::Ready(Some(Err(error))) => {
-                *end = Some(Some(error.into()));
+                *end = Some(End::Cut(error.into()));
                 gather.release();
             }
             Poll::Ready(None) => {
-                *end = Some(None);
+                *end = Some(End::Whole);
                 gather.release();
             }
             Poll::Pending => match gather.wait(running.turn()) {
