@@ -63,6 +63,8 @@ pub enum Code {
     UpstreamUnreachable,
     /// 503: everybody's share is used up.
     Overloaded,
+    /// 503: requests cannot be written down, and must be (`CALLSIGN_LEDGER_MODE=strict`).
+    LedgerUnavailable,
     /// 503: about to end.
     Draining,
     /// 504.
@@ -101,6 +103,7 @@ impl Code {
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
             Self::UpstreamUnreachable => ("upstream_unreachable", StatusCode::BAD_GATEWAY),
             Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE),
+            Self::LedgerUnavailable => ("ledger_unavailable", StatusCode::SERVICE_UNAVAILABLE),
             Self::Draining => ("draining", StatusCode::SERVICE_UNAVAILABLE),
             Self::UpstreamTimeout => ("upstream_timeout", StatusCode::GATEWAY_TIMEOUT),
         }
@@ -139,6 +142,12 @@ pub struct Refusal {
 impl Refusal {
     fn new(code: Code, error: &impl ToString) -> Self {
         Self { code, message: error.to_string(), allow: None, retry_after: None, shed: None, signer: None }
+    }
+
+    /// No row can be written, and without one nothing may be sent (`strict` mode).
+    pub fn ledger_unavailable() -> Self {
+        let message = "requests cannot be recorded at the moment, and must be; try again";
+        Self { retry_after: Some(TRY_AGAIN_SECONDS), ..Self::new(Code::LedgerUnavailable, &message) }
     }
 
     /// Whether the connection ends with it, whatever the request was: it has no place, or the process is ending.

@@ -6,6 +6,7 @@ pub mod account;
 pub mod audit;
 pub mod logging;
 pub mod metrics;
+mod row;
 
 pub use account::{Account, Outcome};
 pub use metrics::Metrics;

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::Config;
 use crate::error::Refusal;
+use crate::ledger::Ledger;
 use crate::observe::audit::{Auditor, Sample};
 use crate::observe::{Account, Metrics, Outcome};
 use crate::relay::{self, Answer};
@@ -56,6 +57,7 @@ struct Shared {
     /// Compressed bodies that may still be read at the same time.
     decoders: Arc<Semaphore>,
     auditor: Auditor,
+    ledger: Ledger,
 }
 
 /// How many compressed bodies are read at the same time; each may need a window of 16 MiB.
@@ -70,6 +72,8 @@ pub struct Fixtures {
     pub auditor: Auditor,
     /// Counts requests in flight.
     pub in_flight: Arc<InFlight>,
+    /// Where requests are written down.
+    pub ledger: Ledger,
     /// `CALLSIGN_HOLD_TOTAL_BYTES`.
     pub hold_total: u64,
 }
@@ -83,12 +87,12 @@ struct Refused {
 impl Proxy {
     /// A proxy that works by `snapshot` until told otherwise.
     pub fn new(snapshot: Snapshot, upstream: Upstream, fixtures: Fixtures) -> Self {
-        let Fixtures { metrics, auditor, in_flight, hold_total } = fixtures;
+        let Fixtures { metrics, auditor, in_flight, ledger, hold_total } = fixtures;
         let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let shared = Arc::new(Shared { snapshot, metrics, in_flight, hold, decoders, auditor });
+        let shared = Arc::new(Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger });
         Self(Arc::new(Worker { upstream, shared }))
     }
 
@@ -125,6 +129,9 @@ impl Proxy {
         if let Some(shed) = peer.shed {
             return Err((Refused { refusal: shed.into(), rest: Some(upload) }, account));
         }
+        if !self.0.shared.ledger.is_available() {
+            return Err((Refused { refusal: Refusal::ledger_unavailable(), rest: Some(upload) }, account));
+        }
         let mut admitted = admit::admit(snapshot, parts, peer, &mut account);
         if let Err(Refusal { signer: Some(signer), .. }) = &admitted
             && snapshot.issuers.refresh(signer).await
@@ -140,6 +147,7 @@ impl Proxy {
             Err(refused) => return Err((refused, account)),
         };
         let request = admitted.request(outgoing);
+        account.goes_upstream();
         let progress = streaming.as_ref().map(|(progress, _)| Arc::clone(progress));
         match self.0.upstream.send(request, progress.as_deref()).await {
             Ok(answer) => Ok(self.relay(snapshot, answer, account, progress).await),
@@ -193,7 +201,7 @@ impl Proxy {
         upload: Option<Arc<Progress>>,
     ) -> Response<Answer> {
         let (mut parts, body) = answer.into_parts();
-        account.answered(parts.status.as_u16());
+        account.answered(parts.status.as_u16(), &parts.headers);
         clean_response(&mut parts.headers);
         parts.extensions.clear();
         parts.version = http::Version::HTTP_11;
@@ -229,7 +237,7 @@ impl Handler for Proxy {
         if let Some(preflight) = snapshot.cors.preflight(&parts) {
             return preflight;
         }
-        let account = Account::open(&self.0.shared.metrics, &self.0.shared.in_flight);
+        let account = Account::open(&self.0.shared.metrics, &self.0.shared.in_flight, &self.0.shared.ledger);
         let mut response = match self.forward(&snapshot, &parts, upload, peer, account).await {
             Ok(response) => response,
             Err((refused, account)) => refuse::answer(refused, &parts, account, snapshot.limits.max_body).await,

@@ -9,7 +9,7 @@ pub mod tap;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::ledger::Committed;
 use crate::observe::{Account, Outcome};
 use crate::upstream::verdict::Progress;
 pub use redact::{concerns as may_name_account, redact_account};
@@ -50,7 +51,7 @@ pub enum Cut {
 impl Answer {
     /// An answer of callsign's own.
     pub fn own(body: Bytes, mut account: Account) -> Self {
-        account.response_bytes = body.len() as u64;
+        account.passed(&body);
         Self::Own { body: Full::new(body), account: Some(account) }
     }
 
@@ -63,7 +64,7 @@ impl Answer {
     /// which ends with the answer.
     pub fn relayed(body: Incoming, account: Account, idle: Duration, upload: Option<Arc<Progress>>) -> Self {
         let silence = Silence { limit: idle, since: None, alarm: None };
-        Self::Relayed(Box::new(Relayed { body, account, silence, upload }))
+        Self::Relayed(Box::new(Relayed { body, account, silence, upload, release: None }))
     }
 }
 
@@ -81,14 +82,14 @@ impl Body for Answer {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own { body, .. } => body.is_end_stream(),
-            Self::Relayed(relayed) => relayed.body.is_end_stream(),
+            Self::Relayed(relayed) => relayed.release.is_none() && relayed.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own { body, .. } => body.size_hint(),
-            Self::Relayed(relayed) => relayed.body.size_hint(),
+            Self::Relayed(relayed) => relayed.size_hint(),
         }
     }
 }
@@ -100,30 +101,43 @@ pub struct Relayed {
     account: Account,
     silence: Silence,
     upload: Option<Arc<Progress>>,
+    /// The end of the answer, kept until its row is written (the ledger's `strict` mode).
+    release: Option<Release>,
+}
+
+/// What is let go when the row is committed.
+#[derive(Debug)]
+struct Release {
+    committed: Committed,
+    last: Option<Bytes>,
 }
 
 impl Relayed {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(release) = &mut self.release {
+            ready!(Pin::new(&mut release.committed).poll(cx));
+            let last = self.release.take().and_then(|release| release.last);
+            return Poll::Ready(last.map(|data| Ok(Frame::data(data))));
+        }
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.silence.broken();
-                let Ok(data) = frame.into_data() else {
-                    // Trailers end a stream and do not pass: no client of these APIs asks for any.
-                    self.account.outcome = Outcome::Complete;
-                    return Poll::Ready(None);
-                };
-                self.account.response_bytes += data.len() as u64;
-                Poll::Ready(Some(Ok(Frame::data(data))))
+                // Trailers end a stream and do not pass: no client of these APIs asks for any.
+                let Ok(data) = frame.into_data() else { return self.end(None, cx) };
+                self.account.passed(&data);
+                // hyper does not ask again after the last announced byte.
+                if self.body.is_end_stream() {
+                    self.end(Some(data), cx)
+                } else {
+                    Poll::Ready(Some(Ok(Frame::data(data))))
+                }
             }
             Poll::Ready(Some(Err(_))) => {
                 // `server` sees to it that everything before is written first.
                 self.account.outcome = Outcome::UpstreamCut;
                 Poll::Ready(Some(Err(Cut::Upstream)))
             }
-            Poll::Ready(None) => {
-                self.account.outcome = Outcome::Complete;
-                Poll::Ready(None)
-            }
+            Poll::Ready(None) => self.end(None, cx),
             Poll::Pending if self.silence.poll_over(cx) => {
                 self.account.outcome = Outcome::UpstreamSilent;
                 Poll::Ready(Some(Err(Cut::Silent)))
@@ -131,14 +145,29 @@ impl Relayed {
             Poll::Pending => Poll::Pending,
         }
     }
+
+    /// The answer is whole; `last` is what is still to go out of it.
+    fn end(&mut self, last: Option<Bytes>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.account.outcome = Outcome::Complete;
+        match self.account.settle() {
+            None => Poll::Ready(last.map(|data| Ok(Frame::data(data)))),
+            Some(committed) => {
+                self.release = Some(Release { committed, last });
+                self.poll_frame(cx)
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.release {
+            None => self.body.size_hint(),
+            Some(release) => SizeHint::with_exact(release.last.as_ref().map_or(0, Bytes::len) as u64),
+        }
+    }
 }
 
 impl Drop for Relayed {
     fn drop(&mut self) {
-        // hyper does not ask again after the last announced byte.
-        if self.account.outcome == Outcome::ClientGone && self.body.is_end_stream() {
-            self.account.outcome = Outcome::Complete;
-        }
         if let Some(upload) = &self.upload
             && !upload.is_complete()
         {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
-use crate::ledger::{Keeper, Ledger, Reader};
+use crate::ledger::{Keeper, Ledger, LedgerError, Reader};
 use crate::observe::Metrics;
 use crate::observe::audit::Auditor;
 use crate::proxy::snapshot::{Snapshot, Unusable};
@@ -38,6 +38,8 @@ pub struct Running {
     pub proxy: Proxy,
     /// Ends it.
     pub drain: Drain,
+    /// Closed behind the last request.
+    ledger: Ledger,
     /// Closed when the last port has ended.
     ports: mpsc::Receiver<()>,
 }
@@ -78,6 +80,9 @@ pub enum StartError {
     /// The upstream.
     #[error(transparent)]
     Unusable(#[from] Unusable),
+    /// The ledger, where requests must be written down.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 /// Starts callsign with this configuration; the ports are bound when it returns.
@@ -95,10 +100,12 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         proxy_from_env: setting.proxy_from_env,
     };
     let caps = caps(config);
+    let ledger = Ledger::open(&config.ledger, &metrics)?;
     let fixtures = Fixtures {
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics))?,
         in_flight: InFlight::new(caps),
+        ledger: ledger.clone(),
         hold_total: config.bodies.hold_total_bytes as u64,
     };
     let proxy = Proxy::new(Snapshot::new(config, None)?, Upstream::new(&to_upstream)?, fixtures);
@@ -127,9 +134,9 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
                 drain: drain.clone(),
                 proxy: proxy.clone(),
                 data,
-                ledger: Ledger::off(),
+                ledger: ledger.clone(),
                 books: Reader::open(&config.ledger).ok().zip(Keeper::open(&config.ledger).ok()),
-                org_id: None,
+                org_id: config.upstream.org_id.clone(),
             };
             let (handler, options) = (Admin::new(&config.admin, shown), options(places, None));
             let drain = drain.clone();
@@ -140,7 +147,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
             Some(address)
         }
     };
-    Ok(Running { data, admin, tls, proxy, drain, ports })
+    Ok(Running { data, admin, tls, proxy, drain, ledger, ports })
 }
 
 /// The limits in force on this machine.
@@ -189,6 +196,7 @@ impl Running {
     /// Waits until a drain is over and every connection has ended.
     pub async fn ended(mut self) {
         while self.ports.recv().await.is_some() {}
+        self.ledger.close().await;
     }
 }
 

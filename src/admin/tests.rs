@@ -33,6 +33,7 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         proxy_from_env: false,
     };
     let fixtures = proxy::Fixtures {
+        ledger: crate::ledger::Ledger::off(),
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics)).unwrap(),
         in_flight: InFlight::new(Caps::new(&config.shedding, 64)),

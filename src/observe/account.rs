@@ -5,8 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::logging::Untrusted;
 use super::metrics::Metrics;
-use crate::identifiers::Omission;
+use super::row::{Closing, Row};
+use http::HeaderMap;
+
+use crate::endpoint::Inference;
 use crate::identifiers::sources::Sources;
+use crate::identifiers::{Identifiers, Omission};
+use crate::ledger::{Begun, Committed, Ledger};
 use crate::shed::{InFlight, Shed, Slot};
 
 /// How a request ended.
@@ -62,11 +67,13 @@ pub struct Account {
     pub response_bytes: u64,
     /// When the head of the upstream's answer came.
     first_byte: Option<Duration>,
+    /// Its row in the ledger.
+    row: Row,
 }
 
 impl Account {
     /// Opens an account.
-    pub fn open(metrics: &Arc<Metrics>, in_flight: &Arc<InFlight>) -> Self {
+    pub fn open(metrics: &Arc<Metrics>, in_flight: &Arc<InFlight>, ledger: &Ledger) -> Self {
         metrics.in_flight.inc();
         Self {
             metrics: Arc::clone(metrics),
@@ -81,7 +88,18 @@ impl Account {
             request_bytes: 0,
             response_bytes: 0,
             first_byte: None,
+            row: Row::new(ledger.clone()),
         }
+    }
+
+    /// Notes who asks for what; `begun` is called if there is a ledger.
+    pub fn know(&mut self, endpoint: &'static Inference, begun: impl FnOnce() -> Begun) {
+        self.row.know(endpoint, begun);
+    }
+
+    /// Notes that the request goes upstream.
+    pub fn goes_upstream(&mut self) {
+        self.row.begin();
     }
 
     /// Takes a place in flight for this caller, until the account is closed.
@@ -99,9 +117,32 @@ impl Account {
     }
 
     /// Notes that the head of the upstream's answer has come.
-    pub fn answered(&mut self, status: u16) {
+    pub fn answered(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
         self.first_byte = Some(self.began.elapsed());
+        self.row.answered(headers, &self.metrics);
+    }
+
+    /// Notes bytes of the upstream's answer that pass.
+    pub fn passed(&mut self, bytes: &[u8]) {
+        self.response_bytes += bytes.len() as u64;
+        self.row.see(bytes);
+    }
+
+    /// Ends the row in the ledger, once: with the account, or before the last byte of an answer is let go, which in
+    /// `strict` mode waits for what is returned.
+    pub fn settle(&mut self) -> Option<Committed> {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let closing = Closing {
+            outcome: self.outcome,
+            status: self.status,
+            code: self.code,
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            first_byte_us: self.first_byte.map(micros),
+            duration_us: micros(self.began.elapsed()),
+        };
+        self.row.finish(closing, &self.metrics)
     }
 
     /// Notes that callsign answers by itself.
@@ -109,6 +150,11 @@ impl Account {
         self.status = status;
         self.code = Some(code);
         self.outcome = Outcome::Refused;
+    }
+
+    /// Counts the identifiers that are written.
+    pub fn written(&self, identifiers: &Identifiers<'_>) {
+        self.metrics.written(identifiers);
     }
 
     /// Counts the identifiers that were left out although their valve is on.
@@ -121,6 +167,7 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
+        let _nobody_waits = self.settle();
         self.metrics.in_flight.dec();
         let duration = self.began.elapsed();
         self.metrics.request(self.endpoint, self.status, self.outcome.name(), duration, self.first_byte);

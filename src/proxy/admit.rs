@@ -1,18 +1,23 @@
 //! Everything that is decided about a request from its head alone, in the contract's order of checks.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri};
+use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::framing::{self, Kind};
 use super::snapshot::Snapshot;
 use crate::caller::credential::Credential;
 use crate::caller::{Account as Payer, Caller, Known, Need, Unresolved};
-use crate::endpoint::{Endpoint, Inference};
+use crate::endpoint::{Endpoint, Inference, Metadata};
 use crate::error::Refusal;
+use crate::identifiers::Identifiers;
 use crate::identifiers::secret::Binder;
+use crate::ledger::{Begun, Markup, SentIds};
 use crate::observe::Account;
 use crate::rewrite::Rewriter;
 use crate::rewrite::multipart::{Boundary, Form, NoRandomness};
@@ -82,6 +87,9 @@ fn admit_inference(
     let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
     let identifiers = policy.identify(&sources, caller.metadata, inference.fields)?;
     account.omitted(&identifiers.omitted);
+    account.written(&identifiers);
+    let markup = snapshot.tenant(caller.tenant.as_deref()).markup;
+    account.know(inference, || begun(&caller, &identifiers, inference, markup));
     account.enter(&sources)?;
     let kind = framing::kind(&parts.headers, inference.form)?;
     let coding = framing::coding(&parts.headers)?;
@@ -111,6 +119,34 @@ fn admit_inference(
         ),
         body: Some(Rewrite { coding, to }),
     })
+}
+
+/// What the ledger knows of a request at its beginning.
+fn begun(caller: &Caller<'_>, identifiers: &Identifiers<'_>, inference: &Inference, markup: Markup) -> Begun {
+    let pair = |name: &str| identifiers.metadata().find(|(of, _)| *of == name).map(|(_, value)| value.to_owned());
+    let full = inference.fields.metadata == Metadata::Full;
+    let sent = |name: &str| full.then(|| pair(name)).flatten();
+    let session = identifiers.session_id.clone();
+    let owned = |id: &Option<Cow<'_, str>>| id.as_deref().map(str::to_owned);
+    Begun {
+        id: Uuid::now_v7(),
+        began_us: Timestamp::now().as_microsecond(),
+        tenant: caller.tenant.as_deref().map(Arc::from),
+        key: Arc::from(caller.key.as_ref()),
+        user: owned(&caller.user),
+        session: owned(&caller.session),
+        chat: owned(&caller.chat),
+        message: owned(&caller.message),
+        sent: SentIds {
+            user: identifiers.user.clone(),
+            metadata_session: sent("session_id").filter(|id| Some(id) != session.as_ref()),
+            session,
+            chat: sent("chat_id"),
+            message: sent("message_id"),
+        },
+        endpoint: inference.path,
+        markup,
+    }
 }
 
 fn resolve<'a>(

@@ -17,6 +17,7 @@ use crate::identifiers::Policy;
 use crate::identifiers::secret::Binder;
 use crate::identifiers::sources::Sources;
 use crate::issuers::{FetchError, Issuers};
+use crate::ledger::Markup;
 use crate::rewrite::headers::HeaderPolicy;
 use crate::rewrite::{Filter, OwnedNames};
 use crate::secret::Secret;
@@ -56,13 +57,16 @@ pub struct Tenant {
     pub policy: Policy,
     /// The OpenRouter key that pays, as a header value; absent if pass-through is the only way in.
     pub authorization: Option<HeaderValue>,
+    /// What they are charged for each dollar of cost.
+    pub markup: Markup,
 }
 
 impl Tenant {
     /// One of the operator's tenants, for which the operator pays unless it has a key of its own.
     fn tenant(&self, configured: &config::Tenant) -> Result<Self, Unusable> {
         let own = configured.api_key.as_ref().map(bearer).transpose()?;
-        Ok(Self { policy: configured.policy.clone(), authorization: own.or_else(|| self.authorization.clone()) })
+        let authorization = own.or_else(|| self.authorization.clone());
+        Ok(Self { policy: configured.policy.clone(), authorization, markup: configured.markup })
     }
 }
 
@@ -136,6 +140,7 @@ impl Snapshot {
         let operator = Tenant {
             policy: config.identifiers.clone(),
             authorization: config.upstream.api_key.as_ref().map(bearer).transpose()?,
+            markup: Markup::default(),
         };
         let tenants = config.tenants.iter().map(|tenant| Ok((tenant.name.clone(), operator.tenant(tenant)?)));
         let tenants = tenants.collect::<Result<_, Unusable>>()?;
