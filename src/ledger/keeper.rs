@@ -70,6 +70,14 @@ impl Keeper {
         // Rows that were on their way meanwhile.
         requests += store.forget_rows(&person).await?;
         store.scrub().await?;
+        let until = Instant::now() + COUNTING;
+        while !store.cut_log().await? {
+            if Instant::now() >= until {
+                let message = "somebody reads what it was before; forget again in a moment".to_owned();
+                return Err(LedgerError::Query(message));
+            }
+            sleep(LOOK).await;
+        }
         *place = Some(store);
         Ok(Forgotten { requests, ..forgotten })
     }

@@ -125,7 +125,8 @@ impl Ended {
 
 /// Shared text. PostgreSQL takes no U+0000, which a model's name from outside may hold.
 fn share(text: Option<String>) -> Option<Arc<str>> {
-    text.map(|text| if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() })
+    let has_null = |text: &str| memchr::memchr(0, text.as_bytes()).is_some();
+    text.map(|text| if has_null(&text) { text.replace('\0', "\u{fffd}").into() } else { text.into() })
 }
 
 impl Row {

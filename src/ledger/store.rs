@@ -14,6 +14,8 @@ mod retain;
 mod statements;
 
 use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -40,6 +42,8 @@ const IDS: usize = 256;
 pub(super) struct Store {
     connection: Connection,
     statements: Arc<Statements>,
+    /// SQLite's file and its number, should somebody take it away: it would go on taking rows, for nobody.
+    file: Option<(PathBuf, u64)>,
     /// This run of callsign.
     node: Arc<str>,
     /// The number of the next batch in `pending`.
@@ -72,6 +76,11 @@ async fn migrate(connection: &mut Connection) -> Result<(), LedgerError> {
     })
 }
 
+/// The number of a file, if it is there.
+fn number(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|file| file.ino())
+}
+
 impl Store {
     /// Connects, and brings the tables to this program's version.
     pub(super) async fn open(target: Target, purpose: Purpose, node: Arc<str>) -> Result<Self, LedgerError> {
@@ -80,11 +89,18 @@ impl Store {
         migrate(&mut connection).await?;
         let statements = Arc::new(Statements::new(connection.engine()));
         let (known, hasher) = (HashSet::new(), std::hash::RandomState::new());
-        Ok(Self { connection, statements, node, batch: now_us(), known, hasher })
+        let file = match target {
+            Target::Sqlite(path) => number(&path).map(|number| (path, number)),
+            Target::Postgres(_) => None,
+        };
+        Ok(Self { connection, statements, file, node, batch: now_us(), known, hasher })
     }
 
     /// Writes rows that were never written before, or only as begun. Their ids differ.
     pub(super) async fn write(&mut self, rows: &[Row]) -> Result<Written, sqlx::Error> {
+        if self.file.as_ref().is_some_and(|(path, known)| number(path) != Some(*known)) {
+            return Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into()));
+        }
         self.connection.begin().await?;
         let statements = Arc::clone(&self.statements);
         let changed = statements.rows.run(&mut self.connection, rows, bind_row).await?;
