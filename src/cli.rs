@@ -3,7 +3,6 @@
 
 pub mod args;
 mod check;
-mod client;
 pub mod config;
 mod explain;
 mod healthcheck;

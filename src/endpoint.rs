@@ -71,6 +71,23 @@ pub struct Inference {
     pub query: &'static [&'static str],
 }
 
+impl Inference {
+    /// The endpoint of this name: a path of the table, with or without `/v1/`, or a short name as `chat` or `speech`.
+    ///
+    /// # Errors
+    /// Lists the names that there are.
+    pub fn named(name: &str) -> Result<&'static Self, String> {
+        let path = name.trim_start_matches('/').trim_start_matches("api/").trim_start_matches("v1/");
+        let path = if path == "chat" { "chat/completions" } else { path };
+        let last = |endpoint: &&Self| endpoint.path.rsplit('/').next() == Some(path);
+        let exact = INFERENCE.iter().find(|endpoint| endpoint.path == path);
+        exact.or_else(|| INFERENCE.iter().find(last)).ok_or_else(|| {
+            let paths: Vec<_> = INFERENCE.iter().map(|endpoint| endpoint.path).collect();
+            format!("there are chat, {}", paths.join(", "))
+        })
+    }
+}
+
 const CHAT: Fields =
     Fields { user: true, session: Session::Body, metadata: Metadata::Full, trace: true, safety_identifier: false };
 const RESPONSES: Fields = Fields { safety_identifier: true, ..CHAT };

@@ -36,7 +36,8 @@
 //! | [`config`] | the table of settings; four layers; every problem at once | reads the process's environment by itself |
 //! | [`shed`] | limits on what is carried at once: connections, requests, a caller's share | waits; remembers who has nothing open |
 //! | [`secret`] | the redacting types | prints what it holds |
-//! | [`admin`] | the operator's port: health, readiness, metrics | is reached from the data port |
+//! | [`admin`] | the operator's port: health, metrics, admin API, dashboard | is reached from the data port |
+//! | `rehearsal` | a real callsign between this machine and a stand-in, for `check` and `test-mapping` | says what is right |
 //! | [`standin`] | an OpenRouter in this process, for `--demo` and the tests | knows callsign's other rooms |
 //! | [`cli`] | the command line, one file per command | decides anything about a request |
 //! | [`run`] | puts the rooms together | |
@@ -63,6 +64,7 @@ pub mod issuers;
 pub mod ledger;
 pub mod observe;
 pub mod proxy;
+mod rehearsal;
 pub mod relay;
 pub mod reload;
 pub mod rewrite;

@@ -5,6 +5,7 @@
 //! body is dropped); and however it ends, it is accounted once, in [`Account`]'s `Drop`.
 
 mod redact;
+pub mod tap;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::admin::Admin;
+use crate::admin::{self, Admin};
 use crate::config::Config;
+use crate::ledger::{Keeper, Ledger, Reader};
 use crate::observe::Metrics;
 use crate::observe::audit::Auditor;
 use crate::proxy::snapshot::{Snapshot, Unusable};
@@ -121,7 +122,16 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         Some((address, listener)) => {
             let listener = TcpListener::from_std(listener)?;
             let places = Places::new(ADMIN_CONNECTIONS, usize::MAX, 0, None);
-            let (handler, options) = (Admin::new(metrics, drain.clone()), options(places, None));
+            let shown = admin::Fixtures {
+                metrics,
+                drain: drain.clone(),
+                proxy: proxy.clone(),
+                data,
+                ledger: Ledger::off(),
+                books: Reader::open(&config.ledger).ok().zip(Keeper::open(&config.ledger).ok()),
+                org_id: None,
+            };
+            let (handler, options) = (Admin::new(&config.admin, shown), options(places, None));
             let drain = drain.clone();
             tokio::spawn(async move {
                 server::serve(listener, handler, options, drain).await;

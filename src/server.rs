@@ -50,6 +50,7 @@ mod alarm;
 mod connection;
 mod decoded;
 mod drain;
+mod gather;
 mod listen;
 mod patience;
 mod places;

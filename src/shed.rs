@@ -42,6 +42,10 @@ pub enum Shed {
 }
 
 impl Shed {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Connections, Self::Address, Self::Draining, Self::InFlight, Self::Caller, Self::Decoders];
+
     /// Its name in metrics.
     pub fn reason(self) -> &'static str {
         match self {

@@ -1,13 +1,15 @@
 //! The load generator: connections that send one request after the other and read every answer whole.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::peers::Peer;
 use crate::upstream::content_length;
-use crate::workload::Workload;
+use crate::workload::{Answer, Workload};
 
 /// What one round gave.
 #[derive(Default)]
@@ -37,11 +39,37 @@ impl Figures {
 }
 
 /// Sends as much as the connections carry, for `length`.
-pub(crate) async fn closed_loop(address: SocketAddr, workload: &Workload, length: Duration) -> Figures {
+pub(crate) async fn closed_loop(peer: &Peer, workload: &Workload, length: Duration) -> Figures {
+    let until = Instant::now() + length;
+    load(peer, workload, move |_, _| (Instant::now() < until).then(Instant::now)).await
+}
+
+/// Sends `rate` requests a second, whether the ones before are answered or not, for `length`: a request that finds its
+/// connection busy waits, and its latency counts from when it was due.
+pub(crate) async fn open_loop(peer: &Peer, workload: &Workload, rate: f64, length: Duration) -> Figures {
     let began = Instant::now();
+    let connections = workload.connections;
+    load(peer, workload, move |connection, sent| {
+        #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+        let offset = Duration::from_secs_f64((connection + sent * connections) as f64 / rate);
+        (offset < length).then(|| began + offset)
+    })
+    .await
+}
+
+/// `due` says when a connection has to send its next request, by its number and how many it has sent; `None` ends it.
+async fn load(
+    peer: &Peer,
+    workload: &Workload,
+    due: impl Fn(usize, usize) -> Option<Instant> + Clone + Send + Sync + 'static,
+) -> Figures {
+    let began = Instant::now();
+    let request: Arc<[u8]> = workload.request(&peer.credential).into();
+    let (address, sse) = (peer.address, workload.answer != Answer::Json);
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..workload.connections {
-        tasks.spawn(connection(address, workload.clone(), began + length));
+    for number in 0..workload.connections {
+        let (request, due) = (Arc::clone(&request), due.clone());
+        tasks.spawn(async move { connection(address, &request, sse, |sent| due(number, sent)).await });
     }
     let mut all = Figures::default();
     while let Some(figures) = tasks.join_next().await {
@@ -56,18 +84,22 @@ pub(crate) async fn closed_loop(address: SocketAddr, workload: &Workload, length
     all
 }
 
-async fn connection(address: SocketAddr, workload: Workload, until: Instant) -> Figures {
+async fn connection(address: SocketAddr, request: &[u8], sse: bool, due: impl Fn(usize) -> Option<Instant>) -> Figures {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut figures = Figures::default();
     let mut buffer = vec![0; 64 * 1024];
-    while Instant::now() < until {
-        let sent = Instant::now();
-        stream.write_all(&workload.request).await.unwrap();
-        let first = read_answer(&mut stream, &mut buffer, workload.sse, sent).await;
+    let mut sent = 0;
+    while let Some(at) = due(sent) {
+        if at > Instant::now() {
+            tokio::time::sleep_until(at.into()).await;
+        }
+        stream.write_all(request).await.unwrap();
+        let first = read_answer(&mut stream, &mut buffer, sse, at).await;
         figures.first_bytes.push(micros(first));
-        figures.latencies.push(micros(sent.elapsed()));
+        figures.latencies.push(micros(at.elapsed()));
         figures.requests += 1;
+        sent += 1;
     }
     figures
 }

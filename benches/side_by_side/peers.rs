@@ -13,6 +13,10 @@ pub(crate) const KEY: &str = "sk-cs-benchmark-key-000000000000";
 pub(crate) enum Kind {
     /// This program, with every valve on and `hmac` formats.
     Callsign,
+    /// The same, its caller known by a JSON Web Token.
+    CallsignToken,
+    /// The same with a line in the log for every request.
+    CallsignLogged,
     /// nginx with one worker per core, streaming both ways.
     Nginx,
     /// HAProxy with one thread per core.
@@ -20,7 +24,8 @@ pub(crate) enum Kind {
 }
 
 /// In the order of the table.
-pub(crate) const ALL: [Kind; 3] = [Kind::Nginx, Kind::HaProxy, Kind::Callsign];
+pub(crate) const ALL: [Kind; 5] =
+    [Kind::Nginx, Kind::HaProxy, Kind::Callsign, Kind::CallsignToken, Kind::CallsignLogged];
 
 /// A running proxy.
 pub(crate) struct Peer {
@@ -28,6 +33,10 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// What its callers send as their bearer credential.
+    pub(crate) credential: String,
+    /// From its start to its first accepted connection.
+    pub(crate) started_in: Duration,
     child: Child,
 }
 
@@ -37,20 +46,33 @@ impl Peer {
         let address = free_address();
         let (name, mut command) = match kind {
             Kind::Callsign => ("callsign", callsign(address, upstream)),
+            Kind::CallsignToken => ("  with JWT", with_tokens(address, upstream, directory)),
+            Kind::CallsignLogged => ("  with log", logged(address, upstream)),
             Kind::Nginx => ("nginx", nginx(address, upstream, directory)),
             Kind::HaProxy => ("haproxy", haproxy(address, upstream, directory)),
         };
+        let credential = if kind == Kind::CallsignToken { token() } else { KEY.to_owned() };
+        let began = Instant::now();
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.map_err(|error| format!("{name} cannot be started ({error}); is it installed?"))?;
-        let peer = Self { name, address, child };
-        let until = Instant::now() + Duration::from_secs(10);
+        let mut peer = Self { name, address, credential, started_in: Duration::ZERO, child };
+        let until = began + Duration::from_secs(10);
         while tokio::net::TcpStream::connect(address).await.is_err() {
             if Instant::now() > until {
                 return Err(format!("{name} does not listen"));
             }
             tokio::task::yield_now().await;
         }
+        peer.started_in = began.elapsed();
         Ok(peer)
+    }
+
+    /// Lets [`Self::peak_memory`] begin again.
+    pub(crate) fn forget_peak(&self) {
+        for pid in self.processes() {
+            // proc(5): 5 resets the peak resident set size.
+            std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+        }
     }
 
     /// CPU time of all its processes so far.
@@ -104,6 +126,38 @@ fn ticks(pid: u32) -> u64 {
 
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+const ISSUER: &str = "https://issuer.example";
+const TOKEN_SECRET: &str = "a-secret-for-tokens-of-the-benchmark";
+
+/// A token that is valid for an hour.
+fn token() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let claims = serde_json::json!({
+        "iss": ISSUER, "aud": "benchmark", "sub": "user_2N4ZuACdqJrGGgz5c2egqQnwZaN", "sid": "sess_1", "iat": now, "exp": now + 3600,
+    });
+    let key = jsonwebtoken::EncodingKey::from_secret(TOKEN_SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+}
+
+fn with_tokens(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> Command {
+    let (file, secret) = (directory.join("tokens.toml"), directory.join("token-secret"));
+    std::fs::write(&secret, TOKEN_SECRET).unwrap();
+    let text = format!(
+        "[[issuers]]\nname = \"benchmark\"\npreset = \"oidc\"\nissuer = \"{ISSUER}\"\nsecret_file = {secret:?}\n\
+         algorithms = [\"HS256\"]\naudience = [\"benchmark\"]\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut command = callsign(address, upstream);
+    command.env_remove("CALLSIGN_APP_KEY").env("CALLSIGN_CONFIG", file);
+    command
+}
+
+fn logged(address: SocketAddr, upstream: SocketAddr) -> Command {
+    let mut command = callsign(address, upstream);
+    command.env("CALLSIGN_LOG", "info");
+    command
 }
 
 #[expect(clippy::disallowed_methods, reason = "which build to measure is the caller's choice")]

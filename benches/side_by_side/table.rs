@@ -7,7 +7,7 @@ use crate::peers::Peer;
 
 /// The figures of one workload.
 pub(crate) struct Table {
-    title: &'static str,
+    title: String,
     rows: Vec<Row>,
 }
 
@@ -22,8 +22,13 @@ struct Row {
 
 impl Table {
     /// An empty table.
-    pub(crate) fn new(title: &'static str) -> Self {
-        Self { title, rows: Vec::new() }
+    pub(crate) fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), rows: Vec::new() }
+    }
+
+    /// The median rate of a peer, in requests per second.
+    pub(crate) fn rate_of(&self, name: &str) -> f64 {
+        median(self.of(name).map(|row| row.rate))
     }
 
     /// Adds a round.

@@ -2,12 +2,15 @@
 //! little as possible.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Chunks of the SSE answer.
-pub(crate) const CHUNKS: usize = 200;
+/// Chunks of a burst.
+const BURST: usize = 200;
+/// Chunks of a paced stream, and the time between two.
+const PACED: (usize, Duration) = (40, Duration::from_millis(25));
 
 /// Starts it on a port of its own.
 pub(crate) async fn start() -> SocketAddr {
@@ -57,10 +60,10 @@ async fn serve(mut stream: TcpStream) {
                 Ok(read) => buffer.extend_from_slice(&scratch[..read]),
             }
         };
-        let (length, sse) = {
+        let (length, (sse, paced)) = {
             let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
             let length = content_length(&text);
-            (length, text.contains("accept: text/event-stream"))
+            (length, (text.contains("text/event-stream"), text.contains(";paced")))
         };
         let mut left = (head + length).saturating_sub(buffer.len());
         while left > 0 {
@@ -70,18 +73,25 @@ async fn serve(mut stream: TcpStream) {
             }
         }
         buffer.clear();
-        let sent = if sse { answer_stream(&mut stream, &chunk).await } else { stream.write_all(&plain).await };
+        let sent = match (sse, paced) {
+            (false, _) => stream.write_all(&plain).await,
+            (true, false) => answer_stream(&mut stream, &chunk, (BURST, Duration::ZERO)).await,
+            (true, true) => answer_stream(&mut stream, &chunk, PACED).await,
+        };
         if sent.is_err() {
             return;
         }
     }
 }
 
-async fn answer_stream(stream: &mut TcpStream, chunk: &[u8]) -> std::io::Result<()> {
+async fn answer_stream(stream: &mut TcpStream, chunk: &[u8], (chunks, gap): (usize, Duration)) -> std::io::Result<()> {
     stream
         .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         .await?;
-    for _ in 0..CHUNKS {
+    for _ in 0..chunks {
+        if !gap.is_zero() {
+            tokio::time::sleep(gap).await;
+        }
         stream.write_all(chunk).await?;
     }
     stream.write_all(b"0\r\n\r\n").await

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand};
 
-use super::inputs;
 use crate::endpoint::Inference;
 
 /// An OpenAI-compatible reverse proxy that gives every OpenRouter request its caller's sign.
@@ -101,7 +100,7 @@ pub struct Request {
     #[arg(long, value_name = "M")]
     pub message: Option<String>,
     /// The endpoint: chat, responses, messages, embeddings, rerank, … or a path as chat/completions.
-    #[arg(long, value_name = "E", default_value = "chat", value_parser = inputs::endpoint)]
+    #[arg(long, value_name = "E", default_value = "chat", value_parser = Inference::named)]
     pub endpoint: &'static Inference,
 }
 

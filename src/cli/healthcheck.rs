@@ -8,8 +8,8 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 
 use super::Exit;
-use super::client::Port;
 use crate::config::{Config, Sources};
+use crate::rehearsal::client::Port;
 
 /// Docker's own default is 30 s; a server on this machine that takes longer than this is not well.
 const LIMIT: Duration = Duration::from_secs(3);

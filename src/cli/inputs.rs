@@ -1,27 +1,11 @@
-//! What the command line says about a request, in the program's own terms: an endpoint, a caller's source values.
+//! What the command line says about a request, in the program's own terms: a caller's source values.
 
 use std::io::{self, Write};
 
 use crate::caller::forwarded;
 use crate::config::Config;
-use crate::endpoint::{INFERENCE, Inference};
 use crate::identifiers::Policy;
 use crate::identifiers::sources::Sources;
-
-/// The endpoint of this name: a path of the table, with or without `/v1/`, or a short name as `chat` or `speech`.
-///
-/// # Errors
-/// Lists the names that there are.
-pub(super) fn endpoint(name: &str) -> Result<&'static Inference, String> {
-    let path = name.trim_start_matches('/').trim_start_matches("api/").trim_start_matches("v1/");
-    let path = if path == "chat" { "chat/completions" } else { path };
-    let last = |endpoint: &&Inference| endpoint.path.rsplit('/').next() == Some(path);
-    let exact = INFERENCE.iter().find(|endpoint| endpoint.path == path);
-    exact.or_else(|| INFERENCE.iter().find(last)).ok_or_else(|| {
-        let paths: Vec<_> = INFERENCE.iter().map(|endpoint| endpoint.path).collect();
-        format!("there are chat, {}", paths.join(", "))
-    })
-}
 
 /// What is said about the callers of this person's tenant; a tenant that is not configured is told on `err`.
 ///
@@ -87,26 +71,6 @@ fn meaning(value: Option<&str>) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_endpoint_has_its_path_and_a_short_name() {
-        for (name, path) in [
-            ("chat", "chat/completions"),
-            ("chat/completions", "chat/completions"),
-            ("/v1/chat/completions", "chat/completions"),
-            ("/api/v1/messages", "messages"),
-            ("completions", "completions"),
-            ("speech", "audio/speech"),
-            ("count_tokens", "messages/count_tokens"),
-            ("images", "images"),
-            ("rerank", "rerank"),
-        ] {
-            assert_eq!(endpoint(name).map(|endpoint| endpoint.path), Ok(path), "{name}");
-        }
-        for name in ["", "chats", "v1", "models", "audio"] {
-            assert!(endpoint(name).is_err(), "{name}");
-        }
-    }
 
     #[test]
     fn values_are_cleaned_as_headers_are() {

@@ -7,15 +7,7 @@ use crate::endpoint::{Fields, INFERENCE};
 use crate::identifiers::sources::Sources;
 
 /// A caller made up for showing.
-pub const SAMPLE: Sources<'static> = Sources {
-    tenant: None,
-    key: "sample",
-    user: Some("user_2N4ZuACdqJrGGgz5c2egqQnwZaN"),
-    session: Some("sess_9f8e7d"),
-    chat: Some("5f0c7c0e-52fb-4a33-9f9b-2f6c3cf1a001"),
-    message: Some("msg_1"),
-    client_session: None,
-};
+pub const SAMPLE: Sources<'static> = Sources::SAMPLE;
 
 /// What may be sent on `chat/completions`.
 pub fn chat_fields() -> Fields {

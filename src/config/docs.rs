@@ -188,7 +188,7 @@ fn the_example_file_is_valid_with_every_line_uncommented() {
     let loaded = Config::load(&Sources::environment::<&str, &str>([]).file(Some(path)));
     let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
     let unset: Vec<_> = loaded.effective.iter().filter(|row| row.source == "default" || row.value.is_none()).collect();
-    let secrets = unset.iter().filter(|row| by_id(row.name).is_some_and(|setting| setting.secret));
+    let secrets = unset.iter().filter(|row| by_id(&row.name).is_some_and(|setting| setting.secret));
     assert_eq!(unset.len(), secrets.count(), "{unset:?}");
 }
 

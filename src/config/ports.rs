@@ -36,6 +36,9 @@ pub struct AdminPort {
     pub listen: Option<SocketAddr>,
     /// `CALLSIGN_ADMIN_TOKEN`; without it only health and metrics answer.
     pub token: Option<Secret>,
+    /// `CALLSIGN_ADMIN_HOSTS`: names in lower case, without a port, by which it is reached besides `localhost` and IP
+    /// literals.
+    pub hosts: Vec<String>,
 }
 
 impl DataPort {
@@ -66,7 +69,25 @@ impl AdminPort {
             _ => address(text).map(Some).map_err(|message| format!("{message}, or off")),
         });
         let token = reader.optional("admin_token", values::key);
-        Ok(Self { listen: listen?, token: token? })
+        let hosts = reader.list("admin.hosts", "admin.hosts", host);
+        Ok(Self { listen: listen?, token: token?, hosts: hosts? })
+    }
+}
+
+/// A DNS name (RFC 1123, section 2.1) in lower case. A wildcard would let in names that others can point anywhere.
+fn host(text: &str) -> Result<String, &'static str> {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let text = text.trim();
+    if text.len() <= 253 && text.split('.').all(label) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("takes host names without scheme, port or wildcard, as callsign.acme.example")
     }
 }
 
@@ -94,6 +115,19 @@ fn origin(text: &str) -> Result<HeaderValue, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_a_plain_name() {
+        for (text, name) in
+            [("callsign.acme.example", "callsign.acme.example"), (" Admin ", "admin"), ("a-b.c", "a-b.c")]
+        {
+            assert_eq!(host(text).as_deref(), Ok(name));
+        }
+        for text in ["", "*", "*.acme.example", "https://acme.example", "acme.example:8485", "a..b", "-a", "[::1]", "é"]
+        {
+            assert!(host(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn an_origin_is_spelled_as_browsers_send_it() {

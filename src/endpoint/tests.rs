@@ -117,3 +117,23 @@ fn errors_speak_the_dialect_of_the_path() {
     assert_eq!(Endpoint::dialect_of("/api/v1/messages/count_tokens"), Dialect::Anthropic);
     assert_eq!(Endpoint::dialect_of("/v1/keys"), Dialect::OpenAi);
 }
+
+#[test]
+fn an_endpoint_has_its_path_and_a_short_name() {
+    for (name, path) in [
+        ("chat", "chat/completions"),
+        ("chat/completions", "chat/completions"),
+        ("/v1/chat/completions", "chat/completions"),
+        ("/api/v1/messages", "messages"),
+        ("completions", "completions"),
+        ("speech", "audio/speech"),
+        ("count_tokens", "messages/count_tokens"),
+        ("images", "images"),
+        ("rerank", "rerank"),
+    ] {
+        assert_eq!(Inference::named(name).map(|endpoint| endpoint.path), Ok(path), "{name}");
+    }
+    for name in ["", "chats", "v1", "models", "audio"] {
+        assert!(Inference::named(name).is_err(), "{name}");
+    }
+}

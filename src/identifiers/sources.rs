@@ -62,6 +62,19 @@ pub struct Sources<'a> {
     pub client_session: Option<&'a str>,
 }
 
+impl Sources<'static> {
+    /// A caller made up for showing.
+    pub const SAMPLE: Self = Self {
+        tenant: None,
+        key: "sample",
+        user: Some("user_2N4ZuACdqJrGGgz5c2egqQnwZaN"),
+        session: Some("sess_9f8e7d"),
+        chat: Some("5f0c7c0e-52fb-4a33-9f9b-2f6c3cf1a001"),
+        message: Some("msg_1"),
+        client_session: None,
+    };
+}
+
 impl<'a> Sources<'a> {
     /// The value of `field`, if there is one.
     pub fn get(&self, field: Field) -> Option<&'a str> {

@@ -27,6 +27,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::NoSource, Self::TooLong, Self::Invalid, Self::TooManyPairs, Self::NotAscii];
+
     /// Its name in metrics and in the admin API.
     pub fn name(self) -> &'static str {
         match self {
@@ -46,6 +49,12 @@ pub struct Omission {
     pub field: &'static str,
     /// Why.
     pub reason: Reason,
+}
+
+impl Omission {
+    /// Every value of [`Omission::field`].
+    pub const FIELDS: [&'static str; 6] =
+        ["user_id", "session_id", "cache_session_id", "chat_id", "message_id", "metadata"];
 }
 
 /// What is said about one caller in one request.
@@ -105,6 +114,19 @@ impl<'a> Identifiers<'a> {
     /// The full metadata map in its order, whatever the endpoint carries of it.
     pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(name, value)| (*name, value.as_ref()))
+    }
+
+    /// The identifiers that leave in one place or another of this endpoint's requests, by the names of their metadata.
+    pub fn sent(&self) -> impl Iterator<Item = &'static str> {
+        let (fields, full) = (self.fields, self.fields.metadata == Metadata::Full);
+        let pair = |name: &str| full && self.pairs.iter().any(|(of, _)| *of == name);
+        let sent = [
+            ("user_id", self.user.is_some() && (fields.user || fields.metadata != Metadata::None)),
+            ("session_id", self.session_id.is_some() || pair("session_id")),
+            ("chat_id", pair("chat_id")),
+            ("message_id", pair("message_id")),
+        ];
+        sent.into_iter().filter(|(_, is_sent)| *is_sent).map(|(name, _)| name)
     }
 
     /// The value of the `x-session-id` header, where this endpoint takes the session there.

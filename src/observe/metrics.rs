@@ -1,5 +1,6 @@
 //! The numbers on `/metrics`, in Prometheus' text format. Labels come from fixed sets only: never a user, key or model.
 
+mod attribution;
 mod ledger;
 
 use std::sync::atomic::AtomicU64;
@@ -16,6 +17,9 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::runtime::Handle;
 
 use super::audit::Finding;
+use crate::identifiers::{Omission, Reason};
+use crate::shed::Shed;
+use attribution::Attribution;
 use ledger::LedgerMetrics;
 
 /// Upper bounds in seconds: from a local error to a model that thinks for minutes.
@@ -69,6 +73,7 @@ pub struct Metrics {
     pub request_bytes: Counter<u64, AtomicU64>,
     /// Bytes of response bodies relayed.
     pub response_bytes: Counter<u64, AtomicU64>,
+    attribution: Attribution,
     /// The ledger's.
     pub(crate) ledger: LedgerMetrics,
     audits: Counter,
@@ -94,6 +99,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),
+            attribution: Attribution::default(),
             ledger: LedgerMetrics::default(),
             audits: Counter::default(),
             audit_failures: Counter::default(),
@@ -121,12 +127,17 @@ impl Metrics {
             "Identifiers whose valve is on and that were not written, by reason",
             metrics.omitted.clone(),
         );
+        // From zero on, as `attribution` says.
+        for shed in Shed::ALL {
+            drop(metrics.shed.get_or_create(&ReasonLabel { reason: shed.reason() }));
+        }
         registry.register("shed", "Requests refused and connections closed because of load", metrics.shed.clone());
         registry.register("tasks", "Tasks alive in the threads that serve the data port", metrics.tasks.clone());
         registry.register("connections", "Open connections of the data port", metrics.connections.clone());
         registry.register("in_flight", "Requests whose answer has not ended yet", metrics.in_flight.clone());
         registry.register_with_unit("request_body", "Request bodies", Unit::Bytes, metrics.request_bytes.clone());
         registry.register_with_unit("response_body", "Response bodies", Unit::Bytes, metrics.response_bytes.clone());
+        metrics.attribution.register(&mut registry);
         metrics.ledger.register(&mut registry);
         let audits = [
             ("self_audits", "Bodies that were read again after they had left", &metrics.audits),
@@ -198,6 +209,15 @@ impl Metrics {
     /// Counts a request or connection that got no place.
     pub(crate) fn shed(&self, reason: &'static str) {
         self.shed.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// How many identifiers were left out since the start, by reason; in a fixed order.
+    pub fn omitted_by_reason(&self) -> Vec<(&'static str, u64)> {
+        let of = |reason: &'static str| {
+            let counters = Omission::FIELDS.iter().map(|field| self.omitted.get(&OmittedLabels { field, reason }));
+            counters.map(|counter| counter.map_or(0, |counter| counter.get())).sum()
+        };
+        Reason::ALL.iter().map(|reason| (reason.name(), of(reason.name()))).collect()
     }
 
     pub(super) fn omitted(&self, field: &'static str, reason: &'static str) {

@@ -69,6 +69,8 @@ impl Tenant {
 /// The configuration of the request path.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// What it was made from; for the operator's side, which shows it.
+    pub config: Arc<Config>,
     /// Who may come in.
     pub directory: Directory,
     /// The issuers' keys.
@@ -141,6 +143,7 @@ impl Snapshot {
         let names = REMOVED.into_iter().chain(bodies.remove.iter().map(String::as_str));
         let bound = (cache_key != PromptCacheKey::Keep).then_some("prompt_cache_key");
         Ok(Self {
+            config: Arc::new(config.clone()),
             directory,
             verifier,
             issuers,

@@ -141,6 +141,7 @@ mod tests {
         assert_eq!(decode(br"\ud83dx"), b"\xed\xa0\xbdx");
         assert_eq!(decode(br"\ud83d\ud83d\ude00"), [b"\xed\xa0\xbd".as_slice(), "😀".as_bytes()].concat());
         assert_eq!(decode(br"\ude00"), b"\xed\xb8\x80");
+        assert_eq!(decode(br"x\ud83d"), b"x\xed\xa0\xbd", "a half that the end leaves alone counts too");
     }
 
     proptest! {

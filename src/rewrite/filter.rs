@@ -127,6 +127,7 @@ impl Filter {
     /// [`Rejected`] at the first byte that no JSON object could have there, or at a tool that is blocked; the filter must
     /// not be fed again, and what it let out before must not be completed.
     pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), Rejected> {
+        out.expect(piece.len(), self.reserve());
         let (valid, not_utf8) = self.utf8.check(piece);
         let received = self.received;
         let invalid = |at: usize, fault| Invalid { offset: received + at as u64, fault };
@@ -142,7 +143,7 @@ impl Filter {
             at += consumed;
             match stop {
                 Stop::More => break before,
-                Stop::InnerKey(length) => self.inner_key(text.get((at - 1).saturating_sub(length)..at - 1)),
+                Stop::InnerKey => self.inner_key(text.get(before + self.scanner.key_from()..at - 1)),
                 Stop::Value(byte) => {
                     seen_from = at;
                     self.watching(|watch| watch.value_begins(byte))?;
@@ -216,7 +217,7 @@ impl Filter {
                 self.close(piece, mark, at - 1, out);
                 at - 1
             }
-            Stop::More | Stop::InnerKey(_) | Stop::Value(_) | Stop::ValueEnd => mark,
+            Stop::More | Stop::InnerKey | Stop::Value(_) | Stop::ValueEnd => mark,
         }
     }
 

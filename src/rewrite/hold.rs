@@ -104,3 +104,53 @@ impl Hold {
         to
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds a comma and `copied - 1` spaces from earlier pieces.
+    fn holding(copied: usize) -> (Hold, Output) {
+        let (mut hold, mut out) = (Hold::default(), Output::default());
+        if copied > 0 {
+            let earlier = Bytes::from([b",".as_slice(), &vec![b' '; copied - 1]].concat());
+            hold.carry(&earlier, 0, &mut out);
+        }
+        (hold, out)
+    }
+
+    #[test]
+    fn white_space_up_to_the_cap_waits_and_beyond_it_goes_but_for_the_comma() {
+        for (copied, here) in [(0, SPACE_CAP), (10, SPACE_CAP - 10), (SPACE_CAP, 0), (SPACE_CAP - 1, 1)] {
+            for beyond in [0, 1, 7] {
+                let here = here + beyond;
+                let first: &[u8] = if copied == 0 { b"," } else { b" " };
+                let text = [b"x", first, &vec![b' '; here], b"\"k\""].concat();
+                // Behind what is not held there are `here` bytes of white space, the comma among them, before the key.
+                let (piece, from) = (Bytes::from(text), 1);
+                let quote = from + here;
+
+                let (mut hold, mut out) = holding(copied);
+                let held_from = hold.begin_key(&piece, from, quote, &mut out);
+                let (kept, gone) = if beyond == 0 { (copied + here, 0) } else { (1, copied + here - 1) };
+                assert_eq!(out.written(), gone as u64, "{copied} + {here}: a key begins");
+                assert_eq!(hold.copied.len() + (quote - held_from), kept);
+                assert_eq!(hold.key_length(quote + 3 - held_from), Some(3));
+
+                let (mut hold, mut out) = holding(copied);
+                hold.carry(&piece.slice(..quote), from, &mut out);
+                assert_eq!(out.written(), gone as u64, "{copied} + {here}: the piece ends");
+                assert_eq!((hold.copied.len(), hold.copied[0]), (kept, b','));
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_has_begun_is_carried_whatever_its_length() {
+        let (mut hold, mut out) = holding(1);
+        let piece = Bytes::from([b"\"", vec![b'k'; 2 * SPACE_CAP].as_slice()].concat());
+        hold.begin_key(&piece, 0, 0, &mut out);
+        hold.carry(&piece, 0, &mut out);
+        assert_eq!((out.written(), hold.key_length(0)), (0, Some(piece.len())));
+    }
+}

@@ -36,6 +36,13 @@ impl Output {
         self.pieces.into_iter()
     }
 
+    /// Makes room at once for a piece that is so small that all of it will be copied, and for `more`.
+    pub(super) fn expect(&mut self, piece: usize, more: usize) {
+        if piece < WORTH_A_SLICE {
+            self.small.reserve(piece + more);
+        }
+    }
+
     /// Bytes put in since the beginning.
     pub(super) fn written(&self) -> u64 {
         self.written

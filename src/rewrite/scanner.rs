@@ -4,7 +4,7 @@
 //! what the filter must know: the borders of the outer object's members. It does not check UTF-8 (`utf8.rs` does) and
 //! does not decode anything.
 
-use super::text::plain_prefix;
+use super::text::text_end;
 use super::tools::may_matter;
 
 /// The deepest nesting that is accepted, the outer object counting as 1 (contract, section 3, "Body fidelity").
@@ -29,8 +29,8 @@ pub(super) enum Stop {
     Comma,
     /// Behind the outer `}`.
     Close,
-    /// Behind the quote that closes a key deeper down which may matter; so many bytes of it are in this piece.
-    InnerKey(usize),
+    /// Behind the quote that closes a key deeper down which may matter; [`Scanner::key_from`] tells where it begins.
+    InnerKey,
     /// Behind the first byte of the value that [`Scanner::show_value`] asked for.
     Value(u8),
     /// Behind the quote that closes it, if it is a string.
@@ -76,12 +76,40 @@ enum State {
     Escape { key: bool },
     /// Behind `\u`: this many hexadecimal digits are owed.
     Hex { key: bool, owed: u8 },
-    /// Inside `true`, `false` or `null`: what is owed.
-    Literal(&'static [u8]),
+    /// Inside `true`, `false` or `null`: how many letters have come.
+    Literal(Literal, u8),
     /// Inside a number.
     Number(Number),
     /// Behind the outer `}`.
     End,
+}
+
+impl State {
+    /// Whether white space may stand here, and a token begin.
+    fn is_between_tokens(self) -> bool {
+        matches!(self, Self::FirstKey | Self::Key | Self::Colon | Self::Value | Self::FirstValue | Self::After)
+    }
+}
+
+/// One of the three words. Kept as a name and a count, because [`State`] is read and written with every byte: as small as
+/// this it stays in a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Literal {
+    True,
+    False,
+    Null,
+}
+
+impl Literal {
+    /// What is owed after `letters` of it.
+    fn owed(self, letters: u8) -> &'static [u8] {
+        let word: &[u8] = match self {
+            Self::True => b"true",
+            Self::False => b"false",
+            Self::Null => b"null",
+        };
+        word.get(usize::from(letters)..).unwrap_or_default()
+    }
 }
 
 /// The last thing seen of a number.
@@ -125,6 +153,8 @@ pub(super) struct Scanner {
     depth: usize,
     /// One bit per open container: set for objects.
     objects: [u64; MAX_DEPTH / 64],
+    /// The innermost of these bits.
+    in_object: bool,
     /// Whether keys deeper down are looked at.
     inner_keys: bool,
     /// Whether the key that is passing is worth more than a short look: escaped, or cut by the end of a piece.
@@ -145,11 +175,11 @@ enum Show {
 
 impl Scanner {
     pub(super) fn new() -> Self {
-        let objects = [0; MAX_DEPTH / 64];
         Self {
             state: State::Start,
             depth: 0,
-            objects,
+            objects: [0; MAX_DEPTH / 64],
+            in_object: false,
             inner_keys: false,
             odd_key: false,
             key_from: 0,
@@ -165,6 +195,11 @@ impl Scanner {
     /// Stop at the value of the key that has just ended.
     pub(super) fn show_value(&mut self) {
         self.show = Show::Next;
+    }
+
+    /// Where the key that stopped it begins in the bytes of the last call; 0 if it began before them.
+    pub(super) fn key_from(&self) -> usize {
+        self.key_from
     }
 
     /// Where in the bytes of the last call a key deeper down begins that their end has cut.
@@ -194,47 +229,29 @@ impl Scanner {
         let mut at = 0;
         // Where the text of the current key begins in this piece.
         let mut key_from = 0;
-        while let Some(&byte) = bytes.get(at) {
-            match self.state {
-                State::KeyText | State::StringText => {
-                    at += plain_prefix(bytes.get(at..).unwrap_or_default());
-                    match bytes.get(at) {
-                        None => break,
-                        Some(b'"') => {
-                            let stop = self.end_string(bytes.get(key_from..at).unwrap_or_default());
-                            at += 1;
-                            if let Some(stop) = stop {
-                                return Ok((at, stop));
-                            }
-                        }
-                        Some(b'\\') => {
-                            let key = self.state == State::KeyText;
-                            self.odd_key |= key;
-                            self.state = State::Escape { key };
-                            at += 1;
-                        }
-                        Some(_) => return Err((at, Fault::Syntax)),
-                    }
+        loop {
+            at = self.run(bytes, at);
+            let Some(&byte) = bytes.get(at) else { break };
+            let stop = if let State::KeyText | State::StringText = self.state {
+                let (end, escaped) = text_end(bytes, at);
+                self.odd_key |= escaped;
+                at = end;
+                match bytes.get(at) {
+                    None => break,
+                    Some(b'"') => self.end_string(bytes.get(key_from..at).unwrap_or_default()),
+                    Some(b'\\') => self.begin_escape(),
+                    Some(_) => return Err((at, Fault::Syntax)),
                 }
-                State::Number(number) => match number.step(byte) {
-                    Some(next) => {
-                        self.state = State::Number(next);
-                        at += 1;
-                    }
-                    None if number.is_whole() => self.state = State::After,
-                    None => return Err((at, Fault::Syntax)),
-                },
-                _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') && self.between_tokens() => at += 1,
-                _ => {
-                    let stop = self.token(byte).map_err(|fault| (at, fault))?;
-                    at += 1;
-                    if let Some(stop) = stop {
-                        return Ok((at, stop));
-                    }
-                    if byte == b'"' {
-                        key_from = at;
-                    }
-                }
+            } else {
+                self.step(byte).map_err(|fault| (at, fault))?
+            };
+            at += 1;
+            if let Some(stop) = stop {
+                self.key_from = key_from;
+                return Ok((at, stop));
+            }
+            if byte == b'"' {
+                key_from = at;
             }
         }
         self.odd_key |= self.is_in_key();
@@ -242,84 +259,190 @@ impl Scanner {
         Ok((at, Stop::More))
     }
 
-    /// Whether white space may stand here.
-    fn between_tokens(&self) -> bool {
-        !matches!(self.state, State::Escape { .. } | State::Hex { .. } | State::Literal(_))
+    /// Goes over whole tokens deeper down from `at` on, up to the first that is not whole, or wrong, or that somebody may
+    /// want to see: all that is left to [`Self::step`]. A shortcut, nothing more, that keeps the state in registers.
+    fn run(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        if self.show != Show::Nothing {
+            return at;
+        }
+        let mut state = self.state;
+        while self.depth > 1
+            && let Some(&byte) = bytes.get(at)
+        {
+            let (next, end) = match state {
+                State::Key | State::FirstKey if byte == b'"' => {
+                    let (end, escaped) = text_end(bytes, at + 1);
+                    let (Some(key), Some([b'"', behind @ ..])) = (bytes.get(at + 1..end), bytes.get(end..)) else {
+                        break;
+                    };
+                    if self.inner_keys && (escaped || may_matter(key, behind)) {
+                        break;
+                    }
+                    if behind.first() == Some(&b':') { (State::Value, end + 2) } else { (State::Colon, end + 1) }
+                }
+                State::After if byte == b',' => (self.behind_comma(), at + 1),
+                State::After if byte == if self.in_object { b'}' } else { b']' } => self.pop_in_run(bytes, at),
+                State::FirstKey if byte == b'}' => self.pop_in_run(bytes, at),
+                State::FirstValue if byte == b']' => self.pop_in_run(bytes, at),
+                State::Colon if byte == b':' => (State::Value, at + 1),
+                _ if is_space(byte) && state.is_between_tokens() => (state, at + 1),
+                State::Value | State::FirstValue => match self.whole_value(byte, bytes, at) {
+                    Some(ahead) => ahead,
+                    None => break,
+                },
+                _ => break,
+            };
+            state = next;
+            at = end;
+        }
+        self.state = state;
+        at
     }
 
-    /// Takes one byte outside of plain string text and numbers.
-    fn token(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
-        match (self.state, byte) {
-            (State::FirstKey | State::Key, b'"') => {
+    fn behind_comma(&self) -> State {
+        if self.in_object { State::Key } else { State::Value }
+    }
+
+    /// The state behind a value that ends at `end`, and behind the comma, if that is the next byte.
+    fn behind_value(&self, bytes: &[u8], end: usize) -> (State, usize) {
+        if bytes.get(end) == Some(&b',') { (self.behind_comma(), end + 1) } else { (State::After, end) }
+    }
+
+    fn pop_in_run(&mut self, bytes: &[u8], at: usize) -> (State, usize) {
+        self.pop();
+        // Commas of the outer object are a stop.
+        if self.depth > 1 { self.behind_value(bytes, at + 1) } else { (State::After, at + 1) }
+    }
+
+    /// The state behind the value, or the opening bracket, that begins at `at` with `byte`, and where that is; `None` if
+    /// it is not whole or wrong.
+    fn whole_value(&mut self, byte: u8, bytes: &[u8], at: usize) -> Option<(State, usize)> {
+        let end = match byte {
+            b'"' => {
+                let (end, _) = text_end(bytes, at + 1);
+                (bytes.get(end) == Some(&b'"')).then_some(end + 1)?
+            }
+            b'{' | b'[' => {
+                self.push(byte == b'{').ok()?;
+                return Some((self.state, at + 1));
+            }
+            b't' => word_end(Literal::True, bytes, at)?,
+            b'f' => word_end(Literal::False, bytes, at)?,
+            b'n' => word_end(Literal::Null, bytes, at)?,
+            b'-' => number_end(Number::Minus, bytes, at + 1)?,
+            b'0' => number_end(Number::Zero, bytes, at + 1)?,
+            b'1'..=b'9' => number_end(Number::Integer, bytes, at + 1)?,
+            _ => return None,
+        };
+        Some(self.behind_value(bytes, end))
+    }
+
+    /// Takes one byte outside of a string's plain text.
+    fn step(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
+        match self.state {
+            State::After => return self.after(byte),
+            State::Value => return self.value(byte),
+            State::FirstValue if byte == b']' => return Ok(self.pop()),
+            State::FirstValue => return self.value(byte),
+            State::Key | State::FirstKey if byte == b'"' => {
                 self.state = State::KeyText;
                 self.odd_key = false;
                 return Ok(self.outer(Stop::KeyStart));
             }
-            (State::Colon, b':') => self.state = State::Value,
-            (State::Value | State::FirstValue, _) if byte != b']' || self.state == State::Value => {
-                return self.begin_value(byte);
-            }
-            (State::After, b',') => {
-                self.state = if self.in_object() { State::Key } else { State::Value };
-                return Ok(self.outer(Stop::Comma));
-            }
-            (State::FirstKey, b'}') | (State::FirstValue, b']') => return Ok(self.pop()),
-            (State::After, b'}' | b']') if self.in_object() == (byte == b'}') => return Ok(self.pop()),
-            (State::Escape { key }, b'u') => self.state = State::Hex { key, owed: 4 },
-            (State::Escape { key }, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.back_to_text(key),
-            (State::Hex { key, owed }, _) if byte.is_ascii_hexdigit() => match owed {
+            State::FirstKey if byte == b'}' => return Ok(self.pop()),
+            State::Colon if byte == b':' => self.state = State::Value,
+            State::Number(number) => match number.step(byte) {
+                Some(next) => self.state = State::Number(next),
+                None if number.is_whole() => {
+                    self.state = State::After;
+                    return self.after(byte);
+                }
+                None => return Err(Fault::Syntax),
+            },
+            State::Literal(literal, letters) => match literal.owed(letters) {
+                [last] if *last == byte => self.state = State::After,
+                [next, ..] if *next == byte => self.state = State::Literal(literal, letters + 1),
+                _ => return Err(Fault::Syntax),
+            },
+            State::Escape { key } => match byte {
+                b'u' => self.state = State::Hex { key, owed: 4 },
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.back_to_text(key),
+                _ => return Err(Fault::Syntax),
+            },
+            State::Hex { key, owed } if byte.is_ascii_hexdigit() => match owed {
                 1 => self.back_to_text(key),
                 _ => self.state = State::Hex { key, owed: owed - 1 },
             },
-            (State::Literal(owed), _) => match owed.split_first() {
-                Some((first, rest)) if *first == byte => {
-                    self.state = if rest.is_empty() { State::After } else { State::Literal(rest) };
-                }
-                _ => return Err(Fault::Syntax),
-            },
-            (State::Start, b'{') => {
+            State::Hex { .. } => return Err(Fault::Syntax),
+            State::Start if byte == b'{' => {
                 self.push(true)?;
                 return Ok(Some(Stop::Open));
             }
-            (State::Start, _) => return Err(Fault::NotAnObject),
+            _ if is_space(byte) => {}
+            State::Start => return Err(Fault::NotAnObject),
             _ => return Err(Fault::Syntax),
         }
         Ok(None)
     }
 
-    fn begin_value(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
-        if self.show == Show::Next {
-            self.show = if byte == b'"' { Show::Passing } else { Show::Nothing };
-            return self.enter_value(byte).map(|_| Some(Stop::Value(byte)));
+    /// Takes a byte behind a value.
+    fn after(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
+        match byte {
+            b',' => {
+                self.state = if self.in_object { State::Key } else { State::Value };
+                Ok(self.outer(Stop::Comma))
+            }
+            b'}' if self.in_object => Ok(self.pop()),
+            b']' if !self.in_object => Ok(self.pop()),
+            _ if is_space(byte) => Ok(None),
+            _ => Err(Fault::Syntax),
         }
-        self.enter_value(byte)
     }
 
-    fn enter_value(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
-        self.state = match byte {
+    /// Takes a byte where a value has to begin.
+    fn value(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
+        let stop = match byte {
             b'"' => {
                 self.state = State::StringText;
-                return Ok(self.outer(Stop::StringStart));
+                self.outer(Stop::StringStart)
             }
-            b'{' => return self.push(true).map(|()| None),
-            b'[' => return self.push(false).map(|()| None),
-            b'-' => State::Number(Number::Minus),
-            b'0' => State::Number(Number::Zero),
-            b'1'..=b'9' => State::Number(Number::Integer),
-            b't' => State::Literal(b"rue"),
-            b'f' => State::Literal(b"alse"),
-            b'n' => State::Literal(b"ull"),
+            b'{' | b'[' => {
+                self.push(byte == b'{')?;
+                None
+            }
+            b'-' => self.begin(State::Number(Number::Minus)),
+            b'0' => self.begin(State::Number(Number::Zero)),
+            b'1'..=b'9' => self.begin(State::Number(Number::Integer)),
+            b't' => self.begin(State::Literal(Literal::True, 1)),
+            b'f' => self.begin(State::Literal(Literal::False, 1)),
+            b'n' => self.begin(State::Literal(Literal::Null, 1)),
+            _ if is_space(byte) => return Ok(None),
             _ => return Err(Fault::Syntax),
         };
-        Ok(None)
+        if self.show == Show::Next {
+            self.show = if byte == b'"' { Show::Passing } else { Show::Nothing };
+            return Ok(Some(Stop::Value(byte)));
+        }
+        Ok(stop)
+    }
+
+    fn begin(&mut self, state: State) -> Option<Stop> {
+        self.state = state;
+        None
+    }
+
+    fn begin_escape(&mut self) -> Option<Stop> {
+        let key = self.state == State::KeyText;
+        self.odd_key |= key;
+        self.begin(State::Escape { key })
     }
 
     /// Ends a key or a string value; `key` is what this piece has of it, if it is a key.
     fn end_string(&mut self, key: &[u8]) -> Option<Stop> {
         if self.state == State::KeyText {
             self.state = State::Colon;
-            let inner = self.depth > 1 && self.inner_keys && (self.odd_key || may_matter(key));
-            return if inner { Some(Stop::InnerKey(key.len())) } else { self.outer(Stop::KeyEnd) };
+            let inner = self.depth > 1 && self.inner_keys && (self.odd_key || may_matter(key, &[]));
+            return if inner { Some(Stop::InnerKey) } else { self.outer(Stop::KeyEnd) };
         }
         self.state = State::After;
         if self.show == Show::Passing {
@@ -338,23 +461,41 @@ impl Scanner {
         let bit = 1 << (self.depth % 64);
         *word = if object { *word | bit } else { *word & !bit };
         self.depth += 1;
+        self.in_object = object;
         self.state = if object { State::FirstKey } else { State::FirstValue };
         Ok(())
     }
 
     fn pop(&mut self) -> Option<Stop> {
         self.depth -= 1;
+        let top = self.depth.wrapping_sub(1);
+        self.in_object = self.objects.get(top / 64).is_some_and(|word| word & (1 << (top % 64)) != 0);
         self.state = if self.depth == 0 { State::End } else { State::After };
         (self.depth == 0).then_some(Stop::Close)
-    }
-
-    fn in_object(&self) -> bool {
-        let top = self.depth.wrapping_sub(1);
-        self.objects.get(top / 64).is_some_and(|word| word & (1 << (top % 64)) != 0)
     }
 
     /// `stop` if it happened in the outer object itself.
     fn outer(&self, stop: Stop) -> Option<Stop> {
         (self.depth == 1).then_some(stop)
     }
+}
+
+/// The end of a number of which `seen` has been read, if it ends before `bytes` do.
+fn number_end(mut seen: Number, bytes: &[u8], mut at: usize) -> Option<usize> {
+    while let Some(next) = seen.step(*bytes.get(at)?) {
+        seen = next;
+        at += 1;
+    }
+    seen.is_whole().then_some(at)
+}
+
+/// The end of a word that begins at `at`, if it is whole.
+fn word_end(word: Literal, bytes: &[u8], at: usize) -> Option<usize> {
+    let letters = word.owed(0);
+    bytes.get(at..)?.starts_with(letters).then_some(at + letters.len())
+}
+
+/// White space as RFC 8259, section 2, has it.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }

@@ -71,6 +71,20 @@ fn blanks_keep_their_place_and_the_comma_belongs_to_the_member_behind_it() {
 }
 
 #[test]
+fn the_reserve_is_what_is_appended_and_not_a_byte_more() {
+    let bound = format!(r#","prompt_cache_key":"{}""#, "0".repeat(64)).len();
+    for members in ["", r#""u":1"#, r#""user":"acme_alice","session_id":"s""#] {
+        let plain = Filter::new(owned(), members.to_owned());
+        let members_and_comma = if members.is_empty() { 0 } else { members.len() + 1 };
+        assert_eq!(plain.reserve(), members_and_comma);
+        assert!(!plain.binds() && plain.members() == members);
+        let binding = Filter::new(owned(), members.to_owned()).bind(binder());
+        assert_eq!(binding.reserve(), members_and_comma + bound);
+        assert!(binding.binds());
+    }
+}
+
+#[test]
 fn only_the_outer_objects_members_are_owned() {
     let body = r#"{"messages":[{"user":1,"metadata":{}}],"tools":{"user":{"user":"x"}}}"#;
     assert_eq!(rewrite("", body), body);

@@ -34,9 +34,19 @@ pub struct SharedTool {
     what: &'static str,
 }
 
-/// Whether a key deeper down, unescaped and whole, can be one that matters: most are told apart by their length alone.
-pub(super) fn may_matter(text: &[u8]) -> bool {
-    matches!((text.len(), text.first()), (4, Some(b't' | b'T')) | (12, Some(b'c' | b'C')))
+/// Whether a key deeper down, unescaped and whole, can be one that matters. Most are told apart by their length alone, and
+/// most of the rest, `type` in a schema, by how their value begins, as far as that is in the bytes `behind` the key.
+pub(super) fn may_matter(key: &[u8], behind: &[u8]) -> bool {
+    match (key.len(), key.first()) {
+        (4, Some(b't' | b'T')) => !matches!(behind, [b':', b'"', first, ..] if !may_name_shared(*first)),
+        (12, Some(b'c' | b'C')) => true,
+        _ => false,
+    }
+}
+
+/// Whether a text that begins with this byte, still escaped, can be one of [`SHARED`].
+fn may_name_shared(first: u8) -> bool {
+    matches!(first, b'o' | b'O' | b'\\') || !first.is_ascii()
 }
 
 /// What it remembers from stop to stop.
@@ -59,18 +69,18 @@ impl Watch {
     /// A member of the outer object begins, with this raw key (from its quote on). Whether its value is to be shown.
     pub(super) fn outer_key(&mut self, raw: &[u8]) -> bool {
         let text = unquoted(raw);
-        self.in_tools = is(text, TOOLS);
-        self.member = is(text, CONTAINER).then_some(Member::Container);
+        self.in_tools = names(text, &[TOOLS]).is_some();
+        self.member = names(text, &[CONTAINER]).map(|_| Member::Container);
         self.member.is_some()
     }
 
     /// A member deeper down begins; `text` is the end of its key, behind what was cut. Whether its value is to be shown.
     pub(super) fn inner_key(&mut self, text: &[u8]) -> bool {
         let in_tools = self.in_tools;
-        self.member = self.whole(text, |key| match () {
-            () if is(key, CONTAINER) => Some(Member::Container),
-            () if in_tools && is(key, TYPE) => Some(Member::Type),
-            () => None,
+        self.member = self.whole(text, |key| match names(key, &[TYPE, CONTAINER]) {
+            Some(CONTAINER) => Some(Member::Container),
+            Some(TYPE) if in_tools => Some(Member::Type),
+            _ => None,
         });
         self.member.is_some()
     }
@@ -92,7 +102,7 @@ impl Watch {
     /// [`SharedTool`].
     pub(super) fn string_ends(&mut self, text: &[u8]) -> Result<(), SharedTool> {
         self.member = None;
-        match self.whole(text, |kind| SHARED.into_iter().find(|tool| is(kind, tool))) {
+        match self.whole(text, |kind| names(kind, &SHARED)) {
             Some(what) => Err(SharedTool { what }),
             None => Ok(()),
         }
@@ -116,14 +126,15 @@ impl Watch {
     }
 }
 
-/// Whether some reader takes this raw text for `name`.
-fn is(text: &[u8], name: &str) -> bool {
-    if text.eq_ignore_ascii_case(name.as_bytes()) {
-        return true;
-    }
+/// The one of `names` that some reader takes this raw text for.
+fn names<'n>(text: &[u8], names: &[&'n str]) -> Option<&'n str> {
+    let exact = names.iter().copied().find(|name| text.eq_ignore_ascii_case(name.as_bytes()));
     // Without an escape, letters that only fold to ASCII are the one other spelling.
-    let plain = text.iter().all(|&byte| byte.is_ascii() && byte != b'\\');
-    !plain && fold(&decode(text.get(..RAW_CAP.min(text.len())).unwrap_or_default())) == name.as_bytes()
+    if exact.is_some() || text.iter().all(|&byte| byte.is_ascii() && byte != b'\\') {
+        return exact;
+    }
+    let folded = fold(&decode(text.get(..RAW_CAP.min(text.len())).unwrap_or_default()));
+    names.iter().copied().find(|name| folded == name.as_bytes())
 }
 
 #[cfg(test)]
@@ -134,13 +145,13 @@ mod tests {
     fn names_are_compared_as_the_laxest_reader_would() {
         for text in ["type", "TYPE", r"\u0074ype", r"type\u0000", r"type\u0000more", r"\u0054\u0059\u0050\u0045\u0000"]
         {
-            assert!(is(text.as_bytes(), TYPE), "{text}");
+            assert_eq!(names(text.as_bytes(), &[CONTAINER, TYPE]), Some(TYPE), "{text}");
         }
         for tool in ["openrouter:\u{17f}hell", "OpenRouter:Shell", r"openrouter\u003ashell", r"openrouter:\u017Fhell"] {
-            assert!(is(tool.as_bytes(), "openrouter:shell"), "{tool}");
+            assert_eq!(names(tool.as_bytes(), &SHARED), Some("openrouter:shell"), "{tool}");
         }
         for text in ["", "types", "typ", r"\u0000type", r"typ\u00e9", "t\u{ff59}pe"] {
-            assert!(!is(text.as_bytes(), TYPE), "{text}");
+            assert_eq!(names(text.as_bytes(), &[TYPE]), None, "{text}");
         }
         let longest = "\\u006f".repeat(16);
         assert!(longest.len() + 6 <= RAW_CAP);
@@ -150,8 +161,18 @@ mod tests {
     #[test]
     fn a_short_look_misses_no_plain_spelling() {
         for name in [TYPE, CONTAINER] {
-            assert!(may_matter(name.as_bytes()) && may_matter(name.to_uppercase().as_bytes()));
+            for behind in ["", ":", ": \"x", ":\"", ":\"o", ":\"O", ":\"\\", ":\"\u{17f}", ":{", ":1"] {
+                assert!(may_matter(name.as_bytes(), behind.as_bytes()), "{behind}");
+                assert!(may_matter(name.to_uppercase().as_bytes(), behind.as_bytes()), "{behind}");
+            }
         }
-        assert!(!may_matter(b"role") && !may_matter(b"") && !may_matter(b"content"));
+        assert!(!may_matter(TYPE.as_bytes(), b":\"string") && may_matter(CONTAINER.as_bytes(), b":\"string"));
+        for other in ["role", "", "content"] {
+            assert!(!may_matter(other.as_bytes(), b""), "{other}");
+        }
+        for tool in SHARED {
+            assert!(may_name_shared(tool.as_bytes()[0]) && may_name_shared(tool.to_uppercase().as_bytes()[0]));
+        }
+        assert!(may_name_shared(b'\\') && may_name_shared(0xc5) && !may_name_shared(b's') && !may_name_shared(b'"'));
     }
 }

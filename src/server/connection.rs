@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::gather::{Gather, Wait};
 use super::patience::{Activity, Patience, Patient, Running, Unblocked};
 use super::{Drain, Handler, Peer, Tls, Upload};
 use crate::shed::Shed;
@@ -166,6 +167,10 @@ pin_project_lite::pin_project! {
         // first byte; what does not fit waits where the kept error could not see it. A byte that goes alone is taken
         // when there is room for all that came before it too.
         last_byte: Option<Bytes>,
+        // HTTP/1.1: small frames of a burst.
+        gather: Gather,
+        // What comes behind what is gathered: the end, or an error.
+        end: Option<Option<BoxError>>,
         failed: Option<Failed>,
         // Whether it has the connection for itself (HTTP/1.1) and is polled by the connection's own task.
         by_itself: bool,
@@ -182,7 +187,7 @@ struct Failed {
 
 impl<B> Served<B> {
     fn new(body: B, running: Running, by_itself: bool) -> Self {
-        Self { body, last_byte: None, failed: None, by_itself, running }
+        Self { body, last_byte: None, gather: Gather::default(), end: None, failed: None, by_itself, running }
     }
 }
 
@@ -199,43 +204,93 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for Served<B> {
             ready!(this.running.poll_written(failed.question, cx));
             return Poll::Ready(this.failed.take().map(|failed| Err(failed.error)));
         }
-        match ready!(this.body.poll_frame(cx)) {
-            None => Poll::Ready(None),
-            Some(Ok(frame)) if *this.by_itself => Poll::Ready(Some(Ok(frame))),
-            Some(Ok(frame)) => {
-                let frame = frame.map_data(|mut data| {
-                    *this.last_byte = (data.len() > 1).then(|| data.split_off(data.len() - 1));
-                    data
-                });
-                Poll::Ready(Some(Ok(frame)))
+        let error = if *this.by_itself {
+            match ready!(poll_gathered(this.body, this.gather, this.end, this.running, cx)) {
+                Some(Err(error)) => error,
+                other => return Poll::Ready(other),
             }
-            Some(Err(error)) => {
-                let question = this.running.ask();
-                *this.failed = Some(Failed { error: error.into(), question });
-                if *this.by_itself {
-                    // This poll began before the question; the next one answers it.
-                    let _asked_just_now = this.running.poll_written(question, cx);
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
-                } else {
-                    // A frame, empty as it is, has the connection's task woken.
-                    Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
+        } else {
+            match ready!(this.body.poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(Ok(frame)) => {
+                    let frame = frame.map_data(|mut data| {
+                        *this.last_byte = (data.len() > 1).then(|| data.split_off(data.len() - 1));
+                        data
+                    });
+                    return Poll::Ready(Some(Ok(frame)));
                 }
+                Some(Err(error)) => error.into(),
             }
+        };
+        let question = this.running.ask();
+        *this.failed = Some(Failed { error, question });
+        if *this.by_itself {
+            // This poll began before the question; the next one answers it.
+            let _asked_just_now = this.running.poll_written(question, cx);
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        } else {
+            // A frame, empty as it is, has the connection's task woken.
+            Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.last_byte.is_none() && self.failed.is_none() && self.body.is_end_stream()
+        self.last_byte.is_none()
+            && self.gather.is_empty()
+            && self.end.is_none()
+            && self.failed.is_none()
+            && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let mut hint = self.body.size_hint();
+        let mut hint = self.gather.add_to(self.body.size_hint());
         let kept = self.last_byte.as_ref().map_or(0, |byte| byte.len() as u64);
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + kept);
         }
         hint.set_lower(hint.lower() + kept);
         hint
+    }
+}
+
+/// The next frame of a body, or several small ones joined.
+fn poll_gathered<B: Body<Data = Bytes, Error: Into<BoxError>>>(
+    mut body: Pin<&mut B>,
+    gather: &mut Gather,
+    end: &mut Option<Option<BoxError>>,
+    running: &Running,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    loop {
+        if let Some(data) = gather.due() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        if let Some(end) = end {
+            return Poll::Ready(end.take().map(Err));
+        }
+        match body.as_mut().poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => gather.take(data, body.is_end_stream()),
+                // `relay` lets none pass.
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            },
+            Poll::Ready(Some(Err(error))) => {
+                *end = Some(Some(error.into()));
+                gather.release();
+            }
+            Poll::Ready(None) => {
+                *end = Some(None);
+                gather.release();
+            }
+            Poll::Pending => match gather.wait(running.turn()) {
+                Wait::NoLonger => {}
+                Wait::ForMore => return Poll::Pending,
+                Wait::ForATurn => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            },
+        }
     }
 }

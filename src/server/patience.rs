@@ -79,6 +79,8 @@ pub(super) struct Activity {
     idle_for_too_long: AtomicBool,
     /// Whether the client has not taken all that there was to write.
     stuck: AtomicBool,
+    /// How often the connection's task has been polled.
+    turn: AtomicU64,
     /// How often somebody has asked to be told when everything that hyper was given until then has been written; and up
     /// to which of these questions that is so.
     asked: AtomicU64,
@@ -98,6 +100,7 @@ impl Activity {
             quiet_after: AtomicU64::new(0),
             idle_for_too_long: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
+            turn: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             written: AtomicU64::new(0),
             asking: Mutex::default(),
@@ -116,8 +119,9 @@ impl Activity {
         self.idle_for_too_long.load(Ordering::Relaxed)
     }
 
-    /// The questions that the next poll of the connection answers, if nothing gets stuck in it.
+    /// A poll of the connection begins: the questions that it answers, if nothing gets stuck in it.
     pub(super) fn asked(&self) -> u64 {
+        self.turn.fetch_add(1, Ordering::Relaxed);
         self.asked.load(Ordering::Acquire)
     }
 
@@ -174,6 +178,11 @@ impl Running {
     /// Asks when everything that hyper was given so far has been written; see [`Self::poll_written`].
     pub(super) fn ask(&self) -> u64 {
         self.0.asked.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// The number of the poll of the connection that is going on.
+    pub(super) fn turn(&self) -> u64 {
+        self.0.turn.load(Ordering::Relaxed)
     }
 
     /// Ready when it has. The connection has to be polled for that: whoever asks sees to it.

@@ -28,7 +28,7 @@ pub(super) struct Row {
 }
 
 /// Every behaviour. A *chunk* is one event of a stream (comments do not count) or the body of a plain answer.
-pub(super) const TABLE: [Row; 20] = [
+pub(super) const TABLE: [Row; 22] = [
     row("echo", "answers plainly", |_| Some(Effect::None)),
     row("error-N", "answers with status N and OpenRouter's error body", |n| status(n).map(Effect::Error)),
     row("html-N", "answers with status N and Cloudflare's HTML", |n| status(n).map(Effect::Html)),
@@ -49,6 +49,8 @@ pub(super) const TABLE: [Row; 20] = [
     row("gate-head", "waits for `release(1)` before the head of the answer", |_| Some(Effect::GateHead)),
     row("compressed", "answers in gzip if the request accepts it", |_| Some(Effect::Compressed)),
     row("no-usage", "leaves the usage out", |_| Some(Effect::NoUsage)),
+    row("cost-N", "costs N billionths of a dollar", |n| u32::try_from(n).ok().map(Effect::Cost)),
+    row("reasoning-N", "spends N more tokens on reasoning", |n| u32::try_from(n).ok().map(Effect::Reasoning)),
     row("long-N", "says N more tokens", |n| Some(Effect::Long(n))),
     row("origin-headers", "adds headers that speak for the origin", |_| Some(Effect::Headers(&ORIGIN_HEADERS))),
     row("hop-headers", "adds headers that are meant for the next hop only", |_| Some(Effect::Headers(&HOP_HEADERS))),
@@ -104,6 +106,8 @@ enum Effect {
     GateHead,
     Compressed,
     NoUsage,
+    Cost(u32),
+    Reasoning(u32),
     Long(usize),
     Headers(&'static [(&'static str, &'static str)]),
     CrLf,
@@ -176,9 +180,17 @@ impl Behaviour {
         if let Some(more) = self.first(|effect| if let Effect::Long(n) = effect { Some(n) } else { None }) {
             reply.tokens.extend((0..more).map(|n| format!("{n} ")));
         }
-        if self.has(Effect::NoUsage) {
-            reply.usage = None;
+        for effect in &self.0 {
+            match *effect {
+                Effect::Cost(nano) => reply.took.cost = f64::from(nano) / 1e9,
+                Effect::Reasoning(more) => {
+                    reply.took.reasoning = more;
+                    reply.took.completion = reply.took.completion.saturating_add(more);
+                }
+                _ => {}
+            }
         }
+        reply.usage = (!self.has(Effect::NoUsage)).then_some(reply.took);
         if self.has(Effect::MidError) {
             reply.fail();
         }

@@ -38,6 +38,7 @@ pub(super) struct Generation {
     id: String,
     model: String,
     created: u64,
+    took: Usage,
     streamed: bool,
     external_user: Option<String>,
     session_id: Option<String>,
@@ -55,6 +56,7 @@ impl Generation {
             id: reply.id.clone(),
             model: reply.model.clone(),
             created: reply.created,
+            took: reply.took,
             streamed,
             external_user: asked.text("user").or_else(|| asked.text("safety_identifier")),
             session_id: asked.text("session_id").or_else(|| asked.header("x-session-id")),
@@ -66,7 +68,7 @@ impl Generation {
 
     /// OpenRouter's `GenerationResponse`.
     pub(super) fn to_json(&self) -> Value {
-        let usage = Usage::OF_EVERY_ANSWER;
+        let usage = self.took;
         let created = i64::try_from(self.created).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
         let finish = if self.cancelled { Value::Null } else { json!("stop") };
         let mut data = json!({
@@ -75,7 +77,7 @@ impl Generation {
             "cancelled": self.cancelled, "provider_name": super::reply::PROVIDER, "latency": 30, "generation_time": 300,
             "finish_reason": finish, "native_finish_reason": finish, "tokens_prompt": usage.prompt,
             "tokens_completion": usage.completion, "native_tokens_prompt": usage.prompt,
-            "native_tokens_completion": usage.completion, "native_tokens_reasoning": 0,
+            "native_tokens_completion": usage.completion, "native_tokens_reasoning": usage.reasoning,
             "native_tokens_cached": usage.cached, "origin": "", "is_byok": false, "external_user": self.external_user,
             "session_id": self.session_id, "user_agent": self.user_agent, "http_referer": self.http_referer,
             "api_type": "completions", "provider_responses": [], "data_region": "global",

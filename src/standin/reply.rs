@@ -28,7 +28,9 @@ pub(super) struct Reply<'a> {
     pub(super) tokens: Vec<String>,
     /// Whether it breaks off with an error inside a 200.
     pub(super) fails: bool,
-    /// The counts, unless the answer is to come without them.
+    /// What it takes, as its generation record will say.
+    pub(super) took: Usage,
+    /// The same, unless the answer is to come without it.
     pub(super) usage: Option<Usage>,
     /// What is being answered.
     pub(super) asked: &'a Asked,
@@ -43,6 +45,7 @@ impl<'a> Reply<'a> {
             model: asked.text("model").unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
             tokens: super::story::tell(asked).split_inclusive([' ', '\n']).map(str::to_owned).collect(),
             fails: false,
+            took: Usage::OF_EVERY_ANSWER,
             usage: Some(Usage::OF_EVERY_ANSWER),
             asked,
         }
@@ -71,13 +74,16 @@ pub(super) struct Usage {
     pub(super) prompt: u32,
     pub(super) completion: u32,
     pub(super) cached: u32,
+    /// A part of `completion`.
+    pub(super) reasoning: u32,
     /// US dollars.
     pub(super) cost: f64,
 }
 
 impl Usage {
-    /// The same for every answer, so that the sums of a ledger can be checked by hand.
-    pub(super) const OF_EVERY_ANSWER: Self = Self { prompt: 11, completion: 7, cached: 3, cost: 0.000_42 };
+    /// The same for every answer that does not ask for something else, so that the sums of a ledger can be checked by hand.
+    pub(super) const OF_EVERY_ANSWER: Self =
+        Self { prompt: 11, completion: 7, cached: 3, reasoning: 0, cost: 0.000_42 };
 
     fn total(self) -> u32 {
         self.prompt + self.completion
@@ -93,7 +99,7 @@ impl Usage {
                 "upstream_inference_cost": self.cost, "upstream_inference_prompt_cost": 0.000_11,
                 "upstream_inference_completions_cost": 0.000_31,
             },
-            "completion_tokens_details": {"reasoning_tokens": 0, "image_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": self.reasoning, "image_tokens": 0, "audio_tokens": 0},
         })
     }
 
@@ -101,7 +107,7 @@ impl Usage {
     pub(super) fn responses(self) -> Value {
         json!({
             "input_tokens": self.prompt, "input_tokens_details": {"cached_tokens": self.cached, "cache_write_tokens": 0},
-            "output_tokens": self.completion, "output_tokens_details": {"reasoning_tokens": 0},
+            "output_tokens": self.completion, "output_tokens_details": {"reasoning_tokens": self.reasoning},
             "total_tokens": self.total(), "cost": self.cost, "is_byok": false,
             "cost_details": {
                 "upstream_inference_cost": self.cost, "upstream_inference_input_cost": 0.000_11,

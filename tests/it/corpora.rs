@@ -23,6 +23,8 @@ mod paths;
 mod rewrite;
 #[path = "../../fuzz/checks/settings.rs"]
 mod settings;
+#[path = "../../fuzz/checks/tap.rs"]
+mod tap;
 #[path = "../../fuzz/checks/tokens.rs"]
 mod tokens;
 
@@ -83,4 +85,9 @@ fn paths_lead_nowhere_else() {
 #[test]
 fn settings_repeat_no_secret() {
     replay("settings", settings::check);
+}
+
+#[test]
+fn answers_tell_what_a_second_reading_finds() {
+    replay("tap", tap::check);
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod admin;
 mod audit;
 mod bodies;
 mod chaos;
@@ -16,6 +17,7 @@ mod identity;
 mod json_suite;
 mod ledger;
 mod memory;
+mod metrics;
 mod refusals;
 mod reload;
 mod route;
@@ -24,6 +26,7 @@ mod serve;
 mod shedding;
 mod standin;
 mod support;
+mod tap;
 mod tenants;
 mod tokens;
 mod tools;

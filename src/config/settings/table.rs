@@ -32,6 +32,11 @@ pub static SECTIONS: &[Section] = &[
     Section { title: "State", intro: "", settings: STATE },
     Section { title: "Upstream", intro: "Where requests go.", settings: UPSTREAM },
     Section {
+        title: "Admin port",
+        intro: "See also `CALLSIGN_ADMIN_LISTEN` and `CALLSIGN_ADMIN_TOKEN`.",
+        settings: ADMIN,
+    },
+    Section {
         title: "Ledger",
         intro: "One row per inference request: who asked, what was sent for them, what it cost, how it ended. Never a \
                 prompt, a reply or a credential.",
@@ -96,7 +101,7 @@ const PORTS: &[Setting] = &[
     Setting::both(
         "CALLSIGN_ADMIN_LISTEN",
         "admin_listen",
-        "Address of the admin port: health and metrics. `off` opens none.",
+        "Address of the admin port: health, metrics, admin API and dashboard. `off` opens none.",
     )
     .default("127.0.0.1:8485"),
     Setting::both(
@@ -310,6 +315,16 @@ const UPSTREAM: &[Setting] = &[
     )
     .default("false"),
 ];
+
+const ADMIN: &[Setting] = &[Setting::both(
+    "CALLSIGN_ADMIN_HOSTS",
+    "admin.hosts",
+    "Names by which the admin port may be called in a browser, besides `localhost` and IP addresses. Other `Host` headers \
+     are refused, since a web page can point a name of its own at your network (DNS rebinding); `/healthz`, `/readyz` and \
+     `/metrics` answer to any.",
+)
+.list()
+.example("[\"callsign.acme.example\"]")];
 
 const VALVES: &[Setting] = &[
     Setting::both(

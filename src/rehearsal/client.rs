@@ -1,7 +1,7 @@
 //! A client for callsign's own ports: one request, one connection, HTTP/1.1, TLS without looking at the certificate.
 //!
-//! It only ever talks to this machine (or to the port that `check` has just opened), so that whoever answers is callsign
-//! itself or has its address.
+//! It only ever talks to this machine (or to the port that a rehearsal has just opened), so that whoever answers is
+//! callsign itself or has its address.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,14 +22,14 @@ use tokio_rustls::TlsConnector;
 
 /// A port of callsign's.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Port {
+pub(crate) struct Port {
     address: SocketAddr,
     tls: bool,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoAnswer {
+pub(crate) enum NoAnswer {
     /// No connection, or no TLS on it.
     #[error("cannot connect: {0}")]
     Connect(#[from] io::Error),
@@ -43,7 +43,7 @@ pub(super) enum NoAnswer {
 
 impl Port {
     /// The port that listens at `address`; where that is unspecified (`0.0.0.0`, `[::]`), it is reached by loopback.
-    pub(super) fn new(mut address: SocketAddr, tls: bool) -> Self {
+    pub(crate) fn new(mut address: SocketAddr, tls: bool) -> Self {
         match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
             IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -56,7 +56,7 @@ impl Port {
     ///
     /// # Errors
     /// [`NoAnswer`]. There is no time limit; the caller has one.
-    pub(super) async fn send(self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, NoAnswer> {
+    pub(crate) async fn send(self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, NoAnswer> {
         let socket = TcpStream::connect(self.address).await?;
         socket.set_nodelay(true)?;
         if self.tls {

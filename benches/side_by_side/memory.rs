@@ -1,0 +1,36 @@
+//! What the proxies hold: at rest, under large uploads, and with many streams open.
+
+use std::time::Duration;
+
+use crate::load;
+use crate::peers::Peer;
+use crate::workload::Workload;
+
+/// Uploads at the same time.
+const UPLOADS: usize = 64;
+/// Streams open at the same time.
+const STREAMS: usize = 2000;
+
+/// Prints memory at rest and how long a start took.
+pub(crate) fn idle(peers: &[Peer]) {
+    println!("\nAt rest       {:>10} {:>12}", "RSS KiB", "start ms");
+    for peer in peers {
+        println!("  {:10} {:>11} {:>12.1}", peer.name, peer.memory(), peer.started_in.as_secs_f64() * 1e3);
+    }
+}
+
+/// Prints the peaks of memory under load.
+pub(crate) async fn under_load(peers: &[Peer], length: Duration) {
+    let uploads = Workload::image(UPLOADS);
+    let streams = Workload::streams(STREAMS);
+    println!("\nPeak KiB      {:>16} {:>16}", format!("{UPLOADS} x 8 MB"), format!("{STREAMS} streams"));
+    for peer in peers {
+        let mut peaks = Vec::new();
+        for workload in [&uploads, &streams] {
+            peer.forget_peak();
+            load::closed_loop(peer, workload, length).await;
+            peaks.push(peer.peak_memory());
+        }
+        println!("  {:10} {:>17} {:>16}", peer.name, peaks[0], peaks[1]);
+    }
+}

@@ -1,0 +1,173 @@
+//! Fills a ledger with ninety days of made-up requests, for looking at the dashboard:
+//!
+//! ```text
+//! cargo run --example fill_ledger -- /tmp/ledger.db 40000
+//! ```
+//!
+//! The requests go the way of real ones (begin, answered, finish), so that rows, sums and users are what callsign itself
+//! would have written. The numbers follow from their order alone: every run gives the same picture.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use callsign::config::{self, Mode, Store};
+use callsign::ledger::{Begun, End, Finished, Ledger, Markup, NanoUsd, SentIds, Usage};
+use callsign::observe::Metrics;
+use jiff::Timestamp;
+use uuid::{NoContext, Uuid};
+
+const DAYS: u64 = 90;
+const PEOPLE: [(&str, &str, Option<&str>); 14] = [
+    ("ada.lovelace", "openwebui", None),
+    ("grace.hopper", "openwebui", None),
+    ("alan.turing", "openwebui", None),
+    ("katherine.johnson", "openwebui", None),
+    ("edsger.dijkstra", "librechat", None),
+    ("barbara.liskov", "librechat", None),
+    ("donald.knuth", "knuths-laptop", None),
+    ("radia.perlman", "librechat", None),
+    ("m.hamilton@acme.example", "acme-chat", Some("acme")),
+    ("j.von-neumann@acme.example", "acme-chat", Some("acme")),
+    ("h.lamarr@acme.example", "acme-chat", Some("acme")),
+    ("c.shannon@acme.example", "acme-batch", Some("acme")),
+    ("<b>tables</b>", "openwebui", None),
+    ("=2+5", "openwebui", None),
+];
+/// Name, prompt tokens, and nano-USD for one of them and for one of the completion.
+const MODELS: [(&str, &str, u64, u64, u64); 5] = [
+    ("anthropic/claude-sonnet-4.5", "Anthropic", 6_200, 3_000, 15_000),
+    ("openai/gpt-5-mini", "OpenAI", 2_400, 250, 2_000),
+    ("google/gemini-2.5-flash", "Google", 3_100, 300, 2_500),
+    ("deepseek/deepseek-chat-v3.1", "DeepInfra", 1_900, 200, 800),
+    ("qwen/qwen3-coder", "Fireworks", 8_400, 220, 950),
+];
+
+/// Numbers that look random and never change (splitmix64).
+fn mixed(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// When the request began, in seconds before now: more of them lately, few at night and on weekends.
+fn age(number: u64, now: u64) -> u64 {
+    (0..)
+        .map(|attempt| mixed(number ^ (attempt << 40)))
+        .find_map(|random| {
+            let age = (random % (DAYS * 86_400)).min(mixed(random) % (DAYS * 86_400 * 2));
+            let at = now - age;
+            let (hour, day) = (at / 3600 % 24, (at / 86_400 + 4) % 7);
+            let busy = match (day, hour) {
+                (0 | 6, _) => 20,
+                (_, 7..18) => 100,
+                (_, 5..21) => 45,
+                _ => 8,
+            };
+            (mixed(random ^ 7) % 100 < busy).then_some(age)
+        })
+        .unwrap_or(0)
+}
+
+fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
+    let random = mixed(number ^ 0xABCD);
+    // The smaller of two: some people, and some models, are used more than others.
+    let pick = |most: usize, salt: u64| {
+        let one = |salt: u64| usize::try_from(mixed(random ^ salt) % most as u64).unwrap_or(0);
+        one(salt).min(one(salt + 100))
+    };
+    let (user, key, tenant) = PEOPLE[pick(PEOPLE.len(), 1)];
+    let (model, provider, prompt, prompt_price, completion_price) = MODELS[pick(MODELS.len(), 2)];
+    let at = now - age(number, now);
+    let id = Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, at, u32::try_from(random % 1_000_000_000)?));
+    let chat = mixed(random % 600);
+    let nobody = random.is_multiple_of(31);
+    let digest = format!("{:016x}", mixed(user.bytes().map(u64::from).fold(7, |sum, byte| mixed(sum ^ byte))));
+    let sent = SentIds {
+        user: (!nobody && user != "radia.perlman").then(|| format!("acme_{digest}")),
+        session: Some(format!("{chat:016x}{digest}")),
+        metadata_session: None,
+        chat: Some(format!("{chat:016x}")),
+        message: None,
+    };
+    let begun = Begun {
+        id,
+        began_us: i64::try_from(at * 1_000_000)?,
+        tenant: tenant.map(Arc::from),
+        key: key.into(),
+        user: (!nobody).then(|| user.to_owned()),
+        session: None,
+        chat: Some(format!("{chat:016x}")),
+        message: None,
+        sent,
+        endpoint: "chat/completions",
+        markup: if tenant.is_some() { "1.2".parse()? } else { Markup::ONE },
+    };
+    let prompt = prompt / 2 + random % prompt;
+    let cached = if random.is_multiple_of(3) { 0 } else { prompt * (30 + random % 60) / 100 };
+    let completion = 80 + random % 900;
+    let cost = (prompt - cached) * prompt_price + cached * prompt_price / 10 + completion * completion_price;
+    let (end, status, error) = match random % 200 {
+        0..3 => (End::Complete, 429, Some("rate_limit_exceeded")),
+        3 => (End::Complete, 502, Some("provider_error")),
+        4 => (End::UpstreamCut, 200, None),
+        5..9 => (End::ClientGone, 200, None),
+        _ => (End::Complete, 200, None),
+    };
+    let answered = status == 200;
+    let of = |tokens: u64| answered.then_some(tokens);
+    let finished = Finished {
+        end,
+        status,
+        error: error.map(str::to_owned),
+        model: Some(model.to_owned()),
+        provider: Some(provider.to_owned()),
+        generation: None,
+        usage: Usage {
+            prompt_tokens: of(prompt),
+            completion_tokens: of(completion),
+            cached_tokens: of(cached),
+            reasoning_tokens: of(completion / 4),
+            cost: answered.then_some(NanoUsd(i64::try_from(cost)?)),
+        },
+        request_bytes: prompt * 4,
+        response_bytes: completion * 220,
+        first_byte_us: Some((280 + random % 700 + prompt / 12) * 1000),
+        duration_us: (900 + completion * 14) * 1000,
+    };
+    Ok((begun, format!("gen-{at}-{number:08}"), finished))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let path: PathBuf = arguments.next().context("usage: fill_ledger PATH [REQUESTS]")?.into();
+    let requests: u64 = arguments.next().map_or(Ok(40_000), |number| number.parse())?;
+    let settings = config::Ledger {
+        store: Some(Store::Sqlite(path.clone())),
+        mode: Mode::Strict,
+        retention_days: 36_500,
+        data_dir: path.parent().map(PathBuf::from),
+        data_dir_set: true,
+    };
+    let ledger = Ledger::open(&settings, &Arc::new(Metrics::new()))?;
+    let now = u64::try_from(Timestamp::now().as_second())?;
+    let mut committed = Vec::new();
+    for number in 0..requests {
+        let (begun, generation, finished) = request(number, now)?;
+        let entry = ledger.begin(begun);
+        entry.answered(Some(&generation));
+        committed.extend(entry.finish(finished));
+        if committed.len() >= 1000 {
+            for row in committed.drain(..) {
+                row.await;
+            }
+        }
+    }
+    for row in committed {
+        row.await;
+    }
+    ledger.close().await;
+    Ok(())
+}

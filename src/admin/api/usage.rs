@@ -1,0 +1,102 @@
+//! What was used, who stands behind an identifier, and forgetting somebody: as the commands of the same names.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::Response;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::admin::Operator;
+use crate::admin::answer::ApiError;
+use crate::admin::ask::OfTenant;
+use crate::ledger::query::{By, Filter, UsageRow};
+use crate::ledger::{self, report};
+
+/// `?by=…&since=…&format=…&tenant=…`.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::admin) struct Asked {
+    #[serde(default)]
+    pub(in crate::admin) by: By,
+    since: Option<String>,
+    #[serde(default)]
+    format: Format,
+    tenant: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    #[default]
+    Json,
+    Csv,
+}
+
+impl Asked {
+    /// Which requests are asked about.
+    ///
+    /// # Errors
+    /// When `since` is no beginning of a period.
+    pub(in crate::admin) fn filter(&self) -> Result<Filter, ApiError> {
+        let since = self.since.as_deref().map(|text| ledger::since(text, Timestamp::now())).transpose();
+        let since = since.map_err(|error| ApiError::Invalid(format!("since {error}")))?;
+        Ok(Filter { since, tenant: self.tenant.clone(), ..Filter::default() })
+    }
+}
+
+/// `GET usage`.
+pub(super) async fn usage(
+    State(operator): State<Arc<Operator>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response<Body>, ApiError> {
+    let Query(asked) = asked.map_err(|rejection| invalid(&rejection))?;
+    let rows = operator.reader()?.usage(asked.by, &asked.filter()?).await?;
+    Ok(match asked.format {
+        Format::Json => Json(report::usage_json(asked.by, &rows)).into_response(),
+        Format::Csv => csv(asked.by, &rows),
+    })
+}
+
+/// Rows as a file to save.
+pub(in crate::admin) fn csv(by: By, rows: &[UsageRow]) -> Response<Body> {
+    let name = format!("attachment; filename=\"callsign-usage-by-{}.csv\"", by.name());
+    let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
+    (headers, report::usage_csv(by, rows)).into_response()
+}
+
+/// `GET whois/{id}`.
+pub(super) async fn whois(
+    State(operator): State<Arc<Operator>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let found = operator.reader()?.whois(&id, operator.fixtures.org_id.as_deref()).await?;
+    if found.is_empty() { Err(ApiError::Nobody) } else { Ok(Json(report::whois_json(&found))) }
+}
+
+/// `DELETE users/{user_id}`.
+pub(super) async fn forget(
+    State(operator): State<Arc<Operator>>,
+    Path(user): Path<String>,
+    Query(of): Query<OfTenant>,
+) -> Result<Json<Value>, ApiError> {
+    let person = operator.person(&user, of.tenant.as_deref()).await?;
+    let forgotten = operator.keeper()?.forget(&user, person.tenant.as_deref()).await?;
+    tracing::info!(requests = forgotten.requests, identifiers = forgotten.identifiers, "a person was forgotten");
+    Ok(Json(json!({
+        "user_id": person.user,
+        "tenant": person.tenant,
+        "requests": forgotten.requests,
+        "identifiers": forgotten.identifiers,
+    })))
+}
+
+fn invalid(rejection: &QueryRejection) -> ApiError {
+    // It says which parameter, and repeats what was given; only the operator sees it.
+    ApiError::Invalid(rejection.body_text())
+}

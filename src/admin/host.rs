@@ -1,0 +1,98 @@
+//! Which `Host` names the admin port answers to (contract, section 6, `CALLSIGN_ADMIN_HOSTS`).
+//!
+//! A web page may point a name of its own at the operator's network and so have a browser talk to this port as if it were
+//! the page's own origin (DNS rebinding). The name is then the attacker's: `localhost`, IP literals and the configured names
+//! are nobody else's.
+
+use std::net::Ipv6Addr;
+
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+
+/// The names of this port.
+#[derive(Clone, Debug)]
+pub(super) struct Hosts(Vec<String>);
+
+impl Hosts {
+    /// `configured` are names in lower case.
+    pub(super) fn new(configured: Vec<String>) -> Self {
+        Self(configured)
+    }
+
+    /// Whether every host that this request names is one of the port's, and it names at least one.
+    pub(super) fn know(&self, parts: &Parts) -> bool {
+        let mut named = 0;
+        let headers =
+            parts.headers.get_all(HOST).iter().map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
+        headers.chain(parts.uri.authority().cloned().map(Some)).all(|authority| {
+            named += 1;
+            authority.is_some_and(|authority| self.knows(&authority))
+        }) && named > 0
+    }
+
+    fn knows(&self, authority: &Authority) -> bool {
+        // `user@host` is nothing that a browser sends.
+        if authority.as_str().contains('@') {
+            return false;
+        }
+        let host = authority.host();
+        let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let literal =
+            v6.map_or_else(|| host.parse::<std::net::Ipv4Addr>().is_ok(), |v6| v6.parse::<Ipv6Addr>().is_ok());
+        literal || host.eq_ignore_ascii_case("localhost") || self.0.iter().any(|known| known.eq_ignore_ascii_case(host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn known(uri: &str, hosts: &[&str]) -> bool {
+        let mut request = Request::get(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        Hosts::new(vec!["callsign.acme.example".to_owned()]).know(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn only_names_that_are_nobody_elses() {
+        for host in [
+            "localhost",
+            "LOCALHOST:8485",
+            "127.0.0.1",
+            "10.1.2.3:8485",
+            "[::1]:8485",
+            "[fd00::1]",
+            "callsign.acme.example",
+            "Callsign.ACME.example:443",
+        ] {
+            assert!(known("/", &[host]), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "callsign.acme.example.evil.example",
+            "xcallsign.acme.example",
+            "localhost@evil.example",
+            "2130706433",
+            "[::1",
+            "a b",
+        ] {
+            assert!(!known("/", &[host]), "{host}");
+        }
+    }
+
+    #[test]
+    fn every_name_counts() {
+        assert!(!known("/", &[]));
+        assert!(!known("/", &["localhost", "evil.example"]));
+        assert!(!known("http://evil.example/", &["localhost"]));
+        assert!(known("http://localhost:1/", &["localhost:1"]));
+    }
+}

@@ -1,0 +1,156 @@
+//! The shapes of answers, as a table: which member of which object matters (`openrouter.md` would say: sections 4.1 to 4.5).
+//!
+//! One table for all endpoints: their names do not collide. Names are compared as they are written; OpenRouter escapes
+//! none, and a name in `\u` spelling is no name that matters.
+
+/// An object or array whose members are looked at. All others are passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The document.
+    Top,
+    /// The answer inside an event: `response` of the Responses API, `message` of Messages' `message_start`.
+    Answer,
+    /// The array `choices`.
+    Choices,
+    /// One of them; it may hold an error.
+    Choice,
+    /// `usage`.
+    Usage,
+    /// `prompt_tokens_details` and the like.
+    Details,
+    /// `error`.
+    Error,
+    /// An error's `metadata`.
+    ErrorMetadata,
+}
+
+/// A member that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Member {
+    /// None that does.
+    Other,
+    /// The generation.
+    Id,
+    /// The model.
+    Model,
+    /// The provider.
+    Provider,
+    /// The type of an event.
+    EventType,
+    /// The type of an error.
+    Type,
+    /// The code of an error, a number or text.
+    Code,
+    /// OpenRouter's own type of an error, the same on all endpoints.
+    ErrorType,
+    /// An error.
+    Error,
+    /// A figure.
+    Figure(Figure),
+    /// Something that is looked into, if it is an object (an array, for `Choices`).
+    Inner(Scope),
+}
+
+/// A figure of `usage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Figure {
+    /// `prompt_tokens`, cached ones included.
+    Prompt,
+    /// `input_tokens`; whether cached ones are included depends on the dialect.
+    Input,
+    /// `completion_tokens` or `output_tokens`.
+    Output,
+    /// `total_tokens`, all that rerank tells.
+    Total,
+    /// `cached_tokens`.
+    Cached,
+    /// `cache_read_input_tokens`.
+    CacheRead,
+    /// `cache_creation_input_tokens`.
+    CacheCreation,
+    /// `reasoning_tokens`.
+    Reasoning,
+    /// `cost`, in dollars.
+    Cost,
+}
+
+impl Member {
+    /// What `name` means in `scope`.
+    pub(super) fn of(scope: Scope, name: &[u8]) -> Self {
+        match scope {
+            Scope::Top => match name {
+                b"type" => Self::EventType,
+                b"code" => Self::Code,
+                b"choices" => Self::Inner(Scope::Choices),
+                b"response" | b"message" => Self::Inner(Scope::Answer),
+                _ => Self::of_answer(name),
+            },
+            Scope::Answer => Self::of_answer(name),
+            Scope::Choices => Self::Inner(Scope::Choice),
+            Scope::Choice if name == b"error" => Self::Error,
+            Scope::Usage => Self::of_usage(name),
+            Scope::Details => match name {
+                b"cached_tokens" => Self::Figure(Figure::Cached),
+                b"reasoning_tokens" => Self::Figure(Figure::Reasoning),
+                _ => Self::Other,
+            },
+            Scope::Error => match name {
+                b"type" => Self::Type,
+                b"code" => Self::Code,
+                b"error_type" => Self::ErrorType,
+                b"metadata" => Self::Inner(Scope::ErrorMetadata),
+                _ => Self::Other,
+            },
+            Scope::ErrorMetadata if name == b"error_type" => Self::ErrorType,
+            Scope::Choice | Scope::ErrorMetadata => Self::Other,
+        }
+    }
+
+    fn of_answer(name: &[u8]) -> Self {
+        match name {
+            b"id" | b"request_id" => Self::Id,
+            b"model" => Self::Model,
+            b"provider" => Self::Provider,
+            b"usage" => Self::Inner(Scope::Usage),
+            b"error" => Self::Error,
+            b"error_type" => Self::ErrorType,
+            _ => Self::Other,
+        }
+    }
+
+    fn of_usage(name: &[u8]) -> Self {
+        Self::Figure(match name {
+            b"prompt_tokens" => Figure::Prompt,
+            b"input_tokens" => Figure::Input,
+            b"completion_tokens" | b"output_tokens" => Figure::Output,
+            b"total_tokens" => Figure::Total,
+            b"cache_read_input_tokens" => Figure::CacheRead,
+            b"cache_creation_input_tokens" => Figure::CacheCreation,
+            b"cost" => Figure::Cost,
+            b"prompt_tokens_details"
+            | b"input_tokens_details"
+            | b"completion_tokens_details"
+            | b"output_tokens_details" => return Self::Inner(Scope::Details),
+            _ => return Self::Other,
+        })
+    }
+
+    /// What its object is looked into as.
+    pub(super) fn object(self) -> Option<Scope> {
+        match self {
+            Self::Error => Some(Scope::Error),
+            Self::Inner(scope) if scope != Scope::Choices => Some(scope),
+            _ => None,
+        }
+    }
+
+    /// What its array is looked into as.
+    pub(super) fn array(self) -> Option<Scope> {
+        (self == Self::Inner(Scope::Choices)).then_some(Scope::Choices)
+    }
+
+    /// Whether a text, number or literal that is its value is wanted.
+    pub(super) fn wants_scalar(self) -> bool {
+        !matches!(self, Self::Other | Self::Inner(_))
+    }
+}

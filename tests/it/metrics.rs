@@ -1,0 +1,71 @@
+//! `/metrics` and the dashboards that are made of it.
+
+use std::collections::BTreeSet;
+
+use crate::support::client;
+use crate::support::proxy::{APP, callsign};
+
+/// The names of metrics in an expression of Prometheus'.
+fn names(expression: &str) -> impl Iterator<Item = &str> {
+    let words = expression.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
+    words.filter(|word| word.starts_with("callsign_"))
+}
+
+/// Every `expr`, `query` and `definition` in a Grafana dashboard.
+fn expressions(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                match value.as_str() {
+                    Some(text) if ["expr", "query", "definition"].contains(&name.as_str()) => {
+                        found.push(text.to_owned());
+                    }
+                    _ => expressions(value, found),
+                }
+            }
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| expressions(value, found)),
+        _ => {}
+    }
+}
+
+/// The names under which a scrape stores what `/metrics` describes (OpenMetrics 1.0, "Metric types").
+fn stored(metrics: &str) -> BTreeSet<String> {
+    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    types
+        .flat_map(|(name, kind)| {
+            let suffixes: &[&str] = match kind {
+                "counter" => &["_total"],
+                "histogram" => &["_bucket", "_sum", "_count"],
+                "info" => &["_info"],
+                _ => &[""],
+            };
+            suffixes.iter().map(move |suffix| format!("{name}{suffix}"))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_grafana_dashboard_asks_for_nothing_that_is_not_there() {
+    let (_standin, callsign) = callsign(&[("SEND_END_USER_ID", "true")]).await;
+    let body = r#"{"model":"m","messages":[]}"#;
+    // One whose user is not named, so that an identifier is left out, and one that callsign answers itself.
+    assert_eq!(client::post(&callsign.url("chat/completions"), APP, body).await.status, 200);
+    assert_eq!(client::post(&callsign.url("chat/completions"), &[], body).await.status, 401);
+    let metrics = stored(&client::get(&callsign.admin_url("metrics"), &[]).await.text());
+    let dashboard = std::fs::read_to_string("deploy/grafana.json").unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+    let mut found = Vec::new();
+    expressions(&dashboard, &mut found);
+    let asked: BTreeSet<_> = found.iter().flat_map(|expression| names(expression)).map(str::to_owned).collect();
+    assert!(asked.len() > 20, "{asked:?}");
+    let missing: Vec<_> = asked.difference(&metrics).collect();
+    assert!(missing.is_empty(), "{missing:?} of {metrics:#?}");
+    // And the other way round: what is measured is shown, but for what the self-audit has passed.
+    let shown = |name: &&String| {
+        let base = name.trim_end_matches("_sum").trim_end_matches("_count");
+        asked.contains(*name) || asked.contains(&format!("{base}_bucket"))
+    };
+    let unseen: Vec<_> = metrics.iter().filter(|name| !shown(name)).collect();
+    assert_eq!(unseen, ["callsign_self_audit_unreadable_total", "callsign_self_audits_total"]);
+}

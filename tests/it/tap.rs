@@ -1,0 +1,122 @@
+//! The tap over what the stand-in really sends: the sums of what was seen are the stand-in's own figures, to the last
+//! nano-dollar, however the bytes were split.
+
+use callsign::endpoint::INFERENCE;
+use callsign::ledger::NanoUsd;
+use callsign::relay::tap::{Seen, Tap};
+use callsign::standin::StandIn;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::support::client::{self, Answer, Headers};
+
+const KEY: Headers<'static> = &[("authorization", "Bearer sk-or-v1-operator"), ("content-type", "application/json")];
+
+/// What an answer to `path` tells, fed in pieces of `length` bytes.
+fn seen(path: &str, answer: &Answer, length: usize) -> Seen {
+    let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap();
+    let mut tap = Tap::new(endpoint, &answer.headers);
+    answer.body.chunks(length).for_each(|piece| tap.see(piece));
+    tap.finish()
+}
+
+/// A generation's record, with its cost as it is written.
+#[derive(Deserialize)]
+struct Record {
+    total_cost: Box<RawValue>,
+    native_tokens_prompt: u64,
+    native_tokens_completion: u64,
+    native_tokens_cached: u64,
+    native_tokens_reasoning: u64,
+}
+
+#[derive(Deserialize)]
+struct Recorded {
+    data: Record,
+}
+
+async fn record(standin: &StandIn, id: &str) -> Record {
+    let answer = client::get(&format!("{}/generation?id={id}", standin.url()), &[]).await;
+    serde_json::from_slice::<Recorded>(&answer.body).unwrap().data
+}
+
+#[tokio::test]
+async fn sums_are_the_standins_own() {
+    let standin = StandIn::start().await.unwrap();
+    let (mut sum, mut own) = (NanoUsd::ZERO, NanoUsd::ZERO);
+    let mut answers = 0;
+    for path in ["chat/completions", "completions", "responses", "embeddings", "rerank", "images/generations"] {
+        for (number, cost) in [0, 1, 7, 999, 420_000, 123_456_789, 1_000_000_000, 4_294_967_295].into_iter().enumerate()
+        {
+            for stream in [false, true] {
+                let model = format!("standin/cost-{cost}+reasoning-{number}+long-{number}");
+                let body = json!({"model": model, "stream": stream, "documents": ["usage"], "input": "error"});
+                let answer = client::post(&format!("{}/{path}", standin.url()), KEY, body.to_string()).await;
+                let whole = seen(path, &answer, usize::MAX);
+                for length in [1, 2, 3, 7, 100, 1000] {
+                    assert_eq!(whole, seen(path, &answer, length), "{path} in pieces of {length}");
+                }
+                let id = answer.header("x-generation-id");
+                let record = record(&standin, id).await;
+                let images = path.starts_with("images");
+                assert_eq!(whole.generation.as_deref(), (!images).then_some(id), "{path}");
+                assert_eq!(whole.model.as_deref(), (!images).then_some(&*model));
+                assert_eq!(whole.usage.cost, NanoUsd::parse(record.total_cost.get()), "{path}");
+                assert_eq!(whole.usage.cost, Some(NanoUsd(cost)));
+                assert_eq!(whole.usage.prompt_tokens, Some(record.native_tokens_prompt), "{path}");
+                if ["chat/completions", "completions", "responses"].contains(&path) {
+                    assert_eq!(whole.usage.completion_tokens, Some(record.native_tokens_completion));
+                    assert_eq!(whole.usage.cached_tokens, Some(record.native_tokens_cached));
+                    assert_eq!(whole.usage.reasoning_tokens, Some(record.native_tokens_reasoning));
+                }
+                sum = sum.checked_add(whole.usage.cost.unwrap()).unwrap();
+                own = own.checked_add(NanoUsd::parse(record.total_cost.get()).unwrap()).unwrap();
+                answers += 1;
+            }
+        }
+    }
+    assert_eq!((sum, answers), (own, 96));
+}
+
+#[tokio::test]
+async fn messages_count_cached_tokens_as_part_of_the_prompt() {
+    let standin = StandIn::start().await.unwrap();
+    for stream in [false, true] {
+        let body = json!({"model": "standin/reasoning-4+crlf", "stream": stream, "max_tokens": 9}).to_string();
+        let answer = client::post(&format!("{}/messages", standin.url()), KEY, body).await;
+        let whole = seen("messages", &answer, usize::MAX);
+        assert_eq!(whole, seen("messages", &answer, 1));
+        let record = record(&standin, answer.header("x-generation-id")).await;
+        assert_eq!(whole.usage.prompt_tokens, Some(record.native_tokens_prompt));
+        assert_eq!(whole.usage.completion_tokens, Some(record.native_tokens_completion));
+        assert_eq!(whole.usage.cached_tokens, Some(record.native_tokens_cached));
+        assert_eq!((whole.provider.as_deref(), whole.usage.cost), (Some("Stand-in"), None));
+    }
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_seen_too() {
+    let standin = StandIn::start().await.unwrap();
+    for (path, name) in [
+        ("chat/completions", "provider_unavailable"),
+        ("completions", "provider_unavailable"),
+        ("responses", "provider_unavailable"),
+        ("messages", "provider_unavailable"),
+    ] {
+        for stream in [false, true] {
+            let body = json!({"model": "standin/mid-error+cost-5", "stream": stream}).to_string();
+            let answer = client::post(&format!("{}/{path}", standin.url()), KEY, body).await;
+            let whole = seen(path, &answer, usize::MAX);
+            assert_eq!(whole, seen(path, &answer, 1), "{path}");
+            assert_eq!(whole.error.as_deref(), Some(name), "{path}, {stream}");
+            assert_eq!(whole.generation.as_deref(), Some(answer.header("x-generation-id")), "{path}");
+        }
+    }
+    // A stream that breaks off has told who answers, and no usage.
+    let body = json!({"model": "standin/cut-mid-chunk", "stream": true}).to_string();
+    let answer = client::post(&format!("{}/chat/completions", standin.url()), KEY, body).await;
+    let cut = seen("chat/completions", &answer, usize::MAX);
+    assert!(answer.cut.is_some() && cut.generation.is_some() && cut.provider.is_some());
+    assert_eq!((cut.usage, cut.error), (callsign::ledger::Usage::default(), None));
+}
