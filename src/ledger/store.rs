@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub(super) use self::forget::Person;
 pub(super) use self::retain::first_id;
-use self::statements::{Statements, bind_row};
+use self::statements::{Statements, bind_context, bind_row};
 use super::engine::{Connection, Purpose, Target};
 use super::error::LedgerError;
 use super::insert::placeholders;
@@ -34,6 +34,8 @@ use super::tally::Tally;
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
+/// Contexts that are remembered, at 8 bytes each.
+const REMEMBERED: usize = 200_000;
 /// Ids to a question.
 const IDS: usize = 256;
 
@@ -48,6 +50,10 @@ pub(super) struct Store {
     node: Arc<str>,
     /// The number of the next batch in `pending`.
     batch: i64,
+    /// Contexts that are known to be in the table already.
+    contexts: HashSet<i64>,
+    /// How often somebody had been forgotten when that was so.
+    forgotten: i64,
     /// Digests of users and identifiers that are known to be in the table already.
     known: HashSet<u64>,
     hasher: std::hash::RandomState,
@@ -93,7 +99,8 @@ impl Store {
             Target::Sqlite(path) => number(&path).map(|number| (path, number)),
             Target::Postgres(_) => None,
         };
-        Ok(Self { connection, statements, file, node, batch: now_us(), known, hasher })
+        let (batch, contexts, forgotten) = (now_us(), HashSet::new(), -1);
+        Ok(Self { connection, statements, file, node, batch, contexts, forgotten, known, hasher })
     }
 
     /// Writes rows that were never written before, or only as begun. Their ids differ.
@@ -102,11 +109,13 @@ impl Store {
             return Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into()));
         }
         self.connection.begin().await?;
+        self.write_contexts(rows).await?;
         let statements = Arc::clone(&self.statements);
         let changed = statements.rows.run(&mut self.connection, rows, bind_row).await?;
         if changed != rows.len() as u64 {
             // Somebody has given one of them up for lost: only what is new may count.
             self.connection.rollback().await?;
+            self.contexts.clear();
             self.replay(rows).await?;
             return Ok(Written::Folded);
         }
@@ -127,6 +136,24 @@ impl Store {
         Ok(Written::Pending)
     }
 
+    /// Writes what rows have in common with others, unless it is there.
+    async fn write_contexts(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
+        let mut new = Vec::new();
+        for row in rows {
+            // Should the transaction fail, the store is dropped together with what it knows.
+            if self.contexts.insert(row.context.id) {
+                new.push(Arc::clone(&row.context));
+            }
+        }
+        let statements = Arc::clone(&self.statements);
+        new.sort_by_key(|context| context.id);
+        statements.contexts.run(&mut self.connection, &new, |context, to| bind_context(context, to)).await?;
+        if self.contexts.len() > REMEMBERED {
+            self.contexts.clear();
+        }
+        Ok(())
+    }
+
     /// Writes rows that may be written already, in part or as a whole; counts each once.
     pub(super) async fn replay(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
         // Of two lines for one request the one that knows its end counts.
@@ -143,6 +170,7 @@ impl Store {
             latest.into_values().filter(|row| !finished.contains(&row.id)).map(Clone::clone).collect();
         fresh.sort_by_key(|row| row.id);
         self.know_nodes(&fresh).await?;
+        self.write_contexts(&fresh).await?;
         let statements = Arc::clone(&self.statements);
         let changed = statements.rows.run(&mut self.connection, &fresh, bind_row).await?;
         if changed != fresh.len() as u64 {
@@ -199,7 +227,14 @@ impl Store {
         let mut arguments = self.connection.arguments();
         arguments.shared(Some(&self.node))?;
         self.connection.execute("DELETE FROM pending WHERE node = $1", arguments).await?;
+        let forgotten = self.connection.fetch("SELECT forgotten FROM retained", self.connection.arguments()).await?;
+        let forgotten = forgotten.first().map_or(Ok(0), |row| row.count(0))?;
         self.connection.commit().await?;
+        if forgotten != self.forgotten {
+            // Contexts of a person who was forgotten are gone; should the person come back, they are written anew.
+            self.contexts.clear();
+            self.forgotten = forgotten;
+        }
         Ok(collisions)
     }
 
