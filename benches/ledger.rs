@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench ledger                        CPU per request, through begin, finish and commit
+//! cargo bench --bench ledger -- fast 1000 20000     the same of 20,000 requests of 1,000 users, in one mode
 //! cargo bench --bench ledger -- million             a million rows, then every question, each timed
 //! LEDGER=postgres://… cargo bench --bench ledger    the same on PostgreSQL
 //! ```
@@ -20,6 +21,10 @@ use callsign::secret::Secret;
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Requests of one measurement.
 const REQUESTS: u64 = 200_000;
 /// How many of them begin together, every [`PAUSE`].
@@ -33,14 +38,22 @@ const DAYS: u64 = 400;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let directory = tempfile::tempdir().unwrap();
-    if std::env::args().any(|argument| argument == "million") {
-        million(directory.path()).await;
-    } else {
-        for users in [1, 1_000, 20_000] {
-            for mode in [Mode::Fast, Mode::Strict] {
-                cost(&directory.path().join(format!("{users}-{mode:?}")), users, mode).await;
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => {
+            for users in [1, 1_000, 20_000] {
+                for mode in [Mode::Fast, Mode::Strict] {
+                    cost(&directory.path().join(format!("{users}-{mode:?}")), REQUESTS, users, mode).await;
+                }
             }
         }
+        ["million"] => million(directory.path()).await,
+        [mode, users, requests] => {
+            let mode = if mode == "strict" { Mode::Strict } else { Mode::Fast };
+            cost(directory.path(), requests.parse().unwrap(), users.parse().unwrap(), mode).await;
+        }
+        _ => println!("see the first lines of benches/ledger.rs"),
     }
 }
 
@@ -136,12 +149,12 @@ fn finished(number: u64) -> Finished {
     }
 }
 
-async fn cost(directory: &Path, users: u64, mode: Mode) {
+async fn cost(directory: &Path, requests: u64, users: u64, mode: Mode) {
     let metrics = Arc::new(Metrics::new());
     let ledger = Ledger::open(&settings(directory, mode), &metrics).unwrap();
     let (before, began) = (cpu(), Instant::now());
     let mut idle = Duration::ZERO;
-    for first in (0..REQUESTS).step_by(usize::try_from(BURST).unwrap()) {
+    for first in (0..requests).step_by(usize::try_from(BURST).unwrap()) {
         let mut waiting = Vec::new();
         for number in first..first + BURST {
             let entry = ledger.begin(begun(number, users, None));
@@ -160,7 +173,7 @@ async fn cost(directory: &Path, users: u64, mode: Mode) {
     let (cpu, wall) = (cpu() - before, began.elapsed());
     // What it costs to make up the requests and to pace them.
     let (before, began) = (crate::cpu(), Instant::now());
-    for first in (0..REQUESTS).step_by(usize::try_from(BURST).unwrap()) {
+    for first in (0..requests).step_by(usize::try_from(BURST).unwrap()) {
         for number in first..first + BURST {
             std::hint::black_box((begun(number, users, None), finished(number)));
             std::hint::black_box(format!("gen-1790000000-{number:020}"));
@@ -172,9 +185,9 @@ async fn cost(directory: &Path, users: u64, mode: Mode) {
     let (made_up, _) = (crate::cpu() - before, began);
     println!(
         "{mode:?}, {users} users: {:.2} µs of CPU per request ({:.2} with making it up), {:.0} requests/s, lost {}, spilled {}",
-        (cpu - made_up) * 1e6 / REQUESTS as f64,
-        cpu * 1e6 / REQUESTS as f64,
-        REQUESTS as f64 / wall.saturating_sub(idle.min(wall / 2)).as_secs_f64(),
+        (cpu - made_up) * 1e6 / requests as f64,
+        cpu * 1e6 / requests as f64,
+        requests as f64 / wall.saturating_sub(idle.min(wall / 2)).as_secs_f64(),
         counter(&metrics, "callsign_ledger_lost_total"),
         counter(&metrics, "callsign_ledger_spilled_total"),
     );

@@ -9,6 +9,7 @@
 //! The request path hands over and never waits for a disk or a database; only `strict` mode lets the *end* of an answer
 //! wait for its row. Never in here: prompts, replies, credentials.
 
+mod context;
 mod engine;
 mod error;
 mod handle;

@@ -70,6 +70,14 @@ impl Keeper {
         // Rows that were on their way meanwhile.
         requests += store.forget_rows(&person).await?;
         store.scrub().await?;
+        let until = Instant::now() + COUNTING;
+        while !store.cut_log().await? {
+            if Instant::now() >= until {
+                let message = "somebody reads what it was before; forget again in a moment".to_owned();
+                return Err(LedgerError::Query(message));
+            }
+            sleep(LOOK).await;
+        }
         *place = Some(store);
         Ok(Forgotten { requests, ..forgotten })
     }
@@ -77,13 +85,14 @@ impl Keeper {
     fn forget_spilled(&self, person: &Person<'_>) -> Result<u64, LedgerError> {
         let Some(spill) = self.spill.as_ref().filter(|spill| !spill.is_empty()) else { return Ok(0) };
         let is_theirs = |row: &super::row::Row| {
-            row.user.as_deref() == Some(person.user) && row.tenant.as_deref().unwrap_or_default() == person.tenant
+            let names = &row.context.names;
+            names.user.as_deref() == Some(person.user) && names.tenant.as_deref().unwrap_or_default() == person.tenant
         };
         spill
             .rewrite(|row| {
                 let theirs = is_theirs(row);
                 if theirs {
-                    row.forget(person.keys.iter().any(|key| **key == *row.key));
+                    row.forget(person.keys.iter().any(|key| **key == *row.context.names.key));
                 }
                 theirs
             })

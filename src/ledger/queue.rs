@@ -8,7 +8,9 @@ use std::task::Waker;
 
 use tokio::sync::Notify;
 
+use super::context::Contexts;
 use super::record::{Begun, Finished};
+use super::row::Row;
 use crate::config::Mode;
 use crate::observe::Metrics;
 
@@ -47,12 +49,12 @@ pub(super) struct Cell {
 pub(super) struct State {
     /// Taken by the writer when it has ended.
     pub(super) begun: Option<Begun>,
-    pub(super) generation: Option<String>,
-    pub(super) finished: Option<Finished>,
+    generation: Option<String>,
+    finished: Option<Finished>,
     /// It is in the queue.
     queued: bool,
     /// It was written as begun, and nothing new is known since.
-    pub(super) noted: bool,
+    noted: bool,
     /// Its row is where it should be, or given up.
     settled: bool,
     waker: Option<Waker>,
@@ -218,6 +220,21 @@ impl Cell {
         }
     }
 
+    /// The writer has taken it out of the queue: its row, with all that is known. When it has ended, for the last time.
+    pub(super) fn take(&self, contexts: &mut Contexts, node: &Arc<str>) -> Option<Row> {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.queued = false;
+        let Some(finished) = state.finished.take() else {
+            state.noted = true;
+            let begun = state.begun.as_ref()?;
+            return Some(Row::new(begun, state.generation.as_deref(), None, node, contexts.of(begun)));
+        };
+        let (begun, generation) = (state.begun.take()?, state.generation.take());
+        drop(guard);
+        Some(Row::new(&begun, generation.as_deref(), Some(&finished), node, contexts.of(&begun)))
+    }
+
     /// Its row is where it should be, or given up: nobody need wait any longer.
     pub(super) fn settle(&self) {
         let mut state = self.state();
@@ -235,12 +252,5 @@ impl Cell {
             state.waker = Some(waker.clone());
         }
         state.settled
-    }
-}
-
-impl State {
-    /// The writer has taken it out of the queue.
-    pub(super) fn leave_queue(&mut self) {
-        self.queued = false;
     }
 }

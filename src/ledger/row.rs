@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::markup::Markup;
-use super::record::{Begun, End, Finished, SentIds, Usage};
+use super::context::Context;
+use super::record::{Begun, End, Finished, Usage};
 
 /// A request, as much of it as is known. Text is shared, so that a row that was handed to the database is still there
 /// for the spill file.
@@ -17,28 +17,12 @@ pub(super) struct Row {
     pub(super) began_us: i64,
     /// The run of callsign that it is in flight in; kept for finished ones too, but not written.
     pub(super) node: Arc<str>,
-    pub(super) tenant: Option<Arc<str>>,
-    pub(super) key: Arc<str>,
-    pub(super) user: Option<Arc<str>>,
-    pub(super) session: Option<Arc<str>>,
-    pub(super) chat: Option<Arc<str>>,
+    pub(super) context: Arc<Context>,
     pub(super) message: Option<Arc<str>>,
-    pub(super) sent: Sent,
-    pub(super) endpoint: Arc<str>,
+    pub(super) sent_message: Option<Arc<str>>,
     pub(super) generation: Option<Arc<str>>,
-    pub(super) markup: Markup,
     /// `None` while it runs.
     pub(super) ended: Option<Ended>,
-}
-
-/// [`SentIds`] with shared text.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Sent {
-    pub(super) user: Option<Arc<str>>,
-    pub(super) session: Option<Arc<str>>,
-    pub(super) metadata_session: Option<Arc<str>>,
-    pub(super) chat: Option<Arc<str>>,
-    pub(super) message: Option<Arc<str>>,
 }
 
 /// What is known of its end.
@@ -124,73 +108,50 @@ impl Ended {
 }
 
 /// Shared text. PostgreSQL takes no U+0000, which a model's name from outside may hold.
-fn share(text: Option<String>) -> Option<Arc<str>> {
-    text.map(|text| if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() })
+pub(super) fn share(text: Option<&str>) -> Option<Arc<str>> {
+    let has_null = |text: &str| memchr::memchr(0, text.as_bytes()).is_some();
+    text.map(|text| if has_null(text) { text.replace('\0', "\u{fffd}").into() } else { text.into() })
 }
 
 impl Row {
-    /// The parts that the request path gathered. `ended` comes with its own word on the generation.
+    /// The parts that the request path gathered. `finished` comes with its own word on the generation.
     pub(super) fn new(
-        begun: Begun,
-        generation: Option<String>,
-        finished: Option<Finished>,
-        node: Arc<str>,
-        endpoint: Arc<str>,
+        begun: &Begun,
+        generation: Option<&str>,
+        finished: Option<&Finished>,
+        node: &Arc<str>,
+        context: Arc<Context>,
     ) -> Self {
-        let SentIds { user, session, metadata_session, chat, message } = begun.sent;
-        let sent = Sent {
-            user: share(user),
-            session: share(session),
-            metadata_session: share(metadata_session),
-            chat: share(chat),
-            message: share(message),
-        };
-        let (told, ended) = match finished {
-            None => (None, None),
-            Some(finished) => (
-                finished.generation,
-                Some(Ended {
-                    ending: Ending::Known(finished.end),
-                    status: finished.status,
-                    error: share(finished.error),
-                    model: share(finished.model),
-                    provider: share(finished.provider),
-                    usage: finished.usage,
-                    request_bytes: finished.request_bytes,
-                    response_bytes: finished.response_bytes,
-                    first_byte_us: finished.first_byte_us,
-                    duration_us: finished.duration_us,
-                }),
-            ),
-        };
+        let ended = finished.map(|finished| Ended {
+            ending: Ending::Known(finished.end),
+            status: finished.status,
+            error: share(finished.error.as_deref()),
+            model: share(finished.model.as_deref()),
+            provider: share(finished.provider.as_deref()),
+            usage: finished.usage,
+            request_bytes: finished.request_bytes,
+            response_bytes: finished.response_bytes,
+            first_byte_us: finished.first_byte_us,
+            duration_us: finished.duration_us,
+        });
+        let told = finished.and_then(|finished| finished.generation.as_deref());
         Self {
             id: begun.id,
             began_us: begun.began_us,
-            node,
-            tenant: begun.tenant,
-            key: begun.key,
-            user: share(begun.user),
-            session: share(begun.session),
-            chat: share(begun.chat),
-            message: share(begun.message),
-            sent,
-            endpoint,
+            node: Arc::clone(node),
+            context,
+            message: share(begun.message.as_deref()),
+            sent_message: share(begun.sent.message.as_deref()),
             generation: share(told.or(generation)),
-            markup: begun.markup,
             ended,
         }
     }
 
-    /// Takes every name of a person out of it; `key` only if told.
+    /// Takes every name of a person out of it; `key` says whether the key's is one.
     pub(super) fn forget(&mut self, key: bool) {
-        self.user = None;
-        self.session = None;
-        self.chat = None;
+        self.context = Arc::new(self.context.forgotten(key));
         self.message = None;
-        self.sent = Sent::default();
+        self.sent_message = None;
         self.generation = None;
-        if key {
-            self.key = "".into();
-        }
     }
 }

@@ -278,7 +278,9 @@ mod tests {
         // A mark in the file as it was stands for the beginning of the new one.
         let rows = spill.read(before.next, 10).unwrap().rows;
         assert_eq!(rows[0], finished_row(1));
-        assert_eq!((rows[1].user.clone(), &*rows[1].key, rows[1].ended.clone()), (None, "", finished_row(2).ended));
+        let names = &rows[1].context.names;
+        assert_eq!((&names.user, &*names.key, &rows[1].ended), (&None, "", &finished_row(2).ended));
+        assert_eq!((&names.tenant, &rows[1].generation), (&Some("acme".into()), &None));
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod retain;
 mod statements;
 
 use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -21,7 +23,7 @@ use uuid::Uuid;
 
 pub(super) use self::forget::Person;
 pub(super) use self::retain::first_id;
-use self::statements::{Statements, bind_row};
+use self::statements::{Statements, bind_context, bind_row};
 use super::engine::{Connection, Purpose, Target};
 use super::error::LedgerError;
 use super::insert::placeholders;
@@ -32,6 +34,8 @@ use super::tally::Tally;
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
+/// Contexts that are remembered, at 8 bytes each.
+const REMEMBERED: usize = 200_000;
 /// Ids to a question.
 const IDS: usize = 256;
 
@@ -40,10 +44,16 @@ const IDS: usize = 256;
 pub(super) struct Store {
     connection: Connection,
     statements: Arc<Statements>,
+    /// SQLite's file and its number, should somebody take it away: it would go on taking rows, for nobody.
+    file: Option<(PathBuf, u64)>,
     /// This run of callsign.
     node: Arc<str>,
     /// The number of the next batch in `pending`.
     batch: i64,
+    /// Contexts that are known to be in the table already.
+    contexts: HashSet<i64>,
+    /// How often somebody had been forgotten when that was so.
+    forgotten: i64,
     /// Digests of users and identifiers that are known to be in the table already.
     known: HashSet<u64>,
     hasher: std::hash::RandomState,
@@ -72,6 +82,11 @@ async fn migrate(connection: &mut Connection) -> Result<(), LedgerError> {
     })
 }
 
+/// The number of a file, if it is there.
+fn number(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|file| file.ino())
+}
+
 impl Store {
     /// Connects, and brings the tables to this program's version.
     pub(super) async fn open(target: Target, purpose: Purpose, node: Arc<str>) -> Result<Self, LedgerError> {
@@ -80,17 +95,27 @@ impl Store {
         migrate(&mut connection).await?;
         let statements = Arc::new(Statements::new(connection.engine()));
         let (known, hasher) = (HashSet::new(), std::hash::RandomState::new());
-        Ok(Self { connection, statements, node, batch: now_us(), known, hasher })
+        let file = match target {
+            Target::Sqlite(path) => number(&path).map(|number| (path, number)),
+            Target::Postgres(_) => None,
+        };
+        let (batch, contexts, forgotten) = (now_us(), HashSet::new(), -1);
+        Ok(Self { connection, statements, file, node, batch, contexts, forgotten, known, hasher })
     }
 
     /// Writes rows that were never written before, or only as begun. Their ids differ.
     pub(super) async fn write(&mut self, rows: &[Row]) -> Result<Written, sqlx::Error> {
+        if self.file.as_ref().is_some_and(|(path, known)| number(path) != Some(*known)) {
+            return Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into()));
+        }
         self.connection.begin().await?;
+        self.write_contexts(rows).await?;
         let statements = Arc::clone(&self.statements);
         let changed = statements.rows.run(&mut self.connection, rows, bind_row).await?;
         if changed != rows.len() as u64 {
             // Somebody has given one of them up for lost: only what is new may count.
             self.connection.rollback().await?;
+            self.contexts.clear();
             self.replay(rows).await?;
             return Ok(Written::Folded);
         }
@@ -111,6 +136,24 @@ impl Store {
         Ok(Written::Pending)
     }
 
+    /// Writes what rows have in common with others, unless it is there.
+    async fn write_contexts(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
+        let mut new = Vec::new();
+        for row in rows {
+            // Should the transaction fail, the store is dropped together with what it knows.
+            if self.contexts.insert(row.context.id) {
+                new.push(Arc::clone(&row.context));
+            }
+        }
+        let statements = Arc::clone(&self.statements);
+        new.sort_by_key(|context| context.id);
+        statements.contexts.run(&mut self.connection, &new, |context, to| bind_context(context, to)).await?;
+        if self.contexts.len() > REMEMBERED {
+            self.contexts.clear();
+        }
+        Ok(())
+    }
+
     /// Writes rows that may be written already, in part or as a whole; counts each once.
     pub(super) async fn replay(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
         // Of two lines for one request the one that knows its end counts.
@@ -127,6 +170,7 @@ impl Store {
             latest.into_values().filter(|row| !finished.contains(&row.id)).map(Clone::clone).collect();
         fresh.sort_by_key(|row| row.id);
         self.know_nodes(&fresh).await?;
+        self.write_contexts(&fresh).await?;
         let statements = Arc::clone(&self.statements);
         let changed = statements.rows.run(&mut self.connection, &fresh, bind_row).await?;
         if changed != fresh.len() as u64 {
@@ -183,7 +227,14 @@ impl Store {
         let mut arguments = self.connection.arguments();
         arguments.shared(Some(&self.node))?;
         self.connection.execute("DELETE FROM pending WHERE node = $1", arguments).await?;
+        let forgotten = self.connection.fetch("SELECT forgotten FROM retained", self.connection.arguments()).await?;
+        let forgotten = forgotten.first().map_or(Ok(0), |row| row.count(0))?;
         self.connection.commit().await?;
+        if forgotten != self.forgotten {
+            // Contexts of a person who was forgotten are gone; should the person come back, they are written anew.
+            self.contexts.clear();
+            self.forgotten = forgotten;
+        }
         Ok(collisions)
     }
 

@@ -108,7 +108,7 @@ impl Sums {
             cached_tokens: tokens(ended.usage.cached_tokens),
             reasoning_tokens: tokens(ended.usage.reasoning_tokens),
             cost: cost.0,
-            charged: row.markup.charge(cost).0,
+            charged: row.context.names.markup.charge(cost).0,
             request_bytes: stored(ended.request_bytes),
             response_bytes: stored(ended.response_bytes),
             first_byte_us: tokens(ended.first_byte_us),

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use super::row::{Row, Sent};
+use super::context::{Context, Names};
+use super::row::Row;
 use super::sums::{Grain, Sums};
 
 /// Text in a key; `""` where there is none, since keys of tables hold no NULL.
@@ -79,14 +80,8 @@ pub(super) struct Folded {
 #[derive(Debug)]
 struct Group {
     hour_us: i64,
-    tenant: Option<Name>,
-    key: Name,
-    user: Option<Name>,
-    session: Option<Name>,
-    chat: Option<Name>,
-    sent: Sent,
+    context: Arc<Context>,
     model: Option<Name>,
-    endpoint: Name,
     error: Option<Name>,
     sums: Sums,
     seen: Seen,
@@ -114,47 +109,21 @@ impl Tally {
         let (Some(ended), Some(sums)) = (&row.ended, Sums::of(row)) else { return };
         let hour_us = Grain::Hour.bucket(row.began_us);
         let error = ended.error_kind();
-        let hash = self.hasher.hash_one((
-            (hour_us, &row.tenant, &row.key, &row.user, &row.session, &row.chat),
-            (&row.sent.user, &row.sent.session, &row.sent.metadata_session, &row.sent.chat),
-            (&ended.model, &row.endpoint, &error),
-        ));
+        let hash = self.hasher.hash_one((row.context.id, hour_us, &ended.model, &error));
         let alike = self.groups.entry(hash).or_default();
         let found = alike.iter_mut().find(|group| {
-            group.hour_us == hour_us
-                && group.tenant == row.tenant
-                && group.key == row.key
-                && group.user == row.user
-                && group.session == row.session
-                && group.chat == row.chat
-                && group.sent.user == row.sent.user
-                && group.sent.session == row.sent.session
-                && group.sent.metadata_session == row.sent.metadata_session
-                && group.sent.chat == row.sent.chat
+            group.context.id == row.context.id
+                && group.hour_us == hour_us
                 && group.model == ended.model
-                && group.endpoint == row.endpoint
                 && group.error == error
         });
         let seen = Seen { first_us: row.began_us, last_us: row.began_us, requests: 1 };
-        match found {
-            Some(group) => {
-                group.sums.add(&sums);
-                group.seen.add(seen);
-            }
-            None => alike.push(Group {
-                hour_us,
-                tenant: row.tenant.clone(),
-                key: Arc::clone(&row.key),
-                user: row.user.clone(),
-                session: row.session.clone(),
-                chat: row.chat.clone(),
-                sent: Sent { message: None, ..row.sent.clone() },
-                model: ended.model.clone(),
-                endpoint: Arc::clone(&row.endpoint),
-                error,
-                sums,
-                seen,
-            }),
+        if let Some(group) = found {
+            group.sums.add(&sums);
+            group.seen.add(seen);
+        } else {
+            let (context, model) = (Arc::clone(&row.context), ended.model.clone());
+            alike.push(Group { hour_us, context, model, error, sums, seen });
         }
     }
 
@@ -174,19 +143,13 @@ impl Folded {
     pub(super) fn shift(&mut self, grain: Grain, row: &Row, sums: Option<Sums>) {
         let Some((ended, sums)) = row.ended.as_ref().zip(sums) else { return };
         let empty: Name = "".into();
-        let names = Names {
-            tenant: row.tenant.as_ref().unwrap_or(&empty),
-            key: &row.key,
-            user: row.user.as_ref().unwrap_or(&empty),
-            model: ended.model.as_ref().unwrap_or(&empty),
-            endpoint: &row.endpoint,
-        };
+        let names = SumNames::of(&row.context.names, ended.model.as_ref(), &empty);
         self.sums.entry(names.sum_key(grain, row.began_us, &empty)).or_default().add(&sums);
     }
 }
 
 /// What a sum is kept under.
-struct Names<'n> {
+struct SumNames<'n> {
     tenant: &'n Name,
     key: &'n Name,
     user: &'n Name,
@@ -194,7 +157,17 @@ struct Names<'n> {
     endpoint: &'n Name,
 }
 
-impl Names<'_> {
+impl<'n> SumNames<'n> {
+    fn of(names: &'n Names, model: Option<&'n Name>, empty: &'n Name) -> Self {
+        Self {
+            tenant: names.tenant.as_ref().unwrap_or(empty),
+            key: &names.key,
+            user: names.user.as_ref().unwrap_or(empty),
+            model: model.unwrap_or(empty),
+            endpoint: &names.endpoint,
+        }
+    }
+
     fn sum_key(&self, grain: Grain, us: i64, empty: &Name) -> SumKey {
         let full = |name: &Name| Arc::clone(if grain == Grain::Curve { empty } else { name });
         SumKey {
@@ -219,38 +192,38 @@ impl Seen {
 
 impl Group {
     fn fold(&self, folded: &mut Folded, empty: &Name) {
-        let or_empty = |name: &Option<Name>| Arc::clone(name.as_ref().unwrap_or(empty));
-        let (tenant, user, model) = (or_empty(&self.tenant), or_empty(&self.user), or_empty(&self.model));
-        let (key, endpoint) = (&self.key, &self.endpoint);
-        let names = Names { tenant: &tenant, key, user: &user, model: &model, endpoint };
+        let names = &self.context.names;
+        let keys = SumNames::of(names, self.model.as_ref(), empty);
         for grain in Grain::ALL {
-            folded.sums.entry(names.sum_key(grain, self.hour_us, empty)).or_default().add(&self.sums);
+            folded.sums.entry(keys.sum_key(grain, self.hour_us, empty)).or_default().add(&self.sums);
         }
-        if let Some(kind) = &self.error {
-            let (tenant, key, user) = (Arc::clone(&tenant), Arc::clone(&self.key), Arc::clone(&user));
-            let key = ErrorKey { bucket_us: self.hour_us, tenant, key, user, kind: Arc::clone(kind) };
-            *folded.errors.entry(key).or_default() += self.seen.requests;
-        }
-        if self.user.is_some() {
+        let SumNames { tenant, key, user, .. } = keys;
+        let (tenant, key, user) = (Arc::clone(tenant), Arc::clone(key), Arc::clone(user));
+        if names.user.is_some() {
             let entry = folded.users.entry((Arc::clone(&tenant), Arc::clone(&user)));
-            let (sent, seen) = entry.or_insert_with(|| (self.sent.user.clone(), Seen { requests: 0, ..self.seen }));
+            let (sent, seen) = entry.or_insert_with(|| (names.sent_user.clone(), Seen { requests: 0, ..self.seen }));
             if self.seen.last_us >= seen.last_us {
-                sent.clone_from(&self.sent.user);
+                sent.clone_from(&names.sent_user);
             }
             seen.add(self.seen);
         }
-        self.fold_identifiers(folded, &tenant, &user);
+        self.fold_identifiers(folded, (&tenant, &key, &user));
+        if let Some(kind) = &self.error {
+            let key = ErrorKey { bucket_us: self.hour_us, tenant, key, user, kind: Arc::clone(kind) };
+            *folded.errors.entry(key).or_default() += self.seen.requests;
+        }
     }
 
-    fn fold_identifiers(&self, folded: &mut Folded, tenant: &Name, user: &Name) {
+    fn fold_identifiers(&self, folded: &mut Folded, (tenant, key, user): (&Name, &Name, &Name)) {
+        let names = &self.context.names;
         let carried = [
-            (USER, INTERNAL, &self.user),
-            (USER, SENT, &self.sent.user),
-            (SESSION, INTERNAL, &self.session),
-            (SESSION, SENT, &self.sent.session),
-            (SESSION, SENT, &self.sent.metadata_session),
-            (CHAT, INTERNAL, &self.chat),
-            (CHAT, SENT, &self.sent.chat),
+            (USER, INTERNAL, &names.user),
+            (USER, SENT, &names.sent_user),
+            (SESSION, INTERNAL, &names.session),
+            (SESSION, SENT, &names.sent_session),
+            (SESSION, SENT, &names.sent_metadata_session),
+            (CHAT, INTERNAL, &names.chat),
+            (CHAT, SENT, &names.sent_chat),
         ];
         for (index, (kind, way, identifier)) in carried.iter().enumerate() {
             let Some(identifier) = identifier else { continue };
@@ -259,11 +232,11 @@ impl Group {
                 identifier: Arc::clone(identifier),
                 tenant: Arc::clone(tenant),
                 user: Arc::clone(user),
-                key: Arc::clone(&self.key),
+                key: Arc::clone(key),
             };
             // A request that carries one text twice, as what it is and as what was sent, carries it once.
-            let earlier = carried.iter().take(index);
-            let again = earlier.clone().any(|(other, _, text)| other == kind && text.as_ref() == Some(identifier));
+            let mut earlier = carried.iter().take(index);
+            let again = earlier.any(|(other, _, text)| other == kind && text.as_ref() == Some(identifier));
             let seen = if again { Seen { requests: 0, ..self.seen } } else { self.seen };
             let (ways, all) = folded.identifiers.entry(key).or_insert((0, Seen { requests: 0, ..seen }));
             *ways |= way;

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::context::Contexts;
 use super::row::{Ended, Ending, Row};
 use super::{Begun, End, Markup, NanoUsd, SentIds, Usage};
 
@@ -23,7 +24,8 @@ pub(super) fn row(number: u128) -> Row {
         endpoint: "chat",
         markup: Markup::ONE,
     };
-    Row::new(begun, Some(format!("gen-{number}")), None, "node".into(), "chat".into())
+    let context = Contexts::default().of(&begun);
+    Row::new(&begun, Some(&format!("gen-{number}")), None, &"node".into(), context)
 }
 
 /// The same, finished.

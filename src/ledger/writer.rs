@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::context::Contexts;
 use super::engine::{Purpose, Target};
 use super::error::{LedgerError, reason};
 use super::home::Home;
@@ -57,8 +58,7 @@ pub(super) struct Writer {
     opening: Option<JoinHandle<Result<Store, LedgerError>>>,
     /// What is in `pending` of this run, counted.
     tally: Tally,
-    /// Endpoints' names, shared.
-    endpoints: Vec<(&'static str, Arc<str>)>,
+    contexts: Contexts,
     due: chores::Due,
     /// Where in the spill file the next rows are taken from.
     spilled: Mark,
@@ -83,7 +83,7 @@ impl Writer {
             store: None,
             opening: None,
             tally: Tally::default(),
-            endpoints: Vec::new(),
+            contexts: Contexts::default(),
             due: chores::Due::default(),
             spilled: Mark::default(),
             claimed: false,
@@ -144,21 +144,10 @@ impl Writer {
         let cells = self.shared.drain();
         let mut batch = Batch { rows: Vec::with_capacity(cells.len()), cells: Vec::with_capacity(cells.len()) };
         for cell in cells {
-            let mut state = cell.state();
-            state.leave_queue();
-            let finished = state.finished.take();
-            let begun = if finished.is_some() {
-                state.begun.take()
-            } else {
-                state.noted = true;
-                state.begun.clone()
-            };
-            let generation = state.generation.clone();
-            drop(state);
-            let Some(begun) = begun else { continue };
-            let endpoint = intern(&mut self.endpoints, begun.endpoint);
-            batch.rows.push(Row::new(begun, generation, finished, Arc::clone(&self.home.node), endpoint));
-            batch.cells.push(cell);
+            if let Some(row) = cell.take(&mut self.contexts, &self.home.node) {
+                batch.rows.push(row);
+                batch.cells.push(cell);
+            }
         }
         self.shared.metrics.ledger.queue.set(i64::try_from(batch.rows.len()).unwrap_or(i64::MAX));
         batch
@@ -268,13 +257,4 @@ impl Writer {
 fn ended_us(row: &Row) -> Option<i64> {
     let duration = row.ended.as_ref()?.duration_us;
     Some(row.began_us.saturating_add(i64::try_from(duration).unwrap_or(i64::MAX)))
-}
-
-fn intern(known: &mut Vec<(&'static str, Arc<str>)>, name: &'static str) -> Arc<str> {
-    if let Some((_, shared)) = known.iter().find(|(other, _)| *other == name) {
-        return Arc::clone(shared);
-    }
-    let shared: Arc<str> = name.into();
-    known.push((name, Arc::clone(&shared)));
-    shared
 }

@@ -90,12 +90,19 @@ async fn in_strict_mode_a_lost_row_closes_the_door_until_one_is_written() {
     assert_eq!(requests(&place).await, 1);
 }
 
+/// Nothing can be appended to a directory, nor to a disk that is full.
+#[rstest]
+#[case::unusable(None)]
+#[case::full(Some("/dev/full"))]
 #[tokio::test]
-async fn rows_that_neither_takes_are_counted_as_lost_and_requests_go_on() {
+async fn rows_that_neither_takes_are_counted_as_lost_and_requests_go_on(#[case] device: Option<&str>) {
     let place = Place::new(None);
     let ledger = place.open();
     let lock = locked(&place).await;
-    std::fs::create_dir(place.spill()).unwrap();
+    match device {
+        None => std::fs::create_dir(place.spill()).unwrap(),
+        Some(device) => std::os::unix::fs::symlink(device, place.spill()).unwrap(),
+    }
     for _ in 0..10 {
         request(&ledger, begun("alice"), finished(1));
     }
@@ -126,6 +133,19 @@ async fn a_damaged_file_is_moved_on_from_or_refused(#[case] content: Vec<u8>) {
     std::fs::remove_file(&path).unwrap();
     place.come_and_go().await;
     assert_eq!(requests(&place).await, 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_taken_away_is_made_anew() {
+    let place = Place::new(None);
+    let ledger = place.open();
+    request(&ledger, begun("alice"), finished(1));
+    until("the first row is there", async || requests(&place).await == 1).await;
+    std::fs::remove_file(place.directory.path().join("ledger.db")).unwrap();
+    request(&ledger, begun("alice"), finished(1));
+    until("the next one is in the new file", async || requests(&place).await == 1).await;
+    ledger.close().await;
+    assert_eq!(place.counter("callsign_ledger_lost_total"), 0);
 }
 
 #[tokio::test]

@@ -12,9 +12,9 @@ const WINDOW: i64 = 20_000;
 
 /// Where a message or generation is looked for; each has an index of its own.
 const PLACES: [(Kind, &str); 3] = [
-    (Kind::Generation, "generation = "),
-    (Kind::Message, "message = "),
-    (Kind::Message, "sent_message IS NOT NULL AND sent_message IS DISTINCT FROM message AND sent_message = "),
+    (Kind::Generation, "r.generation = "),
+    (Kind::Message, "r.message = "),
+    (Kind::Message, "r.sent_message IS NOT NULL AND r.sent_message IS DISTINCT FROM r.message AND r.sent_message = "),
 ];
 
 impl Reader {
@@ -24,11 +24,11 @@ impl Reader {
         for (kind, condition) in PLACES {
             let question = self
                 .ask(&format!(
-                    "SELECT tenant, user_id, key_name, MIN(began_us), MAX(began_us), COUNT(*) FROM requests \
-                     WHERE {condition}"
+                    "SELECT c.tenant, c.user_id, c.key_name, MIN(r.began_us), MAX(r.began_us), COUNT(*) \
+                     FROM requests r LEFT JOIN contexts c ON c.id = r.context WHERE {condition}"
                 ))
                 .text(identifier)?
-                .sql(" GROUP BY tenant, user_id, key_name");
+                .sql(" GROUP BY c.tenant, c.user_id, c.key_name");
             for row in self.pool.fetch(question).await? {
                 found.push(Found {
                     kind,
@@ -47,7 +47,10 @@ impl Reader {
 
     /// Who made a generation: an empty answer is nobody.
     pub async fn owner_of(&self, generation: &str) -> Result<Vec<Owner>, LedgerError> {
-        let question = self.ask("SELECT DISTINCT tenant, key_name, user_id FROM requests WHERE generation = ");
+        let question = self.ask(
+            "SELECT DISTINCT c.tenant, c.key_name, c.user_id FROM requests r JOIN contexts c ON c.id = r.context \
+             WHERE r.generation = ",
+        );
         let mut owners = Vec::new();
         for row in self.pool.fetch(question.text(generation)?).await? {
             let key = row.text(1)?.unwrap_or_default();
@@ -69,20 +72,23 @@ impl Reader {
         let end = self.pool.fetch(end.sql(" ORDER BY id LIMIT 1 OFFSET ").int(WINDOW)?).await?;
         let end = end.first().map(|row| row.bytes(0)).transpose()?.and_then(|id| Uuid::from_slice(&id).ok());
         let mut question = self
-            .ask("SELECT id, generation, tenant, key_name, began_us FROM requests WHERE id > ")
+            .ask(
+                "SELECT r.id, r.generation, c.tenant, c.key_name, r.began_us FROM requests r \
+                 LEFT JOIN contexts c ON c.id = r.context WHERE r.id > ",
+            )
             .bytes(after.as_bytes())?
-            .sql(" AND id <= ")
+            .sql(" AND r.id <= ")
             .bytes(end.unwrap_or(Uuid::max()).as_bytes())?
-            .sql(" AND generation IS NOT NULL AND cost IS NULL AND ending IS NOT NULL");
+            .sql(" AND r.generation IS NOT NULL AND r.cost IS NULL AND r.ending IS NOT NULL");
         for (column, value) in
-            [("COALESCE(tenant, '')", &filter.tenant), ("user_id", &filter.user), ("key_name", &filter.key)]
+            [("COALESCE(c.tenant, '')", &filter.tenant), ("c.user_id", &filter.user), ("c.key_name", &filter.key)]
         {
             if let Some(value) = value {
                 question = question.sql(&format!(" AND {column} = ")).text(value)?;
             }
         }
         let mut unpriced = Vec::new();
-        for row in self.pool.fetch(question.sql(" ORDER BY id")).await? {
+        for row in self.pool.fetch(question.sql(" ORDER BY r.id")).await? {
             let Ok(id) = Uuid::from_slice(&row.bytes(0)?) else { continue };
             unpriced.push(Unpriced {
                 id,

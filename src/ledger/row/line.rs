@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ended, Ending, Row, Sent, share};
+use super::{Ended, Ending, Row, share};
+use crate::ledger::context::{Context, Names};
 use crate::ledger::markup::Markup;
 use crate::ledger::money::NanoUsd;
 use crate::ledger::record::Usage;
@@ -15,6 +16,8 @@ use crate::ledger::record::Usage;
 struct Line {
     id: String,
     began_us: i64,
+    /// When the month ends that it began in.
+    until_us: i64,
     node: String,
     tenant: Option<String>,
     key: String,
@@ -38,6 +41,7 @@ impl Default for Line {
         Self {
             id: String::new(),
             began_us: 0,
+            until_us: 0,
             node: String::new(),
             tenant: None,
             key: String::new(),
@@ -100,24 +104,26 @@ impl Row {
             first_byte_us: ended.first_byte_us,
             duration_us: ended.duration_us,
         });
+        let Context { until_us, names, .. } = self.context.as_ref();
         let line = Line {
             id: self.id.to_string(),
             began_us: self.began_us,
+            until_us: *until_us,
             node: self.node.as_ref().to_owned(),
-            tenant: own(self.tenant.as_ref()),
-            key: self.key.as_ref().to_owned(),
-            user: own(self.user.as_ref()),
-            session: own(self.session.as_ref()),
-            chat: own(self.chat.as_ref()),
+            tenant: own(names.tenant.as_ref()),
+            key: names.key.as_ref().to_owned(),
+            user: own(names.user.as_ref()),
+            session: own(names.session.as_ref()),
+            chat: own(names.chat.as_ref()),
             message: own(self.message.as_ref()),
-            sent_user: own(self.sent.user.as_ref()),
-            sent_session: own(self.sent.session.as_ref()),
-            sent_metadata_session: own(self.sent.metadata_session.as_ref()),
-            sent_chat: own(self.sent.chat.as_ref()),
-            sent_message: own(self.sent.message.as_ref()),
-            endpoint: self.endpoint.as_ref().to_owned(),
+            sent_user: own(names.sent_user.as_ref()),
+            sent_session: own(names.sent_session.as_ref()),
+            sent_metadata_session: own(names.sent_metadata_session.as_ref()),
+            sent_chat: own(names.sent_chat.as_ref()),
+            sent_message: own(self.sent_message.as_ref()),
+            endpoint: names.endpoint.as_ref().to_owned(),
             generation: own(self.generation.as_ref()),
-            markup: self.markup.millionths(),
+            markup: names.markup.millionths(),
             ended,
         };
         // A struct of text and numbers has no way to fail.
@@ -127,6 +133,7 @@ impl Row {
     /// The row of such a line; `None` if it is none.
     pub(in crate::ledger) fn from_json(json: &[u8]) -> Option<Self> {
         let line: Line = serde_json::from_slice(json).ok()?;
+        let share = |text: Option<String>| share(text.as_deref());
         let ended = line.ended.map(|ended| Ended {
             ending: Ending::from_code(ended.ending),
             status: ended.status,
@@ -145,26 +152,27 @@ impl Row {
             first_byte_us: ended.first_byte_us,
             duration_us: ended.duration_us,
         });
-        Some(Self {
-            id: line.id.parse().ok()?,
-            began_us: line.began_us,
-            node: line.node.into(),
+        let names = Names {
             tenant: share(line.tenant),
             key: line.key.into(),
             user: share(line.user),
             session: share(line.session),
             chat: share(line.chat),
-            message: share(line.message),
-            sent: Sent {
-                user: share(line.sent_user),
-                session: share(line.sent_session),
-                metadata_session: share(line.sent_metadata_session),
-                chat: share(line.sent_chat),
-                message: share(line.sent_message),
-            },
+            sent_user: share(line.sent_user),
+            sent_session: share(line.sent_session),
+            sent_metadata_session: share(line.sent_metadata_session),
+            sent_chat: share(line.sent_chat),
             endpoint: line.endpoint.into(),
-            generation: share(line.generation),
             markup: Markup::from_millionths(line.markup),
+        };
+        Some(Self {
+            id: line.id.parse().ok()?,
+            began_us: line.began_us,
+            node: line.node.into(),
+            context: Arc::new(Context::new(names, line.until_us)),
+            message: share(line.message),
+            sent_message: share(line.sent_message),
+            generation: share(line.generation),
             ended,
         })
     }

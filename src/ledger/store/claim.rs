@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::statements::{ROW_COLUMNS, read_row};
+use super::statements::{SELECT_ROWS, read_row};
 use super::{IDS, Store};
 use crate::ledger::insert::placeholders;
 use crate::ledger::row::{Ended, Ending};
@@ -85,7 +85,7 @@ impl Store {
             let bytes = batch.bytes(0)?;
             ids.extend(bytes.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok()));
         }
-        let sql: Arc<str> = format!("SELECT {ROW_COLUMNS} FROM requests WHERE id IN ({})", placeholders(IDS)).into();
+        let sql: Arc<str> = format!("{SELECT_ROWS} r.id IN ({})", placeholders(IDS)).into();
         let mut tally = Tally::default();
         for chunk in ids.chunks(IDS) {
             for row in self.fetch_by_ids(&sql, chunk).await? {
@@ -99,7 +99,7 @@ impl Store {
     async fn give_up(&mut self, node: &str, tally: &mut Tally) -> Result<u64, sqlx::Error> {
         let mut arguments = self.connection.arguments();
         arguments.text(Some(node))?;
-        let sql = format!("SELECT {ROW_COLUMNS} FROM requests WHERE node = $1");
+        let sql = format!("{SELECT_ROWS} r.node = $1");
         for row in self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await? {
             let mut row = read_row(&row)?;
             row.ended = Some(Ended::unknown());

@@ -1,12 +1,17 @@
 //! Erases a person: names go, sums stay under no name.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::Store;
-use super::statements::{ON_ERRORS_CONFLICT, on_sums_conflict};
+use super::statements::{ON_ERRORS_CONFLICT, bind_context, on_sums_conflict};
+use crate::ledger::context::{Context, Names};
 use crate::ledger::engine::{Arguments, Engine};
+use crate::ledger::markup::Markup;
 use crate::ledger::query::Forgotten;
 use crate::ledger::sums::Sums;
+use crate::ledger::tally::Name;
 
 /// Rows to a transaction.
 const ROWS: i64 = 20_000;
@@ -50,34 +55,61 @@ impl Store {
         Ok(arguments)
     }
 
-    /// Takes the names out of rows.
+    /// Takes the names out of rows: moves them to contexts without names.
     pub(in crate::ledger) async fn forget_rows(&mut self, person: &Person<'_>) -> Result<u64, sqlx::Error> {
-        let keys = key_column(person, 5);
-        let sql = format!(
-            "UPDATE requests SET user_id = NULL, session = NULL, chat = NULL, message = NULL, sent_user = NULL, \
-             sent_session = NULL, sent_metadata_session = NULL, sent_chat = NULL, sent_message = NULL, \
-             generation = NULL, key_name = {keys} \
-             WHERE user_id = $1 AND COALESCE(tenant, '') = $2 AND id > $3 AND id <= $4"
-        );
+        self.replace_contexts(person).await?;
         let (mut changed, mut from) = (0, Some(Uuid::nil()));
         while let Some(after) = from {
             // The table is walked in order of its key: it has no index for the sake of this.
             let mut arguments = self.connection.arguments();
             arguments.bytes(after.as_bytes())?;
             arguments.int(Some(ROWS))?;
-            let sql_end = "SELECT id FROM requests WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
-            let end = self.connection.fetch(sql_end, arguments).await?;
+            let sql = "SELECT id FROM requests WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
+            let end = self.connection.fetch(sql, arguments).await?;
             let end = end.first().map(|row| row.bytes(0)).transpose()?.and_then(|id| Uuid::from_slice(&id).ok());
-            let mut arguments = self.of(person)?;
+            let mut arguments = self.connection.arguments();
             arguments.bytes(after.as_bytes())?;
             arguments.bytes(end.unwrap_or(Uuid::max()).as_bytes())?;
-            for key in &person.keys {
-                arguments.text(Some(key))?;
-            }
-            changed += self.connection.execute(sqlx::AssertSqlSafe(sql.clone()), arguments).await?;
+            let sql = "UPDATE requests SET message = NULL, sent_message = NULL, generation = NULL, \
+                       context = (SELECT c.becomes FROM contexts c WHERE c.id = requests.context) \
+                       WHERE id > $1 AND id <= $2 AND context IN (SELECT id FROM contexts WHERE becomes IS NOT NULL)";
+            changed += self.connection.execute(sql, arguments).await?;
             from = end;
         }
+        self.connection.begin().await?;
+        let none = self.connection.arguments();
+        self.connection.execute("DELETE FROM contexts WHERE becomes IS NOT NULL", none).await?;
+        let none = self.connection.arguments();
+        self.connection.execute("UPDATE retained SET forgotten = forgotten + 1", none).await?;
+        self.connection.commit().await?;
         Ok(changed)
+    }
+
+    /// Says of each of a person's contexts which one takes its place.
+    async fn replace_contexts(&mut self, person: &Person<'_>) -> Result<(), sqlx::Error> {
+        self.connection.begin().await?;
+        let sql = "SELECT id, until_us, key_name, endpoint, markup FROM contexts \
+                   WHERE user_id = $1 AND COALESCE(tenant, '') = $2";
+        let theirs = self.connection.fetch(sql, self.of(person)?).await?;
+        let statements = Arc::clone(&self.statements);
+        for row in theirs {
+            let key = row.text(2)?.unwrap_or_default();
+            let names = Names {
+                tenant: Some(Name::from(person.tenant)).filter(|tenant| !tenant.is_empty()),
+                key: key.as_str().into(),
+                endpoint: row.text(3)?.unwrap_or_default().into(),
+                markup: row.int(4)?.map_or(Markup::ONE, Markup::from_millionths),
+                ..Names::default()
+            };
+            let nameless = Context::new(names, row.count(1)?).forgotten(person.keys.contains(&key));
+            let mut arguments = self.connection.arguments();
+            arguments.int(row.int(0)?)?;
+            arguments.int(Some(nameless.id))?;
+            statements.contexts.run(&mut self.connection, &[nameless], bind_context).await?;
+            let sql = "UPDATE contexts SET becomes = $2 WHERE id = $1";
+            self.connection.execute(sql, arguments).await?;
+        }
+        self.connection.commit().await
     }
 
     /// Whether anything finished is not counted yet.
@@ -134,12 +166,20 @@ impl Store {
     /// copies of what moved to the other half.
     pub(in crate::ledger) async fn scrub(&mut self) -> Result<(), sqlx::Error> {
         match self.connection.engine() {
-            Engine::Sqlite => {
-                self.connection.run("VACUUM").await?;
-                self.connection.run("PRAGMA wal_checkpoint(TRUNCATE)").await
+            Engine::Sqlite => self.connection.run("VACUUM").await,
+            Engine::Postgres => {
+                self.connection.run("VACUUM requests, contexts, sums, errors, identifiers, users").await
             }
-            Engine::Postgres => self.connection.run("VACUUM requests, sums, errors, identifiers, users").await,
         }
+    }
+
+    /// On SQLite: empties the write-ahead log, which holds pages as they were. Says whether nobody was in the way.
+    pub(in crate::ledger) async fn cut_log(&mut self) -> Result<bool, sqlx::Error> {
+        if self.connection.engine() == Engine::Postgres {
+            return Ok(true);
+        }
+        let told = self.connection.fetch("PRAGMA wal_checkpoint(TRUNCATE)", self.connection.arguments()).await?;
+        Ok(told.first().map_or(Ok(0), |row| row.count(0))? == 0)
     }
 }
 

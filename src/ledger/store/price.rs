@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::Store;
-use super::statements::{ROW_COLUMNS, read_row};
+use super::statements::{SELECT_ROWS, read_row};
 use crate::ledger::query::Price;
 use crate::ledger::row::Row;
 use crate::ledger::sums::{Grain, Sums};
@@ -26,7 +26,7 @@ impl Store {
     async fn fill(&mut self, id: Uuid, price: &Price) -> Result<bool, sqlx::Error> {
         let mut arguments = self.connection.arguments();
         arguments.bytes(id.as_bytes())?;
-        let sql = format!("SELECT {ROW_COLUMNS} FROM requests WHERE id = $1");
+        let sql = format!("{SELECT_ROWS} r.id = $1");
         let found = self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await?;
         let Some(old) = found.first().map(read_row).transpose()?.filter(|row| row.ended.is_some()) else {
             return Ok(false);

@@ -34,6 +34,7 @@ impl Store {
         let mut most = self.connection.execute(rows, arguments).await?;
         most = most.max(self.retain_sums(from_us).await?);
         for (table, keys, time) in [
+            ("contexts", "id", "until_us"),
             ("errors", "bucket_us, tenant, key_name, user_id, kind", "bucket_us"),
             ("identifiers", "kind, identifier, tenant, user_id, key_name", "last_us"),
             ("users", "tenant, user_id", "last_us"),

@@ -4,28 +4,41 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::ledger::context::{Context, Names};
 use crate::ledger::engine::{self, Arguments, Engine};
 use crate::ledger::insert::Insert;
 use crate::ledger::markup::Markup;
 use crate::ledger::money::NanoUsd;
 use crate::ledger::record::Usage;
-use crate::ledger::row::{Ended, Ending, Row, Sent};
+use crate::ledger::row::{Ended, Ending, Row};
 use crate::ledger::sums::{Sums, stored};
+use crate::ledger::tally::Name;
 
-/// The columns of `requests`, in the order of [`bind_row`] and [`read_row`].
-pub(in crate::ledger) const ROW_COLUMNS: &str = "id, began_us, node, tenant, key_name, user_id, session, chat, message, \
-     sent_user, sent_session, sent_metadata_session, sent_chat, sent_message, endpoint, generation, markup, \
-     ending, status, error, model, provider, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, \
-     request_bytes, response_bytes, first_byte_us, duration_us";
+/// The columns of `requests`, in the order of [`bind_row`].
+const ROW_COLUMNS: &str = "id, began_us, node, context, message, sent_message, generation, ending, status, error, model, \
+     provider, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, request_bytes, response_bytes, \
+     first_byte_us, duration_us";
 
-/// The first of them that may change when a row is written again, and how many there are.
-const FIRST_CHANGING: &str = "node, generation, ending, status, error, model, provider, prompt_tokens, \
-     completion_tokens, cached_tokens, reasoning_tokens, cost, request_bytes, response_bytes, first_byte_us, duration_us";
+/// Those of them that may change when a row is written again.
+const CHANGING: &str = "node, generation, ending, status, error, model, provider, prompt_tokens, completion_tokens, \
+     cached_tokens, reasoning_tokens, cost, request_bytes, response_bytes, first_byte_us, duration_us";
+
+/// The columns of `contexts`, in the order of [`bind_context`].
+const CONTEXT_COLUMNS: &str = "id, until_us, tenant, key_name, user_id, session, chat, sent_user, sent_session, \
+     sent_metadata_session, sent_chat, endpoint, markup";
+
+/// A question for rows, to be followed by its condition; they are read by [`read_row`].
+pub(super) const SELECT_ROWS: &str = "SELECT r.id, r.began_us, r.node, r.message, r.sent_message, r.generation, r.ending, \
+     r.status, r.error, r.model, r.provider, r.prompt_tokens, r.completion_tokens, r.cached_tokens, r.reasoning_tokens, \
+     r.cost, r.request_bytes, r.response_bytes, r.first_byte_us, r.duration_us, c.until_us, c.tenant, c.key_name, \
+     c.user_id, c.session, c.chat, c.sent_user, c.sent_session, c.sent_metadata_session, c.sent_chat, c.endpoint, \
+     c.markup FROM requests r LEFT JOIN contexts c ON c.id = r.context WHERE ";
 
 /// See the functions that run them.
 #[derive(Debug)]
 pub(super) struct Statements {
     pub(super) rows: Insert,
+    pub(super) contexts: Insert,
     pub(super) sums: Insert,
     pub(super) errors: Insert,
     pub(super) identifiers: Insert,
@@ -77,8 +90,7 @@ impl Statements {
             format!("{}, {}, requests = {table}.requests + excluded.requests", earlier(table), later(table, "last_us"))
         };
         // A row that comes again is one that ended, or that was answered: what was known of its beginning stays.
-        let on_rows =
-            format!("ON CONFLICT (id) DO UPDATE SET {} WHERE requests.ending IS NULL", replaced(FIRST_CHANGING));
+        let on_rows = format!("ON CONFLICT (id) DO UPDATE SET {} WHERE requests.ending IS NULL", replaced(CHANGING));
         let sums = format!(
             "sums (grain, bucket_us, tenant, key_name, user_id, model, endpoint, {})",
             Sums::COLUMNS.join(", ")
@@ -96,6 +108,12 @@ impl Statements {
         let identifiers = "identifiers (kind, identifier, tenant, user_id, key_name, way, first_us, last_us, requests)";
         Self {
             rows: Insert::new(engine, &format!("requests ({ROW_COLUMNS})"), names(ROW_COLUMNS).count(), &on_rows),
+            contexts: Insert::new(
+                engine,
+                &format!("contexts ({CONTEXT_COLUMNS})"),
+                names(CONTEXT_COLUMNS).count(),
+                "ON CONFLICT (id) DO NOTHING",
+            ),
             sums: Insert::new(engine, &sums, 7 + Sums::COLUMNS.len(), &on_sums_conflict()),
             errors: Insert::new(
                 engine,
@@ -115,18 +133,24 @@ pub(super) fn bind_row(row: &Row, to: &mut Arguments) -> Result<(), sqlx::Error>
     to.int(Some(row.began_us))?;
     // Only what is in flight is in flight somewhere.
     to.shared(Some(&row.node).filter(|_| row.ended.is_none()))?;
-    to.shared(row.tenant.as_ref())?;
-    to.shared(Some(&row.key))?;
-    let sent = &row.sent;
-    let names = [&row.user, &row.session, &row.chat, &row.message];
-    let sent = [&sent.user, &sent.session, &sent.metadata_session, &sent.chat, &sent.message];
-    for name in names.into_iter().chain(sent) {
-        to.shared(name.as_ref())?;
-    }
-    to.shared(Some(&row.endpoint))?;
+    to.int(Some(row.context.id))?;
+    to.shared(row.message.as_ref())?;
+    to.shared(row.sent_message.as_ref())?;
     to.shared(row.generation.as_ref())?;
-    to.int(Some(row.markup.millionths()).filter(|_| row.markup != Markup::ONE))?;
     bind_end(row.ended.as_ref(), to)
+}
+
+/// The arguments of a context, in the order of [`CONTEXT_COLUMNS`].
+pub(super) fn bind_context(context: &Context, to: &mut Arguments) -> Result<(), sqlx::Error> {
+    let names = &context.names;
+    to.int(Some(context.id))?;
+    to.int(Some(context.until_us))?;
+    let [tenant, rest @ ..] = names.optional();
+    to.shared(tenant)?;
+    to.shared(Some(&names.key))?;
+    rest.into_iter().try_for_each(|name| to.shared(name))?;
+    to.shared(Some(&names.endpoint))?;
+    to.int(Some(names.markup.millionths()).filter(|_| names.markup != Markup::ONE))
 }
 
 fn bind_end(ended: Option<&Ended>, to: &mut Arguments) -> Result<(), sqlx::Error> {
@@ -152,51 +176,52 @@ fn bind_end(ended: Option<&Ended>, to: &mut Arguments) -> Result<(), sqlx::Error
     to.int(Some(stored(ended.duration_us)))
 }
 
-/// The row in an answer to `SELECT` [`ROW_COLUMNS`].
-pub(in crate::ledger) fn read_row(from: &engine::Row) -> Result<Row, sqlx::Error> {
-    let text = |column| from.text(column).map(|text| text.map(Arc::<str>::from));
+/// The row in an answer to [`SELECT_ROWS`].
+pub(super) fn read_row(from: &engine::Row) -> Result<Row, sqlx::Error> {
+    let text = |column| from.text(column).map(|text| text.map(Name::from));
     let count = |column| from.int(column).map(|count| count.and_then(|count| u64::try_from(count).ok()));
-    let ended = match from.int(17)? {
+    let ended = match from.int(6)? {
         None => None,
         Some(ending) => Some(Ended {
             ending: Ending::from_code(ending),
-            status: u16::try_from(from.count(18)?).unwrap_or_default(),
-            error: text(19)?,
-            model: text(20)?,
-            provider: text(21)?,
+            status: u16::try_from(from.count(7)?).unwrap_or_default(),
+            error: text(8)?,
+            model: text(9)?,
+            provider: text(10)?,
             usage: Usage {
-                prompt_tokens: count(22)?,
-                completion_tokens: count(23)?,
-                cached_tokens: count(24)?,
-                reasoning_tokens: count(25)?,
-                cost: from.int(26)?.map(NanoUsd),
+                prompt_tokens: count(11)?,
+                completion_tokens: count(12)?,
+                cached_tokens: count(13)?,
+                reasoning_tokens: count(14)?,
+                cost: from.int(15)?.map(NanoUsd),
             },
-            request_bytes: count(27)?.unwrap_or_default(),
-            response_bytes: count(28)?.unwrap_or_default(),
-            first_byte_us: count(29)?,
-            duration_us: count(30)?.unwrap_or_default(),
+            request_bytes: count(16)?.unwrap_or_default(),
+            response_bytes: count(17)?.unwrap_or_default(),
+            first_byte_us: count(18)?,
+            duration_us: count(19)?.unwrap_or_default(),
         }),
+    };
+    let names = Names {
+        tenant: text(21)?,
+        key: text(22)?.unwrap_or_default(),
+        user: text(23)?,
+        session: text(24)?,
+        chat: text(25)?,
+        sent_user: text(26)?,
+        sent_session: text(27)?,
+        sent_metadata_session: text(28)?,
+        sent_chat: text(29)?,
+        endpoint: text(30)?.unwrap_or_default(),
+        markup: from.int(31)?.map_or(Markup::ONE, Markup::from_millionths),
     };
     Ok(Row {
         id: Uuid::from_slice(&from.bytes(0)?).map_err(|error| sqlx::Error::Decode(error.into()))?,
         began_us: from.count(1)?,
-        node: text(2)?.unwrap_or_else(|| "".into()),
-        tenant: text(3)?,
-        key: text(4)?.unwrap_or_else(|| "".into()),
-        user: text(5)?,
-        session: text(6)?,
-        chat: text(7)?,
-        message: text(8)?,
-        sent: Sent {
-            user: text(9)?,
-            session: text(10)?,
-            metadata_session: text(11)?,
-            chat: text(12)?,
-            message: text(13)?,
-        },
-        endpoint: text(14)?.unwrap_or_else(|| "".into()),
-        generation: text(15)?,
-        markup: from.int(16)?.map_or(Markup::ONE, Markup::from_millionths),
+        node: text(2)?.unwrap_or_default(),
+        context: Arc::new(Context::new(names, from.count(20)?)),
+        message: text(3)?,
+        sent_message: text(4)?,
+        generation: text(5)?,
         ended,
     })
 }
