@@ -18,6 +18,7 @@ mod json_suite;
 mod ledger;
 mod memory;
 mod metrics;
+mod recorded;
 mod refusals;
 mod reload;
 mod route;
