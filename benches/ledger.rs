@@ -7,7 +7,14 @@
 //! LEDGER=postgres://… cargo bench --bench ledger    the same on PostgreSQL
 //! ```
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench reports to whoever runs it")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    clippy::unnecessary_literal_unwrap,
+    reason = "a bench is told by variables and reports to whoever runs it"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -100,7 +107,7 @@ fn begun(number: u64, users: u64, at: Option<u64>) -> Begun {
     Begun {
         id,
         began_us,
-        tenant: (number % 7 == 0).then(|| "acme".into()),
+        tenant: number.is_multiple_of(7).then(|| "acme".into()),
         key: "openwebui".into(),
         sent: SentIds {
             user: Some(format!("acme_{user}")),
@@ -127,9 +134,9 @@ fn finished(number: u64) -> Finished {
         "meta-llama/llama-4",
         "mistralai/mistral-large",
     ];
-    let failed = number % 50 == 0;
+    let failed = number.is_multiple_of(50);
     Finished {
-        end: if number % 97 == 0 { End::ClientGone } else { End::Complete },
+        end: if number.is_multiple_of(97) { End::ClientGone } else { End::Complete },
         status: if failed { 429 } else { 200 },
         error: failed.then(|| "rate_limit_exceeded".to_owned()),
         model: Some(MODELS[usize::try_from(number % 6).unwrap()].to_owned()),
@@ -140,7 +147,7 @@ fn finished(number: u64) -> Finished {
             completion_tokens: Some(number % 300),
             cached_tokens: Some(number % 900),
             reasoning_tokens: None,
-            cost: (number % 97 != 0).then_some(NanoUsd(i64::try_from(420_000 + number % 1000).unwrap())),
+            cost: (!number.is_multiple_of(97)).then_some(NanoUsd(i64::try_from(420_000 + number % 1000).unwrap())),
         },
         request_bytes: 1024,
         response_bytes: 2048,

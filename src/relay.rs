@@ -31,8 +31,10 @@ pub enum Answer {
         /// The bytes.
         body: Full<Bytes>,
         /// Closed with the body.
-        account: Option<Account>,
+        account: Box<Account>,
     },
+    /// Nothing at all.
+    Empty,
     /// OpenRouter's, on its way.
     Relayed(Box<Relayed>),
 }
@@ -52,12 +54,12 @@ impl Answer {
     /// An answer of callsign's own.
     pub fn own(body: Bytes, mut account: Account) -> Self {
         account.passed(&body);
-        Self::Own { body: Full::new(body), account: Some(account) }
+        Self::Own { body: Full::new(body), account: Box::new(account) }
     }
 
     /// An answer without an account: CORS and the like.
     pub fn empty() -> Self {
-        Self::Own { body: Full::default(), account: None }
+        Self::Empty
     }
 
     /// OpenRouter's answer. `idle` is the longest silence between two frames; `upload` the rest of the request's body,
@@ -74,6 +76,7 @@ impl Body for Answer {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
             Self::Own { body, .. } => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Relayed(relayed) => relayed.poll_frame(cx),
         }
@@ -81,6 +84,7 @@ impl Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         match self {
+            Self::Empty => true,
             Self::Own { body, .. } => body.is_end_stream(),
             Self::Relayed(relayed) => relayed.release.is_none() && relayed.body.is_end_stream(),
         }
@@ -88,6 +92,7 @@ impl Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         match self {
+            Self::Empty => SizeHint::with_exact(0),
             Self::Own { body, .. } => body.size_hint(),
             Self::Relayed(relayed) => relayed.size_hint(),
         }

@@ -65,7 +65,6 @@ impl Ledger {
 }
 
 /// `None` within is `off`.
-#[expect(clippy::option_option, reason = "unset and off differ")]
 fn store(text: &str) -> Result<Option<Store>, &'static str> {
     if text == "off" {
         return Ok(None);

@@ -98,7 +98,8 @@ impl Question {
     fn argument(mut self, add: impl FnOnce(&mut Arguments) -> Result<(), sqlx::Error>) -> Result<Self, LedgerError> {
         add(&mut self.arguments)?;
         self.count += 1;
-        self.sql.push_str(&format!("${}", self.count));
+        self.sql.push('$');
+        self.sql.push_str(&self.count.to_string());
         Ok(self)
     }
 }

@@ -25,7 +25,7 @@ pub struct SentIds {
 /// What is known when a request goes upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begun {
-    /// callsign's own id of the request, UUIDv7: the row's key.
+    /// callsign's own id of the request, a version 7 UUID: the row's key.
     pub id: Uuid,
     /// Microseconds since 1970, UTC.
     pub began_us: i64,

@@ -54,8 +54,7 @@ impl Spill {
         let _lock = self.lock()?;
         let mut text = String::with_capacity(rows.len() * 512);
         for row in rows {
-            let json = row.to_json();
-            text.push_str(&format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes())));
+            text.push_str(&line(row));
         }
         let mut file = private().append(true).create(true).open(&self.path)?;
         let end = file.seek(SeekFrom::End(0))?;
@@ -130,8 +129,7 @@ impl Spill {
             let part = self.read_locked(from, 10_000)?;
             for mut row in part.rows {
                 changed += u64::from(change(&mut row));
-                let json = row.to_json();
-                text.push_str(&format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes())));
+                text.push_str(&line(&row));
             }
             from = part.next;
             if !part.more {
@@ -204,6 +202,12 @@ fn parse(line: &[u8]) -> Option<Row> {
     if checksum == crc32fast::hash(json) { Row::from_json(json) } else { None }
 }
 
+/// A row's line: a checksum, a space, and the row as JSON.
+fn line(row: &Row) -> String {
+    let json = row.to_json();
+    format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,7 +223,7 @@ mod tests {
     fn what_was_appended_is_read_again() {
         let (_directory, spill) = spill();
         assert!(spill.is_empty());
-        let rows = vec![row(1), finished_row(2), finished_row(3)];
+        let rows = [row(1), finished_row(2), finished_row(3)];
         spill.append(&rows[..2]).unwrap();
         spill.append(&rows[2..]).unwrap();
         let first = spill.read(Mark::default(), 2).unwrap();

@@ -178,7 +178,9 @@ impl Store {
             return Err(sqlx::Error::Protocol("rows changed meanwhile".to_owned()));
         }
         let mut tally = Tally::default();
-        fresh.iter().for_each(|row| tally.add(row));
+        for row in &fresh {
+            tally.add(row);
+        }
         self.apply(&tally.folded()).await?;
         self.connection.commit().await
     }

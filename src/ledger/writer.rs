@@ -35,7 +35,7 @@ const FOLDING: Duration = Duration::from_secs(1);
 /// What is still in the spill file at the end may take so long.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Problems are logged so often.
-const LOUD: Duration = Duration::from_secs(60);
+const LOUD: Duration = Duration::from_mins(1);
 
 /// Where rows go.
 #[derive(Debug)]
@@ -163,7 +163,9 @@ impl Writer {
             Some(written) => {
                 self.shared.metrics.ledger.rows.inc_by(finished);
                 if written == Written::Pending {
-                    rows.iter().for_each(|row| self.tally.add(row));
+                    for row in &rows {
+                        self.tally.add(row);
+                    }
                 }
                 true
             }

@@ -219,6 +219,9 @@ async fn nothing_is_lost_or_doubled_while_the_file_comes_and_goes() {
     until("all of them are taken back", async || std::fs::metadata(place.spill()).unwrap().len() == 0).await;
     ledger.close().await;
     let lines = place.reader().usage(By::Tenant, &Filter::default()).await.unwrap();
-    assert_eq!((lines[0].requests, lines[0].cost), (TASKS * EACH + 3, NanoUsd((TASKS * EACH + 3) as i64)));
+    assert_eq!(
+        (lines[0].requests, lines[0].cost),
+        (TASKS * EACH + 3, NanoUsd(i64::try_from(TASKS * EACH + 3).unwrap()))
+    );
     assert_eq!(place.counter("callsign_ledger_lost_total"), 0);
 }

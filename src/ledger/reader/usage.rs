@@ -68,7 +68,7 @@ impl Reader {
             By::Tenant => ("tenant, tenant", "tenant"),
         };
         let question = self.ask(&format!("SELECT {keys}, {} FROM (", summed()));
-        let question = self.from_sums(question, Grain::Month, filter).await?.sql(&format!(") s GROUP BY {group}"));
+        let question = self.over_sums(question, Grain::Month, filter).await?.sql(&format!(") s GROUP BY {group}"));
         let mut usage = Vec::new();
         for row in self.pool.fetch(question).await? {
             usage.push(UsageRow { key: name(&row, 0)?, tenant: name(&row, 1)?, ..read_sums(&row, 2)? });
@@ -97,7 +97,7 @@ impl Reader {
         let at = format!("bucket_us - bucket_us % {width}");
         let question = self.ask(&format!("SELECT {at}, {model}, {} FROM (", summed()));
         let question =
-            self.from_sums(question, grain, filter).await?.sql(&format!(") s GROUP BY {group} ORDER BY {group}"));
+            self.over_sums(question, grain, filter).await?.sql(&format!(") s GROUP BY {group} ORDER BY {group}"));
         let mut points = Vec::new();
         for row in self.pool.fetch(question).await? {
             let sums = UsageRow { key: name(&row, 1)?, tenant: filter.tenant.clone(), ..read_sums(&row, 2)? };
@@ -112,7 +112,7 @@ impl Reader {
         let question = self.ask(
             "SELECT tenant, user_id, model, CAST(SUM(first_byte_us) AS BIGINT), CAST(SUM(first_bytes) AS BIGINT) FROM (",
         );
-        let question = self.from_sums(question, Grain::Month, filter).await?;
+        let question = self.over_sums(question, Grain::Month, filter).await?;
         let question = question
             .sql(") s GROUP BY tenant, user_id, model HAVING SUM(first_bytes) > 0 ORDER BY 5 DESC, 1, 2, 3 LIMIT ")
             .int(i64::from(limit))?;
@@ -131,7 +131,7 @@ impl Reader {
 
     /// Errors by kind, most first.
     pub async fn errors(&self, filter: &Filter) -> Result<Vec<Errors>, LedgerError> {
-        let from = Grain::Hour.bucket(self.from_us(filter).await?);
+        let from = Grain::Hour.bucket(self.start_of(filter).await?);
         let question =
             self.ask("SELECT kind, CAST(SUM(requests) AS BIGINT) FROM errors WHERE bucket_us >= ").int(from)?;
         let question = filtered(question, filter)?.sql(" GROUP BY kind ORDER BY 2 DESC, 1");
@@ -143,17 +143,17 @@ impl Reader {
     }
 
     /// When what is asked about begins: no earlier than what is kept.
-    async fn from_us(&self, filter: &Filter) -> Result<i64, LedgerError> {
+    async fn start_of(&self, filter: &Filter) -> Result<i64, LedgerError> {
         let kept = self.pool.fetch(self.ask("SELECT from_us FROM retained")).await?;
         let kept = kept.first().map_or(Ok(0), |row| row.count(0))?;
         Ok(filter.since.map_or(kept, |since| since.as_microsecond().max(kept)))
     }
 
     /// The buckets that a question sums over.
-    async fn from_sums(&self, question: Question, widest: Grain, filter: &Filter) -> Result<Question, LedgerError> {
+    async fn over_sums(&self, question: Question, widest: Grain, filter: &Filter) -> Result<Question, LedgerError> {
         let columns = format!("bucket_us, tenant, key_name, user_id, model, {}, last_us", SUMMED.join(", "));
         let mut question = question;
-        for (index, span) in spans(self.from_us(filter).await?, widest).into_iter().enumerate() {
+        for (index, span) in spans(self.start_of(filter).await?, widest).into_iter().enumerate() {
             let Span { grain, from_us, until_us } = span;
             let union = if index > 0 { " UNION ALL " } else { "" };
             question = question

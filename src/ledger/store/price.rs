@@ -16,9 +16,9 @@ impl Store {
         self.connection.begin().await?;
         let filled = self.fill(id, price).await?;
         if filled {
-            self.connection.commit().await?
+            self.connection.commit().await?;
         } else {
-            self.connection.rollback().await?
+            self.connection.rollback().await?;
         }
         Ok(filled)
     }

@@ -16,9 +16,9 @@ const BOUND: Duration = Duration::from_secs(2);
 /// Between two attempts to open the database.
 const REOPENING: Duration = Duration::from_millis(500);
 /// Between two signs of life.
-const BEAT: Duration = Duration::from_secs(60);
+const BEAT: Duration = Duration::from_mins(1);
 /// Between two looks for what is too old.
-const RETENTION: Duration = Duration::from_secs(3600);
+const RETENTION: Duration = Duration::from_hours(1);
 /// Rows that are taken back from the spill file at once.
 const BACK: usize = 1024;
 

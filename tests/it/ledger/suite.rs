@@ -1,6 +1,12 @@
 //! What the ledger promises, over whatever database it is given: run for SQLite by `cargo test`, for PostgreSQL by
 //! `tests/external/postgres.sh`.
 
+#![expect(
+    clippy::type_complexity,
+    clippy::unnecessary_wraps,
+    reason = "a table of tests, and what fields of rows hold"
+)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
