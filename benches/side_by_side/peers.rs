@@ -173,6 +173,11 @@ fn callsign(address: SocketAddr, upstream: SocketAddr) -> Command {
         ("CALLSIGN_APP_KEY", KEY.to_owned()),
         ("CALLSIGN_ID_SECRET", "a-secret-for-the-benchmark-alone".to_owned()),
         ("CALLSIGN_LOG", "off".to_owned()),
+        // One address and one caller make all of the load.
+        ("CALLSIGN_MAX_CONNECTIONS", "8000".to_owned()),
+        ("CALLSIGN_MAX_CONNECTIONS_PER_ADDRESS", "8000".to_owned()),
+        ("CALLSIGN_MAX_IN_FLIGHT", "8000".to_owned()),
+        ("CALLSIGN_MAX_IN_FLIGHT_PER_CALLER", "8000".to_owned()),
         ("OPENROUTER_API_KEY", "sk-or-benchmark".to_owned()),
         ("USER_ID_FORMAT", "acme_{hmac:32 user}".to_owned()),
         ("SESSION_ID_FORMAT", "{hmac:32 user session}".to_owned()),
