@@ -21,7 +21,7 @@ impl NanoUsd {
     pub const ZERO: Self = Self(0);
 
     /// Reads dollars from decimal text or a JSON number's text, quoted or not: `0.00042`, `4.2e-4`, `1E-9`, `3`, `"0.1"`.
-    /// What is finer than a nano-dollar is rounded half up. `None` for anything else: a sign, more than [`MAX_TEXT`]
+    /// What is finer than a nano-dollar is rounded half up. `None` for anything else: a sign, more than 64
     /// bytes, or more than an `i64` of nano-dollars (9.2 billion dollars) holds.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim_ascii();
