@@ -92,7 +92,7 @@ pub struct Finished {
     pub provider: Option<String>,
     /// `X-Generation-Id`, or the answer's own `id` where it begins with `gen-`.
     pub generation: Option<String>,
-    /// The `id` of the provider's own answer, if it was told.
+    /// What it took.
     pub usage: Usage,
     /// Bytes of the request's body as announced.
     pub request_bytes: u64,
