@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const TOKEN = "an-admin-token-for-the-browser";
-const HOSTILE = ["<script>document.title='owned'</script>", "=cmd|' /C calc'!A0", "\u202eredrum", `x${"y".repeat(300)}`];
+const HOSTILE = ["<script>document.title='owned'</script>", "=cmd|' /C calc'!A0", "\u05de\u05e0\u05d4\u05dc & co", `x${"y".repeat(300)}`];
 const WIDTHS = { phone: 390, tablet: 820, desktop: 1280 };
 const PAGES = ["/", "/users", "/models", "/apps", "/speed", "/mapping", "/settings", "/whois", "/whois?id=nobody", "/nothing"];
 const RANGES = ["24h", "7d", "30d", "90d"];
@@ -81,6 +81,18 @@ async function chat({ data, key }, user) {
   });
   assert.equal(answer.status, 200, `${user}: ${await answer.text()}`);
   await answer.arrayBuffer().catch(() => {});
+}
+
+/** Waits until this user's request has been counted: sums follow their rows within about a second. */
+async function counted({ admin }, user) {
+  const url = `${admin}/api/v1/admin/user/${encodeURIComponent(user)}/mapping`;
+  for (let tries = 0; tries < 400; tries += 1) {
+    const answer = await fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } });
+    await answer.arrayBuffer();
+    if (answer.status === 200) return;
+    await new Promise((wake) => setTimeout(wake, 25));
+  }
+  assert.fail(`${user} was never counted`);
 }
 
 /** A browser, by pipe: messages end with a NUL byte. */
@@ -292,6 +304,7 @@ async function main() {
     await tab.shot("empty");
   }
   for (const user of ["alice", "bob", ...HOSTILE]) await chat(server, user);
+  for (const user of ["alice", "bob", ...HOSTILE]) await counted(server, user);
 
   const people = HOSTILE.map((user) => `/user?id=${encodeURIComponent(user)}`);
   for (const path of [...PAGES, ...RANGES.map((range) => `/?range=${range}`), "/user?id=alice&range=24h", ...people]) {
