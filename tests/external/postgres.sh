@@ -25,7 +25,7 @@ as_owner() {
 for bin in /usr/lib/postgresql/*/bin; do
   PATH="$PATH:$bin"
 done
-for program in initdb postgres; do
+for program in initdb pg_ctl postgres; do
   command -v "$program" > /dev/null || fail "there is no $program (Debian: apt-get install postgresql)"
 done
 [ "$(id -u)" -ne 0 ] || id "$OWNER" > /dev/null 2>&1 || fail "root needs a user $OWNER to run the server as"
@@ -34,8 +34,8 @@ directory="$(mktemp -d)"
 server=""
 cleanup() {
   if [ -n "$server" ]; then
-    # Fast shutdown.
-    kill -INT "$server" 2> /dev/null || true
+    # By its own tool: a shell starts background programs deaf to SIGINT, which the fast shutdown would need.
+    as_owner pg_ctl stop --pgdata "$directory/data" --mode fast --silent --timeout 30 || as_owner pg_ctl stop --pgdata "$directory/data" --mode immediate --silent || true
     wait "$server" 2> /dev/null || true
   fi
   rm -rf "$directory"

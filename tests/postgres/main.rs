@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and says what it does")]
 
 #[path = "../it/ledger/suite.rs"]
-#[expect(dead_code, reason = "shared with the tests on SQLite")]
 mod suite;
 
 use callsign::config::Store;
