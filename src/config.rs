@@ -126,6 +126,11 @@ impl Config {
         found.map(|tenant| &tenant.policy).ok_or_else(|| UnknownTenant(names()))
     }
 
+    /// Whether anybody looks at answers on their way, for which they must not come compressed.
+    pub fn reads_answers(&self) -> bool {
+        self.ledger.store.is_some()
+    }
+
     /// Checks what only serving needs: somebody who could be let in, and the key for the upstream. `serve --demo` and
     /// commands that answer from the configuration alone do without.
     ///

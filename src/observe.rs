@@ -7,6 +7,7 @@ pub mod audit;
 pub mod logging;
 pub mod metrics;
 mod row;
+mod watch;
 
 pub use account::{Account, Outcome};
 pub use metrics::Metrics;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::logging::Untrusted;
 use super::metrics::Metrics;
 use super::row::{Closing, Row};
+use super::watch::Watch;
 use http::HeaderMap;
 
 use crate::endpoint::Inference;
@@ -67,8 +68,12 @@ pub struct Account {
     pub response_bytes: u64,
     /// When the head of the upstream's answer came.
     first_byte: Option<Duration>,
+    /// What its answer says.
+    watch: Watch,
     /// Its row in the ledger.
     row: Row,
+    /// Whether all that is to be told of its end has been told.
+    settled: bool,
 }
 
 impl Account {
@@ -88,13 +93,18 @@ impl Account {
             request_bytes: 0,
             response_bytes: 0,
             first_byte: None,
+            watch: Watch::default(),
             row: Row::new(ledger.clone()),
+            settled: false,
         }
     }
 
     /// Notes who asks for what; `begun` is called if there is a ledger.
     pub fn know(&mut self, endpoint: &'static Inference, begun: impl FnOnce() -> Begun) {
-        self.row.know(endpoint, begun);
+        if self.row.is_on() {
+            self.watch.want(endpoint);
+            self.row.know(begun());
+        }
     }
 
     /// Notes that the request goes upstream.
@@ -120,18 +130,26 @@ impl Account {
     pub fn answered(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
         self.first_byte = Some(self.began.elapsed());
-        self.row.answered(headers, &self.metrics);
+        if let Some(generation) = self.watch.answered(headers) {
+            self.metrics.generated();
+            self.row.answered(generation);
+        }
     }
 
     /// Notes bytes of the upstream's answer that pass.
     pub fn passed(&mut self, bytes: &[u8]) {
         self.response_bytes += bytes.len() as u64;
-        self.row.see(bytes);
+        self.watch.see(bytes);
     }
 
-    /// Ends the row in the ledger, once: with the account, or before the last byte of an answer is let go, which in
+    /// Tells everybody who counts or keeps how it ended, once: with the account, or before the last byte of an answer is let go, which in
     /// `strict` mode waits for what is returned.
     pub fn settle(&mut self) -> Option<Committed> {
+        if std::mem::replace(&mut self.settled, true) {
+            return None;
+        }
+        let seen = self.watch.finish();
+        self.metrics.used(&seen.usage);
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let closing = Closing {
             outcome: self.outcome,
@@ -142,7 +160,7 @@ impl Account {
             first_byte_us: self.first_byte.map(micros),
             duration_us: micros(self.began.elapsed()),
         };
-        self.row.finish(closing, &self.metrics)
+        self.row.finish(closing, seen)
     }
 
     /// Notes that callsign answers by itself.

@@ -161,7 +161,8 @@ impl Snapshot {
                 headers.forward.clone(),
                 headers.http_referer.clone(),
                 headers.x_openrouter_title.clone(),
-            ),
+            )
+            .reading_answers(config.reads_answers()),
             base: Base::new(&config.upstream.url).ok_or(Unusable::Upstream)?,
             limits: Limits { max_body: bodies.max_bytes, hold_body: bodies.hold_bytes as u64 },
             idle_timeout: config.upstream.idle_timeout,

@@ -54,6 +54,8 @@ pub struct HeaderPolicy {
     referer: Option<HeaderValue>,
     title: Option<HeaderValue>,
     user_agent: HeaderValue,
+    /// Whether answers are looked at, which must not come compressed then.
+    reads_answers: bool,
 }
 
 impl HeaderPolicy {
@@ -61,7 +63,13 @@ impl HeaderPolicy {
     /// wins over the client's.
     pub fn new(forward: Vec<HeaderName>, referer: Option<HeaderValue>, title: Option<HeaderValue>) -> Self {
         let user_agent = HeaderValue::from_static(concat!("callsign/", env!("CARGO_PKG_VERSION")));
-        Self { forward, referer, title, user_agent }
+        Self { forward, referer, title, user_agent, reads_answers: false }
+    }
+
+    /// Asks for answers that are not compressed, since somebody (ledger, archive, a limit on tokens) looks at them.
+    #[must_use]
+    pub fn reading_answers(self, reads_answers: bool) -> Self {
+        Self { reads_answers, ..self }
     }
 
     /// The headers of the upstream request. `session` is the value of `x-session-id`; without a body there is no
@@ -85,6 +93,9 @@ impl HeaderPolicy {
                     headers.append(name, value.clone());
                 }
             }
+        }
+        if self.reads_answers {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if let Some(referer) = &self.referer {
             headers.insert(REFERER, referer.clone());
@@ -197,6 +208,15 @@ mod tests {
         assert_eq!(sent["authorization"], "Bearer operator");
         assert_eq!(sent["content-type"], "application/json");
         assert!(sent["user-agent"].to_str().unwrap().starts_with("callsign/"));
+    }
+
+    #[test]
+    fn an_answer_that_is_read_does_not_come_compressed() {
+        for asked in [&[("accept-encoding", "gzip, br")][..], &[]] {
+            let policy = HeaderPolicy::new(Vec::new(), None, None).reading_answers(true);
+            let sent = policy.upstream(&map(asked), HeaderValue::from_static("Bearer operator"), None, None);
+            assert_eq!(sent.get_all("accept-encoding").iter().collect::<Vec<_>>(), ["identity"]);
+        }
     }
 
     #[test]

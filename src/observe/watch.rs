@@ -1,0 +1,49 @@
+//! What an answer says about itself, gathered once for everybody who wants it: the ledger, and whoever counts or keeps.
+//!
+//! Where nobody wants it nothing is looked at, and nothing costs anything.
+
+use http::HeaderMap;
+
+use crate::endpoint::Inference;
+use crate::relay::tap::{Seen, Tap};
+
+/// OpenRouter's id of an answer, which it tells with the head (OpenRouter docs, "Streaming").
+const GENERATION: &str = "x-generation-id";
+/// The longest that is taken over from outside.
+const LONGEST_ID: usize = 256;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    wanted: Option<&'static Inference>,
+    tap: Option<Tap>,
+    generation: Option<String>,
+}
+
+impl Watch {
+    /// Somebody wants to know what the answer of this endpoint says.
+    pub(super) fn want(&mut self, endpoint: &'static Inference) {
+        self.wanted = Some(endpoint);
+    }
+
+    /// The head of the upstream's answer has come; its generation id, if it has one.
+    pub(super) fn answered(&mut self, headers: &HeaderMap) -> Option<&str> {
+        self.tap = Some(Tap::new(self.wanted?, headers));
+        let generation = headers.get(GENERATION).and_then(|value| value.to_str().ok());
+        self.generation = generation.filter(|id| !id.is_empty() && id.len() <= LONGEST_ID).map(str::to_owned);
+        self.generation.as_deref()
+    }
+
+    /// These bytes of the answer pass.
+    pub(super) fn see(&mut self, bytes: &[u8]) {
+        if let Some(tap) = &mut self.tap {
+            tap.see(bytes);
+        }
+    }
+
+    /// What was said, at the end. The head's word on the generation comes before the body's.
+    pub(super) fn finish(&mut self) -> Seen {
+        let seen = self.tap.take().map(Tap::finish).unwrap_or_default();
+        Seen { generation: self.generation.take().or(seen.generation), ..seen }
+    }
+}
