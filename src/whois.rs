@@ -96,7 +96,7 @@ impl Search<'_> {
             for candidate in self.question.candidates.iter() {
                 let sources = candidate.sources(self.tenant);
                 if self.render(format, &sources).as_deref() == Some(identifier) {
-                    self.add_once(self.found(kind, sources.user), found);
+                    add_once(self.found(kind, sources.user), found);
                 }
             }
         }
@@ -111,21 +111,14 @@ impl Search<'_> {
             let Some(sent) = self.render(&self.policy.formats.user, &sources) else { continue };
             let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{org_id}-{sent}")));
             if digest.eq_ignore_ascii_case(self.question.identifier) {
-                self.add_once(self.found(Kind::Upstream, sources.user), found);
+                add_once(self.found(Kind::Upstream, sources.user), found);
             }
         }
     }
 
     fn add(&self, kind: Kind, read: &ReadBack, found: &mut Vec<Found>) {
         let kind = if read.sealed { Kind::Sealed } else { kind };
-        self.add_once(self.found(kind, read.get(Field::User)), found);
-    }
-
-    fn add_once(&self, one: Found, found: &mut Vec<Found>) {
-        let known = |other: &Found| (&other.user, &other.tenant) == (&one.user, &one.tenant);
-        if !found.iter().any(known) {
-            found.push(one);
-        }
+        add_once(self.found(kind, read.get(Field::User)), found);
     }
 
     fn found(&self, kind: Kind, user: Option<&str>) -> Found {
@@ -143,6 +136,13 @@ impl Search<'_> {
 
     fn render(&self, format: &Format, sources: &Sources<'_>) -> Option<String> {
         format.render(sources, self.policy.secret.as_ref())
+    }
+}
+
+/// A caller is found once, whichever of their identifiers it is.
+fn add_once(one: Found, found: &mut Vec<Found>) {
+    if !found.iter().any(|other| (&other.user, &other.tenant) == (&one.user, &one.tenant)) {
+        found.push(one);
     }
 }
 

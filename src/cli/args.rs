@@ -85,8 +85,8 @@ pub enum Command {
     Usage(Usage),
     /// Tell which caller stands behind an identifier that OpenRouter or a provider reports.
     ///
-    /// Takes an identifier as it was sent, a session, chat, message or generation id, or (with OPENROUTER_ORG_ID set) the
-    /// form sha256(ORG_ID-user). Without a ledger the formats alone are asked: a seal is opened with CALLSIGN_ID_SECRET, raw
+    /// Takes an identifier as it was sent, a session, chat, message or generation id, or (with `OPENROUTER_ORG_ID` set) the
+    /// form sha256(ORG_ID-user). Without a ledger the formats alone are asked: a seal is opened with `CALLSIGN_ID_SECRET`, raw
     /// and prefixed identifiers are read back, hashes are tried against --candidates.
     ///
     /// Exit codes: 0 found, 1 nobody found.

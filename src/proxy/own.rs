@@ -62,17 +62,17 @@ impl Person {
             user: Some(user.clone()),
             ..Filter::default()
         };
-        let used = reader.usage(By::User, &filter).await?.pop().unwrap_or_default();
+        let sums = reader.usage(By::User, &filter).await?.pop().unwrap_or_default();
         Ok(json!({
-            "requests": used.requests,
-            "errors": used.errors,
-            "prompt_tokens": used.prompt_tokens,
-            "completion_tokens": used.completion_tokens,
-            "cached_tokens": used.cached_tokens,
-            "reasoning_tokens": used.reasoning_tokens,
+            "requests": sums.requests,
+            "errors": sums.errors,
+            "prompt_tokens": sums.prompt_tokens,
+            "completion_tokens": sums.completion_tokens,
+            "cached_tokens": sums.cached_tokens,
+            "reasoning_tokens": sums.reasoning_tokens,
             // What it costs them: the tenant's markup is the operator's own business.
-            "cost_usd": report::usd(used.charged),
-            "last_seen": report::time(used.last_seen),
+            "cost_usd": report::usd(sums.charged),
+            "last_seen": report::time(sums.last_seen),
         }))
     }
 }

@@ -42,7 +42,7 @@ fn a_seal_opens_with_the_secret_alone() {
 
 #[test]
 fn hashes_are_tried_against_candidates() {
-    let config = config(&[SECRET, ("USER_ID_FORMAT", "{hmac:32 user}"), ("CHAT_ID_FORMAT", "{hmac user chat}")], "");
+    let config = config(&[SECRET, ("USER_ID_FORMAT", "{hmac:32 user}"), ("CHAT_ID_FORMAT", "c_{hmac user chat}")], "");
     let formats = &config.identifiers.formats;
     let (user, chat) = (sent(&config, &formats.user, None), sent(&config, &formats.chat, None));
     assert_eq!(found(&config, &user, None, ""), [] as [&str; 0]);

@@ -92,7 +92,7 @@ async fn usage_is_what_was_used() {
     assert_eq!((csv.code, csv.out.lines().count()), (0, 3), "{csv:?}");
     assert!(csv.out.starts_with("model,requests,"), "{csv:?}");
     let table = place.run("usage --by day").await;
-    assert!(table.out.starts_with("DAY ") && table.out.contains("0.000001261"), "{table:?}");
+    assert!(table.out.trim_start().starts_with("DAY ") && table.out.contains("0.000001261"), "{table:?}");
     assert_eq!(place.json("usage --since 2999-01-01 --format json").await, json!([]));
     assert_eq!(place.json("usage --tenant acme --format json").await, json!([]));
     assert!(place.run("usage --since 2999-01-01").await.out.contains("No request in that time."));

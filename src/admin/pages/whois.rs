@@ -28,12 +28,11 @@ pub(super) async fn whois(
     Query(asked): Query<Asked>,
 ) -> Result<Html<String>, NoPage> {
     let identifier = asked.id.trim();
-    let found = match identifier {
-        "" => Vec::new(),
-        _ => {
-            let question = Question { identifier, tenant: None, candidates: &Candidates::default() };
-            crate::whois::ask(&operator.config(), operator.reader()?, question).await?
-        }
+    let found = if identifier.is_empty() {
+        Vec::new()
+    } else {
+        let question = Question { identifier, tenant: None, candidates: &Candidates::default() };
+        crate::whois::ask(&operator.config(), operator.reader()?, question).await?
     };
     let content = html! {
         (heading(&html! { "Who is " @if !identifier.is_empty() { (name(identifier)) } "?" }, &html! {}))

@@ -83,7 +83,7 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
 }
 
 fn headers(guest: &Guest) -> io::Result<HeaderMap> {
-    let mut headers = HeaderMap::from_iter(guest.identity.iter().cloned());
+    let mut headers: HeaderMap = guest.identity.iter().cloned().collect();
     headers.insert(HOST, HeaderValue::from_static("localhost"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(http::header::AUTHORIZATION, super::guest::bearer(guest.credential.expose())?);
