@@ -23,7 +23,7 @@ impl Program {
                 ("OPENROUTER_API_KEY", "sk-or-v1-of-a-test"),
                 ("CALLSIGN_APP_KEY", "sk-cs-a-key-of-one-app-0123456789"),
                 ("CALLSIGN_LEDGER_MODE", mode),
-                ("CALLSIGN_LOG", "warn"),
+                ("CALLSIGN_LOG", "error"),
                 ("SEND_END_USER_ID", "true"),
                 ("SEND_MESSAGE_ID", "true"),
             ])
