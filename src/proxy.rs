@@ -18,6 +18,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::archive::{Archive, Tape};
 use crate::config::Config;
 use crate::error::Refusal;
 use crate::ledger::Ledger;
@@ -58,6 +59,7 @@ struct Shared {
     decoders: Arc<Semaphore>,
     auditor: Auditor,
     ledger: Ledger,
+    archive: Archive,
 }
 
 /// How many compressed bodies are read at the same time; each may need a window of 16 MiB.
@@ -74,6 +76,8 @@ pub struct Fixtures {
     pub in_flight: Arc<InFlight>,
     /// Where requests are written down.
     pub ledger: Ledger,
+    /// Where they are archived.
+    pub archive: Archive,
     /// `CALLSIGN_HOLD_TOTAL_BYTES`.
     pub hold_total: u64,
 }
@@ -87,12 +91,12 @@ struct Refused {
 impl Proxy {
     /// A proxy that works by `snapshot` until told otherwise.
     pub fn new(snapshot: Snapshot, upstream: Upstream, fixtures: Fixtures) -> Self {
-        let Fixtures { metrics, auditor, in_flight, ledger, hold_total } = fixtures;
+        let Fixtures { metrics, auditor, in_flight, ledger, archive, hold_total } = fixtures;
         let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let shared = Arc::new(Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger });
+        let shared = Arc::new(Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger, archive });
         Self(Arc::new(Worker { upstream, shared }))
     }
 
@@ -142,7 +146,7 @@ impl Proxy {
             Ok(admitted) => admitted,
             Err(refusal) => return Err((Refused { refusal, rest: Some(upload) }, account)),
         };
-        let (outgoing, streaming) = match self.take(snapshot, &mut admitted, upload).await {
+        let (outgoing, streaming) = match self.take(snapshot, &mut admitted, upload, account.tape()).await {
             Ok(taken) => taken,
             Err(refused) => return Err((refused, account)),
         };
@@ -167,6 +171,7 @@ impl Proxy {
         snapshot: &Snapshot,
         admitted: &mut Admitted,
         upload: Upload,
+        tape: Option<&Tape>,
     ) -> Result<(Outgoing, Option<(Arc<Progress>, oneshot::Receiver<Upload>)>), Refused> {
         let Some((rewriter, coding)) = admitted.rewriter(snapshot) else { return Ok((Outgoing::Empty, None)) };
         let upload = match coding {
@@ -181,11 +186,14 @@ impl Proxy {
                 if let Rewriter::Json(filter) = &rewriter {
                     self.0.shared.auditor.see(|| sample(&held, filter));
                 }
+                if let Some(tape) = tape {
+                    held.pieces().for_each(|piece| tape.push(piece));
+                }
                 Ok((Outgoing::Held(held), None))
             }
             Ok(Taken::Begun(begun)) => {
                 let progress = Arc::new(Progress::begin());
-                let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress));
+                let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress), tape.cloned());
                 Ok((Outgoing::Streaming(Box::new(streaming)), Some((progress, returned))))
             }
             Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest) }),
@@ -203,6 +211,7 @@ impl Proxy {
         let (mut parts, body) = answer.into_parts();
         account.answered(parts.status.as_u16(), &parts.headers);
         clean_response(&mut parts.headers);
+        account.relays(&parts.headers);
         parts.extensions.clear();
         parts.version = http::Version::HTTP_11;
         if snapshot.redact_account && relay::may_name_account(&parts) {
@@ -237,7 +246,8 @@ impl Handler for Proxy {
         if let Some(preflight) = snapshot.cors.preflight(&parts) {
             return preflight;
         }
-        let account = Account::open(&self.0.shared.metrics, &self.0.shared.in_flight, &self.0.shared.ledger);
+        let account = Account::open(&self.0.shared.metrics, &self.0.shared.in_flight, &self.0.shared.ledger)
+            .archived_in(&self.0.shared.archive);
         let mut response = match self.forward(&snapshot, &parts, upload, peer, account).await {
             Ok(response) => response,
             Err((refused, account)) => refuse::answer(refused, &parts, account, snapshot.limits.max_body).await,

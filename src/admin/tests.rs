@@ -34,6 +34,7 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
     };
     let fixtures = proxy::Fixtures {
         ledger: crate::ledger::Ledger::off(),
+        archive: crate::archive::Archive::off(),
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics)).unwrap(),
         in_flight: InFlight::new(Caps::new(&config.shedding, 64)),
@@ -48,6 +49,7 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         ledger,
         books,
         org_id: None,
+        archive: None,
     };
     Admin::new(&config.admin, shown)
 }
