@@ -32,7 +32,7 @@ mod zip;
 
 pub use error::{ArchiveError, Unavailable};
 pub use flat::{Flat, Redaction};
-pub use forget::{Forgotten, forget};
+pub use forget::{Forgotten, forget, forget_person};
 pub use handle::{Archive, Recording};
 pub use meta::Meta;
 pub use record::{Begun, Finished};

@@ -1,6 +1,7 @@
 //! The command line: one file per command. Commands write to an `impl Write` and return an exit code; nothing here decides
 //! anything about a request.
 
+pub mod archive;
 pub mod args;
 mod check;
 pub mod config;
@@ -71,6 +72,11 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         }
         Command::Key { command: KeyCommand::List } => {
             configured(&sources, |Loaded { config, .. }| key_list::print(config, jiff::Timestamp::now(), out))
+        }
+        Command::Archive { command } => {
+            // Not through `out`, which takes away what looks like a colour: what was archived comes out as it went in.
+            let stdout = io::stdout();
+            archive::run(&sources, command, stdout.is_terminal(), &mut stdout.lock(), err)
         }
         Command::Config => configured(&sources, |loaded| config::print(loaded, out)),
     }

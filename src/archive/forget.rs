@@ -9,6 +9,7 @@ use super::error::ArchiveError;
 use super::reader::Opened;
 use super::retention::prune;
 use super::walk::{Found, Visitor, Whose, walk};
+use crate::config;
 use crate::secret::Secret;
 
 /// What has become of a person's archives.
@@ -50,6 +51,17 @@ impl Visitor for Forget<'_> {
             prune(path);
         }
     }
+}
+
+/// The same, beside a runtime's threads.
+///
+/// # Errors
+/// As [`forget`].
+pub async fn forget_person(place: &config::Place, tenant: Option<&str>, user: &str) -> Result<Forgotten, ArchiveError> {
+    let (place, tenant, user) = (place.clone(), tenant.map(str::to_owned), user.to_owned());
+    let work = move || forget(&place.directory, &place.password, tenant.as_deref(), &user);
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ArchiveError::Thread(io::Error::other(error)))?
 }
 
 /// Removes the archives of a tenant's user (`None`: of no tenant), by the user's id as it is known inside. Requests that
