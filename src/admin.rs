@@ -75,8 +75,6 @@ pub struct Fixtures {
     pub books: Option<(Reader, Keeper)>,
     /// Where a person's archives are, when that person is to be forgotten; `None` where nothing is archived.
     pub archive: Option<config::Place>,
-    /// `OPENROUTER_ORG_ID`.
-    pub org_id: Option<String>,
 }
 
 /// What the routes share.
