@@ -67,7 +67,10 @@ pub(super) struct Shared {
     /// `archive.max_body_bytes`.
     pub(super) most: usize,
     queue: Mutex<Queue>,
+    /// Wakes one worker. Nobody else waits for it: a word meant for a worker must not go to a sweeper.
     wake: Condvar,
+    /// Told when no more will come.
+    closed: Condvar,
     /// The latest attempt to write has failed and none has succeeded since.
     down: AtomicBool,
     /// When each kind of problem was told last.
@@ -94,6 +97,7 @@ impl Shared {
             most,
             queue: Mutex::default(),
             wake: Condvar::new(),
+            closed: Condvar::new(),
             down: AtomicBool::new(false),
             told: Mutex::default(),
             working: watch::Sender::new(0),
@@ -137,7 +141,7 @@ impl Shared {
     /// Waits, but for the end; whether it has come.
     pub(super) fn rest(&self, time: Duration) -> bool {
         let queue = lock(&self.queue);
-        let waited = self.wake.wait_timeout_while(queue, time, |queue| !queue.closing);
+        let waited = self.closed.wait_timeout_while(queue, time, |queue| !queue.closing);
         waited.unwrap_or_else(PoisonError::into_inner).0.closing
     }
 
@@ -150,6 +154,7 @@ impl Shared {
     pub(super) fn close(&self) {
         lock(&self.queue).closing = true;
         self.wake.notify_all();
+        self.closed.notify_all();
     }
 
     /// Notes whether the latest attempt to write has succeeded.
