@@ -8,8 +8,8 @@
 //! ```
 //!
 //! It is never reached from the data port, knows no caller and passes nothing on. It reads the configuration in force and
-//! the ledger's sums; the only things that it changes are the ledger, where a person is to be forgotten, and its own
-//! sessions.
+//! the ledger's sums; the only things that it changes are ledger and archive, where a person is to be forgotten, and
+//! its own sessions.
 
 mod answer;
 mod api;
@@ -34,7 +34,7 @@ use axum::routing::get;
 use subtle::ConstantTimeEq;
 use tower::ServiceExt;
 
-use crate::config::AdminPort;
+use crate::config::{self, AdminPort};
 use crate::ledger::{Keeper, Ledger, Reader};
 use crate::observe::Metrics;
 use crate::proxy::Proxy;
@@ -73,6 +73,8 @@ pub struct Fixtures {
     pub ledger: Ledger,
     /// What it reads and changes of the ledger; `None` where that is off.
     pub books: Option<(Reader, Keeper)>,
+    /// Where a person's archives are, when that person is to be forgotten; `None` where nothing is archived.
+    pub archive: Option<config::Place>,
 }
 
 /// What the routes share.

@@ -54,6 +54,8 @@ pub struct Caller<'a> {
     pub account: Account,
     /// The metadata pairs of its key, in order of name.
     pub metadata: &'a [(String, String)],
+    /// Whether its requests are archived, if that is said of its key.
+    pub archive: Option<bool>,
     /// The user id.
     pub user: Option<Cow<'a, str>>,
     /// The session id.
@@ -158,6 +160,7 @@ impl<'a> Caller<'a> {
             tenant,
             account: Account::Operator,
             metadata: &[],
+            archive: None,
             user: None,
             session: None,
             chat: None,
@@ -170,6 +173,7 @@ impl<'a> Caller<'a> {
         let name = Cow::Borrowed(key.name.as_str());
         let mut caller = Self::nobody(name, key.tenant.as_deref().map(Cow::Borrowed));
         caller.metadata = &key.metadata;
+        caller.archive = key.archive;
         match &key.grant {
             Grant::Signed(id) => caller.read_forwarded_token(*id, headers, known, need)?,
             _ if need == Need::Credential => {}

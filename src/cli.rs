@@ -1,6 +1,7 @@
 //! The command line: one file per command. Commands write to an `impl Write` and return an exit code; nothing here decides
 //! anything about a request.
 
+pub mod archive;
 pub mod args;
 mod books;
 mod check;
@@ -96,6 +97,11 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             Some(Loaded { config, .. }) => forget::run(&config, asked, out, err).await,
             None => Ok(Exit::Invalid),
         },
+        Command::Archive { command } => {
+            // Not through `out`, which takes away what looks like a colour: what was archived comes out as it went in.
+            let stdout = io::stdout();
+            archive::run(&sources, command, stdout.is_terminal(), &mut stdout.lock(), err)
+        }
         Command::Config => configured(&sources, |loaded| config::print(loaded, out)),
     }
 }

@@ -4,6 +4,7 @@
 //! environment. Every setting is found in one table ([`settings`]), parsed alone, and all problems are reported at once.
 //! [`Config`] is plain typed data; each concern's type says what its fields mean, in which unit, and what is refused.
 
+mod archive;
 mod body;
 mod callers;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod upstream;
 mod values;
 mod warnings;
 
+pub use archive::{Archive, Place};
 pub use body::{Bodies, PromptCacheKey, ServerTools};
 pub use callers::{APP_KEY_NAME, Callers, ClientSession, TokenIssuer};
 pub use effective::Effective;
@@ -68,6 +70,8 @@ pub struct Config {
     pub shedding: Shedding,
     /// What is written down of requests.
     pub ledger: Ledger,
+    /// What is kept of requests whole, encrypted.
+    pub archive: Archive,
     /// What happens after SIGTERM.
     pub drain: Drain,
     /// What is logged.
@@ -128,7 +132,7 @@ impl Config {
 
     /// Whether anybody looks at answers on their way, for which they must not come compressed.
     pub fn reads_answers(&self) -> bool {
-        self.ledger.store.is_some()
+        self.ledger.store.is_some() || self.archive.place.is_some()
     }
 
     /// Checks what only serving needs: somebody who could be let in, and the key for the upstream. `serve --demo` and
@@ -156,6 +160,7 @@ struct Draft {
     upstream: Result<Upstream, Recorded>,
     shedding: Result<Shedding, Recorded>,
     ledger: Result<Ledger, Recorded>,
+    archive: Result<Archive, Recorded>,
     drain: Result<Drain, Recorded>,
     log: Result<Log, Recorded>,
 }
@@ -173,6 +178,7 @@ impl Draft {
             upstream: Upstream::read(reader),
             shedding: Shedding::read(reader),
             ledger: Ledger::read(reader),
+            archive: Archive::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
         }
@@ -203,6 +209,9 @@ impl Draft {
         if let Ok(policy) = &self.identifiers {
             for tenant in tenants {
                 tenant.check(policy, reader);
+            }
+            if let Ok(archive) = &self.archive {
+                archive.check(policy, tenants, reader);
             }
             let callers = self.callers.as_ref().ok();
             warnings::about_policies(policy, tenants, callers, reader);
@@ -239,6 +248,7 @@ impl Draft {
             upstream: self.upstream?,
             shedding: self.shedding?,
             ledger: self.ledger?,
+            archive: self.archive?,
             drain: self.drain?,
             log: self.log?,
         })

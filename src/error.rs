@@ -9,6 +9,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
+use crate::archive::Unavailable;
 use crate::caller::{Signer, Unresolved};
 use crate::endpoint::{Dialect, NoEndpoint};
 use crate::identifiers::missing::UserRequired;
@@ -66,6 +67,8 @@ pub enum Code {
     Overloaded,
     /// 503: requests cannot be written down, and must be (`CALLSIGN_LEDGER_MODE=strict`).
     LedgerUnavailable,
+    /// 503: a request cannot be archived, and must be (`CALLSIGN_ARCHIVE_REQUIRED`).
+    ArchiveUnavailable,
     /// 503: about to end.
     Draining,
     /// 504.
@@ -105,6 +108,7 @@ impl Code {
             Self::UpstreamUnreachable => ("upstream_unreachable", StatusCode::BAD_GATEWAY),
             Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE),
             Self::LedgerUnavailable => ("ledger_unavailable", StatusCode::SERVICE_UNAVAILABLE),
+            Self::ArchiveUnavailable => ("archive_unavailable", StatusCode::SERVICE_UNAVAILABLE),
             Self::Draining => ("draining", StatusCode::SERVICE_UNAVAILABLE),
             Self::UpstreamTimeout => ("upstream_timeout", StatusCode::GATEWAY_TIMEOUT),
         }
@@ -246,6 +250,12 @@ impl From<Shed> for Refusal {
             Shed::Caller => Code::RateLimited,
         };
         Self { retry_after: Some(TRY_AGAIN_SECONDS), shed: Some(shed), ..Self::new(code, &shed) }
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(error: Unavailable) -> Self {
+        Self { retry_after: Some(TRY_AGAIN_SECONDS), ..Self::new(Code::ArchiveUnavailable, &error) }
     }
 }
 

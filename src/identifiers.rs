@@ -53,7 +53,29 @@ pub struct Policy {
     pub secret: Option<IdSecret>,
 }
 
+/// A caller's identifiers as the formats write them, whatever the valves and the limits: what files are named by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The user; `None` where no user is known.
+    pub user: Option<String>,
+    /// The chat.
+    pub chat: Option<String>,
+    /// The message.
+    pub message: Option<String>,
+}
+
 impl Policy {
+    /// What a request's identifiers would be if every valve were open and nothing too long.
+    pub fn names(&self, sources: &Sources<'_>) -> Names {
+        let bound = self.bound_session(sources);
+        let sources = &with_bound(sources, bound.as_deref());
+        Names {
+            user: self.render(&self.formats.user, sources),
+            chat: self.render(&self.formats.chat, sources),
+            message: self.render(&self.formats.message, sources),
+        }
+    }
+
     /// The identifiers of one request to an endpoint with these `fields`. `key_metadata` are the pairs of the key that
     /// let the caller in, in order of name.
     ///
@@ -66,11 +88,7 @@ impl Policy {
         fields: Fields,
     ) -> Result<Identifiers<'a>, UserRequired> {
         let bound = self.bound_session(sources);
-        let sources = &Sources {
-            session: sources.session.or(bound.as_deref()),
-            chat: sources.chat.or(bound.as_deref()),
-            ..*sources
-        };
+        let sources = &with_bound(sources, bound.as_deref());
         let mut written = Identifiers::new(fields);
         self.write_user(sources, &mut written)?;
         self.write_session(sources, &mut written);
@@ -157,6 +175,11 @@ impl Policy {
     fn render(&self, format: &Format, sources: &Sources<'_>) -> Option<String> {
         format.render(sources, self.secret.as_ref())
     }
+}
+
+/// The same caller, with a bound session in place of a session and a chat that there are not.
+fn with_bound<'a>(sources: &Sources<'a>, bound: Option<&'a str>) -> Sources<'a> {
+    Sources { session: sources.session.or(bound), chat: sources.chat.or(bound), ..*sources }
 }
 
 #[cfg(test)]

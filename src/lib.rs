@@ -33,6 +33,7 @@
 //! | [`error`] | every failure → a response in the caller's dialect | logs, or shows a value from outside |
 //! | [`observe`] | the account of each request: metrics and one log line | names a user, a prompt or a credential |
 //! | [`ledger`] | one durable row per request; sums, users and identifiers; answers from them | makes a request wait for a disk |
+//! | [`archive`] | one encrypted file per request, for abuse reports; retention; reads them back | makes a request wait; stages clear text on a disk |
 //! | [`config`] | the table of settings; four layers; every problem at once | reads the process's environment by itself |
 //! | [`shed`] | limits on what is carried at once: connections, requests, a caller's share | waits; remembers who has nothing open |
 //! | [`secret`] | the redacting types | prints what it holds |
@@ -56,6 +57,7 @@
 //! immutable configuration · **ledger** the durable record of requests · **generation** OpenRouter's name for one answered request.
 
 pub mod admin;
+pub mod archive;
 pub mod caller;
 pub mod cli;
 pub mod config;

@@ -19,6 +19,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::archive::{Archive, Tape};
 use crate::config::Config;
 use crate::error::Refusal;
 use crate::ledger::{Ledger, Reader};
@@ -59,6 +60,7 @@ struct Shared {
     decoders: Arc<Semaphore>,
     auditor: Auditor,
     ledger: Ledger,
+    archive: Archive,
     reader: Option<Reader>,
 }
 
@@ -76,6 +78,8 @@ pub struct Fixtures {
     pub in_flight: Arc<InFlight>,
     /// Where requests are written down.
     pub ledger: Ledger,
+    /// Where they are archived.
+    pub archive: Archive,
     /// Where callers' questions about themselves are answered from.
     pub reader: Option<Reader>,
     /// `CALLSIGN_HOLD_TOTAL_BYTES`.
@@ -91,13 +95,13 @@ struct Refused {
 impl Proxy {
     /// A proxy that works by `snapshot` until told otherwise.
     pub fn new(snapshot: Snapshot, upstream: Upstream, fixtures: Fixtures) -> Self {
-        let Fixtures { metrics, auditor, in_flight, ledger, reader, hold_total } = fixtures;
+        let Fixtures { metrics, auditor, in_flight, ledger, reader, archive, hold_total } = fixtures;
         let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let shared = Arc::new(Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger, reader });
-        Self(Arc::new(Worker { upstream, shared }))
+        let shared = Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger, reader, archive };
+        Self(Arc::new(Worker { upstream, shared: Arc::new(shared) }))
     }
 
     /// The same proxy with a pool of its own, for another runtime thread.
@@ -160,7 +164,7 @@ impl Proxy {
                 }
             }
         }
-        let (outgoing, streaming) = match self.take(snapshot, &mut admitted, upload).await {
+        let (outgoing, streaming) = match self.take(snapshot, &mut admitted, upload, account.tape()).await {
             Ok(taken) => taken,
             Err(refused) => return Err((refused, account)),
         };
@@ -185,6 +189,7 @@ impl Proxy {
         snapshot: &Snapshot,
         admitted: &mut Admitted,
         upload: Upload,
+        tape: Option<&Tape>,
     ) -> Result<(Outgoing, Option<(Arc<Progress>, oneshot::Receiver<Upload>)>), Refused> {
         let Some((rewriter, coding)) = admitted.rewriter(snapshot) else { return Ok((Outgoing::Empty, None)) };
         let upload = match coding {
@@ -199,11 +204,14 @@ impl Proxy {
                 if let Rewriter::Json(filter) = &rewriter {
                     self.0.shared.auditor.see(|| sample(&held, filter));
                 }
+                if let Some(tape) = tape {
+                    held.pieces().for_each(|piece| tape.push(piece));
+                }
                 Ok((Outgoing::Held(held), None))
             }
             Ok(Taken::Begun(begun)) => {
                 let progress = Arc::new(Progress::begin());
-                let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress));
+                let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress), tape.cloned());
                 Ok((Outgoing::Streaming(Box::new(streaming)), Some((progress, returned))))
             }
             Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest) }),
@@ -221,6 +229,7 @@ impl Proxy {
         let (mut parts, body) = answer.into_parts();
         account.answered(parts.status.as_u16(), &parts.headers);
         clean_response(&mut parts.headers);
+        account.relays(&parts.headers);
         parts.extensions.clear();
         parts.version = http::Version::HTTP_11;
         if snapshot.redact_account && relay::may_name_account(&parts) {
@@ -255,7 +264,8 @@ impl Handler for Proxy {
         if let Some(preflight) = snapshot.cors.preflight(&parts, snapshot.has_ledger()) {
             return preflight;
         }
-        let account = Account::open(&self.0.shared.metrics, &self.0.shared.in_flight, &self.0.shared.ledger);
+        let account = Account::open(&self.0.shared.metrics, &self.0.shared.in_flight, &self.0.shared.ledger)
+            .archived_in(&self.0.shared.archive);
         let mut response = match self.forward(&snapshot, &parts, upload, peer, account).await {
             Ok(response) => response,
             Err((refused, account)) => refuse::answer(refused, &parts, account, snapshot.limits.max_body).await,

@@ -94,10 +94,11 @@ pub(crate) async fn perform(
     answer
 }
 
-/// Nobody's app has sent what is rehearsed, so that it is no row of the ledger.
+/// Nobody's app has sent what is rehearsed, so that it is no row of the ledger and in no archive.
 fn write_nothing_down(config: &mut Config) {
     config.ledger.store = None;
     config.ledger.mode = Mode::Fast;
+    config.archive.place = None;
 }
 
 /// Sends one request to the data port of a callsign in this process.

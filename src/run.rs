@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::admin::{self, Admin};
+use crate::archive::{Archive, ArchiveError};
 use crate::config::Config;
 use crate::ledger::{Keeper, Ledger, LedgerError, Reader};
 use crate::observe::Metrics;
@@ -40,6 +41,8 @@ pub struct Running {
     pub drain: Drain,
     /// Closed behind the last request.
     ledger: Ledger,
+    /// Likewise.
+    archive: Archive,
     /// Closed when the last port has ended.
     ports: mpsc::Receiver<()>,
 }
@@ -83,6 +86,9 @@ pub enum StartError {
     /// The ledger, where requests must be written down.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
 }
 
 /// Starts callsign with this configuration; the ports are bound when it returns.
@@ -102,11 +108,13 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
     };
     let caps = caps(config);
     let ledger = Ledger::open(&config.ledger, &metrics)?;
+    let archive = Archive::open(&config.archive, &metrics)?;
     let fixtures = Fixtures {
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics))?,
         in_flight: InFlight::new(caps),
         ledger: ledger.clone(),
+        archive: archive.clone(),
         reader: Reader::open(&config.ledger).ok(),
         hold_total: config.bodies.hold_total_bytes as u64,
     };
@@ -138,6 +146,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
                 data,
                 ledger: ledger.clone(),
                 books: Reader::open(&config.ledger).ok().zip(Keeper::open(&config.ledger).ok()),
+                archive: config.archive.place.clone(),
             };
             let (handler, options) = (Admin::new(&config.admin, shown), options(places, None));
             let drain = drain.clone();
@@ -148,7 +157,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
             Some(address)
         }
     };
-    Ok(Running { data, admin, tls, proxy, drain, ledger, ports })
+    Ok(Running { data, admin, tls, proxy, drain, ledger, archive, ports })
 }
 
 /// The limits in force on this machine.
@@ -197,7 +206,7 @@ impl Running {
     /// Waits until a drain is over and every connection has ended.
     pub async fn ended(mut self) {
         while self.ports.recv().await.is_some() {}
-        self.ledger.close().await;
+        tokio::join!(self.ledger.close(), self.archive.close());
     }
 }
 

@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use serde_json::json;
 
 use super::attempts::TooMany;
+use crate::archive::ArchiveError;
 use crate::ledger::LedgerError;
 
 /// Why there is no answer. The texts repeat nothing from outside but names of tenants that are configured or known.
@@ -56,6 +57,9 @@ pub(super) enum ApiError {
     /// The ledger is off, or does not answer.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The archive cannot be read or changed.
+    #[error("the archive {0}")]
+    Archive(#[from] ArchiveError),
 }
 
 impl ApiError {
@@ -77,6 +81,7 @@ impl ApiError {
             Self::Rehearsal(_) => (StatusCode::BAD_GATEWAY, "rehearsal_failed"),
             Self::Ledger(LedgerError::Off) => (StatusCode::SERVICE_UNAVAILABLE, "ledger_off"),
             Self::Ledger(_) => (StatusCode::SERVICE_UNAVAILABLE, "ledger_unavailable"),
+            Self::Archive(_) => (StatusCode::SERVICE_UNAVAILABLE, "archive_unavailable"),
         }
     }
 

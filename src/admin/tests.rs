@@ -35,6 +35,7 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
     };
     let fixtures = proxy::Fixtures {
         ledger: crate::ledger::Ledger::off(),
+        archive: crate::archive::Archive::off(),
         reader: None,
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics)).unwrap(),
@@ -49,6 +50,7 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         data: "127.0.0.1:8484".parse().unwrap(),
         ledger,
         books,
+        archive: None,
     };
     Admin::new(&config.admin, shown)
 }

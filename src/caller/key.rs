@@ -49,6 +49,8 @@ pub struct Key {
     pub bring_message: Option<HeaderName>,
     /// The networks that it may be used from; empty: everywhere.
     pub from: Vec<IpNet>,
+    /// Whether its requests are archived, if that is said of this key.
+    pub archive: Option<bool>,
     /// Where it was configured, for messages to the operator: `env CALLSIGN_APP_KEY`, `callsign.toml:12: keys`.
     pub source: String,
 }
@@ -67,6 +69,7 @@ impl Key {
             bring_chat: None,
             bring_message: None,
             from: Vec::new(),
+            archive: None,
             source: String::new(),
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand};
 
+use super::archive::ArchiveCommand;
 use crate::endpoint::Inference;
 use crate::ledger::query::By;
 
@@ -108,6 +109,15 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: KeyCommand,
+    },
+    /// Read the encrypted archive: list, decrypt, verify.
+    ///
+    /// Needs CALLSIGN_ARCHIVE_DIR and CALLSIGN_ARCHIVE_PASSWORD (or CALLSIGN_ARCHIVE_PASSWORD_FILE) and nothing else of the
+    /// configuration.
+    Archive {
+        /// What to do.
+        #[command(subcommand)]
+        command: ArchiveCommand,
     },
     /// Exit 0 if the local server is ready, 1 (and one line why) otherwise.
     ///

@@ -36,7 +36,8 @@ pub fn load(sources: &Sources, out: &mut impl Write) -> io::Result<Option<Loaded
     }
 }
 
-fn print_problems(problems: &Problems, out: &mut impl Write) -> io::Result<()> {
+/// Prints what is wrong: one problem a line.
+pub(super) fn print_problems(problems: &Problems, out: &mut impl Write) -> io::Result<()> {
     let count = problems.iter().count();
     writeln!(
         out,

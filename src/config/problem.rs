@@ -30,6 +30,12 @@ impl Problems {
         self.0.push(Problem { place: place.into(), message: message.to_string() });
     }
 
+    /// These and then the others.
+    pub(super) fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

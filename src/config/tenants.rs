@@ -24,6 +24,8 @@ pub struct Tenant {
     pub api_key: Option<Secret>,
     /// What is said about its callers.
     pub policy: Policy,
+    /// Whether its callers' requests are archived, if that is said of it.
+    pub archive: Option<bool>,
     /// The factor between what it costs and what it is charged.
     pub markup: Markup,
     /// Where it was configured, for messages.
@@ -40,6 +42,7 @@ pub(super) struct Entry {
     missing_user: Option<MissingUser>,
     metadata: Vec<(String, String)>,
     markup: Option<Markup>,
+    archive: Option<bool>,
     source: String,
     /// What it is filed under.
     path: String,
@@ -69,6 +72,7 @@ fn read_one(entry: &str, reader: &mut Reader<'_>) -> Result<Entry, Recorded> {
     let missing_user = stanza.field("missing_user", identifiers::missing_user);
     let metadata = stanza.metadata();
     let markup = stanza.field("markup", str::parse);
+    let archive = stanza.field("archive", values::switch);
     let [user, session, chat, message, cache_session] = formats;
     let [send_user, send_session, send_chat, send_message, send_cache_session, send_trace] = valves;
     Ok(Entry {
@@ -80,6 +84,7 @@ fn read_one(entry: &str, reader: &mut Reader<'_>) -> Result<Entry, Recorded> {
         missing_user: missing_user?,
         metadata: metadata?,
         markup: markup?,
+        archive: archive?,
         source: stanza.source,
         path: format!("tenants.{entry}"),
     })
@@ -155,6 +160,7 @@ impl Entry {
             api_key: self.api_key.clone(),
             policy,
             markup: self.markup.unwrap_or_default(),
+            archive: self.archive,
             source: self.source.clone(),
         }
     }

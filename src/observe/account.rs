@@ -7,8 +7,10 @@ use super::logging::Untrusted;
 use super::metrics::Metrics;
 use super::row::{Closing, Row};
 use super::watch::Watch;
+use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::archive::{self, Archive, Recording, Tape, Unavailable};
 use crate::endpoint::Inference;
 use crate::identifiers::sources::Sources;
 use crate::identifiers::{Identifiers, Omission};
@@ -72,6 +74,10 @@ pub struct Account {
     watch: Watch,
     /// Its row in the ledger.
     row: Row,
+    /// Where it is archived.
+    archive: Archive,
+    /// What is archived of it, if it is.
+    recording: Option<Box<Recording>>,
     /// Whether all that is to be told of its end has been told.
     settled: bool,
 }
@@ -95,8 +101,44 @@ impl Account {
             first_byte: None,
             watch: Watch::default(),
             row: Row::new(ledger.clone()),
+            archive: Archive::off(),
+            recording: None,
             settled: false,
         }
+    }
+
+    /// The same, of a request that may be archived there.
+    #[must_use]
+    pub fn archived_in(mut self, archive: &Archive) -> Self {
+        self.archive = archive.clone();
+        self
+    }
+
+    /// Whether requests are archived at all.
+    pub fn may_be_archived(&self) -> bool {
+        self.archive.is_on()
+    }
+
+    /// Begins to archive the request; `record` is handed what the ledger knows of it, if there is one.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it must be archived and cannot be.
+    pub fn archive(
+        &mut self,
+        endpoint: &'static Inference,
+        record: impl FnOnce(Option<&Begun>) -> archive::Begun,
+    ) -> Result<(), Unavailable> {
+        let known = self.row.known();
+        self.recording = self.archive.begin(|| record(known), self.request_bytes)?.map(Box::new);
+        if self.recording.is_some() {
+            self.watch.want(endpoint);
+        }
+        Ok(())
+    }
+
+    /// What records the body that goes upstream, if the request is archived.
+    pub fn tape(&self) -> Option<&Tape> {
+        self.recording.as_deref().map(Recording::request)
     }
 
     /// Notes who asks for what; `begun` is called if there is a ledger.
@@ -110,6 +152,9 @@ impl Account {
     /// Notes that the request goes upstream.
     pub fn goes_upstream(&mut self) {
         self.row.begin();
+        if let Some(recording) = &mut self.recording {
+            recording.goes_upstream();
+        }
     }
 
     /// Takes a place in flight for this caller, until the account is closed.
@@ -134,12 +179,25 @@ impl Account {
             self.metrics.generated();
             self.row.answered(generation);
         }
+        if let Some(recording) = &mut self.recording {
+            recording.answered(headers);
+        }
+    }
+
+    /// Notes the headers that are relayed of it.
+    pub fn relays(&mut self, headers: &HeaderMap) {
+        if let Some(recording) = &mut self.recording {
+            recording.relays(headers);
+        }
     }
 
     /// Notes bytes of the upstream's answer that pass.
-    pub fn passed(&mut self, bytes: &[u8]) {
+    pub fn passed(&mut self, bytes: &Bytes) {
         self.response_bytes += bytes.len() as u64;
         self.watch.see(bytes);
+        if let Some(recording) = &self.recording {
+            recording.passed(bytes);
+        }
     }
 
     /// Tells everybody who counts or keeps how it ended, once: with the account, or before the last byte of an answer is let go, which in
@@ -160,6 +218,16 @@ impl Account {
             first_byte_us: self.first_byte.map(micros),
             duration_us: micros(self.began.elapsed()),
         };
+        if let Some(recording) = self.recording.take() {
+            recording.finish(archive::Finished {
+                status: closing.status,
+                outcome: closing.outcome.name(),
+                code: closing.code,
+                seen: seen.clone(),
+                first_byte_us: closing.first_byte_us,
+                duration_us: closing.duration_us,
+            });
+        }
         self.row.finish(closing, seen)
     }
 

@@ -1,5 +1,6 @@
 //! The numbers on `/metrics`, in Prometheus' text format. Labels come from fixed sets only: never a user, key or model.
 
+mod archive;
 mod attribution;
 mod ledger;
 
@@ -19,6 +20,7 @@ use tokio::runtime::Handle;
 use super::audit::Finding;
 use crate::identifiers::{Omission, Reason};
 use crate::shed::Shed;
+use archive::ArchiveMetrics;
 use attribution::Attribution;
 use ledger::LedgerMetrics;
 
@@ -76,6 +78,8 @@ pub struct Metrics {
     attribution: Attribution,
     /// The ledger's.
     pub(crate) ledger: LedgerMetrics,
+    /// The archive's.
+    pub(crate) archive: ArchiveMetrics,
     audits: Counter,
     audit_failures: Counter,
     audit_unreadable: Counter,
@@ -101,6 +105,7 @@ impl Metrics {
             response_bytes: Counter::default(),
             attribution: Attribution::default(),
             ledger: LedgerMetrics::default(),
+            archive: ArchiveMetrics::default(),
             audits: Counter::default(),
             audit_failures: Counter::default(),
             audit_unreadable: Counter::default(),
@@ -139,6 +144,7 @@ impl Metrics {
         registry.register_with_unit("response_body", "Response bodies", Unit::Bytes, metrics.response_bytes.clone());
         metrics.attribution.register(&mut registry);
         metrics.ledger.register(&mut registry);
+        metrics.archive.register(&mut registry);
         let audits = [
             ("self_audits", "Bodies that were read again after they had left", &metrics.audits),
             ("self_audit_failures", "Those with other identifiers than intended: a bug", &metrics.audit_failures),

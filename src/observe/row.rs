@@ -42,6 +42,11 @@ impl Row {
         self.known = Some(Box::new(begun));
     }
 
+    /// What is known of it before it goes upstream.
+    pub(super) fn known(&self) -> Option<&Begun> {
+        self.known.as_deref()
+    }
+
     /// The request goes upstream.
     pub(super) fn begin(&mut self) {
         if let Some(begun) = self.known.take() {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::framing::{self, Kind};
 use super::own::{self, Asked};
 use super::snapshot::Snapshot;
+use crate::archive::{self, Flat};
 use crate::caller::credential::Credential;
 use crate::caller::{Account as Payer, Caller, Known, Need, Unresolved};
 use crate::endpoint::{Endpoint, Inference, Metadata, Own};
@@ -137,7 +138,8 @@ fn admit_inference(
         }
     };
     let query = parts.uri.query().and_then(|query| kept(query, inference.query));
-    Ok(Admitted {
+    let is_form = matches!(to, Target::Form { .. });
+    let admitted = Admitted {
         method: Method::POST,
         uri: snapshot.target(inference.path, query.as_deref()),
         headers: snapshot.headers.upstream(
@@ -148,7 +150,19 @@ fn admit_inference(
         ),
         body: Some(Rewrite { coding, to }),
         asked: None,
-    })
+    };
+    if account.may_be_archived()
+        && let Some(names) = snapshot.archived(&caller)
+    {
+        account.archive(inference, |row| archive::Begun {
+            row: row.cloned().unwrap_or_else(|| begun(&caller, &identifiers, inference, markup)),
+            names,
+            received: Flat::of(&parts.headers, &snapshot.redaction),
+            sent: Flat::of(&admitted.headers, &snapshot.redaction),
+            is_form,
+        })?;
+    }
+    Ok(admitted)
 }
 
 /// What the ledger knows of a request at its beginning.

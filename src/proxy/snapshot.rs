@@ -9,13 +9,15 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
 use super::cors::Cors;
+use crate::archive::{Redaction, Selection};
+use crate::caller::Caller;
 use crate::caller::key::Directory;
 use crate::caller::verifier::Verifier;
 use crate::config::{self, ClientSession, Config, PromptCacheKey, ServerTools};
 use crate::endpoint::{Inference, REMOVED};
-use crate::identifiers::Policy;
 use crate::identifiers::secret::Binder;
 use crate::identifiers::sources::Sources;
+use crate::identifiers::{Names, Policy};
 use crate::issuers::{FetchError, Issuers};
 use crate::ledger::Markup;
 use crate::rewrite::headers::HeaderPolicy;
@@ -59,6 +61,8 @@ pub struct Tenant {
     pub authorization: Option<HeaderValue>,
     /// What they are charged for each dollar of cost.
     pub markup: Markup,
+    /// Whether their requests are archived, if that is said of them.
+    pub archive: Option<bool>,
 }
 
 impl Tenant {
@@ -66,7 +70,8 @@ impl Tenant {
     fn tenant(&self, configured: &config::Tenant) -> Result<Self, Unusable> {
         let own = configured.api_key.as_ref().map(bearer).transpose()?;
         let authorization = own.or_else(|| self.authorization.clone());
-        Ok(Self { policy: configured.policy.clone(), authorization, markup: configured.markup })
+        let (markup, archive) = (configured.markup, configured.archive);
+        Ok(Self { policy: configured.policy.clone(), authorization, markup, archive })
     }
 }
 
@@ -99,6 +104,10 @@ pub struct Snapshot {
     pub limits: Limits,
     /// The longest silence between two frames of an answer.
     pub idle_timeout: Duration,
+    /// Whose requests are archived.
+    pub archive: Selection,
+    /// What of their headers is not.
+    pub redaction: Redaction,
     /// Calls from browsers.
     pub cors: Cors,
     /// Whether the operator's account id is blanked in error bodies.
@@ -141,6 +150,7 @@ impl Snapshot {
             policy: config.identifiers.clone(),
             authorization: config.upstream.api_key.as_ref().map(bearer).transpose()?,
             markup: Markup::default(),
+            archive: None,
         };
         let tenants = config.tenants.iter().map(|tenant| Ok((tenant.name.clone(), operator.tenant(tenant)?)));
         let tenants = tenants.collect::<Result<_, Unusable>>()?;
@@ -166,6 +176,8 @@ impl Snapshot {
             base: Base::new(&config.upstream.url).ok_or(Unusable::Upstream)?,
             limits: Limits { max_body: bodies.max_bytes, hold_body: bodies.hold_bytes as u64 },
             idle_timeout: config.upstream.idle_timeout,
+            archive: Selection::new(&config.archive),
+            redaction: Redaction::new(callers.token_headers()),
             cors: Cors::new(config.data.cors_origins.clone()),
             redact_account: bodies.redact_account,
         })
@@ -179,6 +191,16 @@ impl Snapshot {
     /// What holds for callers of this tenant. The namespaces of pass-through keys are no tenants of the operator's.
     pub fn tenant(&self, name: Option<&str>) -> &Tenant {
         name.and_then(|name| self.tenants.get(name)).unwrap_or(&self.operator)
+    }
+
+    /// What this caller's archive is named by, if the request is one of those that are archived.
+    pub fn archived(&self, caller: &Caller<'_>) -> Option<Names> {
+        let tenant = self.tenant(caller.tenant.as_deref());
+        if !self.archive.wants(caller.archive.or(tenant.archive)) {
+            return None;
+        }
+        let names = tenant.policy.names(&caller.sources());
+        self.archive.draws(caller.tenant.as_deref(), &names).then_some(names)
     }
 
     /// What binds the `prompt_cache_key` of this caller's client; `None` where none is written back.

@@ -3,7 +3,7 @@
 use crate::config::{Effective, printable};
 
 /// Settings that are read once: a change is told, and takes a restart.
-const FIXED: [&str; 12] = [
+const FIXED: [&str; 18] = [
     "listen",
     "admin_listen",
     "admin_token",
@@ -16,6 +16,12 @@ const FIXED: [&str; 12] = [
     "drain_seconds",
     "drain_delay_seconds",
     "log",
+    "archive.dir",
+    "archive.password",
+    "archive.retention_days",
+    "archive.required",
+    "archive.max_body_bytes",
+    "archive.max_memory_bytes",
 ];
 
 /// One line per setting that differs. Secrets are told by name alone.

@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::verdict::{Progress, Spoiled};
+use crate::archive::Tape;
 use crate::rewrite::{Output, Rewriter};
 use crate::server::Upload;
 
@@ -104,6 +105,8 @@ pub struct Streaming {
     /// What is left of the announced outgoing length.
     left: Option<u64>,
     progress: Arc<Progress>,
+    /// Records what leaves, where that is archived.
+    tape: Option<Tape>,
     ended: bool,
 }
 
@@ -126,7 +129,7 @@ pub struct Begun {
 
 impl Streaming {
     /// Goes on with what was begun. The receiver gets the rest of the upload back when the request is over.
-    pub fn new(begun: Begun, progress: Arc<Progress>) -> (Self, oneshot::Receiver<Upload>) {
+    pub fn new(begun: Begun, progress: Arc<Progress>, tape: Option<Tape>) -> (Self, oneshot::Receiver<Upload>) {
         let (give_back, returned) = oneshot::channel();
         let left = begun.announced.and_then(|length| begun.rewriter.outgoing_length(length));
         let streaming = Self {
@@ -139,6 +142,7 @@ impl Streaming {
             limit: begun.limit,
             left,
             progress,
+            tape,
             ended: false,
         };
         (streaming, returned)
@@ -152,6 +156,9 @@ impl Streaming {
         loop {
             if let Some(piece) = self.out.pop() {
                 self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
+                if let Some(tape) = &self.tape {
+                    tape.push(&piece);
+                }
                 return Poll::Ready(Some(Ok(piece)));
             }
             if self.ended {

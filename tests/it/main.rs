@@ -4,6 +4,7 @@
 
 mod admin;
 mod answers;
+mod archive;
 mod audit;
 mod bodies;
 mod chaos;

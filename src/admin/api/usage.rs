@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use crate::admin::Operator;
 use crate::admin::answer::ApiError;
 use crate::admin::ask::OfTenant;
-use crate::ledger::query::{By, Filter, UsageRow};
-use crate::ledger::{self, report};
+use crate::archive;
+use crate::ledger::query::{By, Filter, Forgotten, UsageRow};
+use crate::ledger::{self, LedgerError, report};
 use crate::whois::{self, Candidates, Question};
 
 /// `?by=…&since=…&format=…&tenant=…`.
@@ -92,14 +93,43 @@ pub(super) async fn forget(
     Path(user): Path<String>,
     Query(of): Query<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
-    let person = operator.person(&user, of.tenant.as_deref()).await?;
-    let forgotten = operator.keeper()?.forget(&user, person.tenant.as_deref()).await?;
-    tracing::info!(requests = forgotten.requests, identifiers = forgotten.identifiers, "a person was forgotten");
+    let place = operator.fixtures.archive.as_ref();
+    let asked = || of.tenant.clone().filter(|tenant| !tenant.is_empty());
+    let (tenant, is_known) = match operator.person(&user, of.tenant.as_deref()).await {
+        Ok(person) => (person.tenant, true),
+        // The archive may know whom the ledger does not.
+        Err(ApiError::NoUser | ApiError::Ledger(LedgerError::Off)) if place.is_some() => (asked(), false),
+        Err(error) => return Err(error),
+    };
+    // First: should it fail, the ledger still knows whom to ask for again.
+    let archived = match place {
+        Some(place) => archive::forget_person(place, tenant.as_deref(), &user).await?,
+        None => archive::Forgotten::default(),
+    };
+    if !is_known && archived.removed == 0 {
+        return Err(ApiError::NoUser);
+    }
+    let forgotten = match operator.keeper() {
+        Ok(keeper) if is_known => keeper.forget(&user, tenant.as_deref()).await?,
+        _ => Forgotten::default(),
+    };
+    let (archives, unreadable) = (archived.removed, archived.unreadable);
+    tracing::info!(
+        requests = forgotten.requests,
+        identifiers = forgotten.identifiers,
+        archives,
+        "a person was forgotten"
+    );
+    if unreadable > 0 {
+        tracing::warn!(unreadable, "archives that this password does not open may be that person's, and stay");
+    }
     Ok(Json(json!({
-        "user_id": person.user,
-        "tenant": person.tenant,
+        "user_id": user,
+        "tenant": tenant,
         "requests": forgotten.requests,
         "identifiers": forgotten.identifiers,
+        "archives": archives,
+        "archives_unreadable": unreadable,
     })))
 }
 

@@ -55,6 +55,7 @@ fn read_one(mut stanza: Stanza<'_, '_>, grants: Grants<'_>) -> Result<Key, Recor
     let bring_chat = stanza.field("bring.chat", check_brought);
     let bring_message = stanza.field("bring.message", check_brought);
     let from = stanza.list("from", network);
+    let archive = stanza.field("archive", values::switch);
     let metadata = stanza.metadata();
     let (grant, bring_chat, bring_message) = (grant?, bring_chat?, bring_message?);
     if !matches!(grant, Grant::User(_)) && (bring_chat.is_some() || bring_message.is_some()) {
@@ -69,6 +70,7 @@ fn read_one(mut stanza: Stanza<'_, '_>, grants: Grants<'_>) -> Result<Key, Recor
         bring_chat,
         bring_message,
         from: from?,
+        archive: archive?,
         source: stanza.source,
         ..Key::new(name?, digest?, grant)
     })

@@ -43,6 +43,12 @@ pub static SECTIONS: &[Section] = &[
         settings: LEDGER,
     },
     Section {
+        title: "Archive",
+        intro: "One encrypted file per request that went upstream, with what was sent and what came back, for the day when \
+                a provider reports abuse: `docs/ARCHIVE.md`. Off by default.",
+        settings: ARCHIVE,
+    },
+    Section {
         title: "Valves",
         intro: "Each lets one identifier of the caller out; all are off unless you open them. With all valves off \
                 callsign is a scrubber: whatever the client says about itself is removed and nothing is written.",
@@ -269,6 +275,59 @@ const LEDGER: &[Setting] = &[
     )
     .default("400")
     .unit("days"),
+];
+
+const ARCHIVE: &[Setting] = &[
+    Setting::both(
+        "CALLSIGN_ARCHIVE_DIR",
+        "archive.dir",
+        "Directory of the archive, for callsign alone; made unless it is there. Turns the archive on.",
+    )
+    .example("\"/var/lib/callsign/archive\""),
+    Setting::both(
+        "CALLSIGN_ARCHIVE_PASSWORD",
+        "archive.password",
+        "What archives are encrypted with, 16 to 99 visible ASCII characters; needed with the directory. Long and random \
+         (`openssl rand -base64 33`): nothing else protects them. Without it no archive can be read, ever.",
+    )
+    .secret(),
+    Setting::both(
+        "CALLSIGN_ARCHIVE_RETENTION_DAYS",
+        "archive.retention_days",
+        "Older archives are removed, at the start and every hour.",
+    )
+    .default("90")
+    .unit("days"),
+    Setting::both(
+        "CALLSIGN_ARCHIVE_REQUIRED",
+        "archive.required",
+        "A request that could not be archived is refused with 503 `archive_unavailable`. Without, it goes on and is \
+         counted.",
+    )
+    .default("false"),
+    Setting::toml(
+        "archive.everybody",
+        "Whether callers are archived of whose key and tenant it is not said; the valve for all.",
+    )
+    .default("true"),
+    Setting::toml(
+        "archive.sample_percent",
+        "How many conversations of a hundred are archived, 1 to 100. A conversation is archived whole or not at all; \
+         where no chat is known, each request is drawn for itself.",
+    )
+    .default("100"),
+    Setting::toml(
+        "archive.max_body_bytes",
+        "How much is kept of one body. What is more is left out, and `meta.json` says so.",
+    )
+    .default("33554432")
+    .unit("bytes"),
+    Setting::toml(
+        "archive.max_memory_bytes",
+        "What all records together may take until they are written; requests that find no room are not archived.",
+    )
+    .default("268435456")
+    .unit("bytes"),
 ];
 
 const UPSTREAM: &[Setting] = &[

@@ -64,6 +64,8 @@ pub(super) const KEYS: &[Setting] = &[
     Setting::toml("keys[].from", "Networks from which the key is accepted; from elsewhere it is refused.")
         .list()
         .example("[\"10.0.0.0/8\"]"),
+    Setting::toml("keys[].archive", "Whether its requests are archived; wins over its tenant's word and `[archive]`.")
+        .example("false"),
 ];
 
 pub(super) const ISSUER: &[Setting] = &[
@@ -157,6 +159,8 @@ pub(super) const TENANTS: &[Setting] = &[
         "What you charge for each dollar of OpenRouter's: a factor with up to six decimals, beside the cost in the ledger.",
     )
     .example("\"1.25\""),
+    Setting::toml("tenants[].archive", "Whether its callers' requests are archived; wins over `[archive]`.")
+        .example("false"),
     Setting::toml("tenants[].formats.user", "How its users' ids are written.").example("\"acme_{hmac:32 user}\""),
     Setting::toml("tenants[].formats.session", "Likewise its sessions.").example("\"{session}\""),
     Setting::toml("tenants[].formats.chat", "Likewise its chats.").example("\"{chat}\""),

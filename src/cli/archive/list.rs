@@ -1,0 +1,54 @@
+//! `callsign archive list`.
+
+use std::io::{self, Write};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use super::{Exit, is_of};
+use crate::archive::Meta;
+use crate::archive::reader::{self, Opened};
+use crate::config::{Place, printable};
+
+/// Which archives are asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) user: Option<&'a str>,
+    pub(super) chat: Option<&'a str>,
+    pub(super) tenant: Option<&'a str>,
+    pub(super) since: Option<Timestamp>,
+}
+
+impl Asked<'_> {
+    fn takes(&self, meta: &Meta) -> bool {
+        let ended: Option<Timestamp> = meta.ended.parse().ok();
+        self.user.is_none_or(|user| meta.is_of_user(user))
+            && self.chat.is_none_or(|chat| meta.is_of_chat(chat))
+            && is_of(meta.tenant.as_deref(), self.tenant)
+            && self.since.is_none_or(|since| ended.is_none_or(|ended| ended >= since))
+    }
+}
+
+/// Prints a line for each; what cannot be read goes to `err`. Nothing found is a failure.
+pub(super) fn list(place: &Place, asked: Asked<'_>, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let mut listed = 0_u64;
+    for found in reader::list(&place.directory, asked.since.map(SystemTime::from))? {
+        let path = found.path.strip_prefix(&place.directory).unwrap_or(&found.path).display().to_string();
+        match Opened::open(&found.path, &place.password) {
+            Ok(Opened { meta, .. }) if asked.takes(&meta) => {
+                let model = meta.model.as_deref().unwrap_or("-");
+                let line = format!("{}  {:3}  {:<15}  {model}  {path}", moment(&meta.began), meta.status, meta.outcome);
+                writeln!(out, "{}", printable(&line))?;
+                listed += 1;
+            }
+            Ok(_) => {}
+            Err(error) => writeln!(err, "callsign: {} {error}", printable(&path))?,
+        }
+    }
+    Ok(if listed > 0 { Exit::Success } else { Exit::Failure })
+}
+
+/// To the second, so that lines stand below each other.
+fn moment(text: &str) -> String {
+    text.parse::<Timestamp>().map_or_else(|_| text.to_owned(), |time| format!("{time:.0}"))
+}

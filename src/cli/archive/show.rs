@@ -1,0 +1,117 @@
+//! `callsign archive show ID`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::{Exit, Part, is_of, shown};
+use crate::archive::ArchiveError;
+use crate::archive::reader::{self, Found, Opened};
+use crate::config::{Place, printable};
+
+/// Prints what is archived under this id. What is named by it comes first; only where nothing is does callsign look into
+/// every archive.
+pub(super) fn show(
+    place: &Place,
+    id: &str,
+    tenant: Option<&str>,
+    part: Option<Part>,
+    is_terminal: bool,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let by_name = reader::named(&place.directory, id)?;
+    let mut found = open(place, by_name, |_| true, tenant, err)?;
+    if found.is_empty() {
+        found = open(place, reader::list(&place.directory, None)?, |opened| opened.meta.has(id), tenant, err)?;
+    }
+    found.sort_by(|(_, one), (_, other)| one.meta.began.cmp(&other.meta.began));
+    let mut tenants: Vec<_> = found.iter().map(|(_, opened)| opened.meta.tenant.clone()).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    if tenants.len() > 1 {
+        let names: Vec<_> = tenants.iter().map(|name| printable(name.as_deref().unwrap_or("none (\"\")"))).collect();
+        writeln!(err, "callsign: this id exists in several tenants; say which by --tenant: {}", names.join(", "))?;
+        return Ok(Exit::Failure);
+    }
+    if found.is_empty() {
+        writeln!(err, "callsign: nothing is archived under this id")?;
+        return Ok(Exit::Failure);
+    }
+    let mut exit = Exit::Success;
+    for (path, mut opened) in found {
+        if let Err(error) = print(place, &path, &mut opened, part, is_terminal, out) {
+            match error {
+                // Of `out`: nobody reads any more.
+                ArchiveError::Read(error) => return Err(error),
+                error => writeln!(err, "callsign: {} {error}", printable(&path.display().to_string()))?,
+            }
+            exit = Exit::Failure;
+        }
+    }
+    Ok(exit)
+}
+
+/// Opens those of `found` that are wanted, each with its path below the directory.
+fn open(
+    place: &Place,
+    found: Vec<Found>,
+    wanted: impl Fn(&Opened) -> bool,
+    tenant: Option<&str>,
+    err: &mut impl Write,
+) -> io::Result<Vec<(PathBuf, Opened)>> {
+    let mut opened = Vec::new();
+    for Found { path, .. } in found {
+        let below = path.strip_prefix(&place.directory).unwrap_or(&path).to_owned();
+        match Opened::open(&path, &place.password) {
+            Ok(archive) if wanted(&archive) && is_of(archive.meta.tenant.as_deref(), tenant) => {
+                opened.push((below, archive));
+            }
+            Ok(_) => {}
+            Err(error) => writeln!(err, "callsign: {} {error}", printable(&below.display().to_string()))?,
+        }
+    }
+    Ok(opened)
+}
+
+fn print(
+    place: &Place,
+    path: &std::path::Path,
+    opened: &mut Opened,
+    part: Option<Part>,
+    is_terminal: bool,
+    out: &mut impl Write,
+) -> Result<(), ArchiveError> {
+    let entries = opened.entries();
+    if part.is_none() {
+        writeln!(out, "==== {}", printable(&path.display().to_string()))?;
+    }
+    for name in entries.iter().filter(|name| part.is_none_or(|part| part.is(name))) {
+        if part.is_none() {
+            writeln!(out, "---- {}", printable(name))?;
+        }
+        if is_terminal {
+            let mut bytes = Vec::new();
+            opened.copy(name, &place.password, &mut bytes)?;
+            out.write_all(shown(&String::from_utf8_lossy(&bytes)).as_bytes())?;
+        } else {
+            opened.copy(name, &place.password, out)?;
+        }
+        if part.is_none() {
+            writeln!(out)?;
+        }
+    }
+    Ok(())
+}
+
+impl Part {
+    /// Whether this entry is the part.
+    fn is(self, entry: &str) -> bool {
+        let stem = match self {
+            Self::Meta => "meta",
+            Self::Headers => "headers",
+            Self::Request => "request",
+            Self::Response => "response",
+        };
+        entry.split('.').next() == Some(stem)
+    }
+}

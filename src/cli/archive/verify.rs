@@ -1,0 +1,33 @@
+//! `callsign archive verify`.
+
+use std::io::{self, Write};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Exit;
+use crate::archive::reader::{self, Opened};
+use crate::config::{Place, printable};
+
+/// Reads every archive whole and names those that are not sound. A terminal shows how far it is.
+pub(super) fn verify(place: &Place, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let found = reader::list(&place.directory, None)?;
+    // Draws on the standard error, and only on a terminal.
+    let bar = ProgressBar::new(found.len() as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} archives, {eta} left") {
+        bar.set_style(style);
+    }
+    let mut unsound = 0_u64;
+    for found in &found {
+        let opened = Opened::open(&found.path, &place.password);
+        if let Err(error) = opened.and_then(|mut opened| opened.verify(&place.password)) {
+            unsound += 1;
+            let path = found.path.strip_prefix(&place.directory).unwrap_or(&found.path).display().to_string();
+            bar.suspend(|| writeln!(err, "{} {error}", printable(&path)))?;
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let sound = found.len() as u64 - unsound;
+    writeln!(out, "{sound} of {} archives are sound", found.len())?;
+    Ok(if unsound == 0 { Exit::Success } else { Exit::Failure })
+}
