@@ -13,6 +13,7 @@ mod headers;
 mod identifiers;
 mod layers;
 mod ledger;
+mod limits;
 mod ports;
 mod problem;
 mod process;
@@ -33,6 +34,7 @@ pub use effective::Effective;
 pub use headers::Headers;
 pub use layers::{DEFAULTS_FILE, Sources};
 pub use ledger::{Ledger, Mode, Store};
+pub use limits::{Breaker, Limits, StoreDown};
 pub use ports::{AdminPort, DataPort, TlsFiles};
 pub use problem::{Problem, Problems, printable};
 pub use process::{Drain, Log, LogFormat};
@@ -68,6 +70,8 @@ pub struct Config {
     pub shedding: Shedding,
     /// What is written down of requests.
     pub ledger: Ledger,
+    /// How much anybody may use.
+    pub limits: Limits,
     /// What happens after SIGTERM.
     pub drain: Drain,
     /// What is logged.
@@ -128,7 +132,7 @@ impl Config {
 
     /// Whether anybody looks at answers on their way, for which they must not come compressed.
     pub fn reads_answers(&self) -> bool {
-        self.ledger.store.is_some()
+        self.ledger.store.is_some() || self.limits.reads_answers()
     }
 
     /// Checks what only serving needs: somebody who could be let in, and the key for the upstream. `serve --demo` and
@@ -156,6 +160,7 @@ struct Draft {
     upstream: Result<Upstream, Recorded>,
     shedding: Result<Shedding, Recorded>,
     ledger: Result<Ledger, Recorded>,
+    limits: Result<Limits, Recorded>,
     drain: Result<Drain, Recorded>,
     log: Result<Log, Recorded>,
 }
@@ -173,6 +178,7 @@ impl Draft {
             upstream: Upstream::read(reader),
             shedding: Shedding::read(reader),
             ledger: Ledger::read(reader),
+            limits: Limits::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
         }
@@ -199,6 +205,9 @@ impl Draft {
         if let (Ok(callers), Ok(tenants)) = (&self.callers, &self.tenants) {
             tenants::check_names(callers, tenants, reader);
             warnings::about_tenants(callers, tenants, reader);
+        }
+        if let (Ok(limits), Ok(tenants)) = (&self.limits, &self.tenants) {
+            limits.check(tenants.iter().map(tenants::Entry::name), reader);
         }
         if let Ok(policy) = &self.identifiers {
             for tenant in tenants {
@@ -239,6 +248,7 @@ impl Draft {
             upstream: self.upstream?,
             shedding: self.shedding?,
             ledger: self.ledger?,
+            limits: self.limits?,
             drain: self.drain?,
             log: self.log?,
         })

@@ -62,6 +62,7 @@ pub mod error;
 pub mod identifiers;
 pub mod issuers;
 pub mod ledger;
+pub mod limits;
 pub mod observe;
 pub mod proxy;
 mod rehearsal;

@@ -89,10 +89,12 @@ pub(crate) async fn perform(
     send(&running, request, limit).await
 }
 
-/// Nobody's app has sent what is rehearsed, so that it is no row of the ledger.
+/// Nobody's app has sent what is rehearsed, so that it is no row of the ledger and counts to no limit.
 fn write_nothing_down(config: &mut Config) {
     config.ledger.store = None;
     config.ledger.mode = Mode::Fast;
+    config.ledger.data_dir = None;
+    config.limits = config.limits.none();
 }
 
 /// Sends one request to the data port of a callsign in this process.

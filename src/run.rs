@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::ledger::{Keeper, Ledger, LedgerError, Reader};
+use crate::limits::{Limiter, LimitsError};
 use crate::observe::Metrics;
 use crate::observe::audit::Auditor;
 use crate::proxy::snapshot::{Snapshot, Unusable};
@@ -40,6 +41,8 @@ pub struct Running {
     pub drain: Drain,
     /// Closed behind the last request.
     ledger: Ledger,
+    /// Closed with it.
+    limiter: Limiter,
     /// Closed when the last port has ended.
     ports: mpsc::Receiver<()>,
 }
@@ -83,6 +86,9 @@ pub enum StartError {
     /// The ledger, where requests must be written down.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Limits.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
 }
 
 /// Starts callsign with this configuration; the ports are bound when it returns.
@@ -101,11 +107,13 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
     };
     let caps = caps(config);
     let ledger = Ledger::open(&config.ledger, &metrics)?;
+    let limiter = Limiter::start(config, &metrics)?;
     let fixtures = Fixtures {
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics))?,
         in_flight: InFlight::new(caps),
         ledger: ledger.clone(),
+        limiter: limiter.clone(),
         hold_total: config.bodies.hold_total_bytes as u64,
     };
     let proxy = Proxy::new(Snapshot::new(config, None)?, Upstream::new(&to_upstream)?, fixtures);
@@ -135,6 +143,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
                 proxy: proxy.clone(),
                 data,
                 ledger: ledger.clone(),
+                limiter: limiter.clone(),
                 books: Reader::open(&config.ledger).ok().zip(Keeper::open(&config.ledger).ok()),
                 org_id: config.upstream.org_id.clone(),
             };
@@ -147,7 +156,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
             Some(address)
         }
     };
-    Ok(Running { data, admin, tls, proxy, drain, ledger, ports })
+    Ok(Running { data, admin, tls, proxy, drain, ledger, limiter, ports })
 }
 
 /// The limits in force on this machine.
@@ -197,6 +206,7 @@ impl Running {
     pub async fn ended(mut self) {
         while self.ports.recv().await.is_some() {}
         self.ledger.close().await;
+        self.limiter.close().await;
     }
 }
 

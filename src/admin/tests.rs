@@ -32,7 +32,9 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         http2: false,
         proxy_from_env: false,
     };
+    let limiter = crate::limits::Limiter::start(&config, &metrics).unwrap();
     let fixtures = proxy::Fixtures {
+        limiter: limiter.clone(),
         ledger: crate::ledger::Ledger::off(),
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics)).unwrap(),
@@ -46,6 +48,7 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         proxy,
         data: "127.0.0.1:8484".parse().unwrap(),
         ledger,
+        limiter,
         books,
         org_id: None,
     };

@@ -2,6 +2,7 @@
 
 mod attribution;
 mod ledger;
+mod limits;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
@@ -21,6 +22,7 @@ use crate::identifiers::{Omission, Reason};
 use crate::shed::Shed;
 use attribution::Attribution;
 use ledger::LedgerMetrics;
+use limits::LimitsMetrics;
 
 /// Upper bounds in seconds: from a local error to a model that thinks for minutes.
 const SECONDS: [f64; 14] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
@@ -76,6 +78,8 @@ pub struct Metrics {
     attribution: Attribution,
     /// The ledger's.
     pub(crate) ledger: LedgerMetrics,
+    /// Those of limits and blocks.
+    pub(crate) limits: LimitsMetrics,
     audits: Counter,
     audit_failures: Counter,
     audit_unreadable: Counter,
@@ -101,6 +105,7 @@ impl Metrics {
             response_bytes: Counter::default(),
             attribution: Attribution::default(),
             ledger: LedgerMetrics::default(),
+            limits: LimitsMetrics::default(),
             audits: Counter::default(),
             audit_failures: Counter::default(),
             audit_unreadable: Counter::default(),
@@ -139,6 +144,7 @@ impl Metrics {
         registry.register_with_unit("response_body", "Response bodies", Unit::Bytes, metrics.response_bytes.clone());
         metrics.attribution.register(&mut registry);
         metrics.ledger.register(&mut registry);
+        metrics.limits.register(&mut registry);
         let audits = [
             ("self_audits", "Bodies that were read again after they had left", &metrics.audits),
             ("self_audit_failures", "Those with other identifiers than intended: a bug", &metrics.audit_failures),

@@ -17,6 +17,7 @@ use crate::endpoint::{Endpoint, Inference, Metadata};
 use crate::error::Refusal;
 use crate::identifiers::Identifiers;
 use crate::identifiers::secret::Binder;
+use crate::identifiers::sources::Sources;
 use crate::ledger::{Begun, Markup, SentIds};
 use crate::observe::Account;
 use crate::rewrite::Rewriter;
@@ -45,32 +46,76 @@ enum Target {
     Form { theirs: Boundary, ours: Boundary },
 }
 
-/// Admits a request or says why not.
-pub(super) fn admit(
-    snapshot: &Snapshot,
-    parts: &Parts,
+/// A request whose caller is known.
+pub(super) struct Identified<'a> {
+    caller: Caller<'a>,
+    wants: Wants<'a>,
+}
+
+/// What is asked for.
+enum Wants<'a> {
+    /// Something of the catalogue, under this path.
+    Catalogue(Cow<'a, str>),
+    /// An answer of a model, and what is said about the caller for it.
+    Answer(&'static Inference, Identifiers<'a>),
+}
+
+/// Finds out who asks for what.
+pub(super) fn identify<'a>(
+    snapshot: &'a Snapshot,
+    parts: &'a Parts,
     peer: Peer,
     account: &mut Account,
-) -> Result<Admitted, Refusal> {
+) -> Result<Identified<'a>, Refusal> {
     framing::check(parts)?;
     let endpoint = Endpoint::find(&parts.method, parts.uri.path(), framing::wants_websocket(&parts.headers))?;
     account.endpoint = endpoint.name();
     match endpoint {
-        Endpoint::Inference(inference) => admit_inference(snapshot, parts, peer, inference, account),
+        Endpoint::Inference(inference) => {
+            let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
+            let tenant = snapshot.tenant(caller.tenant.as_deref());
+            let identifiers = tenant.policy.identify(&caller.sources(), caller.metadata, inference.fields)?;
+            account.omitted(&identifiers.omitted);
+            account.written(&identifiers);
+            account.know(inference, || begun(&caller, &identifiers, inference, tenant.markup));
+            account.enter(&caller.sources())?;
+            Ok(Identified { caller, wants: Wants::Answer(inference, identifiers) })
+        }
         Endpoint::Read(read) => {
             let caller = resolve(snapshot, parts, peer, Need::Credential, account)?;
             account.enter(&caller.sources())?;
-            Ok(Admitted {
-                method: parts.method.clone(),
-                uri: snapshot.target(read.path(), parts.uri.query()),
-                headers: snapshot.headers.upstream(
-                    &parts.headers,
-                    authorization(snapshot, parts, &caller)?,
-                    None,
-                    None,
-                ),
-                body: None,
-            })
+            Ok(Identified { caller, wants: Wants::Catalogue(read.path().to_owned().into()) })
+        }
+    }
+}
+
+impl Identified<'_> {
+    /// For whom an answer of a model is asked, and the user's identifier as it would go upstream. Reading the catalogue is
+    /// neither limited nor blocked: it is nobody's in particular.
+    pub(super) fn asks(&self) -> Option<(&'static Inference, Sources<'_>, Option<&str>)> {
+        match &self.wants {
+            Wants::Catalogue(_) => None,
+            Wants::Answer(inference, identifiers) => {
+                Some((inference, self.caller.sources(), identifiers.user.as_deref()))
+            }
+        }
+    }
+
+    /// Admits the request as far as its head tells, or says why not.
+    pub(super) fn admit(&self, snapshot: &Snapshot, parts: &Parts, account: &mut Account) -> Result<Admitted, Refusal> {
+        match &self.wants {
+            Wants::Answer(inference, identifiers) => {
+                admit_inference(snapshot, parts, &self.caller, inference, identifiers, account)
+            }
+            Wants::Catalogue(path) => {
+                let authorization = authorization(snapshot, parts, &self.caller)?;
+                Ok(Admitted {
+                    method: parts.method.clone(),
+                    uri: snapshot.target(path, parts.uri.query()),
+                    headers: snapshot.headers.upstream(&parts.headers, authorization, None, None),
+                    body: None,
+                })
+            }
         }
     }
 }
@@ -78,19 +123,12 @@ pub(super) fn admit(
 fn admit_inference(
     snapshot: &Snapshot,
     parts: &Parts,
-    peer: Peer,
+    caller: &Caller<'_>,
     inference: &'static Inference,
+    identifiers: &Identifiers<'_>,
     account: &mut Account,
 ) -> Result<Admitted, Refusal> {
-    let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
     let sources = caller.sources();
-    let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
-    let identifiers = policy.identify(&sources, caller.metadata, inference.fields)?;
-    account.omitted(&identifiers.omitted);
-    account.written(&identifiers);
-    let markup = snapshot.tenant(caller.tenant.as_deref()).markup;
-    account.know(inference, || begun(&caller, &identifiers, inference, markup));
-    account.enter(&sources)?;
     let kind = framing::kind(&parts.headers, inference.form)?;
     let coding = framing::coding(&parts.headers)?;
     account.request_bytes = announced(&parts.headers);
@@ -113,7 +151,7 @@ fn admit_inference(
         uri: snapshot.target(inference.path, query.as_deref()),
         headers: snapshot.headers.upstream(
             &parts.headers,
-            authorization(snapshot, parts, &caller)?,
+            authorization(snapshot, parts, caller)?,
             session,
             Some(content_type),
         ),

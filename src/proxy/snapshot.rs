@@ -18,6 +18,7 @@ use crate::identifiers::secret::Binder;
 use crate::identifiers::sources::Sources;
 use crate::issuers::{FetchError, Issuers};
 use crate::ledger::Markup;
+use crate::limits::Rules;
 use crate::rewrite::headers::HeaderPolicy;
 use crate::rewrite::{Filter, OwnedNames};
 use crate::secret::Secret;
@@ -103,6 +104,8 @@ pub struct Snapshot {
     pub cors: Cors,
     /// Whether the operator's account id is blanked in error bodies.
     pub redact_account: bool,
+    /// How much anybody may use.
+    pub rules: Rules,
 }
 
 /// The configuration cannot be put to use.
@@ -168,6 +171,7 @@ impl Snapshot {
             idle_timeout: config.upstream.idle_timeout,
             cors: Cors::new(config.data.cors_origins.clone()),
             redact_account: bodies.redact_account,
+            rules: Rules::new(&config.limits),
         })
     }
 

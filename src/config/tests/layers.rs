@@ -4,8 +4,10 @@ use super::*;
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
-    let Config { data, admin, callers, identifiers, bodies, headers, upstream, shedding, ledger, drain, log, tenants } =
+    let Config { data, admin, callers, identifiers, bodies, headers, upstream, shedding, ledger, limits, .. } =
         load(&[]).config;
+    let Config { drain, log, tenants, .. } = load(&[]).config;
+    assert!(limits.default == crate::limits::Allowance::default() && limits.store.is_none() && !limits.dry_run);
     assert!(ledger.store.is_none() && ledger.data_dir.is_none());
     assert_eq!((ledger.mode, ledger.retention_days), (Mode::Fast, 400));
     assert!(tenants.is_empty() && callers.issuers.is_empty());
