@@ -2,6 +2,7 @@
 //! anything about a request.
 
 pub mod args;
+mod block;
 mod check;
 pub mod config;
 mod explain;
@@ -11,6 +12,7 @@ mod inputs;
 mod key_list;
 pub mod key_material;
 mod key_new;
+mod limits_show;
 pub mod load;
 mod members;
 pub mod serve;
@@ -19,7 +21,7 @@ mod wording;
 
 use std::io::{self, IsTerminal, Write};
 
-use args::{Args, Command, KeyCommand};
+use args::{Args, Command, KeyCommand, LimitsCommand};
 use inputs::Person;
 
 use crate::config::{Loaded, Sources};
@@ -72,6 +74,18 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         Command::Key { command: KeyCommand::List } => {
             configured(&sources, |Loaded { config, .. }| key_list::print(config, jiff::Timestamp::now(), out))
         }
+        Command::Block(args) => match load::load(&sources, err)? {
+            Some(loaded) => block::block(&loaded.config, args, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Unblock(args) => match load::load(&sources, err)? {
+            Some(loaded) => block::unblock(&loaded.config, args, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Limits { command: LimitsCommand::Show { user, tenant } } => match load::load(&sources, err)? {
+            Some(loaded) => limits_show::show(&loaded.config, user, tenant.as_deref(), out, err).await,
+            None => Ok(Exit::Invalid),
+        },
         Command::Config => configured(&sources, |loaded| config::print(loaded, out)),
     }
 }

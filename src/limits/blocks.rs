@@ -4,6 +4,7 @@
 
 mod file;
 pub mod gate;
+pub mod order;
 pub mod shelf;
 
 use std::collections::HashMap;
@@ -49,7 +50,8 @@ impl Block {
         self.id == id && self.tenant.as_deref() == tenant
     }
 
-    fn is_of(&self, tenant: Option<&str>) -> bool {
+    /// Whether it is about people of this tenant.
+    pub fn is_of(&self, tenant: Option<&str>) -> bool {
         self.tenant.as_deref().is_none_or(|of| of == tenant.unwrap_or_default())
     }
 }
