@@ -33,6 +33,7 @@
 //! | [`error`] | every failure → a response in the caller's dialect | logs, or shows a value from outside |
 //! | [`observe`] | the account of each request: metrics and one log line | names a user, a prompt or a credential |
 //! | [`ledger`] | one durable row per request; sums, users and identifiers; answers from them | makes a request wait for a disk |
+//! | [`limits`] | how much each caller may use, and who is stopped; in memory or in a shared store | names whom it counts; makes the end of a request wait |
 //! | [`config`] | the table of settings; four layers; every problem at once | reads the process's environment by itself |
 //! | [`shed`] | limits on what is carried at once: connections, requests, a caller's share | waits; remembers who has nothing open |
 //! | [`secret`] | the redacting types | prints what it holds |

@@ -49,7 +49,12 @@ fn refuse<T>(err: &mut impl Write, why: &str) -> io::Result<Option<T>> {
 ///
 /// # Errors
 /// Those of `out` and `err`.
-pub async fn block(config: &Config, args: &Block, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub(super) async fn block(
+    config: &Config,
+    args: &Block,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
     let Some(shelf) = shelf(config, err).await? else { return Ok(Exit::Failure) };
     let Some(id) = args.id.as_ref().filter(|_| !args.list) else { return list(&shelf, out, err).await };
     let reader = Reader::open(&config.ledger).ok();
@@ -77,7 +82,12 @@ pub async fn block(config: &Config, args: &Block, out: &mut impl Write, err: &mu
 ///
 /// # Errors
 /// Those of `out` and `err`.
-pub async fn unblock(config: &Config, args: &Unblock, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub(super) async fn unblock(
+    config: &Config,
+    args: &Unblock,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
     let Some(shelf) = shelf(config, err).await? else { return Ok(Exit::Failure) };
     let reader = Reader::open(&config.ledger).ok();
     let knowledge = Knowledge { reader: reader.as_ref(), org_id: config.upstream.org_id.as_deref() };

@@ -12,7 +12,7 @@ use crate::limits::{Ceilings, Gauge, Limit, Link, Rules, Subject, look, span};
 ///
 /// # Errors
 /// Those of `out` and `err`.
-pub async fn show(
+pub(super) async fn show(
     config: &Config,
     user: &str,
     tenant: Option<&str>,

@@ -18,7 +18,7 @@ use super::blocks::shelf::Shelf;
 use super::breaker::Refusals;
 use super::counters::{Ask, Gauge, Settlement, Standing};
 use super::keeper;
-use super::link::{Link, standing};
+use super::link::Link;
 use super::memory::Memory;
 use super::refused::{Over, Refused};
 use super::rules::Rules;
@@ -189,11 +189,10 @@ impl Limiter {
             let standing = shared.memory.reserve(subject, &ask, now_ms());
             return Ok((standing, held(Counted::Here)));
         };
-        if let Some(live) = link.live() {
+        if link.is_up() {
             // Held before it is known: a client that leaves meanwhile, or an answer that never comes, takes it back.
             let reservation = held(Counted::InStore);
-            let answer = link.ask::<Vec<i64>>(&mut live.reserve(subject, &ask, None)).await;
-            if let Some(standing) = answer.ok().and_then(|answer| standing(&answer)) {
+            if let Ok(standing) = link.reserve(subject, &ask, None).await {
                 if standing.counted && ask.ceilings.of(super::Limit::Concurrent).is_some() {
                     shared.leases().insert(ask.id, subject);
                 }

@@ -97,6 +97,27 @@ impl Link {
     }
 }
 
+impl Link {
+    /// See [`super::counters::Counters::reserve`], by the store's clock unless a test says otherwise.
+    ///
+    /// # Errors
+    /// [`StoreAway`]; whether it was counted is then not known.
+    pub async fn reserve(&self, subject: Subject, ask: &Ask, now_ms: Option<i64>) -> Result<Standing, StoreAway> {
+        let live = self.live().ok_or(StoreAway(None))?;
+        let answer = self.ask::<Vec<i64>>(&mut live.reserve(subject, ask, now_ms)).await?;
+        standing(&answer).ok_or(StoreAway(None))
+    }
+
+    /// See [`super::counters::Counters::settle`].
+    ///
+    /// # Errors
+    /// [`StoreAway`]; it may be done again.
+    pub async fn settle(&self, subject: Subject, id: u64, settlement: Settlement) -> Result<(), StoreAway> {
+        let live = self.live().ok_or(StoreAway(None))?;
+        self.ask::<redis::Value>(&mut live.settle(subject, id, settlement)).await.map(drop)
+    }
+}
+
 /// The store does not answer, or not as it should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the store of limits does not answer{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
@@ -164,7 +185,7 @@ impl Live {
 }
 
 /// What the store answers to a reservation.
-pub(super) fn standing(answer: &[i64]) -> Option<Standing> {
+fn standing(answer: &[i64]) -> Option<Standing> {
     let (counted, pairs) = answer.split_first()?;
     let mut gauges = [Gauge::default(); 6];
     for (gauge, pair) in gauges.iter_mut().zip(pairs.chunks_exact(2)) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::allowance::{Ceilings, Estimate, Limit};
 use super::counters::{Ask, Gauge};
 use super::limiter::now_ms;
-use super::link::{Link, StoreAway, standing};
+use super::link::{Link, StoreAway};
 use super::subject::Subject;
 
 /// By the store.
@@ -13,14 +13,12 @@ use super::subject::Subject;
 /// # Errors
 /// When it is away.
 pub async fn in_store(link: &Link, subject: Subject, ceilings: Ceilings) -> Result<[Gauge; 6], StoreAway> {
-    let live = link.live().ok_or(StoreAway(None))?;
     // Looks without counting: a limit that nothing fits into refuses what would be counted.
     let mut closed = ceilings;
     closed.0[Limit::Concurrent as usize] = Some(0);
     let estimate = Estimate { tokens: 0, usd: 0 };
     let ask = Ask { id: 0, ceilings: closed, message: Some(0), estimate, enforce: true };
-    let answer = link.ask::<Vec<i64>>(&mut live.reserve(subject, &ask, None)).await?;
-    let mut gauges = standing(&answer).ok_or(StoreAway(None))?.gauges;
+    let mut gauges = link.reserve(subject, &ask, None).await?.gauges;
     let now = now_ms();
     for (limit, gauge) in Limit::ALL.into_iter().zip(&mut gauges) {
         super::counters::exhausted(limit, ceilings, gauge, now);

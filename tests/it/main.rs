@@ -4,6 +4,7 @@
 
 mod admin;
 mod audit;
+mod blocks;
 mod bodies;
 mod chaos;
 mod check;
@@ -16,6 +17,7 @@ mod fidelity;
 mod identity;
 mod json_suite;
 mod ledger;
+mod limits;
 mod memory;
 mod metrics;
 mod recorded;
