@@ -3,9 +3,11 @@
 
 pub mod args;
 mod block;
+mod books;
 mod check;
 pub mod config;
 mod explain;
+mod forget;
 mod healthcheck;
 mod id;
 mod inputs;
@@ -15,8 +17,11 @@ mod key_new;
 mod limits_show;
 pub mod load;
 mod members;
+mod reconcile;
 pub mod serve;
 pub mod summary;
+mod usage;
+mod whois;
 mod wording;
 
 use std::io::{self, IsTerminal, Write};
@@ -57,7 +62,10 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
     let sources = load::sources(args.config.clone());
     match &args.command {
         Command::Serve { demo } => serve::serve(args.config, *demo, out).await,
-        Command::Check { json } => check::check(&sources.serving(), *json, out, err).await,
+        Command::Check { live, model, json } => {
+            let live = live.then_some(model.as_str());
+            check::check(&sources.serving(), live, *json, out, err).await
+        }
         Command::Healthcheck => healthcheck::run(&sources, err).await,
         Command::Explain { user, request } => configured(&sources, |Loaded { config, .. }| {
             if io::stdin().is_terminal() {
@@ -84,6 +92,22 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         },
         Command::Limits { command: LimitsCommand::Show { user, tenant } } => match load::load(&sources, err)? {
             Some(loaded) => limits_show::show(&loaded.config, user, tenant.as_deref(), out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Usage(asked) => match load::load(&sources, err)? {
+            Some(Loaded { config, .. }) => usage::print(&config, asked, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Whois(asked) => match load::load(&sources, err)? {
+            Some(Loaded { config, .. }) => whois::print(&config, asked, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Reconcile(asked) => match load::load(&sources, err)? {
+            Some(Loaded { config, .. }) => reconcile::run(&config, asked, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Forget(asked) => match load::load(&sources, err)? {
+            Some(Loaded { config, .. }) => forget::run(&config, asked, out, err).await,
             None => Ok(Exit::Invalid),
         },
         Command::Config => configured(&sources, |loaded| config::print(loaded, out)),

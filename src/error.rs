@@ -14,6 +14,7 @@ use crate::endpoint::{Dialect, NoEndpoint};
 use crate::identifiers::missing::UserRequired;
 use crate::limits::Refused;
 use crate::proxy::framing::{BadFraming, Unsupported};
+use crate::proxy::own::NotYours;
 use crate::rewrite::Rejected;
 use crate::rewrite::multipart::NoRandomness;
 use crate::shed::Shed;
@@ -219,6 +220,12 @@ impl From<NoEndpoint> for Refusal {
             NoEndpoint::WebSocket => (Code::WebsocketUnsupported, None),
         };
         Self { allow, ..Self::new(code, &error) }
+    }
+}
+
+impl From<NotYours> for Refusal {
+    fn from(error: NotYours) -> Self {
+        Self::new(Code::NotExposed, &error)
     }
 }
 

@@ -31,11 +31,13 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         first_byte_timeout: config.upstream.first_byte_timeout,
         http2: false,
         proxy_from_env: false,
+        metrics: Arc::clone(&metrics),
     };
     let limiter = crate::limits::Limiter::start(&config, &metrics).unwrap();
     let fixtures = proxy::Fixtures {
         limiter: limiter.clone(),
         ledger: crate::ledger::Ledger::off(),
+        reader: None,
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics)).unwrap(),
         in_flight: InFlight::new(Caps::new(&config.shedding, 64)),
@@ -50,7 +52,6 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         ledger,
         limiter,
         books,
-        org_id: None,
     };
     Admin::new(&config.admin, shown)
 }

@@ -58,7 +58,7 @@ pub(super) async fn block(
     let Some(shelf) = shelf(config, err).await? else { return Ok(Exit::Failure) };
     let Some(id) = args.id.as_ref().filter(|_| !args.list) else { return list(&shelf, out, err).await };
     let reader = Reader::open(&config.ledger).ok();
-    let knowledge = Knowledge { reader: reader.as_ref(), org_id: config.upstream.org_id.as_deref() };
+    let knowledge = Knowledge { reader: reader.as_ref(), org_id: config.upstream.org_id.clone() };
     let order = Order {
         id: id.clone(),
         tenant: args.tenant.clone(),
@@ -90,7 +90,7 @@ pub(super) async fn unblock(
 ) -> io::Result<Exit> {
     let Some(shelf) = shelf(config, err).await? else { return Ok(Exit::Failure) };
     let reader = Reader::open(&config.ledger).ok();
-    let knowledge = Knowledge { reader: reader.as_ref(), org_id: config.upstream.org_id.as_deref() };
+    let knowledge = Knowledge { reader: reader.as_ref(), org_id: config.upstream.org_id.clone() };
     match order::unblock(&shelf, knowledge, &args.id, args.tenant.as_deref()).await {
         Ok((_, 0)) => {
             writeln!(err, "callsign: {} is not blocked; see callsign block --list", printable(&args.id))?;

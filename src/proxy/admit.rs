@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::framing::{self, Kind};
+use super::own::{self, Asked};
 use super::snapshot::Snapshot;
 use crate::caller::credential::Credential;
 use crate::caller::{Account as Payer, Caller, Known, Need, Unresolved};
-use crate::endpoint::{Endpoint, Inference, Metadata};
+use crate::endpoint::{Endpoint, Inference, Metadata, Own};
 use crate::error::Refusal;
 use crate::identifiers::Identifiers;
 use crate::identifiers::secret::Binder;
@@ -31,6 +32,8 @@ pub(super) struct Admitted {
     uri: Uri,
     headers: HeaderMap,
     body: Option<Rewrite>,
+    /// What must be answered first.
+    asked: Option<Asked>,
 }
 
 /// What is to be done to its body.
@@ -56,6 +59,8 @@ pub(super) struct Identified<'a> {
 enum Wants<'a> {
     /// Something of the catalogue, under this path.
     Catalogue(Cow<'a, str>),
+    /// Something about the caller.
+    Own(Own),
     /// An answer of a model, and what is said about the caller for it.
     Answer(&'static Inference, Identifiers<'a>),
 }
@@ -68,7 +73,8 @@ pub(super) fn identify<'a>(
     account: &mut Account,
 ) -> Result<Identified<'a>, Refusal> {
     framing::check(parts)?;
-    let endpoint = Endpoint::find(&parts.method, parts.uri.path(), framing::wants_websocket(&parts.headers))?;
+    let upgrade = framing::wants_websocket(&parts.headers);
+    let endpoint = Endpoint::find(&parts.method, parts.uri.path(), upgrade, snapshot.has_ledger())?;
     account.endpoint = endpoint.name();
     match endpoint {
         Endpoint::Inference(inference) => {
@@ -86,15 +92,20 @@ pub(super) fn identify<'a>(
             account.enter(&caller.sources())?;
             Ok(Identified { caller, wants: Wants::Catalogue(read.path().to_owned().into()) })
         }
+        Endpoint::Own(own) => {
+            let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
+            account.enter(&caller.sources())?;
+            Ok(Identified { caller, wants: Wants::Own(own) })
+        }
     }
 }
 
 impl Identified<'_> {
     /// For whom an answer of a model is asked, and the user's identifier as it would go upstream. Reading the catalogue is
-    /// neither limited nor blocked: it is nobody's in particular.
+    /// neither limited nor blocked: it is nobody's in particular. Nor is what callers ask about themselves.
     pub(super) fn asks(&self) -> Option<(&'static Inference, Sources<'_>, Option<&str>)> {
         match &self.wants {
-            Wants::Catalogue(_) => None,
+            Wants::Catalogue(_) | Wants::Own(_) => None,
             Wants::Answer(inference, identifiers) => {
                 Some((inference, self.caller.sources(), identifiers.user.as_deref()))
             }
@@ -103,21 +114,43 @@ impl Identified<'_> {
 
     /// Admits the request as far as its head tells, or says why not.
     pub(super) fn admit(&self, snapshot: &Snapshot, parts: &Parts, account: &mut Account) -> Result<Admitted, Refusal> {
+        let caller = &self.caller;
         match &self.wants {
             Wants::Answer(inference, identifiers) => {
-                admit_inference(snapshot, parts, &self.caller, inference, identifiers, account)
+                admit_inference(snapshot, parts, caller, inference, identifiers, account)
             }
-            Wants::Catalogue(path) => {
-                let authorization = authorization(snapshot, parts, &self.caller)?;
-                Ok(Admitted {
-                    method: parts.method.clone(),
-                    uri: snapshot.target(path, parts.uri.query()),
-                    headers: snapshot.headers.upstream(&parts.headers, authorization, None, None),
-                    body: None,
-                })
+            Wants::Catalogue(path) => admit_read(snapshot, parts, caller, path, parts.uri.query()),
+            Wants::Own(Own::Me) => {
+                let asked = Asked::me(snapshot, caller);
+                Ok(Admitted { asked: Some(asked), ..admit_read(snapshot, parts, caller, "", None)? })
+            }
+            Wants::Own(Own::Generation) => {
+                let id = own::generation_id(parts.uri.query())?;
+                let query = format!("id={id}");
+                let asked = Asked::Generation(own::Person::of(caller), id);
+                let read = admit_read(snapshot, parts, caller, "generation", Some(&query))?;
+                Ok(Admitted { asked: Some(asked), ..read })
             }
         }
     }
+}
+
+/// A request without a body, for this path.
+fn admit_read(
+    snapshot: &Snapshot,
+    parts: &Parts,
+    caller: &Caller<'_>,
+    path: &str,
+    query: Option<&str>,
+) -> Result<Admitted, Refusal> {
+    let authorization = authorization(snapshot, parts, caller)?;
+    Ok(Admitted {
+        method: parts.method.clone(),
+        uri: snapshot.target(path, query),
+        headers: snapshot.headers.upstream(&parts.headers, authorization, None, None),
+        body: None,
+        asked: None,
+    })
 }
 
 fn admit_inference(
@@ -156,6 +189,7 @@ fn admit_inference(
             Some(content_type),
         ),
         body: Some(Rewrite { coding, to }),
+        asked: None,
     })
 }
 
@@ -228,6 +262,11 @@ fn announced(headers: &HeaderMap) -> u64 {
 }
 
 impl Admitted {
+    /// What the caller asks about themselves, if anything: to be answered before it goes upstream, if it does.
+    pub(super) fn asked(&mut self) -> Option<Asked> {
+        self.asked.take()
+    }
+
     /// What rewrites its body, and how that is compressed; `None` if it has no body.
     pub(super) fn rewriter(&mut self, snapshot: &Snapshot) -> Option<(Rewriter, Option<Coding>)> {
         let Rewrite { coding, to } = self.body.take()?;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod admin;
+mod answers;
 mod audit;
 mod blocks;
 mod bodies;
@@ -20,6 +21,7 @@ mod ledger;
 mod limits;
 mod memory;
 mod metrics;
+mod own;
 mod recorded;
 mod refusals;
 mod reload;

@@ -93,6 +93,6 @@ fn json(block: &Block) -> Value {
 impl Operator {
     /// Who knows whom an id means.
     fn knowledge(&self) -> Knowledge<'_> {
-        Knowledge { reader: self.reader().ok(), org_id: self.fixtures.org_id.as_deref() }
+        Knowledge { reader: self.reader().ok(), org_id: self.config().upstream.org_id.clone() }
     }
 }

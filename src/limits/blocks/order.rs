@@ -28,12 +28,12 @@ pub struct Order {
 }
 
 /// Who knows whom an id means.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Knowledge<'a> {
     /// The ledger, if there is one.
     pub reader: Option<&'a Reader>,
     /// `OPENROUTER_ORG_ID`.
-    pub org_id: Option<&'a str>,
+    pub org_id: Option<String>,
 }
 
 /// Why it is not done.
@@ -56,12 +56,12 @@ fn listed(tenants: &[String]) -> String {
 }
 
 impl Knowledge<'_> {
-    async fn of(self, id: &str, tenant: Option<&str>) -> Result<Meant, OrderError> {
+    async fn of(&self, id: &str, tenant: Option<&str>) -> Result<Meant, OrderError> {
         if id.is_empty() || id.len() > LONGEST_ID {
             return Err(OrderError::NoId);
         }
         let Some(reader) = self.reader else { return Ok(Meant::Literal) };
-        match meant(reader, id, tenant, self.org_id).await {
+        match meant(reader, id, tenant, self.org_id.as_deref()).await {
             Ok(Meant::Several(tenants)) => Err(OrderError::Several(tenants)),
             Ok(meant) => Ok(meant),
             Err(error) => {
