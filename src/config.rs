@@ -207,7 +207,7 @@ impl Draft {
             warnings::about_tenants(callers, tenants, reader);
         }
         if let (Ok(limits), Ok(tenants)) = (&self.limits, &self.tenants) {
-            limits.check(tenants.iter().map(tenants::Entry::name), reader);
+            limits.check(&tenants.iter().map(tenants::Entry::name).collect::<Vec<_>>(), reader);
         }
         if let Ok(policy) = &self.identifiers {
             for tenant in tenants {

@@ -101,7 +101,8 @@ impl Proxy {
         let hold = Arc::new(Semaphore::new(permits));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let shared = Arc::new(Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger, limiter, reader });
+        let shared =
+            Arc::new(Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger, limiter, reader });
         Self(Arc::new(Worker { upstream, shared }))
     }
 

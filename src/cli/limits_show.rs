@@ -45,13 +45,11 @@ pub(super) async fn show(
             return Ok(Exit::Failure);
         }
     };
-    match gauges {
-        Some(gauges) => table(ceilings, &gauges, out).map(|()| Exit::Success),
-        None => {
-            writeln!(err, "callsign: the counters cannot be read")?;
-            Ok(Exit::Failure)
-        }
-    }
+    let Some(gauges) = gauges else {
+        writeln!(err, "callsign: the counters cannot be read")?;
+        return Ok(Exit::Failure);
+    };
+    table(ceilings, &gauges, out).map(|()| Exit::Success)
 }
 
 fn table(ceilings: Ceilings, gauges: &[Gauge; 6], out: &mut impl Write) -> io::Result<()> {

@@ -135,9 +135,9 @@ impl Limits {
     }
 
     /// People live in tenants that there are.
-    pub(super) fn check<'a>(&self, tenants: impl Iterator<Item = &'a str> + Clone, reader: &mut Reader<'_>) {
+    pub(super) fn check(&self, tenants: &[&str], reader: &mut Reader<'_>) {
         for (named, source) in &self.named_tenants {
-            if !tenants.clone().any(|tenant| tenant == named) {
+            if !tenants.contains(&named.as_str()) {
                 reader.problems.push(source, "names a tenant that there is not; add it to [[tenants]]");
             }
         }

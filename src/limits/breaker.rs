@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn enough_within_the_time_is_too_many() {
-        let breaker = Breaker { refusals: 3, within: Duration::from_secs(10), suspend: Duration::from_secs(60) };
+        let breaker = Breaker { refusals: 3, within: Duration::from_secs(10), suspend: Duration::from_mins(1) };
         let refusals = Refusals::default();
         let (ada, bob) = (Subject::user(None, "ada"), Subject::user(None, "bob"));
         let at = |subject, seconds: i64| refusals.count(breaker, subject, seconds * 1000);

@@ -131,10 +131,11 @@ impl Counters {
                 log.pop_front();
             }
         }
-        if self.day != calendar::day(now) {
+        // A clock that was set back, or a late word from an outage, never begins a day anew.
+        if self.day < calendar::day(now) {
             (self.day, self.tokens, self.usd_day) = (calendar::day(now), 0, 0);
         }
-        if self.month != calendar::month(now) {
+        if self.month < calendar::month(now) {
             (self.month, self.usd_month) = (calendar::month(now), 0);
         }
     }

@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Ends of requests that are told in one go.
 const BATCH: usize = 256;
 /// How often counters that mean nothing any more are forgotten, where no file is written.
-const TIDY: Duration = Duration::from_secs(60);
+const TIDY: Duration = Duration::from_mins(1);
 
 /// Starts the thread.
 pub(super) fn start(shared: Arc<Shared>, jobs: mpsc::Receiver<Job>, journal: Option<Journal>) -> io::Result<()> {

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Dialling takes no longer.
 const DIALLING: Duration = Duration::from_secs(1);
 /// A request that has not been heard of for so long does not run any more: its callsign has died.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
+pub(super) const LEASE: Duration = Duration::from_mins(1);
 
 /// What runs in the store.
 const SCRIPTS: [&str; 3] =

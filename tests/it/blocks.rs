@@ -142,7 +142,7 @@ async fn a_cut_ends_what_runs_at_once_and_nothing_else() {
     let block = async {
         within("the third", async {
             while rig.standin.begun() == begun {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         })
         .await;

@@ -144,7 +144,7 @@ async fn parallel_first_requests_do_not_overrun_a_budget() {
     let refused = async {
         within("three", async {
             while standin.begun() < 3 {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         })
         .await;

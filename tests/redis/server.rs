@@ -52,12 +52,6 @@ impl Redis {
             let _ = child.wait();
         }
     }
-
-    /// Removes what it has written.
-    #[allow(dead_code, reason = "one of the two programs that share this file needs it")]
-    pub(crate) fn lose_everything(&self) {
-        let _ = std::fs::remove_dir_all(self.directory.path().join("appendonlydir"));
-    }
 }
 
 impl Drop for Redis {

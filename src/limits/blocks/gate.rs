@@ -90,12 +90,11 @@ impl Watcher {
     /// The same; otherwise the task is woken when there is a new list.
     pub fn poll_cut(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            if let Some(news) = &mut self.news {
+            if self.news.is_some() {
                 // Registered already, and for the same task.
                 if self.gate.lists.load(Ordering::Acquire) == self.seen {
                     return Poll::Pending;
                 }
-                drop(news.as_mut());
                 self.news = None;
             }
             let mut news = Box::pin(Arc::clone(&self.gate.news).notified_owned());
@@ -141,10 +140,10 @@ mod tests {
             gate.watch(&of(None, "bob"), None),
             gate.watch(&of(Some("acme"), "eve"), None),
         ];
-        let tasks = watchers.each_mut().map(|watcher| tokio_test_poll(watcher));
+        let tasks = watchers.each_mut().map(is_cut_now);
         assert_eq!(tasks, [false; 5]);
         gate.set(vec![block("ada", Some(""), true), block("bob", None, false), block("eve", Some("acme"), true)]);
-        let ended = watchers.each_mut().map(|watcher| tokio_test_poll(watcher));
+        let ended = watchers.each_mut().map(is_cut_now);
         assert_eq!(ended, [true, false, true, false, true]);
         assert!(gate.stops(&of(None, "bob"), None));
     }
@@ -163,7 +162,7 @@ mod tests {
     }
 
     /// Whether it ends at once.
-    fn tokio_test_poll(watcher: &mut Watcher) -> bool {
+    fn is_cut_now(watcher: &mut Watcher) -> bool {
         watcher.poll_cut(&mut Context::from_waker(std::task::Waker::noop())).is_ready()
     }
 }

@@ -202,14 +202,12 @@ impl Shelf {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Vec<Block>) -> T) -> std::io::Result<(Vec<Block>, T)> {
-        match &self.file {
-            Some(file) => file.change(change),
-            None => {
-                let mut seen = self.seen();
-                let changed = change(&mut seen.blocks);
-                Ok((seen.blocks.clone(), changed))
-            }
+        if let Some(file) = &self.file {
+            return file.change(change);
         }
+        let mut seen = self.seen();
+        let changed = change(&mut seen.blocks);
+        Ok((seen.blocks.clone(), changed))
     }
 }
 

@@ -58,6 +58,8 @@ if most[3] then
 end
 
 local sums = redis.call('HMGET', KEYS[4], 'day', 'tokens', 'usd_day', 'month', 'usd_month')
+-- A clock that was set back, or a late word from an outage, never begins a day anew.
+day, month = math.max(day, tonumber(sums[1]) or day), math.max(month, tonumber(sums[4]) or month)
 if sums[4] and tonumber(sums[4]) ~= month then
   -- What was reserved last month and never settled goes with it.
   redis.call('DEL', KEYS[4])
