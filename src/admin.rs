@@ -36,6 +36,7 @@ use tower::ServiceExt;
 
 use crate::config::{self, AdminPort};
 use crate::ledger::{Keeper, Ledger, Reader};
+use crate::limits::Limiter;
 use crate::observe::Metrics;
 use crate::proxy::Proxy;
 use crate::secret::{KeyDigest, Secret};
@@ -71,6 +72,8 @@ pub struct Fixtures {
     pub data: SocketAddr,
     /// Whose health it shows.
     pub ledger: Ledger,
+    /// Whose blocks it shows and changes.
+    pub limiter: Limiter,
     /// What it reads and changes of the ledger; `None` where that is off.
     pub books: Option<(Reader, Keeper)>,
     /// Where a person's archives are, when that person is to be forgotten; `None` where nothing is archived.

@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod args;
+mod block;
 mod books;
 mod check;
 pub mod config;
@@ -14,6 +15,7 @@ mod inputs;
 mod key_list;
 pub mod key_material;
 mod key_new;
+mod limits_show;
 pub mod load;
 mod members;
 mod reconcile;
@@ -25,7 +27,7 @@ mod wording;
 
 use std::io::{self, IsTerminal, Write};
 
-use args::{Args, Command, KeyCommand};
+use args::{Args, Command, KeyCommand, LimitsCommand};
 use inputs::Person;
 
 use crate::config::{Loaded, Sources};
@@ -81,6 +83,18 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         Command::Key { command: KeyCommand::List } => {
             configured(&sources, |Loaded { config, .. }| key_list::print(config, jiff::Timestamp::now(), out))
         }
+        Command::Block(args) => match load::load(&sources, err)? {
+            Some(loaded) => block::block(&loaded.config, args, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Unblock(args) => match load::load(&sources, err)? {
+            Some(loaded) => block::unblock(&loaded.config, args, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Limits { command: LimitsCommand::Show { user, tenant } } => match load::load(&sources, err)? {
+            Some(loaded) => limits_show::show(&loaded.config, user, tenant.as_deref(), out, err).await,
+            None => Ok(Exit::Invalid),
+        },
         Command::Usage(asked) => match load::load(&sources, err)? {
             Some(Loaded { config, .. }) => usage::print(&config, asked, out, err).await,
             None => Ok(Exit::Invalid),

@@ -14,6 +14,7 @@ mod headers;
 mod identifiers;
 mod layers;
 mod ledger;
+mod limits;
 mod ports;
 mod problem;
 mod process;
@@ -35,6 +36,7 @@ pub use effective::Effective;
 pub use headers::Headers;
 pub use layers::{DEFAULTS_FILE, Sources};
 pub use ledger::{Ledger, Mode, Store};
+pub use limits::{Breaker, Limits, StoreDown};
 pub use ports::{AdminPort, DataPort, TlsFiles};
 pub use problem::{Problem, Problems, printable};
 pub use process::{Drain, Log, LogFormat};
@@ -72,6 +74,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// What is kept of requests whole, encrypted.
     pub archive: Archive,
+    /// How much anybody may use.
+    pub limits: Limits,
     /// What happens after SIGTERM.
     pub drain: Drain,
     /// What is logged.
@@ -132,7 +136,7 @@ impl Config {
 
     /// Whether anybody looks at answers on their way, for which they must not come compressed.
     pub fn reads_answers(&self) -> bool {
-        self.ledger.store.is_some() || self.archive.place.is_some()
+        self.ledger.store.is_some() || self.archive.place.is_some() || self.limits.reads_answers()
     }
 
     /// Checks what only serving needs: somebody who could be let in, and the key for the upstream. `serve --demo` and
@@ -161,6 +165,7 @@ struct Draft {
     shedding: Result<Shedding, Recorded>,
     ledger: Result<Ledger, Recorded>,
     archive: Result<Archive, Recorded>,
+    limits: Result<Limits, Recorded>,
     drain: Result<Drain, Recorded>,
     log: Result<Log, Recorded>,
 }
@@ -179,6 +184,7 @@ impl Draft {
             shedding: Shedding::read(reader),
             ledger: Ledger::read(reader),
             archive: Archive::read(reader),
+            limits: Limits::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
         }
@@ -205,6 +211,9 @@ impl Draft {
         if let (Ok(callers), Ok(tenants)) = (&self.callers, &self.tenants) {
             tenants::check_names(callers, tenants, reader);
             warnings::about_tenants(callers, tenants, reader);
+        }
+        if let (Ok(limits), Ok(tenants)) = (&self.limits, &self.tenants) {
+            limits.check(&tenants.iter().map(tenants::Entry::name).collect::<Vec<_>>(), reader);
         }
         if let Ok(policy) = &self.identifiers {
             for tenant in tenants {
@@ -249,6 +258,7 @@ impl Draft {
             shedding: self.shedding?,
             ledger: self.ledger?,
             archive: self.archive?,
+            limits: self.limits?,
             drain: self.drain?,
             log: self.log?,
         })

@@ -13,6 +13,7 @@ use crate::archive::Unavailable;
 use crate::caller::{Signer, Unresolved};
 use crate::endpoint::{Dialect, NoEndpoint};
 use crate::identifiers::missing::UserRequired;
+use crate::limits::Refused;
 use crate::proxy::framing::{BadFraming, Unsupported};
 use crate::proxy::own::NotYours;
 use crate::rewrite::Rejected;
@@ -41,6 +42,8 @@ pub enum Code {
     InvalidCredential,
     /// 403: no user id, and one is required.
     UserRequired,
+    /// 403: the operator has stopped this user.
+    UserBlocked,
     /// 403: a tool that reaches what all callers of the account share.
     ToolNotAllowed,
     /// 404: not in the table of endpoints.
@@ -57,7 +60,7 @@ pub enum Code {
     UnsupportedEncoding,
     /// 426: WebSocket.
     WebsocketUnsupported,
-    /// 429: one caller's share is used up.
+    /// 429: one caller's share, or a limit, is used up.
     RateLimited,
     /// 500: a mistake of callsign's own; should never be seen.
     Internal,
@@ -65,6 +68,8 @@ pub enum Code {
     UpstreamUnreachable,
     /// 503: everybody's share is used up.
     Overloaded,
+    /// 503: limits cannot be checked, and must be (`CALLSIGN_LIMIT_STORE_DOWN=closed`).
+    LimitsUnavailable,
     /// 503: requests cannot be written down, and must be (`CALLSIGN_LEDGER_MODE=strict`).
     LedgerUnavailable,
     /// 503: a request cannot be archived, and must be (`CALLSIGN_ARCHIVE_REQUIRED`).
@@ -95,6 +100,7 @@ impl Code {
             Self::MissingCredential => ("missing_credential", StatusCode::UNAUTHORIZED),
             Self::InvalidCredential => ("invalid_credential", StatusCode::UNAUTHORIZED),
             Self::UserRequired => ("user_required", StatusCode::FORBIDDEN),
+            Self::UserBlocked => ("user_blocked", StatusCode::FORBIDDEN),
             Self::ToolNotAllowed => ("tool_not_allowed", StatusCode::FORBIDDEN),
             Self::NotExposed => ("not_exposed", StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED),
@@ -107,6 +113,7 @@ impl Code {
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
             Self::UpstreamUnreachable => ("upstream_unreachable", StatusCode::BAD_GATEWAY),
             Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE),
+            Self::LimitsUnavailable => ("limits_unavailable", StatusCode::SERVICE_UNAVAILABLE),
             Self::LedgerUnavailable => ("ledger_unavailable", StatusCode::SERVICE_UNAVAILABLE),
             Self::ArchiveUnavailable => ("archive_unavailable", StatusCode::SERVICE_UNAVAILABLE),
             Self::Draining => ("draining", StatusCode::SERVICE_UNAVAILABLE),
@@ -138,6 +145,8 @@ pub struct Refusal {
     allow: Option<&'static str>,
     /// Seconds after which to try again.
     retry_after: Option<u32>,
+    /// Where the caller stands with its limits: names and values of headers.
+    rates: Vec<(&'static str, String)>,
     /// Why there was no place for it, if that is why.
     pub shed: Option<Shed>,
     /// The request may be admitted once this key is known.
@@ -146,7 +155,15 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(code: Code, error: &impl ToString) -> Self {
-        Self { code, message: error.to_string(), allow: None, retry_after: None, shed: None, signer: None }
+        Self {
+            code,
+            message: error.to_string(),
+            allow: None,
+            retry_after: None,
+            rates: Vec::new(),
+            shed: None,
+            signer: None,
+        }
     }
 
     /// No row can be written, and without one nothing may be sent (`strict` mode).
@@ -180,6 +197,13 @@ impl Refusal {
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            if seconds > LONGEST_RETRY_SECONDS {
+                headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            }
+        }
+        for (name, value) in &self.rates {
+            // Numbers and units.
+            headers.extend(HeaderValue::from_str(value).ok().map(|value| (HeaderName::from_static(name), value)));
         }
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -239,6 +263,10 @@ impl From<UserRequired> for Refusal {
     }
 }
 
+/// What SDKs go by before `retry-after`: whoever waits longer than this waits in vain.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const LONGEST_RETRY_SECONDS: u32 = 60;
+
 /// Nothing is known of when a place will be free, only that answers end all the time.
 const TRY_AGAIN_SECONDS: u32 = 1;
 
@@ -256,6 +284,22 @@ impl From<Shed> for Refusal {
 impl From<Unavailable> for Refusal {
     fn from(error: Unavailable) -> Self {
         Self { retry_after: Some(TRY_AGAIN_SECONDS), ..Self::new(Code::ArchiveUnavailable, &error) }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match &refused {
+            Refused::Blocked => Self::new(Code::UserBlocked, &refused),
+            Refused::Unavailable => {
+                Self { retry_after: Some(TRY_AGAIN_SECONDS), ..Self::new(Code::LimitsUnavailable, &refused) }
+            }
+            Refused::Over(over) => Self {
+                retry_after: Some(over.retry_after()),
+                rates: over.headers(),
+                ..Self::new(Code::RateLimited, &refused)
+            },
+        }
     }
 }
 

@@ -34,6 +34,7 @@
 //! | [`observe`] | the account of each request: metrics and one log line | names a user, a prompt or a credential |
 //! | [`ledger`] | one durable row per request; sums, users and identifiers; answers from them | makes a request wait for a disk |
 //! | [`archive`] | one encrypted file per request, for abuse reports; retention; reads them back | makes a request wait; stages clear text on a disk |
+//! | [`limits`] | how much each caller may use, and who is stopped; in memory or in a shared store | names whom it counts; makes the end of a request wait |
 //! | [`config`] | the table of settings; four layers; every problem at once | reads the process's environment by itself |
 //! | [`shed`] | limits on what is carried at once: connections, requests, a caller's share | waits; remembers who has nothing open |
 //! | [`secret`] | the redacting types | prints what it holds |
@@ -66,6 +67,7 @@ pub mod error;
 pub mod identifiers;
 pub mod issuers;
 pub mod ledger;
+pub mod limits;
 pub mod observe;
 pub mod proxy;
 pub mod records;

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod logging;
 pub mod metrics;
 mod row;
+mod use_of_limits;
 mod watch;
 
 pub use account::{Account, Outcome};

@@ -8,6 +8,7 @@ pub mod cors;
 pub mod framing;
 mod intake;
 pub mod own;
+mod pass;
 mod refuse;
 pub mod snapshot;
 
@@ -23,6 +24,7 @@ use crate::archive::{Archive, Tape};
 use crate::config::Config;
 use crate::error::Refusal;
 use crate::ledger::{Ledger, Reader};
+use crate::limits::{Limiter, Refused as Limited};
 use crate::observe::audit::{Auditor, Sample};
 use crate::observe::{Account, Metrics, Outcome};
 use crate::relay::{self, Answer};
@@ -61,6 +63,7 @@ struct Shared {
     auditor: Auditor,
     ledger: Ledger,
     archive: Archive,
+    limiter: Limiter,
     reader: Option<Reader>,
 }
 
@@ -80,6 +83,8 @@ pub struct Fixtures {
     pub ledger: Ledger,
     /// Where they are archived.
     pub archive: Archive,
+    /// Counts what each caller uses, and knows who is stopped.
+    pub limiter: Limiter,
     /// Where callers' questions about themselves are answered from.
     pub reader: Option<Reader>,
     /// `CALLSIGN_HOLD_TOTAL_BYTES`.
@@ -95,12 +100,12 @@ struct Refused {
 impl Proxy {
     /// A proxy that works by `snapshot` until told otherwise.
     pub fn new(snapshot: Snapshot, upstream: Upstream, fixtures: Fixtures) -> Self {
-        let Fixtures { metrics, auditor, in_flight, ledger, reader, archive, hold_total } = fixtures;
+        let Fixtures { metrics, auditor, in_flight, ledger, archive, limiter, reader, hold_total } = fixtures;
         let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let shared = Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger, reader, archive };
+        let shared = Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger, archive, limiter, reader };
         Self(Arc::new(Worker { upstream, shared: Arc::new(shared) }))
     }
 
@@ -140,12 +145,19 @@ impl Proxy {
         if !self.0.shared.ledger.is_available() {
             return Err((Refused { refusal: Refusal::ledger_unavailable(), rest: Some(upload) }, account));
         }
-        let mut admitted = admit::admit(snapshot, parts, peer, &mut account);
-        if let Err(Refusal { signer: Some(signer), .. }) = &admitted
+        let mut identified = admit::identify(snapshot, parts, peer, &mut account);
+        if let Err(Refusal { signer: Some(signer), .. }) = &identified
             && snapshot.issuers.refresh(signer).await
         {
-            admitted = admit::admit(snapshot, parts, peer, &mut account);
+            identified = admit::identify(snapshot, parts, peer, &mut account);
         }
+        let admitted = match identified {
+            Ok(identified) => match pass::pass(&self.0.shared.limiter, snapshot, &identified, &mut account).await {
+                Ok(()) => identified.admit(snapshot, parts, &mut account),
+                Err(refused) => Err(refused.into()),
+            },
+            Err(refusal) => Err(refusal),
+        };
         let mut admitted = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => return Err((Refused { refusal, rest: Some(upload) }, account)),
@@ -171,14 +183,22 @@ impl Proxy {
         let request = admitted.request(outgoing);
         account.goes_upstream();
         let progress = streaming.as_ref().map(|(progress, _)| Arc::clone(progress));
-        match self.0.upstream.send(request, progress.as_deref()).await {
+        let answer = tokio::select! {
+            biased;
+            () = account.cut() => Err(Limited::Blocked.into()),
+            answer = self.0.upstream.send(request, progress.as_deref()) => answer.map_err(|error| {
+                account.failed(&error);
+                error.into()
+            }),
+        };
+        match answer {
             Ok(answer) => Ok(self.relay(snapshot, answer, account, progress).await),
-            Err(error) => {
+            Err(refusal) => {
                 let rest = match streaming {
                     Some((_, returned)) => refuse::given_back(returned).await,
                     None => None,
                 };
-                Err((Refused { refusal: error.into(), rest }, account))
+                Err((Refused { refusal, rest }, account))
             }
         }
     }

@@ -84,6 +84,7 @@ pub(crate) async fn perform(
 ) -> Result<Response<Bytes>, String> {
     config.data.listen = LOOPBACK;
     config.admin.listen = None;
+    config.limits = config.limits.none();
     let setting = Setting { workers: 1, ..Setting::default() };
     let running = run::start(&config, setting).map_err(|error| error.to_string())?;
     let answer = send(&running, request, limit).await;
@@ -94,11 +95,13 @@ pub(crate) async fn perform(
     answer
 }
 
-/// Nobody's app has sent what is rehearsed, so that it is no row of the ledger and in no archive.
+/// Nobody's app has sent what is rehearsed, so that it is no row of the ledger, in no archive, and counts to no limit.
 fn write_nothing_down(config: &mut Config) {
     config.ledger.store = None;
     config.ledger.mode = Mode::Fast;
+    config.ledger.data_dir = None;
     config.archive.place = None;
+    config.limits = config.limits.none();
 }
 
 /// Sends one request to the data port of a callsign in this process.

@@ -48,6 +48,9 @@ pub enum Cut {
     /// The upstream fell silent.
     #[error("the upstream fell silent")]
     Silent,
+    /// The operator has stopped the caller.
+    #[error("the operator has stopped this caller")]
+    Blocked,
 }
 
 impl Answer {
@@ -124,6 +127,9 @@ impl Relayed {
             let last = self.release.take().and_then(|release| release.last);
             return Poll::Ready(last.map(|data| Ok(Frame::data(data))));
         }
+        if self.account.is_cut() {
+            return Poll::Ready(Some(Err(Cut::Blocked)));
+        }
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.silence.broken();
@@ -147,6 +153,7 @@ impl Relayed {
                 self.account.outcome = Outcome::UpstreamSilent;
                 Poll::Ready(Some(Err(Cut::Silent)))
             }
+            Poll::Pending if self.account.poll_cut(cx) => Poll::Ready(Some(Err(Cut::Blocked))),
             Poll::Pending => Poll::Pending,
         }
     }

@@ -10,6 +10,7 @@ use crate::admin::{self, Admin};
 use crate::archive::{Archive, ArchiveError};
 use crate::config::Config;
 use crate::ledger::{Keeper, Ledger, LedgerError, Reader};
+use crate::limits::{Limiter, LimitsError};
 use crate::observe::Metrics;
 use crate::observe::audit::Auditor;
 use crate::proxy::snapshot::{Snapshot, Unusable};
@@ -43,6 +44,8 @@ pub struct Running {
     ledger: Ledger,
     /// Likewise.
     archive: Archive,
+    /// Closed with it.
+    limiter: Limiter,
     /// Closed when the last port has ended.
     ports: mpsc::Receiver<()>,
 }
@@ -89,6 +92,9 @@ pub enum StartError {
     /// The archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// Limits.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
 }
 
 /// Starts callsign with this configuration; the ports are bound when it returns.
@@ -109,12 +115,14 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
     let caps = caps(config);
     let ledger = Ledger::open(&config.ledger, &metrics)?;
     let archive = Archive::open(&config.archive, &metrics)?;
+    let limiter = Limiter::start(config, &metrics)?;
     let fixtures = Fixtures {
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics))?,
         in_flight: InFlight::new(caps),
         ledger: ledger.clone(),
         archive: archive.clone(),
+        limiter: limiter.clone(),
         reader: Reader::open(&config.ledger).ok(),
         hold_total: config.bodies.hold_total_bytes as u64,
     };
@@ -145,6 +153,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
                 proxy: proxy.clone(),
                 data,
                 ledger: ledger.clone(),
+                limiter: limiter.clone(),
                 books: Reader::open(&config.ledger).ok().zip(Keeper::open(&config.ledger).ok()),
                 archive: config.archive.place.clone(),
             };
@@ -157,7 +166,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
             Some(address)
         }
     };
-    Ok(Running { data, admin, tls, proxy, drain, ledger, archive, ports })
+    Ok(Running { data, admin, tls, proxy, drain, ledger, archive, limiter, ports })
 }
 
 /// The limits in force on this machine.
@@ -207,6 +216,7 @@ impl Running {
     pub async fn ended(mut self) {
         while self.ports.recv().await.is_some() {}
         tokio::join!(self.ledger.close(), self.archive.close());
+        self.limiter.close().await;
     }
 }
 

@@ -74,6 +74,13 @@ pub enum UpstreamError {
     AnswerTimeout,
 }
 
+impl UpstreamError {
+    /// Whether it is certain that OpenRouter ran nothing: it was not reached, or never had the whole body.
+    pub fn nothing_ran(&self) -> bool {
+        matches!(self, Self::Spoiled(_) | Self::Unreachable | Self::ConnectTimeout)
+    }
+}
+
 /// The pooled client. Clones share the pool.
 #[derive(Clone, Debug)]
 pub struct Upstream {

@@ -11,6 +11,8 @@ use serde_json::json;
 use super::attempts::TooMany;
 use crate::archive::ArchiveError;
 use crate::ledger::LedgerError;
+use crate::limits::blocks::order::OrderError;
+use crate::limits::blocks::shelf::ShelfError;
 
 /// Why there is no answer. The texts repeat nothing from outside but names of tenants that are configured or known.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,12 @@ pub(super) enum ApiError {
     /// Nothing is known of this identifier.
     #[error("nobody has been seen with this identifier")]
     Nobody,
+    /// Nobody of this id is stopped.
+    #[error("nobody is blocked under this id")]
+    NotBlocked,
+    /// The list of blocks cannot be had.
+    #[error(transparent)]
+    Blocks(#[from] ShelfError),
     /// An id that means several people.
     #[error("this id exists in several tenants; say which by ?tenant= (empty for the users of no tenant)")]
     SeveralTenants(Vec<Option<String>>),
@@ -75,6 +83,8 @@ impl ApiError {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::NoUser => (StatusCode::NOT_FOUND, "unknown_user"),
             Self::Nobody => (StatusCode::NOT_FOUND, "unknown_identifier"),
+            Self::NotBlocked => (StatusCode::NOT_FOUND, "not_blocked"),
+            Self::Blocks(_) => (StatusCode::SERVICE_UNAVAILABLE, "blocks_unavailable"),
             Self::SeveralTenants(_) => (StatusCode::CONFLICT, "several_tenants"),
             Self::NoTenant(_) => (StatusCode::NOT_FOUND, "unknown_tenant"),
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
@@ -87,6 +97,17 @@ impl ApiError {
 
     pub(super) fn status(&self) -> StatusCode {
         self.row().0
+    }
+}
+
+impl From<OrderError> for ApiError {
+    fn from(error: OrderError) -> Self {
+        let named = |tenant: String| Some(tenant).filter(|tenant| !tenant.is_empty());
+        match error {
+            OrderError::Several(tenants) => Self::SeveralTenants(tenants.into_iter().map(named).collect()),
+            OrderError::NoId => Self::Invalid(error.to_string()),
+            OrderError::Shelf(error) => Self::Blocks(error),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `/api/v1/admin/…`: the operator's questions in JSON (contract, section 6). Who asks has shown the admin token already.
 
+mod blocks;
 mod configuration;
 mod mapping;
 mod openapi;
@@ -8,7 +9,7 @@ mod usage;
 
 use std::sync::Arc;
 
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 
 use super::Operator;
@@ -29,6 +30,8 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .route("/usage", get(usage::usage))
         .route("/whois/{id}", get(usage::who))
         .route("/users/{user_id}", delete(usage::forget))
+        .route("/users/{user_id}/block", put(blocks::block).delete(blocks::unblock))
+        .route("/blocks", get(blocks::list))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::Method });
     Router::new()

@@ -7,6 +7,7 @@
 mod chart;
 mod export;
 mod layout;
+mod limits;
 mod login;
 mod mapping;
 mod overview;

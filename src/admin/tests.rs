@@ -33,7 +33,9 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         proxy_from_env: false,
         metrics: Arc::clone(&metrics),
     };
+    let limiter = crate::limits::Limiter::start(&config, &metrics).unwrap();
     let fixtures = proxy::Fixtures {
+        limiter: limiter.clone(),
         ledger: crate::ledger::Ledger::off(),
         archive: crate::archive::Archive::off(),
         reader: None,
@@ -49,6 +51,7 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         proxy,
         data: "127.0.0.1:8484".parse().unwrap(),
         ledger,
+        limiter,
         books,
         archive: None,
     };

@@ -1,6 +1,7 @@
 //! What can be said on the command line. The doc comments are what `--help` prints.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Parser, Subcommand};
 
@@ -119,11 +120,94 @@ pub enum Command {
         #[command(subcommand)]
         command: ArchiveCommand,
     },
+    /// Stop one person, by user id or by the identifier as sent upstream, within one second on every callsign.
+    ///
+    /// Works where the server keeps its list: in `CALLSIGN_LIMIT_STORE`, else in `CALLSIGN_DATA_DIR`. With a ledger the id is
+    /// resolved to the user whom it stands for; without one it is matched as user id and as identifier.
+    ///
+    /// Exit codes: 0 done, 1 not done (and why), 2 configuration invalid.
+    #[command(after_help = "Examples:\n  \
+        callsign block mallory --for 24h --reason 'abuse report 17' --cut\n  \
+        callsign block --list")]
+    Block(Block),
+    /// Let somebody in again.
+    Unblock(Unblock),
+    /// Show what is used up of limits.
+    Limits {
+        /// What to do.
+        #[command(subcommand)]
+        command: LimitsCommand,
+    },
     /// Exit 0 if the local server is ready, 1 (and one line why) otherwise.
     ///
     /// Asks /readyz on the admin port of this configuration; with `CALLSIGN_ADMIN_LISTEN=off`, any HTTP answer of the data
     /// port will do. Takes at most 3 seconds. For images without a shell.
     Healthcheck,
+}
+
+/// Whom to stop, and how.
+#[derive(Debug, clap::Args)]
+pub struct Block {
+    /// The user's id, or the identifier as sent upstream.
+    #[arg(value_name = "ID", required_unless_present = "list")]
+    pub id: Option<String>,
+    /// For how long: 45s, 30m, 24h, 7d. For good without.
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub time: Option<Duration>,
+    /// Why; for the list and the dashboard.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// End their running answers too.
+    #[arg(long)]
+    pub cut: bool,
+    /// The tenant that the user lives in; "" for the users of none.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
+    /// List who is blocked.
+    #[arg(long, conflicts_with_all = ["id", "time", "reason", "cut", "tenant"])]
+    pub list: bool,
+}
+
+/// Whom to let in again.
+#[derive(Debug, clap::Args)]
+pub struct Unblock {
+    /// What was blocked: the user's id, or the identifier.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The tenant that the user lives in; "" for the users of none.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
+}
+
+/// What can be done with limits.
+#[derive(Debug, Subcommand)]
+pub enum LimitsCommand {
+    /// What a user has used up, and when it comes back. Limits of a key are not among it: they are the key's requests'.
+    Show {
+        /// The user's id.
+        #[arg(value_name = "USER")]
+        user: String,
+        /// The tenant that the user lives in; none without.
+        #[arg(long, value_name = "T")]
+        tenant: Option<String>,
+    },
+}
+
+/// A number and a unit.
+fn time(text: &str) -> Result<Duration, &'static str> {
+    let unit = text.chars().next_back();
+    let seconds = match unit {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => 86_400,
+        _ => 0,
+    };
+    let number =
+        text.get(..text.len().saturating_sub(1)).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
+    let number = number.and_then(|digits| digits.parse::<u64>().ok()).filter(|number| *number > 0 && seconds > 0);
+    let time = number.and_then(|number| number.checked_mul(seconds)).filter(|time| *time <= 3_155_760_000);
+    time.map(Duration::from_secs).ok_or("write a number and s, m, h or d, as 24h; at most a hundred years")
 }
 
 /// What `explain` and `id` want to know besides the user.

@@ -1,11 +1,13 @@
 //! The account of one request: opened when its head has arrived, closed exactly once, whatever becomes of it.
 
 use std::sync::Arc;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use super::logging::Untrusted;
 use super::metrics::Metrics;
 use super::row::{Closing, Row};
+use super::use_of_limits::UseOfLimits;
 use super::watch::Watch;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -15,7 +17,9 @@ use crate::endpoint::Inference;
 use crate::identifiers::sources::Sources;
 use crate::identifiers::{Identifiers, Omission};
 use crate::ledger::{Begun, Committed, Ledger};
+use crate::limits::{Reservation, Suspect, Watcher};
 use crate::shed::{InFlight, Shed, Slot};
+use crate::upstream::UpstreamError;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,6 +35,8 @@ pub enum Outcome {
     UpstreamSilent,
     /// callsign answered by itself.
     Refused,
+    /// The operator has stopped its caller.
+    Blocked,
 }
 
 impl Outcome {
@@ -42,6 +48,7 @@ impl Outcome {
             Self::UpstreamCut => "upstream_cut",
             Self::UpstreamSilent => "upstream_silent",
             Self::Refused => "refused",
+            Self::Blocked => "blocked",
         }
     }
 }
@@ -78,6 +85,8 @@ pub struct Account {
     archive: Archive,
     /// What is archived of it, if it is.
     recording: Option<Box<Recording>>,
+    /// What it holds of limits.
+    limits: UseOfLimits,
     /// Whether all that is to be told of its end has been told.
     settled: bool,
 }
@@ -103,6 +112,7 @@ impl Account {
             row: Row::new(ledger.clone()),
             archive: Archive::off(),
             recording: None,
+            limits: UseOfLimits::default(),
             settled: false,
         }
     }
@@ -155,6 +165,64 @@ impl Account {
         if let Some(recording) = &mut self.recording {
             recording.goes_upstream();
         }
+        self.limits.left = true;
+    }
+
+    /// Notes that it came to nothing there.
+    pub fn failed(&mut self, error: &UpstreamError) {
+        self.limits.left = !error.nothing_ran();
+    }
+
+    /// Holds what the request has reserved until it has ended.
+    pub fn hold(&mut self, reservation: Reservation, endpoint: &'static Inference) {
+        if reservation.has_budget() {
+            self.watch.want(endpoint);
+        }
+        self.limits.reservation = Some(reservation);
+    }
+
+    /// Keeps whom to suspend if providers refuse too often.
+    pub fn suspect(&mut self, suspect: Suspect, endpoint: &'static Inference) {
+        self.watch.want(endpoint);
+        self.limits.suspect = Some(suspect);
+    }
+
+    /// Watches for the operator to stop its caller.
+    pub fn watch_cuts(&mut self, watcher: Watcher) {
+        self.limits.watcher = Some(watcher);
+    }
+
+    /// Ends when the operator has stopped its caller.
+    pub async fn cut(&mut self) {
+        match &mut self.limits.watcher {
+            Some(watcher) => watcher.cut().await,
+            None => std::future::pending().await,
+        }
+        self.metrics.limits.cut.inc();
+    }
+
+    /// Whether the operator has stopped its caller. One load as long as nobody is.
+    pub fn is_cut(&mut self) -> bool {
+        let is_cut = self.limits.watcher.as_mut().is_some_and(Watcher::is_cut);
+        if is_cut {
+            self.cut_off();
+        }
+        is_cut
+    }
+
+    /// The same; otherwise the task is woken when there is news.
+    pub fn poll_cut(&mut self, context: &mut Context<'_>) -> bool {
+        let is_cut = self.limits.watcher.as_mut().is_some_and(|watcher| watcher.poll_cut(context).is_ready());
+        if is_cut {
+            self.cut_off();
+        }
+        is_cut
+    }
+
+    fn cut_off(&mut self) {
+        self.metrics.limits.cut.inc();
+        self.outcome = Outcome::Blocked;
+        self.code = Some("user_blocked");
     }
 
     /// Takes a place in flight for this caller, until the account is closed.
@@ -208,6 +276,7 @@ impl Account {
         }
         let seen = self.watch.finish();
         self.metrics.used(&seen.usage);
+        self.limits.settle(self.first_byte.map(|_| self.status), &seen);
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let closing = Closing {
             outcome: self.outcome,

@@ -3,6 +3,7 @@
 mod archive;
 mod attribution;
 mod ledger;
+mod limits;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
@@ -23,6 +24,7 @@ use crate::shed::Shed;
 use archive::ArchiveMetrics;
 use attribution::Attribution;
 use ledger::LedgerMetrics;
+use limits::LimitsMetrics;
 
 /// Upper bounds in seconds: from a local error to a model that thinks for minutes.
 const SECONDS: [f64; 14] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
@@ -80,6 +82,8 @@ pub struct Metrics {
     pub(crate) ledger: LedgerMetrics,
     /// The archive's.
     pub(crate) archive: ArchiveMetrics,
+    /// Those of limits and blocks.
+    pub(crate) limits: LimitsMetrics,
     audits: Counter,
     audit_failures: Counter,
     audit_unreadable: Counter,
@@ -106,6 +110,7 @@ impl Metrics {
             attribution: Attribution::default(),
             ledger: LedgerMetrics::default(),
             archive: ArchiveMetrics::default(),
+            limits: LimitsMetrics::default(),
             audits: Counter::default(),
             audit_failures: Counter::default(),
             audit_unreadable: Counter::default(),
@@ -145,6 +150,7 @@ impl Metrics {
         metrics.attribution.register(&mut registry);
         metrics.ledger.register(&mut registry);
         metrics.archive.register(&mut registry);
+        metrics.limits.register(&mut registry);
         let audits = [
             ("self_audits", "Bodies that were read again after they had left", &metrics.audits),
             ("self_audit_failures", "Those with other identifiers than intended: a bug", &metrics.audit_failures),

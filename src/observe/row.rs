@@ -73,7 +73,8 @@ fn finished(closing: Closing, seen: Seen) -> Finished {
     let Closing { outcome, status, code, request_bytes, response_bytes, first_byte_us, duration_us } = closing;
     let end = match outcome {
         Outcome::Complete => End::Complete,
-        Outcome::ClientGone => End::ClientGone,
+        // Whoever is cut has been made to leave.
+        Outcome::ClientGone | Outcome::Blocked => End::ClientGone,
         Outcome::UpstreamCut | Outcome::UpstreamSilent => End::UpstreamCut,
         Outcome::Refused => End::Refused,
     };

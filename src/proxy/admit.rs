@@ -19,6 +19,7 @@ use crate::endpoint::{Endpoint, Inference, Metadata, Own};
 use crate::error::Refusal;
 use crate::identifiers::Identifiers;
 use crate::identifiers::secret::Binder;
+use crate::identifiers::sources::Sources;
 use crate::ledger::{Begun, Markup, SentIds};
 use crate::observe::Account;
 use crate::rewrite::Rewriter;
@@ -49,39 +50,87 @@ enum Target {
     Form { theirs: Boundary, ours: Boundary },
 }
 
-/// Admits a request or says why not.
-pub(super) fn admit(
-    snapshot: &Snapshot,
-    parts: &Parts,
+/// A request whose caller is known.
+pub(super) struct Identified<'a> {
+    caller: Caller<'a>,
+    wants: Wants<'a>,
+}
+
+/// What is asked for.
+enum Wants<'a> {
+    /// Something of the catalogue, under this path.
+    Catalogue(Cow<'a, str>),
+    /// Something about the caller.
+    Own(Own),
+    /// An answer of a model, and what is said about the caller for it.
+    Answer(&'static Inference, Identifiers<'a>),
+}
+
+/// Finds out who asks for what.
+pub(super) fn identify<'a>(
+    snapshot: &'a Snapshot,
+    parts: &'a Parts,
     peer: Peer,
     account: &mut Account,
-) -> Result<Admitted, Refusal> {
+) -> Result<Identified<'a>, Refusal> {
     framing::check(parts)?;
     let upgrade = framing::wants_websocket(&parts.headers);
     let endpoint = Endpoint::find(&parts.method, parts.uri.path(), upgrade, snapshot.has_ledger())?;
     account.endpoint = endpoint.name();
     match endpoint {
-        Endpoint::Inference(inference) => admit_inference(snapshot, parts, peer, inference, account),
+        Endpoint::Inference(inference) => {
+            let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
+            let tenant = snapshot.tenant(caller.tenant.as_deref());
+            let identifiers = tenant.policy.identify(&caller.sources(), caller.metadata, inference.fields)?;
+            account.omitted(&identifiers.omitted);
+            account.written(&identifiers);
+            account.know(inference, || begun(&caller, &identifiers, inference, tenant.markup));
+            account.enter(&caller.sources())?;
+            Ok(Identified { caller, wants: Wants::Answer(inference, identifiers) })
+        }
         Endpoint::Read(read) => {
             let caller = resolve(snapshot, parts, peer, Need::Credential, account)?;
             account.enter(&caller.sources())?;
-            admit_read(snapshot, parts, &caller, read.path(), parts.uri.query())
+            Ok(Identified { caller, wants: Wants::Catalogue(read.path().to_owned().into()) })
         }
         Endpoint::Own(own) => {
             let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
             account.enter(&caller.sources())?;
-            match own {
-                Own::Me => {
-                    let asked = Asked::me(snapshot, &caller);
-                    Ok(Admitted { asked: Some(asked), ..admit_read(snapshot, parts, &caller, "", None)? })
-                }
-                Own::Generation => {
-                    let id = own::generation_id(parts.uri.query())?;
-                    let query = format!("id={id}");
-                    let asked = Asked::Generation(own::Person::of(&caller), id);
-                    let read = admit_read(snapshot, parts, &caller, "generation", Some(&query))?;
-                    Ok(Admitted { asked: Some(asked), ..read })
-                }
+            Ok(Identified { caller, wants: Wants::Own(own) })
+        }
+    }
+}
+
+impl Identified<'_> {
+    /// For whom an answer of a model is asked, and the user's identifier as it would go upstream. Reading the catalogue is
+    /// neither limited nor blocked: it is nobody's in particular. Nor is what callers ask about themselves.
+    pub(super) fn asks(&self) -> Option<(&'static Inference, Sources<'_>, Option<&str>)> {
+        match &self.wants {
+            Wants::Catalogue(_) | Wants::Own(_) => None,
+            Wants::Answer(inference, identifiers) => {
+                Some((inference, self.caller.sources(), identifiers.user.as_deref()))
+            }
+        }
+    }
+
+    /// Admits the request as far as its head tells, or says why not.
+    pub(super) fn admit(&self, snapshot: &Snapshot, parts: &Parts, account: &mut Account) -> Result<Admitted, Refusal> {
+        let caller = &self.caller;
+        match &self.wants {
+            Wants::Answer(inference, identifiers) => {
+                admit_inference(snapshot, parts, caller, inference, identifiers, account)
+            }
+            Wants::Catalogue(path) => admit_read(snapshot, parts, caller, path, parts.uri.query()),
+            Wants::Own(Own::Me) => {
+                let asked = Asked::me(snapshot, caller);
+                Ok(Admitted { asked: Some(asked), ..admit_read(snapshot, parts, caller, "", None)? })
+            }
+            Wants::Own(Own::Generation) => {
+                let id = own::generation_id(parts.uri.query())?;
+                let query = format!("id={id}");
+                let asked = Asked::Generation(own::Person::of(caller), id);
+                let read = admit_read(snapshot, parts, caller, "generation", Some(&query))?;
+                Ok(Admitted { asked: Some(asked), ..read })
             }
         }
     }
@@ -108,19 +157,12 @@ fn admit_read(
 fn admit_inference(
     snapshot: &Snapshot,
     parts: &Parts,
-    peer: Peer,
+    caller: &Caller<'_>,
     inference: &'static Inference,
+    identifiers: &Identifiers<'_>,
     account: &mut Account,
 ) -> Result<Admitted, Refusal> {
-    let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
     let sources = caller.sources();
-    let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
-    let identifiers = policy.identify(&sources, caller.metadata, inference.fields)?;
-    account.omitted(&identifiers.omitted);
-    account.written(&identifiers);
-    let markup = snapshot.tenant(caller.tenant.as_deref()).markup;
-    account.know(inference, || begun(&caller, &identifiers, inference, markup));
-    account.enter(&sources)?;
     let kind = framing::kind(&parts.headers, inference.form)?;
     let coding = framing::coding(&parts.headers)?;
     account.request_bytes = announced(&parts.headers);
@@ -144,7 +186,7 @@ fn admit_inference(
         uri: snapshot.target(inference.path, query.as_deref()),
         headers: snapshot.headers.upstream(
             &parts.headers,
-            authorization(snapshot, parts, &caller)?,
+            authorization(snapshot, parts, caller)?,
             session,
             Some(content_type),
         ),
@@ -152,10 +194,11 @@ fn admit_inference(
         asked: None,
     };
     if account.may_be_archived()
-        && let Some(names) = snapshot.archived(&caller)
+        && let Some(names) = snapshot.archived(caller)
     {
+        let markup = snapshot.tenant(caller.tenant.as_deref()).markup;
         account.archive(inference, |row| archive::Begun {
-            row: row.cloned().unwrap_or_else(|| begun(&caller, &identifiers, inference, markup)),
+            row: row.cloned().unwrap_or_else(|| begun(caller, identifiers, inference, markup)),
             names,
             received: Flat::of(&parts.headers, &snapshot.redaction),
             sent: Flat::of(&admitted.headers, &snapshot.redaction),

@@ -20,6 +20,7 @@ use crate::identifiers::sources::Sources;
 use crate::identifiers::{Names, Policy};
 use crate::issuers::{FetchError, Issuers};
 use crate::ledger::Markup;
+use crate::limits::Rules;
 use crate::rewrite::headers::HeaderPolicy;
 use crate::rewrite::{Filter, OwnedNames};
 use crate::secret::Secret;
@@ -112,6 +113,8 @@ pub struct Snapshot {
     pub cors: Cors,
     /// Whether the operator's account id is blanked in error bodies.
     pub redact_account: bool,
+    /// How much anybody may use.
+    pub rules: Rules,
 }
 
 /// The configuration cannot be put to use.
@@ -180,6 +183,7 @@ impl Snapshot {
             redaction: Redaction::new(callers.token_headers()),
             cors: Cors::new(config.data.cors_origins.clone()),
             redact_account: bodies.redact_account,
+            rules: Rules::new(&config.limits),
         })
     }
 

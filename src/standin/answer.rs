@@ -190,6 +190,7 @@ async fn infer(house: &House, endpoint: Endpoint, asked: &Asked, body: &[u8], id
         Some(Instead::Error(status)) => (errors::error(&asked.path, status, errors::usual_message(status), id), None),
         Some(Instead::Html(status)) => (errors::html(status), None),
         Some(Instead::Redirect) => (errors::redirect(), None),
+        Some(Instead::Moderated) => (errors::moderated(), None),
         Some(Instead::Hang) => std::future::pending().await,
         None => {
             let mut reply = Reply::new(id, asked);

@@ -28,7 +28,7 @@ pub(super) struct Row {
 }
 
 /// Every behaviour. A *chunk* is one event of a stream (comments do not count) or the body of a plain answer.
-pub(super) const TABLE: [Row; 22] = [
+pub(super) const TABLE: [Row; 23] = [
     row("echo", "answers plainly", |_| Some(Effect::None)),
     row("error-N", "answers with status N and OpenRouter's error body", |n| status(n).map(Effect::Error)),
     row("html-N", "answers with status N and Cloudflare's HTML", |n| status(n).map(Effect::Html)),
@@ -36,6 +36,7 @@ pub(super) const TABLE: [Row; 22] = [
         status(n).map(Effect::Early)
     }),
     row("redirect", "answers 307 to another host", |_| Some(Effect::Redirect)),
+    row("moderated", "answers 403 as moderation does", |_| Some(Effect::Moderated)),
     row("hang", "reads the request and never answers", |_| Some(Effect::Hang)),
     row("slow-read", "takes each further piece of the body only after `release(1)`", |_| Some(Effect::SlowRead)),
     row("hang-after-N", "goes silent after N chunks", |n| Some(Effect::HangAfter(n))),
@@ -95,6 +96,7 @@ enum Effect {
     Html(StatusCode),
     Early(StatusCode),
     Redirect,
+    Moderated,
     Hang,
     SlowRead,
     HangAfter(usize),
@@ -126,6 +128,7 @@ pub(super) enum Instead {
     Html(StatusCode),
     /// 307.
     Redirect,
+    Moderated,
     /// Silence.
     Hang,
 }
@@ -170,6 +173,7 @@ impl Behaviour {
             Effect::Error(status) => Some(Instead::Error(status)),
             Effect::Html(status) => Some(Instead::Html(status)),
             Effect::Redirect => Some(Instead::Redirect),
+            Effect::Moderated => Some(Instead::Moderated),
             Effect::Hang => Some(Instead::Hang),
             _ => None,
         })

@@ -57,6 +57,15 @@ pub(super) fn usual_message(status: StatusCode) -> &'static str {
     }
 }
 
+/// What moderation answers (`openrouter.md`, section 4.5).
+pub(super) fn moderated() -> Plan {
+    let metadata = json!({
+        "reasons": ["violence"], "flagged_input": "...", "provider_name": "Standin", "model_slug": "standin/moderated",
+    });
+    let error = json!({"message": "Your input was flagged", "code": 403, "metadata": metadata});
+    Plan::json(StatusCode::FORBIDDEN, &json!({"error": error, "user_id": ORG_ID}))
+}
+
 /// A page of the network in front of OpenRouter.
 pub(super) fn html(status: StatusCode) -> Plan {
     let reason = status.canonical_reason().unwrap_or("Error");

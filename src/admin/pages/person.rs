@@ -51,6 +51,7 @@ pub(super) async fn person(
         add(&mut all, &bucket.sums);
     }
     let query = [("id", person.user.as_str()), ("tenant", tenant)];
+    let limits = super::limits::card(&operator, &person).await;
     let content = html! {
         (heading(&html! { (name(&person.user)) }, &period.picker("/user", &query)))
         p.lead {
@@ -64,10 +65,12 @@ pub(super) async fn person(
             section.card { div.card-head { h2 { "Models" } } (listed(By::Model, &models, period)) }
             section.card { div.card-head { h2 { "Apps" } } (listed(By::App, &apps, period)) }
         }
+        (limits)
         (known_as(&operator, &person))
         (sent(&identifiers))
         p.hint { "To erase this person and keep the sums: " code { "callsign forget" } ", or "
-            code { "DELETE /api/v1/admin/users/{user_id}" } "." }
+            code { "DELETE /api/v1/admin/users/{user_id}" } ". To stop them: " code { "callsign block" } ", or "
+            code { "PUT /api/v1/admin/users/{user_id}/block" } "." }
     };
     Ok(page(
         &format!("User {}", crate::ledger::report::plain(&person.user).chars().take(60).collect::<String>()),

@@ -3,9 +3,11 @@
 //! Settings at the top level of the TOML file come before those in its tables, as TOML wants them in a file.
 
 mod callers;
+mod limits;
 
 use super::{Section, Setting};
 use callers::{CALLERS, ISSUER, ISSUERS, KEYS, PRESETS, TENANTS};
+use limits::{LIMITS, USERS};
 
 /// Every setting under its heading.
 pub static SECTIONS: &[Section] = &[
@@ -47,6 +49,13 @@ pub static SECTIONS: &[Section] = &[
         intro: "One encrypted file per request that went upstream, with what was sent and what came back, for the day when \
                 a provider reports abuse: `docs/ARCHIVE.md`. Off by default.",
         settings: ARCHIVE,
+    },
+    Section {
+        title: "Limits",
+        intro: "How much one user of a tenant may use, or one key where no user is known; nothing is limited unless set, and \
+                `off` lifts a limit. A person's own limit (`[[users]]`) wins over the key's, that over the tenant's, that \
+                over these. `docs/LIMITS.md` tells the whole story.",
+        settings: LIMITS,
     },
     Section {
         title: "Valves",
@@ -93,6 +102,11 @@ pub static SECTIONS: &[Section] = &[
         intro: "`[[tenants]]`, once per organisation; keys and issuers belong to one by its name. A user id lives in its \
                 tenant. What a tenant does not say is the operator's.",
         settings: TENANTS,
+    },
+    Section {
+        title: "People",
+        intro: "`[[users]]`, once per person who is an exception. `callsign block` stops somebody without touching the file.",
+        settings: USERS,
     },
     Section {
         title: "Presets of your own",

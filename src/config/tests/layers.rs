@@ -4,23 +4,12 @@ use super::*;
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
-    let Config {
-        data,
-        admin,
-        callers,
-        identifiers,
-        bodies,
-        headers,
-        upstream,
-        shedding,
-        ledger,
-        archive,
-        drain,
-        log,
-        tenants,
-    } = load(&[]).config;
+    let Config { data, admin, callers, identifiers, bodies, headers, upstream, shedding, ledger, limits, .. } =
+        load(&[]).config;
+    let Config { archive, drain, log, tenants, .. } = load(&[]).config;
     assert!(archive.place.is_none() && !archive.required && archive.everybody);
     assert_eq!((archive.retention_days, archive.sample_percent), (90, 100));
+    assert!(limits.default == crate::limits::Allowance::default() && limits.store.is_none() && !limits.dry_run);
     assert!(ledger.store.is_none() && ledger.data_dir.is_none());
     assert_eq!((ledger.mode, ledger.retention_days), (Mode::Fast, 400));
     assert!(tenants.is_empty() && callers.issuers.is_empty());

@@ -92,7 +92,8 @@ fn each_tenant_has_a_secret_of_its_own() {
 #[case("name = \"a\"\nid_secret = \"short\"", "FILE:3: tenants[].id_secret: has 5 bytes")]
 #[case("name = \"a\"\nopenrouter_api_key = \"a b\"", "FILE:3: tenants[].openrouter_api_key: takes visible ASCII")]
 #[case("name = \"a\"\nmetadata = { user_id = \"x\" }", "FILE:3: tenants[].metadata.user_id: is reserved")]
-#[case("name = \"a\"\nlimits = { rpm = 1 }", "FILE:3: tenants[].limits: is no setting")]
+#[case("name = \"a\"\nlimits = { rpm = 0 }", "FILE:3: tenants[].limits.rpm: takes a whole number")]
+#[case("name = \"a\"\nlimits = { rps = 1 }", "FILE:3: tenants[].limits.rps: is no setting")]
 #[case(
     "name = \"a\"\nvalves.send_chat_id = true\nformats.chat = \"{hmac user chat}\"",
     "FILE:2: tenants: has no id_secret, nor is there a CALLSIGN_ID_SECRET, but FILE:4: tenants[].formats.chat uses hmac"

@@ -22,6 +22,8 @@ pub(super) enum Scope {
     Error,
     /// An error's `metadata`.
     ErrorMetadata,
+    /// The array `reasons` in it, which only moderation has.
+    Reasons,
 }
 
 /// A member that matters.
@@ -47,7 +49,7 @@ pub(super) enum Member {
     Error,
     /// A figure.
     Figure(Figure),
-    /// Something that is looked into, if it is an object (an array, for `Choices`).
+    /// Something that is looked into, if it is an object (an array, for `Choices` and `Reasons`).
     Inner(Scope),
 }
 
@@ -102,7 +104,8 @@ impl Member {
                 _ => Self::Other,
             },
             Scope::ErrorMetadata if name == b"error_type" => Self::ErrorType,
-            Scope::Choice | Scope::ErrorMetadata => Self::Other,
+            Scope::ErrorMetadata if name == b"reasons" => Self::Inner(Scope::Reasons),
+            Scope::Choice | Scope::ErrorMetadata | Scope::Reasons => Self::Other,
         }
     }
 
@@ -139,14 +142,17 @@ impl Member {
     pub(super) fn object(self) -> Option<Scope> {
         match self {
             Self::Error => Some(Scope::Error),
-            Self::Inner(scope) if scope != Scope::Choices => Some(scope),
+            Self::Inner(scope) if !matches!(scope, Scope::Choices | Scope::Reasons) => Some(scope),
             _ => None,
         }
     }
 
     /// What its array is looked into as.
     pub(super) fn array(self) -> Option<Scope> {
-        (self == Self::Inner(Scope::Choices)).then_some(Scope::Choices)
+        match self {
+            Self::Inner(scope @ (Scope::Choices | Scope::Reasons)) => Some(scope),
+            _ => None,
+        }
     }
 
     /// Whether a text, number or literal that is its value is wanted.

@@ -180,6 +180,13 @@ fn a_messages_stream_adds_up() {
 #[case("messages", r#"{"type":"error","error":{"type":"api_error","message":"secret","error_type":"provider_overloaded"},"request_id":"gen-1"}"#, "provider_overloaded")]
 #[case("messages", r#"{"type":"error","error":{"type":"api_error"}}"#, "api_error")]
 #[case(
+    "chat/completions",
+    r#"{"error":{"code":403,"message":"secret","metadata":{"reasons":["secret",{"a":1}],"flagged_input":"secret"}}}"#,
+    "moderation"
+)]
+#[case("chat/completions", r#"{"choices":[{"error":{"code":1,"metadata":{"reasons":[]}}}]}"#, "moderation")]
+#[case("chat/completions", r#"{"error":{"code":403,"metadata":{"reasons":null}}}"#, "403")]
+#[case(
     "responses",
     r#"{"error":{"code":"server_error","message":"secret"},"error_type":"provider_unavailable"}"#,
     "provider_unavailable"

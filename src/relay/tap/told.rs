@@ -51,6 +51,10 @@ impl Told {
     pub(super) fn enters(&mut self, scope: Scope) {
         self.has_usage |= scope == Scope::Usage;
         self.has_error |= scope == Scope::Error;
+        if scope == Scope::Reasons {
+            // What was asked for was refused, whatever the number of the error.
+            self.name(5, "moderation");
+        }
     }
 
     /// The value of a member: the raw text between the quotes (`quoted`), or of a number or literal.

@@ -66,6 +66,12 @@ pub(super) const KEYS: &[Setting] = &[
         .example("[\"10.0.0.0/8\"]"),
     Setting::toml("keys[].archive", "Whether its requests are archived; wins over its tenant's word and `[archive]`.")
         .example("false"),
+    Setting::toml("keys[].limits.rpm", "Requests in any 60 seconds, of each of its callers.").example("120"),
+    Setting::toml("keys[].limits.messages_24h", "Likewise messages in any 24 hours.").example("500"),
+    Setting::toml("keys[].limits.concurrent", "Likewise requests at the same time.").example("10"),
+    Setting::toml("keys[].limits.tokens_day", "Likewise tokens of a day.").example("2000000"),
+    Setting::toml("keys[].limits.usd_day", "Likewise spend of a day.").example("10"),
+    Setting::toml("keys[].limits.usd_month", "Likewise spend of a month.").example("100"),
 ];
 
 pub(super) const ISSUER: &[Setting] = &[
@@ -177,6 +183,12 @@ pub(super) const TENANTS: &[Setting] = &[
         "A pair that its requests carry in `metadata`; wins over `[metadata]`, not over the key's.",
     )
     .example("\"eu-1\""),
+    Setting::toml("tenants[].limits.rpm", "Requests in any 60 seconds, of each of its callers.").example("120"),
+    Setting::toml("tenants[].limits.messages_24h", "Likewise messages in any 24 hours.").example("500"),
+    Setting::toml("tenants[].limits.concurrent", "Likewise requests at the same time.").example("10"),
+    Setting::toml("tenants[].limits.tokens_day", "Likewise tokens of a day.").example("2000000"),
+    Setting::toml("tenants[].limits.usd_day", "Likewise spend of a day.").example("10"),
+    Setting::toml("tenants[].limits.usd_month", "Likewise spend of a month.").example("100"),
 ];
 
 pub(super) const PRESETS: &[Setting] = &[

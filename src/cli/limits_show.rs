@@ -1,0 +1,66 @@
+//! `callsign limits show`: what a user has used up, and when it comes back. Read from the shared store, or from what the
+//! server has written into the data directory a second ago.
+
+use std::io::{self, Write};
+
+use super::Exit;
+use crate::config::{Config, printable};
+use crate::identifiers::sources::Sources;
+use crate::limits::{Ceilings, Gauge, Limit, Link, Rules, Subject, look, span};
+
+/// Prints it.
+///
+/// # Errors
+/// Those of `out` and `err`.
+pub(super) async fn show(
+    config: &Config,
+    user: &str,
+    tenant: Option<&str>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let tenant = tenant.filter(|tenant| !tenant.is_empty());
+    let sources = Sources { tenant, user: Some(user), ..Sources::default() };
+    let rules = Rules::new(&config.limits);
+    let ceilings = rules.ceilings(&sources);
+    if rules.stops(&sources) {
+        writeln!(out, "{} is blocked by the configuration", printable(user))?;
+    }
+    if !ceilings.is_any() {
+        writeln!(out, "{} has no limits", printable(user))?;
+        return Ok(Exit::Success);
+    }
+    let subject = Subject::user(tenant, user);
+    let gauges = match (&config.limits.store, &config.ledger.data_dir) {
+        (Some(url), _) => match Link::new(url) {
+            Ok(link) if link.dial().await.is_ok() => look::in_store(&link, subject, ceilings).await.ok(),
+            _ => None,
+        },
+        (None, Some(directory)) => look::in_directory(directory, subject, ceilings).ok(),
+        (None, None) => {
+            writeln!(
+                err,
+                "callsign: counters are in the server's memory only; set CALLSIGN_DATA_DIR to see them here"
+            )?;
+            return Ok(Exit::Failure);
+        }
+    };
+    let Some(gauges) = gauges else {
+        writeln!(err, "callsign: the counters cannot be read")?;
+        return Ok(Exit::Failure);
+    };
+    table(ceilings, &gauges, out).map(|()| Exit::Success)
+}
+
+fn table(ceilings: Ceilings, gauges: &[Gauge; 6], out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{:<14}{:>16}{:>16}  comes back", "limit", "used", "of")?;
+    for (limit, gauge) in Limit::ALL.into_iter().zip(gauges) {
+        let Some(most) = ceilings.of(limit) else { continue };
+        let back = match gauge.wait_ms {
+            0 => "–".to_owned(),
+            wait => format!("in {}", span(u32::try_from(wait / 1000 + 1).unwrap_or(u32::MAX))),
+        };
+        writeln!(out, "{:<14}{:>16}{:>16}  {back}", limit.name(), limit.shown(gauge.used), limit.shown(most))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Tables of the arithmetic; `tests/it/limits/suite.rs` holds both engines to the same.
+
+use super::*;
+
+const NOW: i64 = 1_767_225_600_000; // 2026-01-01T00:00:00Z
+
+fn ask(id: u64, ceilings: [Option<i64>; 6]) -> Ask {
+    let estimate = Estimate { tokens: 100, usd: 10 };
+    Ask { id, ceilings: Ceilings(ceilings), message: Some(id), estimate, enforce: true }
+}
+
+#[test]
+fn a_minute_is_any_sixty_seconds() {
+    let mut counters = Counters::default();
+    let ask = |id| ask(id, [Some(2), None, None, None, None, None]);
+    assert!(counters.reserve(&ask(1), NOW).counted);
+    assert!(counters.reserve(&ask(2), NOW + 59_999).counted);
+    let refused = counters.reserve(&ask(3), NOW + 59_999);
+    assert_eq!(refused.over(), Some((Limit::Rpm, Gauge { used: 2, wait_ms: 1 })));
+    assert!(counters.reserve(&ask(3), NOW + 60_000).counted);
+    assert_eq!(counters.reserve(&ask(4), NOW + 60_000).over().unwrap().1.wait_ms, 59_999);
+}
+
+#[test]
+fn equal_messages_count_once_and_what_is_none_counts_nothing() {
+    let mut counters = Counters::default();
+    let of = |id, message| Ask { message, ..ask(id, [None, Some(1), None, None, None, None]) };
+    assert!(counters.reserve(&of(1, Some(7)), NOW).counted);
+    assert!(counters.reserve(&of(2, Some(7)), NOW).counted, "the same");
+    assert!(counters.reserve(&of(3, None), NOW).counted, "none");
+    assert_eq!(counters.reserve(&of(4, Some(8)), NOW + 1).over().unwrap().1, Gauge { used: 1, wait_ms: WINDOW_MS - 1 });
+    counters.settle(2, Settlement::Undone, NOW);
+    assert!(!counters.reserve(&of(4, Some(8)), NOW + 1).counted, "who repeats it takes nothing away");
+    counters.settle(1, Settlement::Undone, NOW);
+    assert!(counters.reserve(&of(4, Some(8)), NOW + 1).counted);
+}
+
+#[test]
+fn what_runs_is_counted_while_it_runs() {
+    let mut counters = Counters::default();
+    let ask = |id| ask(id, [None, None, Some(1), None, None, None]);
+    assert!(counters.reserve(&ask(1), NOW).counted);
+    assert_eq!(counters.reserve(&ask(2), NOW).over(), Some((Limit::Concurrent, Gauge { used: 1, wait_ms: SOON_MS })));
+    counters.settle(1, Settlement::Used { tokens: None, usd: None }, NOW);
+    assert!(counters.reserve(&ask(2), NOW).counted);
+}
+
+#[test]
+fn budgets_reserve_an_estimate_and_settle_with_the_truth() {
+    let mut counters = Counters::default();
+    let ask = |id| ask(id, [None, None, None, Some(250), Some(25), Some(1000)]);
+    assert!(counters.reserve(&ask(1), NOW).counted);
+    assert!(counters.reserve(&ask(2), NOW).counted);
+    let refused = counters.reserve(&ask(3), NOW);
+    assert!(!refused.counted);
+    assert_eq!(refused.gauges.map(|gauge| gauge.used), [0, 0, 0, 200, 20, 20]);
+    assert_eq!(refused.over().unwrap().1.wait_ms, calendar::DAY_MS);
+    counters.settle(1, Settlement::Used { tokens: Some(30), usd: Some(3) }, NOW);
+    counters.settle(1, Settlement::Used { tokens: Some(0), usd: Some(0) }, NOW);
+    counters.settle(2, Settlement::Used { tokens: None, usd: None }, NOW);
+    assert_eq!(counters.look(ask(0).ceilings, NOW).map(|gauge| gauge.used), [0, 0, 0, 130, 13, 13]);
+    assert!(counters.reserve(&ask(3), NOW).counted);
+    // The next day begins at nothing; what ends late does not count to it, only to its month.
+    counters.settle(3, Settlement::Used { tokens: Some(500), usd: Some(50) }, NOW + calendar::DAY_MS);
+    let next = counters.look(ask(0).ceilings, NOW + calendar::DAY_MS);
+    assert_eq!(next.map(|gauge| gauge.used), [0, 0, 0, 0, 0, 63]);
+}
+
+#[test]
+fn an_estimate_over_the_limit_lets_the_first_request_in() {
+    let mut counters = Counters::default();
+    let ask = |id| ask(id, [None, None, None, Some(5), Some(3), None]);
+    assert!(counters.reserve(&ask(1), NOW).counted);
+    assert!(!counters.reserve(&ask(2), NOW).counted);
+}
+
+#[test]
+fn the_one_that_takes_longest_is_told() {
+    let mut counters = Counters::default();
+    let ask = |id| ask(id, [Some(1), Some(1), Some(1), None, None, None]);
+    assert!(counters.reserve(&ask(1), NOW).counted);
+    assert_eq!(counters.reserve(&ask(2), NOW).over().unwrap().0, Limit::Messages);
+}
+
+#[test]
+fn without_enforcement_everything_is_counted() {
+    let mut counters = Counters::default();
+    for id in 1..=3 {
+        let standing =
+            counters.reserve(&Ask { enforce: false, ..ask(id, [Some(1), None, None, None, None, None]) }, NOW);
+        assert!(standing.counted);
+        assert_eq!(standing.over().is_some(), id > 1);
+    }
+    assert_eq!(counters.requests.len(), 3);
+}
+
+#[test]
+fn what_is_kept_is_read_back_and_then_forgotten() {
+    let mut counters = Counters::default();
+    let ask = |id| ask(id, [Some(9), Some(9), None, Some(999), Some(99), Some(99)]);
+    counters.reserve(&ask(1), NOW);
+    let text = serde_json::to_string(&counters).unwrap();
+    let mut back: Counters = serde_json::from_str(&text).unwrap();
+    assert_eq!(back.look(ask(0).ceilings, NOW).map(|gauge| gauge.used), [1, 1, 0, 100, 10, 10]);
+    assert!(!back.is_idle(NOW + calendar::DAY_MS), "the month is not over");
+    assert!(back.is_idle(NOW + 40 * calendar::DAY_MS));
+}
+
+#[test]
+fn a_clock_that_was_set_back_keeps_the_order() {
+    let mut counters = Counters::default();
+    let ask = |id| ask(id, [Some(2), None, None, None, None, None]);
+    counters.reserve(&ask(1), NOW);
+    counters.reserve(&ask(2), NOW - 30_000);
+    assert_eq!(counters.reserve(&ask(3), NOW).over().unwrap().1.wait_ms, 30_000);
+}

@@ -1,0 +1,204 @@
+//! What goes on beside the requests, in a thread of its own: dialling the store, telling it how requests ended, writing
+//! counters down, watching the list of blocks.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::journal::Journal;
+use super::limiter::{Job, Shared, now_ms};
+use super::link::{LEASE, Link};
+
+/// How often the list of blocks is looked at: it is to be in force within a second.
+const LOOK: Duration = Duration::from_millis(300);
+/// How often the store is tried, and counters are written down.
+const EVERY: Duration = Duration::from_secs(1);
+/// Ends of requests that are told in one go.
+const BATCH: usize = 256;
+/// How often counters that mean nothing any more are forgotten, where no file is written.
+const TIDY: Duration = Duration::from_mins(1);
+
+/// Starts the thread.
+pub(super) fn start(shared: Arc<Shared>, jobs: mpsc::Receiver<Job>, journal: Option<Journal>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let keeper = Keeper {
+        shared,
+        journal,
+        waiting: VecDeque::new(),
+        written: Instant::now(),
+        dialled: None,
+        renewed: Instant::now(),
+        tidied: Instant::now(),
+        told: true,
+    };
+    std::thread::Builder::new().name("limits".to_owned()).spawn(move || runtime.block_on(keeper.run(jobs)))?;
+    Ok(())
+}
+
+struct Keeper {
+    shared: Arc<Shared>,
+    journal: Option<Journal>,
+    /// Jobs that the store has not taken.
+    waiting: VecDeque<Job>,
+    written: Instant,
+    dialled: Option<Instant>,
+    renewed: Instant,
+    tidied: Instant,
+    /// Whether the state of the store has been logged.
+    told: bool,
+}
+
+impl Keeper {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut closing = self.shared.closing.subscribe();
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                _ = closing.wait_for(|closing| *closing) => break,
+                _ = looks.tick() => {
+                    if Arc::strong_count(&self.shared) == 1 {
+                        // Nobody is left to count for.
+                        break;
+                    }
+                    self.look().await;
+                }
+                _ = jobs.recv_many(&mut batch, BATCH) => {
+                    self.waiting.extend(batch.drain(..));
+                    self.work().await;
+                }
+            }
+        }
+        while let Ok(job) = jobs.try_recv() {
+            self.waiting.push_back(job);
+        }
+        self.work().await;
+        self.write();
+        self.shared.closed.send_replace(true);
+    }
+
+    /// What is done again and again.
+    async fn look(&mut self) {
+        if let Some(link) = self.shared.link.clone() {
+            self.dial(&link).await;
+            self.renew(&link).await;
+            self.work().await;
+        }
+        if let Some(blocks) = self.shared.shelf.news().await {
+            tracing::info!(blocks = blocks.len(), "the list of blocks has changed");
+            self.shared.gate.set(blocks);
+        }
+        if self.written.elapsed() >= EVERY {
+            self.write();
+        }
+        if self.journal.is_none() && self.tidied.elapsed() >= TIDY {
+            self.tidied = Instant::now();
+            self.shared.memory.tidy(now_ms());
+        }
+    }
+
+    /// Tries the store again, once a second.
+    async fn dial(&mut self, link: &Link) {
+        let up = &self.shared.metrics.limits.store_up;
+        if link.is_up() || self.dialled.is_some_and(|at| at.elapsed() < EVERY) {
+            up.set(i64::from(link.is_up()));
+            return;
+        }
+        if std::mem::replace(&mut self.told, true) {
+            self.shared.metrics.limits.store_failures.inc();
+        }
+        up.set(0);
+        self.dialled = Some(Instant::now());
+        match link.dial().await {
+            Ok(()) => {
+                up.set(1);
+                tracing::info!("the store of limits is there");
+            }
+            // The text names the address, never the password.
+            Err(error) => tracing::warn!(kind = ?error.kind(), "the store of limits is away; it is tried every second"),
+        }
+    }
+
+    /// Tells the store what still runs.
+    async fn renew(&mut self, link: &Link) {
+        if self.renewed.elapsed() < LEASE / 4 {
+            return;
+        }
+        self.renewed = Instant::now();
+        let running: Vec<_> = self.shared.leases().iter().map(|(id, subject)| (*id, *subject)).collect();
+        for part in running.chunks(BATCH) {
+            let Some(live) = link.live() else { return };
+            let mut all = redis::pipe();
+            for (id, subject) in part {
+                all.add_command(live.renew(*subject, *id)).ignore();
+            }
+            let _told: Result<redis::Value, _> = link.ask(&mut all).await;
+        }
+    }
+
+    /// Does what waits; what the store does not take goes on waiting.
+    async fn work(&mut self) {
+        while !self.waiting.is_empty() {
+            let part: Vec<Job> = self.waiting.drain(..self.waiting.len().min(BATCH)).collect();
+            if let Err(part) = self.work_on(part).await {
+                for job in part.into_iter().rev() {
+                    self.waiting.push_front(job);
+                }
+                return;
+            }
+        }
+    }
+
+    async fn work_on(&self, part: Vec<Job>) -> Result<(), Vec<Job>> {
+        let mut left = Vec::new();
+        for job in part {
+            match job {
+                Job::Stop(block) => match self.shared.shelf.put(block.clone()).await {
+                    Ok(blocks) => self.shared.gate.set(blocks),
+                    Err(error) => {
+                        tracing::error!(%error, "a suspension holds on this callsign only, until the store is there");
+                        let mut blocks = self.shared.gate.blocks();
+                        super::blocks::put(&mut blocks, block);
+                        self.shared.gate.set(blocks);
+                    }
+                },
+                job => left.push(job),
+            }
+        }
+        let Some(link) = &self.shared.link else { return Ok(()) };
+        let Some(live) = link.live() else { return if left.is_empty() { Ok(()) } else { Err(left) } };
+        let mut all = redis::pipe();
+        for job in &left {
+            match job {
+                Job::Settle(subject, id, settlement) => {
+                    all.add_command(live.settle(*subject, *id, *settlement)).ignore();
+                }
+                Job::Tell(subject, ask, at_ms, settlement) => {
+                    let ask = super::Ask { enforce: false, ..*ask };
+                    all.add_command(live.reserve(*subject, &ask, Some(*at_ms))).ignore();
+                    all.add_command(live.settle(*subject, ask.id, *settlement)).ignore();
+                }
+                Job::Stop(_) => {}
+            }
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        link.ask::<redis::Value>(&mut all).await.map(drop).map_err(|_| left)
+    }
+
+    fn write(&mut self) {
+        self.written = Instant::now();
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.write(&self.shared.memory, now_ms())
+        {
+            tracing::error!(%error, "counts of limits cannot be written down; they are tried again in a second");
+        }
+    }
+}

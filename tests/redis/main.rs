@@ -1,0 +1,234 @@
+//! Limits and blocks over a real Redis or Valkey, which this starts itself (and kills) on a socket in a directory of its own:
+//! `tests/external/redis.sh`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says what it does"
+)]
+
+mod server;
+#[path = "../it/limits/suite.rs"]
+mod suite;
+#[path = "../it/support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use callsign::limits::{Ask, Ceilings, Estimate, Link, Memory, Settlement, Subject};
+use callsign::secret::Secret;
+use callsign::standin::StandIn;
+use http::Method;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use server::Redis;
+use suite::{Engine, NOW};
+use support::client::{self, Answer};
+use support::proxy::{ALICE, APP, Callsign, Setup};
+use support::within;
+
+const PLAIN: &str = r#"{"model":"m","messages":[]}"#;
+
+async fn link(redis: &Redis) -> Link {
+    let link = Link::new(&Secret::new(redis.url())).unwrap();
+    link.dial().await.unwrap();
+    link
+}
+
+#[tokio::main]
+async fn main() {
+    let redis = Redis::start();
+    suite::all(&link(&redis).await).await;
+    println!("ok the suite");
+    same_as_in_memory(&redis).await;
+    println!("ok random histories come out as in memory");
+    let mut redis = redis;
+    nodes_share_counters_and_blocks(&redis).await;
+    println!("ok nodes share counters and blocks");
+    an_outage_leaves_local_counts(&mut redis).await;
+    println!("ok open while the store is away");
+    an_outage_closes_the_door(&mut redis).await;
+    println!("ok closed while the store is away");
+    lost_blocks_are_given_back(&mut redis).await;
+    println!("ok blocks outlive a store that lost everything");
+}
+
+/// Histories at random, in memory and in Redis: every answer must be the same.
+async fn same_as_in_memory(redis: &Redis) {
+    let (redis, memory) = (link(redis).await, Memory::default());
+    let step = prop_oneof![Just(1_i64), 1..2_000_i64, 1..70_000_i64, 1..90_000_000_i64, Just(2_700_000_000)];
+    let most = || prop::option::of(1..6_i64);
+    let ask = (1..40_u64, prop::collection::vec(most(), 6), prop::option::of(1..5_u64), 0..3_i64, any::<bool>());
+    let end = (0..3_u8, prop::option::of(0..9_i64), prop::option::of(0..9_i64));
+    let history = prop::collection::vec((step, ask, prop::option::of((0..40_u64, end))), 40);
+    let mut runner = TestRunner::deterministic();
+    let mut compared = 0;
+    for number in 0..60 {
+        let who = Subject::user(Some("history"), &number.to_string());
+        let (mut now, mut next) = (NOW, 0);
+        let mut asks = Vec::new();
+        for (step, (_, most, message, estimate, enforce), end) in history.new_tree(&mut runner).unwrap().current() {
+            now += step;
+            next += 1;
+            let mut ceilings = Ceilings([None; 6]);
+            ceilings.0.copy_from_slice(&most);
+            // A lease is not what memory has; that of the scripts is tested by itself.
+            ceilings.0[2] = None;
+            let estimate = Estimate { tokens: estimate, usd: estimate };
+            let ask = Ask { id: next, ceilings, message: message.map(|id| id + 1000), estimate, enforce };
+            let (a, b) =
+                (Engine::reserve(&memory, who, &ask, now).await, Engine::reserve(&redis, who, &ask, now).await);
+            assert_eq!(a, b, "history {number}, request {next}: {ask:?}");
+            compared += 1;
+            asks.push(next);
+            if let Some((which, (kind, tokens, usd))) = end {
+                let id = asks[usize::try_from(which).unwrap() % asks.len()];
+                let settlement = if kind == 0 { Settlement::Undone } else { Settlement::Used { tokens, usd } };
+                Engine::settle(&memory, who, id, settlement, now).await;
+                Engine::settle(&redis, who, id, settlement, now).await;
+            }
+        }
+    }
+    println!("   {compared} answers compared");
+}
+
+fn node(standin: &StandIn, redis: &Redis, variables: &[(&str, &str)]) -> Callsign {
+    let variables =
+        [&[("CALLSIGN_LIMIT_STORE", redis.url()), ("CALLSIGN_ADMIN_TOKEN", "an-admin-token-of-tests")], variables]
+            .concat();
+    Setup::to(&standin.url()).set(&variables).start()
+}
+
+async fn ask(callsign: &Callsign, headers: client::Headers<'_>) -> Answer {
+    client::post(&callsign.url("chat/completions"), headers, PLAIN).await
+}
+
+fn of(user: &str) -> Vec<(&str, &str)> {
+    [APP, &[("x-user-id", user)]].concat()
+}
+
+async fn metric(callsign: &Callsign, name: &str) -> u64 {
+    let text = client::get(&callsign.admin_url("metrics"), &[]).await.text();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+async fn until_up(callsign: &Callsign, up: u64) {
+    within("the store", async { while metric(callsign, "callsign_limits_store_up").await != up {} }).await;
+}
+
+async fn nodes_share_counters_and_blocks(redis: &Redis) {
+    let standin = StandIn::start().await.unwrap();
+    let limits = [("CALLSIGN_LIMIT_MESSAGES_24H", "4"), ("CALLSIGN_LIMIT_CONCURRENT", "3")];
+    let nodes = [node(&standin, redis, &limits), node(&standin, redis, &limits)];
+    for node in &nodes {
+        until_up(node, 1).await;
+    }
+    let ada = of("shared-ada");
+    for number in 0..4 {
+        assert_eq!(ask(&nodes[number % 2], &ada).await.status, 200);
+    }
+    for node in &nodes {
+        let refused = ask(node, &ada).await;
+        assert_eq!((refused.status.as_u16(), refused.header("x-callsign-error")), (429, "rate_limited"));
+    }
+    // Given back on another node than it is asked again.
+    let bob = of("shared-bob");
+    for number in 0..8 {
+        let bad = client::post(&nodes[number % 2].url("chat/completions"), &bob, "not json").await;
+        assert_eq!(bad.header("x-callsign-error"), "invalid_json", "{}", bad.text());
+        within("it to be given back", async { while running(redis, "shared-bob").await > 0 {} }).await;
+    }
+    assert_eq!(ask(&nodes[0], &bob).await.status, 200);
+    // A block on one holds on the other within a second.
+    let url = nodes[0].admin_url("api/v1/admin/users/shared-bob/block");
+    let token = [("authorization", "Bearer an-admin-token-of-tests"), ("content-type", "application/json")];
+    let since = std::time::Instant::now();
+    assert_eq!(client::request(Method::PUT, &url, &token, "").await.status, 200);
+    assert_eq!(ask(&nodes[0], &bob).await.status, 403);
+    within("the block", async { while ask(&nodes[1], &bob).await.status != 403 {} }).await;
+    println!("   a block held on the other node after {} ms", since.elapsed().as_millis());
+    assert!(since.elapsed() < Duration::from_secs(5));
+    assert_eq!(client::request(Method::DELETE, &url, &token, "").await.status, 200);
+    within("the end of it", async { while ask(&nodes[1], &bob).await.status == 403 {} }).await;
+}
+
+/// What runs of a user, by the store.
+async fn running(redis: &Redis, user: &str) -> i64 {
+    let ceilings = Ceilings([None, None, Some(3), None, None, None]);
+    let gauges = callsign::limits::look::in_store(&link(redis).await, Subject::user(None, user), ceilings).await;
+    gauges.unwrap()[2].used
+}
+
+async fn an_outage_leaves_local_counts(redis: &mut Redis) {
+    let standin = StandIn::start().await.unwrap();
+    let node = node(&standin, redis, &[("CALLSIGN_LIMIT_MESSAGES_24H", "2")]);
+    until_up(&node, 1).await;
+    redis.kill();
+    let ada = of("open-ada");
+    for _ in 0..2 {
+        assert_eq!(ask(&node, &ada).await.status, 200);
+    }
+    assert_eq!(ask(&node, &ada).await.status, 429, "counted here meanwhile");
+    until_up(&node, 0).await;
+    redis.restart();
+    until_up(&node, 1).await;
+    // What was counted meanwhile is told to the store.
+    within("the counts to be told", async {
+        let ceilings = Ceilings([None, Some(2), None, None, None, None]);
+        let link = link(redis).await;
+        let subject = Subject::user(None, "open-ada");
+        while callsign::limits::look::in_store(&link, subject, ceilings).await.unwrap()[1].used != 2 {}
+    })
+    .await;
+    assert_eq!(ask(&node, &ada).await.status, 429);
+    assert!(metric(&node, "callsign_limits_store_failures_total").await >= 1);
+}
+
+async fn an_outage_closes_the_door(redis: &mut Redis) {
+    let standin = StandIn::start().await.unwrap();
+    let node = node(&standin, redis, &[("CALLSIGN_LIMIT_RPM", "50"), ("CALLSIGN_LIMIT_STORE_DOWN", "closed")]);
+    until_up(&node, 1).await;
+    assert_eq!(ask(&node, ALICE).await.status, 200);
+    redis.kill();
+    let refused = ask(&node, ALICE).await;
+    assert_eq!((refused.status.as_u16(), refused.header("x-callsign-error")), (503, "limits_unavailable"));
+    assert_eq!(refused.header("retry-after"), "1");
+    redis.restart();
+    within("recovery", async { while ask(&node, ALICE).await.status != 200 {} }).await;
+}
+
+/// Removes what it has written.
+fn lose_everything(redis: &Redis) {
+    let socket = std::path::Path::new(redis.url().strip_prefix("unix://").unwrap());
+    std::fs::remove_dir_all(socket.with_file_name("appendonlydir")).unwrap();
+}
+
+async fn lost_blocks_are_given_back(redis: &mut Redis) {
+    let standin = StandIn::start().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let data = [("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()), ("CALLSIGN_LEDGER", "off")];
+    let first = node(&standin, redis, &data);
+    until_up(&first, 1).await;
+    let url = first.admin_url("api/v1/admin/users/lost-ada/block");
+    let token = [("authorization", "Bearer an-admin-token-of-tests"), ("content-type", "application/json")];
+    assert_eq!(client::request(Method::PUT, &url, &token, "").await.status, 200);
+    let ada = of("lost-ada");
+    let copy = directory.path().join("blocks.json");
+    within("the copy", async { while !std::fs::read_to_string(&copy).unwrap_or_default().contains("lost-ada") {} })
+        .await;
+    redis.kill();
+    lose_everything(redis);
+    // A start while the store is away.
+    let second = node(&standin, redis, &data);
+    assert_eq!(ask(&second, &ada).await.status, 403);
+    redis.restart();
+    until_up(&first, 1).await;
+    until_up(&second, 1).await;
+    let fresh = node(&standin, redis, &[]);
+    within("the list to be back", async { while ask(&fresh, &ada).await.status != 403 {} }).await;
+    assert_eq!(ask(&first, &ada).await.status, 403);
+}
