@@ -75,12 +75,21 @@ async fn main() {
     }
     let behind = began.elapsed();
     for (name, turn) in [("without", &mut off), ("with", &mut on)] {
-        println!("  {name:<8} first byte p50 {:.2} p99 {:.2}   last byte p50 {:.1} p99 {:.1}   CPU {:.2} ms a stream",
-            quantile(&mut turn.first, 0.5), quantile(&mut turn.first, 0.99),
-            quantile(&mut turn.last, 0.5), quantile(&mut turn.last, 0.99), turn.cpu * 1000.0 / wanted as f64);
+        println!(
+            "  {name:<8} first byte p50 {:.2} p99 {:.2}   last byte p50 {:.1} p99 {:.1}   CPU {:.2} ms a stream",
+            quantile(&mut turn.first, 0.5),
+            quantile(&mut turn.first, 0.99),
+            quantile(&mut turn.last, 0.5),
+            quantile(&mut turn.last, 0.99),
+            turn.cpu * 1000.0 / wanted as f64
+        );
     }
     let added = |on: &mut [f64], off: &mut [f64]| 100.0 * (quantile(on, 0.5) / quantile(off, 0.5) - 1.0);
-    println!("  added to the median: first byte {:+.2} %, last byte {:+.2} %", added(&mut on.first, &mut off.first), added(&mut on.last, &mut off.last));
+    println!(
+        "  added to the median: first byte {:+.2} %, last byte {:+.2} %",
+        added(&mut on.first, &mut off.first),
+        added(&mut on.last, &mut off.last)
+    );
     println!("  {wanted} archives, all on the disk {behind:.1?} after the last stream");
 }
 
