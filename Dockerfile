@@ -13,6 +13,7 @@ WORKDIR /src
 # The dependencies change seldom: a layer of their own.
 COPY Cargo.toml Cargo.lock ./
 RUN cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
+COPY migrations ./migrations
 COPY src ./src
 # Naming the target keeps `crt-static` away from build scripts and procedural macros, which cannot be static. ldd must
 # find nothing to load, or the binary could not start in an empty image.
@@ -21,7 +22,8 @@ RUN set -eu; \
     RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin callsign --target "$target"; \
     cp "target/$target/release/callsign" /callsign; \
     ldd /callsign 2>&1 | grep -Eq 'statically linked|not a dynamic executable'; \
-    /callsign --version
+    /callsign --version; \
+    mkdir /data
 
 FROM scratch
 ARG VERSION=0.1.0
@@ -35,6 +37,9 @@ COPY LICENSE-MIT LICENSE-APACHE /licenses/
 # The lowest layer of the configuration. Not ENV: variables would win over the operator's own file.
 COPY deploy/defaults.toml /etc/callsign/defaults.toml
 COPY --from=build /callsign /callsign
+# Where the ledger is kept. A volume that is mounted here for the first time gets this owner; without one, and with a
+# read-only root, callsign starts without a ledger and says so.
+COPY --from=build --chown=65532:65532 /data /data
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 # 8484: apps. 8485: health and metrics; keep it inside.
