@@ -42,10 +42,12 @@ make_base() {
 }
 
 mkdir -p "$STORE/build" "$CARGO"
+# What earlier builds have left.
+podman image prune --force > /dev/null 2>&1 || true
 make_base
-buildah bud --quiet --isolation chroot --pull-never --layers=false --format docker \
+buildah bud --isolation chroot --pull-never --layers=false --format docker \
   --volume /usr:/usr:ro --volume "$SYSROOT:/rust:ro" --volume "$CARGO:/cargo" --volume "$STORE/build:/src/target" \
-  --build-arg "REVISION=$(git rev-parse HEAD 2> /dev/null || echo unknown)" --tag "$IMAGE" . > /dev/null
+  --build-arg "REVISION=$(git rev-parse HEAD 2> /dev/null || echo unknown)" --tag "$IMAGE" . >&2
 
 container="$(buildah from --pull-never "$IMAGE")"
 cp "$(buildah mount "$container")/callsign" "$STORE/callsign"

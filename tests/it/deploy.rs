@@ -73,7 +73,7 @@ fn sample(variable: &str) -> &'static str {
         "CALLSIGN_LEDGER_FILE" => "postgres://callsign:password@postgres/callsign",
         "CALLSIGN_LIMIT_STORE_FILE" => "redis://valkey:6379",
         "OPENROUTER_API_KEY_FILE" => "sk-or-v1-0123456789abcdef",
-        _ => "0123456789abcdef0123456789abcdef",
+        _ => "a-secret-of-a-test-0123456789",
     }
 }
 
