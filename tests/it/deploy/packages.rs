@@ -80,6 +80,11 @@ fn the_dockerfile_copies_what_it_is_given() {
     assert!(admitted.iter().all(|file| copied.contains(file)), "no more than that: {admitted:?}");
     assert!(dockerfile.contains(concat!("ARG VERSION=", env!("CARGO_PKG_VERSION"), "\n")));
     assert!(dockerfile.contains(&format!("\nUSER {USER}:{USER}\n")));
+    // cargo looks for the files of targets without a path, and these are not copied.
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    for target in ["bin", "test", "bench"].iter().flat_map(|kind| manifest[*kind].as_array().unwrap()) {
+        assert!(target.get("path").is_some(), "no path in Cargo.toml: {target:?}");
+    }
     // What the program is made of, apart from src, has to be among it.
     for made_of in ["Cargo.lock", "migrations", "src"] {
         assert!(copied.iter().any(|source| source == made_of), "{made_of}");
