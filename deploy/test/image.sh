@@ -66,6 +66,14 @@ settings=(
   --env SEND_END_USER_ID=true --env SEND_CHAT_ID=true
 )
 
+stop() {
+  podman stop callsign > /dev/null
+  local code
+  code="$(podman inspect --format '{{.State.ExitCode}}' callsign)"
+  [ "$code" = 0 ] || fail "exit code $code"
+  podman rm callsign > /dev/null
+}
+
 # ask MODEL: alice asks, and says that she is mallory.
 ask() {
   curl --silent --show-error --no-buffer --max-time 60 "$DATA" -H "Authorization: Bearer $APP_KEY" -H 'X-User-Id: alice' \
@@ -113,11 +121,11 @@ sed -i 's,//[^/]*/,//127.0.0.1:8484/,' "$directory/paste.sh"
 bash "$directory/paste.sh" > "$directory/answer" 2> /dev/null
 said "$directory/answer" alice
 said "$directory/answer" '[DONE]'
-podman stop callsign > /dev/null
-podman rm callsign > /dev/null
+stop
 
 step "a chat request, with nowhere to write"
-callsign "${settings[@]}" -- serve
+# As behind a load balancer: for five seconds it says that it is going, and still takes requests.
+callsign "${settings[@]}" --env CALLSIGN_DRAIN_DELAY_SECONDS=5 -- serve
 until_true curl --silent --fail "$ADMIN/readyz"
 podman exec callsign /callsign healthcheck || fail "the health check by hand"
 podman healthcheck run callsign > /dev/null || fail "the health check of the image"
@@ -160,13 +168,12 @@ callsign "${settings[@]}" --volume "$directory/data:/data" -- serve
 until_true curl --silent --fail "$ADMIN/readyz"
 ask quick > "$directory/answer"
 said "$directory/answer" '[DONE]'
-podman stop callsign > /dev/null
-podman rm callsign > /dev/null
+stop
 callsign "${settings[@]}" --volume "$directory/data:/data" -- serve
 until_true curl --silent --fail "$ADMIN/readyz"
 curl --silent --fail -H "Authorization: Bearer $ADMIN_TOKEN" "$ADMIN/api/v1/admin/usage?by=user" > "$directory/usage"
 said "$directory/usage" '"user":"alice"'
 said "$directory/usage" '"cost_usd":"0.5"'
-[ "$(podman stop callsign)" = callsign ] || fail "the container does not stop"
+stop
 
 echo "the image has $bytes bytes and does what it should"

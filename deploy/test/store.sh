@@ -12,7 +12,9 @@ buildah() {
   command buildah --root "$STORE/storage" --runroot "$STORE/run" --storage-driver vfs "$@"
 }
 
+# Without systemd there is nobody to ask a health check every ten seconds, which podman says each time: hence fatal. What
+# makes a command fail is said all the same.
 podman() {
-  command podman --root "$STORE/storage" --runroot "$STORE/run" --storage-driver vfs --tmpdir "$STORE/tmp" \
+  command podman --log-level fatal --root "$STORE/storage" --runroot "$STORE/run" --storage-driver vfs --tmpdir "$STORE/tmp" \
     --runtime runc --cgroup-manager cgroupfs --events-backend none "$@"
 }

@@ -14,14 +14,14 @@ PATIENCE=300
 
 fail() {
   echo "FAILED: $*" >&2
-  cat "$directory"/*.log >&2 || true
+  tail -n 20 "$directory"/*.log >&2 || true
   exit 1
 }
 
 directory="$(mktemp -d)"
 declare -A running=()
 cleanup() {
-  [ "${#running[@]}" -eq 0 ] || kill -KILL "${running[@]}" 2> /dev/null || true
+  { [ "${#running[@]}" -eq 0 ] || kill -KILL "${running[@]}" || true; wait; } 2> /dev/null
   rm -rf "$directory"
 }
 trap cleanup EXIT
@@ -36,17 +36,18 @@ until_true() {
 }
 
 # Free ports: they stay so unless another program is quicker. The nodes keep theirs over a restart.
-read -r lb data1 admin1 data2 admin2 < <(python3 -c '
+read -r lb upstream data1 admin1 data2 admin2 < <(python3 -c '
 import socket
-held = [socket.socket() for _ in range(5)]
+held = [socket.socket() for _ in range(6)]
 for one in held:
     one.bind(("127.0.0.1", 0))
 print(*(one.getsockname()[1] for one in held))')
 
 # node NUMBER DATA ADMIN
 node() {
-  env -i CALLSIGN_APP_KEY="$KEY" CALLSIGN_LISTEN="127.0.0.1:$2" CALLSIGN_ADMIN_LISTEN="127.0.0.1:$3" \
-    CALLSIGN_DRAIN_DELAY_SECONDS=5 "$CALLSIGN" serve --demo > "$directory/node-$1.out" 2>> "$directory/node-$1.log" &
+  env -i OPENROUTER_API_KEY=sk-or-of-a-test CALLSIGN_APP_KEY="$KEY" CALLSIGN_UPSTREAM_URL="http://127.0.0.1:$upstream/api/v1" \
+    CALLSIGN_LISTEN="127.0.0.1:$2" CALLSIGN_ADMIN_LISTEN="127.0.0.1:$3" CALLSIGN_DRAIN_DELAY_SECONDS=5 CALLSIGN_LOG=warn \
+    "$CALLSIGN" serve >> "$directory/node-$1.log" 2>&1 &
   running[$1]=$!
   until_true curl --silent --fail "http://127.0.0.1:$3/readyz"
 }
@@ -57,6 +58,8 @@ sed -e "s,bind :8484,bind 127.0.0.1:$lb," -e 's, resolvers names init-addr libc\
   -e "s,server callsign-1 .*,server callsign-1 127.0.0.1:$data1 port $admin1," \
   -e "s,server callsign-2 .*,server callsign-2 127.0.0.1:$data2 port $admin2," "$CONFIGURATION" > "$directory/haproxy.cfg"
 
+python3 deploy/test/upstream.py "$upstream" "$directory" &
+running[upstream]=$!
 node 1 "$data1" "$admin1"
 node 2 "$data2" "$admin2"
 haproxy -db -f "$directory/haproxy.cfg" > "$directory/haproxy.log" 2>&1 &

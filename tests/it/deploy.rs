@@ -63,7 +63,8 @@ fn list<'v>(value: &'v Value, path: &str) -> &'v [Value] {
 
 /// The setting that a variable is for, by its name or the name of its `_FILE` form.
 fn setting(variable: &str) -> Option<&'static Setting> {
-    let by_name = |name: &str| SECTIONS.iter().flat_map(|section| section.settings).find(|row| row.variable == Some(name));
+    let by_name =
+        |name: &str| SECTIONS.iter().flat_map(|section| section.settings).find(|row| row.variable == Some(name));
     by_name(variable).or_else(|| by_name(variable.strip_suffix("_FILE")?).filter(|row| row.secret))
 }
 

@@ -19,8 +19,10 @@ fn is_to_write() -> bool {
 fn assert_rendered(directory: &str, render: impl FnOnce(&Path)) {
     let rendered = tempfile::tempdir().unwrap();
     render(rendered.path());
-    let names: BTreeSet<_> =
-        std::fs::read_dir(rendered.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let names: BTreeSet<_> = std::fs::read_dir(rendered.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     let kept = repository(directory);
     if is_to_write() {
         let _absent = std::fs::remove_dir_all(&kept);
@@ -33,7 +35,8 @@ fn assert_rendered(directory: &str, render: impl FnOnce(&Path)) {
     let expected: BTreeSet<_> = names.iter().map(|name| format!("{directory}/{name}")).collect();
     assert_eq!(files(directory), expected, "{hint}");
     for name in names {
-        let [ours, theirs] = [kept.join(&name), rendered.path().join(&name)].map(|path| std::fs::read_to_string(path).unwrap());
+        let [ours, theirs] =
+            [kept.join(&name), rendered.path().join(&name)].map(|path| std::fs::read_to_string(path).unwrap());
         assert!(ours == theirs, "{directory}/{name} is not what the command line says; {hint}");
     }
 }

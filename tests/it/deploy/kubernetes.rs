@@ -127,7 +127,8 @@ fn the_service_the_budget_and_the_policy_mean_the_deployment() {
     let data = u64::from(pod.config.data.listen.port());
     assert_eq!(at(&pod.callsign, "/ports/0/containerPort"), data);
 
-    let named = |kind| objects(kind).into_iter().find(|(_, object)| at(object, "/metadata/name") == "callsign").unwrap().1;
+    let named =
+        |kind| objects(kind).into_iter().find(|(_, object)| at(object, "/metadata/name") == "callsign").unwrap().1;
     let service = named("Service");
     assert!(chosen(at(&service, "/spec/selector"), &pod.labels));
     let [port] = list(&service, "/spec/ports") else { panic!("the data port alone") };
@@ -141,7 +142,8 @@ fn the_service_the_budget_and_the_policy_mean_the_deployment() {
         assert!(!list(rule, "/from").is_empty(), "not for everybody: {rule}");
         assert!(list(rule, "/ports").iter().all(|port| ports.contains(&text(port, "/port"))), "{rule}");
     }
-    let out: Vec<_> = list(&policy, "/spec/egress").iter().map(|rule| at(rule, "/ports/0/port").as_u64().unwrap()).collect();
+    let out: Vec<_> =
+        list(&policy, "/spec/egress").iter().map(|rule| at(rule, "/ports/0/port").as_u64().unwrap()).collect();
     assert_eq!(out, [53, 443, 5432, 6379]);
 
     // The sidecar's Pods are nobody's business.

@@ -64,7 +64,8 @@ fn the_debian_package_has_all_that_is_there_for_it() {
 #[test]
 fn the_dockerfile_copies_what_it_is_given() {
     let dockerfile = read("Dockerfile");
-    let admitted: Vec<_> = read(".dockerignore").lines().filter_map(|line| Some(line.strip_prefix('!')?.to_owned())).collect();
+    let admitted: Vec<_> =
+        read(".dockerignore").lines().filter_map(|line| Some(line.strip_prefix('!')?.to_owned())).collect();
     let copied: Vec<_> = dockerfile
         .lines()
         .filter(|line| line.starts_with("COPY ") && !line.contains("--from"))
