@@ -2,8 +2,8 @@
 #
 #   docker build -t callsign .
 #
-# The build stage may be any image with Rust >= 1.95, a C compiler and glibc >= 2.34 (a static binary can resolve names
-# by itself only since then), for amd64 or arm64:
+# The build stage may be any image with Rust >= 1.95, a C compiler and glibc >= 2.36 (older ones do not unpack the
+# relocations of a static binary), for amd64 or arm64:
 #
 #   docker build --build-arg RUST_IMAGE=my-rust-image -t callsign .
 ARG RUST_IMAGE=rust:1-bookworm
@@ -13,15 +13,22 @@ WORKDIR /src
 # The dependencies change seldom: a layer of their own.
 COPY Cargo.toml Cargo.lock ./
 RUN cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
+COPY migrations ./migrations
 COPY src ./src
+# What nothing here uses is left out, a tenth of the binary together: tables for unwinding, since a panic ends the process
+# (and the log has no names for frames anyway), relocations written out one by one, SQLite's full-text and spatial search.
+ENV RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs" \
+    CFLAGS="-fno-asynchronous-unwind-tables" \
+    LIBSQLITE3_FLAGS="-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE"
 # Naming the target keeps `crt-static` away from build scripts and procedural macros, which cannot be static. ldd must
 # find nothing to load, or the binary could not start in an empty image.
 RUN set -eu; \
     target="$(rustc -vV | sed -n 's/^host: //p')"; \
-    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin callsign --target "$target"; \
+    cargo build --release --locked --bin callsign --target "$target"; \
     cp "target/$target/release/callsign" /callsign; \
     ldd /callsign 2>&1 | grep -Eq 'statically linked|not a dynamic executable'; \
-    /callsign --version
+    /callsign --version; \
+    mkdir /data
 
 FROM scratch
 ARG VERSION=0.1.0
@@ -35,6 +42,9 @@ COPY LICENSE-MIT LICENSE-APACHE /licenses/
 # The lowest layer of the configuration. Not ENV: variables would win over the operator's own file.
 COPY deploy/defaults.toml /etc/callsign/defaults.toml
 COPY --from=build /callsign /callsign
+# Where the ledger is kept. A volume that is mounted here for the first time gets this owner; without one, and with a
+# read-only root, callsign starts without a ledger and says so.
+COPY --from=build --chown=65532:65532 /data /data
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 # 8484: apps. 8485: health and metrics; keep it inside.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::reader::{Reader, Recorded};
 use super::values;
@@ -50,7 +50,7 @@ impl Drain {
 
 impl Log {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
-        let filter = reader.required("log", |text| match EnvFilter::try_new(text) {
+        let filter = reader.required("log", |text| match text.parse::<Targets>() {
             Ok(_) => Ok(text.to_owned()),
             Err(_) => Err("is no filter; write a level as info, or levels by module as warn,callsign=debug"),
         });

@@ -21,11 +21,16 @@ pub(super) fn open(settings: &config::Ledger, metrics: &Arc<Metrics>) -> Result<
     let Some(store) = &settings.store else { return Ok(None) };
     let target = Target::new(store)?;
     let strict = settings.mode == Mode::Strict;
-    let directory = directory(settings);
-    let home = match directory.map_or_else(|| Ok(Home::nowhere()), Home::take) {
-        Ok(home) => home,
-        Err(error) if strict || settings.data_dir_set => return Err(LedgerError::Directory(error)),
-        Err(error) => {
+    let (home, directory) = match directory(settings).map(|directory| (directory, Home::take(directory))) {
+        None => (Home::nowhere(), None),
+        Some((directory, Ok(home))) => (home, Some(directory)),
+        Some((_, Err(error))) if strict || settings.data_dir_set => return Err(LedgerError::Directory(error)),
+        // A default that cannot be used, and that the rows do not live in.
+        Some((directory, Err(error))) if !is_kept_in(settings, directory) => {
+            tracing::error!(%error, "the data directory cannot be used: rows are lost while the ledger's database is away");
+            (Home::nowhere(), None)
+        }
+        Some((_, Err(error))) => {
             tracing::error!(%error, "the ledger is off: its directory cannot be used");
             return Ok(None);
         }
@@ -51,6 +56,14 @@ pub(super) fn open(settings: &config::Ledger, metrics: &Arc<Metrics>) -> Result<
         Ok(Ok(())) => Ok(Some(shared)),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(LedgerError::Open("it does not answer".to_owned())),
+    }
+}
+
+/// Whether the rows themselves are in this directory.
+fn is_kept_in(settings: &config::Ledger, directory: &Path) -> bool {
+    match &settings.store {
+        Some(Store::Sqlite(path)) => settings.data_dir.is_none() || path.starts_with(directory),
+        _ => false,
     }
 }
 

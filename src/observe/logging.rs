@@ -11,8 +11,7 @@ use std::io::{self, Write};
 use crate::config::LogFormat;
 use tracing::level_filters::LevelFilter;
 use tracing::{Metadata, Subscriber};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::FilterFn;
+use tracing_subscriber::filter::{FilterFn, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::SystemTime;
 use tracing_subscriber::layer::SubscriberExt;
@@ -26,7 +25,7 @@ const SHOWN: usize = 64;
 /// # Errors
 /// When `filter` is no tracing filter.
 pub fn start(filter: &str, format: LogFormat) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let filter = EnvFilter::builder().parse(filter)?;
+    let filter = filter.parse()?;
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     // An error means that logging has been started already.
     let _again = subscriber(filter, format, ansi, std::io::stderr).try_init();
@@ -34,7 +33,7 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), tracing_subscriber::
 }
 
 /// What writes the log: events that pass `filter`, in lines of this format. `ansi` colours text for a terminal.
-pub fn subscriber<W>(filter: EnvFilter, format: LogFormat, ansi: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
+pub fn subscriber<W>(filter: Targets, format: LogFormat, ansi: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -150,7 +149,7 @@ mod tests {
     fn logged(format: LogFormat, say: impl FnOnce()) -> String {
         let log = Log::default();
         let writer = log.clone();
-        let subscriber = subscriber(EnvFilter::new("trace"), format, false, move || writer.clone());
+        let subscriber = subscriber("trace".parse().unwrap(), format, false, move || writer.clone());
         tracing::subscriber::with_default(subscriber, say);
         let bytes = log.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()

@@ -176,6 +176,20 @@ async fn a_chosen_directory_that_cannot_be_used_is_an_error_and_a_default_one_is
 }
 
 #[tokio::test]
+async fn a_default_directory_that_cannot_be_used_does_not_matter_to_a_database_elsewhere() {
+    let mut place = Place::new(None);
+    let file = place.directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    place.settings.data_dir = Some(file.join("data"));
+    place.settings.data_dir_set = false;
+    let ledger = place.open();
+    assert!(ledger.is_on());
+    request(&ledger, begun("alice"), finished(1));
+    ledger.close().await;
+    assert_eq!(requests(&place).await, 1);
+}
+
+#[tokio::test]
 async fn a_ledger_that_is_off_costs_nothing_and_says_nothing() {
     let ledger = Ledger::off();
     assert!(!ledger.is_on() && ledger.is_available());

@@ -12,6 +12,7 @@ mod chaos;
 mod check;
 mod cli;
 mod corpora;
+mod deploy;
 mod disconnects;
 mod edges;
 mod faults;

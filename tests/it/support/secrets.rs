@@ -12,7 +12,6 @@ use std::sync::{LazyLock, Mutex, Once, RwLock};
 use callsign::config::LogFormat;
 use callsign::observe::logging;
 use http::{HeaderMap, HeaderName};
-use tracing_subscriber::EnvFilter;
 
 /// As many bytes of a secret are remembered, from its beginning. Shorter ones could stand in a log for other reasons.
 const WINDOW: usize = 12;
@@ -42,7 +41,7 @@ pub(crate) enum Place {
 pub(crate) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let subscriber = logging::subscriber(EnvFilter::new("trace"), LogFormat::Json, false, || Searching);
+        let subscriber = logging::subscriber("trace".parse().unwrap(), LogFormat::Json, false, || Searching);
         tracing::subscriber::set_global_default(subscriber).unwrap();
     });
 }
