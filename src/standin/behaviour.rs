@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::bend::{accepts_gzip, add_headers, compress, cut_mid_chunk, end_after, rewrite_chunks, separate};
+use super::call::Call;
 use super::plan::{Plan, Step};
 use super::reply::Reply;
 
@@ -28,7 +29,7 @@ pub(super) struct Row {
 }
 
 /// Every behaviour. A *chunk* is one event of a stream (comments do not count) or the body of a plain answer.
-pub(super) const TABLE: [Row; 22] = [
+pub(super) const TABLE: [Row; 23] = [
     row("echo", "answers plainly", |_| Some(Effect::None)),
     row("error-N", "answers with status N and OpenRouter's error body", |n| status(n).map(Effect::Error)),
     row("html-N", "answers with status N and Cloudflare's HTML", |n| status(n).map(Effect::Html)),
@@ -48,6 +49,7 @@ pub(super) const TABLE: [Row; 22] = [
     row("gate", "waits for `release(1)` between chunks", |_| Some(Effect::Gate)),
     row("gate-head", "waits for `release(1)` before the head of the answer", |_| Some(Effect::GateHead)),
     row("compressed", "answers in gzip if the request accepts it", |_| Some(Effect::Compressed)),
+    row("tool-call", "calls the first tool that is offered with `{\"city\":\"Paris\"}`", |_| Some(Effect::ToolCall)),
     row("no-usage", "leaves the usage out", |_| Some(Effect::NoUsage)),
     row("cost-N", "costs N billionths of a dollar", |n| u32::try_from(n).ok().map(Effect::Cost)),
     row("reasoning-N", "spends N more tokens on reasoning", |n| u32::try_from(n).ok().map(Effect::Reasoning)),
@@ -101,6 +103,7 @@ enum Effect {
     CutAfter(usize),
     CutMidChunk,
     MidError,
+    ToolCall,
     Gaps,
     Gate,
     GateHead,
@@ -191,6 +194,9 @@ impl Behaviour {
             }
         }
         reply.usage = (!self.has(Effect::NoUsage)).then_some(reply.took);
+        if self.has(Effect::ToolCall) {
+            reply.call = Call::of(reply.asked, &reply.id);
+        }
         if self.has(Effect::MidError) {
             reply.fail();
         }
