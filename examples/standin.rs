@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 #[tokio::main(flavor = "current_thread")]
+#[expect(clippy::disallowed_methods, reason = "the control port is for one test on the loopback")]
 async fn main() -> anyhow::Result<()> {
     let standin = Arc::new(StandIn::start().await?);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
