@@ -65,6 +65,8 @@ def console(session, block):
     for command, shown in commands(block.text):
         said, status = session.run(command)
         assert status == 0, f"{command}\nexit {status}: {said}"
+        if command.endswith("serve --demo"):
+            pasted(session, said)
         shown = "\n".join(shown).strip()
         if shown:
             pattern = ".*".join(re.escape(part) for part in "\n".join(map(str.rstrip, shown.splitlines())).split("…"))
@@ -73,13 +75,25 @@ def console(session, block):
     point(session, block)
 
 
+def pasted(session, said):
+    """The command that the demo prints tells what the stand-in was told: the caller (in the format of the README), and nothing of what the body claims."""
+    # Without curl's progress, which it would draw into the answer: standard error is the page's, too.
+    answer, status = session.run("curl -s" + said[said.index("curl -N") + len("curl") :])
+    told = "".join(
+        choice["delta"].get("content") or ""
+        for line in answer.splitlines() if line.startswith("data: {") for choice in json.loads(line[6:])["choices"]
+    )
+    assert status == 0 and "  user        acme_2bd806c97f0e00af\n" in told and "mallory" not in told, told or answer
+
+
 def point(session, block):
     """Makes the first call of every client that the block points at callsign."""
     text = session.fill_in(block.text)
     if "callsign serve" in text or "curl" in text:
         return
     known = re.findall(r"(?:API_KEY|AUTH_TOKEN|apiKey|[a-z_]*[Kk]ey)[\"']?\s*[=:]\s*[\"']?(sk-cs-[\w-]+)", text)
-    key = known[0] if known else session.variable("CALLSIGN_APP_KEY") or "sk-cs--filled-in-0000"
+    people = session.variable("CALLSIGN_USER_KEYS").partition("=")[2].partition(",")[0]
+    key = known[0] if known else session.variable("CALLSIGN_APP_KEY") or people or "sk-cs--filled-in-0000"
     for name, url in re.findall(r"(\w+)[\"']?\s*[=:]\s*[\"']?(http://127\.0\.0\.1:\d+[\w/]*)", text):
         if not url.startswith(f"http://127.0.0.1:{session.data}"):
             continue
@@ -111,25 +125,25 @@ def read_json(session, block):
     point(session, block)
 
 
-def attributed(before):
-    """A request came, and it says whose it is: not by what the client wrote, but by callsign."""
+def attributed(before, directly):
+    """A request came, and it says whose it is: not by what the client wrote, but by callsign (unless it went there directly)."""
     came = arrived()[before:]
     assert came, "no request arrived upstream"
     asked = [request for request in came if request["method"] == "POST"]
     for request in asked:
         headers = dict(request["headers"])
-        assert headers["user-agent"].startswith("callsign/"), headers
+        assert directly or headers["user-agent"].startswith("callsign/"), headers
         assert (request["body"] or {}).get("user"), f"nobody's request: {request['text']}"
 
 
-def program(session, name, source, line):
+def program(session, block, name, source, line):
     """Runs a program with the page's variables, beside the clients."""
     with open(os.path.join(session.programs, name), "w") as file:
         file.write(source)
     before = len(arrived())
-    said, status = session.run('export CALLSIGN_APP_KEY="${CALLSIGN_APP_KEY:-sk-cs--filled-in-0000}"; ' + line)
+    said, status = session.run('export OPENROUTER_API_KEY CALLSIGN_APP_KEY="${CALLSIGN_APP_KEY:-sk-cs--filled-in-0000}"; : "${OPENROUTER_API_KEY:=sk-or-filled-in}"; ' + line)
     assert status == 0, f"exit {status}: {said}\n{source}"
-    attributed(before)
+    attributed(before, "openrouter.ai/api/v1" in block.text)
 
 
 def python(session, block):
@@ -137,7 +151,7 @@ def python(session, block):
     there = [f"{name} = {value!r}" for name, value in THERE.items() if not re.search(rf"^{name} =", text, re.M)]
     kinds = "from types import SimpleNamespace as S\nuser, chat = S(id='alice'), S(id='chat-7')\n"
     source = "import os\n" + "\n".join(there) + "\n" + kinds + text
-    program(session, "snippet.py", source, f"python '{session.programs}/snippet.py'")
+    program(session, block, "snippet.py", source, f"python '{session.programs}/snippet.py'")
 
 
 def typescript(session, block):
@@ -147,11 +161,14 @@ def typescript(session, block):
     source = 'import { getAccessTokenSilently, keycloak, supabase } from "./there.mjs";\n' + "\n".join(there) + "\n" + text
     handler = re.search(r"export async function (POST)\b", text)
     if handler:
-        source += '\nconst handled = await POST(new Request("http://app.example/api/chat", { method: "POST", body: JSON.stringify({ messages, chatId, id: chatId }) }));'
+        # What the AI SDK's hook for chats posts.
+        shown = [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}]
+        source += f"\nconst posted = {json.dumps({'id': 'chat-7', 'messages': shown})};"
+        source += '\nconst handled = await POST(new Request("http://app.example/api/chat", { method: "POST", body: JSON.stringify(posted) }));'
         source += '\nif (!handled.ok) throw new Error(`the handler answers ${handled.status}`);\nawait handled.text();\n'
     # Types are taken out as newer versions of Node do it themselves.
     line = f"node '{session.programs}/strip.mjs' snippet && node '{session.programs}/snippet.mjs'"
-    program(session, "snippet.ts", source, line)
+    program(session, block, "snippet.ts", source, line)
 
 
 def nginx(session, block):

@@ -127,6 +127,7 @@ class Session:
         text = re.sub(r"\b(CALLSIGN_[A-Z_]+=|_secret = \")…", r"\1filled-in-0123456789abcdef", text)
         if "CALLSIGN_ISSUER_PRESET=" in text and KEYS_FETCHED.search(text):
             text = text.replace("CALLSIGN_ISSUER_PRESET=", f"CALLSIGN_JWKS_URL={self.jwks} CALLSIGN_ISSUER_PRESET=")
+        text = text.replace("https://openrouter.ai/api/v1", self.environment["CALLSIGN_UPSTREAM_URL"])
         text = text.replace("…64 hex…", hashlib.sha256(b"sk-cs--filled-in-0000").hexdigest())
         for port, own in (("8484", self.data), ("8485", self.admin)):
             text = re.sub(rf"\b(127\.0\.0\.1|localhost|callsign):{port}\b", f"127.0.0.1:{own}", text)
