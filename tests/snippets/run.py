@@ -196,6 +196,21 @@ WAYS = {
 }
 
 
+def metrics(session, page):
+    """Every metric that a page names is there, if the page has a callsign running with an admin port."""
+    with open(page) as file:
+        named = set(re.findall(r"`(callsign_[a-z_]+)", file.read()))
+    if not named or not os.path.exists(os.path.join(session.directory, "pid")):
+        return
+    # Some families show only once something was counted: a stranger, and a caller without a user.
+    ask = "curl -sS -o /dev/null http://127.0.0.1:8484/v1/chat/completions -H 'Content-Type: application/json' -d '{\"model\":\"m\"}'"
+    session.run(f"{ask} -H 'Authorization: Bearer nobody'; {ask} -H \"Authorization: Bearer $CALLSIGN_APP_KEY\"")
+    said, status = session.run("curl -sS http://127.0.0.1:8485/metrics")
+    there = set(re.findall(r"^# TYPE (\w+)", said, re.M))
+    missing = {name for name in named if name not in there and name.removesuffix("_total") not in there}
+    assert status == 0 and not missing, f"no such metrics: {missing}"
+
+
 def main(names):
     tried, marked, failed = 0, [], 0
     issuers = Issuers()
@@ -217,6 +232,11 @@ def main(names):
                 failed += 1
                 reason = error if isinstance(error, AssertionError) else traceback.format_exc()
                 print(f"FAILED {block}: {reason}\n", flush=True)
+        try:
+            metrics(session, page)
+        except AssertionError as error:
+            failed += 1
+            print(f"FAILED {page}: {error}\n", flush=True)
         session.close()
     print(f"{tried} blocks tried, {failed} failed; {len(marked)} are marked as not run:")
     print("".join(f"  {each}\n" for each in marked))
