@@ -13,6 +13,7 @@ mod answer;
 mod asked;
 mod behaviour;
 mod bend;
+mod call;
 mod catalogue;
 mod chat;
 mod errors;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::bend::{accepts_gzip, add_headers, compress, cut_mid_chunk, end_after, rewrite_chunks, separate};
+use super::call::Call;
 use super::plan::{Plan, Step};
 use super::reply::Reply;
 
@@ -49,6 +50,7 @@ pub(super) const TABLE: [Row; 23] = [
     row("gate", "waits for `release(1)` between chunks", |_| Some(Effect::Gate)),
     row("gate-head", "waits for `release(1)` before the head of the answer", |_| Some(Effect::GateHead)),
     row("compressed", "answers in gzip if the request accepts it", |_| Some(Effect::Compressed)),
+    row("tool-call", "calls the first tool that is offered with `{\"city\":\"Paris\"}`", |_| Some(Effect::ToolCall)),
     row("no-usage", "leaves the usage out", |_| Some(Effect::NoUsage)),
     row("cost-N", "costs N billionths of a dollar", |n| u32::try_from(n).ok().map(Effect::Cost)),
     row("reasoning-N", "spends N more tokens on reasoning", |n| u32::try_from(n).ok().map(Effect::Reasoning)),
@@ -103,6 +105,7 @@ enum Effect {
     CutAfter(usize),
     CutMidChunk,
     MidError,
+    ToolCall,
     Gaps,
     Gate,
     GateHead,
@@ -195,6 +198,9 @@ impl Behaviour {
             }
         }
         reply.usage = (!self.has(Effect::NoUsage)).then_some(reply.took);
+        if self.has(Effect::ToolCall) {
+            reply.call = Call::of(reply.asked, &reply.id);
+        }
         if self.has(Effect::MidError) {
             reply.fail();
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::call;
 use super::plan::{done, event};
 use super::reply::{PROVIDER, Reply};
 
@@ -26,7 +27,14 @@ pub(super) fn events(kind: Kind, reply: &Reply<'_>) -> Vec<Bytes> {
     if kind == Kind::Chat {
         events.push(event(None, &Value::Object(chunk(kind, reply, "", Value::Null))));
     }
-    events.extend(reply.tokens.iter().map(|token| event(None, &Value::Object(chunk(kind, reply, token, Value::Null)))));
+    if let (Kind::Chat, Some(call)) = (kind, &reply.call) {
+        let begun = json!({"role": "assistant", "content": null, "tool_calls": [call.chat("")]});
+        let more = |piece| json!({"tool_calls": [{"index": 0, "type": "function", "function": {"arguments": piece}}]});
+        let deltas = [begun].into_iter().chain(call::ARGUMENTS.map(more));
+        events.extend(deltas.map(|delta| event(None, &Value::Object(delta_chunk(reply, delta)))));
+    } else {
+        events.extend(text_events(kind, reply));
+    }
     if reply.fails {
         // As recorded: error and usage in one chunk, and a `[DONE]` all the same.
         let mut failed = chunk(kind, reply, "", json!("error"));
@@ -38,7 +46,7 @@ pub(super) fn events(kind: Kind, reply: &Reply<'_>) -> Vec<Bytes> {
         events.push(done());
         return events;
     }
-    let last = chunk(kind, reply, "", json!("stop"));
+    let last = chunk(kind, reply, "", json!(finish(kind, reply)));
     events.push(event(None, &Value::Object(last.clone())));
     if let Some(usage) = reply.usage {
         // Recordings repeat the finish reason beside the usage; the documented empty `choices` was not seen.
@@ -52,10 +60,14 @@ pub(super) fn events(kind: Kind, reply: &Reply<'_>) -> Vec<Bytes> {
 
 /// The plain answer.
 pub(super) fn whole(kind: Kind, reply: &Reply<'_>) -> Value {
-    let finish = if reply.fails { json!("error") } else { json!("stop") };
+    let finish = json!(finish(kind, reply));
     let (object, mut choice) = match kind {
         Kind::Chat => {
-            let message = json!({"role": "assistant", "content": reply.text(), "refusal": null, "reasoning": null});
+            let mut message = json!({"role": "assistant", "content": reply.text(), "refusal": null, "reasoning": null});
+            if let Some(call) = &reply.call {
+                message["content"] = Value::Null;
+                message["tool_calls"] = json!([call.chat(&call::arguments())]);
+            }
             ("chat.completion", json!({"index": 0, "logprobs": null, "message": message}))
         }
         Kind::Text => {
@@ -73,6 +85,18 @@ pub(super) fn whole(kind: Kind, reply: &Reply<'_>) -> Value {
         body.insert("usage".to_owned(), usage.chat());
     }
     Value::Object(body)
+}
+
+fn text_events(kind: Kind, reply: &Reply<'_>) -> impl Iterator<Item = Bytes> {
+    reply.tokens.iter().map(move |token| event(None, &Value::Object(chunk(kind, reply, token, Value::Null))))
+}
+
+fn finish(kind: Kind, reply: &Reply<'_>) -> &'static str {
+    match reply {
+        Reply { fails: true, .. } => "error",
+        Reply { call: Some(_), .. } if kind == Kind::Chat => "tool_calls",
+        _ => "stop",
+    }
 }
 
 fn envelope(object: &str, reply: &Reply<'_>) -> Map<String, Value> {
@@ -97,5 +121,11 @@ fn chunk(kind: Kind, reply: &Reply<'_>, token: &str, finish: Value) -> Map<Strin
     choice["logprobs"] = Value::Null;
     let mut body = envelope(object, reply);
     body.insert("choices".to_owned(), json!([choice]));
+    body
+}
+
+fn delta_chunk(reply: &Reply<'_>, delta: Value) -> Map<String, Value> {
+    let mut body = chunk(Kind::Chat, reply, "", Value::Null);
+    body["choices"][0]["delta"] = delta;
     body
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::call;
 use super::plan::event;
 use super::reply::{PROVIDER, Reply, Usage};
 
@@ -11,16 +12,19 @@ pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
     let mut told = vec![
         json!({"type": "message_start", "message": message(reply, State::Begun)}),
         json!({"type": "ping"}),
-        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "", "citations": null}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": block(reply, State::Begun)}),
     ];
-    for token in &reply.tokens {
-        let delta = json!({"type": "text_delta", "text": token});
-        told.push(json!({"type": "content_block_delta", "index": 0, "delta": delta}));
-    }
+    let deltas: Vec<_> = match &reply.call {
+        Some(_) => {
+            call::ARGUMENTS.iter().map(|part| json!({"type": "input_json_delta", "partial_json": part})).collect()
+        }
+        None => reply.tokens.iter().map(|token| json!({"type": "text_delta", "text": token})).collect(),
+    };
+    told.extend(deltas.into_iter().map(|delta| json!({"type": "content_block_delta", "index": 0, "delta": delta})));
     if reply.fails {
         told.push(failure(reply));
     } else {
-        let mut delta = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}});
+        let mut delta = json!({"type": "message_delta", "delta": {"stop_reason": stop(reply), "stop_sequence": null}});
         if let Some(usage) = reply.usage {
             delta["usage"] = usage.messages(usage.completion);
         }
@@ -53,10 +57,25 @@ enum State {
     Complete,
 }
 
+fn stop(reply: &Reply<'_>) -> &'static str {
+    if reply.call.is_some() { "tool_use" } else { "end_turn" }
+}
+
+/// The only content block, empty while it has only begun.
+fn block(reply: &Reply<'_>, state: State) -> Value {
+    let complete = state == State::Complete;
+    match &reply.call {
+        Some(call) => call.block(&if complete { call::input() } else { json!({}) }),
+        None => {
+            json!({"type": "text", "text": if complete { reply.text() } else { String::new() }, "citations": null})
+        }
+    }
+}
+
 fn message(reply: &Reply<'_>, state: State) -> Value {
     let complete = state == State::Complete;
-    let content = if complete { json!([{"type": "text", "text": reply.text(), "citations": null}]) } else { json!([]) };
-    let stop = if complete { json!("end_turn") } else { Value::Null };
+    let content = if complete { json!([block(reply, state)]) } else { json!([]) };
+    let stop = if complete { json!(stop(reply)) } else { Value::Null };
     let mut body = json!({
         "id": reply.id, "type": "message", "role": "assistant", "model": reply.model, "provider": PROVIDER,
         "content": content, "stop_reason": stop, "stop_sequence": null, "container": null,

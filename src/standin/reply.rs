@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::asked::Asked;
+use super::call::Call;
 
 /// The name under which the stand-in answers as a provider.
 pub(super) const PROVIDER: &str = "Stand-in";
@@ -26,6 +27,8 @@ pub(super) struct Reply<'a> {
     pub(super) model: String,
     /// The assistant's text, in the pieces in which it is streamed.
     pub(super) tokens: Vec<String>,
+    /// The call that is made in place of the text, if one is.
+    pub(super) call: Option<Call>,
     /// Whether it breaks off with an error inside a 200.
     pub(super) fails: bool,
     /// What it takes, as its generation record will say.
@@ -44,6 +47,7 @@ impl<'a> Reply<'a> {
             created: now(),
             model: asked.text("model").unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
             tokens: super::story::tell(asked).split_inclusive([' ', '\n']).map(str::to_owned).collect(),
+            call: None,
             fails: false,
             took: Usage::OF_EVERY_ANSWER,
             usage: Some(Usage::OF_EVERY_ANSWER),

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::call;
 use super::plan::{done, event};
 use super::reply::Reply;
 
@@ -14,17 +15,27 @@ pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
         ("response.created", json!({"response": result(reply, State::InProgress)})),
         ("response.in_progress", json!({"response": result(reply, State::InProgress)})),
         ("response.output_item.added", json!({"output_index": 0, "item": item(reply, State::InProgress)})),
-        ("response.content_part.added", part(reply, json!({"part": text_part("")}))),
     ];
-    for token in &reply.tokens {
-        told.push(("response.output_text.delta", part(reply, json!({"delta": token, "logprobs": []}))));
+    let calls = reply.call.is_some();
+    if calls {
+        let delta = |piece| ("response.function_call_arguments.delta", part(reply, json!({"delta": piece})));
+        told.extend(call::ARGUMENTS.map(delta));
+    } else {
+        told.push(("response.content_part.added", part(reply, json!({"part": text_part("")}))));
+        let delta = |token| ("response.output_text.delta", part(reply, json!({"delta": token, "logprobs": []})));
+        told.extend(reply.tokens.iter().map(delta));
     }
     if reply.fails {
         told.push(("response.failed", json!({"response": result(reply, State::Failed)})));
     } else {
-        let text = reply.text();
-        told.push(("response.output_text.done", part(reply, json!({"text": text, "logprobs": []}))));
-        told.push(("response.content_part.done", part(reply, json!({"part": text_part(&text)}))));
+        if calls {
+            let done = json!({"arguments": call::arguments()});
+            told.push(("response.function_call_arguments.done", part(reply, done)));
+        } else {
+            let text = reply.text();
+            told.push(("response.output_text.done", part(reply, json!({"text": text, "logprobs": []}))));
+            told.push(("response.content_part.done", part(reply, json!({"part": text_part(&text)}))));
+        }
         told.push(("response.output_item.done", json!({"output_index": 0, "item": item(reply, State::Completed)})));
         told.push(("response.completed", json!({"response": result(reply, State::Completed)})));
     }
@@ -85,7 +96,7 @@ fn result(reply: &Reply<'_>, state: State) -> Value {
         body["error_type"] = json!("provider_unavailable");
     }
     if completed {
-        body["output_text"] = json!(reply.text());
+        body["output_text"] = json!(if reply.call.is_some() { String::new() } else { reply.text() });
         body["usage"] = reply.usage.map_or(Value::Null, super::reply::Usage::responses);
     } else {
         body["usage"] = Value::Null;
@@ -94,12 +105,19 @@ fn result(reply: &Reply<'_>, state: State) -> Value {
 }
 
 fn item(reply: &Reply<'_>, state: State) -> Value {
+    if let Some(call) = &reply.call {
+        let arguments = if state == State::Completed { call::arguments() } else { String::new() };
+        return call.item(state.name(), &arguments);
+    }
     let content = if state == State::Completed { json!([text_part(&reply.text())]) } else { json!([]) };
     json!({"type": "message", "id": item_id(reply), "status": state.name(), "role": "assistant", "content": content})
 }
 
 fn item_id(reply: &Reply<'_>) -> String {
-    format!("msg_{}", reply.id)
+    match &reply.call {
+        Some(call) => call.item_id(),
+        None => format!("msg_{}", reply.id),
+    }
 }
 
 fn text_part(text: &str) -> Value {

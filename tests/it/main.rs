@@ -31,6 +31,7 @@ mod route;
 mod secrets;
 mod serve;
 mod shedding;
+mod snippets;
 mod standin;
 mod support;
 mod tap;

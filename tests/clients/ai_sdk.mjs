@@ -1,0 +1,103 @@
+// The Vercel AI SDK with each of its three providers that can be pointed at callsign.
+
+import { readFileSync } from "node:fs";
+import { createOpenAI } from "@ai-sdk/openai";
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { createOpenRouter } from "@openrouter/ai-sdk-provider";
+import { APICallError, generateText, jsonSchema, streamText, tool } from "ai";
+import { BASE, HEADERS, KEY, PIXEL, SPOOF_BODY, STRANGER, WEATHER, arrival, assert, cancelled, raises, run } from "./harness.mjs";
+
+const MODEL = "openai/gpt-4o-mini";
+const spoof = { user: "mallory", metadata: { user_id: "mallory" }, safety_identifier: "mallory", ...SPOOF_BODY };
+const settings = (apiKey) => ({ baseURL: `${BASE}/v1`, apiKey, headers: HEADERS });
+
+// How a model is made with a key, and where it takes what the client says of itself.
+const PROVIDERS = {
+  "@ai-sdk/openai": {
+    model: (id, key) => createOpenAI(settings(key))(id),
+    options: { openai: { user: "mallory", metadata: { user_id: "mallory" }, safetyIdentifier: "mallory", promptCacheKey: "mallory", store: false } },
+  },
+  "@ai-sdk/openai-compatible": {
+    model: (id, key) => createOpenAICompatible({ name: "callsign", ...settings(key) })(id),
+    options: { callsign: spoof },
+  },
+  "@openrouter/ai-sdk-provider": {
+    model: (id, key) => createOpenRouter({ ...settings(key), extraBody: SPOOF_BODY })(id),
+    options: { openrouter: spoof },
+  },
+};
+
+function versionOf(name) {
+  return JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
+}
+
+function checks({ model, options: providerOptions }) {
+  const asking = (id = MODEL, more = {}, key = KEY) => ({
+    model: model(id, key), prompt: "Who am I?", providerOptions, maxRetries: 0, onError() {}, ...more,
+  });
+  const tools = { weather: tool({ description: "The weather in a city", inputSchema: jsonSchema(WEATHER) }) };
+
+  // streamText reports failures within the stream.
+  async function streamed(...asked) {
+    const parts = [];
+    for await (const part of streamText(asking(...asked)).fullStream) parts.push(part);
+    const failed = parts.find((part) => part.type === "error");
+    if (failed) throw failed.error;
+    return parts;
+  }
+
+  return {
+    async plain() {
+      const { answer, said, attributed } = await arrival(() => generateText(asking()));
+      attributed();
+      assert.equal(answer.text, said);
+      assert.equal(answer.usage.inputTokens, 11);
+    },
+    async streaming() {
+      const { answer, said, attributed } = await arrival(() => streamed());
+      attributed();
+      assert.equal(answer.filter((part) => part.type === "text-delta").map((part) => part.text).join(""), said);
+    },
+    async tools() {
+      const { answer, body, attributed } = await arrival(() => generateText(asking("standin/tool-call", { tools })));
+      attributed();
+      assert.deepEqual(answer.toolCalls.map((call) => [call.toolName, call.input]), [["weather", { city: "Paris" }]]);
+      assert.equal(body.tools.length, 1);
+      const parts = await streamed("standin/tool-call", { tools });
+      assert.deepEqual(parts.find((part) => part.type === "tool-call").input, { city: "Paris" });
+    },
+    async images() {
+      const content = [{ type: "text", text: "What is it?" }, { type: "image", image: new URL(PIXEL) }];
+      const asked = { prompt: undefined, messages: [{ role: "user", content }] };
+      const { last, attributed } = await arrival(() => generateText(asking(MODEL, asked)));
+      attributed();
+      assert.ok(last.text.includes(PIXEL), "the image arrived");
+    },
+    async errors() {
+      await arrival(async () => {
+        const refused = await raises(APICallError, () => generateText(asking(MODEL, {}, STRANGER)));
+        assert.deepEqual([refused.statusCode, refused.responseHeaders["x-callsign-error"], refused.isRetryable], [401, "invalid_credential", false]);
+      }, 0);
+      await arrival(async () => {
+        for (const [status, retryable] of [[404, false], [429, true], [502, true]]) {
+          const failed = await raises(APICallError, () => generateText(asking(`standin/error-${status}`)));
+          assert.deepEqual([failed.statusCode, failed.isRetryable], [status, retryable]);
+        }
+      }, 3);
+      await raises(Error, () => streamed("standin/cut-after-3"));
+    },
+    async cancelling() {
+      await cancelled(async () => {
+        const leaving = new AbortController();
+        // Behind the events that only open the answer.
+        const { textStream } = streamText(asking("standin/hang-after-9", { abortSignal: leaving.signal }));
+        for await (const text of textStream) {
+          assert.ok(text);
+          leaving.abort();
+        }
+      });
+    },
+  };
+}
+
+for (const [name, provider] of Object.entries(PROVIDERS)) await run(name, versionOf(name), checks(provider));

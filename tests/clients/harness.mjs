@@ -1,0 +1,126 @@
+// What every JavaScript client is tested with; the same rules as harness.py, whose first lines say them.
+
+import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
+
+export { assert };
+const environment = process.env;
+export const BASE = environment.CALLSIGN_URL;
+export const KEY = environment.CLIENTS_APP_KEY;
+export const STRANGER = "sk-cs-nobody-has-this-key";
+
+// What the app says of its user, and what the formats make of it: sha256("alice") begins with these digits.
+export const IDENTITY = { "X-User-Id": "alice", "X-Session-Id": "tab-1", "X-Chat-Id": "chat-7", "X-Message-Id": "message-9" };
+export const USER = "acme_2bd806c97f0e00af";
+const METADATA = { user_id: USER, session_id: "tab-1", chat_id: "chat-7", message_id: "message-9" };
+
+// What a client could claim beside it.
+const SPOOF_HEADERS = {
+  Cookie: "session=mallory",
+  "X-OpenWebUI-User-Id": "mallory",
+  "X-Forwarded-For": "192.0.2.66",
+  "X-Forwarded-User": "mallory",
+  "X-Claude-Code-Session-Id": "mallory",
+  traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+};
+export const HEADERS = { ...IDENTITY, ...SPOOF_HEADERS };
+export const SPOOF_BODY = { session_id: "mallory", trace: { user: "mallory" }, client_metadata: { user: "mallory" } };
+
+export const PIXEL =
+  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+export const WEATHER = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+
+// All that may leave: the contract's list, and what HTTP itself needs.
+const ALLOWED = new Set([
+  "accept", "accept-encoding", "anthropic-version", "anthropic-beta", "x-anthropic-beta", "openai-beta", "http-referer", "x-title",
+  "x-openrouter-title", "x-openrouter-categories", "user-agent", "authorization", "content-type", "content-length",
+  "transfer-encoding", "host",
+]);
+
+async function control(path) {
+  const answer = await fetch(environment.STANDIN_CONTROL + path, { signal: AbortSignal.timeout(20_000) });
+  return answer.json();
+}
+
+// The requests that arrive upstream while `ask` runs; exactly `count` of them. Gives what `ask` gave, and the last of them.
+export async function arrival(ask, count = 1) {
+  const before = (await control("/received")).length;
+  const answer = await ask();
+  const all = await control(`/received?after=${before}`);
+  assert.equal(all.length, count, "requests that arrived");
+  all.forEach(assertClean);
+  const last = all.at(-1);
+  return { answer, last, body: last?.body, said: last && said(last), attributed: () => attributed(last) };
+}
+
+// The identifiers are alice's as the formats write them, and in the places of the endpoint.
+function attributed({ path, body }) {
+  const { user, session_id, metadata, safety_identifier } = body;
+  assert.deepEqual({ user, session_id, metadata }, { user: USER, session_id: "tab-1", metadata: METADATA });
+  assert.equal(safety_identifier, path.endsWith("/responses") ? USER : undefined);
+  for (const gone of ["trace", "client_metadata"]) assert.ok(!(gone in body), gone);
+}
+
+function assertClean(request) {
+  const headers = Object.fromEntries(request.headers);
+  assert.equal(Object.keys(headers).length, request.headers.length, "no header twice");
+  for (const name of Object.keys(headers)) assert.ok(ALLOWED.has(name), `${name} left`);
+  assert.equal(headers.authorization, `Bearer ${environment.OPENROUTER_API_KEY}`);
+  assert.match(headers["user-agent"], /^callsign\//);
+  const everything = JSON.stringify(headers) + request.text;
+  for (const secret of ["mallory", "alice", KEY, environment.CLIENTS_ALICE_KEY, "192.0.2.66"]) {
+    assert.ok(!everything.includes(secret), `${secret} left`);
+  }
+}
+
+// The text that the stand-in sent, if it sent one.
+function said({ path, sent }) {
+  if (!sent.text.includes("data:")) {
+    const body = JSON.parse(sent.text);
+    return path.endsWith("/responses") ? body.output?.[0]?.content?.[0]?.text : body.choices?.[0]?.message?.content;
+  }
+  const events = sent.text.split("\n").filter((line) => line.startsWith("data: {")).map((line) => JSON.parse(line.slice(6)));
+  return path.endsWith("/responses")
+    ? events.filter((event) => event.type === "response.output_text.delta").map((event) => event.delta).join("")
+    : events.flatMap((event) => event.choices).map((choice) => choice.delta.content ?? "").join("");
+}
+
+// The stand-in sees one more request given up by its client once `ask` has ended.
+export async function cancelled(ask) {
+  const before = (await control("/cancelled")).cancelled;
+  await ask();
+  await control(`/cancelled?count=${before + 1}`);
+}
+
+// The error by which `ask` fails, which must be of that class.
+export async function raises(kind, ask) {
+  const error = await Promise.resolve().then(ask).then(
+    () => assert.fail(`no ${kind.name}`),
+    (error) => error,
+  );
+  // The AI SDK's packages bring copies of one class; it says itself which errors are its own.
+  assert.ok(kind.isInstance?.(error) ?? error instanceof kind, `${error?.constructor?.name} ${error}, not ${kind.name}`);
+  return error;
+}
+
+// More open containers than callsign reads: 400 `invalid_json`.
+export function deep() {
+  let nested = [];
+  for (let depth = 0; depth < 1100; depth += 1) nested = [nested];
+  return nested;
+}
+
+// Runs all checks; one line of JSON for each that passed goes to CLIENTS_RESULTS.
+export async function run(client, version, checks) {
+  for (const [capability, check] of Object.entries(checks)) {
+    try {
+      await check();
+    } catch (error) {
+      process.exitCode = 1;
+      console.log(`FAILED ${client} ${capability}\n${error?.stack ?? error}`);
+      continue;
+    }
+    console.log(`ok     ${client} ${version}: ${capability}`);
+    appendFileSync(environment.CLIENTS_RESULTS, `${JSON.stringify({ client, version, capability })}\n`);
+  }
+}

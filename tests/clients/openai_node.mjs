@@ -1,0 +1,90 @@
+// openai (Node): chat completions, the Responses API and the model list.
+
+import OpenAI from "openai";
+import { VERSION } from "openai/version";
+import { BASE, HEADERS, KEY, PIXEL, SPOOF_BODY, STRANGER, WEATHER, arrival, assert, cancelled, deep, raises, run } from "./harness.mjs";
+
+const client = new OpenAI({ baseURL: `${BASE}/v1`, apiKey: KEY, maxRetries: 0, defaultHeaders: HEADERS });
+const model = "openai/gpt-4o-mini";
+const messages = [{ role: "user", content: "Who am I?" }];
+const spoof = { user: "mallory", metadata: { user_id: "mallory" }, safety_identifier: "mallory", prompt_cache_key: "mallory", ...SPOOF_BODY };
+const tools = [{ type: "function", function: { name: "weather", parameters: WEATHER } }];
+const chat = (more = {}, options = {}) => client.chat.completions.create({ model, messages, ...more }, options);
+
+async function all(stream) {
+  const events = [];
+  for await (const event of await stream) events.push(event);
+  return events;
+}
+
+await run("openai (Node)", VERSION, {
+  async plain() {
+    const { answer, body, said, attributed } = await arrival(() => chat({ temperature: 0.5, ...spoof }));
+    attributed();
+    assert.equal(answer.choices[0].message.content, said);
+    assert.deepEqual([body.messages, body.temperature, answer.usage.total_tokens], [messages, 0.5, 18]);
+  },
+  async streaming() {
+    const { answer, said, attributed } = await arrival(() => all(chat({ stream: true, ...spoof })));
+    attributed();
+    assert.equal(answer.flatMap((chunk) => chunk.choices).map((choice) => choice.delta.content ?? "").join(""), said);
+    assert.equal(answer.at(-1).usage.total_tokens, 18);
+  },
+  async responses() {
+    const ask = (more) => client.responses.create({ model, input: "Who am I?", store: false, ...spoof, ...more });
+    const whole = await arrival(() => ask());
+    whole.attributed();
+    assert.equal(whole.answer.output_text, whole.said);
+    const streamed = await arrival(() => all(ask({ stream: true })));
+    streamed.attributed();
+    assert.equal(streamed.answer.at(-1).response.output_text, streamed.said);
+  },
+  async tools() {
+    const { answer, body, attributed } = await arrival(() => chat({ model: "standin/tool-call", tools, ...spoof }));
+    attributed();
+    const [call] = answer.choices[0].message.tool_calls;
+    assert.deepEqual([call.function.name, JSON.parse(call.function.arguments), body.tools], ["weather", { city: "Paris" }, tools]);
+    const chunks = await all(chat({ model: "standin/tool-call", tools, stream: true }));
+    const pieces = chunks.flatMap((chunk) => chunk.choices).flatMap((choice) => choice.delta.tool_calls ?? []);
+    assert.deepEqual(JSON.parse(pieces.map((piece) => piece.function.arguments).join("")), { city: "Paris" });
+  },
+  async images() {
+    const content = [{ type: "text", text: "What is it?" }, { type: "image_url", image_url: { url: PIXEL } }];
+    const { body, attributed } = await arrival(() => chat({ messages: [{ role: "user", content }], ...spoof }));
+    attributed();
+    assert.deepEqual(body.messages[0].content, content);
+  },
+  async errors() {
+    await arrival(async () => {
+      const stranger = client.withOptions({ apiKey: STRANGER });
+      const refused = await raises(OpenAI.AuthenticationError, () => stranger.chat.completions.create({ model, messages }));
+      assert.deepEqual([refused.status, refused.code, refused.headers.get("x-callsign-error")], [401, "invalid_credential", "invalid_credential"]);
+      assert.equal((await raises(OpenAI.BadRequestError, () => chat({ deep: deep() }))).code, "invalid_json");
+      assert.equal((await raises(OpenAI.NotFoundError, () => client.files.list())).code, "not_exposed");
+    }, 0);
+    await arrival(async () => {
+      await raises(OpenAI.NotFoundError, () => chat({ model: "standin/error-404" }));
+      const limited = await raises(OpenAI.RateLimitError, () => chat({ model: "standin/error-429" }));
+      assert.equal(limited.headers.get("retry-after"), "1");
+      await raises(OpenAI.InternalServerError, () => chat({ model: "standin/error-502" }));
+      await raises(OpenAI.APIError, () => all(chat({ model: "standin/mid-error", stream: true })));
+    }, 4);
+    // A stream that breaks upstream breaks for the client too.
+    await raises(Error, () => all(chat({ model: "standin/cut-after-3", stream: true })));
+    await arrival(() => raises(OpenAI.RateLimitError, () => chat({ model: "standin/error-429" }, { maxRetries: 1 })), 2);
+  },
+  async cancelling() {
+    await cancelled(async () => {
+      const stream = await chat({ model: "standin/hang-after-3", stream: true });
+      for await (const chunk of stream) {
+        assert.ok(chunk.choices);
+        stream.controller.abort();
+      }
+    });
+  },
+  async models() {
+    const { answer, last } = await arrival(() => all(client.models.list()));
+    assert.ok(answer.some(({ id }) => id === model));
+    assert.equal(last.path, "/api/v1/models");
+  },
+});

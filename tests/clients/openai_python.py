@@ -1,0 +1,102 @@
+"""openai-python: chat completions, the Responses API and the model list."""
+
+import openai
+from openai import OpenAI
+
+from harness import *
+
+client = OpenAI(base_url=f"{BASE}/v1", api_key=KEY, max_retries=0, default_headers=HEADERS)
+stranger = client.with_options(api_key="sk-cs-nobody-has-this-key")
+MODEL = "openai/gpt-4o-mini"
+ASK = [{"role": "user", "content": "Who am I?"}]
+SPOOF = {"user": "mallory", "metadata": {"user_id": "mallory"}, "safety_identifier": "mallory", "prompt_cache_key": "mallory", "extra_body": SPOOF_BODY}
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": WEATHER}}
+
+
+def plain():
+    with Arrival() as arrival:
+        answer = client.chat.completions.create(model=MODEL, messages=ASK, temperature=1.10, **SPOOF)
+    assert answer.choices[0].message.content == arrival.attributed().said()
+    assert (arrival.body["messages"], arrival.body["temperature"]) == (ASK, 1.10)
+    assert answer.usage.total_tokens == 18
+
+
+def streaming():
+    with Arrival() as arrival:
+        chunks = list(client.chat.completions.create(model=MODEL, messages=ASK, stream=True, **SPOOF))
+    text = "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+    assert text == arrival.attributed().said()
+    assert chunks[-1].usage.total_tokens == 18
+
+
+def responses():
+    with Arrival() as arrival:
+        answer = client.responses.create(model=MODEL, input="Who am I?", store=False, **SPOOF)
+    assert answer.output_text == arrival.attributed().said()
+    with Arrival() as arrival:
+        events = list(client.responses.create(model=MODEL, input="Who am I?", stream=True, store=False, **SPOOF))
+    assert events[-1].response.output_text == arrival.attributed().said()
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == arrival.said()
+
+
+def tools():
+    with Arrival() as arrival:
+        answer = client.chat.completions.create(model="standin/tool-call", messages=ASK, tools=[TOOL], **SPOOF)
+    [call] = answer.choices[0].message.tool_calls
+    assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"city": "Paris"})
+    assert arrival.attributed().body["tools"] == [TOOL]
+    result = [*ASK, answer.choices[0].message, {"role": "tool", "tool_call_id": call.id, "content": "rain"}]
+    with Arrival() as arrival:
+        client.chat.completions.create(model=MODEL, messages=result, tools=[TOOL], **SPOOF)
+    assert arrival.attributed().body["messages"][-1]["content"] == "rain"
+    chunks = client.chat.completions.create(model="standin/tool-call", messages=ASK, tools=[TOOL], stream=True)
+    pieces = [piece for chunk in chunks for choice in chunk.choices for piece in choice.delta.tool_calls or []]
+    assert pieces[0].function.name == "weather"
+    assert json.loads("".join(piece.function.arguments for piece in pieces)) == {"city": "Paris"}
+
+
+def images():
+    parts = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": PIXEL}}]
+    with Arrival() as arrival:
+        client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": parts}], **SPOOF)
+    assert arrival.attributed().body["messages"][0]["content"] == parts
+
+
+def errors():
+    def ask(model=MODEL, with_client=client, **more):
+        return lambda: with_client.chat.completions.create(model=model, messages=ASK, **more)
+
+    with Arrival(0):
+        refused = raises(openai.AuthenticationError, ask(with_client=stranger), 401)
+        assert refused.code == "invalid_credential" and refused.response.headers["x-callsign-error"] == refused.code
+        assert raises(openai.BadRequestError, ask(extra_body={"deep": deep()}), 400).code == "invalid_json"
+        assert raises(openai.NotFoundError, client.files.list, 404).code == "not_exposed"
+    with Arrival(4):
+        raises(openai.NotFoundError, ask("standin/error-404"), 404)
+        limited = raises(openai.RateLimitError, ask("standin/error-429"), 429)
+        assert limited.response.headers["retry-after"] == "1" and "x-callsign-error" not in limited.response.headers
+        raises(openai.InternalServerError, ask("standin/error-502"), 502)
+        raises(openai.APIError, lambda: list(ask("standin/mid-error", stream=True)()))
+    # A stream that breaks upstream breaks for the client too.
+    with Arrival(1):
+        cut = ask("standin/cut-after-3", stream=True)()
+        assert next(iter(cut)).choices
+        raises(openai.APIConnectionError, lambda: list(cut))
+    with Arrival(2):
+        raises(openai.RateLimitError, ask("standin/error-429", client.with_options(max_retries=1)), 429)
+
+
+def cancelling():
+    with Cancelled():
+        stream = client.chat.completions.create(model="standin/hang-after-3", messages=ASK, stream=True)
+        assert next(iter(stream)).choices
+        stream.close()
+
+
+def models():
+    with Arrival() as arrival:
+        listed = [model.id for model in client.models.list()]
+    assert MODEL in listed and arrival.last["path"] == "/api/v1/models"
+
+
+run("openai (Python)", openai.__version__, [plain, streaming, responses, tools, images, errors, cancelling, models])

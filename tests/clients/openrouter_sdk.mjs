@@ -1,0 +1,87 @@
+// @openrouter/sdk, which checks every answer against a schema of its own.
+
+import { readFileSync } from "node:fs";
+import { OpenRouter } from "@openrouter/sdk";
+import * as errors from "@openrouter/sdk/models/errors";
+import { HTTPClient } from "@openrouter/sdk/lib/http.js";
+import { BASE, HEADERS, KEY, PIXEL, STRANGER, WEATHER, arrival, assert, cancelled, raises, run } from "./harness.mjs";
+
+const { version } = JSON.parse(readFileSync(new URL("node_modules/@openrouter/sdk/package.json", import.meta.url)));
+const MODEL = "openai/gpt-4o-mini";
+
+function sdk(apiKey = KEY) {
+  const httpClient = new HTTPClient();
+  httpClient.addHook("beforeRequest", (request) => {
+    for (const [name, value] of Object.entries(HEADERS)) request.headers.set(name, value);
+  });
+  return new OpenRouter({ apiKey, serverURL: `${BASE}/api/v1`, httpClient, retryConfig: { strategy: "none" } });
+}
+
+const client = sdk();
+const messages = [{ role: "user", content: "Who am I?" }];
+const spoof = { user: "mallory", sessionId: "mallory", metadata: { user_id: "mallory" }, trace: { user: "mallory" } };
+const tools = [{ type: "function", function: { name: "weather", parameters: WEATHER } }];
+const chat = (more = {}, options = {}, by = client) =>
+  by.chat.send({ chatRequest: { model: MODEL, messages, ...spoof, ...more } }, options);
+
+async function all(stream) {
+  const events = [];
+  for await (const event of await stream) events.push(event);
+  return events;
+}
+
+await run("@openrouter/sdk", version, {
+  async plain() {
+    const { answer, said, attributed } = await arrival(() => chat());
+    attributed();
+    assert.equal(answer.choices[0].message.content, said);
+  },
+  async streaming() {
+    const { answer, said, attributed } = await arrival(() => all(chat({ stream: true })));
+    attributed();
+    assert.equal(answer.flatMap((chunk) => chunk.choices).map((choice) => choice.delta.content ?? "").join(""), said);
+  },
+  async tools() {
+    const { answer, attributed } = await arrival(() => chat({ model: "standin/tool-call", tools }));
+    attributed();
+    const [call] = answer.choices[0].message.toolCalls;
+    assert.deepEqual([call.function.name, JSON.parse(call.function.arguments)], ["weather", { city: "Paris" }]);
+  },
+  async images() {
+    const content = [{ type: "text", text: "What is it?" }, { type: "image_url", imageUrl: { url: PIXEL } }];
+    const { last, attributed } = await arrival(() => chat({ messages: [{ role: "user", content }] }));
+    attributed();
+    assert.ok(last.text.includes(PIXEL), "the image arrived");
+  },
+  async errors() {
+    await arrival(async () => {
+      // Its schema wants a number for `error.code`, where callsign's own refusals have OpenAI's shape, a name: so the error
+      // is of the SDK's base class, and says that it could not be read. Status, header and body are there.
+      const refused = await raises(errors.OpenRouterError, () => chat({}, {}, sdk(STRANGER)));
+      assert.deepEqual([refused.statusCode, refused.headers.get("x-callsign-error")], [401, "invalid_credential"]);
+      assert.equal(JSON.parse(refused.body).error.code, "invalid_credential");
+    }, 0);
+    await arrival(async () => {
+      await raises(errors.NotFoundResponseError, () => chat({ model: "standin/error-404" }));
+      await raises(errors.TooManyRequestsResponseError, () => chat({ model: "standin/error-429" }));
+      await raises(errors.BadGatewayResponseError, () => chat({ model: "standin/error-502" }));
+    }, 3);
+  },
+  async cancelling() {
+    await cancelled(async () => {
+      const leaving = new AbortController();
+      const stream = await chat({ model: "standin/hang-after-3", stream: true }, { fetchOptions: { signal: leaving.signal } });
+      await raises(Error, async () => {
+        for await (const chunk of stream) {
+          assert.ok(chunk.choices);
+          leaving.abort();
+        }
+      });
+    });
+  },
+  async models() {
+    const { answer, last } = await arrival(() => client.models.list());
+    assert.ok(answer.result.data.some(({ id }) => id === MODEL));
+    assert.equal(last.path, "/api/v1/models");
+  },
+});

@@ -1,0 +1,96 @@
+//! The TOML that README and docs show: every block is a configuration that loads, or says whose file it is.
+//!
+//! The other languages need other programs; `tests/external/snippets.sh` runs them. What is marked as `not-run` stays rare.
+
+use std::path::{Path, PathBuf};
+
+use callsign::config::{Config, Sources};
+
+/// The most blocks that may be marked as not run, in all pages together.
+const MAX_NOT_RUN: usize = 15;
+
+/// README.md and every page below `docs/`.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md")];
+    let mut directories = vec![root.join("docs")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                directories.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "md") {
+                pages.push(entry);
+            }
+        }
+    }
+    pages.sort_unstable();
+    pages
+}
+
+/// Info string and content of every fenced block.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut open = false;
+    for line in text.lines() {
+        match line.trim_start().strip_prefix("```") {
+            Some(info) if !open => found.push((info.trim().to_owned(), String::new())),
+            Some(_) => {}
+            None if open => found.last_mut().unwrap().1.extend([line, "\n"]),
+            None => continue,
+        }
+        open ^= line.trim_start().starts_with("```");
+    }
+    assert!(!open, "a fence without its other half");
+    found
+}
+
+/// What is to be filled in is, and secrets come from files that exist.
+fn filled_in(toml: &str, directory: &Path) -> String {
+    let mut text = toml.replace("…64 hex…", &"0f".repeat(32)).replace('…', "-0123456789abcdef");
+    for (index, rest) in toml.split("/run/secrets/").skip(1).enumerate() {
+        let name = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap();
+        std::fs::write(directory.join(name), format!("0123456789abcdef-{index}\n")).unwrap();
+    }
+    text = text.replace("/run/secrets/", &format!("{}/", directory.display()));
+    text
+}
+
+/// Loads a block as `callsign check` does; a format with a secret gets one, as its page's command gives it.
+fn loads(toml: &str) -> Result<(), String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("callsign.toml");
+    std::fs::write(&path, filled_in(toml, directory.path())).unwrap();
+    let secret = [("CALLSIGN_ID_SECRET", "a-secret-of-this-test")];
+    Config::load(&Sources::environment(secret).file(Some(path))).map(drop).map_err(|problems| problems.to_string())
+}
+
+#[test]
+fn every_toml_block_loads() {
+    let mut loaded = 0;
+    for page in pages() {
+        for (info, content) in blocks(&std::fs::read_to_string(&page).unwrap()) {
+            let mut words = info.split_whitespace();
+            if words.next() != Some("toml") || words.any(|word| word.starts_with("of=")) {
+                continue;
+            }
+            loads(&content).unwrap_or_else(|problems| panic!("{}: {problems}\n{content}", page.display()));
+            loaded += 1;
+        }
+    }
+    assert!(loaded >= 20, "only {loaded} blocks");
+    assert!(loads("[valves]\nsend_end_user_idd = true\n").is_err(), "a mistake is found");
+}
+
+#[test]
+fn few_blocks_are_not_run() {
+    let mut marked = Vec::new();
+    for page in pages() {
+        for (info, _) in blocks(&std::fs::read_to_string(&page).unwrap()) {
+            if let Some((_, reason)) = info.split_once("not-run") {
+                assert!(reason.len() > 1 && reason.starts_with('='), "{}: {info} gives no reason", page.display());
+                marked.push(format!("{}: {info}", page.display()));
+            }
+        }
+    }
+    assert!(marked.len() <= MAX_NOT_RUN, "{}", marked.join("\n"));
+}

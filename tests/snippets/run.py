@@ -1,0 +1,246 @@
+"""Tries every block of README.md and docs/**/*.md: `run.py [NAME...]` tries the pages whose names contain a NAME.
+
+| language | what is done |
+|---|---|
+| `sh` | run; then, if it points a client at callsign, that client's first call is made |
+| `console` | the commands behind `$ ` are run and must succeed; what is shown below one is what it prints (`…` stands for anything) |
+| `toml` | it is the page's `callsign.toml`; `cargo test` loads all of them (`tests/it/snippets.rs`) |
+| `python`, `js`, `ts` | run with the pinned clients; a request must arrive upstream, and it must say whose it is |
+| `yaml`, `json` | read; then as `sh` |
+| `nginx` | `nginx -t`, as part of a server |
+| `text`, none | no code |
+"""
+
+import json
+import os
+import re
+import sys
+import time
+import traceback
+import urllib.request
+
+import yaml
+
+from blocks import blocks_of, pages
+from session import Issuers, Session
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NO_CODE = {"", "text"}
+# Issuers whose keys are fetched: here from the loopback, since nobody can sign with the real ones.
+KEYS_OF_ISSUERS = re.compile(r'^preset = "(clerk|supabase|firebase|auth0|keycloak)"$', re.M)
+# What the reader's own program has: each name is defined unless the block does it.
+THERE = {
+    "messages": [{"role": "user", "content": "Hello"}], "user": {"id": "alice"}, "userId": "alice", "user_id": "alice",
+    "chat": {"id": "chat-7"}, "chatId": "chat-7", "chat_id": "chat-7",
+}
+
+
+def arrived():
+    with urllib.request.urlopen(f"{os.environ['STANDIN_CONTROL']}/received", timeout=20) as answer:
+        return json.load(answer)
+
+
+def shell(session, block):
+    said, status = session.run(block.text)
+    assert status == 0, f"exit {status}: {said}"
+    point(session, block)
+
+
+def patiently(session, command):
+    """Runs a command; one that asks the ledger again while it fails, since sums and names come up to a second after a request."""
+    said, status = session.run(command)
+    until = time.monotonic() + 10
+    while status and re.search(r"\b(whois|usage|forget|block)\b", command) and time.monotonic() < until:
+        said, status = session.run(command)
+    return said, status
+
+
+def commands(text):
+    """Pairs of a command and what is shown below it."""
+    found = []
+    for line in text.splitlines():
+        continues = found and not found[-1][1] and found[-1][0].endswith("\\")
+        if line.startswith("$ "):
+            found.append([line[2:], []])
+        elif continues:
+            found[-1][0] += "\n" + line
+        elif found:
+            found[-1][1].append(line)
+        else:
+            raise AssertionError(f"nothing is run: {line!r}")
+    return found
+
+
+def console(session, block):
+    for command, shown in commands(block.text):
+        said, status = patiently(session, command)
+        assert status == 0, f"{command}\nexit {status}: {said}"
+        if command.endswith("serve --demo"):
+            pasted(session, said)
+        shown = "\n".join(shown).strip()
+        if shown:
+            pattern = ".*".join(re.escape(part) for part in "\n".join(map(str.rstrip, shown.splitlines())).split("…"))
+            printed = "\n".join(map(str.rstrip, said.strip().splitlines()))
+            assert re.fullmatch(pattern, printed, re.S), f"{command}\nprints:\n{printed}\nnot:\n{shown}"
+    point(session, block)
+
+
+def pasted(session, said):
+    """The command that the demo prints tells what the stand-in was told: the caller (in the format of the README), and nothing of what the body claims."""
+    # Without curl's progress, which it would draw into the answer: standard error is the page's, too.
+    answer, status = session.run("curl -s" + said[said.index("curl -N") + len("curl") :])
+    told = "".join(
+        choice["delta"].get("content") or ""
+        for line in answer.splitlines() if line.startswith("data: {") for choice in json.loads(line[6:])["choices"]
+    )
+    assert status == 0 and "  user        acme_2bd806c97f0e00af\n" in told and "mallory" not in told, told or answer
+
+
+def point(session, block):
+    """Makes the first call of every client that the block points at callsign."""
+    text = session.fill_in(block.text)
+    if "callsign serve" in text or "curl" in text:
+        return
+    known = re.findall(r"(?:API_KEY|AUTH_TOKEN|apiKey|[a-z_]*[Kk]ey)[\"']?\s*[=:]\s*[\"']?(sk-cs-[\w-]+)", text)
+    people = session.variable("CALLSIGN_USER_KEYS").partition("=")[2].partition(",")[0]
+    key = known[0] if known else session.variable("CALLSIGN_APP_KEY") or people or "sk-cs--filled-in-0000"
+    for name, url in re.findall(r"(\w+)[\"']?\s*[=:]\s*[\"']?(http://127\.0\.0\.1:\d+[\w/]*)", text):
+        if not url.startswith(f"http://127.0.0.1:{session.data}"):
+            continue
+        if name.startswith("ANTHROPIC"):
+            before = len(arrived())
+            session.ask(f"{url}/v1/messages?beta=true", key, {"model": "m", "max_tokens": 9, "messages": THERE["messages"]})
+            assert len(arrived()) == before + 1
+        elif re.search(r"/v1$", url):
+            assert session.ask(f"{url}/models", key)["data"], "no models"
+
+
+def toml(session, block):
+    if "of" in block.attributes:
+        import tomllib
+
+        assert tomllib.loads(block.text)
+        return point(session, block)
+    with open(os.path.join(session.work, "callsign.toml"), "w") as file:
+        file.write(session.fill_in(KEYS_OF_ISSUERS.sub(rf'\g<0>\njwks_url = "{session.jwks}"', block.text)))
+
+
+def read_yaml(session, block):
+    assert isinstance(yaml.safe_load(block.text), dict)
+    point(session, block)
+
+
+def read_json(session, block):
+    json.loads(block.text)
+    point(session, block)
+
+
+def attributed(before, directly):
+    """A request came, and it says whose it is: not by what the client wrote, but by callsign (unless it went there directly)."""
+    came = arrived()[before:]
+    assert came, "no request arrived upstream"
+    asked = [request for request in came if request["method"] == "POST"]
+    for request in asked:
+        headers = dict(request["headers"])
+        assert directly or headers["user-agent"].startswith("callsign/"), headers
+        assert (request["body"] or {}).get("user"), f"nobody's request: {request['text']}"
+
+
+def program(session, block, name, source, line):
+    """Runs a program with the page's variables, beside the clients."""
+    with open(os.path.join(session.programs, name), "w") as file:
+        file.write(source)
+    before = len(arrived())
+    said, status = session.run('export OPENROUTER_API_KEY CALLSIGN_APP_KEY="${CALLSIGN_APP_KEY:-sk-cs--filled-in-0000}"; : "${OPENROUTER_API_KEY:=sk-or-filled-in}"; ' + line)
+    assert status == 0, f"exit {status}: {said}\n{source}"
+    attributed(before, "openrouter.ai/api/v1" in block.text)
+
+
+def python(session, block):
+    text = session.fill_in(block.text)
+    there = [f"{name} = {value!r}" for name, value in THERE.items() if not re.search(rf"^{name} =", text, re.M)]
+    kinds = "from types import SimpleNamespace as S\nuser, chat = S(id='alice'), S(id='chat-7')\n"
+    source = "import os\n" + "\n".join(there) + "\n" + kinds + text
+    program(session, block, "snippet.py", source, f"python '{session.programs}/snippet.py'")
+
+
+def typescript(session, block):
+    text = session.fill_in(block.text)
+    declared = set(re.findall(r"\b(?:const|let|function)\s+(\w+)", text)) | set(re.findall(r"^import (\w+)", text, re.M))
+    there = [f"const {name} = {json.dumps(value)};" for name, value in THERE.items() if name not in declared]
+    source = 'import { getAccessTokenSilently, keycloak, supabase } from "./there.mjs";\n' + "\n".join(there) + "\n" + text
+    handler = re.search(r"export async function (POST)\b", text)
+    if handler:
+        # What the AI SDK's hook for chats posts.
+        shown = [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}]
+        source += f"\nconst posted = {json.dumps({'id': 'chat-7', 'messages': shown})};"
+        source += '\nconst handled = await POST(new Request("http://app.example/api/chat", { method: "POST", body: JSON.stringify(posted) }));'
+        source += '\nif (!handled.ok) throw new Error(`the handler answers ${handled.status}`);\nawait handled.text();\n'
+    # Types are taken out as newer versions of Node do it themselves.
+    line = f"node '{session.programs}/strip.mjs' snippet && node '{session.programs}/snippet.mjs'"
+    program(session, block, "snippet.ts", source, line)
+
+
+def nginx(session, block):
+    frame = "events {}\nhttp {\naccess_log off;\nserver {\nlisten 127.0.0.1:%d;\n%s\n}\n}\n"
+    path = os.path.join(session.directory, "nginx.conf")
+    with open(path, "w") as file:
+        file.write(frame % (session.data, session.fill_in(block.text)))
+    said, status = session.run(f"nginx -t -q -p {session.directory} -e stderr -c {path} -g 'pid {session.directory}/nginx.pid;'")
+    assert status == 0, said
+
+
+WAYS = {
+    "sh": shell, "console": console, "toml": toml, "yaml": read_yaml, "json": read_json, "python": python,
+    "js": typescript, "ts": typescript, "nginx": nginx,
+}
+
+
+def metrics(session, page):
+    """Every metric that a page names is there, if the page has a callsign running with an admin port."""
+    with open(page) as file:
+        named = set(re.findall(r"`(callsign_[a-z_]+)", file.read()))
+    if not named or not os.path.exists(os.path.join(session.directory, "pid")):
+        return
+    # Some families show only once something was counted: a stranger, and a caller without a user.
+    ask = "curl -sS -o /dev/null http://127.0.0.1:8484/v1/chat/completions -H 'Content-Type: application/json' -d '{\"model\":\"m\"}'"
+    session.run(f"{ask} -H 'Authorization: Bearer nobody'; {ask} -H \"Authorization: Bearer $CALLSIGN_APP_KEY\"")
+    said, status = session.run("curl -sS http://127.0.0.1:8485/metrics")
+    there = set(re.findall(r"^# TYPE (\w+)", said, re.M))
+    missing = {name for name in named if name not in there and name.removesuffix("_total") not in there}
+    assert status == 0 and not missing, f"no such metrics: {missing}"
+
+
+def main(names):
+    tried, marked, failed = 0, [], 0
+    issuers = Issuers()
+    for page in pages():
+        if names and not any(name in page for name in names):
+            continue
+        session = Session(os.environ["CALLSIGN_UPSTREAM_URL"], issuers)
+        for block in blocks_of(page):
+            if block.language in NO_CODE:
+                continue
+            if "not-run" in block.attributes:
+                marked.append(f"{block}: {block.attributes['not-run']}")
+                continue
+            tried += 1
+            try:
+                assert block.language in WAYS, f"no way to try {block.language!r}"
+                WAYS[block.language](session, block)
+            except Exception as error:
+                failed += 1
+                reason = error if isinstance(error, AssertionError) else traceback.format_exc()
+                print(f"FAILED {block}: {reason}\n", flush=True)
+        try:
+            metrics(session, page)
+        except AssertionError as error:
+            failed += 1
+            print(f"FAILED {page}: {error}\n", flush=True)
+        session.close()
+    print(f"{tried} blocks tried, {failed} failed; {len(marked)} are marked as not run:")
+    print("".join(f"  {each}\n" for each in marked))
+    sys.exit(1 if failed or not tried else 0)
+
+
+main(sys.argv[1:])

@@ -1,0 +1,1 @@
+export const auth = async () => ({ userId: "user_2alice", getToken: async () => JSON.parse(process.env.TOKENS).clerk });

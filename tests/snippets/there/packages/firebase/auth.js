@@ -1,0 +1,1 @@
+export const getAuth = () => ({ currentUser: { getIdToken: async () => JSON.parse(process.env.TOKENS).firebase } });
