@@ -29,7 +29,7 @@ pub(super) struct Row {
 }
 
 /// Every behaviour. A *chunk* is one event of a stream (comments do not count) or the body of a plain answer.
-pub(super) const TABLE: [Row; 23] = [
+pub(super) const TABLE: [Row; 24] = [
     row("echo", "answers plainly", |_| Some(Effect::None)),
     row("error-N", "answers with status N and OpenRouter's error body", |n| status(n).map(Effect::Error)),
     row("html-N", "answers with status N and Cloudflare's HTML", |n| status(n).map(Effect::Html)),
