@@ -10,6 +10,9 @@ use crate::identifiers::sources::Sources;
 use crate::rewrite::MAX_DEPTH;
 use crate::rewrite::hold::SPACE_CAP;
 
+#[path = "tests/corner_cases.rs"]
+mod corner_cases;
+
 const NAMES: [&str; 4] = ["user", "session_id", "metadata", "__proto__"];
 
 fn owned() -> Arc<OwnedNames> {
