@@ -73,8 +73,6 @@ pub struct Fixtures {
     pub ledger: Ledger,
     /// What it reads and changes of the ledger; `None` where that is off.
     pub books: Option<(Reader, Keeper)>,
-    /// `OPENROUTER_ORG_ID`.
-    pub org_id: Option<String>,
 }
 
 /// What the routes share.

@@ -291,11 +291,14 @@ impl<'a> Caller<'a> {
     }
 }
 
+/// What the names of pass-through keys begin with; no tenant of the operator's does.
+pub const PASS_THROUGH: &str = "passthrough-";
+
 /// The name of a pass-through key with this digest, which is its callers' tenant too.
 pub fn pass_through_name(digest: KeyDigest) -> String {
     let mut name = digest.to_hex();
     name.truncate(16);
-    name.insert_str(0, "passthrough-");
+    name.insert_str(0, PASS_THROUGH);
     name
 }
 

@@ -2,9 +2,11 @@
 //! anything about a request.
 
 pub mod args;
+mod books;
 mod check;
 pub mod config;
 mod explain;
+mod forget;
 mod healthcheck;
 mod id;
 mod inputs;
@@ -13,8 +15,11 @@ pub mod key_material;
 mod key_new;
 pub mod load;
 mod members;
+mod reconcile;
 pub mod serve;
 pub mod summary;
+mod usage;
+mod whois;
 mod wording;
 
 use std::io::{self, IsTerminal, Write};
@@ -55,7 +60,10 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
     let sources = load::sources(args.config.clone());
     match &args.command {
         Command::Serve { demo } => serve::serve(args.config, *demo, out).await,
-        Command::Check { json } => check::check(&sources.serving(), *json, out, err).await,
+        Command::Check { live, model, json } => {
+            let live = live.then_some(model.as_str());
+            check::check(&sources.serving(), live, *json, out, err).await
+        }
         Command::Healthcheck => healthcheck::run(&sources, err).await,
         Command::Explain { user, request } => configured(&sources, |Loaded { config, .. }| {
             if io::stdin().is_terminal() {
@@ -72,6 +80,22 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         Command::Key { command: KeyCommand::List } => {
             configured(&sources, |Loaded { config, .. }| key_list::print(config, jiff::Timestamp::now(), out))
         }
+        Command::Usage(asked) => match load::load(&sources, err)? {
+            Some(Loaded { config, .. }) => usage::print(&config, asked, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Whois(asked) => match load::load(&sources, err)? {
+            Some(Loaded { config, .. }) => whois::print(&config, asked, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Reconcile(asked) => match load::load(&sources, err)? {
+            Some(Loaded { config, .. }) => reconcile::run(&config, asked, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
+        Command::Forget(asked) => match load::load(&sources, err)? {
+            Some(Loaded { config, .. }) => forget::run(&config, asked, out, err).await,
+            None => Ok(Exit::Invalid),
+        },
         Command::Config => configured(&sources, |loaded| config::print(loaded, out)),
     }
 }

@@ -125,6 +125,9 @@ pub static INFERENCE: [Inference; 11] = [
 pub const REMOVED: [&str; 8] =
     ["user", "session_id", "metadata", "safety_identifier", "trace", "client_metadata", "callback_url", "__proto__"];
 
+/// The methods of whatever is read.
+const READING: &str = "GET, HEAD";
+
 /// What a method and a path lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -132,6 +135,17 @@ pub enum Endpoint {
     Inference(&'static Inference),
     /// A GET or HEAD of OpenRouter's public catalogue, passed on under this path.
     Read(Reads),
+    /// A GET or HEAD of what concerns nobody but the caller.
+    Own(Own),
+}
+
+/// What a caller can ask about themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// `/callsign/v1/me`: their identifiers and what they have used. callsign answers.
+    Me,
+    /// `generation?id=…`: OpenRouter's record of a generation, if it is theirs. Needs the ledger, which knows whose it is.
+    Generation,
 }
 
 /// Why a request leads nowhere.
@@ -154,15 +168,20 @@ pub enum NoEndpoint {
 }
 
 impl Endpoint {
-    /// Looks a request up. `upgrade` tells whether it asks for a WebSocket.
+    /// Looks a request up. `upgrade` tells whether it asks for a WebSocket, `ledger` whether it is known whose generation
+    /// is whose.
     ///
     /// # Errors
     /// [`NoEndpoint`] says which of 404, 405 and 426 answers.
-    pub fn find(method: &Method, raw_path: &str, upgrade: bool) -> Result<Self, NoEndpoint> {
+    pub fn find(method: &Method, raw_path: &str, upgrade: bool, ledger: bool) -> Result<Self, NoEndpoint> {
+        let reading = method == Method::GET || method == Method::HEAD;
+        let own = |own| if reading { Ok(Self::Own(own)) } else { Err(NoEndpoint::MethodNotAllowed { allow: READING }) };
+        if path::is_me(raw_path) {
+            return own(Own::Me);
+        }
         let path = path::Path::parse(raw_path).ok_or(NoEndpoint::NotExposed)?;
         let inference = INFERENCE.iter().find(|endpoint| path.is(endpoint.path));
         let read = path.reads();
-        let reading = method == Method::GET || method == Method::HEAD;
         match (inference, read) {
             (Some(endpoint), _) if method == Method::POST => Ok(Self::Inference(endpoint)),
             (Some(endpoint), _) if upgrade && method == Method::GET && endpoint.path == "responses" => {
@@ -170,7 +189,8 @@ impl Endpoint {
             }
             (_, Some(read)) if reading => Ok(Self::Read(read)),
             (Some(_), _) => Err(NoEndpoint::MethodNotAllowed { allow: "POST" }),
-            (None, Some(_)) => Err(NoEndpoint::MethodNotAllowed { allow: "GET, HEAD" }),
+            (None, Some(_)) => Err(NoEndpoint::MethodNotAllowed { allow: READING }),
+            (None, None) if ledger && path.is("generation") => own(Own::Generation),
             (None, None) => Err(NoEndpoint::NotExposed),
         }
     }
@@ -187,6 +207,8 @@ impl Endpoint {
         match self {
             Self::Inference(endpoint) => endpoint.path,
             Self::Read(read) => read.name(),
+            Self::Own(Own::Me) => "me",
+            Self::Own(Own::Generation) => "generation",
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::caller::{Signer, Unresolved};
 use crate::endpoint::{Dialect, NoEndpoint};
 use crate::identifiers::missing::UserRequired;
 use crate::proxy::framing::{BadFraming, Unsupported};
+use crate::proxy::own::NotYours;
 use crate::rewrite::Rejected;
 use crate::rewrite::multipart::NoRandomness;
 use crate::shed::Shed;
@@ -195,6 +196,12 @@ impl From<NoEndpoint> for Refusal {
             NoEndpoint::WebSocket => (Code::WebsocketUnsupported, None),
         };
         Self { allow, ..Self::new(code, &error) }
+    }
+}
+
+impl From<NotYours> for Refusal {
+    fn from(error: NotYours) -> Self {
+        Self::new(Code::NotExposed, &error)
     }
 }
 

@@ -39,6 +39,8 @@
 //! | [`admin`] | the operator's port: health, metrics, admin API, dashboard | is reached from the data port |
 //! | `rehearsal` | a real callsign between this machine and a stand-in, for `check` and `test-mapping` | says what is right |
 //! | [`standin`] | an OpenRouter in this process, for `--demo` and the tests | knows callsign's other rooms |
+//! | [`records`] | OpenRouter's own records, asked for by the operator | is waited for by a request |
+//! | [`whois`] | who stands behind an identifier, by the ledger or by the formats alone | writes anything |
 //! | [`cli`] | the command line, one file per command | decides anything about a request |
 //! | [`run`] | puts the rooms together | |
 //!
@@ -64,6 +66,7 @@ pub mod issuers;
 pub mod ledger;
 pub mod observe;
 pub mod proxy;
+pub mod records;
 mod rehearsal;
 pub mod relay;
 pub mod reload;
@@ -74,3 +77,4 @@ pub mod server;
 pub mod shed;
 pub mod standin;
 pub mod upstream;
+pub mod whois;

@@ -7,6 +7,7 @@ mod admit;
 pub mod cors;
 pub mod framing;
 mod intake;
+pub mod own;
 mod refuse;
 pub mod snapshot;
 
@@ -20,7 +21,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::Config;
 use crate::error::Refusal;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Reader};
 use crate::observe::audit::{Auditor, Sample};
 use crate::observe::{Account, Metrics, Outcome};
 use crate::relay::{self, Answer};
@@ -58,6 +59,7 @@ struct Shared {
     decoders: Arc<Semaphore>,
     auditor: Auditor,
     ledger: Ledger,
+    reader: Option<Reader>,
 }
 
 /// How many compressed bodies are read at the same time; each may need a window of 16 MiB.
@@ -74,6 +76,8 @@ pub struct Fixtures {
     pub in_flight: Arc<InFlight>,
     /// Where requests are written down.
     pub ledger: Ledger,
+    /// Where callers' questions about themselves are answered from.
+    pub reader: Option<Reader>,
     /// `CALLSIGN_HOLD_TOTAL_BYTES`.
     pub hold_total: u64,
 }
@@ -87,12 +91,12 @@ struct Refused {
 impl Proxy {
     /// A proxy that works by `snapshot` until told otherwise.
     pub fn new(snapshot: Snapshot, upstream: Upstream, fixtures: Fixtures) -> Self {
-        let Fixtures { metrics, auditor, in_flight, ledger, hold_total } = fixtures;
+        let Fixtures { metrics, auditor, in_flight, ledger, reader, hold_total } = fixtures;
         let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let shared = Arc::new(Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger });
+        let shared = Arc::new(Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger, reader });
         Self(Arc::new(Worker { upstream, shared }))
     }
 
@@ -142,6 +146,20 @@ impl Proxy {
             Ok(admitted) => admitted,
             Err(refusal) => return Err((Refused { refusal, rest: Some(upload) }, account)),
         };
+        if let Some(asked) = admitted.asked() {
+            match asked.answer(self.0.shared.reader.as_ref()).await {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(answer))) => {
+                    account.answers(answer.status().as_u16());
+                    return Ok(answer.map(|body| Answer::own(body, account)));
+                }
+                Ok(Err(not_yours)) => return Err((Refused { refusal: not_yours.into(), rest: Some(upload) }, account)),
+                Err(error) => {
+                    tracing::warn!(%error, "a caller's question about themselves could not be answered");
+                    return Err((Refused { refusal: Refusal::ledger_unavailable(), rest: Some(upload) }, account));
+                }
+            }
+        }
         let (outgoing, streaming) = match self.take(snapshot, &mut admitted, upload).await {
             Ok(taken) => taken,
             Err(refused) => return Err((refused, account)),
@@ -234,7 +252,7 @@ impl Handler for Proxy {
     async fn handle(&self, request: Request<Upload>, peer: Peer) -> Response<Answer> {
         let snapshot = self.snapshot();
         let (parts, upload) = request.into_parts();
-        if let Some(preflight) = snapshot.cors.preflight(&parts) {
+        if let Some(preflight) = snapshot.cors.preflight(&parts, snapshot.has_ledger()) {
             return preflight;
         }
         let account = Account::open(&self.0.shared.metrics, &self.0.shared.in_flight, &self.0.shared.ledger);

@@ -72,7 +72,8 @@ impl Rehearsal {
     }
 }
 
-/// Sends one request through a callsign with this configuration, on a port of its own, to the configuration's upstream.
+/// Sends one request through a callsign with this configuration, on a port of its own, to the configuration's upstream. It is
+/// real, so that the ledger, if there is one, has its row when this returns.
 ///
 /// # Errors
 /// Says for the operator why there is no answer within `limit`.
@@ -83,10 +84,14 @@ pub(crate) async fn perform(
 ) -> Result<Response<Bytes>, String> {
     config.data.listen = LOOPBACK;
     config.admin.listen = None;
-    write_nothing_down(&mut config);
     let setting = Setting { workers: 1, ..Setting::default() };
     let running = run::start(&config, setting).map_err(|error| error.to_string())?;
-    send(&running, request, limit).await
+    let answer = send(&running, request, limit).await;
+    // Twice: nothing of it is left to wait for but the ledger.
+    running.drain.trigger();
+    running.drain.trigger();
+    running.ended().await;
+    answer
 }
 
 /// Nobody's app has sent what is rehearsed, so that it is no row of the ledger.

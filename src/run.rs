@@ -98,6 +98,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         first_byte_timeout: config.upstream.first_byte_timeout,
         http2: config.upstream.http2,
         proxy_from_env: setting.proxy_from_env,
+        metrics: Arc::clone(&metrics),
     };
     let caps = caps(config);
     let ledger = Ledger::open(&config.ledger, &metrics)?;
@@ -106,6 +107,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         auditor: Auditor::start(Arc::clone(&metrics))?,
         in_flight: InFlight::new(caps),
         ledger: ledger.clone(),
+        reader: Reader::open(&config.ledger).ok(),
         hold_total: config.bodies.hold_total_bytes as u64,
     };
     let proxy = Proxy::new(Snapshot::new(config, None)?, Upstream::new(&to_upstream)?, fixtures);
@@ -136,7 +138,6 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
                 data,
                 ledger: ledger.clone(),
                 books: Reader::open(&config.ledger).ok().zip(Keeper::open(&config.ledger).ok()),
-                org_id: config.upstream.org_id.clone(),
             };
             let (handler, options) = (Admin::new(&config.admin, shown), options(places, None));
             let drain = drain.clone();

@@ -10,6 +10,7 @@ pub mod outgoing;
 mod tls;
 pub mod verdict;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::PROXY_AUTHORIZATION;
@@ -19,6 +20,7 @@ use hyper_util::client::legacy::{Client, Error};
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::observe::Metrics;
 use connector::{ConnectTimedOut, Connector, Route};
 use outgoing::Outgoing;
 pub use tls::RootsError;
@@ -45,6 +47,8 @@ pub struct Options {
     pub http2: bool,
     /// Whether `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` of the process count.
     pub proxy_from_env: bool,
+    /// Counts its connections.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Why there is no answer to pass on.
@@ -91,7 +95,7 @@ impl Upstream {
             (Route::Forward(_), Some(proxy)) => proxy.basic_auth().cloned(),
             _ => None,
         };
-        let connector = Connector::new(route, tls::config()?, options.http2, options.connect_timeout);
+        let connector = Connector::new(route, tls::config()?, options);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)

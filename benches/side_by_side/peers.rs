@@ -15,7 +15,9 @@ pub(crate) enum Kind {
     Callsign,
     /// The same, its caller known by a JSON Web Token.
     CallsignToken,
-    /// The same with a line in the log for every request.
+    /// The same with a ledger in `fast` mode, in a file of its own.
+    CallsignLedger,
+    /// The same without a ledger, with a line in the log for every request.
     CallsignLogged,
     /// nginx with one worker per core, streaming both ways.
     Nginx,
@@ -24,8 +26,8 @@ pub(crate) enum Kind {
 }
 
 /// In the order of the table.
-pub(crate) const ALL: [Kind; 5] =
-    [Kind::Nginx, Kind::HaProxy, Kind::Callsign, Kind::CallsignToken, Kind::CallsignLogged];
+pub(crate) const ALL: [Kind; 6] =
+    [Kind::Nginx, Kind::HaProxy, Kind::Callsign, Kind::CallsignToken, Kind::CallsignLedger, Kind::CallsignLogged];
 
 /// A running proxy.
 pub(crate) struct Peer {
@@ -47,6 +49,7 @@ impl Peer {
         let (name, mut command) = match kind {
             Kind::Callsign => ("callsign", callsign(address, upstream)),
             Kind::CallsignToken => ("  with JWT", with_tokens(address, upstream, directory)),
+            Kind::CallsignLedger => ("  with ledger", with_ledger(address, upstream, directory)),
             Kind::CallsignLogged => ("  with log", logged(address, upstream)),
             Kind::Nginx => ("nginx", nginx(address, upstream, directory)),
             Kind::HaProxy => ("haproxy", haproxy(address, upstream, directory)),
@@ -152,6 +155,12 @@ fn with_tokens(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> C
     std::fs::write(&file, text).unwrap();
     let mut command = callsign(address, upstream);
     command.env_remove("CALLSIGN_APP_KEY").env("CALLSIGN_CONFIG", file);
+    command
+}
+
+fn with_ledger(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> Command {
+    let mut command = callsign(address, upstream);
+    command.env("CALLSIGN_DATA_DIR", directory.join("ledger"));
     command
 }
 

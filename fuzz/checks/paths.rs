@@ -1,9 +1,9 @@
 //! Request paths: no spelling leads where nothing is exposed.
 //!
-//! Input: one byte of options (0–1 the method, 2 a WebSocket is asked for), then the path as it would stand in a request
+//! Input: one byte of options (0–1 the method, 2 a WebSocket is asked for, 3 there is a ledger), then the path as it would stand in a request
 //! line.
 
-use callsign::endpoint::{Dialect, Endpoint, INFERENCE, NoEndpoint};
+use callsign::endpoint::{Dialect, Endpoint, INFERENCE, NoEndpoint, Own};
 use http::Method;
 
 /// Checks one input.
@@ -12,7 +12,7 @@ pub(crate) fn check(data: &[u8]) {
     // What hyper hands over is a `str`; the rest of what it refuses is checked here, too.
     let Ok(path) = std::str::from_utf8(path) else { return };
     let method = [Method::POST, Method::GET, Method::HEAD, Method::DELETE][usize::from(options & 3)].clone();
-    let found = Endpoint::find(&method, path, options & 4 != 0);
+    let found = Endpoint::find(&method, path, options & 4 != 0, options & 8 != 0);
     let exact = path.strip_prefix("/v1/").or_else(|| path.strip_prefix("/api/v1/"));
     let once = exact.and_then(decode);
     match found {
@@ -25,6 +25,13 @@ pub(crate) fn check(data: &[u8]) {
             let once = once.as_deref().expect("a path that can be decoded");
             assert_eq!(decode(read.path()).as_deref(), Some(once), "what was looked up is what is asked for");
             check_read(read.path(), once);
+        }
+        Ok(Endpoint::Own(own)) => {
+            assert!(method == Method::GET || method == Method::HEAD);
+            match own {
+                Own::Me => assert_eq!(path, "/callsign/v1/me"),
+                Own::Generation => assert_eq!((once.as_deref(), options & 8), (Some("generation"), 8)),
+            }
         }
         Err(NoEndpoint::MethodNotAllowed { allow }) => assert!(!allow.split(", ").any(|own| own == method.as_str())),
         Err(NoEndpoint::WebSocket) => {

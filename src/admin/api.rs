@@ -27,7 +27,7 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .route("/user/{user_id}/mapping", get(mapping::of_user))
         .route("/test-mapping", post(test_mapping::test_mapping))
         .route("/usage", get(usage::usage))
-        .route("/whois/{id}", get(usage::whois))
+        .route("/whois/{id}", get(usage::who))
         .route("/users/{user_id}", delete(usage::forget))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::Method });

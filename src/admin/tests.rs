@@ -31,9 +31,11 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         first_byte_timeout: config.upstream.first_byte_timeout,
         http2: false,
         proxy_from_env: false,
+        metrics: Arc::clone(&metrics),
     };
     let fixtures = proxy::Fixtures {
         ledger: crate::ledger::Ledger::off(),
+        reader: None,
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics)).unwrap(),
         in_flight: InFlight::new(Caps::new(&config.shedding, 64)),
@@ -47,7 +49,6 @@ pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keep
         data: "127.0.0.1:8484".parse().unwrap(),
         ledger,
         books,
-        org_id: None,
     };
     Admin::new(&config.admin, shown)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Parser, Subcommand};
 
 use crate::endpoint::Inference;
+use crate::ledger::query::By;
 
 /// An OpenAI-compatible reverse proxy that gives every OpenRouter request its caller's sign.
 ///
@@ -37,8 +38,17 @@ pub enum Command {
     /// Starts callsign with this configuration on a port of its own, in front of a stand-in instead of OpenRouter, and
     /// compares what arrived there with what the valves and formats say. Nothing leaves this machine.
     ///
+    /// With --live it also sends one tiny request to OpenRouter, waits for its generation record, and verifies that the
+    /// identifiers were recorded there and that the ledger has the row.
+    ///
     /// Exit codes: 0 passed, 1 something failed, 2 configuration invalid (every problem is printed).
     Check {
+        /// Send one tiny real request, which costs a fraction of a cent, and verify what OpenRouter recorded.
+        #[arg(long)]
+        live: bool,
+        /// The model that --live asks.
+        #[arg(long, value_name = "MODEL", default_value = "openai/gpt-4o-mini", requires = "live")]
+        model: String,
         /// Print one JSON document: passed, warnings, valves, formats, checks, received.
         #[arg(long)]
         json: bool,
@@ -69,6 +79,28 @@ pub enum Command {
         #[command(flatten)]
         request: Request,
     },
+    /// Show spend and tokens from the ledger.
+    #[command(after_help = "Examples:\n  callsign usage --since 24h\n  \
+        callsign usage --by model --since 2026-01-01 --format csv > january.csv")]
+    Usage(Usage),
+    /// Tell which caller stands behind an identifier that OpenRouter or a provider reports.
+    ///
+    /// Takes an identifier as it was sent, a session, chat, message or generation id, or (with `OPENROUTER_ORG_ID` set) the
+    /// form sha256(ORG_ID-user). Without a ledger the formats alone are asked: a seal is opened with `CALLSIGN_ID_SECRET`, raw
+    /// and prefixed identifiers are read back, hashes are tried against --candidates.
+    ///
+    /// Exit codes: 0 found, 1 nobody found.
+    #[command(after_help = "Examples:\n  callsign whois acme_31b11580\n  \
+        callsign whois gen-1760000000-AbC --format json\n  \
+        psql -Atc 'select id from users' > users.txt; callsign whois acme_31b11580 --candidates users.txt")]
+    Whois(Whois),
+    /// Fill in costs that never arrived (cancelled or cut streams) from OpenRouter's generation records.
+    ///
+    /// Asks five times a second. Each answer is written at once: break it off whenever you like, and start it again.
+    Reconcile(Reconcile),
+    /// Erase a person from the ledger: names, identifiers, sessions, chats, messages. The sums stay, under no name.
+    #[command(after_help = "Example:\n  callsign forget alice")]
+    Forget(Forget),
     /// Print the effective configuration with the source of each value; secrets are shown as ***.
     Config,
     /// Make keys for callers, or list those that are configured.
@@ -102,6 +134,71 @@ pub struct Request {
     /// The endpoint: chat, responses, messages, embeddings, rerank, … or a path as chat/completions.
     #[arg(long, value_name = "E", default_value = "chat", value_parser = Inference::named)]
     pub endpoint: &'static Inference,
+}
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For spreadsheets (RFC 4180).
+    Csv,
+    /// For programs.
+    Json,
+}
+
+/// Which sums are asked for.
+#[derive(Debug, clap::Args)]
+pub struct Usage {
+    /// What they are summed by.
+    #[arg(long, value_enum, default_value_t)]
+    pub by: By,
+    /// Only since then: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time; cut to the full hour. From the beginning without.
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only this tenant's; '' for the callers of none.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
+    /// How they are printed.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Whom is asked for.
+#[derive(Debug, clap::Args)]
+pub struct Whois {
+    /// The identifier, to the letter.
+    pub id: String,
+    /// Only callers of this tenant; '' for those of none.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
+    /// How they are printed.
+    #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+    pub format: String,
+    /// A file of users to try a hash against: an id on each line, behind a tab perhaps a session, chat or message id.
+    #[arg(long, value_name = "FILE")]
+    pub candidates: Option<PathBuf>,
+}
+
+/// Which costs are asked for.
+#[derive(Debug, clap::Args)]
+pub struct Reconcile {
+    /// Only of requests since then: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time. From the beginning without.
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only of this tenant's; '' for the callers of none.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
+}
+
+/// Who is to be forgotten.
+#[derive(Debug, clap::Args)]
+pub struct Forget {
+    /// The internal user id.
+    pub user: String,
+    /// The tenant whose user it is ('' for none); needed where the id exists in several.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
 }
 
 /// What can be done with keys.

@@ -6,6 +6,7 @@
 
 mod arrival;
 mod guest;
+mod live;
 mod report;
 mod sample;
 
@@ -27,12 +28,13 @@ use sample::Sample;
 /// One endpoint of each kind of identifier fields.
 const ENDPOINTS: [&str; 4] = ["chat/completions", "responses", "messages", "embeddings"];
 
-/// Checks the configuration that `sources` give.
+/// Checks the configuration that `sources` give; with the name of a model in `live`, OpenRouter too.
 ///
 /// # Errors
 /// Those of `out` and `err`, and of the system's random numbers.
 pub(super) async fn check(
     sources: &Sources,
+    live: Option<&str>,
     json: bool,
     out: &mut impl Write,
     err: &mut impl Write,
@@ -46,6 +48,9 @@ pub(super) async fn check(
             }
         }
         Err(error) => report.add("start", Err(error.to_string())),
+    }
+    if let Some(model) = live {
+        live::check(&config, model, &mut report, err).await?;
     }
     if json {
         report.print_json(out)?;

@@ -2,8 +2,6 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value, json};
-
 use super::inputs::{self, Person};
 use super::{Exit, wording};
 use crate::config::Config;
@@ -44,10 +42,6 @@ pub(super) fn print(
     if !policy.valves.any() {
         writeln!(err, "callsign: all valves are off, so no identifier of a caller is sent (SEND_END_USER_ID=true)")?;
     }
-    let mut fields: Map<String, Value> = serde_json::from_str(&format!("{{{}}}", identifiers.members()))?;
-    if let Some(session) = identifiers.session_header() {
-        fields.insert("headers".to_owned(), json!({ "x-session-id": session }));
-    }
-    writeln!(out, "{}", serde_json::to_string_pretty(&fields)?)?;
+    writeln!(out, "{}", serde_json::to_string_pretty(&identifiers.to_json())?)?;
     Ok(Exit::Success)
 }

@@ -7,15 +7,13 @@ use super::reader::{Reader, Recorded};
 use super::scope::Scope;
 use super::stanza::Stanza;
 use super::values;
+use crate::caller::PASS_THROUGH;
 use crate::identifiers::Policy;
 use crate::identifiers::format::Format;
 use crate::identifiers::missing::MissingUser;
 use crate::identifiers::secret::IdSecret;
 use crate::ledger::Markup;
 use crate::secret::Secret;
-
-/// What the namespaces of pass-through keys begin with (see `caller.rs`); no tenant may be taken for one.
-const PASS_THROUGH: &str = "passthrough-";
 
 /// One tenant.
 #[derive(Clone, Debug)]

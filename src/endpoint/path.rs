@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+/// Where callers ask about themselves: a path of callsign's own, outside of OpenRouter's.
+const ME: &str = "/callsign/v1/me";
 /// Catalogue paths with no variable part.
 const PLAIN_READS: [&str; 5] = ["models", "models/count", "providers", "embeddings/models", "images/models"];
 
@@ -67,6 +69,11 @@ impl Reads {
     pub fn path(&self) -> &str {
         &self.path
     }
+}
+
+/// Whether it is the path where callers ask about themselves.
+pub(super) fn is_me(raw_path: &str) -> bool {
+    raw_path == ME
 }
 
 fn decode(segment: &str) -> Option<Cow<'_, str>> {

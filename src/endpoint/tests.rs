@@ -1,7 +1,7 @@
 use super::*;
 
 fn find(method: &str, path: &str) -> Result<Endpoint, NoEndpoint> {
-    Endpoint::find(&method.parse().unwrap(), path, false)
+    Endpoint::find(&method.parse().unwrap(), path, false, false)
 }
 
 fn upstream_path(path: &str) -> Option<String> {
@@ -91,6 +91,21 @@ fn the_account_is_not_exposed() {
 }
 
 #[test]
+fn what_concerns_the_caller_alone_is_read() {
+    let find = |method: &str, path, ledger| Endpoint::find(&method.parse().unwrap(), path, false, ledger);
+    assert_eq!(find("GET", "/callsign/v1/me", false), Ok(Endpoint::Own(Own::Me)));
+    assert_eq!(find("GET", "/v1/generation", true), Ok(Endpoint::Own(Own::Generation)));
+    assert_eq!(find("HEAD", "/api/v1/generation", true), Ok(Endpoint::Own(Own::Generation)));
+    for path in ["/callsign/v1/me", "/v1/generation"] {
+        assert_eq!(find("POST", path, true), Err(NoEndpoint::MethodNotAllowed { allow: "GET, HEAD" }), "{path}");
+    }
+    for path in ["/callsign/v1/me/", "/callsign/v1/%6De", "/v1/me", "/v1/generation/content", "/v1/generation/", "/me"]
+    {
+        assert_eq!(find("GET", path, true), Err(NoEndpoint::NotExposed), "{path}");
+    }
+}
+
+#[test]
 fn an_encoded_letter_is_the_letter() {
     assert_eq!(find("POST", "/v1/%63hat/completions").unwrap().name(), "chat/completions");
 }
@@ -105,7 +120,7 @@ fn other_methods_are_405_and_say_what_is_allowed() {
 
 #[test]
 fn only_responses_answers_a_websocket_handshake() {
-    let upgrade = |path| Endpoint::find(&Method::GET, path, true);
+    let upgrade = |path| Endpoint::find(&Method::GET, path, true, false);
     assert_eq!(upgrade("/v1/responses"), Err(NoEndpoint::WebSocket));
     assert_eq!(upgrade("/v1/messages"), Err(NoEndpoint::MethodNotAllowed { allow: "POST" }));
     assert!(upgrade("/v1/models").is_ok());

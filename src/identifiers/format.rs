@@ -3,7 +3,11 @@
 //! A [`Format`] is parsed once, when the configuration is read, and rendered for every request. It must not know which
 //! valve it stands behind, nor check limits: `identifiers.rs` and `limit.rs` do.
 
+mod read_back;
+
 use std::fmt;
+
+pub use read_back::ReadBack;
 
 use super::secret::IdSecret;
 use super::sources::{Field, Sources};

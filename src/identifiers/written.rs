@@ -147,6 +147,17 @@ impl<'a> Identifiers<'a> {
         object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned()
     }
 
+    /// The same as a JSON object, with `headers` where one carries the session: what `callsign id`, `test-mapping` and
+    /// `me` show.
+    pub fn to_json(&self) -> serde_json::Map<String, serde_json::Value> {
+        let mut fields: serde_json::Map<_, _> =
+            serde_json::from_str(&format!("{{{}}}", self.members())).unwrap_or_default();
+        if let Some(session) = self.session_header() {
+            fields.insert("headers".to_owned(), serde_json::json!({ "x-session-id": session }));
+        }
+        fields
+    }
+
     fn write_members(&self, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         let mut serializer = serde_json::Serializer::new(json);
         let mut members = serializer.serialize_map(None)?;

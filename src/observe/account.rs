@@ -163,7 +163,13 @@ impl Account {
         self.row.finish(closing, seen)
     }
 
-    /// Notes that callsign answers by itself.
+    /// Notes that callsign answers what it was asked about the caller.
+    pub fn answers(&mut self, status: u16) {
+        self.status = status;
+        self.outcome = Outcome::Complete;
+    }
+
+    /// Notes that callsign refuses by an answer of its own.
     pub fn refused(&mut self, status: u16, code: &'static str) {
         self.status = status;
         self.code = Some(code);

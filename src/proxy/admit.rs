@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::framing::{self, Kind};
+use super::own::{self, Asked};
 use super::snapshot::Snapshot;
 use crate::caller::credential::Credential;
 use crate::caller::{Account as Payer, Caller, Known, Need, Unresolved};
-use crate::endpoint::{Endpoint, Inference, Metadata};
+use crate::endpoint::{Endpoint, Inference, Metadata, Own};
 use crate::error::Refusal;
 use crate::identifiers::Identifiers;
 use crate::identifiers::secret::Binder;
@@ -30,6 +31,8 @@ pub(super) struct Admitted {
     uri: Uri,
     headers: HeaderMap,
     body: Option<Rewrite>,
+    /// What must be answered first.
+    asked: Option<Asked>,
 }
 
 /// What is to be done to its body.
@@ -53,26 +56,52 @@ pub(super) fn admit(
     account: &mut Account,
 ) -> Result<Admitted, Refusal> {
     framing::check(parts)?;
-    let endpoint = Endpoint::find(&parts.method, parts.uri.path(), framing::wants_websocket(&parts.headers))?;
+    let upgrade = framing::wants_websocket(&parts.headers);
+    let endpoint = Endpoint::find(&parts.method, parts.uri.path(), upgrade, snapshot.has_ledger())?;
     account.endpoint = endpoint.name();
     match endpoint {
         Endpoint::Inference(inference) => admit_inference(snapshot, parts, peer, inference, account),
         Endpoint::Read(read) => {
             let caller = resolve(snapshot, parts, peer, Need::Credential, account)?;
             account.enter(&caller.sources())?;
-            Ok(Admitted {
-                method: parts.method.clone(),
-                uri: snapshot.target(read.path(), parts.uri.query()),
-                headers: snapshot.headers.upstream(
-                    &parts.headers,
-                    authorization(snapshot, parts, &caller)?,
-                    None,
-                    None,
-                ),
-                body: None,
-            })
+            admit_read(snapshot, parts, &caller, read.path(), parts.uri.query())
+        }
+        Endpoint::Own(own) => {
+            let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
+            account.enter(&caller.sources())?;
+            match own {
+                Own::Me => {
+                    let asked = Asked::me(snapshot, &caller);
+                    Ok(Admitted { asked: Some(asked), ..admit_read(snapshot, parts, &caller, "", None)? })
+                }
+                Own::Generation => {
+                    let id = own::generation_id(parts.uri.query())?;
+                    let query = format!("id={id}");
+                    let asked = Asked::Generation(own::Person::of(&caller), id);
+                    let read = admit_read(snapshot, parts, &caller, "generation", Some(&query))?;
+                    Ok(Admitted { asked: Some(asked), ..read })
+                }
+            }
         }
     }
+}
+
+/// A request without a body, for this path.
+fn admit_read(
+    snapshot: &Snapshot,
+    parts: &Parts,
+    caller: &Caller<'_>,
+    path: &str,
+    query: Option<&str>,
+) -> Result<Admitted, Refusal> {
+    let authorization = authorization(snapshot, parts, caller)?;
+    Ok(Admitted {
+        method: parts.method.clone(),
+        uri: snapshot.target(path, query),
+        headers: snapshot.headers.upstream(&parts.headers, authorization, None, None),
+        body: None,
+        asked: None,
+    })
 }
 
 fn admit_inference(
@@ -118,6 +147,7 @@ fn admit_inference(
             Some(content_type),
         ),
         body: Some(Rewrite { coding, to }),
+        asked: None,
     })
 }
 
@@ -190,6 +220,11 @@ fn announced(headers: &HeaderMap) -> u64 {
 }
 
 impl Admitted {
+    /// What the caller asks about themselves, if anything: to be answered before it goes upstream, if it does.
+    pub(super) fn asked(&mut self) -> Option<Asked> {
+        self.asked.take()
+    }
+
     /// What rewrites its body, and how that is compressed; `None` if it has no body.
     pub(super) fn rewriter(&mut self, snapshot: &Snapshot) -> Option<(Rewriter, Option<Coding>)> {
         let Rewrite { coding, to } = self.body.take()?;

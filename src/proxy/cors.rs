@@ -28,15 +28,16 @@ impl Cors {
         Self { origins }
     }
 
-    /// The answer to a preflight request of an allowed origin for an exposed path; `None` for everything else, which then
-    /// goes the ordinary way.
-    pub fn preflight(&self, parts: &Parts) -> Option<Response<Answer>> {
+    /// The answer to a preflight request of an allowed origin for an exposed path (with a `ledger` there is one more);
+    /// `None` for everything else, which then goes the ordinary way.
+    pub fn preflight(&self, parts: &Parts, ledger: bool) -> Option<Response<Answer>> {
         if self.origins.is_empty() || parts.method != Method::OPTIONS {
             return None;
         }
         self.allowed(&parts.headers)?;
         parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
-        let exposed = !matches!(Endpoint::find(&Method::OPTIONS, parts.uri.path(), false), Err(NoEndpoint::NotExposed));
+        let found = Endpoint::find(&Method::OPTIONS, parts.uri.path(), false, ledger);
+        let exposed = !matches!(found, Err(NoEndpoint::NotExposed));
         let mut response = Response::new(Answer::empty());
         if !exposed {
             return None;

@@ -171,6 +171,11 @@ impl Snapshot {
         })
     }
 
+    /// Whether requests are written down, so that it is known whose generation is whose.
+    pub fn has_ledger(&self) -> bool {
+        self.config.ledger.store.is_some()
+    }
+
     /// What holds for callers of this tenant. The namespaces of pass-through keys are no tenants of the operator's.
     pub fn tenant(&self, name: Option<&str>) -> &Tenant {
         name.and_then(|name| self.tenants.get(name)).unwrap_or(&self.operator)

@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::io::IoSlice;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
+
+use super::Options;
+use crate::observe::Metrics;
 
 /// Silence on a connection after which TCP asks whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_mins(1);
@@ -60,7 +64,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(route: Route, tls: ClientConfig, http2: bool, timeout: Duration) -> Self {
+    pub(super) fn new(route: Route, tls: ClientConfig, options: &Options) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -69,24 +73,25 @@ impl Connector {
             let builder = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
             builder.enable_http1().wrap_connector(tcp.clone())
         };
-        let dial = match route {
-            Route::Direct => Dial::Direct(tcp),
-            Route::Forward(proxy) => Dial::Forward(to_proxy(), proxy),
+        let way = match route {
+            Route::Direct => Way::Direct(tcp),
+            Route::Forward(proxy) => Way::Forward(to_proxy(), proxy),
             Route::Tunnel(proxy) => {
                 let tunnel = Tunnel::new(proxy.uri().clone(), to_proxy());
-                Dial::Tunnel(match proxy.basic_auth() {
+                Way::Tunnel(match proxy.basic_auth() {
                     Some(authorization) => tunnel.with_auth(authorization.clone()),
                     None => tunnel,
                 })
             }
         };
+        let dial = Dial { way, metrics: Arc::clone(&options.metrics) };
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        let secure = if http2 {
+        let secure = if options.http2 {
             builder.enable_all_versions().wrap_connector(dial)
         } else {
             builder.enable_http1().wrap_connector(dial)
         };
-        Self { secure, timeout }
+        Self { secure, timeout: options.connect_timeout }
     }
 }
 
@@ -108,7 +113,13 @@ impl Service<Uri> for Connector {
 
 /// Gives a stream to the upstream on which its own TLS, if any, has still to be spoken.
 #[derive(Clone, Debug)]
-pub(super) enum Dial {
+pub(super) struct Dial {
+    way: Way,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
     Direct(HttpConnector),
     Tunnel(Tunnel<HttpsConnector<HttpConnector>>),
     Forward(HttpsConnector<HttpConnector>, Uri),
@@ -120,30 +131,45 @@ impl Service<Uri> for Dial {
     type Future = Boxed<Dialled>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        match self {
-            Self::Direct(tcp) => tcp.poll_ready(cx).map_err(Into::into),
-            Self::Tunnel(tunnel) => tunnel.poll_ready(cx).map_err(Into::into),
-            Self::Forward(proxy, _) => proxy.poll_ready(cx),
+        match &mut self.way {
+            Way::Direct(tcp) => tcp.poll_ready(cx).map_err(Into::into),
+            Way::Tunnel(tunnel) => tunnel.poll_ready(cx).map_err(Into::into),
+            Way::Forward(proxy, _) => proxy.poll_ready(cx),
         }
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        match self {
-            Self::Direct(tcp) => {
+        let forward = matches!(self.way, Way::Forward(..));
+        let connecting: Boxed<Socket> = match &mut self.way {
+            Way::Direct(tcp) => {
                 let connecting = tcp.call(uri);
-                Box::pin(
-                    async move { Ok(Dialled { stream: MaybeHttpsStream::Http(connecting.await?), forward: false }) },
-                )
+                Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
             }
-            Self::Tunnel(tunnel) => {
+            Way::Tunnel(tunnel) => {
                 let connecting = tunnel.call(uri);
-                Box::pin(async move { Ok(Dialled { stream: connecting.await?, forward: false }) })
+                Box::pin(async move { Ok(connecting.await?) })
             }
-            Self::Forward(proxy, address) => {
-                let connecting = proxy.call(address.clone());
-                Box::pin(async move { Ok(Dialled { stream: connecting.await?, forward: true }) })
-            }
-        }
+            Way::Forward(proxy, address) => proxy.call(address.clone()),
+        };
+        let metrics = Arc::clone(&self.metrics);
+        Box::pin(async move { Ok(Dialled { stream: connecting.await?, forward, _open: Open::new(metrics) }) })
+    }
+}
+
+/// Counts one connection while it is there.
+#[derive(Debug)]
+struct Open(Arc<Metrics>);
+
+impl Open {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        metrics.upstream_opened();
+        Self(metrics)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.upstream_closed();
     }
 }
 
@@ -153,6 +179,7 @@ pub(super) struct Dialled {
     stream: Socket,
     /// Whether requests on it must name their whole URL, because a forwarding proxy reads them.
     forward: bool,
+    _open: Open,
 }
 
 impl Connection for Dialled {

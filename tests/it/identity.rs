@@ -433,7 +433,7 @@ fn the_table_of_endpoints_is_the_contracts() {
                     images/generations audio/speech audio/transcriptions";
     assert!(INFERENCE.iter().map(|endpoint| endpoint.path).eq(contract.split_whitespace()));
     for base in ["/v1/", "/api/v1/"] {
-        let found = Endpoint::find(&http::Method::POST, &format!("{base}messages"), false);
+        let found = Endpoint::find(&http::Method::POST, &format!("{base}messages"), false, false);
         assert!(matches!(found, Ok(Endpoint::Inference(endpoint)) if endpoint.path == "messages"));
     }
 }

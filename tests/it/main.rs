@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod admin;
+mod answers;
 mod audit;
 mod bodies;
 mod chaos;
@@ -18,6 +19,7 @@ mod json_suite;
 mod ledger;
 mod memory;
 mod metrics;
+mod own;
 mod recorded;
 mod refusals;
 mod reload;

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use callsign::standin::StandIn;
+
 use crate::support::client;
-use crate::support::proxy::{APP, callsign};
+use crate::support::proxy::{APP, Setup, callsign};
+use crate::support::within;
 
 /// The names of metrics in an expression of Prometheus'.
 fn names(expression: &str) -> impl Iterator<Item = &str> {
@@ -43,6 +46,23 @@ fn stored(metrics: &str) -> BTreeSet<String> {
             suffixes.iter().map(move |suffix| format!("{name}{suffix}"))
         })
         .collect()
+}
+
+#[tokio::test]
+async fn connections_to_the_upstream_are_counted_while_they_are_open() {
+    let standin = StandIn::start().await.unwrap();
+    let callsign = Setup::to(&standin.url()).workers(1).start();
+    let body = r#"{"model":"m","messages":[]}"#;
+    for _ in 0..3 {
+        assert_eq!(client::post(&callsign.url("chat/completions"), APP, body).await.status, 200);
+    }
+    let scrape = || async { client::get(&callsign.admin_url("metrics"), &[]).await.text() };
+    let before = scrape().await;
+    assert!(before.contains("callsign_upstream_connections 1\n"), "{before}");
+    assert!(before.contains("callsign_upstream_connections_opened_total 1\n"), "{before}");
+    drop(standin);
+    within("the connection's end", async { while !scrape().await.contains("callsign_upstream_connections 0\n") {} })
+        .await;
 }
 
 #[tokio::test]

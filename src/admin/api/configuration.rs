@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::{Query, State};
 use serde_json::{Map, Value, json};
 
-use super::test_mapping::shown;
 use crate::admin::Operator;
 use crate::admin::answer::ApiError;
 use crate::admin::ask::OfTenant;
@@ -97,7 +96,10 @@ pub(in crate::admin) fn example(policy: &Policy, tenant: Option<&str>) -> Value 
         .filter(|endpoint| ["chat/completions", "responses", "messages", "embeddings"].contains(&endpoint.path))
         .map(|endpoint| {
             let identifiers = policy.identify(&sources, &[], endpoint.fields);
-            (endpoint.path.to_owned(), identifiers.map_or(Value::Null, |identifiers| shown(&identifiers)))
+            (
+                endpoint.path.to_owned(),
+                identifiers.map_or(Value::Null, |identifiers| Value::Object(identifiers.to_json())),
+            )
         })
         .collect();
     json!({

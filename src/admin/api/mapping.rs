@@ -8,7 +8,6 @@ use axum::extract::{Path, Query, State};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::test_mapping::shown;
 use crate::admin::Operator;
 use crate::admin::answer::ApiError;
 use crate::admin::ask::{OfTenant, only_user, policy};
@@ -104,7 +103,10 @@ pub(in crate::admin) fn per_endpoint(config: &Config, person: &Mapping) -> Map<S
     let sources = only_user(&person.user, tenant);
     let identified = INFERENCE.iter().map(|endpoint| {
         let identifiers = policy(config, tenant).identify(&sources, &[], endpoint.fields);
-        (endpoint.path.to_owned(), identifiers.map_or_else(|_| json!({}), |identifiers| shown(&identifiers)))
+        (
+            endpoint.path.to_owned(),
+            Value::Object(identifiers.map(|identifiers| identifiers.to_json()).unwrap_or_default()),
+        )
     });
     identified.collect()
 }

@@ -24,7 +24,6 @@ use crate::caller::key::{Grant, Key};
 use crate::caller::preset::Preset;
 use crate::config::Config;
 use crate::endpoint::{Inference, REMOVED};
-use crate::identifiers::Identifiers;
 use crate::identifiers::sources::Sources;
 use crate::rehearsal::{self, Rehearsal};
 use crate::secret::Secret;
@@ -72,7 +71,7 @@ pub(super) async fn test_mapping(
     let rehearsal = rehearsal.map_err(|error| ApiError::Rehearsal(error.to_string()))?;
     let (_, received) = rehearsal.exchange(request.clone()).await.map_err(ApiError::Rehearsal)?;
     let (body, identifiers) = arrived(&received);
-    let mut passed = identifiers == shown(&expected);
+    let mut passed = identifiers == Value::Object(expected.to_json());
     let live = if trial.live && passed {
         let answer = rehearsal::perform(copy, request, LIVE_LIMIT).await;
         passed = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
@@ -86,16 +85,6 @@ pub(super) async fn test_mapping(
         "passed": passed,
         "live": live,
     })))
-}
-
-/// What these identifiers look like in a request: members of the body, and the header where one carries the session.
-pub(in crate::admin) fn shown(identifiers: &Identifiers<'_>) -> Value {
-    let mut fields: Map<String, Value> =
-        serde_json::from_str(&format!("{{{}}}", identifiers.members())).unwrap_or_default();
-    if let Some(session) = identifiers.session_header() {
-        fields.insert("headers".to_owned(), json!({ "x-session-id": session }));
-    }
-    Value::Object(fields)
 }
 
 impl Trial {

@@ -18,6 +18,7 @@ use crate::admin::answer::ApiError;
 use crate::admin::ask::OfTenant;
 use crate::ledger::query::{By, Filter, UsageRow};
 use crate::ledger::{self, report};
+use crate::whois::{self, Candidates, Question};
 
 /// `?by=…&since=…&format=…&tenant=…`.
 #[derive(Clone, Debug, Deserialize)]
@@ -71,11 +72,17 @@ pub(in crate::admin) fn csv(by: By, rows: &[UsageRow]) -> Response<Body> {
 }
 
 /// `GET whois/{id}`.
-pub(super) async fn whois(
+pub(super) async fn who(
     State(operator): State<Arc<Operator>>,
     Path(id): Path<String>,
+    Query(of): Query<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
-    let found = operator.reader()?.whois(&id, operator.fixtures.org_id.as_deref()).await?;
+    let candidates = Candidates::default();
+    let question = Question { identifier: &id, tenant: of.tenant.as_deref(), candidates: &candidates };
+    let found = match operator.reader() {
+        Ok(reader) => whois::ask(&operator.config(), reader, question).await?,
+        Err(_) => whois::by_formats(&operator.config(), question),
+    };
     if found.is_empty() { Err(ApiError::Nobody) } else { Ok(Json(report::whois_json(&found))) }
 }
 

@@ -13,6 +13,7 @@ use super::tables::person;
 use super::text::{count, moment, name, name_or};
 use crate::admin::Operator;
 use crate::ledger::query::Found;
+use crate::whois::{Candidates, Question};
 
 /// `?id=…`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,9 +28,11 @@ pub(super) async fn whois(
     Query(asked): Query<Asked>,
 ) -> Result<Html<String>, NoPage> {
     let identifier = asked.id.trim();
-    let found = match identifier {
-        "" => Vec::new(),
-        _ => operator.reader()?.whois(identifier, operator.fixtures.org_id.as_deref()).await?,
+    let found = if identifier.is_empty() {
+        Vec::new()
+    } else {
+        let question = Question { identifier, tenant: None, candidates: &Candidates::default() };
+        crate::whois::ask(&operator.config(), operator.reader()?, question).await?
     };
     let content = html! {
         (heading(&html! { "Who is " @if !identifier.is_empty() { (name(identifier)) } "?" }, &html! {}))
@@ -42,7 +45,7 @@ pub(super) async fn whois(
                     p { "Nobody has been seen with this identifier." }
                     p { "Identifiers are compared as they were sent, to the letter. A hash can be tried against a list of users: "
                         code { "callsign whois ID --candidates FILE" } "." }
-                    @if operator.fixtures.org_id.is_none() {
+                    @if operator.config().upstream.org_id.is_none() {
                         p { "What a provider reports is " code { "sha256(ORG_ID-user)" } "; set " code { "OPENROUTER_ORG_ID" }
                             " to have that resolved." }
                     }

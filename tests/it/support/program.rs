@@ -26,6 +26,18 @@ pub(crate) fn callsign(line: &str, variables: Variables<'_>) -> Said {
     callsign_reading(line, variables, "")
 }
 
+/// The same beside what else a test runs: a stand-in or a callsign in this process.
+pub(crate) async fn callsign_beside(line: &str, variables: Variables<'_>) -> Said {
+    let own = |text: &str| text.to_owned();
+    let line = own(line);
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (own(name), own(value))).collect();
+    let run = move || {
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        callsign(&line, &variables)
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
 /// The same with something on its standard input.
 pub(crate) fn callsign_reading(line: &str, variables: Variables<'_>, input: impl Into<Vec<u8>>) -> Said {
     secrets::remember_variables(variables);

@@ -1,0 +1,169 @@
+//! `callsign reconcile`: fills in costs that never arrived, from OpenRouter's generation records.
+//!
+//! Each answer is written at once and what is known is never asked for again, so that it can be broken off at any time
+//! and simply be started again.
+
+mod progress;
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::args::Reconcile;
+use super::{Exit, books};
+use crate::config::{Config, printable};
+use crate::ledger::query::{Filter, Unpriced};
+use crate::ledger::{self, Keeper, LedgerError, NanoUsd, Reader, report};
+use crate::records::{NoRecord, Record, Records};
+use crate::secret::Secret;
+use progress::Progress;
+
+/// Between two questions: five a second, a fraction of what OpenRouter allows.
+const PACE: Duration = Duration::from_millis(200);
+/// How often one record is asked for while OpenRouter asks to wait.
+const TRIES: u32 = 5;
+/// The longest wait between two of them.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// What came of it.
+#[derive(Debug, Default)]
+struct Tally {
+    filled: u64,
+    cost: NanoUsd,
+    /// OpenRouter has no record, or none yet.
+    not_there: u64,
+    /// Paid by a caller's own key, which callsign does not have.
+    not_ours: u64,
+    failed: u64,
+}
+
+/// Asks for every cost that is missing, and prints what came of it.
+///
+/// # Errors
+/// Those of `out` and `err`.
+pub(super) async fn run(
+    config: &Config,
+    asked: &Reconcile,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let since = match asked.since.as_deref().map(|text| ledger::since(text, Timestamp::now())).transpose() {
+        Ok(since) => since,
+        Err(error) => {
+            writeln!(err, "callsign: --since {error}")?;
+            return Ok(Exit::Invalid);
+        }
+    };
+    let filter = Filter { since, tenant: asked.tenant.clone(), ..Filter::default() };
+    let records = match Records::new(&config.upstream) {
+        Ok(records) => records,
+        Err(error) => {
+            writeln!(err, "callsign: {error}")?;
+            return Ok(Exit::Failure);
+        }
+    };
+    let tally = match reconcile(config, &filter, &records, err).await? {
+        Ok(tally) => tally,
+        Err(error) => return books::refuse(&error, err),
+    };
+    writeln!(out, "{} costs filled in, {} USD.", tally.filled, report::usd(tally.cost))?;
+    for (count, what) in [
+        (tally.not_there, "have no record at OpenRouter, or none yet"),
+        (tally.not_ours, "were paid for by callers' own keys, which cannot be asked"),
+        (tally.failed, "could not be asked for; run it again"),
+    ] {
+        if count > 0 {
+            writeln!(out, "{count} {what}.")?;
+        }
+    }
+    Ok(if tally.failed == 0 { Exit::Success } else { Exit::Failure })
+}
+
+async fn reconcile(
+    config: &Config,
+    filter: &Filter,
+    records: &Records,
+    err: &mut impl Write,
+) -> io::Result<Result<Tally, LedgerError>> {
+    let books = Reader::open(&config.ledger).and_then(|reader| Ok((reader, Keeper::open(&config.ledger)?)));
+    let missing = match &books {
+        Ok((reader, _)) => missing(reader, filter).await,
+        Err(_) => Ok(Vec::new()),
+    };
+    let ((_, keeper), missing) = match (books, missing) {
+        (Ok(books), Ok(missing)) => (books, missing),
+        (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
+    };
+    let mut progress = Progress::new(missing.len(), io::stderr().is_terminal());
+    let (mut tally, mut next) = (Tally::default(), Instant::now());
+    for request in &missing {
+        let Some(key) = payer(config, request) else {
+            tally.not_ours += 1;
+            progress.step(err)?;
+            continue;
+        };
+        sleep_until(next).await;
+        next = Instant::now() + PACE;
+        match ask(records, key, &request.generation).await {
+            Ok(record) => match keeper.price(request.id, &record.price).await {
+                Ok(true) => {
+                    tally.filled += 1;
+                    tally.cost = tally.cost.saturating_add(record.price.usage.cost.unwrap_or_default());
+                }
+                // Somebody else was quicker, or the record says nothing new.
+                Ok(false) => {}
+                Err(error) => return Ok(Err(error)),
+            },
+            Err(NoRecord::NotThere) => tally.not_there += 1,
+            Err(error) => {
+                tally.failed += 1;
+                progress.say(&format!("{}: {error}", printable(&request.generation)), err)?;
+            }
+        }
+        progress.step(err)?;
+    }
+    progress.end();
+    Ok(Ok(tally))
+}
+
+/// Everything that is missing; ids alone, some hundred bytes each.
+async fn missing(reader: &Reader, filter: &Filter) -> Result<Vec<Unpriced>, LedgerError> {
+    let (mut missing, mut page) = (Vec::new(), None);
+    loop {
+        let (found, next) = reader.unpriced(filter, page).await?;
+        missing.extend(found);
+        if next.is_none() {
+            return Ok(missing);
+        }
+        page = next;
+    }
+}
+
+/// The key that paid for it, which may ask: the tenant's own, else the operator's. `None` for a pass-through key.
+fn payer<'c>(config: &'c Config, request: &Unpriced) -> Option<&'c Secret> {
+    let operator = config.upstream.api_key.as_ref();
+    match &request.tenant {
+        None => operator,
+        Some(name) if name.starts_with(crate::caller::PASS_THROUGH) => None,
+        Some(name) => {
+            let tenant = config.tenants.iter().find(|tenant| tenant.name == *name);
+            tenant.and_then(|tenant| tenant.api_key.as_ref()).or(operator)
+        }
+    }
+}
+
+/// One record, asked for again while OpenRouter asks to wait.
+async fn ask(records: &Records, key: &Secret, generation: &str) -> Result<Record, NoRecord> {
+    let mut wait = Duration::from_secs(1);
+    for _ in 1..TRIES {
+        match records.generation(key, generation).await {
+            Err(NoRecord::Later { after, .. }) => sleep(after.unwrap_or(wait).min(LONGEST_WAIT)).await,
+            Err(NoRecord::Request(_)) => sleep(wait).await,
+            other => return other,
+        }
+        wait *= 2;
+    }
+    records.generation(key, generation).await
+}

@@ -1,0 +1,46 @@
+//! `callsign usage`: spend and tokens from the ledger.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use super::args::{Format, Usage};
+use super::{Exit, books};
+use crate::config::Config;
+use crate::ledger::query::{By, Filter, UsageRow};
+use crate::ledger::{self, LedgerError, Reader, report};
+
+/// Prints the sums.
+///
+/// # Errors
+/// Those of `out` and `err`.
+pub(super) async fn print(
+    config: &Config,
+    asked: &Usage,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let since = match asked.since.as_deref().map(|text| ledger::since(text, Timestamp::now())).transpose() {
+        Ok(since) => since,
+        Err(error) => {
+            writeln!(err, "callsign: --since {error}")?;
+            return Ok(Exit::Invalid);
+        }
+    };
+    let filter = Filter { since, tenant: asked.tenant.clone(), ..Filter::default() };
+    let rows = match sums(config, asked.by, &filter).await {
+        Ok(rows) => rows,
+        Err(error) => return books::refuse(&error, err),
+    };
+    match asked.format {
+        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report::usage_json(asked.by, &rows))?)?,
+        Format::Csv => write!(out, "{}", report::usage_csv(asked.by, &rows))?,
+        Format::Table if rows.is_empty() => writeln!(out, "No request in that time.")?,
+        Format::Table => write!(out, "{}", report::usage_table(asked.by, &rows))?,
+    }
+    Ok(Exit::Success)
+}
+
+async fn sums(config: &Config, by: By, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
+    Reader::open(&config.ledger)?.usage(by, filter).await
+}
