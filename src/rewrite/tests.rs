@@ -10,6 +10,9 @@ use crate::identifiers::sources::Sources;
 use crate::rewrite::MAX_DEPTH;
 use crate::rewrite::hold::SPACE_CAP;
 
+#[path = "tests/corner_cases.rs"]
+mod corner_cases;
+
 const NAMES: [&str; 4] = ["user", "session_id", "metadata", "__proto__"];
 
 fn owned() -> Arc<OwnedNames> {
@@ -121,6 +124,26 @@ fn much_white_space_passes_and_the_comma_moves_to_its_right_end() {
     for splits in [vec![], vec![1000; 40], vec![1; 25_000]] {
         let sent = run(Filter::new(owned(), String::new()), body.as_bytes(), &splits).unwrap();
         assert_eq!(sent.split_whitespace().collect::<String>(), r#"{"a":1,"b":3}"#);
+    }
+}
+
+#[test]
+fn white_space_that_no_comma_comes_before_passes_as_it_is() {
+    let space = "\t".repeat(SPACE_CAP + 10);
+    for body in [format!("{{{space}}}"), format!("{{{space}\"b\":3}}"), format!("{{{space}\"b\":3{space}}}{space}")] {
+        for splits in [vec![], vec![1000; 10], vec![1; 5000]] {
+            assert_eq!(run(Filter::new(owned(), String::new()), body.as_bytes(), &splits).unwrap(), body);
+        }
+    }
+}
+
+#[test]
+fn a_key_that_a_piece_cuts_waits_for_its_end_whatever_came_before() {
+    let kept = format!(r#"{{"a":"{}""#, "x".repeat(2 * owned().raw_cap()));
+    let body = format!(r#"{kept},"session_id":"mallory","b":3}}"#);
+    for split in kept.len()..body.len() {
+        let sent = run(Filter::new(owned(), String::new()), body.as_bytes(), &[split]).unwrap();
+        assert_eq!(sent.split_whitespace().collect::<String>(), format!(r#"{kept},"b":3}}"#), "at {split}");
     }
 }
 
