@@ -36,7 +36,7 @@ use upstream::Upstream;
 const USERS: usize = 200;
 const AT_A_TIME: usize = 2;
 /// Which part of a user's requests the limit lets pass, in percent.
-const ALLOWED: usize = 60;
+const ALLOWED: usize = 40;
 /// What an answer costs, in millionths of a dollar; a request reserves twice that.
 pub(crate) const COST: usize = 1_000;
 /// A failed node or store is left alone for so long.

@@ -238,7 +238,12 @@ async fn counters_survive_a_restart_and_the_command_shows_them() {
     drop(first);
     // In one process the first needs a moment to end.
     let lock = std::fs::File::open(directory.path().join("limits-0.lock")).unwrap();
-    within("its end", async { while lock.try_lock().is_err() {} }).await;
+    within("its end", async {
+        while lock.try_lock().is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     drop(lock);
     let second = start();
     assert_eq!(ask(&second, &of("ada")).await.status, 200);
