@@ -180,7 +180,7 @@ async fn errors_have_their_status_and_are_json() {
         ("GET /api/v1/admin/nothing", 404, "not_found"),
         ("GET /api/v2", 404, "not_found"),
         ("DELETE /api/v1/admin/statistics", 405, "method_not_allowed"),
-        ("PUT /api/v1/admin/users/alice/block", 404, "not_found"),
+        ("PUT /api/v1/admin/users/alice/unblock", 404, "not_found"),
         ("GET /api/v1/admin/statistics", 503, "ledger_off"),
         ("GET /api/v1/admin/usage?by=weather", 400, "invalid_request"),
         ("GET /api/v1/admin/configuration?tenant=nobodys", 404, "unknown_tenant"),

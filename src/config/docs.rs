@@ -186,8 +186,11 @@ fn the_example_file_is_valid_with_every_line_uncommented() {
     let path = directory.path().join("callsign.toml");
     std::fs::write(&path, text.join("\n")).unwrap();
     // Which goes with `archive.dir`, and in the file would be in another one.
-    let password = [("CALLSIGN_ARCHIVE_PASSWORD", "correct horse battery staple")];
-    let loaded = Config::load(&Sources::environment(password).file(Some(path)));
+    let secrets = [
+        ("CALLSIGN_ARCHIVE_PASSWORD", "correct horse battery staple"),
+        ("CALLSIGN_ID_SECRET", "a-secret-of-this-test"),
+    ];
+    let loaded = Config::load(&Sources::environment(secrets).file(Some(path)));
     let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
     let unset: Vec<_> = loaded.effective.iter().filter(|row| row.source == "default" || row.value.is_none()).collect();
     let secrets = unset.iter().filter(|row| by_id(&row.name).is_some_and(|setting| setting.secret));

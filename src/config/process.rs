@@ -50,12 +50,22 @@ impl Drain {
 
 impl Log {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
-        let filter = reader.required("log", |text| match text.parse::<Targets>() {
-            Ok(_) => Ok(text.to_owned()),
-            Err(_) => Err("is no filter; write a level as info, or levels by module as warn,callsign=debug"),
-        });
+        let filter = reader.required("log", filter);
         let format =
             reader.required("log_format", values::choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]));
         Ok(Self { filter: filter?, format: format? })
+    }
+}
+/// A level, or levels by module. The library takes any text for the name of a module.
+fn filter(text: &str) -> Result<String, &'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-');
+    let named = |part: &str| {
+        let name = part.split('=').next().unwrap_or_default().trim();
+        !name.is_empty() && name.bytes().all(plain)
+    };
+    if text.split(',').all(named) && text.parse::<Targets>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("is no filter; write a level as info, or levels by module as warn,callsign=debug")
     }
 }

@@ -1,6 +1,6 @@
 //! Walks a JSON text, in pieces of any size, and hands over the members that `shape` names.
 //!
-//! It keeps which objects that matter are open (six at most), a count of open containers that do not, and the one
+//! It keeps which objects that matter are open (five at most), a count of open containers that do not, and the one
 //! name or value of up to [`MAX_VALUE`] bytes that a piece may have cut in two; never more of the text. What does not
 //! matter is passed over several bytes at a time. It is no validator: a text that is no JSON tells nothing
 //! or nonsense, but never panics, and tells the same at any split.
@@ -12,8 +12,8 @@ use super::told::Told;
 /// The longest name or value that is taken, in bytes as written; a longer one counts as absent, since a cut one would
 /// name something else.
 const MAX_VALUE: usize = 256;
-/// How deep the shapes go: the reasons in the metadata of an error of a choice.
-const MAX_SCOPES: usize = 6;
+/// How deep the shapes go: the metadata of an error of a choice.
+const MAX_SCOPES: usize = 5;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -224,9 +224,11 @@ impl Members {
                 None => self.pass_over(false),
             },
             b'[' => match member.array() {
+                Some(Scope::Choices) => self.enter(Scope::Choices),
+                // That it is there says all.
                 Some(scope) => {
                     told.enters(scope);
-                    self.enter(scope);
+                    self.pass_over(true);
                 }
                 None => self.pass_over(true),
             },
