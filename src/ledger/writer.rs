@@ -21,9 +21,10 @@ use super::sums::now_us;
 use super::tally::Tally;
 use crate::config::Mode;
 
-/// How long the first of a batch waits for others. With the time of a commit it stays below the 50 ms that a crash may
+/// How long the first of a batch waits for others. With the time of a commit and of the sums once a second it stays well
+/// below the 50 ms that a crash may
 /// cost.
-const TICK: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(10);
 /// How long a database may take for a batch before it goes to the spill file.
 const BOUND: Duration = Duration::from_millis(500);
 /// The same where the end of an answer waits: the rest of its two seconds is for the spill file.
