@@ -16,9 +16,10 @@ use crate::support::proxy::{APP_KEY, OPERATOR_KEY};
 use crate::support::within;
 
 const STREAMS: usize = 1000;
-/// The archive may take this much, and all else in the program as much as two thousand idle streams (`memory.rs`).
+/// The archive may take this much, and all else in a debug build a little more than two thousand idle streams
+/// (`memory.rs`): 238 MiB together were measured.
 const MEMORY: u64 = 96 * 1024 * 1024;
-const MOST_KIB: u64 = MEMORY / 1024 + 150 * 1024;
+const MOST_KIB: u64 = MEMORY / 1024 + 200 * 1024;
 
 /// The most memory of a process that was ever resident, in KiB.
 fn peak(process: u32) -> u64 {
