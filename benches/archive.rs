@@ -70,7 +70,7 @@ async fn main() {
     let began = Instant::now();
     let wanted = streams * turns;
     while written(&with).await < wanted {
-        assert!(began.elapsed() < Duration::from_secs(120), "not all were archived");
+        assert!(began.elapsed() < Duration::from_mins(2), "not all were archived");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let behind = began.elapsed();

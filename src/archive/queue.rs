@@ -17,7 +17,7 @@ use crate::observe::Metrics;
 /// Records that may wait to be written.
 const CAP: usize = 16_384;
 /// A problem that goes on is told this often.
-const LOUD: Duration = Duration::from_secs(60);
+const LOUD: Duration = Duration::from_mins(1);
 
 /// One request that has ended.
 #[derive(Debug)]
@@ -167,8 +167,8 @@ impl Shared {
     pub(super) fn lost(&self, loss: Loss, requests: usize) {
         self.metrics.archive.lost(loss.name(), requests as u64);
         if self.may_tell(0) {
-            let lost = self.metrics.archive.all_lost();
-            tracing::warn!(reason = loss.name(), lost, "requests are not archived");
+            let all = self.metrics.archive.all_lost();
+            tracing::warn!(reason = loss.name(), lost = all, "requests are not archived");
         }
     }
 

@@ -11,7 +11,7 @@ use super::queue::Shared;
 use super::walk::{Found, Visitor, Whose, walk};
 
 /// From one sweep to the next.
-const PERIOD: Duration = Duration::from_secs(3600);
+const PERIOD: Duration = Duration::from_hours(1);
 
 /// What a sweep has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

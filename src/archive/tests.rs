@@ -52,12 +52,12 @@ impl Place {
 
     /// Waits for a number.
     async fn until(&self, name: &str, wanted: u64) {
-        let waited = tokio::time::timeout(Duration::from_secs(20), async {
+        let reached = tokio::time::timeout(Duration::from_secs(20), async {
             while self.counter(name) != wanted {
                 tokio::task::yield_now().await;
             }
         });
-        waited.await.unwrap_or_else(|_| panic!("{name} is {}, not {wanted}", self.counter(name)));
+        reached.await.unwrap_or_else(|_| panic!("{name} is {}, not {wanted}", self.counter(name)));
     }
 
     /// Every archive, by its path below the directory.
@@ -340,7 +340,7 @@ async fn old_archives_go_with_their_folders_and_nothing_else_does() {
     symlink(outside.join("c"), root.join("both/linked")).unwrap();
     symlink(outside.join("c/m.zip"), root.join("both/c/linked.zip")).unwrap();
 
-    let swept = sweep(&root, SystemTime::now() - Duration::from_secs(90 * 86_400)).unwrap();
+    let swept = sweep(&root, SystemTime::now() - Duration::from_hours(2160)).unwrap();
     assert_eq!(swept, Swept { removed: 3, failed: 0 });
     assert_eq!(place.paths(), ["both/c/new.zip"]);
     assert!(!root.join("old").exists() && !root.join("_tenant-acme").exists(), "empty folders are pruned");

@@ -28,7 +28,7 @@ const TEMPORARY: &str = ".tmp";
 /// Requests of one message whose names are looked for one by one; behind that they are drawn.
 const COUNTED: u32 = 1_000;
 /// A temporary file that nobody can lock is left over when it is as old as this.
-const STALE: Duration = Duration::from_secs(86_400);
+const STALE: Duration = Duration::from_hours(24);
 /// Folders may vanish between being made and being used, when a sweep finds them empty.
 const TRIES: usize = 5;
 

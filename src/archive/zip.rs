@@ -1,4 +1,4 @@
-//! The form of an archive: a zip file whose entries are deflated and encrypted as WinZip does (AES-256, AE-2), so that
+//! The form of an archive: a zip file whose entries are deflated and encrypted as `WinZip` does (AES-256, AE-2), so that
 //! 7-Zip, pyzipper and other common tools open it.
 //!
 //! It is written in one pass, without going back: so the crate leaves every entry AE-2, which keeps no checksum of the clear

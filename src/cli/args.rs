@@ -113,7 +113,7 @@ pub enum Command {
     },
     /// Read the encrypted archive: list, decrypt, verify.
     ///
-    /// Needs CALLSIGN_ARCHIVE_DIR and CALLSIGN_ARCHIVE_PASSWORD (or CALLSIGN_ARCHIVE_PASSWORD_FILE) and nothing else of the
+    /// Needs `CALLSIGN_ARCHIVE_DIR` and `CALLSIGN_ARCHIVE_PASSWORD` (or `CALLSIGN_ARCHIVE_PASSWORD_FILE`) and nothing else of the
     /// configuration.
     Archive {
         /// What to do.

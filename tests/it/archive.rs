@@ -1,6 +1,8 @@
 //! The archive: what is in it is what crossed the wire, whatever became of the request; and requests go on without it, unless
 //! it is required. Archives are read with the `zip` crate here; `tests/external/archive.sh` has 7-Zip do it.
 
+#![expect(clippy::similar_names, reason = "one archived request among the archives")]
+
 mod commands;
 mod many;
 

@@ -113,11 +113,11 @@ pub(super) async fn forget(
         Ok(keeper) if is_known => keeper.forget(&user, tenant.as_deref()).await?,
         _ => Forgotten::default(),
     };
-    let (archives, unreadable) = (archived.removed, archived.unreadable);
+    let archive::Forgotten { removed, unreadable } = archived;
     tracing::info!(
         requests = forgotten.requests,
         identifiers = forgotten.identifiers,
-        archives,
+        archives = removed,
         "a person was forgotten"
     );
     if unreadable > 0 {
@@ -128,7 +128,7 @@ pub(super) async fn forget(
         "tenant": tenant,
         "requests": forgotten.requests,
         "identifiers": forgotten.identifiers,
-        "archives": archives,
+        "archives": removed,
         "archives_unreadable": unreadable,
     })))
 }
