@@ -2,7 +2,7 @@
 //!
 //! The way from an identifier to a part is injective: two that differ never share a part. One that is plain stays as it is;
 //! any other one keeps a readable rest, behind which stands `~` and a hash of the whole, and no plain one holds a `~`.
-//! Parts are at most [`LONGEST`] bytes long, begin with a letter or a digit (but for the two that callsign itself makes),
+//! Parts are at most `LONGEST` bytes long, begin with a letter or a digit (but for the two that callsign itself makes),
 //! hold nothing that a file system or a shell reads as more than a name, and are no name that Windows keeps for itself.
 
 use std::path::PathBuf;
