@@ -16,19 +16,19 @@ use callsign::caller::verifier::Verifier;
 use callsign::caller::{Caller, Known, Need};
 use callsign::endpoint::{INFERENCE, REMOVED};
 use callsign::identifiers::sources::Sources;
-use callsign::rewrite::{Filter, Output, OwnedNames};
+use callsign::rewrite::OwnedNames;
 use callsign::secret::KeyDigest;
 use http::{HeaderMap, HeaderValue};
 
 #[path = "support/bodies.rs"]
 mod bodies;
+#[path = "support/pass.rs"]
+mod pass;
 #[path = "support/policy.rs"]
 mod policy;
 
 /// How often a case runs in each of its two processes.
 const TIMES: [u64; 2] = [2, 12];
-/// What one read from a socket gives at most.
-const PIECE: usize = 32 * 1024;
 
 /// A step of a request: its name, what it handles in bytes (0: nothing that grows), and how it is done once.
 type Case = (String, usize, Box<dyn FnMut()>);
@@ -78,7 +78,7 @@ fn cases() -> Vec<Case> {
         let (owned, body) = (Arc::clone(&owned), Bytes::from(body));
         let step: Box<dyn FnMut()> = Box::new({
             let body = body.clone();
-            move || pass(&owned, &body)
+            move || pass::pass(&owned, &body)
         });
         (format!("rewrite {name}"), body.len(), step)
     });
@@ -104,18 +104,4 @@ fn caller() -> Box<dyn FnMut()> {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         black_box(Caller::resolve(black_box(&headers), address, known, Need::Identity).unwrap());
     })
-}
-
-/// Passes one body through a fresh filter.
-fn pass(owned: &Arc<OwnedNames>, body: &Bytes) {
-    let members = r#""user":"acme_0123456789abcdef0123456789abcdef""#.to_owned();
-    let mut filter = Filter::new(Arc::clone(owned), members).block_shared_tools();
-    let mut out = Output::default();
-    for from in (0..body.len()).step_by(PIECE) {
-        filter.feed(&body.slice(from..(from + PIECE).min(body.len())), &mut out).unwrap();
-        while let Some(piece) = out.pop() {
-            black_box(piece);
-        }
-    }
-    filter.finish().unwrap();
 }

@@ -5,22 +5,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
-use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use callsign::endpoint::REMOVED;
-use callsign::rewrite::{Filter, Output, OwnedNames};
+use callsign::rewrite::OwnedNames;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 #[path = "support/bodies.rs"]
 mod bodies;
-
-/// What one read from a socket gives at most.
-const PIECE: usize = 32 * 1024;
-const MEMBERS: &str =
-    r#""user":"acme_0123456789abcdef0123456789abcdef","session_id":"0123456789abcdef0123456789abcdef""#;
+#[path = "support/pass.rs"]
+mod pass;
 
 fn rewrite(criterion: &mut Criterion) {
     let owned = Arc::new(OwnedNames::new(REMOVED, Some("prompt_cache_key")));
@@ -29,22 +25,9 @@ fn rewrite(criterion: &mut Criterion) {
     for (name, body) in bodies::all() {
         let body = Bytes::from(body);
         group.throughput(Throughput::Bytes(body.len() as u64));
-        group.bench_function(name, |bencher| bencher.iter(|| pass(&owned, &body)));
+        group.bench_function(name, |bencher| bencher.iter(|| pass::pass(&owned, &body)));
     }
     group.finish();
-}
-
-/// Passes one body through a fresh filter.
-fn pass(owned: &Arc<OwnedNames>, body: &Bytes) {
-    let mut filter = Filter::new(Arc::clone(owned), MEMBERS.to_owned()).block_shared_tools();
-    let mut out = Output::default();
-    for from in (0..body.len()).step_by(PIECE) {
-        filter.feed(&body.slice(from..(from + PIECE).min(body.len())), &mut out).unwrap();
-        while let Some(piece) = out.pop() {
-            black_box(piece);
-        }
-    }
-    filter.finish().unwrap();
 }
 
 criterion_group!(benches, rewrite);

@@ -30,7 +30,7 @@ use std::io::{self, IsTerminal, Write};
 use args::{Args, Command, KeyCommand, LimitsCommand};
 use inputs::Person;
 
-use crate::config::{Loaded, Sources};
+use crate::config::{Config, Loaded, Sources};
 
 /// What the process ends with (contract, section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,34 +83,18 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         Command::Key { command: KeyCommand::List } => {
             configured(&sources, |Loaded { config, .. }| key_list::print(config, jiff::Timestamp::now(), out))
         }
-        Command::Block(args) => match load::load(&sources, err)? {
-            Some(loaded) => block::block(&loaded.config, args, out, err).await,
-            None => Ok(Exit::Invalid),
-        },
-        Command::Unblock(args) => match load::load(&sources, err)? {
-            Some(loaded) => block::unblock(&loaded.config, args, out, err).await,
-            None => Ok(Exit::Invalid),
-        },
-        Command::Limits { command: LimitsCommand::Show { user, tenant } } => match load::load(&sources, err)? {
-            Some(loaded) => limits_show::show(&loaded.config, user, tenant.as_deref(), out, err).await,
-            None => Ok(Exit::Invalid),
-        },
-        Command::Usage(asked) => match load::load(&sources, err)? {
-            Some(Loaded { config, .. }) => usage::print(&config, asked, out, err).await,
-            None => Ok(Exit::Invalid),
-        },
-        Command::Whois(asked) => match load::load(&sources, err)? {
-            Some(Loaded { config, .. }) => whois::print(&config, asked, out, err).await,
-            None => Ok(Exit::Invalid),
-        },
-        Command::Reconcile(asked) => match load::load(&sources, err)? {
-            Some(Loaded { config, .. }) => reconcile::run(&config, asked, out, err).await,
-            None => Ok(Exit::Invalid),
-        },
-        Command::Forget(asked) => match load::load(&sources, err)? {
-            Some(Loaded { config, .. }) => forget::run(&config, asked, out, err).await,
-            None => Ok(Exit::Invalid),
-        },
+        Command::Block(args) => asking(&sources, async |config| block::block(config, args, out, err).await).await,
+        Command::Unblock(args) => asking(&sources, async |config| block::unblock(config, args, out, err).await).await,
+        Command::Limits { command: LimitsCommand::Show { user, tenant } } => {
+            let tenant = tenant.as_deref();
+            asking(&sources, async |config| limits_show::show(config, user, tenant, out, err).await).await
+        }
+        Command::Usage(asked) => asking(&sources, async |config| usage::print(config, asked, out, err).await).await,
+        Command::Whois(asked) => asking(&sources, async |config| whois::print(config, asked, out, err).await).await,
+        Command::Reconcile(asked) => {
+            asking(&sources, async |config| reconcile::run(config, asked, out, err).await).await
+        }
+        Command::Forget(asked) => asking(&sources, async |config| forget::run(config, asked, out, err).await).await,
         Command::Archive { command } => {
             // Not through `out`, which takes away what looks like a colour: what was archived comes out as it went in.
             let stdout = io::stdout();
@@ -124,6 +108,14 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
 fn configured(sources: &Sources, command: impl FnOnce(&Loaded) -> io::Result<Exit>) -> io::Result<Exit> {
     match load::load(sources, &mut io::stderr())? {
         Some(loaded) => command(&loaded),
+        None => Ok(Exit::Invalid),
+    }
+}
+
+/// The same for a command that has others to ask: the ledger, Redis, OpenRouter.
+async fn asking(sources: &Sources, command: impl AsyncFnOnce(&Config) -> io::Result<Exit>) -> io::Result<Exit> {
+    match load::load(sources, &mut io::stderr())? {
+        Some(loaded) => command(&loaded.config).await,
         None => Ok(Exit::Invalid),
     }
 }

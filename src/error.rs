@@ -15,7 +15,7 @@ use crate::endpoint::{Dialect, NoEndpoint};
 use crate::identifiers::missing::UserRequired;
 use crate::limits::Refused;
 use crate::proxy::framing::{BadFraming, Unsupported};
-use crate::proxy::own::NotYours;
+use crate::proxy::own::{NotYours, Unanswered};
 use crate::rewrite::Rejected;
 use crate::rewrite::multipart::NoRandomness;
 use crate::shed::Shed;
@@ -230,6 +230,18 @@ impl From<NoEndpoint> for Refusal {
 impl From<NotYours> for Refusal {
     fn from(error: NotYours) -> Self {
         Self::new(Code::NotExposed, &error)
+    }
+}
+
+impl From<Unanswered> for Refusal {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::NotYours(error) => error.into(),
+            Unanswered::Ledger(error) => {
+                tracing::warn!(%error, "a caller's question about themselves could not be answered");
+                Self::ledger_unavailable()
+            }
+        }
     }
 }
 

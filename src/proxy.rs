@@ -164,16 +164,12 @@ impl Proxy {
         };
         if let Some(asked) = admitted.asked() {
             match asked.answer(self.0.shared.reader.as_ref()).await {
-                Ok(Ok(None)) => {}
-                Ok(Ok(Some(answer))) => {
+                Ok(None) => {}
+                Ok(Some(answer)) => {
                     account.answers(answer.status().as_u16());
                     return Ok(answer.map(|body| Answer::own(body, account)));
                 }
-                Ok(Err(not_yours)) => return Err((Refused { refusal: not_yours.into(), rest: Some(upload) }, account)),
-                Err(error) => {
-                    tracing::warn!(%error, "a caller's question about themselves could not be answered");
-                    return Err((Refused { refusal: Refusal::ledger_unavailable(), rest: Some(upload) }, account));
-                }
+                Err(unanswered) => return Err((Refused { refusal: unanswered.into(), rest: Some(upload) }, account)),
             }
         }
         let (outgoing, streaming) = match self.take(snapshot, &mut admitted, upload, account.tape()).await {

@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -14,17 +13,15 @@ use crate::config;
 use crate::ledger::query::Price;
 use crate::ledger::{NanoUsd, Usage};
 use crate::secret::Secret;
-use crate::upstream::{RootsError, tls_config};
+use crate::upstream::control::{self, Control, SetUpError};
 
 const CONNECT: Duration = Duration::from_secs(10);
 const WHOLE: Duration = Duration::from_secs(30);
-/// A record has some two kilobytes.
-const LARGEST: usize = 1024 * 1024;
 
 /// Asks for records at the configured upstream.
 #[derive(Clone, Debug)]
 pub struct Records {
-    client: Client,
+    control: Control,
     base: Url,
 }
 
@@ -42,9 +39,9 @@ pub struct Record {
 /// Why there is no record. The texts hold no key and no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRecord {
-    /// TLS cannot be set up.
+    /// No client can be set up.
     #[error(transparent)]
-    Roots(#[from] RootsError),
+    SetUp(#[from] SetUpError),
     /// The upstream's address, or an id, makes no URL.
     #[error("no URL can be made of the upstream's address and this id")]
     Url,
@@ -104,16 +101,7 @@ impl Records {
     pub fn new(upstream: &config::Upstream) -> Result<Self, NoRecord> {
         let base = Url::parse(&format!("{}/", upstream.url.to_string().trim_end_matches('/')));
         let base = base.map_err(|_| NoRecord::Url)?;
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls_config()?)
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE)
-            .user_agent(concat!("callsign/", env!("CARGO_PKG_VERSION")));
-        // What listens on this machine is not to be found behind a proxy.
-        let is_here = base.host_str().is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"));
-        let client = if is_here { client.no_proxy() } else { client };
-        Ok(Self { client: client.build()?, base })
+        Ok(Self { control: Control::new(CONNECT, WHOLE)?, base })
     }
 
     /// The record of a generation, asked for with the key that paid for it.
@@ -125,8 +113,8 @@ impl Records {
         url.query_pairs_mut().append_pair("id", id);
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| NoRecord::Key)?;
         bearer.set_sensitive(true);
-        let answer = self.client.get(url).header(AUTHORIZATION, bearer).send().await;
-        let mut answer = answer.map_err(reqwest::Error::without_url)?;
+        let answer = self.control.get(url).header(AUTHORIZATION, bearer).send().await;
+        let answer = answer.map_err(reqwest::Error::without_url)?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Err(NoRecord::NotThere),
@@ -136,13 +124,7 @@ impl Records {
             }
             status => return Err(NoRecord::Refused(status.as_u16())),
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
-            if body.len() + chunk.len() > LARGEST {
-                return Err(NoRecord::Unreadable);
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = control::body(answer).await?.ok_or(NoRecord::Unreadable)?;
         read(&body).ok_or(NoRecord::Unreadable)
     }
 }

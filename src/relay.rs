@@ -4,6 +4,7 @@
 //! with every byte that came before; a silent one is cut; a client that leaves takes the upstream request with it (the
 //! body is dropped); and however it ends, it is accounted once, in [`Account`]'s `Drop`.
 
+pub mod generation;
 mod redact;
 pub mod tap;
 

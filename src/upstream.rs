@@ -6,6 +6,7 @@
 //! two bytes (`relay`) have one each.
 
 mod connector;
+pub mod control;
 pub mod outgoing;
 mod tls;
 pub mod verdict;
@@ -24,7 +25,7 @@ use crate::observe::Metrics;
 use connector::{ConnectTimedOut, Connector, Route};
 use outgoing::Outgoing;
 pub use tls::RootsError;
-pub(crate) use tls::config as tls_config;
+use tls::config as tls_config;
 use verdict::{Progress, Spoiled};
 
 /// Idle connections are closed after this, before the other side does it: a request that meets a closing connection can

@@ -2,10 +2,26 @@
 
 use std::io::{self, Write};
 
+use jiff::Timestamp;
+
 use super::Exit;
 use crate::config::printable;
-use crate::ledger::query::Mapping;
-use crate::ledger::{LedgerError, Reader};
+use crate::ledger::query::{Filter, Mapping};
+use crate::ledger::{self, LedgerError, Reader};
+
+/// Which rows `--since` and `--tenant` mean; `None` if the time cannot be read, which is said on `err`.
+///
+/// # Errors
+/// Those of `err`.
+pub(super) fn filter(since: Option<&str>, tenant: Option<&str>, err: &mut impl Write) -> io::Result<Option<Filter>> {
+    match since.map(|text| ledger::since(text, Timestamp::now())).transpose() {
+        Ok(since) => Ok(Some(Filter { since, tenant: tenant.map(str::to_owned), ..Filter::default() })),
+        Err(error) => {
+            writeln!(err, "callsign: --since {error}")?;
+            Ok(None)
+        }
+    }
+}
 
 /// Says why the ledger gives no answer.
 ///

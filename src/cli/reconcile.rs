@@ -8,14 +8,13 @@ mod progress;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::args::Reconcile;
 use super::{Exit, books};
 use crate::config::{Config, printable};
 use crate::ledger::query::{Filter, Unpriced};
-use crate::ledger::{self, Keeper, LedgerError, NanoUsd, Reader, report};
+use crate::ledger::{Keeper, LedgerError, NanoUsd, Reader, report};
 use crate::records::{NoRecord, Record, Records};
 use crate::secret::Secret;
 use progress::Progress;
@@ -49,14 +48,9 @@ pub(super) async fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let since = match asked.since.as_deref().map(|text| ledger::since(text, Timestamp::now())).transpose() {
-        Ok(since) => since,
-        Err(error) => {
-            writeln!(err, "callsign: --since {error}")?;
-            return Ok(Exit::Invalid);
-        }
+    let Some(filter) = books::filter(asked.since.as_deref(), asked.tenant.as_deref(), err)? else {
+        return Ok(Exit::Invalid);
     };
-    let filter = Filter { since, tenant: asked.tenant.clone(), ..Filter::default() };
     let records = match Records::new(&config.upstream) {
         Ok(records) => records,
         Err(error) => {

@@ -2,13 +2,11 @@
 
 use std::io::{self, Write};
 
-use jiff::Timestamp;
-
 use super::args::{Format, Usage};
 use super::{Exit, books};
 use crate::config::Config;
 use crate::ledger::query::{By, Filter, UsageRow};
-use crate::ledger::{self, LedgerError, Reader, report};
+use crate::ledger::{LedgerError, Reader, report};
 
 /// Prints the sums.
 ///
@@ -20,14 +18,9 @@ pub(super) async fn print(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let since = match asked.since.as_deref().map(|text| ledger::since(text, Timestamp::now())).transpose() {
-        Ok(since) => since,
-        Err(error) => {
-            writeln!(err, "callsign: --since {error}")?;
-            return Ok(Exit::Invalid);
-        }
+    let Some(filter) = books::filter(asked.since.as_deref(), asked.tenant.as_deref(), err)? else {
+        return Ok(Exit::Invalid);
     };
-    let filter = Filter { since, tenant: asked.tenant.clone(), ..Filter::default() };
     let rows = match sums(config, asked.by, &filter).await {
         Ok(rows) => rows,
         Err(error) => return books::refuse(&error, err),

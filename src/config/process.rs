@@ -56,6 +56,7 @@ impl Log {
         Ok(Self { filter: filter?, format: format? })
     }
 }
+
 /// A level, or levels by module. The library takes any text for the name of a module.
 fn filter(text: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-');

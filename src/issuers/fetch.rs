@@ -2,25 +2,22 @@
 
 use std::time::Duration;
 
-use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::Url;
 use serde::Deserialize;
 
 use crate::caller::issuer::KeySource;
 use crate::caller::key_set::{KeySet, KeySetError};
-use crate::upstream::{RootsError, tls_config};
+use crate::upstream::control::{self, Control, LARGEST, SetUpError, is_loopback};
 
-/// Key sets have a few KiB.
-pub(super) const LARGEST: usize = 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(10);
 
 /// Why no keys came. The text names no address: it is the operator's to look up by the issuer's name.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// TLS cannot be set up.
+    /// No client can be set up.
     #[error(transparent)]
-    Roots(#[from] RootsError),
+    SetUp(#[from] SetUpError),
     /// The URL is none, or not https.
     #[error("the URL is not https (plain http is for loopback only)")]
     Insecure,
@@ -89,11 +86,7 @@ impl KeySource {
 
 /// What fetches.
 #[derive(Clone, Debug)]
-pub(super) struct Fetcher {
-    client: Client,
-    /// Knows no proxy: what listens on this machine is not to be found behind one.
-    loopback: Client,
-}
+pub(super) struct Fetcher(Control);
 
 #[derive(Deserialize)]
 struct OpenIdConfiguration {
@@ -103,16 +96,7 @@ struct OpenIdConfiguration {
 
 impl Fetcher {
     pub(super) fn new() -> Result<Self, FetchError> {
-        let tls = tls_config()?;
-        let builder = || {
-            Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .redirect(Policy::none())
-                .connect_timeout(CONNECT)
-                .timeout(WHOLE)
-                .user_agent(concat!("callsign/", env!("CARGO_PKG_VERSION")))
-        };
-        Ok(Self { client: builder().build()?, loopback: builder().no_proxy().build()? })
+        Ok(Self(Control::new(CONNECT, WHOLE)?))
     }
 
     /// The keys of `source`. `kid` is the key that is wanted; only where keys come one by one does it matter: then it is
@@ -166,19 +150,11 @@ impl Fetcher {
 
     async fn get(&self, url: &str) -> Result<Vec<u8>, FetchError> {
         let url = Url::parse(url).ok().filter(is_secure).ok_or(FetchError::Insecure)?;
-        let client = if is_loopback(&url) { &self.loopback } else { &self.client };
-        let mut response = client.get(url).send().await.map_err(reqwest::Error::without_url)?;
+        let response = self.0.get(url).send().await.map_err(reqwest::Error::without_url)?;
         if response.status() != 200 {
             return Err(FetchError::Status(response.status().as_u16()));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-            if body.len() + chunk.len() > LARGEST {
-                return Err(FetchError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        control::body(response).await?.ok_or(FetchError::TooLarge)
     }
 }
 
@@ -190,15 +166,6 @@ fn is_plain_key_id(kid: &str) -> bool {
 /// Whether keys may be fetched from this URL: https, or this machine.
 pub fn is_secure(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

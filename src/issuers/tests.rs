@@ -5,11 +5,11 @@ use http::header::AUTHORIZATION;
 use jsonwebtoken::Algorithm::{self, ES256};
 use serde_json::json;
 
-use super::fetch::LARGEST;
 use super::*;
 use crate::caller::issuer::Issuer;
 use crate::caller::jwt::Trap;
 use crate::caller::signer::{Signer as Key, jwks};
+use crate::upstream::control::LARGEST;
 use key_server::KeyServer;
 
 #[path = "../../tests/it/support/key_server.rs"]

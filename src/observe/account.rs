@@ -268,8 +268,8 @@ impl Account {
         }
     }
 
-    /// Tells everybody who counts or keeps how it ended, once: with the account, or before the last byte of an answer is let go, which in
-    /// `strict` mode waits for what is returned.
+    /// Tells everybody who counts or keeps how it ended, once: with the account, or before the last byte of an answer is
+    /// let go, which in `strict` mode waits for what is returned.
     pub fn settle(&mut self) -> Option<Committed> {
         if std::mem::replace(&mut self.settled, true) {
             return None;

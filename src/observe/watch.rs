@@ -5,12 +5,8 @@
 use http::HeaderMap;
 
 use crate::endpoint::Inference;
+use crate::relay::generation;
 use crate::relay::tap::{Seen, Tap};
-
-/// OpenRouter's id of an answer, which it tells with the head (OpenRouter docs, "Streaming").
-const GENERATION: &str = "x-generation-id";
-/// The longest that is taken over from outside.
-const LONGEST_ID: usize = 256;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -29,8 +25,7 @@ impl Watch {
     /// The head of the upstream's answer has come; its generation id, if it has one.
     pub(super) fn answered(&mut self, headers: &HeaderMap) -> Option<&str> {
         self.tap = Some(Tap::new(self.wanted?, headers));
-        let generation = headers.get(GENERATION).and_then(|value| value.to_str().ok());
-        self.generation = generation.filter(|id| !id.is_empty() && id.len() <= LONGEST_ID).map(str::to_owned);
+        self.generation = generation::told(headers).map(str::to_owned);
         self.generation.as_deref()
     }
 

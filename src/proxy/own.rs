@@ -16,14 +16,23 @@ use crate::caller::Caller;
 use crate::endpoint::INFERENCE;
 use crate::ledger::query::{By, Filter, Owner};
 use crate::ledger::{LedgerError, Reader, report};
-
-/// The longest id of a generation that is looked for.
-const LONGEST_ID: usize = 256;
+use crate::relay::generation;
 
 /// No generation of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no generation of yours has this id; send it as ?id=gen-…")]
 pub struct NotYours;
+
+/// Why a question is not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// It is about somebody else.
+    #[error(transparent)]
+    NotYours(#[from] NotYours),
+    /// The ledger does not answer.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,11 +101,8 @@ impl Asked {
     /// What the ledger has to say: an answer, or nothing where the request may go upstream.
     ///
     /// # Errors
-    /// [`NotYours`] (inner), and the ledger's.
-    pub(super) async fn answer(
-        self,
-        reader: Option<&Reader>,
-    ) -> Result<Result<Option<Response<Bytes>>, NotYours>, LedgerError> {
+    /// [`Unanswered`].
+    pub(super) async fn answer(self, reader: Option<&Reader>) -> Result<Option<Response<Bytes>>, Unanswered> {
         match self {
             Self::Me(person, identifiers) => {
                 let usage = match reader {
@@ -107,7 +113,7 @@ impl Asked {
                 let body = json!({
                     "user": user, "tenant": tenant, "key": key, "identifiers": identifiers, "usage": usage,
                 });
-                Ok(Ok(Some(shown(&body))))
+                Ok(Some(shown(&body)))
             }
             Self::Generation(person, id) => {
                 let owners = match reader {
@@ -115,7 +121,7 @@ impl Asked {
                     None => Vec::new(),
                 };
                 let theirs = !owners.is_empty() && owners.iter().all(|owner| person.is(owner));
-                Ok(if theirs { Ok(None) } else { Err(NotYours) })
+                if theirs { Ok(None) } else { Err(NotYours.into()) }
             }
         }
     }
@@ -135,7 +141,7 @@ pub(super) fn generation_id(query: Option<&str>) -> Result<String, NotYours> {
     let (Some(id), None) = (ids.next(), ids.next()) else { return Err(NotYours) };
     let id = percent_decode_str(id).decode_utf8().map_err(|_| NotYours)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-    if (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(plain) { Ok(id.into_owned()) } else { Err(NotYours) }
+    if generation::fits(&id) && id.bytes().all(plain) { Ok(id.into_owned()) } else { Err(NotYours) }
 }
 
 #[cfg(test)]

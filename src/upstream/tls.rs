@@ -24,7 +24,7 @@ fn names_own_roots() -> bool {
 }
 
 /// The client's TLS configuration, without ALPN (the connector sets it).
-pub(crate) fn config() -> Result<ClientConfig, RootsError> {
+pub(super) fn config() -> Result<ClientConfig, RootsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if names_own_roots() {
         let own = rustls_native_certs::load_native_certs();

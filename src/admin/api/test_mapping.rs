@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::endpoint::{Inference, REMOVED};
 use crate::identifiers::sources::Sources;
 use crate::rehearsal::{self, Rehearsal};
+use crate::relay::generation;
 use crate::secret::Secret;
 use crate::standin::Received;
 
@@ -184,8 +185,8 @@ fn headers(headers: &HeaderMap) -> Map<String, Value> {
 fn live(answer: Result<Response<Bytes>, String>) -> Value {
     match answer {
         Ok(answer) => {
-            let generation = answer.headers().get("x-generation-id").and_then(|id| id.to_str().ok());
-            json!({ "status": answer.status().as_u16(), "generation_id": generation, "error": null })
+            let status = answer.status().as_u16();
+            json!({ "status": status, "generation_id": generation::told(answer.headers()), "error": null })
         }
         Err(error) => json!({ "status": null, "generation_id": null, "error": error }),
     }

@@ -18,10 +18,11 @@ use crate::config::{Config, printable};
 use crate::ledger::Reader;
 use crate::records::{NoRecord, Record, Records};
 use crate::rehearsal;
+use crate::relay::generation;
 
 /// A model that takes longer for one word is not what is checked here.
 const LIMIT: Duration = Duration::from_mins(1);
-/// OpenRouter has a record a moment after the answer's end; KILO waits 200 ms (facts: `GET /generation`).
+/// OpenRouter has a record a moment after the answer's end, usually within a second.
 const RECORDED: Duration = Duration::from_secs(30);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How much of an unexpected answer is repeated, in characters.
@@ -117,7 +118,7 @@ fn answered(answer: Result<Response<Bytes>, String>, began: Instant) -> Result<(
         let body: String = String::from_utf8_lossy(answer.body()).chars().take(SHOWN).collect();
         return Err(format!("it answers {}: {}", answer.status(), printable(&body)));
     }
-    let header = answer.headers().get("x-generation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let header = generation::told(answer.headers()).map(str::to_owned);
     let member = || Some(serde_json::from_slice::<serde_json::Value>(answer.body()).ok()?["id"].as_str()?.to_owned());
     let generation = header.or_else(member).ok_or("its answer has no generation id")?;
     let found = format!("answers in {} ms, generation {}", began.elapsed().as_millis(), printable(&generation));

@@ -110,10 +110,18 @@ impl Watcher {
         }
     }
 
-    /// Ends when the request is to.
+    /// Ends when the request is to. Nothing is allocated: every request waits here for its answer's head.
     pub async fn cut(&mut self) {
-        std::future::poll_fn(|context| self.poll_cut(context)).await;
-        self.news = None;
+        let gate = Arc::clone(&self.gate);
+        loop {
+            let mut news = std::pin::pin!(gate.news.notified());
+            news.as_mut().enable();
+            // Looked at behind the registration, so that nothing comes in between.
+            if self.is_cut() {
+                return;
+            }
+            news.await;
+        }
     }
 }
 
