@@ -181,9 +181,12 @@ impl Endpoint {
         }
         let path = path::Path::parse(raw_path).ok_or(NoEndpoint::NotExposed)?;
         let inference = INFERENCE.iter().find(|endpoint| path.is(endpoint.path));
-        let read = path.reads();
-        match (inference, read) {
-            (Some(endpoint), _) if method == Method::POST => Ok(Self::Inference(endpoint)),
+        if let Some(endpoint) = inference
+            && method == Method::POST
+        {
+            return Ok(Self::Inference(endpoint));
+        }
+        match (inference, path.reads()) {
             (Some(endpoint), _) if upgrade && method == Method::GET && endpoint.path == "responses" => {
                 Err(NoEndpoint::WebSocket)
             }

@@ -137,8 +137,8 @@ impl Proxy {
         parts: &Parts,
         upload: Upload,
         peer: Peer,
-        mut account: Account,
-    ) -> Result<Response<Answer>, (Refused, Account)> {
+        mut account: Box<Account>,
+    ) -> Result<Response<Answer>, (Refused, Box<Account>)> {
         if let Some(shed) = peer.shed {
             return Err((Refused { refusal: shed.into(), rest: Some(upload) }, account));
         }
@@ -163,7 +163,8 @@ impl Proxy {
             Err(refusal) => return Err((Refused { refusal, rest: Some(upload) }, account)),
         };
         if let Some(asked) = admitted.asked() {
-            match asked.answer(self.0.shared.reader.as_ref()).await {
+            // Apart, so that not every request is moved about with room for it.
+            match Box::pin(asked.answer(self.0.shared.reader.as_ref())).await {
                 Ok(None) => {}
                 Ok(Some(answer)) => {
                     account.answers(answer.status().as_u16());
@@ -239,7 +240,7 @@ impl Proxy {
         &self,
         snapshot: &Snapshot,
         answer: Response<hyper::body::Incoming>,
-        mut account: Account,
+        mut account: Box<Account>,
         upload: Option<Arc<Progress>>,
     ) -> Response<Answer> {
         let (mut parts, body) = answer.into_parts();
@@ -282,9 +283,12 @@ impl Handler for Proxy {
         }
         let account = Account::open(&self.0.shared.metrics, &self.0.shared.in_flight, &self.0.shared.ledger)
             .archived_in(&self.0.shared.archive);
+        let account = Box::new(account);
         let mut response = match self.forward(&snapshot, &parts, upload, peer, account).await {
             Ok(response) => response,
-            Err((refused, account)) => refuse::answer(refused, &parts, account, snapshot.limits.max_body).await,
+            Err((refused, account)) => {
+                Box::pin(refuse::answer(refused, &parts, account, snapshot.limits.max_body)).await
+            }
         };
         snapshot.cors.allow(&parts.headers, response.headers_mut());
         response

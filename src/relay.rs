@@ -56,9 +56,9 @@ pub enum Cut {
 
 impl Answer {
     /// An answer of callsign's own.
-    pub fn own(body: Bytes, mut account: Account) -> Self {
+    pub fn own(body: Bytes, mut account: Box<Account>) -> Self {
         account.passed(&body);
-        Self::Own { body: Full::new(body), account: Box::new(account) }
+        Self::Own { body: Full::new(body), account }
     }
 
     /// An answer without an account: CORS and the like.
@@ -68,7 +68,7 @@ impl Answer {
 
     /// OpenRouter's answer. `idle` is the longest silence between two frames; `upload` the rest of the request's body,
     /// which ends with the answer.
-    pub fn relayed(body: Incoming, account: Account, idle: Duration, upload: Option<Arc<Progress>>) -> Self {
+    pub fn relayed(body: Incoming, account: Box<Account>, idle: Duration, upload: Option<Arc<Progress>>) -> Self {
         let silence = Silence { limit: idle, since: None, alarm: None };
         Self::Relayed(Box::new(Relayed { body, account, silence, upload, release: None }))
     }
@@ -107,7 +107,7 @@ impl Body for Answer {
 #[derive(Debug)]
 pub struct Relayed {
     body: Incoming,
-    account: Account,
+    account: Box<Account>,
     silence: Silence,
     upload: Option<Arc<Progress>>,
     /// The end of the answer, kept until its row is written (the ledger's `strict` mode).

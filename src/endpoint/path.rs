@@ -16,6 +16,8 @@ const PLAIN_READS: [&str; 5] = ["models", "models/count", "providers", "embeddin
 pub(super) struct Path<'a> {
     raw: &'a str,
     segments: Vec<Cow<'a, str>>,
+    /// Whether anything was to decode.
+    is_encoded: bool,
 }
 
 impl<'a> Path<'a> {
@@ -23,12 +25,14 @@ impl<'a> Path<'a> {
     pub(super) fn parse(path: &'a str) -> Option<Self> {
         let raw = path.strip_prefix("/v1/").or_else(|| path.strip_prefix("/api/v1/"))?;
         let segments = raw.split('/').map(decode).collect::<Option<Vec<_>>>()?;
-        Some(Self { raw, segments })
+        let is_encoded = segments.iter().any(|segment| matches!(segment, Cow::Owned(_)));
+        Some(Self { raw, segments, is_encoded })
     }
 
     /// Whether it is this path of the table.
     pub(super) fn is(&self, path: &str) -> bool {
-        path.split('/').eq(self.segments.iter().map(AsRef::as_ref))
+        // Nearly always nothing is encoded, and the raw path says it all.
+        path == self.raw || (self.is_encoded && path.split('/').eq(self.segments.iter().map(AsRef::as_ref)))
     }
 
     /// The catalogue path that it names, if any.

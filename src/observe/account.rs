@@ -321,7 +321,7 @@ impl Account {
     /// Counts the identifiers that were left out although their valve is on.
     pub fn omitted(&self, omissions: &[Omission]) {
         for omission in omissions {
-            self.metrics.omitted(omission.field, omission.reason.name());
+            self.metrics.omitted(*omission);
         }
     }
 }

@@ -4,6 +4,7 @@ mod archive;
 mod attribution;
 mod ledger;
 mod limits;
+mod omitted;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
@@ -19,12 +20,12 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::runtime::Handle;
 
 use super::audit::Finding;
-use crate::identifiers::{Omission, Reason};
 use crate::shed::Shed;
 use archive::ArchiveMetrics;
 use attribution::Attribution;
 use ledger::LedgerMetrics;
 use limits::LimitsMetrics;
+use omitted::Omitted;
 
 /// Upper bounds in seconds: from a local error to a model that thinks for minutes.
 const SECONDS: [f64; 14] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
@@ -47,12 +48,6 @@ struct CodeLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OmittedLabels {
-    field: &'static str,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
 }
@@ -65,7 +60,7 @@ pub struct Metrics {
     durations: Family<EndpointLabel, Histogram>,
     first_bytes: Family<EndpointLabel, Histogram>,
     rejected: Family<CodeLabel, Counter>,
-    omitted: Family<OmittedLabels, Counter>,
+    omitted: Omitted,
     shed: Family<ReasonLabel, Counter>,
     tasks: Gauge,
     runtimes: Mutex<Vec<Handle>>,
@@ -99,7 +94,7 @@ impl Metrics {
             durations: Family::new_with_constructor(histogram as fn() -> Histogram),
             first_bytes: Family::new_with_constructor(histogram as fn() -> Histogram),
             rejected: Family::default(),
-            omitted: Family::default(),
+            omitted: Omitted::default(),
             shed: Family::default(),
             tasks: Gauge::default(),
             runtimes: Mutex::default(),
@@ -132,11 +127,7 @@ impl Metrics {
             metrics.first_bytes.clone(),
         );
         registry.register("rejected", "Requests that callsign answered itself, by code", metrics.rejected.clone());
-        registry.register(
-            "identifiers_omitted",
-            "Identifiers whose valve is on and that were not written, by reason",
-            metrics.omitted.clone(),
-        );
+        metrics.omitted.register(&mut registry);
         // From zero on, as `attribution` says.
         for shed in Shed::ALL {
             drop(metrics.shed.get_or_create(&ReasonLabel { reason: shed.reason() }));
@@ -221,19 +212,6 @@ impl Metrics {
     /// Counts a request or connection that got no place.
     pub(crate) fn shed(&self, reason: &'static str) {
         self.shed.get_or_create(&ReasonLabel { reason }).inc();
-    }
-
-    /// How many identifiers were left out since the start, by reason; in a fixed order.
-    pub fn omitted_by_reason(&self) -> Vec<(&'static str, u64)> {
-        let of = |reason: &'static str| {
-            let counters = Omission::FIELDS.iter().map(|field| self.omitted.get(&OmittedLabels { field, reason }));
-            counters.map(|counter| counter.map_or(0, |counter| counter.get())).sum()
-        };
-        Reason::ALL.iter().map(|reason| (reason.name(), of(reason.name()))).collect()
-    }
-
-    pub(super) fn omitted(&self, field: &'static str, reason: &'static str) {
-        self.omitted.get_or_create(&OmittedLabels { field, reason }).inc();
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn given_back(returned: oneshot::Receiver<Upload>) -> Option<Up
 }
 
 /// The answer to a refused request. At most `limit` bytes of its body are read for it.
-pub(super) async fn answer(refused: Refused, parts: &Parts, mut account: Account, limit: u64) -> Response<Answer> {
+pub(super) async fn answer(refused: Refused, parts: &Parts, mut account: Box<Account>, limit: u64) -> Response<Answer> {
     // What is only thrown away need not be decoded.
     let read_whole = match refused.rest.map(Upload::into_raw) {
         None => false,

@@ -14,7 +14,7 @@ use crate::caller::Caller;
 use crate::caller::key::Directory;
 use crate::caller::verifier::Verifier;
 use crate::config::{self, ClientSession, Config, PromptCacheKey, ServerTools};
-use crate::endpoint::{Inference, REMOVED};
+use crate::endpoint::{INFERENCE, Inference, REMOVED};
 use crate::identifiers::secret::Binder;
 use crate::identifiers::sources::Sources;
 use crate::identifiers::{Names, Policy};
@@ -40,16 +40,34 @@ pub struct Base {
     scheme: Scheme,
     authority: Authority,
     path: String,
+    /// What is asked for most: the targets of the table, without a query.
+    ready: Vec<(&'static str, Uri)>,
 }
 
 impl Base {
     /// Takes an absolute `http` or `https` URL apart; `None` for anything else.
     pub fn new(url: &Uri) -> Option<Self> {
-        Some(Self {
+        let mut base = Self {
             scheme: url.scheme()?.clone(),
             authority: url.authority()?.clone(),
             path: url.path().trim_end_matches('/').to_owned(),
-        })
+            ready: Vec::new(),
+        };
+        base.ready = INFERENCE.iter().map(|endpoint| (endpoint.path, base.join(endpoint.path, None))).collect();
+        Some(base)
+    }
+
+    fn join(&self, path: &str, query: Option<&str>) -> Uri {
+        let text = match query {
+            Some(query) => format!("{}/{path}?{query}", self.path),
+            None => format!("{}/{path}", self.path),
+        };
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query =
+            Some(PathAndQuery::from_maybe_shared(bytes::Bytes::from(text)).unwrap_or(PathAndQuery::from_static("/")));
+        Uri::from_parts(parts).unwrap_or_default()
     }
 }
 
@@ -229,16 +247,8 @@ impl Snapshot {
     /// nothing but a path's characters; what could not be put together all the same leads to the base path itself, which
     /// OpenRouter answers with 404.
     pub fn target(&self, path: &str, query: Option<&str>) -> Uri {
-        let text = match query {
-            Some(query) => format!("{}/{path}?{query}", self.base.path),
-            None => format!("{}/{path}", self.base.path),
-        };
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(self.base.scheme.clone());
-        parts.authority = Some(self.base.authority.clone());
-        parts.path_and_query =
-            Some(PathAndQuery::from_maybe_shared(bytes::Bytes::from(text)).unwrap_or(PathAndQuery::from_static("/")));
-        Uri::from_parts(parts).unwrap_or_default()
+        let ready = self.base.ready.iter().find(|(known, _)| query.is_none() && *known == path);
+        ready.map_or_else(|| self.base.join(path, query), |(_, target)| target.clone())
     }
 }
 

@@ -87,8 +87,9 @@ impl HeaderPolicy {
         if let Some(content_type) = content_type {
             headers.insert(CONTENT_TYPE, content_type);
         }
+        let passes = |name: &HeaderName| !of_this_hop(client).any(|named| named.eq_ignore_ascii_case(name.as_ref()));
         for name in ALLOWED.iter().chain(&self.forward) {
-            if client.contains_key(name) && !is_of_this_hop(client, name) {
+            if client.contains_key(name) && passes(name) {
                 for value in client.get_all(name) {
                     headers.append(name, value.clone());
                 }
@@ -111,19 +112,18 @@ impl HeaderPolicy {
     }
 }
 
-/// Whether a `Connection` header names it: then it is meant for the next hop, which is callsign (RFC 9110, section 7.6.1).
-fn is_of_this_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
-    let mut options = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
+/// The headers that a `Connection` header names, in any case: they are meant for the next hop, which is callsign (RFC
+/// 9110, section 7.6.1).
+fn of_this_hop(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let lists = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
+    lists.flat_map(|list| list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii))
 }
 
 /// Removes from an upstream's answer what must not reach the client; everything else stays as it came.
 pub fn clean_response(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = headers.keys().filter(|name| is_of_this_hop(headers, name)).cloned().collect();
-        for name in named {
-            headers.remove(name);
-        }
+    let named: Vec<HeaderName> = of_this_hop(headers).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+    for name in named {
+        headers.remove(name);
     }
     for name in &NOT_RELAYED {
         headers.remove(name);
