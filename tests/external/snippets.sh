@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# needs: curl nginx node npm openssl python3
+# needs: curl nginx node npm openssl python3 sqlite3
 #
 # Every snippet of README.md and docs/**/*.md is run against callsign, with the stand-in for OpenRouter behind it: see
 # tests/snippets/run.py. `tests/external/snippets.sh NAME...` tries only the pages whose names contain a NAME.

@@ -3,6 +3,8 @@
 A block's info string is its language, then attributes:
 
 * `not-run=REASON`: not tried, only counted and listed. For what needs another machine, another program or hours.
+* `asked=N`: a callsign with a ledger, limits and an archive runs (the block's own, or else the page's), and alice has asked it
+  for N answers, so that there is something to show.
 * `of=PROGRAM`: the file of another program. It is parsed, and the base URLs in it are asked for a model list.
 """
 
@@ -11,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 
 FENCE = re.compile(r"^( *)```([^`\n]*)\n(.*?)^\1```$", re.M | re.S)
-ATTRIBUTES = {"not-run", "of"}
+ATTRIBUTES = {"asked", "not-run", "of"}
 
 
 @dataclass

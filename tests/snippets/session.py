@@ -49,6 +49,16 @@ esac
 """
 
 
+# What a callsign needs so that everything can be asked of it; what the page has set stays.
+COMPLETE = """
+: "${OPENROUTER_API_KEY:=sk-or-filled-in}" "${CALLSIGN_APP_KEY:=sk-cs--filled-in-0000}" "${CALLSIGN_PRESET:=openwebui}"
+: "${CALLSIGN_DATA_DIR:=/var/lib/callsign}" "${CALLSIGN_LIMIT_MESSAGES_24H:=200}" "${CALLSIGN_LIMIT_USD_DAY:=5}"
+export OPENROUTER_API_KEY CALLSIGN_APP_KEY CALLSIGN_PRESET CALLSIGN_DATA_DIR CALLSIGN_LIMIT_MESSAGES_24H CALLSIGN_LIMIT_USD_DAY
+"""
+# The generation that the pages name.
+GENERATION = "gen-1764041931-x7"
+
+
 def free_ports(count):
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
@@ -86,6 +96,8 @@ class Session:
         self.work = os.path.join(self.directory, "work")
         self.secrets = os.path.join(self.directory, "secrets")
         self.jwks = issuers.jwks
+        # Of the last answer to alice.
+        self.generation = GENERATION
         self.programs = os.path.join(self.directory, "programs")
         programs = os.path.join(self.directory, "bin")
         for made in (self.work, self.secrets, programs):
@@ -137,7 +149,9 @@ class Session:
                 with open(path, "w") as file:
                     file.write(f"filled-in-secret-{name}-0123456789\n")
         text = text.replace("/run/secrets/", f"{self.secrets}/").replace("/var/lib/callsign", f"{self.directory}/data")
-        os.makedirs(f"{self.directory}/data", exist_ok=True)
+        text = text.replace("/backup/", f"{self.directory}/backup/").replace(GENERATION, self.generation)
+        for made in ("data", "backup"):
+            os.makedirs(f"{self.directory}/{made}", exist_ok=True)
         return text
 
     def documented(self, text):
@@ -167,6 +181,27 @@ class Session:
         request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)
+
+    def complete(self):
+        """Sets what a callsign needs for everything that can be asked of it."""
+        self.run(COMPLETE)
+
+    def asked(self, times):
+        """Alice asks the page's callsign for so many answers, in one chat."""
+        if not os.path.exists(os.path.join(self.directory, "pid")):
+            said, status = self.run("callsign serve")
+            assert status == 0, said
+        headers = {
+            "Authorization": f"Bearer {self.variable('CALLSIGN_APP_KEY')}", "Content-Type": "application/json",
+            "X-OpenWebUI-User-Id": "alice", "X-OpenWebUI-Chat-Id": "chat-1",
+        }
+        body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hello"}]}).encode()
+        for number in range(times):
+            headers["X-OpenWebUI-Message-Id"] = f"msg-{number + 1}"
+            request = urllib.request.Request(f"http://127.0.0.1:{self.data}/v1/chat/completions", body, headers)
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                self.generation = answer.headers["x-generation-id"]
+                answer.read()
 
     def close(self):
         try:
