@@ -210,3 +210,49 @@ fn a_format_whose_field_is_absent_names_nobody_and_is_refused_where_somebody_mus
     let of_acme = Sources { tenant: Some("acme"), ..alice() };
     assert!(members(&policy, of_acme, "chat/completions").starts_with(r#""user":"acme_alice""#));
 }
+
+#[test]
+fn what_counts_as_sent_is_what_leaves() {
+    let bare = Sources { session: None, chat: None, message: None, ..alice() };
+    let session_only = Valves { session: true, ..Valves::default() };
+    let cached = Valves { cache_session: true, ..Valves::default() };
+    for (valves, sources, path, expected) in [
+        (ALL, alice(), "chat/completions", vec!["user_id", "session_id", "chat_id", "message_id"]),
+        (ALL, alice(), "messages", vec!["user_id", "session_id"]),
+        (ALL, alice(), "embeddings", vec!["user_id", "session_id"]),
+        (ALL, alice(), "rerank", vec!["session_id"]),
+        (ALL, bare, "chat/completions", vec!["user_id"]),
+        (ALL, bare, "rerank", vec![]),
+        (session_only, alice(), "chat/completions", vec!["session_id"]),
+        (cached, alice(), "chat/completions", vec!["session_id"]),
+        (Valves::default(), alice(), "chat/completions", vec![]),
+    ] {
+        let policy = policy(valves);
+        let identifiers = policy.identify(&sources, &[], fields(path)).unwrap();
+        assert_eq!(identifiers.sent().collect::<Vec<_>>(), expected, "{path} {valves:?}");
+    }
+    // The member is the cache's, which has no source: the session leaves as metadata alone.
+    let policy = policy(Valves { cache_session: true, ..session_only });
+    let sources = Sources { chat: None, ..alice() };
+    let identifiers = policy.identify(&sources, &[], fields("chat/completions")).unwrap();
+    assert_eq!((identifiers.session_id.as_deref(), identifiers.sent().collect::<Vec<_>>()), (None, vec!["session_id"]));
+}
+
+#[test]
+fn what_is_shown_is_what_is_sent() {
+    let policy = policy(ALL);
+    let shown = |path| serde_json::Value::Object(policy.identify(&alice(), &[], fields(path)).unwrap().to_json());
+    assert_eq!(
+        shown("messages"),
+        serde_json::json!({"user": "alice", "session_id": "s1", "metadata": {"user_id": "alice"}})
+    );
+    assert_eq!(shown("embeddings"), serde_json::json!({"user": "alice", "headers": {"x-session-id": "s1"}}));
+}
+
+#[test]
+fn reasons_and_valves_have_their_names() {
+    let names = Reason::ALL.map(Reason::name);
+    assert_eq!(names, ["no_source", "too_long", "invalid", "too_many_pairs", "not_ascii"]);
+    assert!(!Valves::default().any());
+    assert!(Valves { trace: true, ..Valves::default() }.any());
+}

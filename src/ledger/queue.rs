@@ -103,10 +103,14 @@ impl Shared {
         }
     }
 
-    /// Everything that waits.
-    pub(super) fn drain(&self) -> Vec<Arc<Cell>> {
-        self.urgent.store(false, Ordering::SeqCst);
+    /// What waits, `most` of it, the first come first.
+    pub(super) fn drain(&self, most: usize) -> Vec<Arc<Cell>> {
         let mut queue = lock(&self.queue);
+        if queue.len() > most {
+            return queue.drain(..most).collect();
+        }
+        // Whoever pushes from now on finds it unset, and wakes.
+        self.urgent.store(false, Ordering::SeqCst);
         let fresh = Vec::with_capacity(queue.len().max(64));
         std::mem::replace(&mut *queue, fresh)
     }
@@ -252,5 +256,26 @@ impl Cell {
             state.waker = Some(waker.clone());
         }
         state.settled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::tests::begun;
+
+    #[test]
+    fn what_has_piled_up_is_taken_in_parts_and_stays_urgent_until_the_last() {
+        let shared = Shared::new(Mode::Strict, Arc::new(Metrics::new()));
+        let cells: Vec<_> = (0..5).map(|number| Cell::begin(&shared, begun(number))).collect();
+        shared.hurry();
+        let mut taken = Vec::new();
+        for (parts, left) in [(2, 3), (2, 1)] {
+            taken.extend(shared.drain(parts));
+            assert_eq!((shared.len(), shared.is_urgent()), (left, true));
+        }
+        taken.extend(shared.drain(2));
+        assert_eq!((shared.len(), shared.is_urgent()), (0, false));
+        assert!(taken.iter().zip(&cells).all(|(taken, cell)| Arc::ptr_eq(taken, cell)) && taken.len() == cells.len());
     }
 }

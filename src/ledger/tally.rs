@@ -99,6 +99,11 @@ impl Tally {
         self.groups.is_empty()
     }
 
+    /// How many groups there are, roundly: what folding costs.
+    pub(super) fn len(&self) -> usize {
+        self.groups.len()
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.groups.clear();

@@ -9,9 +9,9 @@ use super::{Begun, End, Markup, NanoUsd, SentIds, Usage};
 /// When all of these rows began.
 const BEGAN_US: i64 = 1_790_000_000_000_000;
 
-/// A request that runs.
-pub(super) fn row(number: u128) -> Row {
-    let begun = Begun {
+/// What is known of a request at its beginning.
+pub(super) fn begun(number: u128) -> Begun {
+    Begun {
         id: Uuid::from_u128(number),
         began_us: BEGAN_US,
         tenant: Some("acme".into()),
@@ -23,7 +23,12 @@ pub(super) fn row(number: u128) -> Row {
         sent: SentIds { user: Some("acme_alice".to_owned()), ..SentIds::default() },
         endpoint: "chat",
         markup: Markup::ONE,
-    };
+    }
+}
+
+/// A request that runs.
+pub(super) fn row(number: u128) -> Row {
+    let begun = begun(number);
     let context = Contexts::default().of(&begun);
     Row::new(&begun, Some(&format!("gen-{number}")), None, &"node".into(), context)
 }

@@ -22,9 +22,10 @@ use super::tally::Tally;
 use crate::config::Mode;
 
 /// How long the first of a batch waits for others. With the time of a commit and of the sums once a second it stays well
-/// below the 50 ms that a crash may
-/// cost.
+/// below the 50 ms that a crash may cost.
 const TICK: Duration = Duration::from_millis(10);
+/// Rows to a batch: few enough for a slow disk to write and count them in time, whatever has piled up.
+const BATCH: usize = 1024;
 /// How long a database may take for a batch before it goes to the spill file.
 const BOUND: Duration = Duration::from_millis(500);
 /// The same where the end of an answer waits: the rest of its two seconds is for the spill file.
@@ -135,14 +136,15 @@ impl Writer {
             let _either = timeout_at(until, self.shared.wake.notified()).await;
             self.shared.stir();
         }
-        if !self.shared.is_urgent() && self.shared.len() > 0 {
+        let waiting = self.shared.len();
+        if !self.shared.is_urgent() && (1..BATCH).contains(&waiting) {
             let _either = timeout(TICK, self.shared.wake.notified()).await;
         }
     }
 
     /// What is queued, as rows.
     fn gather(&mut self) -> Batch {
-        let cells = self.shared.drain();
+        let cells = self.shared.drain(BATCH);
         let mut batch = Batch { rows: Vec::with_capacity(cells.len()), cells: Vec::with_capacity(cells.len()) };
         for cell in cells {
             if let Some(row) = cell.take(&mut self.contexts, &self.home.node) {
@@ -150,7 +152,8 @@ impl Writer {
                 batch.cells.push(cell);
             }
         }
-        self.shared.metrics.ledger.queue.set(i64::try_from(batch.rows.len()).unwrap_or(i64::MAX));
+        let queued = batch.rows.len() + self.shared.len();
+        self.shared.metrics.ledger.queue.set(i64::try_from(queued).unwrap_or(i64::MAX));
         batch
     }
 

@@ -147,6 +147,9 @@ mod tests {
             // It is that of a value which is not known.
             ("{user}-{sha256:8 chat}", "alice-00000000", Some("user=alice")),
             ("{user}-{sha256:8 chat}", "é-0000000", None),
+            ("{user}-{sha256:8 chat}", "alice-0000000g", None),
+            ("{user}-{sha256:8 chat}", "alice-0000000G", None),
+            ("{sha256:8 chat}-{user}", "0000000/-alice", None),
         ] {
             assert_eq!(read(format, identifier).as_deref(), expected, "{format} {identifier}");
         }
@@ -167,6 +170,18 @@ mod tests {
             assert_eq!(read(format, &identifier[..identifier.len() - 1]), None);
         }
         assert_eq!(read("{seal user}", "alice"), None);
+    }
+
+    #[test]
+    fn every_value_that_is_known_must_fit() {
+        let all =
+            Sources { user: Some("u"), session: Some("s"), chat: Some("c"), message: Some("m"), ..Sources::default() };
+        for field in ["user", "session", "chat", "message"] {
+            let format = format!("{{sha256:8 {field}}}-{{{field}}}");
+            let written = Format::parse(&format).unwrap().render(&all, None).unwrap();
+            assert_eq!(read(&format, &written).unwrap(), format!("{field}={}", &field[..1]));
+            assert_eq!(read(&format, &format!("00000000{}", &written[8..])), None, "{format}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::statements::{SELECT_ROWS, read_row};
 use super::{IDS, Store};
+use crate::ledger::engine;
 use crate::ledger::insert::placeholders;
 use crate::ledger::row::{Ended, Ending};
 use crate::ledger::sums::now_us;
@@ -43,12 +44,27 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Counts again what this run has in `pending`, after it lost count.
-    pub(in crate::ledger) async fn recount(&mut self) -> Result<(), sqlx::Error> {
+    /// Counts again one batch of what this run has in `pending`, after it lost count. Says whether there was one: each is
+    /// a change of its own, so that a slow database gets on with every attempt.
+    pub(in crate::ledger) async fn recount(&mut self) -> Result<bool, sqlx::Error> {
         let node = Arc::clone(&self.node);
         self.connection.begin().await?;
-        let tally = self.pending_of(&node).await?;
-        self.settle(&node, &tally).await
+        let mut arguments = self.connection.arguments();
+        arguments.shared(Some(&node))?;
+        let sql = "SELECT ids, batch FROM pending WHERE node = $1 ORDER BY batch LIMIT 1";
+        let first = self.connection.fetch(sql, arguments).await?;
+        let Some(batch) = first.first() else {
+            self.connection.rollback().await?;
+            return Ok(false);
+        };
+        let tally = self.tally_of(&first).await?;
+        self.apply(&tally.folded()).await?;
+        let mut arguments = self.connection.arguments();
+        arguments.shared(Some(&node))?;
+        arguments.int(batch.int(1)?)?;
+        self.connection.execute("DELETE FROM pending WHERE node = $1 AND batch = $2", arguments).await?;
+        self.connection.commit().await?;
+        Ok(true)
     }
 
     async fn claim_one(&mut self, node: &str) -> Result<u64, sqlx::Error> {
@@ -60,28 +76,23 @@ impl Store {
             self.connection.rollback().await?;
             return Ok(0);
         }
-        let mut tally = self.pending_of(node).await?;
+        let mut arguments = self.connection.arguments();
+        arguments.text(Some(node))?;
+        let batches = self.connection.fetch("SELECT ids FROM pending WHERE node = $1", arguments).await?;
+        let mut tally = self.tally_of(&batches).await?;
         let unfinished = self.give_up(node, &mut tally).await?;
-        self.settle(node, &tally).await?;
-        Ok(unfinished)
-    }
-
-    /// Raises the tables by `tally`, empties `pending`, commits.
-    async fn settle(&mut self, node: &str, tally: &Tally) -> Result<(), sqlx::Error> {
         self.apply(&tally.folded()).await?;
         let mut arguments = self.connection.arguments();
         arguments.text(Some(node))?;
         self.connection.execute("DELETE FROM pending WHERE node = $1", arguments).await?;
-        self.connection.commit().await
+        self.connection.commit().await?;
+        Ok(unfinished)
     }
 
-    /// Counts the finished rows that a run has in `pending`.
-    async fn pending_of(&mut self, node: &str) -> Result<Tally, sqlx::Error> {
-        let mut arguments = self.connection.arguments();
-        arguments.text(Some(node))?;
-        let batches = self.connection.fetch("SELECT ids FROM pending WHERE node = $1", arguments).await?;
+    /// Counts the finished rows that these batches name in their first column.
+    async fn tally_of(&mut self, batches: &[engine::Row]) -> Result<Tally, sqlx::Error> {
         let mut ids = Vec::new();
-        for batch in &batches {
+        for batch in batches {
             let bytes = batch.bytes(0)?;
             ids.extend(bytes.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok()));
         }
@@ -111,5 +122,35 @@ impl Store {
         let sql = "UPDATE requests SET node = NULL, ending = $2, status = 0, request_bytes = 0, response_bytes = 0, \
                    duration_us = 0 WHERE node = $1";
         self.connection.execute(sql, arguments).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::engine::{Purpose, Target};
+    use crate::ledger::tests::finished_row;
+
+    #[tokio::test]
+    async fn a_lost_count_is_made_up_batch_by_batch_and_nothing_counts_twice() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite(directory.path().join("ledger.db"));
+        let mut store = Store::open(target, Purpose::Write, "run-1".into()).await.unwrap();
+        for number in 1..=3 {
+            store.write(&[finished_row(2 * number), finished_row(2 * number + 1)]).await.unwrap();
+        }
+        for counted in [2, 4, 6] {
+            assert!(store.recount().await.unwrap());
+            assert_eq!(requests(&mut store).await, counted);
+        }
+        assert!(!store.recount().await.unwrap());
+        assert_eq!(requests(&mut store).await, 6);
+    }
+
+    /// What the sums by month say.
+    async fn requests(store: &mut Store) -> i64 {
+        let arguments = store.connection.arguments();
+        let rows = store.connection.fetch("SELECT requests FROM sums WHERE grain = 2", arguments).await.unwrap();
+        rows.iter().map(|row| row.count(0).unwrap()).sum()
     }
 }

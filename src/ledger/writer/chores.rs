@@ -19,6 +19,9 @@ const REOPENING: Duration = Duration::from_millis(500);
 const BEAT: Duration = Duration::from_mins(1);
 /// Between two looks for what is too old.
 const RETENTION: Duration = Duration::from_hours(1);
+/// Groups of requests that are counted before they are folded, however soon that is: folding them is one change, which has
+/// to come to its end within [`BOUND`] on a slow disk too.
+const FOLDED: usize = 2048;
 /// Rows that are taken back from the spill file at once.
 const BACK: usize = 1024;
 
@@ -64,7 +67,7 @@ impl Writer {
             self.claim().await;
         }
         let now = Instant::now();
-        if !self.tally.is_empty() && (now >= self.due.fold || self.shared.len() == 0) {
+        if !self.tally.is_empty() && (now >= self.due.fold || self.shared.len() == 0 || self.tally.len() >= FOLDED) {
             self.fold().await;
         }
         if now >= self.due.beat {
@@ -106,8 +109,15 @@ impl Writer {
 
     /// The database is back: what it holds of this run and is not counted yet is counted first.
     async fn reopened(&mut self, mut store: Store) {
-        match timeout(BOUND, store.recount()).await {
-            Ok(Ok(())) => {
+        let counted = loop {
+            // Each batch within its time: what was done of it stays.
+            match timeout(BOUND, store.recount()).await {
+                Ok(Ok(true)) => {}
+                other => break other,
+            }
+        };
+        match counted {
+            Ok(Ok(_)) => {
                 self.store = Some(store);
                 self.due.reopen = None;
                 self.loud = [None; 2];
