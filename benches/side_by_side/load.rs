@@ -64,7 +64,7 @@ async fn load(
     due: impl Fn(usize, usize) -> Option<Instant> + Clone + Send + Sync + 'static,
 ) -> Figures {
     let began = Instant::now();
-    let request: Arc<[u8]> = workload.request(&peer.credential).into();
+    let request: Arc<[u8]> = workload.request(&peer.credential, &peer.headers).into();
     let (address, sse) = (peer.address, workload.answer != Answer::Json);
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..workload.connections {
@@ -109,13 +109,13 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], sse: bool, sent:
     let mut first = None;
     let mut head = Vec::new();
     let mut left = None;
-    let mut tail = Vec::new();
+    let (mut tail, mut chunked) = (Vec::new(), sse);
     loop {
         let read = stream.read(buffer).await.unwrap();
         assert!(read > 0, "the proxy closed the connection: {}", String::from_utf8_lossy(&head));
         let first = *first.get_or_insert_with(|| sent.elapsed());
         let bytes = &buffer[..read];
-        if sse {
+        if chunked {
             tail.extend_from_slice(&bytes[bytes.len().saturating_sub(5)..]);
             let keep = tail.len().saturating_sub(5);
             tail.drain(..keep);
@@ -131,6 +131,15 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], sse: bool, sent:
             if let Some(end) = memchr::memmem::find(&head, b"\r\n\r\n") {
                 let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
                 assert!(text.starts_with("http/1.1 200"), "{}", String::from_utf8_lossy(&head));
+                if text.contains("transfer-encoding: chunked") {
+                    // Only in the last piece of it.
+                    if bytes.ends_with(b"\r\n0\r\n\r\n") {
+                        return first;
+                    }
+                    chunked = true;
+                    tail.extend_from_slice(&bytes[bytes.len().saturating_sub(5)..]);
+                    continue;
+                }
                 let length = content_length(&text);
                 left = Some(end + 4 + length - head.len());
             }

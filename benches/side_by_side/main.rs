@@ -1,4 +1,4 @@
-//! callsign beside nginx and HAProxy, in one run: `cargo bench --bench side_by_side [-- --quick] [--only NAME]`.
+//! callsign beside nginx, HAProxy, LiteLLM and Portkey, in one run: `cargo bench --bench side_by_side [-- --quick] [--only NAME]`.
 //!
 //! Everything is on loopback and bounded in count and time: a stand-in upstream that answers at once, a load generator,
 //! and each proxy as a child process. The rounds of the proxies are interleaved, so that what else the machine does hits
@@ -11,6 +11,7 @@
 #[expect(dead_code, reason = "the other benchmarks take the rest")]
 #[path = "../support/bodies.rs"]
 mod bodies;
+mod gateways;
 mod load;
 mod memory;
 mod peers;
@@ -61,37 +62,32 @@ async fn run(length: Duration, rounds: usize, only: Option<&str>) {
     for workload in Workload::closed().into_iter().filter(|workload| wanted(workload.name)) {
         // A stream that takes a second needs a round that is longer.
         let length = if workload.answer == Answer::Paced { length.max(Duration::from_secs(3)) } else { length };
-        let table = measure(&peers, &workload, workload.name, rounds, async |peer| {
-            load::closed_loop(peer, &workload, length).await
-        });
+        let taking: Vec<_> = peers.iter().filter(|peer| peer.takes(workload.answer)).collect();
+        let table =
+            measure(&taking, workload.name, rounds, async |peer| load::closed_loop(peer, &workload, length).await);
         let table = table.await;
         if rate == 0.0 {
             rate = table.rate_of("nginx");
         }
     }
+    let fast: Vec<_> = peers.iter().filter(|peer| peer.is_fast()).collect();
     let chat = Workload::chat(64);
     for (name, rate) in [("open loop at low load", 200.0), ("open loop at half of nginx's rate", rate / 2.0)] {
         if wanted(name) && rate > 0.0 {
             let title = format!("1 KB chat, {name}: {rate:.0} requests/s");
-            measure(&peers, &chat, &title, rounds, async |peer| load::open_loop(peer, &chat, rate, length).await).await;
+            measure(&fast, &title, rounds, async |peer| load::open_loop(peer, &chat, rate, length).await).await;
         }
     }
     if wanted("memory") {
-        memory::under_load(&peers, length).await;
+        memory::under_load(&fast, length).await;
     }
 }
 
 /// Interleaved rounds of one workload; prints and gives their table.
-async fn measure(
-    peers: &[Peer],
-    workload: &Workload,
-    title: &str,
-    rounds: usize,
-    round: impl AsyncFn(&Peer) -> load::Figures,
-) -> Table {
+async fn measure(peers: &[&Peer], title: &str, rounds: usize, round: impl AsyncFn(&Peer) -> load::Figures) -> Table {
     let mut table = Table::new(title);
     for number in 0..=rounds {
-        for peer in peers.iter().filter(|peer| peer.name != "  with log" || workload.answer == Answer::Json) {
+        for peer in peers {
             let before = peer.cpu();
             let figures = round(peer).await;
             let cpu = peer.cpu().saturating_sub(before);

@@ -20,7 +20,7 @@ pub(crate) fn idle(peers: &[Peer]) {
 }
 
 /// Prints the peaks of memory under load.
-pub(crate) async fn under_load(peers: &[Peer], length: Duration) {
+pub(crate) async fn under_load(peers: &[&Peer], length: Duration) {
     let uploads = Workload::image(UPLOADS);
     let streams = Workload::streams(STREAMS);
     println!("\nPeak KiB      {:>16} {:>16}", format!("{UPLOADS} x 8 MB"), format!("{STREAMS} streams"));

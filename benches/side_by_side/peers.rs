@@ -5,6 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::gateways;
+use crate::workload::Answer;
+
 /// The app's key, which only callsign looks at.
 pub(crate) const KEY: &str = "sk-cs-benchmark-key-000000000000";
 
@@ -23,14 +26,31 @@ pub(crate) enum Kind {
     Nginx,
     /// HAProxy with one thread per core.
     HaProxy,
+    /// See `gateways`.
+    LiteLlm,
+    /// Likewise.
+    Portkey,
 }
 
 /// In the order of the table.
-pub(crate) const ALL: [Kind; 6] =
-    [Kind::Nginx, Kind::HaProxy, Kind::Callsign, Kind::CallsignToken, Kind::CallsignLedger, Kind::CallsignLogged];
+pub(crate) const ALL: [Kind; 8] = [
+    Kind::Nginx,
+    Kind::HaProxy,
+    Kind::Callsign,
+    Kind::CallsignToken,
+    Kind::CallsignLedger,
+    Kind::CallsignLogged,
+    Kind::LiteLlm,
+    Kind::Portkey,
+];
+/// A Python program with a thousand modules takes its time.
+const STARTING: Duration = Duration::from_secs(90);
 
 /// A running proxy.
 pub(crate) struct Peer {
+    kind: Kind,
+    /// Header lines that it needs besides.
+    pub(crate) headers: String,
     /// Its name in the table.
     pub(crate) name: &'static str,
     /// Where it listens.
@@ -53,21 +73,41 @@ impl Peer {
             Kind::CallsignLogged => ("  with log", logged(address, upstream)),
             Kind::Nginx => ("nginx", nginx(address, upstream, directory)),
             Kind::HaProxy => ("haproxy", haproxy(address, upstream, directory)),
+            Kind::LiteLlm => ("litellm", gateways::litellm(address, upstream, directory)),
+            Kind::Portkey => ("portkey", gateways::portkey(address)),
         };
+        let headers = if kind == Kind::Portkey { gateways::portkey_headers(upstream) } else { String::new() };
         let credential = if kind == Kind::CallsignToken { token() } else { KEY.to_owned() };
         let began = Instant::now();
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.map_err(|error| format!("{name} cannot be started ({error}); is it installed?"))?;
-        let mut peer = Self { name, address, credential, started_in: Duration::ZERO, child };
-        let until = began + Duration::from_secs(10);
+        let mut peer = Self { kind, headers, name, address, credential, started_in: Duration::ZERO, child };
+        let until = began + STARTING;
         while tokio::net::TcpStream::connect(address).await.is_err() {
             if Instant::now() > until {
                 return Err(format!("{name} does not listen"));
+            }
+            if let Ok(Some(status)) = peer.child.try_wait() {
+                return Err(format!("{name} has ended ({status})"));
             }
             tokio::task::yield_now().await;
         }
         peer.started_in = began.elapsed();
         Ok(peer)
+    }
+
+    /// Whether it is measured under this workload: what a log costs is told by requests, not by streams, and gateways that
+    /// answer a thousand times slower are asked for plain answers only, or a run would never end.
+    pub(crate) fn takes(&self, answer: Answer) -> bool {
+        match self.kind {
+            Kind::CallsignLogged | Kind::LiteLlm | Kind::Portkey => answer == Answer::Json,
+            _ => true,
+        }
+    }
+
+    /// Whether it only copies bytes or is callsign: what can be held to a rate, or to thousands of streams.
+    pub(crate) fn is_fast(&self) -> bool {
+        !matches!(self.kind, Kind::LiteLlm | Kind::Portkey)
     }
 
     /// Lets [`Self::peak_memory`] begin again.

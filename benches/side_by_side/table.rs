@@ -47,7 +47,7 @@ impl Table {
 
     /// Prints medians over the rounds, and how callsign's CPU compares with nginx's.
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a benchmark")]
-    pub(crate) fn print(&self, peers: &[Peer]) {
+    pub(crate) fn print(&self, peers: &[&Peer]) {
         println!("\n{}", self.title);
         println!(
             "  {:10} {:>14} {:>7} {:>10} {:>9} {:>9} {:>14} {:>9} {:>9}",

@@ -26,7 +26,10 @@ pub(crate) async fn start() -> SocketAddr {
 }
 
 fn plain() -> Vec<u8> {
-    let body = format!(r#"{{"id":"gen-1","choices":[{{"message":{{"content":"{}"}}}}]}}"#, "a".repeat(900));
+    let body = format!(
+        r#"{{"id":"gen-1","object":"chat.completion","created":1790000000,"model":"m","choices":[{{"index":0,"finish_reason":"stop","message":{{"role":"assistant","content":"{}"}}}}],"usage":{{"prompt_tokens":200,"completion_tokens":100,"total_tokens":300,"cost":0.00042}}}}"#,
+        "a".repeat(700)
+    );
     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
         .into_bytes()
 }

@@ -56,8 +56,8 @@ impl Workload {
         Self { name, body, answer, connections }
     }
 
-    /// The whole request, head and body, of a caller with this bearer credential.
-    pub(crate) fn request(&self, credential: &str) -> Vec<u8> {
+    /// The whole request, head and body, of a caller with this bearer credential and these header lines besides.
+    pub(crate) fn request(&self, credential: &str, headers: &str) -> Vec<u8> {
         let accept = match self.answer {
             Answer::Json => "application/json",
             Answer::Burst => "text/event-stream",
@@ -67,7 +67,7 @@ impl Workload {
             "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {credential}\r\naccept: {accept}\r\n\
              user-agent: OpenAI/Python 3.54.0\r\nx-stainless-lang: python\r\nx-user-id: user_2N4ZuACdqJrGGgz5c2egqQnwZaN\r\n\
              x-session-id: sess_1\r\nx-chat-id: chat_1\r\nx-message-id: msg_1\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n",
+             {headers}content-length: {}\r\n\r\n",
             self.body.len()
         );
         [head.as_bytes(), &self.body].concat()

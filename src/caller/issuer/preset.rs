@@ -257,4 +257,13 @@ mod tests {
     fn every_row_as_it_stands_in_force() {
         insta::assert_debug_snapshot!(PRESETS);
     }
+
+    #[test]
+    fn every_row_is_found_by_its_name() {
+        assert_eq!(IssuerPreset::names().count(), PRESETS.len());
+        for (name, preset) in IssuerPreset::names().zip(&PRESETS) {
+            assert!(IssuerPreset::find(name).is_some_and(|found| std::ptr::eq(found, preset)), "{name}");
+        }
+        assert!(IssuerPreset::find("nobody").is_none());
+    }
 }
