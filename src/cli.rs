@@ -30,7 +30,7 @@ use std::io::{self, IsTerminal, Write};
 use args::{Args, Command, KeyCommand, LimitsCommand};
 use inputs::Person;
 
-use crate::config::{Config, Loaded, Sources};
+use crate::config::{Loaded, Sources};
 
 /// What the process ends with (contract, section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,54 +68,60 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             check::check(&sources.serving(), live, *json, out, err).await
         }
         Command::Healthcheck => healthcheck::run(&sources, err).await,
-        Command::Explain { user, request } => configured(&sources, |Loaded { config, .. }| {
-            if io::stdin().is_terminal() {
-                writeln!(err, "callsign: reading a request from the terminal; end it with Ctrl-D")?;
-            }
-            explain::explain(config, person(user.as_deref(), request), request.endpoint, io::stdin(), out, err)
-        }),
-        Command::Id { user, request } => configured(&sources, |Loaded { config, .. }| {
-            id::print(config, person(user.as_deref(), request), request.endpoint, out, err)
-        }),
+        Command::Explain { user, request } => {
+            let explain = async |Loaded { config, .. }: &Loaded| {
+                if io::stdin().is_terminal() {
+                    writeln!(err, "callsign: reading a request from the terminal; end it with Ctrl-D")?;
+                }
+                explain::explain(config, person(user.as_deref(), request), request.endpoint, io::stdin(), out, err)
+            };
+            configured(&sources, explain).await
+        }
+        Command::Id { user, request } => {
+            let person = person(user.as_deref(), request);
+            configured(&sources, async |loaded| id::print(&loaded.config, person, request.endpoint, out, err)).await
+        }
         Command::Key { command: KeyCommand::New(holder) } => {
-            configured(&sources, |Loaded { config, .. }| key_new::print(config, holder, out, err))
+            configured(&sources, async |loaded| key_new::print(&loaded.config, holder, out, err)).await
         }
         Command::Key { command: KeyCommand::List } => {
-            configured(&sources, |Loaded { config, .. }| key_list::print(config, jiff::Timestamp::now(), out))
+            configured(&sources, async |loaded| key_list::print(&loaded.config, jiff::Timestamp::now(), out)).await
         }
-        Command::Block(args) => asking(&sources, async |config| block::block(config, args, out, err).await).await,
-        Command::Unblock(args) => asking(&sources, async |config| block::unblock(config, args, out, err).await).await,
+        Command::Block(args) => {
+            configured(&sources, async |loaded| block::block(&loaded.config, args, out, err).await).await
+        }
+        Command::Unblock(args) => {
+            configured(&sources, async |loaded| block::unblock(&loaded.config, args, out, err).await).await
+        }
         Command::Limits { command: LimitsCommand::Show { user, tenant } } => {
             let tenant = tenant.as_deref();
-            asking(&sources, async |config| limits_show::show(config, user, tenant, out, err).await).await
+            configured(&sources, async |loaded| limits_show::show(&loaded.config, user, tenant, out, err).await).await
         }
-        Command::Usage(asked) => asking(&sources, async |config| usage::print(config, asked, out, err).await).await,
-        Command::Whois(asked) => asking(&sources, async |config| whois::print(config, asked, out, err).await).await,
+        Command::Usage(asked) => {
+            configured(&sources, async |loaded| usage::print(&loaded.config, asked, out, err).await).await
+        }
+        Command::Whois(asked) => {
+            configured(&sources, async |loaded| whois::print(&loaded.config, asked, out, err).await).await
+        }
         Command::Reconcile(asked) => {
-            asking(&sources, async |config| reconcile::run(config, asked, out, err).await).await
+            configured(&sources, async |loaded| reconcile::run(&loaded.config, asked, out, err).await).await
         }
-        Command::Forget(asked) => asking(&sources, async |config| forget::run(config, asked, out, err).await).await,
+        Command::Forget(asked) => {
+            configured(&sources, async |loaded| forget::run(&loaded.config, asked, out, err).await).await
+        }
         Command::Archive { command } => {
             // Not through `out`, which takes away what looks like a colour: what was archived comes out as it went in.
             let stdout = io::stdout();
             archive::run(&sources, command, stdout.is_terminal(), &mut stdout.lock(), err)
         }
-        Command::Config => configured(&sources, |loaded| config::print(loaded, out)),
+        Command::Config => configured(&sources, async |loaded| config::print(loaded, out)).await,
     }
 }
 
-/// Runs a command that answers from the configuration alone, and needs neither a key nor a caller in it.
-fn configured(sources: &Sources, command: impl FnOnce(&Loaded) -> io::Result<Exit>) -> io::Result<Exit> {
+/// Runs a command by the configuration, which needs neither a key nor a caller in it.
+async fn configured(sources: &Sources, command: impl AsyncFnOnce(&Loaded) -> io::Result<Exit>) -> io::Result<Exit> {
     match load::load(sources, &mut io::stderr())? {
-        Some(loaded) => command(&loaded),
-        None => Ok(Exit::Invalid),
-    }
-}
-
-/// The same for a command that has others to ask: the ledger, Redis, OpenRouter.
-async fn asking(sources: &Sources, command: impl AsyncFnOnce(&Config) -> io::Result<Exit>) -> io::Result<Exit> {
-    match load::load(sources, &mut io::stderr())? {
-        Some(loaded) => command(&loaded.config).await,
+        Some(loaded) => command(&loaded).await,
         None => Ok(Exit::Invalid),
     }
 }

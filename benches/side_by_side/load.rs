@@ -115,36 +115,22 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], sse: bool, sent:
         assert!(read > 0, "the proxy closed the connection: {}", String::from_utf8_lossy(&head));
         let first = *first.get_or_insert_with(|| sent.elapsed());
         let bytes = &buffer[..read];
-        if chunked {
-            tail.extend_from_slice(&bytes[bytes.len().saturating_sub(5)..]);
-            let keep = tail.len().saturating_sub(5);
-            tail.drain(..keep);
-            if tail == b"0\r\n\r\n" {
-                return first;
-            }
-            continue;
-        }
+        tail.extend_from_slice(&bytes[bytes.len().saturating_sub(5)..]);
+        tail.drain(..tail.len().saturating_sub(5));
         if let Some(left) = &mut left {
             *left -= read;
-        } else {
+        } else if !chunked {
             head.extend_from_slice(bytes);
             if let Some(end) = memchr::memmem::find(&head, b"\r\n\r\n") {
                 let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
                 assert!(text.starts_with("http/1.1 200"), "{}", String::from_utf8_lossy(&head));
-                if text.contains("transfer-encoding: chunked") {
-                    // Only in the last piece of it.
-                    if bytes.ends_with(b"\r\n0\r\n\r\n") {
-                        return first;
-                    }
-                    chunked = true;
-                    tail.extend_from_slice(&bytes[bytes.len().saturating_sub(5)..]);
-                    continue;
+                chunked = text.contains("transfer-encoding: chunked");
+                if !chunked {
+                    left = Some(end + 4 + content_length(&text) - head.len());
                 }
-                let length = content_length(&text);
-                left = Some(end + 4 + length - head.len());
             }
         }
-        if left == Some(0) {
+        if left == Some(0) || (chunked && tail == b"0\r\n\r\n") {
             return first;
         }
     }

@@ -1,4 +1,5 @@
-//! callsign beside nginx, HAProxy, LiteLLM and Portkey, in one run: `cargo bench --bench side_by_side [-- --quick] [--only NAME]`.
+//! callsign beside nginx, HAProxy, LiteLLM and Portkey, in one run:
+//! `cargo bench --bench side_by_side [-- --quick] [--only NAME]`.
 //!
 //! Everything is on loopback and bounded in count and time: a stand-in upstream that answers at once, a load generator,
 //! and each proxy as a child process. The rounds of the proxies are interleaved, so that what else the machine does hits

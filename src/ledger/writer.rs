@@ -24,7 +24,7 @@ use crate::config::Mode;
 /// How long the first of a batch waits for others. With the time of a commit and of the sums once a second it stays well
 /// below the 50 ms that a crash may cost.
 const TICK: Duration = Duration::from_millis(10);
-/// Rows to a batch: few enough for a slow disk to write and count them in time, whatever has piled up.
+/// Rows to a batch, fresh ones or back from the spill file: few enough for a slow disk to write and count them in time, whatever has piled up.
 const BATCH: usize = 1024;
 /// How long a database may take for a batch before it goes to the spill file.
 const BOUND: Duration = Duration::from_millis(500);

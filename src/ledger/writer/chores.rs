@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{FOLDING, OPENING, TICK, Writer};
+use super::{BATCH, FOLDING, OPENING, TICK, Writer};
 use crate::ledger::error::{LedgerError, reason};
 use crate::ledger::store::Store;
 
@@ -22,8 +22,6 @@ const RETENTION: Duration = Duration::from_hours(1);
 /// Groups of requests that are counted before they are folded, however soon that is: folding them is one change, which has
 /// to come to its end within [`BOUND`] on a slow disk too.
 const FOLDED: usize = 2048;
-/// Rows that are taken back from the spill file at once.
-const BACK: usize = 1024;
 
 /// When what is to be done next.
 #[derive(Debug)]
@@ -133,7 +131,7 @@ impl Writer {
     async fn take_back(&mut self) -> bool {
         let Some(spill) = self.plan.spill.clone().filter(|spill| !spill.is_empty()) else { return false };
         let Some(store) = self.store.as_mut() else { return false };
-        let part = match spill.read(self.spilled, BACK) {
+        let part = match spill.read(self.spilled, BATCH) {
             Ok(part) => part,
             Err(error) => return self.unread(&error),
         };
