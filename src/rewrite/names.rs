@@ -76,7 +76,7 @@ impl OwnedNames {
     fn find(&self, raw: &[u8]) -> Option<(Fate, &[u8])> {
         let text = unquoted(raw);
         let decoded;
-        let name = if text.iter().all(|&byte| byte.is_ascii() && byte != b'\\') {
+        let name = if is_plain(text) {
             text
         } else {
             decoded = fold(&decode(text));
@@ -86,6 +86,11 @@ impl OwnedNames {
         let owned = bound.chain(self.folded.iter().map(|owned| (Fate::Blank, owned)));
         owned.map(|(fate, owned)| (fate, owned.as_slice())).find(|(_, owned)| owned.eq_ignore_ascii_case(name))
     }
+}
+
+/// Whether a raw text is written as it is meant: in ASCII, without escapes.
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|&byte| byte.is_ascii() && byte != b'\\')
 }
 
 /// The text of a raw key, which may have been cut before its closing quote.

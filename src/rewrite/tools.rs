@@ -10,7 +10,7 @@
 //! This file compares texts that it is given; where they begin and end is the scanner's business.
 
 use super::decode::decode;
-use super::names::{fold, unquoted};
+use super::names::{fold, is_plain, unquoted};
 
 /// The tools that reach the account's files and shells.
 const SHARED: [&str; 3] = ["openrouter:bash", "openrouter:shell", "openrouter:files"];
@@ -68,9 +68,9 @@ enum Member {
 impl Watch {
     /// A member of the outer object begins, with this raw key (from its quote on). Whether its value is to be shown.
     pub(super) fn outer_key(&mut self, raw: &[u8]) -> bool {
-        let text = unquoted(raw);
-        self.in_tools = names(text, &[TOOLS]).is_some();
-        self.member = names(text, &[CONTAINER]).map(|_| Member::Container);
+        let name = names(unquoted(raw), &[TOOLS, CONTAINER]);
+        self.in_tools = name == Some(TOOLS);
+        self.member = (name == Some(CONTAINER)).then_some(Member::Container);
         self.member.is_some()
     }
 
@@ -130,7 +130,7 @@ impl Watch {
 fn names<'n>(text: &[u8], names: &[&'n str]) -> Option<&'n str> {
     let exact = names.iter().copied().find(|name| text.eq_ignore_ascii_case(name.as_bytes()));
     // Without an escape, letters that only fold to ASCII are the one other spelling.
-    if exact.is_some() || text.iter().all(|&byte| byte.is_ascii() && byte != b'\\') {
+    if exact.is_some() || is_plain(text) {
         return exact;
     }
     let folded = fold(&decode(text.get(..RAW_CAP.min(text.len())).unwrap_or_default()));
