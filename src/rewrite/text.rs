@@ -118,10 +118,6 @@ fn long_plain_prefix(bytes: &[u8]) -> usize {
     clean + tail.iter().position(|&byte| byte < 0x20).unwrap_or(tail.len())
 }
 
-fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
 /// One bit per special byte.
 fn specials(block: [u8; BLOCK]) -> u32 {
     zero_where_special(block).simd_eq(u8x16::splat(0)).to_bitmask()

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::gather::{Gather, Wait};
-use super::patience::{Activity, Patience, Patient, Running, Unblocked};
+use super::patience::{Activity, Patience, Patient, Protocol, Running, Unblocked};
 use super::{Drain, Handler, Peer, Tls, Upload};
 use crate::shed::Shed;
 
@@ -41,7 +41,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What all connections of one listener share.
 pub(super) struct Room<H> {
-    http: auto::Builder<TokioExecutor>,
+    http1: auto::Builder<TokioExecutor>,
+    http2: auto::Builder<TokioExecutor>,
     handler: H,
     patience: Patience,
     closing: Closing,
@@ -50,7 +51,7 @@ pub(super) struct Room<H> {
 
 impl<H: Handler> Room<H> {
     pub(super) fn new(handler: H, patience: Patience, drain: Drain) -> Self {
-        Self { http: http(), handler, patience, closing: Closing::default(), drain }
+        Self { http1: http().http1_only(), http2: http().http2_only(), handler, patience, closing: Closing::default(), drain }
     }
 
     /// Asks every connection to end after the requests that it has in flight.
@@ -86,7 +87,17 @@ impl<H: Handler> Room<H> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::new();
-        let io = TokioIo::new(Patient::new(stream, self.patience, activity.clone()));
+        let mut stream = Patient::new(stream, self.patience, activity.clone());
+        let protocol = tokio::select! {
+            biased;
+            protocol = stream.protocol() => protocol,
+            () = self.closing.asked() => return,
+        };
+        let http = match protocol {
+            Ok(Protocol::Http1) => &self.http1,
+            Ok(Protocol::Http2) => &self.http2,
+            Err(error) => return tracing::debug!(address = %peer.address, %error, "connection ended"),
+        };
         let service = {
             let (handler, activity, patience) = (self.handler.clone(), activity.clone(), self.patience.upload);
             service_fn(move |request: Request<Incoming>| {
@@ -101,7 +112,7 @@ impl<H: Handler> Room<H> {
                 }
             })
         };
-        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
         let mut closed = pin!(self.closing.notify.notified());
         let (mut registered, mut leaving) = (false, false);
         let end = std::future::poll_fn(|cx| {
@@ -136,6 +147,17 @@ impl<H: Handler> Room<H> {
 struct Closing {
     closed: AtomicBool,
     notify: Notify,
+}
+
+impl Closing {
+    /// Ends when the connections are asked to end.
+    async fn asked(&self) {
+        let mut asked = pin!(self.notify.notified());
+        asked.as_mut().enable();
+        if !self.closed.load(Ordering::Acquire) {
+            asked.await;
+        }
+    }
 }
 
 fn http() -> auto::Builder<TokioExecutor> {

@@ -17,7 +17,7 @@ use super::alarm::Alarm;
 mod patient;
 mod unblocked;
 
-pub(super) use patient::Patient;
+pub(super) use patient::{Patient, Protocol};
 pub(super) use unblocked::Unblocked;
 
 /// The time-outs of one connection. [`Patience::default`] is what callsign serves with; tests shorten it.

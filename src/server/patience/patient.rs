@@ -7,13 +7,17 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::{Activity, Alarm, Patience};
 
 /// The first bytes of every HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What is read at most to tell the protocol: as much as hyper's first read, so that its buffer need not grow for it.
+const AHEAD: usize = 8192;
 
 /// What an idle connection may take to say goodbye (GOAWAY and its answer) before it is closed.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -31,9 +35,20 @@ pub(in crate::server) struct Patient<S> {
     stage: Stage,
     /// How much of [`PREFACE`] the connection has begun with; `None` once it cannot be HTTP/2.
     preface: Option<usize>,
+    /// What was read to tell the protocol and is to be read again.
+    ahead: Bytes,
     blocked: bool,
     goodbye: Option<Instant>,
     alarm: Alarm,
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Protocol {
+    /// Anything that does not begin as HTTP/2 does.
+    Http1,
+    /// HTTP/2, which it began without asking (RFC 9113, section 3.3) or by TLS's ALPN.
+    Http2,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +70,7 @@ impl<S> Patient<S> {
             activity,
             stage,
             preface: Some(0),
+            ahead: Bytes::new(),
             blocked: false,
             goodbye: None,
             alarm: Alarm::default(),
@@ -136,9 +152,37 @@ impl<S> Patient<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Patient<S> {
+    /// Reads as much as tells what the client speaks; whoever reads next gets the same bytes again.
+    ///
+    /// hyper-util can tell it too, but by a read of 24 bytes, behind which hyper's buffer grows to twice its size for as
+    /// long as the connection lasts.
+    ///
+    /// # Errors
+    /// Those of the stream, and when the client takes too long.
+    pub(in crate::server) async fn protocol(&mut self) -> io::Result<Protocol> {
+        let mut read = BytesMut::with_capacity(AHEAD);
+        let protocol = loop {
+            let ended = self.read_buf(&mut read).await? == 0;
+            match self.preface {
+                Some(matched) if matched == PREFACE.len() => break Protocol::Http2,
+                Some(_) if !ended => {}
+                _ => break Protocol::Http1,
+            }
+        };
+        self.ahead = read.freeze();
+        Ok(protocol)
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.ahead.is_empty() {
+            let length = this.ahead.len().min(buf.remaining());
+            buf.put_slice(&this.ahead.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
             Poll::Ready(result) => {
