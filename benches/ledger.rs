@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use callsign::config::{self, Mode, Store};
 use callsign::ledger::query::{By, Filter, Split, Step};
-use callsign::ledger::{Begun, End, Finished, Ledger, Markup, NanoUsd, Reader, SentIds, Usage};
+use callsign::ledger::{AskedBy, Begun, End, Finished, Ledger, NanoUsd, Reader, Usage};
 use callsign::observe::Metrics;
 use callsign::secret::Secret;
 use jiff::Timestamp;
@@ -93,36 +93,34 @@ fn counter(metrics: &Metrics, name: &str) -> u64 {
     line.rsplit_once(' ').unwrap().1.parse().unwrap()
 }
 
-fn begun(number: u64, users: u64, at: Option<u64>) -> Begun {
-    let now = Timestamp::now().as_microsecond();
+/// Hands on who asks.
+fn asking<T>(number: u64, users: u64, then: impl FnOnce(&AskedBy<'_>) -> T) -> T {
+    let user = format!("a3d0d2c1-7f49-4b6b-9a3b-{:012x}", number % users);
+    let chat = format!("5f3c0d7a-1111-4b6b-9a3b-{:012x}", number % (users * 5));
+    then(&AskedBy {
+        tenant: number.is_multiple_of(7).then_some("acme"),
+        key: "openwebui",
+        user: Some(&user),
+        session: Some(&format!("sess-{:024x}", number % (users * 2))),
+        chat: Some(&chat),
+        sent_user: Some(&format!("acme_{user}")),
+        sent_session: Some(&format!("{:064x}", number % (users * 5))),
+        sent_chat: Some(&chat),
+        endpoint: "chat",
+        ..AskedBy::default()
+    })
+}
+
+fn begun(ledger: &Ledger, number: u64, users: u64, at: Option<u64>) -> Begun {
     let (id, began_us) = match at {
-        None => (Uuid::now_v7(), now),
+        None => (Uuid::now_v7(), Timestamp::now().as_microsecond()),
         Some(seconds) => {
             let time = uuid::Timestamp::from_unix(NoContext, seconds, 0);
             (Uuid::new_v7(time), i64::try_from(seconds * 1_000_000).unwrap())
         }
     };
-    let user = format!("a3d0d2c1-7f49-4b6b-9a3b-{:012x}", number % users);
-    let chat = format!("5f3c0d7a-1111-4b6b-9a3b-{:012x}", number % (users * 5));
-    Begun {
-        id,
-        began_us,
-        tenant: number.is_multiple_of(7).then(|| "acme".into()),
-        key: "openwebui".into(),
-        sent: SentIds {
-            user: Some(format!("acme_{user}")),
-            session: Some(format!("{:064x}", number % (users * 5))),
-            metadata_session: None,
-            chat: Some(chat.clone()),
-            message: None,
-        },
-        user: Some(user),
-        session: Some(format!("sess-{:024x}", number % (users * 2))),
-        chat: Some(chat),
-        message: None,
-        endpoint: "chat",
-        markup: Markup::ONE,
-    }
+    let names = asking(number, users, |asked| ledger.names(asked));
+    Begun { id, began_us, names, message: None, sent_message: None }
 }
 
 fn finished(number: u64) -> Finished {
@@ -164,7 +162,7 @@ async fn cost(directory: &Path, requests: u64, users: u64, mode: Mode) {
     for first in (0..requests).step_by(usize::try_from(BURST).unwrap()) {
         let mut waiting = Vec::new();
         for number in first..first + BURST {
-            let entry = ledger.begin(begun(number, users, None));
+            let entry = ledger.begin(begun(&ledger, number, users, None));
             entry.answered(Some(&format!("gen-1790000000-{number:020}")));
             waiting.extend(entry.finish(finished(number)));
         }
@@ -182,7 +180,7 @@ async fn cost(directory: &Path, requests: u64, users: u64, mode: Mode) {
     let (before, began) = (crate::cpu(), Instant::now());
     for first in (0..requests).step_by(usize::try_from(BURST).unwrap()) {
         for number in first..first + BURST {
-            std::hint::black_box((begun(number, users, None), finished(number)));
+            asking(number, users, |asked| drop(std::hint::black_box((asked, finished(number)))));
             std::hint::black_box(format!("gen-1790000000-{number:020}"));
         }
         if mode == Mode::Fast {
@@ -209,7 +207,7 @@ async fn million(directory: &Path) {
     for number in 0..MILLION {
         let at = now - DAYS * 86_400 + number * DAYS * 86_400 / MILLION;
         let scattered = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
-        let entry = ledger.begin(begun(scattered, 1_000, Some(at)));
+        let entry = ledger.begin(begun(&ledger, scattered, 1_000, Some(at)));
         entry.answered(Some(&format!("gen-{at}-{number:020}")));
         entry.finish(finished(scattered));
         if number % 10_000 == 9_999 {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use callsign::config::{self, Mode, Store};
-use callsign::ledger::{Begun, End, Finished, Ledger, Markup, NanoUsd, SentIds, Usage};
+use callsign::ledger::{AskedBy, Begun, End, Finished, Ledger, Markup, NanoUsd, Usage};
 use callsign::observe::Metrics;
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
@@ -84,26 +84,23 @@ fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
     let chat = mixed(random % 600);
     let nobody = random.is_multiple_of(31);
     let digest = format!("{:016x}", mixed(user.bytes().map(u64::from).fold(7, |sum, byte| mixed(sum ^ byte))));
-    let sent = SentIds {
-        user: (!nobody && user != "radia.perlman").then(|| format!("acme_{digest}")),
-        session: Some(format!("{chat:016x}{digest}")),
-        metadata_session: None,
-        chat: Some(format!("{chat:016x}")),
-        message: None,
-    };
-    let begun = Begun {
-        id,
-        began_us: i64::try_from(at * 1_000_000)?,
-        tenant: tenant.map(Arc::from),
-        key: key.into(),
-        user: (!nobody).then(|| user.to_owned()),
-        session: None,
-        chat: Some(format!("{chat:016x}")),
-        message: None,
-        sent,
+    let chat = format!("{chat:016x}");
+    let sent_user = (!nobody && user != "radia.perlman").then(|| format!("acme_{digest}"));
+    let sent_session = format!("{chat}{digest}");
+    let asked = AskedBy {
+        tenant,
+        key,
+        user: (!nobody).then_some(user),
+        chat: Some(&chat),
+        sent_user: sent_user.as_deref(),
+        sent_session: Some(&sent_session),
+        sent_chat: Some(&chat),
         endpoint: "chat/completions",
         markup: if tenant.is_some() { "1.2".parse()? } else { Markup::ONE },
+        ..AskedBy::default()
     };
+    let began_us = i64::try_from(at * 1_000_000)?;
+    let begun = Begun { id, began_us, names: Arc::new((&asked).into()), message: None, sent_message: None };
     let prompt = prompt / 2 + random % prompt;
     let cached = if random.is_multiple_of(3) { 0 } else { prompt * (30 + random % 60) / 100 };
     let completion = 80 + random % 900;

@@ -1,13 +1,14 @@
 //! `meta.json`: what is to be known of a request without reading it, for people and for `callsign archive`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Begun, Finished};
 use crate::identifiers::Names;
-use crate::ledger::{SentIds, Usage};
+use crate::ledger::Usage;
 
 /// The form of `meta.json`; a reader refuses none, since members are only ever added.
 const VERSION: u32 = 1;
@@ -122,18 +123,24 @@ impl Meta {
             ended: moment(ended_us),
             first_byte_ms: first_byte_us.map(|micros| micros / 1000),
             duration_ms: duration_us / 1000,
-            key: row.key.to_string(),
-            tenant: row.tenant.as_deref().map(str::to_owned),
+            key: row.names.key.to_string(),
+            tenant: owned(&row.names.tenant),
             ids: Ids {
-                user: row.user.clone(),
-                session: row.session.clone(),
+                user: owned(&row.names.user),
+                session: owned(&row.names.session),
                 metadata_session: None,
-                chat: row.chat.clone(),
+                chat: owned(&row.names.chat),
                 message: row.message.clone(),
             },
             named: begun.names.clone().into(),
-            sent: row.sent.clone().into(),
-            endpoint: row.endpoint.to_owned(),
+            sent: Ids {
+                user: owned(&row.names.sent_user),
+                session: owned(&row.names.sent_session),
+                metadata_session: owned(&row.names.sent_metadata_session),
+                chat: owned(&row.names.sent_chat),
+                message: row.sent_message.clone(),
+            },
+            endpoint: row.names.endpoint.to_string(),
             model: seen.model,
             provider: seen.provider,
             generation: seen.generation,
@@ -167,6 +174,10 @@ impl Meta {
     }
 }
 
+fn owned(name: &Option<Arc<str>>) -> Option<String> {
+    name.as_deref().map(str::to_owned)
+}
+
 /// Microseconds since 1970 as RFC 3339.
 fn moment(micros: i64) -> String {
     Timestamp::from_microsecond(micros).unwrap_or_default().to_string()
@@ -176,13 +187,6 @@ impl From<Names> for Ids {
     fn from(names: Names) -> Self {
         let Names { user, chat, message } = names;
         Self { user, chat, message, ..Self::default() }
-    }
-}
-
-impl From<SentIds> for Ids {
-    fn from(sent: SentIds) -> Self {
-        let SentIds { user, session, metadata_session, chat, message } = sent;
-        Self { user, session, metadata_session, chat, message }
     }
 }
 

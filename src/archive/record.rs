@@ -76,7 +76,7 @@ impl Begun {
     /// What this request's archive is called; `generation` stands in for what has no name, or else the request's own id.
     pub(super) fn named<'a>(&'a self, stand_in: &'a str) -> Named<'a> {
         Named {
-            tenant: self.row.tenant.as_deref(),
+            tenant: self.row.names.tenant.as_deref(),
             user: self.names.user.as_deref(),
             chat: self.names.chat.as_deref().unwrap_or(stand_in),
             message: self.names.message.as_deref().unwrap_or(stand_in),

@@ -14,7 +14,7 @@ use super::reader::{self, Opened};
 use super::*;
 use crate::config;
 use crate::identifiers::Names;
-use crate::ledger::{self, Markup, SentIds};
+use crate::ledger::{self, AskedBy};
 use crate::observe::Metrics;
 use crate::relay::tap::Seen;
 use crate::secret::Secret;
@@ -82,15 +82,9 @@ fn begun(tenant: Option<&str>, user: Option<&str>, chat: Option<&str>, message: 
     let row = ledger::Begun {
         id: Uuid::now_v7(),
         began_us: jiff::Timestamp::now().as_microsecond(),
-        tenant: tenant.map(Into::into),
-        key: "app".into(),
-        user: owned(user),
-        session: None,
-        chat: owned(chat),
+        names: Arc::new((&AskedBy { tenant, key: "app", user, chat, endpoint: "chat/completions", ..AskedBy::default() }).into()),
         message: owned(message),
-        sent: SentIds::default(),
-        endpoint: "chat/completions",
-        markup: Markup::ONE,
+        sent_message: None,
     };
     let names = Names { user: owned(user), chat: owned(chat), message: owned(message) };
     Begun { row, names, received: Flat::default(), sent: Flat::default(), is_form: false }

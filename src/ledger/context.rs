@@ -2,20 +2,12 @@
 //! table of its own, so that a row is short, and known to the writer, so that most rows cost no text at all.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::markup::Markup;
-use super::record::Begun;
-use super::row::share;
+use super::names::{Names, REMEMBERED};
 use super::sums::Grain;
-use super::tally::Name;
-
-/// Contexts that the writer remembers; about a kilobyte each.
-const REMEMBERED: usize = 20_000;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,28 +16,13 @@ pub(super) struct Context {
     pub(super) id: i64,
     /// When its month ends.
     pub(super) until_us: i64,
-    pub(super) names: Names,
-}
-
-/// What a [`Context`] says.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Names {
-    pub(super) tenant: Option<Name>,
-    pub(super) key: Name,
-    pub(super) user: Option<Name>,
-    pub(super) session: Option<Name>,
-    pub(super) chat: Option<Name>,
-    pub(super) sent_user: Option<Name>,
-    pub(super) sent_session: Option<Name>,
-    pub(super) sent_metadata_session: Option<Name>,
-    pub(super) sent_chat: Option<Name>,
-    pub(super) endpoint: Name,
-    pub(super) markup: Markup,
+    pub(super) names: Arc<Names>,
 }
 
 impl Context {
     /// The context of requests with these names that began in the month that ends then.
-    pub(super) fn new(names: Names, until_us: i64) -> Self {
+    pub(super) fn new(names: impl Into<Arc<Names>>, until_us: i64) -> Self {
+        let names = names.into();
         let mut digest = Sha256::new();
         digest.update(until_us.to_be_bytes());
         digest.update(names.markup.millionths().to_be_bytes());
@@ -62,100 +39,58 @@ impl Context {
 
     /// Without the names of a person; `key` says whether the key's is one.
     pub(super) fn forgotten(&self, key: bool) -> Self {
-        let Names { tenant, endpoint, markup, .. } = self.names.clone();
+        let Names { tenant, endpoint, markup, .. } = (*self.names).clone();
         let key = if key { "".into() } else { Arc::clone(&self.names.key) };
         Self::new(Names { tenant, key, endpoint, markup, ..Names::default() }, self.until_us)
     }
 }
 
-impl Names {
-    /// Those that may be absent, in a fixed order.
-    pub(super) fn optional(&self) -> [Option<&Name>; 8] {
-        [
-            &self.tenant,
-            &self.user,
-            &self.session,
-            &self.chat,
-            &self.sent_user,
-            &self.sent_session,
-            &self.sent_metadata_session,
-            &self.sent_chat,
-        ]
-        .map(Option::as_ref)
-    }
-
-    fn of(begun: &Begun) -> Self {
-        let share = |text: &Option<String>| share(text.as_deref());
-        Self {
-            tenant: begun.tenant.clone(),
-            key: Arc::clone(&begun.key),
-            user: share(&begun.user),
-            session: share(&begun.session),
-            chat: share(&begun.chat),
-            sent_user: share(&begun.sent.user),
-            sent_session: share(&begun.sent.session),
-            sent_metadata_session: share(&begun.sent.metadata_session),
-            sent_chat: share(&begun.sent.chat),
-            endpoint: begun.endpoint.into(),
-            markup: begun.markup,
-        }
-    }
-
-    fn is_of(&self, begun: &Begun) -> bool {
-        *self.key == *begun.key
-            && *self.endpoint == *begun.endpoint
-            && self.markup == begun.markup
-            && self.optional().map(|name| name.map(AsRef::as_ref)) == optional(begun)
-    }
-}
-
-/// As [`Names::optional`].
-fn optional(begun: &Begun) -> [Option<&str>; 8] {
-    let sent = &begun.sent;
-    let rest =
-        [&begun.user, &begun.session, &begun.chat, &sent.user, &sent.session, &sent.metadata_session, &sent.chat];
-    let [user, session, chat, sent_user, sent_session, sent_metadata_session, sent_chat] =
-        rest.map(|text| text.as_deref());
-    [begun.tenant.as_deref(), user, session, chat, sent_user, sent_session, sent_metadata_session, sent_chat]
-}
-
 /// The contexts that were met lately.
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
-    hasher: RandomState,
-    known: HashMap<u64, Vec<Arc<Context>>>,
-    count: usize,
+    /// By where their names are, which stay there as long as the context knows them.
+    known: HashMap<usize, Arc<Context>>,
     /// The month of the latest request: when it begins, and when the next one does.
     month: (i64, i64),
 }
 
 impl Contexts {
-    /// The context of a request.
-    pub(super) fn of(&mut self, begun: &Begun) -> Arc<Context> {
-        if !(self.month.0..self.month.1).contains(&begun.began_us) {
-            let from = Grain::Month.bucket(begun.began_us);
+    /// The context of a request with these names.
+    pub(super) fn of(&mut self, names: &Arc<Names>, began_us: i64) -> Arc<Context> {
+        if !(self.month.0..self.month.1).contains(&began_us) {
+            let from = Grain::Month.bucket(began_us);
             self.month = (from, Grain::Month.next(from));
         }
         let until_us = self.month.1;
-        let hash = self.hasher.hash_one((&*begun.key, begun.endpoint, until_us, optional(begun)));
-        if self.count >= REMEMBERED {
+        if self.known.len() >= REMEMBERED {
             self.known.clear();
-            self.count = 0;
         }
-        let alike = self.known.entry(hash).or_default();
-        if let Some(context) = alike.iter().find(|known| known.until_us == until_us && known.names.is_of(begun)) {
-            return Arc::clone(context);
-        }
-        let context = Arc::new(Context::new(Names::of(begun), until_us));
-        alike.push(Arc::clone(&context));
-        self.count += 1;
-        context
+        let context = self.known.entry(Arc::as_ptr(names).addr()).and_modify(|known| {
+            if known.until_us != until_us {
+                *known = Arc::new(Context::new(Arc::clone(names), until_us));
+            }
+        });
+        Arc::clone(context.or_insert_with(|| Arc::new(Context::new(Arc::clone(names), until_us))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::names::Name;
+
+    #[test]
+    fn a_context_is_kept_for_its_month() {
+        let mut contexts = Contexts::default();
+        let names = Arc::new(Names::default());
+        let day = 86_400_000_000;
+        let first = contexts.of(&names, day);
+        assert!(Arc::ptr_eq(&first, &contexts.of(&names, 2 * day)));
+        let next = contexts.of(&names, 40 * day);
+        assert_eq!((next.names.as_ref(), next.until_us > first.until_us), (names.as_ref(), true));
+        assert_eq!(contexts.of(&names, day).id, first.id, "a clock that went back");
+        assert_eq!(contexts.of(&Arc::new(Names::default()), day).id, first.id, "the same names elsewhere");
+    }
 
     #[test]
     fn a_context_is_known_by_all_that_it_says() {

@@ -98,6 +98,9 @@ impl Target {
                     .filename(path)
                     .busy_timeout(BUSY)
                     .pragma("cache_size", CACHE)
+                    // What a statement might have to undo, and what is sorted, at most a few MiB. Elsewhere it goes to
+                    // a directory for temporary files, which an image that holds nothing else has not.
+                    .pragma("temp_store", "MEMORY")
                     .statement_cache_capacity(256)
                     .disable_statement_logging();
                 let options = match purpose {

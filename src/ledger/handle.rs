@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Sleep;
 
 use super::error::LedgerError;
+use super::names::{AskedBy, Names};
 use super::queue::{Cell, Shared};
 use super::record::{Begun, End, Finished, Usage};
 use super::{opening, sums};
@@ -64,6 +65,14 @@ impl Ledger {
     /// False in `strict` mode from a lost row until a write succeeds: new requests get 503 `ledger_unavailable`.
     pub fn is_available(&self) -> bool {
         self.shared.as_ref().is_none_or(|shared| shared.mode == Mode::Fast || !shared.is_losing())
+    }
+
+    /// Who asks, and what is sent for them, shared with earlier requests of the same conversation.
+    pub fn names(&self, asked: &AskedBy<'_>) -> Arc<Names> {
+        match &self.shared {
+            Some(shared) => shared.names.names(asked),
+            None => Arc::new(asked.into()),
+        }
     }
 
     /// Notes that a request goes upstream.

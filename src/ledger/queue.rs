@@ -9,6 +9,7 @@ use std::task::Waker;
 use tokio::sync::Notify;
 
 use super::context::Contexts;
+use super::names::Known;
 use super::record::{Begun, Finished};
 use super::row::Row;
 use crate::config::Mode;
@@ -22,6 +23,8 @@ pub(super) const CAP: usize = 65_536;
 pub(super) struct Shared {
     pub(super) mode: Mode,
     pub(super) metrics: Arc<Metrics>,
+    /// The names of earlier requests.
+    pub(super) names: Known,
     queue: Mutex<Vec<Arc<Cell>>>,
     /// The writer waits for work.
     idle: AtomicBool,
@@ -69,6 +72,7 @@ impl Shared {
         Arc::new(Self {
             mode,
             metrics,
+            names: Known::default(),
             queue: Mutex::new(Vec::with_capacity(1024)),
             idle: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
@@ -232,11 +236,11 @@ impl Cell {
         let Some(finished) = state.finished.take() else {
             state.noted = true;
             let begun = state.begun.as_ref()?;
-            return Some(Row::new(begun, state.generation.as_deref(), None, node, contexts.of(begun)));
+            return Some(Row::new(begun, state.generation.as_deref(), None, node, contexts.of(&begun.names, begun.began_us)));
         };
         let (begun, generation) = (state.begun.take()?, state.generation.take());
         drop(guard);
-        Some(Row::new(&begun, generation.as_deref(), Some(&finished), node, contexts.of(&begun)))
+        Some(Row::new(&begun, generation.as_deref(), Some(&finished), node, contexts.of(&begun.names, begun.began_us)))
     }
 
     /// Its row is where it should be, or given up: nobody need wait any longer.

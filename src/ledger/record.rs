@@ -4,23 +4,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::markup::Markup;
 use super::money::NanoUsd;
-
-/// The identifiers exactly as they went upstream; `None` where a valve is off or the source is absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SentIds {
-    /// `user`.
-    pub user: Option<String>,
-    /// `session_id`, or what `SEND_CACHE_SESSION_ID` put there.
-    pub session: Option<String>,
-    /// `metadata.session_id`, where it differs from `session`.
-    pub metadata_session: Option<String>,
-    /// `metadata.chat_id`.
-    pub chat: Option<String>,
-    /// `metadata.message_id`.
-    pub message: Option<String>,
-}
+use super::names::Names;
 
 /// What is known when a request goes upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,24 +14,12 @@ pub struct Begun {
     pub id: Uuid,
     /// Microseconds since 1970, UTC.
     pub began_us: i64,
-    /// The tenant, if any.
-    pub tenant: Option<Arc<str>>,
-    /// The name of the key, issuer or pass-through namespace that let the caller in.
-    pub key: Arc<str>,
-    /// The internal user id; `None` where the source named nobody.
-    pub user: Option<String>,
-    /// The session, chat and message as the source named them.
-    pub session: Option<String>,
-    /// See `session`.
-    pub chat: Option<String>,
-    /// See `session`.
+    /// Who asks, and what is sent for them; [`Ledger::names`](super::Ledger::names) has those of earlier requests.
+    pub names: Arc<Names>,
+    /// The message as the source named it.
     pub message: Option<String>,
-    /// As they went upstream.
-    pub sent: SentIds,
-    /// The endpoint's name, one of a fixed set.
-    pub endpoint: &'static str,
-    /// The tenant's factor between cost and charge, as it is now.
-    pub markup: Markup,
+    /// `metadata.message_id`, exactly as it goes upstream.
+    pub sent_message: Option<String>,
 }
 
 /// How a request ended.

@@ -141,7 +141,7 @@ impl Row {
             node: Arc::clone(node),
             context,
             message: share(begun.message.as_deref()),
-            sent_message: share(begun.sent.message.as_deref()),
+            sent_message: share(begun.sent_message.as_deref()),
             generation: share(told.or(generation)),
             ended,
         }

@@ -8,14 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use super::context::{Context, Names};
+use super::context::Context;
+use super::names::{Name, Names};
 use super::row::Row;
 use super::sums::{Grain, Sums};
 
-/// Text in a key; `""` where there is none, since keys of tables hold no NULL.
-pub(super) type Name = Arc<str>;
-
-/// A key of `sums`.
+/// A key of `sums`. Its texts are `""` where there is none, since keys of tables hold no NULL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SumKey {
     pub(super) grain: i64,

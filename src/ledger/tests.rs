@@ -1,35 +1,41 @@
 //! Rows for the unit tests of this room.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::context::Contexts;
 use super::row::{Ended, Ending, Row};
-use super::{Begun, End, Markup, NanoUsd, SentIds, Usage};
+use super::{AskedBy, Begun, End, NanoUsd, Usage};
 
 /// When all of these rows began.
 const BEGAN_US: i64 = 1_790_000_000_000_000;
 
 /// What is known of a request at its beginning.
 pub(super) fn begun(number: u128) -> Begun {
+    let asked = AskedBy {
+        tenant: Some("acme"),
+        key: "owui",
+        user: Some("alice"),
+        session: Some("s-1"),
+        chat: Some("c-1"),
+        sent_user: Some("acme_alice"),
+        endpoint: "chat",
+        ..AskedBy::default()
+    };
     Begun {
         id: Uuid::from_u128(number),
         began_us: BEGAN_US,
-        tenant: Some("acme".into()),
-        key: "owui".into(),
-        user: Some("alice".to_owned()),
-        session: Some("s-1".to_owned()),
-        chat: Some("c-1".to_owned()),
+        names: Arc::new((&asked).into()),
         message: Some(format!("m-{number}")),
-        sent: SentIds { user: Some("acme_alice".to_owned()), ..SentIds::default() },
-        endpoint: "chat",
-        markup: Markup::ONE,
+        sent_message: None,
     }
 }
 
 /// A request that runs.
 pub(super) fn row(number: u128) -> Row {
     let begun = begun(number);
-    let context = Contexts::default().of(&begun);
+    let context = Contexts::default().of(&begun.names, begun.began_us);
     Row::new(&begun, Some(&format!("gen-{number}")), None, &"node".into(), context)
 }
 

@@ -152,10 +152,10 @@ impl Account {
     }
 
     /// Notes who asks for what; `begun` is called if there is a ledger.
-    pub fn know(&mut self, endpoint: &'static Inference, begun: impl FnOnce() -> Begun) {
+    pub fn know(&mut self, endpoint: &'static Inference, begun: impl FnOnce(&Ledger) -> Begun) {
         if self.row.is_on() {
             self.watch.want(endpoint);
-            self.row.know(begun());
+            self.row.know(begun);
         }
     }
 

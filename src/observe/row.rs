@@ -23,7 +23,7 @@ pub(super) struct Closing {
 pub(super) struct Row {
     ledger: Ledger,
     /// Who asks for what, until the row has begun.
-    known: Option<Box<Begun>>,
+    known: Option<Begun>,
     entry: Option<Entry>,
 }
 
@@ -38,19 +38,19 @@ impl Row {
     }
 
     /// The caller of an inference request is known.
-    pub(super) fn know(&mut self, begun: Begun) {
-        self.known = Some(Box::new(begun));
+    pub(super) fn know(&mut self, begun: impl FnOnce(&Ledger) -> Begun) {
+        self.known = Some(begun(&self.ledger));
     }
 
     /// What is known of it before it goes upstream.
     pub(super) fn known(&self) -> Option<&Begun> {
-        self.known.as_deref()
+        self.known.as_ref()
     }
 
     /// The request goes upstream.
     pub(super) fn begin(&mut self) {
         if let Some(begun) = self.known.take() {
-            self.entry = Some(self.ledger.begin(*begun));
+            self.entry = Some(self.ledger.begin(begun));
         }
     }
 

@@ -20,7 +20,7 @@ use crate::error::Refusal;
 use crate::identifiers::Identifiers;
 use crate::identifiers::secret::Binder;
 use crate::identifiers::sources::Sources;
-use crate::ledger::{Begun, Markup, SentIds};
+use crate::ledger::{AskedBy, Begun, Ledger, Markup};
 use crate::observe::Account;
 use crate::rewrite::Rewriter;
 use crate::rewrite::multipart::{Boundary, Form, NoRandomness};
@@ -84,7 +84,7 @@ pub(super) fn identify<'a>(
             let identifiers = tenant.policy.identify(&caller.sources(), caller.metadata, inference.fields)?;
             account.omitted(&identifiers.omitted);
             account.written(&identifiers);
-            account.know(inference, || begun(&caller, &identifiers, inference, tenant.markup));
+            account.know(inference, |ledger| begun(ledger, &caller, &identifiers, inference, tenant.markup));
             account.enter(&caller.sources())?;
             Ok(Identified { caller, wants: Wants::Answer(inference, identifiers) })
         }
@@ -198,7 +198,7 @@ fn admit_inference(
     {
         let markup = snapshot.tenant(caller.tenant.as_deref()).markup;
         account.archive(inference, |row| archive::Begun {
-            row: row.cloned().unwrap_or_else(|| begun(caller, identifiers, inference, markup)),
+            row: row.cloned().unwrap_or_else(|| begun(&Ledger::off(), caller, identifiers, inference, markup)),
             names,
             received: Flat::of(&parts.headers, &snapshot.redaction),
             sent: Flat::of(&admitted.headers, &snapshot.redaction),
@@ -209,30 +209,36 @@ fn admit_inference(
 }
 
 /// What the ledger knows of a request at its beginning.
-fn begun(caller: &Caller<'_>, identifiers: &Identifiers<'_>, inference: &Inference, markup: Markup) -> Begun {
-    let pair = |name: &str| identifiers.metadata().find(|(of, _)| *of == name).map(|(_, value)| value.to_owned());
+fn begun(
+    ledger: &Ledger,
+    caller: &Caller<'_>,
+    identifiers: &Identifiers<'_>,
+    inference: &Inference,
+    markup: Markup,
+) -> Begun {
     let full = inference.fields.metadata == Metadata::Full;
-    let sent = |name: &str| full.then(|| pair(name)).flatten();
-    let session = identifiers.session_id.clone();
-    let owned = |id: &Option<Cow<'_, str>>| id.as_deref().map(str::to_owned);
+    let pair = |name: &str| identifiers.metadata().find(|(of, _)| *of == name).map(|(_, value)| value);
+    let sent = |name: &str| if full { pair(name) } else { None };
+    let session = identifiers.session_id.as_deref();
+    let asked = AskedBy {
+        tenant: caller.tenant.as_deref(),
+        key: &caller.key,
+        user: caller.user.as_deref(),
+        session: caller.session.as_deref(),
+        chat: caller.chat.as_deref(),
+        sent_user: identifiers.user.as_deref(),
+        sent_session: session,
+        sent_metadata_session: sent("session_id").filter(|id| Some(*id) != session),
+        sent_chat: sent("chat_id"),
+        endpoint: inference.path,
+        markup,
+    };
     Begun {
         id: Uuid::now_v7(),
         began_us: Timestamp::now().as_microsecond(),
-        tenant: caller.tenant.as_deref().map(Arc::from),
-        key: Arc::from(caller.key.as_ref()),
-        user: owned(&caller.user),
-        session: owned(&caller.session),
-        chat: owned(&caller.chat),
-        message: owned(&caller.message),
-        sent: SentIds {
-            user: identifiers.user.clone(),
-            metadata_session: sent("session_id").filter(|id| Some(id) != session.as_ref()),
-            session,
-            chat: sent("chat_id"),
-            message: sent("message_id"),
-        },
-        endpoint: inference.path,
-        markup,
+        names: ledger.names(&asked),
+        message: caller.message.as_deref().map(str::to_owned),
+        sent_message: sent("message_id").map(str::to_owned),
     }
 }
 

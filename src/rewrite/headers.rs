@@ -81,7 +81,7 @@ impl HeaderPolicy {
         session: Option<HeaderValue>,
         content_type: Option<HeaderValue>,
     ) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(16);
+        let mut headers = HeaderMap::with_capacity(12);
         headers.insert(AUTHORIZATION, authorization);
         headers.insert(USER_AGENT, self.user_agent.clone());
         if let Some(content_type) = content_type {

@@ -106,10 +106,12 @@ impl<H: Handler> Room<H> {
                 let by_itself = request.version() < Version::HTTP_2;
                 let request = request.map(|body| Upload::new(body, patience, &activity));
                 let handler = handler.clone();
-                async move {
+                // hyper keeps the place of the future for as long as the connection lasts: as large as it is, it goes
+                // into a box that is given back when the answer begins, which may then stream for minutes.
+                Box::pin(async move {
                     let response = handler.handle(request, peer).await;
                     Ok::<_, Infallible>(response.map(|body| Served::new(body, running, by_itself)))
-                }
+                })
             })
         };
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));

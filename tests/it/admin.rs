@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use callsign::config::{self, Mode, Store};
-use callsign::ledger::{Begun, End, Finished, Ledger, Markup, NanoUsd, SentIds, Usage};
+use callsign::ledger::{AskedBy, Begun, End, Finished, Ledger, NanoUsd, Usage};
 use callsign::observe::Metrics;
 use callsign::standin::StandIn;
 use http::Method;
@@ -23,18 +23,21 @@ const HOSTILE: [&str; 5] =
 
 /// A request of this user's, done and paid.
 fn row(user: &str, tenant: Option<&str>, sent: Option<&str>) -> (Begun, Finished) {
+    let names = AskedBy {
+        tenant,
+        key: "openwebui",
+        user: Some(user),
+        chat: Some("chat-7"),
+        sent_user: sent,
+        endpoint: "chat/completions",
+        ..AskedBy::default()
+    };
     let begun = Begun {
         id: Uuid::now_v7(),
         began_us: jiff::Timestamp::now().as_microsecond(),
-        tenant: tenant.map(Arc::from),
-        key: "openwebui".into(),
-        user: Some(user.to_owned()),
-        session: None,
-        chat: Some("chat-7".to_owned()),
+        names: Arc::new((&names).into()),
         message: None,
-        sent: SentIds { user: sent.map(str::to_owned), ..SentIds::default() },
-        endpoint: "chat/completions",
-        markup: Markup::ONE,
+        sent_message: None,
     };
     let finished = Finished {
         end: End::Complete,

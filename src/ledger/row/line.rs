@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Ended, Ending, Row, share};
-use crate::ledger::context::{Context, Names};
+use crate::ledger::context::Context;
+use crate::ledger::names::Names;
 use crate::ledger::markup::Markup;
 use crate::ledger::money::NanoUsd;
 use crate::ledger::record::Usage;

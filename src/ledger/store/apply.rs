@@ -9,7 +9,8 @@ use super::statements::Statements;
 use crate::ledger::engine::Arguments;
 use crate::ledger::insert::placeholders;
 use crate::ledger::sums::Sums;
-use crate::ledger::tally::{ErrorKey, Folded, IdentifierKey, Name, SENT, Seen, SumKey, USER};
+use crate::ledger::names::Name;
+use crate::ledger::tally::{ErrorKey, Folded, IdentifierKey, SENT, Seen, SumKey, USER};
 
 /// Identifiers to a question.
 const IDENTIFIERS: usize = 64;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::ledger::context::{Context, Names};
+use crate::ledger::context::Context;
+use crate::ledger::names::{Name, Names};
 use crate::ledger::engine::{self, Arguments, Engine};
 use crate::ledger::insert::Insert;
 use crate::ledger::markup::Markup;
@@ -12,7 +13,6 @@ use crate::ledger::money::NanoUsd;
 use crate::ledger::record::Usage;
 use crate::ledger::row::{Ended, Ending, Row};
 use crate::ledger::sums::{Sums, stored};
-use crate::ledger::tally::Name;
 
 /// The columns of `requests`, in the order of [`bind_row`].
 const ROW_COLUMNS: &str = "id, began_us, node, context, message, sent_message, generation, ending, status, error, model, \

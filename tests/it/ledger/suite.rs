@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use callsign::config::{self, Mode, Store};
 use callsign::ledger::query::{By, Filter, Found, Kind, Mapping, Page, Price, Split, Step, UsageRow};
-use callsign::ledger::{Begun, End, Entry, Finished, Keeper, Ledger, Markup, NanoUsd, Reader, SentIds, Usage};
+use callsign::ledger::{Begun, End, Entry, Finished, Keeper, Ledger, Names, NanoUsd, Reader, Usage};
 use callsign::observe::Metrics;
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
@@ -100,15 +100,21 @@ pub(crate) fn begun(user: &str) -> Begun {
     Begun {
         id: Uuid::now_v7(),
         began_us: Timestamp::now().as_microsecond(),
-        tenant: None,
-        key: "owui".into(),
-        user: Some(user.to_owned()),
-        session: Some(format!("session of {user}")),
-        chat: Some(format!("chat of {user}")),
+        names: Arc::new(names(user)),
         message: Some(format!("message of {user}")),
-        sent: SentIds { user: Some(format!("acme_{user}")), ..SentIds::default() },
-        endpoint: "chat",
-        markup: Markup::ONE,
+        sent_message: None,
+    }
+}
+
+fn names(user: &str) -> Names {
+    Names {
+        key: "owui".into(),
+        user: Some(user.into()),
+        session: Some(format!("session of {user}").into()),
+        chat: Some(format!("chat of {user}").into()),
+        sent_user: Some(format!("acme_{user}").into()),
+        endpoint: "chat".into(),
+        ..Names::default()
     }
 }
 
@@ -244,9 +250,9 @@ async fn sums_are_those_of_the_requests(place: Place) {
         for number in 0..700_u32 {
             let user = format!("user-{}", number % 13);
             let tenant = ["acme", "umbrella"].get((number % 3) as usize).copied();
-            let mut begun = begun_ago(&user, u64::from(number % 50));
-            begun.tenant = tenant.and_then(tenants);
-            begun.key = ["k-1", "k-2"][(number % 2) as usize].into();
+            let key = ["k-1", "k-2"][(number % 2) as usize];
+            let names = Names { tenant: tenant.and_then(tenants), key: key.into(), ..names(&user) };
+            let begun = Begun { names: Arc::new(names), ..begun_ago(&user, u64::from(number % 50)) };
             let cost = i64::from(number) * 1_001 + i64::from(run);
             let mut finished = finished(cost);
             finished.model = (number % 5 != 0).then(|| format!("model-{}", number % 4));
@@ -255,7 +261,7 @@ async fn sums_are_those_of_the_requests(place: Place) {
             }
             let keys = [
                 (By2::User, Some(user.clone()), tenant),
-                (By2::App, Some(begun.key.to_string()), tenant),
+                (By2::App, Some(key.to_owned()), tenant),
                 (By2::Tenant, tenant.map(str::to_owned), tenant),
                 (By2::Model, finished.model.clone(), None),
             ];
@@ -381,7 +387,7 @@ async fn what_a_dead_run_left_is_taken_over_once(place: Place) {
 async fn a_price_that_comes_late_moves_the_sums(place: Place) {
     let ledger = place.open();
     let mut late = begun("alice");
-    (late.markup, late.tenant) = ("1.5".parse().unwrap(), tenants("acme"));
+    late.names = Arc::new(Names { markup: "1.5".parse().unwrap(), tenant: tenants("acme"), ..(*late.names).clone() });
     let id = late.id;
     let entry = ledger.begin(late);
     entry.answered(Some("gen-late"));
@@ -417,7 +423,8 @@ async fn a_forgotten_person_leaves_only_sums(place: Place) {
     let ledger = place.open();
     for _ in 0..3 {
         let mut theirs = begun("mallory-the-forgotten");
-        (theirs.tenant, theirs.key) = (tenants("acme"), "mallorys-laptop".into());
+        let key = "mallorys-laptop".into();
+        theirs.names = Arc::new(Names { tenant: tenants("acme"), key, ..(*theirs.names).clone() });
         let entry = ledger.begin(theirs);
         entry.answered(Some("gen-of-mallory"));
         entry.finish(Finished { status: 500, ..finished(5) });
@@ -425,7 +432,7 @@ async fn a_forgotten_person_leaves_only_sums(place: Place) {
     }
     // The same id in another tenant is somebody else.
     let mut namesake = begun("mallory-the-forgotten");
-    namesake.tenant = tenants("umbrella");
+    namesake.names = Arc::new(Names { tenant: tenants("umbrella"), ..(*namesake.names).clone() });
     request(&ledger, namesake, finished(11));
     ledger.close().await;
     let before = place.total().await;
@@ -492,17 +499,17 @@ async fn what_is_too_old_is_deleted(mut place: Place) {
 }
 
 async fn two_users_with_one_identifier_are_a_collision(place: Place) {
-    let with = |user: &str, sent: Option<&str>, tenant: &str| Begun {
-        tenant: tenants(tenant),
-        sent: SentIds { user: sent.map(str::to_owned), ..SentIds::default() },
-        ..begun(user)
+    let with = |user: &str, sent: Option<&str>, tenant: &str| {
+        let user_id = (!user.is_empty()).then(|| user.into());
+        let names = Names { tenant: tenants(tenant), user: user_id, sent_user: sent.map(Into::into), ..names(user) };
+        Begun { names: Arc::new(names), ..begun(user) }
     };
     let ledger = place.open();
     request(&ledger, with("alice", Some("same"), "acme"), finished(1));
     request(&ledger, with("bob", Some("bobs"), "acme"), finished(1));
     request(&ledger, with("carol", Some("same"), "umbrella"), finished(1));
     request(&ledger, with("dave", None, "acme"), finished(1));
-    request(&ledger, Begun { user: None, ..with("", Some("same"), "acme") }, finished(1));
+    request(&ledger, with("", Some("same"), "acme"), finished(1));
     ledger.close().await;
     let statistics = place.reader().statistics().await.unwrap();
     assert_eq!((statistics.users, statistics.mapped, statistics.unmapped), (4, 3, 1));
@@ -540,7 +547,8 @@ async fn the_form_that_a_provider_reports_is_found(place: Place) {
 async fn an_identifier_in_several_tenants_is_found_in_each(place: Place) {
     let ledger = place.open();
     for tenant in [None, Some("acme"), Some("umbrella")] {
-        request(&ledger, Begun { tenant: tenant.and_then(tenants), ..begun("alice") }, finished(1));
+        let names = Names { tenant: tenant.and_then(tenants), ..names("alice") };
+        request(&ledger, Begun { names: Arc::new(names), ..begun("alice") }, finished(1));
     }
     ledger.close().await;
     let reader = place.reader();
