@@ -124,20 +124,20 @@ impl Meta {
             first_byte_ms: first_byte_us.map(|micros| micros / 1000),
             duration_ms: duration_us / 1000,
             key: row.names.key.to_string(),
-            tenant: owned(&row.names.tenant),
+            tenant: owned(row.names.tenant.as_ref()),
             ids: Ids {
-                user: owned(&row.names.user),
-                session: owned(&row.names.session),
+                user: owned(row.names.user.as_ref()),
+                session: owned(row.names.session.as_ref()),
                 metadata_session: None,
-                chat: owned(&row.names.chat),
+                chat: owned(row.names.chat.as_ref()),
                 message: row.message.clone(),
             },
             named: begun.names.clone().into(),
             sent: Ids {
-                user: owned(&row.names.sent_user),
-                session: owned(&row.names.sent_session),
-                metadata_session: owned(&row.names.sent_metadata_session),
-                chat: owned(&row.names.sent_chat),
+                user: owned(row.names.sent_user.as_ref()),
+                session: owned(row.names.sent_session.as_ref()),
+                metadata_session: owned(row.names.sent_metadata_session.as_ref()),
+                chat: owned(row.names.sent_chat.as_ref()),
                 message: row.sent_message.clone(),
             },
             endpoint: row.names.endpoint.to_string(),
@@ -174,8 +174,8 @@ impl Meta {
     }
 }
 
-fn owned(name: &Option<Arc<str>>) -> Option<String> {
-    name.as_deref().map(str::to_owned)
+fn owned(name: Option<&Arc<str>>) -> Option<String> {
+    name.map(|name| name.as_ref().to_owned())
 }
 
 /// Microseconds since 1970 as RFC 3339.

@@ -82,7 +82,9 @@ fn begun(tenant: Option<&str>, user: Option<&str>, chat: Option<&str>, message: 
     let row = ledger::Begun {
         id: Uuid::now_v7(),
         began_us: jiff::Timestamp::now().as_microsecond(),
-        names: Arc::new((&AskedBy { tenant, key: "app", user, chat, endpoint: "chat/completions", ..AskedBy::default() }).into()),
+        names: Arc::new(
+            (&AskedBy { tenant, key: "app", user, chat, endpoint: "chat/completions", ..AskedBy::default() }).into(),
+        ),
         message: owned(message),
         sent_message: None,
     };

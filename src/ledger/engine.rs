@@ -64,8 +64,9 @@ pub(super) enum Row {
 
 /// How long SQLite waits for another process's lock.
 const BUSY: Duration = Duration::from_millis(350);
-/// Pages that a SQLite connection keeps in memory: 16 MiB, so that the upper levels of every index stay there.
-const CACHE: &str = "-16384";
+/// What a SQLite connection keeps in memory: 4 MiB, so that the upper levels of every index stay there. No more, since SQLite
+/// walks over all of it when it puts the pages of a tree in order.
+const CACHE: &str = "-4096";
 
 impl Target {
     /// Where the configuration points.

@@ -8,8 +8,9 @@ use sqlx::AssertSqlSafe;
 
 use super::engine::{Arguments, Connection, Engine};
 
-/// Rows to a statement, the most first. SQLite takes 32,766 arguments, PostgreSQL 65,535.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+/// Rows to a statement, the most first. SQLite takes 32,766 arguments, PostgreSQL 65,535. Each half of the one before, so
+/// that few statements make a batch: every one is a way to another thread and back.
+const SIZES: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// An insert, written out for each of [`SIZES`].
 #[derive(Debug)]

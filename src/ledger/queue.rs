@@ -236,7 +236,13 @@ impl Cell {
         let Some(finished) = state.finished.take() else {
             state.noted = true;
             let begun = state.begun.as_ref()?;
-            return Some(Row::new(begun, state.generation.as_deref(), None, node, contexts.of(&begun.names, begun.began_us)));
+            return Some(Row::new(
+                begun,
+                state.generation.as_deref(),
+                None,
+                node,
+                contexts.of(&begun.names, begun.began_us),
+            ));
         };
         let (begun, generation) = (state.begun.take()?, state.generation.take());
         drop(guard);

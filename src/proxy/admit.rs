@@ -292,7 +292,7 @@ impl Admitted {
     pub(super) fn rewriter(&mut self, snapshot: &Snapshot) -> Option<(Rewriter, Option<Coding>)> {
         let Rewrite { coding, to } = self.body.take()?;
         let rewriter = match to {
-            Target::Json { members, binder } => Rewriter::Json(snapshot.filter(members, binder)),
+            Target::Json { members, binder } => Rewriter::Json(Box::new(snapshot.filter(members, binder))),
             Target::Form { theirs, ours } => {
                 Rewriter::Form(Box::new(Form::new(Arc::clone(&snapshot.owned), &theirs, ours)))
             }

@@ -14,7 +14,6 @@ use crate::upstream::outgoing::{Begun, Held};
 use crate::upstream::verdict::Spoiled;
 
 /// A body taken in.
-#[expect(clippy::large_enum_variant, reason = "the larger one is the usual one, and is moved but once")]
 pub(super) enum Taken {
     /// Whole and good, and what rewrote it.
     Whole(Held, Rewriter),

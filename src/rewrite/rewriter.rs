@@ -7,12 +7,12 @@ use super::multipart::{BadForm, Form};
 use super::output::Output;
 use super::tools::SharedTool;
 
-/// What rewrites a request's body.
+/// What rewrites a request's body. In a box, since it is handed from future to future, each of which has room for it for as
+/// long as the request lasts.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the larger one is the usual one, and is moved but a few times")]
 pub enum Rewriter {
     /// A JSON object.
-    Json(Filter),
+    Json(Box<Filter>),
     /// A multipart form.
     Form(Box<Form>),
 }
@@ -84,7 +84,7 @@ mod tests {
         let owned = Arc::new(OwnedNames::new(["user"], None));
         let boundary = |name| Boundary::of_content_type(format!("multipart/form-data; boundary={name}").as_bytes());
         let form = Form::new(Arc::clone(&owned), &boundary("a").unwrap(), boundary("b").unwrap());
-        [Rewriter::Json(Filter::new(owned, r#""user":"u""#.into())), Rewriter::Form(Box::new(form))]
+        [Rewriter::Json(Box::new(Filter::new(owned, r#""user":"u""#.into()))), Rewriter::Form(Box::new(form))]
     }
 
     #[test]

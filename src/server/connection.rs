@@ -51,7 +51,14 @@ pub(super) struct Room<H> {
 
 impl<H: Handler> Room<H> {
     pub(super) fn new(handler: H, patience: Patience, drain: Drain) -> Self {
-        Self { http1: http().http1_only(), http2: http().http2_only(), handler, patience, closing: Closing::default(), drain }
+        Self {
+            http1: http().http1_only(),
+            http2: http().http2_only(),
+            handler,
+            patience,
+            closing: Closing::default(),
+            drain,
+        }
     }
 
     /// Asks every connection to end after the requests that it has in flight.

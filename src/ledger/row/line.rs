@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ended, Ending, Row, share};
 use crate::ledger::context::Context;
-use crate::ledger::names::Names;
 use crate::ledger::markup::Markup;
 use crate::ledger::money::NanoUsd;
+use crate::ledger::names::Names;
 use crate::ledger::record::Usage;
 
 /// The spill file's form of a row. Fields may be added, never given another meaning: an older file must be readable.

@@ -8,8 +8,8 @@ use super::Store;
 use super::statements::Statements;
 use crate::ledger::engine::Arguments;
 use crate::ledger::insert::placeholders;
-use crate::ledger::sums::Sums;
 use crate::ledger::names::Name;
+use crate::ledger::sums::Sums;
 use crate::ledger::tally::{ErrorKey, Folded, IdentifierKey, SENT, Seen, SumKey, USER};
 
 /// Identifiers to a question.

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::Store;
 use super::statements::{ON_ERRORS_CONFLICT, bind_context, on_sums_conflict};
 use crate::ledger::context::Context;
-use crate::ledger::names::{Name, Names};
 use crate::ledger::engine::{Arguments, Engine};
 use crate::ledger::markup::Markup;
+use crate::ledger::names::{Name, Names};
 use crate::ledger::query::Forgotten;
 use crate::ledger::sums::Sums;
 

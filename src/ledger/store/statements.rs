@@ -5,11 +5,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::ledger::context::Context;
-use crate::ledger::names::{Name, Names};
 use crate::ledger::engine::{self, Arguments, Engine};
 use crate::ledger::insert::Insert;
 use crate::ledger::markup::Markup;
 use crate::ledger::money::NanoUsd;
+use crate::ledger::names::{Name, Names};
 use crate::ledger::record::Usage;
 use crate::ledger::row::{Ended, Ending, Row};
 use crate::ledger::sums::{Sums, stored};
