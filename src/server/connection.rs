@@ -95,10 +95,11 @@ impl<H: Handler> Room<H> {
     {
         let activity = Activity::new();
         let mut stream = Patient::new(stream, self.patience, activity.clone());
+        let mut closed = pin!(self.closing.asked());
         let protocol = tokio::select! {
             biased;
             protocol = stream.protocol() => protocol,
-            () = self.closing.asked() => return,
+            () = &mut closed => return,
         };
         let http = match protocol {
             Ok(Protocol::Http1) => &self.http1,
@@ -122,7 +123,6 @@ impl<H: Handler> Room<H> {
             })
         };
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-        let mut closed = pin!(self.closing.notify.notified());
         let (mut registered, mut leaving) = (false, false);
         let end = std::future::poll_fn(|cx| {
             let asked = activity.asked();
