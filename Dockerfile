@@ -18,11 +18,14 @@ COPY src ./src
 COPY deploy/no-unwinding.ld ./deploy/
 # What nothing here uses is left out, a sixth of the binary together: tables for unwinding, since a panic ends the process
 # (and the log has no names for frames anyway), relocations written out one by one, SQLite's full-text and spatial search,
-# and AWS-LC's second AES for processors with AVX-512 (TLS takes the one for AVX2 there).
+# its JSON and what it would plan with and count for nobody, and AWS-LC's second AES for processors with AVX-512 (TLS takes
+# the one for AVX2 there).
 ENV RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs \
       -C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T,/src/deploy/no-unwinding.ld" \
     CFLAGS="-fno-asynchronous-unwind-tables -DMY_ASSEMBLER_IS_TOO_OLD_FOR_512AVX" \
-    LIBSQLITE3_FLAGS="-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE"
+    LIBSQLITE3_FLAGS="-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE \
+      -USQLITE_ENABLE_DBSTAT_VTAB -USQLITE_ENABLE_STAT4 -DSQLITE_OMIT_JSON -DSQLITE_OMIT_SHARED_CACHE \
+      -DSQLITE_OMIT_AUTHORIZATION -DSQLITE_OMIT_DEPRECATED -DSQLITE_DEFAULT_MEMSTATUS=0"
 # Naming the target keeps `crt-static` away from build scripts and procedural macros, which cannot be static. ldd must
 # find nothing to load, or the binary could not start in an empty image.
 RUN set -eu; \

@@ -136,9 +136,9 @@ fn finished(number: u64) -> Finished {
     Finished {
         end: if number.is_multiple_of(97) { End::ClientGone } else { End::Complete },
         status: if failed { 429 } else { 200 },
-        error: failed.then(|| "rate_limit_exceeded".to_owned()),
-        model: Some(MODELS[usize::try_from(number % 6).unwrap()].to_owned()),
-        provider: Some("OpenAI".to_owned()),
+        error: failed.then(|| "rate_limit_exceeded".into()),
+        model: Some(MODELS[usize::try_from(number % 6).unwrap()].into()),
+        provider: Some("OpenAI".into()),
         generation: None,
         usage: Usage {
             prompt_tokens: Some(1_000 + number % 500),

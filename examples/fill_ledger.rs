@@ -117,9 +117,9 @@ fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
     let finished = Finished {
         end,
         status,
-        error: error.map(str::to_owned),
-        model: Some(model.to_owned()),
-        provider: Some(provider.to_owned()),
+        error: error.map(Into::into),
+        model: Some(model.into()),
+        provider: Some(provider.into()),
         generation: None,
         usage: Usage {
             prompt_tokens: of(prompt),

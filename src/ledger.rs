@@ -41,7 +41,7 @@ pub use handle::{Committed, Entry, Ledger};
 pub use keeper::Keeper;
 pub use markup::Markup;
 pub use money::NanoUsd;
-pub use names::{AskedBy, Names};
+pub use names::{AskedBy, Name, Names};
 pub use reader::Reader;
 pub use record::{Begun, End, Finished, Usage};
 pub use since::{NoPeriod, since};

@@ -85,7 +85,7 @@ fn begun(tenant: Option<&str>, user: Option<&str>, chat: Option<&str>, message: 
         names: Arc::new(
             (&AskedBy { tenant, key: "app", user, chat, endpoint: "chat/completions", ..AskedBy::default() }).into(),
         ),
-        message: owned(message),
+        message: message.map(Into::into),
         sent_message: None,
     };
     let names = Names { user: owned(user), chat: owned(chat), message: owned(message) };

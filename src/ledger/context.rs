@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 
 use super::names::{Names, REMEMBERED};
@@ -49,7 +50,7 @@ impl Context {
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
     /// By where their names are, which stay there as long as the context knows them.
-    known: HashMap<usize, Arc<Context>>,
+    known: HashMap<usize, Arc<Context>, RandomState>,
     /// The month of the latest request: when it begins, and when the next one does.
     month: (i64, i64),
 }

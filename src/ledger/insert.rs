@@ -10,7 +10,7 @@ use super::engine::{Arguments, Connection, Engine};
 
 /// Rows to a statement, the most first. SQLite takes 32,766 arguments, PostgreSQL 65,535. Each half of the one before, so
 /// that few statements make a batch: every one is a way to another thread and back.
-const SIZES: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
+const SIZES: [usize; 10] = [512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// An insert, written out for each of [`SIZES`].
 #[derive(Debug)]
@@ -52,7 +52,10 @@ impl Insert {
 
 /// SQLite's placeholders are nameless: it looks each named one up by walking over all of them.
 fn write_out(engine: Engine, head: &str, columns: usize, rows: usize, tail: &str) -> String {
-    let mut out = format!("INSERT INTO {head} VALUES ");
+    // Without a rule for conflicts one of them ends the whole transaction: SQLite need not keep what it would take to undo
+    // this statement alone.
+    let verb = if engine == Engine::Sqlite && tail.is_empty() { "INSERT OR ROLLBACK" } else { "INSERT" };
+    let mut out = format!("{verb} INTO {head} VALUES ");
     for row in 0..rows {
         out.push_str(if row == 0 { "(" } else { ", (" });
         for column in 0..columns {
@@ -65,8 +68,10 @@ fn write_out(engine: Engine, head: &str, columns: usize, rows: usize, tail: &str
         }
         out.push(')');
     }
-    out.push(' ');
-    out.push_str(tail);
+    if !tail.is_empty() {
+        out.push(' ');
+        out.push_str(tail);
+    }
     out
 }
 
@@ -84,5 +89,8 @@ mod tests {
         let text = |engine| write_out(engine, "t (a, b)", 2, 2, "ON CONFLICT DO NOTHING");
         assert_eq!(text(Engine::Sqlite), "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING");
         assert_eq!(text(Engine::Postgres), "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) ON CONFLICT DO NOTHING");
+        let text = |engine| write_out(engine, "t (a)", 1, 1, "");
+        assert_eq!(text(Engine::Sqlite), "INSERT OR ROLLBACK INTO t (a) VALUES (?)");
+        assert_eq!(text(Engine::Postgres), "INSERT INTO t (a) VALUES ($1)");
     }
 }

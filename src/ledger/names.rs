@@ -4,15 +4,20 @@
 //! text at all, and nothing that one core has made need be given back by another.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use foldhash::fast::RandomState;
+
 use super::markup::Markup;
-use super::row::share;
 
 /// Text that is shared.
 pub type Name = Arc<str>;
+
+/// A name as it can be stored: PostgreSQL takes no U+0000, which a model's name from outside may hold.
+pub(super) fn storable(name: Option<Name>) -> Option<Name> {
+    name.map(|name| if name.contains('\0') { name.replace('\0', "\u{fffd}").into() } else { name })
+}
 
 /// Conversations that are remembered; about a kilobyte each.
 pub(super) const REMEMBERED: usize = 10_000;
@@ -114,16 +119,17 @@ impl Names {
 
 impl From<&AskedBy<'_>> for Names {
     fn from(asked: &AskedBy<'_>) -> Self {
+        let name = |text: Option<&str>| storable(text.map(Name::from));
         Self {
-            tenant: share(asked.tenant),
-            key: share(Some(asked.key)).unwrap_or_default(),
-            user: share(asked.user),
-            session: share(asked.session),
-            chat: share(asked.chat),
-            sent_user: share(asked.sent_user),
-            sent_session: share(asked.sent_session),
-            sent_metadata_session: share(asked.sent_metadata_session),
-            sent_chat: share(asked.sent_chat),
+            tenant: name(asked.tenant),
+            key: name(Some(asked.key)).unwrap_or_default(),
+            user: name(asked.user),
+            session: name(asked.session),
+            chat: name(asked.chat),
+            sent_user: name(asked.sent_user),
+            sent_session: name(asked.sent_session),
+            sent_metadata_session: name(asked.sent_metadata_session),
+            sent_chat: name(asked.sent_chat),
             endpoint: asked.endpoint.into(),
             markup: asked.markup,
         }
@@ -134,8 +140,8 @@ impl From<&AskedBy<'_>> for Names {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     hasher: RandomState,
-    /// By their hash; should two share one, the last of them.
-    names: Mutex<HashMap<u64, Arc<Names>>>,
+    /// By their hash; should two share one, whether by chance or by somebody's will, the last of them.
+    names: Mutex<HashMap<u64, Arc<Names>, RandomState>>,
 }
 
 impl Known {

@@ -9,7 +9,7 @@ use std::task::Waker;
 use tokio::sync::Notify;
 
 use super::context::Contexts;
-use super::names::Known;
+use super::names::{Known, Name};
 use super::record::{Begun, Finished};
 use super::row::Row;
 use crate::config::Mode;
@@ -52,11 +52,11 @@ pub(super) struct Cell {
 pub(super) struct State {
     /// Taken by the writer when it has ended.
     pub(super) begun: Option<Begun>,
-    generation: Option<String>,
+    generation: Option<Name>,
     finished: Option<Finished>,
     /// It is in the queue.
     queued: bool,
-    /// It was written as begun, and nothing new is known since.
+    /// It was written as begun.
     noted: bool,
     /// Its row is where it should be, or given up.
     settled: bool,
@@ -198,7 +198,7 @@ impl Cell {
     /// Notes its generation.
     pub(super) fn answered(self: &Arc<Self>, generation: &str) {
         let mut state = self.state();
-        state.generation = Some(generation.to_owned());
+        state.generation = Some(generation.into());
         if state.noted && !state.queued {
             state.queued = true;
             drop(state);
@@ -228,25 +228,22 @@ impl Cell {
         }
     }
 
-    /// The writer has taken it out of the queue: its row, with all that is known. When it has ended, for the last time.
-    pub(super) fn take(&self, contexts: &mut Contexts, node: &Arc<str>) -> Option<Row> {
+    /// The writer has taken it out of the queue: its row, with all that is known, and whether it was taken before. When it
+    /// has ended, for the last time.
+    pub(super) fn take(&self, contexts: &mut Contexts, node: &Arc<str>) -> Option<(Row, bool)> {
         let mut guard = self.state();
         let state = &mut *guard;
         state.queued = false;
+        let again = std::mem::replace(&mut state.noted, true);
         let Some(finished) = state.finished.take() else {
-            state.noted = true;
             let begun = state.begun.as_ref()?;
-            return Some(Row::new(
-                begun,
-                state.generation.as_deref(),
-                None,
-                node,
-                contexts.of(&begun.names, begun.began_us),
-            ));
+            let context = contexts.of(&begun.names, begun.began_us);
+            return Some((Row::new(begun, state.generation.clone(), None, node, context), again));
         };
         let (begun, generation) = (state.begun.take()?, state.generation.take());
         drop(guard);
-        Some(Row::new(&begun, generation.as_deref(), Some(&finished), node, contexts.of(&begun.names, begun.began_us)))
+        let context = contexts.of(&begun.names, begun.began_us);
+        Some((Row::new(&begun, generation, Some(finished), node, context), again))
     }
 
     /// Its row is where it should be, or given up: nobody need wait any longer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::money::NanoUsd;
-use super::names::Names;
+use super::names::{Name, Names};
 
 /// What is known when a request goes upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub struct Begun {
     /// Who asks, and what is sent for them; [`Ledger::names`](super::Ledger::names) has those of earlier requests.
     pub names: Arc<Names>,
     /// The message as the source named it.
-    pub message: Option<String>,
+    pub message: Option<Name>,
     /// `metadata.message_id`, exactly as it goes upstream.
-    pub sent_message: Option<String>,
+    pub sent_message: Option<Name>,
 }
 
 /// How a request ended.
@@ -58,13 +58,13 @@ pub struct Finished {
     /// The status that the client got; 0 if none.
     pub status: u16,
     /// callsign's own error code, if it answered by itself, or the upstream's error type when an error came inside a 200.
-    pub error: Option<String>,
+    pub error: Option<Name>,
     /// The model that answered.
-    pub model: Option<String>,
+    pub model: Option<Name>,
     /// The provider that answered.
-    pub provider: Option<String>,
+    pub provider: Option<Name>,
     /// `X-Generation-Id`, or the answer's own `id` where it begins with `gen-`.
-    pub generation: Option<String>,
+    pub generation: Option<Name>,
     /// What it took.
     pub usage: Usage,
     /// Bytes of the request's body as announced.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::context::Context;
+use super::names::{Name, storable};
 use super::record::{Begun, End, Finished, Usage};
 
 /// A request, as much of it as is known. Text is shared, so that a row that was handed to the database is still there
@@ -16,11 +17,11 @@ pub(super) struct Row {
     pub(super) id: Uuid,
     pub(super) began_us: i64,
     /// The run of callsign that it is in flight in; kept for finished ones too, but not written.
-    pub(super) node: Arc<str>,
+    pub(super) node: Name,
     pub(super) context: Arc<Context>,
-    pub(super) message: Option<Arc<str>>,
-    pub(super) sent_message: Option<Arc<str>>,
-    pub(super) generation: Option<Arc<str>>,
+    pub(super) message: Option<Name>,
+    pub(super) sent_message: Option<Name>,
+    pub(super) generation: Option<Name>,
     /// `None` while it runs.
     pub(super) ended: Option<Ended>,
 }
@@ -30,9 +31,9 @@ pub(super) struct Row {
 pub(super) struct Ended {
     pub(super) ending: Ending,
     pub(super) status: u16,
-    pub(super) error: Option<Arc<str>>,
-    pub(super) model: Option<Arc<str>>,
-    pub(super) provider: Option<Arc<str>>,
+    pub(super) error: Option<Name>,
+    pub(super) model: Option<Name>,
+    pub(super) provider: Option<Name>,
     pub(super) usage: Usage,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
@@ -97,7 +98,7 @@ impl Ended {
     }
 
     /// The kind of its error, if it ended in one.
-    pub(super) fn error_kind(&self) -> Option<Arc<str>> {
+    pub(super) fn error_kind(&self) -> Option<Name> {
         match (&self.error, self.ending) {
             (Some(error), _) => Some(Arc::clone(error)),
             (None, Ending::Known(End::UpstreamCut)) => Some("upstream_cut".into()),
@@ -107,42 +108,36 @@ impl Ended {
     }
 }
 
-/// Shared text. PostgreSQL takes no U+0000, which a model's name from outside may hold.
-pub(super) fn share(text: Option<&str>) -> Option<Arc<str>> {
-    let has_null = |text: &str| memchr::memchr(0, text.as_bytes()).is_some();
-    text.map(|text| if has_null(text) { text.replace('\0', "\u{fffd}").into() } else { text.into() })
-}
-
 impl Row {
     /// The parts that the request path gathered. `finished` comes with its own word on the generation.
     pub(super) fn new(
         begun: &Begun,
-        generation: Option<&str>,
-        finished: Option<&Finished>,
-        node: &Arc<str>,
+        generation: Option<Name>,
+        finished: Option<Finished>,
+        node: &Name,
         context: Arc<Context>,
     ) -> Self {
+        let told = finished.as_ref().and_then(|finished| finished.generation.clone());
         let ended = finished.map(|finished| Ended {
             ending: Ending::Known(finished.end),
             status: finished.status,
-            error: share(finished.error.as_deref()),
-            model: share(finished.model.as_deref()),
-            provider: share(finished.provider.as_deref()),
+            error: storable(finished.error),
+            model: storable(finished.model),
+            provider: storable(finished.provider),
             usage: finished.usage,
             request_bytes: finished.request_bytes,
             response_bytes: finished.response_bytes,
             first_byte_us: finished.first_byte_us,
             duration_us: finished.duration_us,
         });
-        let told = finished.and_then(|finished| finished.generation.as_deref());
         Self {
             id: begun.id,
             began_us: begun.began_us,
             node: Arc::clone(node),
             context,
-            message: share(begun.message.as_deref()),
-            sent_message: share(begun.sent_message.as_deref()),
-            generation: share(told.or(generation)),
+            message: storable(begun.message.clone()),
+            sent_message: storable(begun.sent_message.clone()),
+            generation: storable(told.or(generation)),
             ended,
         }
     }

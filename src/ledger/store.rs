@@ -103,16 +103,18 @@ impl Store {
         Ok(Self { connection, statements, file, node, batch, contexts, forgotten, known, hasher })
     }
 
-    /// Writes rows that were never written before, or only as begun. Their ids differ.
-    pub(super) async fn write(&mut self, rows: &[Row]) -> Result<Written, sqlx::Error> {
+    /// Writes rows, the first `fresh` of which were never written before, the others only as begun. Their ids differ.
+    pub(super) async fn write(&mut self, rows: &[Row], fresh: usize) -> Result<Written, sqlx::Error> {
         if self.file.as_ref().is_some_and(|(path, known)| number(path) != Some(*known)) {
             return Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into()));
         }
         self.connection.begin().await?;
         self.write_contexts(rows).await?;
         let statements = Arc::clone(&self.statements);
-        let changed = statements.rows.run(&mut self.connection, rows, bind_row).await?;
-        if changed != rows.len() as u64 {
+        let (fresh, again) = rows.split_at(fresh.min(rows.len()));
+        statements.fresh_rows.run(&mut self.connection, fresh, bind_row).await?;
+        let changed = statements.rows.run(&mut self.connection, again, bind_row).await?;
+        if changed != again.len() as u64 {
             // Somebody has given one of them up for lost: only what is new may count.
             self.connection.rollback().await?;
             self.contexts.clear();

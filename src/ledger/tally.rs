@@ -3,10 +3,11 @@
 //! Requests of one caller with the same identifiers, model and hour make one group, so that a busy second costs as many
 //! changes in those tables as there are callers, not requests.
 
-use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use super::context::Context;
 use super::names::{Name, Names};
@@ -89,7 +90,7 @@ struct Group {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     hasher: RandomState,
-    groups: HashMap<u64, Vec<Group>>,
+    groups: HashMap<u64, Vec<Group>, RandomState>,
 }
 
 impl Tally {

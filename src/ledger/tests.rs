@@ -27,7 +27,7 @@ pub(super) fn begun(number: u128) -> Begun {
         id: Uuid::from_u128(number),
         began_us: BEGAN_US,
         names: Arc::new((&asked).into()),
-        message: Some(format!("m-{number}")),
+        message: Some(format!("m-{number}").into()),
         sent_message: None,
     }
 }
@@ -36,7 +36,7 @@ pub(super) fn begun(number: u128) -> Begun {
 pub(super) fn row(number: u128) -> Row {
     let begun = begun(number);
     let context = Contexts::default().of(&begun.names, begun.began_us);
-    Row::new(&begun, Some(&format!("gen-{number}")), None, &"node".into(), context)
+    Row::new(&begun, Some(format!("gen-{number}").into()), None, &"node".into(), context)
 }
 
 /// The same, finished.

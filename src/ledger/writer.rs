@@ -21,9 +21,9 @@ use super::sums::now_us;
 use super::tally::Tally;
 use crate::config::Mode;
 
-/// How long the first of a batch waits for others. With the time of a commit and of the sums once a second it stays well
-/// below the 50 ms that a crash may cost.
-const TICK: Duration = Duration::from_millis(10);
+/// How long the first of a batch waits for others: a batch costs as much as some hundreds of rows. With the time of a
+/// commit and of the sums once a second it stays well below the 50 ms that a crash may cost.
+const TICK: Duration = Duration::from_millis(20);
 /// Rows to a batch, fresh ones or back from the spill file: few enough for a slow disk to write and count them in time, whatever has piled up.
 const BATCH: usize = 1024;
 /// How long a database may take for a batch before it goes to the spill file.
@@ -62,6 +62,8 @@ pub(super) struct Writer {
     tally: Tally,
     contexts: Contexts,
     due: chores::Due,
+    /// When the batch that comes next began to gather: when all before it was taken, or when its first row came.
+    since: Instant,
     /// Where in the spill file the next rows are taken from.
     spilled: Mark,
     /// Whether the runs before this one have been taken over from.
@@ -70,10 +72,20 @@ pub(super) struct Writer {
     loud: [Option<Instant>; 2],
 }
 
-/// A row, and who is to be told of it.
+/// Rows, and who is to be told of each.
+#[derive(Default)]
 struct Batch {
     rows: Vec<Row>,
     cells: Vec<Arc<Cell>>,
+    /// How many of the rows, the first ones, were never written before.
+    fresh: usize,
+}
+
+impl Batch {
+    fn push(&mut self, row: Row, cell: Arc<Cell>) {
+        self.rows.push(row);
+        self.cells.push(cell);
+    }
 }
 
 impl Writer {
@@ -87,6 +99,7 @@ impl Writer {
             tally: Tally::default(),
             contexts: Contexts::default(),
             due: chores::Due::default(),
+            since: Instant::now(),
             spilled: Mark::default(),
             claimed: false,
             loud: [None; 2],
@@ -133,25 +146,37 @@ impl Writer {
     async fn rest(&mut self) {
         if self.shared.rest() {
             let until = self.due.next(!self.tally.is_empty());
-            let _either = timeout_at(until, self.shared.wake.notified()).await;
+            if timeout_at(until, self.shared.wake.notified()).await.is_ok() {
+                self.since = Instant::now();
+            }
             self.shared.stir();
         }
         let waiting = self.shared.len();
         if !self.shared.is_urgent() && (1..BATCH).contains(&waiting) {
-            let _either = timeout(TICK, self.shared.wake.notified()).await;
+            let _either = timeout_at(self.since + TICK, self.shared.wake.notified()).await;
         }
     }
 
     /// What is queued, as rows.
     fn gather(&mut self) -> Batch {
         let cells = self.shared.drain(BATCH);
-        let mut batch = Batch { rows: Vec::with_capacity(cells.len()), cells: Vec::with_capacity(cells.len()) };
+        if (1..BATCH).contains(&cells.len()) {
+            // Of more than a batch the rest does not wait once more.
+            self.since = Instant::now();
+        }
+        let (mut batch, mut again) = (Batch::default(), Batch::default());
+        batch.rows.reserve(cells.len());
+        batch.cells.reserve(cells.len());
         for cell in cells {
-            if let Some(row) = cell.take(&mut self.contexts, &self.home.node) {
-                batch.rows.push(row);
-                batch.cells.push(cell);
+            match cell.take(&mut self.contexts, &self.home.node) {
+                Some((row, false)) => batch.push(row, cell),
+                Some((row, true)) => again.push(row, cell),
+                None => {}
             }
         }
+        batch.fresh = batch.rows.len();
+        batch.rows.append(&mut again.rows);
+        batch.cells.append(&mut again.cells);
         let queued = batch.rows.len() + self.shared.len();
         self.shared.metrics.ledger.queue.set(i64::try_from(queued).unwrap_or(i64::MAX));
         batch
@@ -159,11 +184,11 @@ impl Writer {
 
     /// Sees to it that a batch stays: in the database, or else in the spill file.
     async fn keep(&mut self, batch: Batch) {
-        let Batch { rows, cells } = batch;
+        let Batch { rows, cells, fresh } = batch;
         let finished = rows.iter().filter(|row| row.ended.is_some());
         let oldest = finished.clone().filter_map(ended_us).min();
         let finished = finished.count() as u64;
-        let written = match self.write(&rows).await {
+        let written = match self.write(&rows, fresh).await {
             Some(written) => {
                 self.shared.metrics.ledger.rows.inc_by(finished);
                 if written == Written::Pending {
@@ -191,9 +216,9 @@ impl Writer {
     }
 
     /// Hands rows to the database, if there is one that takes them in time.
-    async fn write(&mut self, rows: &[Row]) -> Option<Written> {
+    async fn write(&mut self, rows: &[Row], fresh: usize) -> Option<Written> {
         let bound = if self.shared.mode == Mode::Strict { STRICT_BOUND } else { BOUND };
-        let written = timeout(bound, self.store.as_mut()?.write(rows)).await;
+        let written = timeout(bound, self.store.as_mut()?.write(rows, fresh)).await;
         match written {
             Ok(Ok(written)) => Some(written),
             Ok(Err(error)) => {

@@ -3,7 +3,7 @@
 //! It hands over and never waits. Without a ledger nothing is gathered and nothing looked at.
 
 use super::account::Outcome;
-use crate::ledger::{Begun, Committed, End, Entry, Finished, Ledger};
+use crate::ledger::{Begun, Committed, End, Entry, Finished, Ledger, Name};
 use crate::relay::tap::Seen;
 
 /// What the account knows at the end.
@@ -81,10 +81,10 @@ fn finished(closing: Closing, seen: Seen) -> Finished {
     Finished {
         end,
         status,
-        error: code.map(str::to_owned).or(seen.error),
-        model: seen.model,
-        provider: seen.provider,
-        generation: seen.generation,
+        error: code.or(seen.error.as_deref()).map(Name::from),
+        model: seen.model.map(Name::from),
+        provider: seen.provider.map(Name::from),
+        generation: seen.generation.map(Name::from),
         usage: seen.usage,
         request_bytes,
         response_bytes,

@@ -20,7 +20,7 @@ use crate::error::Refusal;
 use crate::identifiers::Identifiers;
 use crate::identifiers::secret::Binder;
 use crate::identifiers::sources::Sources;
-use crate::ledger::{AskedBy, Begun, Ledger, Markup};
+use crate::ledger::{AskedBy, Begun, Ledger, Markup, Name};
 use crate::observe::Account;
 use crate::rewrite::Rewriter;
 use crate::rewrite::multipart::{Boundary, Form, NoRandomness};
@@ -237,8 +237,8 @@ fn begun(
         id: Uuid::now_v7(),
         began_us: Timestamp::now().as_microsecond(),
         names: ledger.names(&asked),
-        message: caller.message.as_deref().map(str::to_owned),
-        sent_message: sent("message_id").map(str::to_owned),
+        message: caller.message.as_deref().map(Name::from),
+        sent_message: sent("message_id").map(Name::from),
     }
 }
 

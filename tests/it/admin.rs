@@ -43,8 +43,8 @@ fn row(user: &str, tenant: Option<&str>, sent: Option<&str>) -> (Begun, Finished
         end: End::Complete,
         status: 200,
         error: None,
-        model: Some("a/<b>model</b>".to_owned()),
-        provider: Some("Provider".to_owned()),
+        model: Some("a/<b>model</b>".into()),
+        provider: Some("Provider".into()),
         generation: None,
         usage: Usage {
             prompt_tokens: Some(11),

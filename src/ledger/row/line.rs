@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ended, Ending, Row, share};
+use super::{Ended, Ending, Row};
 use crate::ledger::context::Context;
 use crate::ledger::markup::Markup;
 use crate::ledger::money::NanoUsd;
-use crate::ledger::names::Names;
+use crate::ledger::names::{Name, Names, storable};
 use crate::ledger::record::Usage;
 
 /// The spill file's form of a row. Fields may be added, never given another meaning: an older file must be readable.
@@ -134,13 +134,13 @@ impl Row {
     /// The row of such a line; `None` if it is none.
     pub(in crate::ledger) fn from_json(json: &[u8]) -> Option<Self> {
         let line: Line = serde_json::from_slice(json).ok()?;
-        let share = |text: Option<String>| share(text.as_deref());
+        let name = |text: Option<String>| storable(text.map(Name::from));
         let ended = line.ended.map(|ended| Ended {
             ending: Ending::from_code(ended.ending),
             status: ended.status,
-            error: share(ended.error),
-            model: share(ended.model),
-            provider: share(ended.provider),
+            error: name(ended.error),
+            model: name(ended.model),
+            provider: name(ended.provider),
             usage: Usage {
                 prompt_tokens: ended.prompt_tokens,
                 completion_tokens: ended.completion_tokens,
@@ -154,15 +154,15 @@ impl Row {
             duration_us: ended.duration_us,
         });
         let names = Names {
-            tenant: share(line.tenant),
+            tenant: name(line.tenant),
             key: line.key.into(),
-            user: share(line.user),
-            session: share(line.session),
-            chat: share(line.chat),
-            sent_user: share(line.sent_user),
-            sent_session: share(line.sent_session),
-            sent_metadata_session: share(line.sent_metadata_session),
-            sent_chat: share(line.sent_chat),
+            user: name(line.user),
+            session: name(line.session),
+            chat: name(line.chat),
+            sent_user: name(line.sent_user),
+            sent_session: name(line.sent_session),
+            sent_metadata_session: name(line.sent_metadata_session),
+            sent_chat: name(line.sent_chat),
             endpoint: line.endpoint.into(),
             markup: Markup::from_millionths(line.markup),
         };
@@ -171,9 +171,9 @@ impl Row {
             began_us: line.began_us,
             node: line.node.into(),
             context: Arc::new(Context::new(names, line.until_us)),
-            message: share(line.message),
-            sent_message: share(line.sent_message),
-            generation: share(line.generation),
+            message: name(line.message),
+            sent_message: name(line.sent_message),
+            generation: name(line.generation),
             ended,
         })
     }

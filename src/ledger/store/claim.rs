@@ -137,7 +137,7 @@ mod tests {
         let target = Target::Sqlite(directory.path().join("ledger.db"));
         let mut store = Store::open(target, Purpose::Write, "run-1".into()).await.unwrap();
         for number in 1..=3 {
-            store.write(&[finished_row(2 * number), finished_row(2 * number + 1)]).await.unwrap();
+            store.write(&[finished_row(2 * number), finished_row(2 * number + 1)], 2).await.unwrap();
         }
         for counted in [2, 4, 6] {
             assert!(store.recount().await.unwrap());

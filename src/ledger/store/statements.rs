@@ -37,6 +37,8 @@ pub(super) const SELECT_ROWS: &str = "SELECT r.id, r.began_us, r.node, r.message
 /// See the functions that run them.
 #[derive(Debug)]
 pub(super) struct Statements {
+    /// Rows that are not there yet.
+    pub(super) fresh_rows: Insert,
     pub(super) rows: Insert,
     pub(super) contexts: Insert,
     pub(super) sums: Insert,
@@ -91,6 +93,7 @@ impl Statements {
         };
         // A row that comes again is one that ended, or that was answered: what was known of its beginning stays.
         let on_rows = format!("ON CONFLICT (id) DO UPDATE SET {} WHERE requests.ending IS NULL", replaced(CHANGING));
+        let rows = format!("requests ({ROW_COLUMNS})");
         let sums = format!(
             "sums (grain, bucket_us, tenant, key_name, user_id, model, endpoint, {})",
             Sums::COLUMNS.join(", ")
@@ -107,7 +110,8 @@ impl Statements {
         );
         let identifiers = "identifiers (kind, identifier, tenant, user_id, key_name, way, first_us, last_us, requests)";
         Self {
-            rows: Insert::new(engine, &format!("requests ({ROW_COLUMNS})"), names(ROW_COLUMNS).count(), &on_rows),
+            fresh_rows: Insert::new(engine, &rows, names(ROW_COLUMNS).count(), ""),
+            rows: Insert::new(engine, &rows, names(ROW_COLUMNS).count(), &on_rows),
             contexts: Insert::new(
                 engine,
                 &format!("contexts ({CONTEXT_COLUMNS})"),

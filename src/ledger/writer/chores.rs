@@ -65,7 +65,8 @@ impl Writer {
             self.claim().await;
         }
         let now = Instant::now();
-        if !self.tally.is_empty() && (now >= self.due.fold || self.shared.len() == 0 || self.tally.len() >= FOLDED) {
+        let quiet = self.shared.len() == 0 && now >= self.since + TICK;
+        if !self.tally.is_empty() && (now >= self.due.fold || quiet || self.tally.len() >= FOLDED) {
             self.fold().await;
         }
         if now >= self.due.beat {

@@ -101,7 +101,7 @@ pub(crate) fn begun(user: &str) -> Begun {
         id: Uuid::now_v7(),
         began_us: Timestamp::now().as_microsecond(),
         names: Arc::new(names(user)),
-        message: Some(format!("message of {user}")),
+        message: Some(format!("message of {user}").into()),
         sent_message: None,
     }
 }
@@ -154,8 +154,8 @@ pub(crate) fn finished(cost: i64) -> Finished {
         end: End::Complete,
         status: 200,
         error: None,
-        model: Some("openai/gpt-5".to_owned()),
-        provider: Some("OpenAI".to_owned()),
+        model: Some("openai/gpt-5".into()),
+        provider: Some("OpenAI".into()),
         generation: None,
         usage: Usage {
             prompt_tokens: Some(11),
@@ -255,7 +255,7 @@ async fn sums_are_those_of_the_requests(place: Place) {
             let begun = Begun { names: Arc::new(names), ..begun_ago(&user, u64::from(number % 50)) };
             let cost = i64::from(number) * 1_001 + i64::from(run);
             let mut finished = finished(cost);
-            finished.model = (number % 5 != 0).then(|| format!("model-{}", number % 4));
+            finished.model = (number % 5 != 0).then(|| format!("model-{}", number % 4).into());
             if number % 10 == 0 {
                 finished.status = 429;
             }
@@ -263,7 +263,7 @@ async fn sums_are_those_of_the_requests(place: Place) {
                 (By2::User, Some(user.clone()), tenant),
                 (By2::App, Some(key.to_owned()), tenant),
                 (By2::Tenant, tenant.map(str::to_owned), tenant),
-                (By2::Model, finished.model.clone(), None),
+                (By2::Model, finished.model.as_deref().map(str::to_owned), None),
             ];
             for (by, key, tenant) in keys {
                 let sums = expected.entry((by, key, tenant.map(str::to_owned))).or_default();
@@ -346,7 +346,7 @@ async fn errors_are_counted_by_kind_and_refusals_are_no_requests(place: Place) {
     ];
     for (end, status, error, times) in ends {
         for _ in 0..times {
-            let error = error.map(str::to_owned);
+            let error = error.map(Into::into);
             request(&ledger, begun("alice"), Finished { end, status, error, ..finished(0) });
         }
     }
@@ -399,7 +399,7 @@ async fn a_price_that_comes_late_moves_the_sums(place: Place) {
     assert_eq!((unpriced.id, unpriced.tenant.as_deref()), (id, Some("acme")));
     let price = Price {
         usage: Usage { cost: Some(NanoUsd(1_001)), prompt_tokens: Some(30), ..Usage::default() },
-        model: Some("openai/gpt-5".to_owned()),
+        model: Some("openai/gpt-5".into()),
         provider: None,
     };
     let keeper = place.keeper();
@@ -603,7 +603,7 @@ async fn odd_text_stays_text(place: Place) {
     let ledger = place.open();
     let odd = "'); DROP TABLE requests; --\u{1F600} \u{202E}\"$1 ?1";
     let mut finished = finished(1);
-    finished.model = Some(format!("{odd}\0"));
+    finished.model = Some(format!("{odd}\0").into());
     request(&ledger, begun(odd), finished);
     ledger.close().await;
     let reader = place.reader();
