@@ -54,7 +54,7 @@ pub(super) struct State {
     pub(super) begun: Option<Begun>,
     generation: Option<Name>,
     finished: Option<Finished>,
-    /// It is in the queue.
+    /// It is in the queue, or with the writer for its next turn.
     queued: bool,
     /// It was written as begun.
     noted: bool,
@@ -228,6 +228,12 @@ impl Cell {
         }
     }
 
+    /// Whether it runs and no row says so yet: it can stay with the writer for another turn, as if it were in the queue.
+    pub(super) fn may_wait(&self) -> bool {
+        let state = self.state();
+        state.finished.is_none() && !state.noted
+    }
+
     /// The writer has taken it out of the queue: its row, with all that is known, and whether it was taken before. When it
     /// has ended, for the last time.
     pub(super) fn take(&self, contexts: &mut Contexts, node: &Arc<str>) -> Option<(Row, bool)> {
@@ -269,7 +275,26 @@ impl Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::begun;
+    use crate::ledger::tests::{begun, finished};
+
+    #[test]
+    fn a_request_waits_for_its_row_while_it_runs_and_none_is_written() {
+        let shared = Shared::new(Mode::Fast, Arc::new(Metrics::new()));
+        let (mut contexts, node) = (Contexts::default(), Arc::from("node"));
+        let short = Cell::begin(&shared, begun(1));
+        assert!(short.may_wait());
+        short.finish(finished());
+        assert!(!short.may_wait());
+        let taken = short.take(&mut contexts, &node).map(|(row, again)| (row.ended.is_some(), again));
+        assert_eq!(taken, Some((true, false)), "one row, which was never there");
+        let long = Cell::begin(&shared, begun(2));
+        let taken = long.take(&mut contexts, &node).map(|(row, again)| (row.ended.is_some(), again));
+        assert_eq!(taken, Some((false, false)));
+        assert!(!long.may_wait(), "it is written as begun");
+        long.finish(finished());
+        let taken = long.take(&mut contexts, &node).map(|(row, again)| (row.ended.is_some(), again));
+        assert_eq!(taken, Some((true, true)));
+    }
 
     #[test]
     fn what_has_piled_up_is_taken_in_parts_and_stays_urgent_until_the_last() {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::context::Contexts;
 use super::row::{Ended, Ending, Row};
-use super::{AskedBy, Begun, End, NanoUsd, Usage};
+use super::{AskedBy, Begun, End, Finished, NanoUsd, Usage};
 
 /// When all of these rows began.
 const BEGAN_US: i64 = 1_790_000_000_000_000;
@@ -29,6 +29,23 @@ pub(super) fn begun(number: u128) -> Begun {
         names: Arc::new((&asked).into()),
         message: Some(format!("m-{number}").into()),
         sent_message: None,
+    }
+}
+
+/// What is known at its end.
+pub(super) fn finished() -> Finished {
+    Finished {
+        end: End::Complete,
+        status: 200,
+        error: None,
+        model: None,
+        provider: None,
+        generation: None,
+        usage: Usage::default(),
+        request_bytes: 1,
+        response_bytes: 2,
+        first_byte_us: Some(3),
+        duration_us: 4,
     }
 }
 

@@ -62,6 +62,8 @@ pub(super) struct Writer {
     tally: Tally,
     contexts: Contexts,
     due: chores::Due,
+    /// Requests that still ran when they were met the first time. Most have ended by the second, and cost one row instead of two.
+    young: Vec<Arc<Cell>>,
     /// When the batch that comes next began to gather: when all before it was taken, or when its first row came.
     since: Instant,
     /// Where in the spill file the next rows are taken from.
@@ -99,6 +101,7 @@ impl Writer {
             tally: Tally::default(),
             contexts: Contexts::default(),
             due: chores::Due::default(),
+            young: Vec::new(),
             since: Instant::now(),
             spilled: Mark::default(),
             claimed: false,
@@ -121,7 +124,7 @@ impl Writer {
         let _gone = opened.send(Ok(()));
         loop {
             let closing = self.shared.is_closing();
-            let batch = self.gather();
+            let batch = self.gather(closing);
             if !batch.rows.is_empty() {
                 self.keep(batch).await;
             } else if closing {
@@ -145,8 +148,9 @@ impl Writer {
     /// Waits for work; while requests come, for a few of them.
     async fn rest(&mut self) {
         if self.shared.rest() {
-            let until = self.due.next(!self.tally.is_empty());
-            if timeout_at(until, self.shared.wake.notified()).await.is_ok() {
+            let until = self.due.next(!self.tally.is_empty() || !self.young.is_empty());
+            let woken = timeout_at(until, self.shared.wake.notified()).await.is_ok();
+            if woken && self.young.is_empty() {
                 self.since = Instant::now();
             }
             self.shared.stir();
@@ -157,17 +161,23 @@ impl Writer {
         }
     }
 
-    /// What is queued, as rows.
-    fn gather(&mut self) -> Batch {
-        let cells = self.shared.drain(BATCH);
-        if (1..BATCH).contains(&cells.len()) {
+    /// What is queued, as rows. At the end what still runs does not wait either.
+    fn gather(&mut self, closing: bool) -> Batch {
+        let mut cells = std::mem::take(&mut self.young);
+        let met = cells.len();
+        cells.append(&mut self.shared.drain(BATCH));
+        if (1..BATCH).contains(&(cells.len() - met)) {
             // Of more than a batch the rest does not wait once more.
             self.since = Instant::now();
         }
         let (mut batch, mut again) = (Batch::default(), Batch::default());
         batch.rows.reserve(cells.len());
         batch.cells.reserve(cells.len());
-        for cell in cells {
+        for (number, cell) in cells.into_iter().enumerate() {
+            if number >= met && !closing && cell.may_wait() {
+                self.young.push(cell);
+                continue;
+            }
             match cell.take(&mut self.contexts, &self.home.node) {
                 Some((row, false)) => batch.push(row, cell),
                 Some((row, true)) => again.push(row, cell),
@@ -177,7 +187,7 @@ impl Writer {
         batch.fresh = batch.rows.len();
         batch.rows.append(&mut again.rows);
         batch.cells.append(&mut again.cells);
-        let queued = batch.rows.len() + self.shared.len();
+        let queued = batch.rows.len() + self.young.len() + self.shared.len();
         self.shared.metrics.ledger.queue.set(i64::try_from(queued).unwrap_or(i64::MAX));
         batch
     }
