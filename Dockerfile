@@ -18,8 +18,8 @@ COPY src ./src
 COPY deploy/no-unwinding.ld ./deploy/
 # What nothing here uses is left out, a sixth of the binary together: tables for unwinding, since a panic ends the process
 # (and the log has no names for frames anyway), relocations written out one by one, SQLite's full-text and spatial search,
-# its JSON and what it would plan with and count for nobody, and AWS-LC's second AES for processors with AVX-512 (TLS takes
-# the one for AVX2 there).
+# its JSON, statistics, shared cache and authorizer, and AWS-LC's second AES for processors with AVX-512 (TLS takes the one
+# for AVX2 there).
 ENV RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs \
       -C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T,/src/deploy/no-unwinding.ld" \
     CFLAGS="-fno-asynchronous-unwind-tables -DMY_ASSEMBLER_IS_TOO_OLD_FOR_512AVX" \

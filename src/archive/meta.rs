@@ -130,7 +130,7 @@ impl Meta {
                 session: owned(row.names.session.as_ref()),
                 metadata_session: None,
                 chat: owned(row.names.chat.as_ref()),
-                message: row.message.as_deref().map(str::to_owned),
+                message: owned(row.message.as_ref()),
             },
             named: begun.names.clone().into(),
             sent: Ids {
@@ -138,7 +138,7 @@ impl Meta {
                 session: owned(row.names.sent_session.as_ref()),
                 metadata_session: owned(row.names.sent_metadata_session.as_ref()),
                 chat: owned(row.names.sent_chat.as_ref()),
-                message: row.sent_message.as_deref().map(str::to_owned),
+                message: owned(row.sent_message.as_ref()),
             },
             endpoint: row.names.endpoint.to_string(),
             model: seen.model,

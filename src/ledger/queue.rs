@@ -281,19 +281,17 @@ mod tests {
     fn a_request_waits_for_its_row_while_it_runs_and_none_is_written() {
         let shared = Shared::new(Mode::Fast, Arc::new(Metrics::new()));
         let (mut contexts, node) = (Contexts::default(), Arc::from("node"));
+        let mut taken = |cell: &Cell| cell.take(&mut contexts, &node).map(|(row, again)| (row.ended.is_some(), again));
         let short = Cell::begin(&shared, begun(1));
         assert!(short.may_wait());
         short.finish(finished());
         assert!(!short.may_wait());
-        let taken = short.take(&mut contexts, &node).map(|(row, again)| (row.ended.is_some(), again));
-        assert_eq!(taken, Some((true, false)), "one row, which was never there");
+        assert_eq!(taken(&short), Some((true, false)), "one row, which was never there");
         let long = Cell::begin(&shared, begun(2));
-        let taken = long.take(&mut contexts, &node).map(|(row, again)| (row.ended.is_some(), again));
-        assert_eq!(taken, Some((false, false)));
+        assert_eq!(taken(&long), Some((false, false)));
         assert!(!long.may_wait(), "it is written as begun");
         long.finish(finished());
-        let taken = long.take(&mut contexts, &node).map(|(row, again)| (row.ended.is_some(), again));
-        assert_eq!(taken, Some((true, true)));
+        assert_eq!(taken(&long), Some((true, true)));
     }
 
     #[test]

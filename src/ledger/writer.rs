@@ -21,7 +21,7 @@ use super::sums::now_us;
 use super::tally::Tally;
 use crate::config::Mode;
 
-/// How long the first of a batch waits for others: a batch costs as much as some hundreds of rows. With the time of a
+/// How long the first of a batch waits for others: a batch costs as much as a hundred rows. With the time of a
 /// commit and of the sums once a second it stays well below the 50 ms that a crash may cost.
 const TICK: Duration = Duration::from_millis(20);
 /// Rows to a batch, fresh ones or back from the spill file: few enough for a slow disk to write and count them in time, whatever has piled up.

@@ -37,8 +37,9 @@ pub(super) const SELECT_ROWS: &str = "SELECT r.id, r.began_us, r.node, r.message
 /// See the functions that run them.
 #[derive(Debug)]
 pub(super) struct Statements {
-    /// Rows that are not there yet.
+    /// Rows that were never written before.
     pub(super) fresh_rows: Insert,
+    /// Rows that may be there as begun; a finished one is left as it is.
     pub(super) rows: Insert,
     pub(super) contexts: Insert,
     pub(super) sums: Insert,
