@@ -1,13 +1,13 @@
-//! What the archive adds to a thousand streams at once: the same load through a callsign without and one with an archive, in
-//! turns, in one process and one run.
+//! Measures the cost of the archive with 1,000 concurrent streams: the same load, alternately without and with an
+//! archive, in one process.
 //!
 //! ```text
-//! cargo bench --bench archive                  1,000 streams of about ten seconds, three turns each
-//! cargo bench --bench archive -- 200 1         fewer, one turn each
+//! cargo bench --bench archive                  1,000 streams of about ten seconds, three rounds each
+//! cargo bench --bench archive -- 200 1         200 streams, one round each
 //! ```
 //!
-//! A stream begins every few milliseconds, as people do. What is told: time to the first byte, time to the last, the CPU of
-//! the whole process (stand-in and clients included), and how long the archive takes until all is written.
+//! The streams begin evenly over a few seconds. The output: time to the first and to the last byte, CPU time of the
+//! whole process (including the mock OpenRouter and the clients), and the time until all archives are written.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,35 +15,35 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a bench reports to whoever runs it"
+    reason = "a benchmark prints its results and fails by panicking"
 )]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use callsign::config::{Config, Sources};
-use callsign::run::{self, Running, Setting};
-use callsign::standin::{Options, StandIn};
+use callsign::config::{Config, ConfigInputs};
+use callsign::run::{self, Running, ServeOptions};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
+use mock_openrouter::{MockServer, Options};
 use tokio::task::JoinSet;
 
-/// As in the program.
+/// The allocator of the shipped program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const KEY: &str = "sk-cs-a-key-of-one-app-0123456789";
-/// Between two events of a stream: twenty a second, as models speak.
+/// Pause between two events of a stream: 20 events a second, a usual rate of models.
 const PACE: Duration = Duration::from_millis(50);
-/// Events of a stream: with the pace about ten seconds.
+/// Events per stream: about ten seconds at this pace.
 const EVENTS: usize = 190;
-/// All streams begin within this time.
+/// Time over which the streams begin.
 const RAMP: Duration = Duration::from_secs(8);
 
-/// What clients saw in one turn.
+/// Measurements of all rounds of one kind: times in milliseconds, CPU time in seconds.
 #[derive(Default)]
-struct Turn {
+struct Round {
     first: Vec<f64>,
     last: Vec<f64>,
     cpu: f64,
@@ -52,36 +52,36 @@ struct Turn {
 #[tokio::main]
 async fn main() {
     let arguments: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
-    let (streams, turns) = (arguments.first().copied().unwrap_or(1000), arguments.get(1).copied().unwrap_or(3));
+    let (streams, rounds) = (arguments.first().copied().unwrap_or(1000), arguments.get(1).copied().unwrap_or(3));
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    let standin = StandIn::start_with(Options { pace: Some(PACE), keep: false }).await.unwrap();
+    let mock = MockServer::start_with(Options { pace: Some(PACE), keep: false }).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let (without, with) = (start(&standin, None), start(&standin, Some(directory.path())));
-    println!("{streams} streams at once, {turns} turns each, in ms:");
-    let (mut off, mut on) = (Turn::default(), Turn::default());
-    for turn in 0..2 * turns {
-        // Off, on, on, off, …: a machine that gets slower or faster favours neither.
-        let is_on = matches!(turn % 4, 1 | 2);
+    let (without, with) = (start(&mock, None), start(&mock, Some(directory.path())));
+    println!("{streams} concurrent streams, {rounds} rounds each, in ms:");
+    let (mut off, mut on) = (Round::default(), Round::default());
+    for round in 0..2 * rounds {
+        // Off, on, on, off, …: a drift of the machine's speed affects both alike.
+        let is_on = matches!(round % 4, 1 | 2);
         let (callsign, sum) = if is_on { (&with, &mut on) } else { (&without, &mut off) };
         let cpu = cpu_seconds();
-        run_turn(callsign, streams, turn, sum).await;
+        run_round(callsign, streams, round, sum).await;
         sum.cpu += cpu_seconds() - cpu;
     }
     let began = Instant::now();
-    let wanted = streams * turns;
+    let wanted = streams * rounds;
     while written(&with).await < wanted {
-        assert!(began.elapsed() < Duration::from_mins(2), "not all were archived");
+        assert!(began.elapsed() < Duration::from_mins(2), "some streams were not archived within 2 minutes");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let behind = began.elapsed();
-    for (name, turn) in [("without", &mut off), ("with", &mut on)] {
+    let lag = began.elapsed();
+    for (name, round) in [("without", &mut off), ("with", &mut on)] {
         println!(
-            "  {name:<8} first byte p50 {:.2} p99 {:.2}   last byte p50 {:.1} p99 {:.1}   CPU {:.2} ms a stream",
-            quantile(&mut turn.first, 0.5),
-            quantile(&mut turn.first, 0.99),
-            quantile(&mut turn.last, 0.5),
-            quantile(&mut turn.last, 0.99),
-            turn.cpu * 1000.0 / wanted as f64
+            "  {name:<8} first byte p50 {:.2} p99 {:.2}   last byte p50 {:.1} p99 {:.1}   CPU {:.2} ms per stream",
+            quantile(&mut round.first, 0.5),
+            quantile(&mut round.first, 0.99),
+            quantile(&mut round.last, 0.5),
+            quantile(&mut round.last, 0.99),
+            round.cpu * 1000.0 / wanted as f64
         );
     }
     let added = |on: &mut [f64], off: &mut [f64]| 100.0 * (quantile(on, 0.5) / quantile(off, 0.5) - 1.0);
@@ -90,13 +90,13 @@ async fn main() {
         added(&mut on.first, &mut off.first),
         added(&mut on.last, &mut off.last)
     );
-    println!("  {wanted} archives, all on the disk {behind:.1?} after the last stream");
+    println!("  {wanted} archives, all on disk {lag:.1?} after the last stream");
 }
 
-fn start(standin: &StandIn, archive: Option<&Path>) -> Running {
+fn start(mock: &MockServer, archive: Option<&Path>) -> Running {
     let path = archive.map(|path| path.display().to_string()).unwrap_or_default();
     let variables = [
-        ("CALLSIGN_UPSTREAM_URL", standin.url()),
+        ("CALLSIGN_UPSTREAM_URL", mock.url()),
         ("CALLSIGN_LISTEN", "127.0.0.1:0".to_owned()),
         ("CALLSIGN_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
         ("OPENROUTER_API_KEY", "sk-or-v1-the-operators-own-key".to_owned()),
@@ -104,18 +104,18 @@ fn start(standin: &StandIn, archive: Option<&Path>) -> Running {
         ("CALLSIGN_ARCHIVE_DIR", path.clone()),
         ("CALLSIGN_ARCHIVE_PASSWORD", if path.is_empty() { path } else { "correct horse battery staple".to_owned() }),
     ];
-    let config = Config::load(&Sources::environment(variables).serving()).unwrap().config;
-    run::start(&config, Setting { proxy_from_env: false, ..Setting::default() }).unwrap()
+    let config = Config::load(&ConfigInputs::environment(variables).serving()).unwrap().config;
+    run::start(&config, ServeOptions { proxy_from_env: false, ..ServeOptions::default() }).unwrap()
 }
 
-async fn run_turn(callsign: &Running, streams: usize, turn: usize, sum: &mut Turn) {
+async fn run_round(callsign: &Running, streams: usize, round: usize, sum: &mut Round) {
     let address = callsign.data;
     let mut running = JoinSet::new();
     for number in 0..streams {
         let wait = RAMP.mul_f64(number as f64 / streams as f64);
         running.spawn(async move {
             tokio::time::sleep(wait).await;
-            stream(address, number, turn).await
+            stream(address, number, round).await
         });
     }
     for (first, last) in running.join_all().await {
@@ -124,20 +124,20 @@ async fn run_turn(callsign: &Running, streams: usize, turn: usize, sum: &mut Tur
     }
 }
 
-/// One stream: until its first byte, and until its last.
-async fn stream(address: std::net::SocketAddr, number: usize, turn: usize) -> (Duration, Duration) {
+/// Requests one stream; returns the time to its first and to its last byte.
+async fn stream(address: std::net::SocketAddr, number: usize, round: usize) -> (Duration, Duration) {
     let socket = tokio::net::TcpStream::connect(address).await.unwrap();
     socket.set_nodelay(true).unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
     let connection = tokio::spawn(connection);
     let prompt = "What is to be said about it? ".repeat(100);
-    let body = format!(r#"{{"model":"standin/long-{EVENTS}","stream":true,"prompt":"{prompt}"}}"#);
+    let body = format!(r#"{{"model":"mock/long-{EVENTS}","stream":true,"prompt":"{prompt}"}}"#);
     let request = Request::post("/v1/chat/completions")
         .header("host", "callsign")
         .header("authorization", format!("Bearer {KEY}"))
         .header("x-user-id", format!("u-{}", number % 100))
         .header("x-chat-id", format!("c-{number}"))
-        .header("x-message-id", format!("m-{turn}"))
+        .header("x-message-id", format!("m-{round}"))
         .body(Full::new(bytes::Bytes::from(body)))
         .unwrap();
     let began = Instant::now();
@@ -172,11 +172,11 @@ fn quantile(values: &mut [f64], at: f64) -> f64 {
     values[index.min(values.len() - 1)]
 }
 
-/// Seconds of CPU that this process has taken.
+/// Returns the CPU time of this process in seconds.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    // Linux counts in hundredths, whatever its own clock (USER_HZ).
+    // Linux reports hundredths of a second (USER_HZ).
     ticks as f64 / 100.0
 }

@@ -1,11 +1,12 @@
-//! What saying who it is costs: `cargo bench --bench formats`. From a caller's source values to the members of a body.
+//! Measures formatting identifiers: `cargo bench --bench formats`. From a caller's source values to the members of a
+//! body.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use std::hint::black_box;
 
-use callsign::endpoint::INFERENCE;
-use callsign::identifiers::sources::Sources;
+use callsign_core::endpoint::INFERENCE;
+use callsign_core::identity::caller_identity::CallerIdentity;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 #[path = "support/policy.rs"]
@@ -17,7 +18,8 @@ fn formats(criterion: &mut Criterion) {
         let policy = policy::with(format);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let identifiers = policy.identify(black_box(&Sources::SAMPLE), &[], INFERENCE[0].fields).unwrap();
+                let identifiers =
+                    policy.identify(black_box(&CallerIdentity::SAMPLE), &[], INFERENCE[0].fields).unwrap();
                 black_box(identifiers.members())
             });
         });

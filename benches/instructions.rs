@@ -1,7 +1,7 @@
-//! How many instructions the steps of a request take: `cargo bench --bench instructions`.
+//! Counts the instructions of the steps of a request: `cargo bench --bench instructions`.
 //!
-//! Counted by callgrind (Debian: valgrind), so that the figures are the same whatever else the machine does: this program
-//! runs itself under it, each case a few times and some times more, and shows the difference for one.
+//! The program runs itself under callgrind (Debian package `valgrind`), whose counts do not depend on the machine's
+//! load. It runs each case with two numbers of repetitions and prints the difference for one repetition.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and shows a table")]
 
@@ -11,13 +11,13 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use callsign::caller::key::{Directory, Grant, Key};
-use callsign::caller::verifier::Verifier;
-use callsign::caller::{Caller, Known, Need};
-use callsign::endpoint::{INFERENCE, REMOVED};
-use callsign::identifiers::sources::Sources;
-use callsign::rewrite::OwnedNames;
-use callsign::secret::KeyDigest;
+use callsign_core::auth::key::{Directory, Grant, Key};
+use callsign_core::auth::verifier::Verifier;
+use callsign_core::auth::{Caller, Known, Need};
+use callsign_core::endpoint::{INFERENCE, REMOVED};
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::rewrite::ReservedFields;
+use callsign_core::secret::KeyDigest;
 use http::{HeaderMap, HeaderValue};
 
 #[path = "support/bodies.rs"]
@@ -27,10 +27,11 @@ mod pass;
 #[path = "support/policy.rs"]
 mod policy;
 
-/// How often a case runs in each of its two processes.
+/// Repetitions of a case in each of its two processes.
 const TIMES: [u64; 2] = [2, 12];
 
-/// A step of a request: its name, what it handles in bytes (0: nothing that grows), and how it is done once.
+/// A step of a request: its name, the number of bytes that it processes (0 if its cost is constant), and a function
+/// that runs it once.
 type Case = (String, usize, Box<dyn FnMut()>);
 
 fn main() -> ExitCode {
@@ -42,15 +43,15 @@ fn main() -> ExitCode {
         (0..times.parse::<u64>().unwrap()).for_each(|_| step());
         return ExitCode::SUCCESS;
     }
-    // `cargo test --benches` passes flags of its own.
+    // `cargo test --benches` passes these flags; there is nothing to test.
     if words.iter().any(|word| word == "--test" || word == "--list") {
         return ExitCode::SUCCESS;
     }
-    println!("| step | instructions | for each byte |\n|---|---|---|");
+    println!("| step | instructions | per byte |\n|---|---|---|");
     for (name, bytes, _) in cases() {
         let [few, many] = TIMES.map(|times| count(&words[0], &name, times));
         let (Some(few), Some(many)) = (few, many) else {
-            println!("valgrind is missing, or has failed (Debian: apt-get install valgrind)");
+            println!("valgrind is missing or failed; to install it on Debian: apt-get install valgrind");
             return ExitCode::FAILURE;
         };
         let one = (many - few) / (TIMES[1] - TIMES[0]);
@@ -61,31 +62,31 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The instructions of a process that does it so often.
+/// Returns the number of instructions of a process that runs the case `times` times.
 fn count(program: &str, name: &str, times: u64) -> Option<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", program, "--case", name, &times.to_string()])
         .output()
         .ok()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let line = said.lines().find_map(|line| line.split("Collected : ").nth(1))?;
+    let report = String::from_utf8_lossy(&output.stderr);
+    let line = report.lines().find_map(|line| line.split("Collected : ").nth(1))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
 fn cases() -> Vec<Case> {
-    let owned = Arc::new(OwnedNames::new(REMOVED, Some("prompt_cache_key")));
+    let reserved = Arc::new(ReservedFields::new(REMOVED, Some("prompt_cache_key")));
     let bodies = bodies::all().into_iter().map(|(name, body)| {
-        let (owned, body) = (Arc::clone(&owned), Bytes::from(body));
+        let (reserved, body) = (Arc::clone(&reserved), Bytes::from(body));
         let step: Box<dyn FnMut()> = Box::new({
             let body = body.clone();
-            move || pass::pass(&owned, &body)
+            move || pass::pass(&reserved, &body)
         });
         (format!("rewrite {name}"), body.len(), step)
     });
     let formats = policy::FORMATS.into_iter().map(|(name, format)| {
         let policy = policy::with(format);
         let step: Box<dyn FnMut()> = Box::new(move || {
-            let identifiers = policy.identify(black_box(&Sources::SAMPLE), &[], INFERENCE[0].fields).unwrap();
+            let identifiers = policy.identify(black_box(&CallerIdentity::SAMPLE), &[], INFERENCE[0].fields).unwrap();
             black_box(identifiers.members());
         });
         (format!("four identifiers, {name}"), 0, step)

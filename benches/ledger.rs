@@ -1,10 +1,10 @@
-//! What the ledger costs, and how fast it answers.
+//! Measures the ledger's cost per request and the time of its queries.
 //!
 //! ```text
-//! cargo bench --bench ledger                        CPU per request, through begin, finish and commit
-//! cargo bench --bench ledger -- fast 1000 20000     the same of 20,000 requests of 1,000 users, in one mode
-//! cargo bench --bench ledger -- million             a million rows, then every question, each timed
-//! LEDGER=postgres://… cargo bench --bench ledger    the same on PostgreSQL
+//! cargo bench --bench ledger                        CPU per request, from begin to commit
+//! cargo bench --bench ledger -- fast 1000 20000     CPU per request for 20,000 requests of 1,000 users, in one mode
+//! cargo bench --bench ledger -- million             writes a million rows, then times every query
+//! LEDGER=postgres://… cargo bench --bench ledger    CPU per request on PostgreSQL
 //! ```
 
 #![expect(
@@ -13,33 +13,37 @@
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
     clippy::unnecessary_literal_unwrap,
-    reason = "a bench is told by variables and reports to whoever runs it"
+    reason = "a benchmark reads variables, prints its results and fails by panicking"
 )]
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callsign::config::{self, Mode, Store};
-use callsign::ledger::query::{By, Filter, Split, Step};
-use callsign::ledger::{AskedBy, Begun, End, Finished, Ledger, NanoUsd, Reader, Usage};
-use callsign::observe::Metrics;
-use callsign::secret::Secret;
+use callsign::config;
+use callsign_core::secret::Secret;
+use callsign_core::usage::Usage;
+use callsign_core::usage::money::NanoUsd;
+use callsign_store::ledger::query::{By, Filter, Split, Step};
+use callsign_store::ledger::settings::{Mode, Store};
+use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger, Reader};
+use callsign_telemetry::metrics::Metrics;
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
-/// As in the program.
+/// The allocator of the shipped program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Requests of one measurement.
+/// Requests per measurement.
 const REQUESTS: u64 = 200_000;
-/// How many of them begin together, every [`PAUSE`].
+/// Requests that begin together, every [`PAUSE`].
 const BURST: u64 = 100;
-/// 20,000 requests a second.
+/// Pause between bursts in `fast` mode, which makes 20,000 requests a second.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Rows of the big one, spread over this many days.
+/// Rows of the measurement `million`.
 const MILLION: u64 = 1_000_000;
+/// Days over which these rows are spread.
 const DAYS: u64 = 400;
 
 #[tokio::main(flavor = "current_thread")]
@@ -60,7 +64,7 @@ async fn main() {
             let mode = if mode == "strict" { Mode::Strict } else { Mode::Fast };
             cost(directory.path(), requests.parse().unwrap(), users.parse().unwrap(), mode).await;
         }
-        _ => println!("see the first lines of benches/ledger.rs"),
+        _ => println!("expected no arguments, `million`, or MODE USERS REQUESTS"),
     }
 }
 
@@ -78,12 +82,12 @@ fn settings(directory: &Path, mode: Mode) -> config::Ledger {
     }
 }
 
-/// Seconds of CPU that this process has taken.
+/// Returns the CPU time of this process in seconds.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    // Linux counts in hundredths, whatever its own clock (USER_HZ).
+    // Linux reports hundredths of a second (USER_HZ).
     ticks as f64 / 100.0
 }
 
@@ -93,8 +97,8 @@ fn counter(metrics: &Metrics, name: &str) -> u64 {
     line.rsplit_once(' ').unwrap().1.parse().unwrap()
 }
 
-/// Hands on who asks.
-fn asking<T>(number: u64, users: u64, then: impl FnOnce(&AskedBy<'_>) -> T) -> T {
+/// Calls `then` with the labels of request `number`.
+fn with_labels<T>(number: u64, users: u64, then: impl FnOnce(&AskedBy<'_>) -> T) -> T {
     let user = format!("a3d0d2c1-7f49-4b6b-9a3b-{:012x}", number % users);
     let chat = format!("5f3c0d7a-1111-4b6b-9a3b-{:012x}", number % (users * 5));
     then(&AskedBy {
@@ -119,7 +123,7 @@ fn begun(ledger: &Ledger, number: u64, users: u64, at: Option<u64>) -> Begun {
             (Uuid::new_v7(time), i64::try_from(seconds * 1_000_000).unwrap())
         }
     };
-    let names = asking(number, users, |asked| ledger.names(asked));
+    let names = with_labels(number, users, |asked| ledger.names(asked));
     Begun { id, began_us, names, message: None, sent_message: None }
 }
 
@@ -176,21 +180,21 @@ async fn cost(directory: &Path, requests: u64, users: u64, mode: Mode) {
     }
     ledger.close().await;
     let (cpu, wall) = (cpu() - before, began.elapsed());
-    // What it costs to make up the requests and to pace them.
+    // The cost of generating and pacing the requests, which is subtracted.
     let (before, began) = (crate::cpu(), Instant::now());
     for first in (0..requests).step_by(usize::try_from(BURST).unwrap()) {
         for number in first..first + BURST {
-            asking(number, users, |asked| drop(std::hint::black_box((asked, finished(number)))));
+            with_labels(number, users, |asked| drop(std::hint::black_box((asked, finished(number)))));
             std::hint::black_box(format!("gen-1790000000-{number:020}"));
         }
         if mode == Mode::Fast {
             tokio::time::sleep(PAUSE).await;
         }
     }
-    let (made_up, _) = (crate::cpu() - before, began);
+    let (generation, _) = (crate::cpu() - before, began);
     println!(
-        "{mode:?}, {users} users: {:.2} µs of CPU per request ({:.2} with making it up), {:.0} requests/s, lost {}, spilled {}",
-        (cpu - made_up) * 1e6 / requests as f64,
+        "{mode:?}, {users} users: {:.2} µs of CPU per request ({:.2} including its generation), {:.0} requests/s, lost {}, spilled {}",
+        (cpu - generation) * 1e6 / requests as f64,
         cpu * 1e6 / requests as f64,
         requests as f64 / wall.saturating_sub(idle.min(wall / 2)).as_secs_f64(),
         counter(&metrics, "callsign_ledger_lost_total"),
@@ -218,16 +222,16 @@ async fn million(directory: &Path) {
     }
     ledger.close().await;
     let wall = began.elapsed().as_secs_f64();
-    println!("{MILLION} rows over {DAYS} days in {wall:.1} s, {:.0} a second", MILLION as f64 / wall);
+    println!("{MILLION} rows over {DAYS} days in {wall:.1} s, {:.0} per second", MILLION as f64 / wall);
     if let Ok(file) = std::fs::metadata(directory.join("ledger.db")) {
-        println!("{} MB, {} bytes a row", file.len() / 1_000_000, file.len() / MILLION);
+        println!("{} MB, {} bytes per row", file.len() / 1_000_000, file.len() / MILLION);
     }
     ask(&Reader::open(&settings).unwrap()).await;
 }
 
-async fn timed<T>(name: &str, question: impl Future<Output = Result<T, callsign::ledger::LedgerError>>) -> T {
+async fn timed<T>(name: &str, query: impl Future<Output = Result<T, callsign_store::ledger::LedgerError>>) -> T {
     let began = Instant::now();
-    let answer = question.await.unwrap();
+    let answer = query.await.unwrap();
     println!("{:>8.1} ms  {name}", began.elapsed().as_secs_f64() * 1e3);
     answer
 }
@@ -243,7 +247,7 @@ async fn ask(reader: &Reader) {
     for (name, by) in
         [("user", By::User), ("model", By::Model), ("day", By::Day), ("app", By::App), ("tenant", By::Tenant)]
     {
-        for (time, filter) in [("all", &all), ("90 days", &since(90)), ("7 days", &since(7)), ("a day", &since(1))] {
+        for (time, filter) in [("all", &all), ("90 days", &since(90)), ("7 days", &since(7)), ("1 day", &since(1))] {
             timed(&format!("usage by {name}, {time}"), reader.usage(by, filter)).await;
         }
     }
@@ -256,12 +260,12 @@ async fn ask(reader: &Reader) {
     }
     timed("series by hour, 7 days", reader.series(Step::Hour, Split::Model, &since(7))).await;
     timed("statistics", reader.statistics()).await;
-    timed("mappings, a page", reader.mappings(None, 100)).await;
+    timed("mappings, first page", reader.mappings(None, 100)).await;
     let user = user.unwrap();
     timed("mapping", reader.mapping(&user, None)).await;
     timed("identifiers of one user", reader.identifiers_of(&user, None, 100)).await;
     timed("whois user", reader.whois(&format!("acme_{user}"), None)).await;
-    timed("whois upstream, nobody's", reader.whois(&"a".repeat(64), Some("org_1"))).await;
-    let (_, next) = timed("unpriced, a page", reader.unpriced(&all, None)).await;
-    timed("unpriced, the next", reader.unpriced(&all, next)).await;
+    timed("whois upstream, unknown id", reader.whois(&"a".repeat(64), Some("org_1"))).await;
+    let (_, next) = timed("unpriced, first page", reader.unpriced(&all, None)).await;
+    timed("unpriced, next page", reader.unpriced(&all, next)).await;
 }

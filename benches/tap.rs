@@ -1,13 +1,13 @@
-//! What watching an answer costs: `cargo bench --bench tap`.
+//! Measures reading the usage from responses: `cargo bench --bench tap`.
 //!
-//! The budget: at most 1 µs for an answer of 1 KB, 15 µs for a stream of 200 chunks (5 % of what relaying one costs).
+//! The budget: at most 1 µs for a response of 1 KB, and 15 µs (5 % of the cost of relaying) for a stream of 200 chunks.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use std::hint::black_box;
 
-use callsign::endpoint::{INFERENCE, Inference};
-use callsign::relay::tap::{Seen, Tap};
+use callsign_core::endpoint::{INFERENCE, Inference};
+use callsign_core::usage::reader::{ResponseUsage, UsageReader};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
@@ -32,7 +32,7 @@ fn envelope(object: &str, choices: &Value) -> Value {
     })
 }
 
-/// An answer of a thousand bytes.
+/// Returns a response of 1,000 bytes.
 fn answer() -> Vec<u8> {
     let build = |content: &str| {
         let message = json!({"role": "assistant", "content": content, "refusal": null, "reasoning": null});
@@ -45,7 +45,7 @@ fn answer() -> Vec<u8> {
     build(&"A word or two.\n".repeat(100)[..1000 - without - 10])
 }
 
-/// The chunks of a stream of 200 events, as a server writes them one by one.
+/// Returns the chunks of a stream of 200 events, one event per chunk.
 fn stream() -> Vec<Vec<u8>> {
     let chunk = |content: &str, usage: Option<Value>| {
         let delta = json!({"role": "assistant", "content": content});
@@ -71,21 +71,21 @@ fn headers(content_type: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))])
 }
 
-fn see<'a>(endpoint: &Inference, headers: &HeaderMap, pieces: impl Iterator<Item = &'a [u8]>) -> Seen {
-    let mut tap = Tap::new(endpoint, headers);
-    pieces.for_each(|piece| tap.see(black_box(piece)));
-    tap.finish()
+fn read<'a>(endpoint: &Inference, headers: &HeaderMap, pieces: impl Iterator<Item = &'a [u8]>) -> ResponseUsage {
+    let mut reader = UsageReader::new(endpoint, headers);
+    pieces.for_each(|piece| reader.see(black_box(piece)));
+    reader.finish()
 }
 
-fn taps(criterion: &mut Criterion) {
+fn usage_readers(criterion: &mut Criterion) {
     let endpoint = |path: &str| INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap();
     let (chat, images) = (endpoint("chat/completions"), endpoint("images"));
     let (json, events) = (headers("application/json"), headers("text/event-stream"));
     let mut group = criterion.benchmark_group("tap");
     let mut measure = |name: &str, endpoint: &Inference, headers: &HeaderMap, pieces: &[&[u8]]| {
-        assert!(see(endpoint, headers, pieces.iter().copied()).usage.cost.is_some(), "{name}");
+        assert!(read(endpoint, headers, pieces.iter().copied()).usage.cost.is_some(), "{name}");
         group.throughput(Throughput::Bytes(pieces.iter().map(|piece| piece.len() as u64).sum()));
-        group.bench_function(name, |bencher| bencher.iter(|| see(endpoint, headers, pieces.iter().copied())));
+        group.bench_function(name, |bencher| bencher.iter(|| read(endpoint, headers, pieces.iter().copied())));
     };
     let answer = answer();
     measure("answer of 1 KB", chat, &json, &[&answer]);
@@ -99,5 +99,5 @@ fn taps(criterion: &mut Criterion) {
     measure("image of 1 MB in pieces of 16 KiB", images, &json, &image.chunks(1 << 14).collect::<Vec<_>>());
 }
 
-criterion_group!(benches, taps);
+criterion_group!(benches, usage_readers);
 criterion_main!(benches);

@@ -1,23 +1,29 @@
-//! Fills a ledger with ninety days of made-up requests, for looking at the dashboard:
+//! Fills a ledger with 90 days of generated requests, to try the dashboard:
 //!
 //! ```text
 //! cargo run --example fill_ledger -- /tmp/ledger.db 40000
 //! ```
 //!
-//! The requests go the way of real ones (begin, answered, finish), so that rows, sums and users are what callsign itself
-//! would have written. The numbers follow from their order alone: every run gives the same picture.
+//! The requests use the same calls as real ones (begin, answered, finish), so that rows, sums and users are as callsign
+//! writes them. All values are computed from the request's number: every run gives the same picture.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use callsign::config::{self, Mode, Store};
-use callsign::ledger::{AskedBy, Begun, End, Finished, Ledger, Markup, NanoUsd, Usage};
-use callsign::observe::Metrics;
+use callsign::config;
+use callsign_store::ledger::settings::{Mode, Store};
+use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger};
+use callsign_core::usage::markup::Markup;
+use callsign_core::usage::money::NanoUsd;
+use callsign_core::usage::Usage;
+use callsign_telemetry::metrics::Metrics;
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
+/// Days before now over which the requests are spread.
 const DAYS: u64 = 90;
+/// User, key and tenant.
 const PEOPLE: [(&str, &str, Option<&str>); 14] = [
     ("ada.lovelace", "openwebui", None),
     ("grace.hopper", "openwebui", None),
@@ -34,7 +40,7 @@ const PEOPLE: [(&str, &str, Option<&str>); 14] = [
     ("<b>tables</b>", "openwebui", None),
     ("=2+5", "openwebui", None),
 ];
-/// Name, prompt tokens, and nano-USD for one of them and for one of the completion.
+/// Name, provider, typical number of prompt tokens, and the price of a prompt and of a completion token in nano-USD.
 const MODELS: [(&str, &str, u64, u64, u64); 5] = [
     ("anthropic/claude-sonnet-4.5", "Anthropic", 6_200, 3_000, 15_000),
     ("openai/gpt-5-mini", "OpenAI", 2_400, 250, 2_000),
@@ -43,7 +49,7 @@ const MODELS: [(&str, &str, u64, u64, u64); 5] = [
     ("qwen/qwen3-coder", "Fireworks", 8_400, 220, 950),
 ];
 
-/// Numbers that look random and never change (splitmix64).
+/// Returns a deterministic pseudo-random number (splitmix64).
 fn mixed(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -51,7 +57,7 @@ fn mixed(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// When the request began, in seconds before now: more of them lately, few at night and on weekends.
+/// Returns the age of a request in seconds: many recent ones, few at night and at weekends.
 fn age(number: u64, now: u64) -> u64 {
     (0..)
         .map(|attempt| mixed(number ^ (attempt << 40)))
@@ -72,7 +78,7 @@ fn age(number: u64, now: u64) -> u64 {
 
 fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
     let random = mixed(number ^ 0xABCD);
-    // The smaller of two: some people, and some models, are used more than others.
+    // The smaller of two random numbers, so that some people and models occur more often than others.
     let pick = |most: usize, salt: u64| {
         let one = |salt: u64| usize::try_from(mixed(random ^ salt) % most as u64).unwrap_or(0);
         one(salt).min(one(salt + 100))

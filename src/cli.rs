@@ -1,43 +1,41 @@
-//! The command line: one file per command. Commands write to an `impl Write` and return an exit code; nothing here decides
-//! anything about a request.
+//! The command line, one file per command. A command writes to an `impl Write` and returns an exit code. It must not
+//! contain rules about requests; those are in the libraries.
 
 pub mod archive;
 pub mod args;
 mod block;
-mod books;
+mod ledger_access;
 mod check;
 pub mod config;
 mod explain;
 mod forget;
 mod healthcheck;
 mod id;
-mod inputs;
+mod identity_args;
 mod key_list;
-pub mod key_material;
 mod key_new;
 mod limits_show;
 pub mod load;
-mod members;
 mod reconcile;
 pub mod serve;
 pub mod summary;
 mod usage;
 mod whois;
-mod wording;
+mod labels;
 
 use std::io::{self, IsTerminal, Write};
 
 use args::{Args, Command, KeyCommand, LimitsCommand};
-use inputs::Person;
+use identity_args::Person;
 
-use crate::config::{Loaded, Sources};
+use crate::config::{Loaded, ConfigInputs};
 
-/// What the process ends with (contract, section 1).
+/// Exit status of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
+    /// The command succeeded.
     Success,
-    /// A check failed, or nothing was found.
+    /// A check failed, the operation failed, or nothing was found.
     Failure,
     /// The configuration or the command line is invalid.
     Invalid,
@@ -54,10 +52,10 @@ impl Exit {
     }
 }
 
-/// Runs a command; what it has to say goes to `out`, what is wrong to the standard error.
+/// Runs a command. Results go to `out`, problems to the standard error.
 ///
 /// # Errors
-/// Those of `out` and of the system; everything that the operator can mend is printed and has an exit code.
+/// I/O errors of `out` and of the system. Everything that the operator can fix is printed and becomes an exit code.
 pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
     let err = &mut io::stderr();
     let sources = load::sources(args.config.clone());
@@ -71,7 +69,7 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         Command::Explain { user, request } => {
             let explain = async |Loaded { config, .. }: &Loaded| {
                 if io::stdin().is_terminal() {
-                    writeln!(err, "callsign: reading a request from the terminal; end it with Ctrl-D")?;
+                    writeln!(err, "callsign: reading the request body from the terminal; end it with Ctrl-D")?;
                 }
                 explain::explain(config, person(user.as_deref(), request), request.endpoint, io::stdin(), out, err)
             };
@@ -110,7 +108,7 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             configured(&sources, async |loaded| forget::run(&loaded.config, asked, out, err).await).await
         }
         Command::Archive { command } => {
-            // Not through `out`, which takes away what looks like a colour: what was archived comes out as it went in.
+            // Not through `out`, which strips colour codes: archived bytes must be printed unchanged.
             let stdout = io::stdout();
             archive::run(&sources, command, stdout.is_terminal(), &mut stdout.lock(), err)
         }
@@ -118,8 +116,8 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
     }
 }
 
-/// Runs a command by the configuration, which needs neither a key nor a caller in it.
-async fn configured(sources: &Sources, command: impl AsyncFnOnce(&Loaded) -> io::Result<Exit>) -> io::Result<Exit> {
+/// Loads the configuration and runs a command with it. The configuration may lack keys and callers.
+async fn configured(sources: &ConfigInputs, command: impl AsyncFnOnce(&Loaded) -> io::Result<Exit>) -> io::Result<Exit> {
     match load::load(sources, &mut io::stderr())? {
         Some(loaded) => command(&loaded).await,
         None => Ok(Exit::Invalid),

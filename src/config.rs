@@ -1,8 +1,9 @@
-//! The configuration: defaults < TOML file < environment (contract, section 2).
+//! The configuration: environment variables override the TOML file, which overrides the defaults
+//! (`docs/SPEC.md#layers`).
 //!
-//! [`Config::load`] takes everything it reads as an argument ([`Sources`]); the library never looks at the process's
-//! environment. Every setting is found in one table ([`settings`]), parsed alone, and all problems are reported at once.
-//! [`Config`] is plain typed data; each concern's type says what its fields mean, in which unit, and what is refused.
+//! [`Config::load`] reads only its argument ([`ConfigInputs`]), not the process's environment. Every setting is a row
+//! of one table ([`settings`]) and is parsed by the file of its concern. All problems are reported at once. [`Config`]
+//! is plain typed data.
 
 mod archive;
 mod body;
@@ -23,76 +24,69 @@ mod rules;
 mod scope;
 pub mod settings;
 mod shedding;
-mod stanza;
+mod table_reader;
 mod tenants;
 mod upstream;
 mod values;
 mod warnings;
 
-pub use archive::{Archive, Place};
-pub use body::{Bodies, PromptCacheKey, ServerTools};
-pub use callers::{APP_KEY_NAME, Callers, ClientSession, TokenIssuer};
+pub use archive::load_place;
 pub use effective::Effective;
-pub use headers::Headers;
-pub use layers::{DEFAULTS_FILE, Sources};
-pub use ledger::{Ledger, Mode, Store};
-pub use limits::{Breaker, Limits, StoreDown};
+pub use layers::{DEFAULTS_FILE, ConfigInputs};
 pub use ports::{AdminPort, DataPort, TlsFiles};
 pub use problem::{Problem, Problems, printable};
-pub use process::{Drain, Log, LogFormat};
-pub use shedding::Shedding;
-pub use tenants::Tenant;
-pub use upstream::Upstream;
+pub use process::{Drain, Log};
 pub use values::MIN_KEY_BYTES;
 
-use crate::identifiers::Policy;
+use callsign_console::View;
+use callsign_core::auth::settings::Callers;
+use callsign_core::identity::Policy;
+use callsign_core::tenant::Tenants;
+use callsign_gateway::proxy::settings::{Bodies, Headers, Settings as ProxySettings};
+use callsign_gateway::{shed, upstream as to_upstream};
+use callsign_store::limits::Rules;
+use callsign_store::whois::Scope;
+use callsign_store::{archive as archive_store, ledger as ledger_store, limits as limits_store};
 use layers::Layers;
-use reader::{Reader, Recorded};
+use reader::{Reader, Reported};
 
-/// Everything that the operator decided, checked.
+/// The checked configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The port that apps connect to.
+    /// The data port, which apps connect to.
     pub data: DataPort,
-    /// The operator's port.
+    /// The admin port.
     pub admin: AdminPort,
-    /// Who is let in.
+    /// The keys, token issuers and presets by which callers authenticate.
     pub callers: Callers,
-    /// What is said about them.
-    pub identifiers: Policy,
-    /// The organisations that differ in what is said about them, and in who pays.
-    pub tenants: Vec<Tenant>,
-    /// What happens to bodies.
+    /// The tenants, each with its own valves, formats and OpenRouter key.
+    pub tenants: Tenants,
+    /// Sizes and treatment of request and response bodies.
     pub bodies: Bodies,
-    /// What happens to request headers.
+    /// Request headers to forward and to set.
     pub headers: Headers,
-    /// Where requests go.
-    pub upstream: Upstream,
-    /// How much is carried at once.
-    pub shedding: Shedding,
-    /// What is written down of requests.
-    pub ledger: Ledger,
-    /// What is kept of requests whole, encrypted.
-    pub archive: Archive,
-    /// How much anybody may use.
-    pub limits: Limits,
-    /// What happens after SIGTERM.
+    /// URL, credentials and timeouts of the upstream.
+    pub upstream: to_upstream::settings::Settings,
+    /// Limits on connections and requests in flight.
+    pub shedding: shed::Settings,
+    /// Database, mode and retention of the ledger.
+    pub ledger: ledger_store::settings::Settings,
+    /// Directory, password and selection of the archive.
+    pub archive: archive_store::settings::Settings,
+    /// Usage limits and configured blocks.
+    pub limits: limits_store::settings::Settings,
+    /// Timing of the shutdown after SIGTERM.
     pub drain: Drain,
-    /// What is logged.
+    /// Filter and format of the log.
     pub log: Log,
 }
 
-/// A tenant that is not configured.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("there is no such tenant; configured are: {}", if .0.is_empty() { "none" } else { .0 })]
-pub struct UnknownTenant(String);
-
-/// A configuration that was read, and what is to be said about it.
+/// A loaded configuration with its warnings and the source of each value.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// What the operator most likely did not mean, one line each; for the start of `serve` and for `check`.
+    /// Valid settings that are probably mistakes, one line each. `serve` and `check` print them.
     pub warnings: Vec<String>,
     /// Every setting with its source, for `callsign config`.
     pub effective: Vec<Effective>,
@@ -102,13 +96,13 @@ impl Config {
     /// Reads and checks a configuration.
     ///
     /// # Errors
-    /// Everything that is wrong with it. After [`Sources::serving`] that includes what [`Config::check_serving`] finds.
-    pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
+    /// All problems. After [`ConfigInputs::serving`] that includes those of [`Config::check_serving`].
+    pub fn load(sources: &ConfigInputs) -> Result<Loaded, Problems> {
         let (mut problems, mut warnings) = (Problems::default(), Vec::new());
         let layers = Layers::read(sources, &mut problems, &mut warnings);
         let mut reader = Reader { layers: &layers, problems: &mut problems, warnings: &mut warnings };
         let draft = Draft::read(&mut reader);
-        // What an unreadable file leaves out is not missing.
+        // A setting that seems missing may be in a file that could not be read.
         if layers.complete {
             draft.check(&mut reader);
             if sources.is_serving() {
@@ -117,57 +111,73 @@ impl Config {
         }
         problems.into_result_with(draft.finish().ok()).map(|config| Loaded {
             config,
-            // They name what stands in files and variables.
+            // Warnings contain names from files and variables.
             warnings: warnings.iter().map(|warning| printable(warning)).collect(),
             effective: effective::list(&layers),
         })
     }
 
-    /// What is said about the callers of this tenant; of none, the operator's own.
-    ///
-    /// # Errors
-    /// [`UnknownTenant`], which lists those that there are.
-    pub fn policy_of(&self, tenant: Option<&str>) -> Result<&Policy, UnknownTenant> {
-        let Some(name) = tenant else { return Ok(&self.identifiers) };
-        let found = self.tenants.iter().find(|tenant| tenant.name == name);
-        let names = || self.tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>().join(", ");
-        found.map(|tenant| &tenant.policy).ok_or_else(|| UnknownTenant(names()))
+    /// Returns the part that the request path works by.
+    pub fn proxy(&self) -> ProxySettings {
+        ProxySettings {
+            callers: self.callers.clone(),
+            tenants: self.tenants.clone(),
+            upstream: self.upstream.clone(),
+            bodies: self.bodies.clone(),
+            headers: self.headers.clone(),
+            cors_origins: self.data.cors_origins.clone(),
+            archive: self.archive.clone(),
+            limits: self.limits.clone(),
+            has_ledger: self.ledger.store.is_some(),
+        }
     }
 
-    /// Whether anybody looks at answers on their way, for which they must not come compressed.
-    pub fn reads_answers(&self) -> bool {
-        self.ledger.store.is_some() || self.archive.place.is_some() || self.limits.reads_answers()
+    /// Returns what `whois` looks an identifier up in.
+    pub fn whois_scope(&self) -> Scope<'_> {
+        Scope { tenants: &self.tenants, org_id: self.upstream.org_id.as_deref() }
     }
 
-    /// Checks what only serving needs: somebody who could be let in, and the key for the upstream. `serve --demo` and
-    /// commands that answer from the configuration alone do without.
+    /// Returns the part that the console shows.
+    pub fn view(&self) -> View {
+        View {
+            callers: self.callers.clone(),
+            tenants: self.tenants.clone(),
+            org_id: self.upstream.org_id.clone(),
+            rules: Rules::new(&self.limits),
+            tls: self.data.tls.is_some(),
+            max_body_bytes: self.bodies.max_bytes,
+        }
+    }
+
+    /// Checks what only serving needs: at least one caller, and the OpenRouter key. `serve --demo` and commands that
+    /// only read the configuration skip this check.
     ///
     /// # Errors
-    /// Which variables are missing.
+    /// One problem for each missing setting.
     pub fn check_serving(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
-        let needs_key = self.callers.need_operator_key(&self.tenants);
+        let needs_key = self.callers.need_operator_key(&self.tenants.list);
         rules::serving(Some(&self.callers), needs_key, Some(&self.upstream), &mut problems);
         problems.into_result_with(Some(()))
     }
 }
 
-/// The concerns that could be read.
+/// The parsed concerns. A failed one has reported its problems.
 struct Draft {
-    data: Result<DataPort, Recorded>,
-    admin: Result<AdminPort, Recorded>,
-    callers: Result<Callers, Recorded>,
-    identifiers: Result<Policy, Recorded>,
-    tenants: Result<Vec<tenants::Entry>, Recorded>,
-    bodies: Result<Bodies, Recorded>,
-    headers: Result<Headers, Recorded>,
-    upstream: Result<Upstream, Recorded>,
-    shedding: Result<Shedding, Recorded>,
-    ledger: Result<Ledger, Recorded>,
-    archive: Result<Archive, Recorded>,
-    limits: Result<Limits, Recorded>,
-    drain: Result<Drain, Recorded>,
-    log: Result<Log, Recorded>,
+    data: Result<DataPort, Reported>,
+    admin: Result<AdminPort, Reported>,
+    callers: Result<Callers, Reported>,
+    identifiers: Result<Policy, Reported>,
+    tenants: Result<Vec<tenants::Entry>, Reported>,
+    bodies: Result<Bodies, Reported>,
+    headers: Result<Headers, Reported>,
+    upstream: Result<to_upstream::settings::Settings, Reported>,
+    shedding: Result<shed::Settings, Reported>,
+    ledger: Result<ledger_store::settings::Settings, Reported>,
+    archive: Result<archive_store::settings::Settings, Reported>,
+    limits: Result<limits_store::settings::Settings, Reported>,
+    drain: Result<Drain, Reported>,
+    log: Result<Log, Reported>,
 }
 
 impl Draft {
@@ -175,22 +185,22 @@ impl Draft {
         Self {
             data: DataPort::read(reader),
             admin: AdminPort::read(reader),
-            callers: Callers::read(reader),
+            callers: callers::read(reader),
             identifiers: identifiers::read(reader),
             tenants: tenants::read(reader),
-            bodies: Bodies::read(reader),
-            headers: Headers::read(reader),
-            upstream: Upstream::read(reader),
-            shedding: Shedding::read(reader),
-            ledger: Ledger::read(reader),
-            archive: Archive::read(reader),
-            limits: Limits::read(reader),
+            bodies: body::read(reader),
+            headers: headers::read(reader),
+            upstream: upstream::read(reader),
+            shedding: shedding::read(reader),
+            ledger: ledger::read(reader),
+            archive: archive::read(reader),
+            limits: limits::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
         }
     }
 
-    /// The rules across those concerns that could be read.
+    /// Checks the rules between concerns, as far as they were parsed.
     fn check(&self, reader: &mut Reader<'_>) {
         if let (Ok(data), Ok(admin)) = (&self.data, &self.admin) {
             rules::ports(data, admin, reader);
@@ -199,7 +209,7 @@ impl Draft {
             }
         }
         if let (Ok(headers), Ok(callers)) = (&self.headers, &self.callers) {
-            headers.check_identity(callers, reader);
+            headers::check_identity(headers, callers, reader);
         }
         if let (Ok(callers), Ok(upstream)) = (&self.callers, &self.upstream) {
             warnings::about_keys(callers, upstream, reader);
@@ -213,21 +223,21 @@ impl Draft {
             warnings::about_tenants(callers, tenants, reader);
         }
         if let (Ok(limits), Ok(tenants)) = (&self.limits, &self.tenants) {
-            limits.check(&tenants.iter().map(tenants::Entry::name).collect::<Vec<_>>(), reader);
+            limits::check(limits, &tenants.iter().map(tenants::Entry::name).collect::<Vec<_>>(), reader);
         }
         if let Ok(policy) = &self.identifiers {
             for tenant in tenants {
                 tenant.check(policy, reader);
             }
             if let Ok(archive) = &self.archive {
-                archive.check(policy, tenants, reader);
+                archive::check(archive, policy, tenants, reader);
             }
             let callers = self.callers.as_ref().ok();
             warnings::about_policies(policy, tenants, callers, reader);
         }
     }
 
-    /// As [`Config::check_serving`], of what there is.
+    /// Does what [`Config::check_serving`] does, as far as the concerns were parsed.
     fn check_serving(&self, layers: &Layers, problems: &mut Problems) {
         let needs_key = match (&self.callers, &self.tenants, &self.identifiers) {
             (Ok(callers), Ok(tenants), Ok(policy)) => {
@@ -235,8 +245,8 @@ impl Draft {
                 callers.need_operator_key(&tenants)
             }
             (Ok(callers), ..) => callers.need_operator_key(&[]) && layers.tables("tenants").is_empty(),
-            // A key that is refused was still meant to let somebody in.
-            (Err(Recorded), ..) => {
+            // A key with a problem still counts as a configured caller.
+            (Err(Reported), ..) => {
                 layers.get("user_keys").or(layers.get("app_key")).is_some()
                     || (!layers.tables("keys").is_empty() && layers.tables("tenants").is_empty())
             }
@@ -244,14 +254,16 @@ impl Draft {
         rules::serving(self.callers.as_ref().ok(), needs_key, self.upstream.as_ref().ok(), problems);
     }
 
-    fn finish(self) -> Result<Config, Recorded> {
+    fn finish(self) -> Result<Config, Reported> {
         let (identifiers, tenants) = (self.identifiers?, self.tenants?);
         Ok(Config {
             data: self.data?,
             admin: self.admin?,
             callers: self.callers?,
-            tenants: tenants.iter().map(|tenant| tenant.tenant(&identifiers)).collect(),
-            identifiers,
+            tenants: Tenants {
+                list: tenants.iter().map(|tenant| tenant.tenant(&identifiers)).collect(),
+                operator: identifiers,
+            },
             bodies: self.bodies?,
             headers: self.headers?,
             upstream: self.upstream?,

@@ -39,7 +39,7 @@
 //! | [`shed`] | limits on what is carried at once: connections, requests, a caller's share | waits; remembers who has nothing open |
 //! | [`secret`] | the redacting types | prints what it holds |
 //! | [`admin`] | the operator's port: health, metrics, admin API, dashboard | is reached from the data port |
-//! | `rehearsal` | a real callsign between this machine and a stand-in, for `check` and `test-mapping` | says what is right |
+//! | `selftest` | a real callsign between this machine and a stand-in, for `check` and `test-mapping` | says what is right |
 //! | [`standin`] | an OpenRouter in this process, for `--demo` and the tests | knows callsign's other rooms |
 //! | [`records`] | OpenRouter's own records, asked for by the operator | is waited for by a request |
 //! | [`whois`] | who stands behind an identifier, by the ledger or by the formats alone | writes anything |
@@ -57,28 +57,10 @@
 //! with spaces · **reserve** the length kept for what is appended · **verdict** what became of an upload · **snapshot** one
 //! immutable configuration · **ledger** the durable record of requests · **generation** OpenRouter's name for one answered request.
 
-pub mod admin;
-pub mod archive;
-pub mod caller;
 pub mod cli;
 pub mod config;
-pub mod endpoint;
-pub mod error;
-pub mod identifiers;
-pub mod issuers;
-pub mod ledger;
-pub mod limits;
-pub mod observe;
-pub mod proxy;
-pub mod records;
-mod rehearsal;
-pub mod relay;
+mod json_members;
+mod key_material;
 pub mod reload;
-pub mod rewrite;
 pub mod run;
-pub mod secret;
-pub mod server;
-pub mod shed;
-pub mod standin;
-pub mod upstream;
-pub mod whois;
+mod selftest;

@@ -1,9 +1,9 @@
-//! Live configuration: takes a changed configuration into force while requests run (contract, section 2).
+//! Applies a changed configuration while requests run (`docs/SPEC.md#reload`).
 //!
-//! SIGHUP reloads at once. A changed file reloads when two reads a second apart agree, so that a file that is being
-//! written, or a Kubernetes volume that swaps its symlinks, is never taken half. A reload is one exchange of the whole
-//! snapshot: a request sees the old one or the new one from its beginning to its end, running streams are not touched, and
-//! whatever is invalid leaves the old one in force. Listeners, logs and the drain are fixed at start.
+//! SIGHUP reloads at once. A changed file reloads after two equal reads one second apart, so a file that is being
+//! written, or a Kubernetes volume that swaps its symlinks, is not read halfway. A reload replaces the whole snapshot:
+//! each request uses the old or the new one from beginning to end. An invalid configuration is logged and the old one
+//! stays in force. Listeners, logging and drain times are fixed at start.
 
 mod change;
 mod files;
@@ -14,51 +14,51 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::config::{Config, Effective, Loaded, Sources};
-use crate::proxy::Proxy;
-use crate::server::Tls;
+use crate::config::{Config, Effective, Loaded, ConfigInputs};
+use crate::run::in_force::InForce;
+use callsign_gateway::server::Tls;
 use files::Print;
 
-/// How often the files are read.
+/// Interval between two reads of the files.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What is needed to reload.
+/// Reloads the configuration of a running proxy.
 #[derive(Debug)]
 pub struct Reloader {
-    sources: Sources,
-    proxy: Proxy,
+    sources: ConfigInputs,
+    in_force: InForce,
     tls: Option<Tls>,
     tls_files: Vec<PathBuf>,
-    /// The settings in force, for the difference.
+    /// The settings in force, to log differences.
     effective: Vec<Effective>,
-    /// What the files held when the configuration in force was read.
+    /// Digests of the files at the last reload.
     print: Print,
 }
 
-/// How an attempt ended; for the log and for tests.
+/// Result of a reload, for the log and for tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reloaded {
-    /// The new configuration is in force; these settings differ, one line each.
+    /// The new configuration is in force. One line for each changed setting.
     Changed(Vec<String>),
-    /// It is refused with these problems, and the old one stays.
+    /// The new configuration has these problems; the old one stays in force.
     Refused(Vec<String>),
 }
 
 impl Reloader {
-    /// A reloader for a running proxy; `loaded` is what it was started with.
-    pub fn new(sources: Sources, proxy: Proxy, tls: Option<Tls>, loaded: &Loaded) -> Self {
+    /// Creates a reloader for a running proxy that was started with `loaded`.
+    pub fn new(sources: ConfigInputs, in_force: InForce, tls: Option<Tls>, loaded: &Loaded) -> Self {
         let tls_files: Vec<PathBuf> =
             loaded.config.data.tls.iter().flat_map(|files| [files.cert.clone(), files.key.clone()]).collect();
         let print = Print::take(&sources, &tls_files);
-        Self { sources, proxy, tls, tls_files, effective: loaded.effective.clone(), print }
+        Self { sources, in_force, tls, tls_files, effective: loaded.effective.clone(), print }
     }
 
-    /// Watches signal and files until the future is dropped.
+    /// Watches the signal and the files until the future is dropped.
     pub async fn watch(mut self) {
         let mut hangup = match signal(SignalKind::hangup()) {
             Ok(hangup) => hangup,
             Err(error) => {
-                tracing::error!(%error, "SIGHUP cannot be caught; changes of the configuration need a restart");
+                tracing::error!(%error, "SIGHUP handler failed; configuration changes need a restart");
                 return;
             }
         };
@@ -68,15 +68,15 @@ impl Reloader {
         loop {
             tokio::select! {
                 Some(()) = hangup.recv() => {
-                    tracing::info!("SIGHUP: reloading the configuration");
-                    self.reload_and_tell();
+                    tracing::info!("SIGHUP received; reloading the configuration");
+                    self.reload_and_log();
                     last = self.print.clone();
                 }
                 _ = ticks.tick() => {
                     let now = Print::take(&self.sources, &self.tls_files);
                     if now != self.print && now == last {
-                        tracing::info!("a file of the configuration changed: reloading");
-                        self.reload_and_tell();
+                        tracing::info!("configuration file changed; reloading the configuration");
+                        self.reload_and_log();
                     }
                     last = now;
                 }
@@ -84,31 +84,31 @@ impl Reloader {
         }
     }
 
-    fn reload_and_tell(&mut self) {
+    fn reload_and_log(&mut self) {
         match self.reload() {
-            Reloaded::Changed(changes) if changes.is_empty() => tracing::info!("nothing in the configuration changed"),
+            Reloaded::Changed(changes) if changes.is_empty() => tracing::info!("configuration unchanged"),
             Reloaded::Changed(changes) => {
                 for change in changes {
-                    tracing::info!("configuration: {change}");
+                    tracing::info!("configuration changed: {change}");
                 }
             }
             Reloaded::Refused(problems) => {
                 for problem in &problems {
                     tracing::error!("configuration refused: {problem}");
                 }
-                tracing::error!(problems = problems.len(), "the configuration that was in force stays in force");
+                tracing::error!(problems = problems.len(), "configuration reload refused; the previous configuration stays in force");
             }
         }
     }
 
-    /// Reads the configuration and takes it into force if it is valid. Whatever comes of it, the same files are not tried
-    /// again until they change.
+    /// Reads the configuration and applies it if it is valid. Either way the files are not read again until they
+    /// change.
     pub fn reload(&mut self) -> Reloaded {
         let print = Print::take(&self.sources, &self.tls_files);
         let emptied = print.is_emptied_since(&self.print);
         self.print = print;
         if emptied {
-            return Reloaded::Refused(vec!["the configuration file is suddenly empty".to_owned()]);
+            return Reloaded::Refused(vec!["the configuration file is empty and was not before; write it again or restart".to_owned()]);
         }
         let loaded = match Config::load(&self.sources) {
             Ok(loaded) => loaded,
@@ -117,11 +117,11 @@ impl Reloader {
         if let Some(Err(error)) = self.tls.as_ref().map(Tls::reload) {
             return Reloaded::Refused(vec![error.to_string()]);
         }
-        if let Err(error) = self.proxy.renew(&loaded.config) {
+        if let Err(error) = self.in_force.replace(&loaded.config) {
             return Reloaded::Refused(vec![error.to_string()]);
         }
         for warning in &loaded.warnings {
-            tracing::warn!("configuration: {warning}");
+            tracing::warn!("configuration warning: {warning}");
         }
         let changes = change::between(&self.effective, &loaded.effective);
         self.effective = loaded.effective;

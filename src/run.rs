@@ -1,23 +1,27 @@
 //! Puts the rooms together: two ports, one proxy, one drain.
 
+mod admin_port;
+pub mod in_force;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::admin::{self, Admin};
-use crate::archive::{Archive, ArchiveError};
+use callsign_store::archive::{Archive, ArchiveError};
 use crate::config::Config;
-use crate::ledger::{Keeper, Ledger, LedgerError, Reader};
-use crate::limits::{Limiter, LimitsError};
-use crate::observe::Metrics;
-use crate::observe::audit::Auditor;
-use crate::proxy::snapshot::{Snapshot, Unusable};
-use crate::proxy::{Fixtures, Proxy};
-use crate::server::{self, BindError, Drain, Options, Patience, Places, Tls, TlsError};
-use crate::shed::{Caps, InFlight};
-use crate::upstream::{self, RootsError, Upstream};
+use callsign_store::ledger::{Ledger, LedgerError, Reader};
+use callsign_store::limits::{Limiter, LimitsError};
+use callsign_telemetry::metrics::Metrics;
+use callsign_gateway::audit::Auditor;
+use callsign_gateway::proxy::snapshot::{Snapshot, SnapshotError};
+use callsign_gateway::proxy::{Proxy, ProxyDeps};
+use admin_port::{AdminPort, Shown};
+use in_force::InForce;
+use callsign_gateway::server::{self, BindError, Drain, Options, Timeouts, ConnectionLimiter, Tls, TlsError};
+use callsign_gateway::shed::{Caps, InFlight};
+use callsign_gateway::upstream::{self, RootsError, Upstream};
 
 /// Connections of the admin port, which has a share of its own so that health checks are answered when the data port is
 /// full.
@@ -36,8 +40,8 @@ pub struct Running {
     pub admin: Option<SocketAddr>,
     /// The data port's certificate, if it speaks TLS.
     pub tls: Option<Tls>,
-    /// What the data port serves.
-    pub proxy: Proxy,
+    /// Replaces the configuration in force.
+    pub in_force: InForce,
     /// Ends it.
     pub drain: Drain,
     /// Closed behind the last request.
@@ -52,19 +56,19 @@ pub struct Running {
 
 /// What differs from an ordinary start; for the demonstration, `check` and tests.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting {
+pub struct ServeOptions {
     /// Time-outs of client connections.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     /// Whether `HTTPS_PROXY` and its like count on the way upstream.
     pub proxy_from_env: bool,
     /// Threads that serve the data port, each with its own listener, runtime and connections to the upstream.
     pub workers: usize,
 }
 
-impl Default for Setting {
+impl Default for ServeOptions {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { patience: Patience::default(), proxy_from_env: true, workers }
+        Self { timeouts: Timeouts::default(), proxy_from_env: true, workers }
     }
 }
 
@@ -85,7 +89,7 @@ pub enum StartError {
     Roots(#[from] RootsError),
     /// The upstream.
     #[error(transparent)]
-    Unusable(#[from] Unusable),
+    SnapshotError(#[from] SnapshotError),
     /// The ledger, where requests must be written down.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -101,7 +105,7 @@ pub enum StartError {
 ///
 /// # Errors
 /// [`StartError`].
-pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
+pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     let drain = Drain::new(config.drain.delay, config.drain.total);
     let to_upstream = upstream::Options {
@@ -109,14 +113,14 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         connect_timeout: config.upstream.connect_timeout,
         first_byte_timeout: config.upstream.first_byte_timeout,
         http2: config.upstream.http2,
-        proxy_from_env: setting.proxy_from_env,
+        proxy_from_env: serve.proxy_from_env,
         metrics: Arc::clone(&metrics),
     };
     let caps = caps(config);
     let ledger = Ledger::open(&config.ledger, &metrics)?;
     let archive = Archive::open(&config.archive, &metrics)?;
-    let limiter = Limiter::start(config, &metrics)?;
-    let fixtures = Fixtures {
+    let limiter = Limiter::start(&config.limits, &config.ledger, &metrics)?;
+    let fixtures = ProxyDeps {
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics))?,
         in_flight: InFlight::new(caps),
@@ -126,16 +130,17 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         reader: Reader::open(&config.ledger).ok(),
         hold_total: config.bodies.hold_total_bytes as u64,
     };
-    let proxy = Proxy::new(Snapshot::new(config, None)?, Upstream::new(&to_upstream)?, fixtures);
+    let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, fixtures);
+    let in_force = InForce::new(config, proxy.clone());
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
-    let options = |places, tls| Arc::new(Options { patience: setting.patience, places: Arc::new(places), tls });
+    let options = |limiter, tls| Arc::new(Options { timeouts: serve.timeouts, connection_limiter: Arc::new(limiter), tls });
 
     let (alive, ports) = mpsc::channel(1);
-    let listeners = server::bind_shared(config.data.listen, setting.workers.max(1))?;
+    let listeners = server::bind_shared(config.data.listen, serve.workers.max(1))?;
     let data = listeners.first().map_or(Ok(config.data.listen), std::net::TcpListener::local_addr)?;
     let admin = config.admin.listen.map(listen).transpose()?;
     let places =
-        Places::new(caps.connections, caps.connections_per_address, TOLD_CONNECTIONS, Some(Arc::clone(&metrics)));
+        ConnectionLimiter::new(caps.connections, caps.connections_per_address, TOLD_CONNECTIONS, Some(Arc::clone(&metrics)));
     let data_options = options(places, tls.clone());
     for (number, listener) in listeners.into_iter().enumerate() {
         let handler = proxy.with_upstream(Upstream::new(&to_upstream)?);
@@ -146,18 +151,18 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
         None => None,
         Some((address, listener)) => {
             let listener = TcpListener::from_std(listener)?;
-            let places = Places::new(ADMIN_CONNECTIONS, usize::MAX, 0, None);
-            let shown = admin::Fixtures {
+            let places = ConnectionLimiter::new(ADMIN_CONNECTIONS, usize::MAX, 0, None);
+            let shown = Shown {
                 metrics,
                 drain: drain.clone(),
-                proxy: proxy.clone(),
+                in_force: in_force.clone(),
                 data,
                 ledger: ledger.clone(),
                 limiter: limiter.clone(),
-                books: Reader::open(&config.ledger).ok().zip(Keeper::open(&config.ledger).ok()),
+                ledger_settings: config.ledger.clone(),
                 archive: config.archive.place.clone(),
             };
-            let (handler, options) = (Admin::new(&config.admin, shown), options(places, None));
+            let (handler, options) = (AdminPort::new(&config.admin.console, shown), options(places, None));
             let drain = drain.clone();
             tokio::spawn(async move {
                 server::serve(listener, handler, options, drain).await;
@@ -166,7 +171,7 @@ pub fn start(config: &Config, setting: Setting) -> Result<Running, StartError> {
             Some(address)
         }
     };
-    Ok(Running { data, admin, tls, proxy, drain, ledger, archive, limiter, ports })
+    Ok(Running { data, admin, tls, in_force, drain, ledger, archive, limiter, ports })
 }
 
 /// The limits in force on this machine.

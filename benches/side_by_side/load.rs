@@ -1,4 +1,4 @@
-//! The load generator: connections that send one request after the other and read every answer whole.
+//! The load generator: connections that send one request after another and read every response to its end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use crate::peers::Peer;
 use crate::upstream::content_length;
 use crate::workload::{Answer, Workload};
 
-/// What one round gave.
+/// The measurements of one round.
 #[derive(Default)]
 pub(crate) struct Figures {
-    /// Answers read whole.
+    /// Number of completely read responses.
     pub(crate) requests: u64,
-    /// How long it took.
+    /// Duration of the round.
     pub(crate) elapsed: Duration,
-    /// From the first byte sent to the last byte read, in microseconds, sorted.
+    /// Times from sending a request to the last byte of its response, in microseconds, sorted.
     pub(crate) latencies: Vec<u64>,
-    /// To the first byte of the answer, likewise.
+    /// Times from sending a request to the first byte of its response, in microseconds, sorted.
     pub(crate) first_bytes: Vec<u64>,
 }
 
 impl Figures {
-    /// The value below which `share` of `sorted` lies.
+    /// Returns the value below which `share` of `sorted` lies.
     pub(crate) fn quantile(sorted: &[u64], share: f64) -> u64 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -38,14 +38,14 @@ impl Figures {
     }
 }
 
-/// Sends as much as the connections carry, for `length`.
+/// Sends requests without pauses on every connection, for `length`.
 pub(crate) async fn closed_loop(peer: &Peer, workload: &Workload, length: Duration) -> Figures {
     let until = Instant::now() + length;
     load(peer, workload, move |_, _| (Instant::now() < until).then(Instant::now)).await
 }
 
-/// Sends `rate` requests a second, whether the ones before are answered or not, for `length`: a request that finds its
-/// connection busy waits, and its latency counts from when it was due.
+/// Sends `rate` requests a second for `length`, independent of the responses. A request whose connection is busy waits;
+/// its latency counts from its due time.
 pub(crate) async fn open_loop(peer: &Peer, workload: &Workload, rate: f64, length: Duration) -> Figures {
     let began = Instant::now();
     let connections = workload.connections;
@@ -57,7 +57,8 @@ pub(crate) async fn open_loop(peer: &Peer, workload: &Workload, rate: f64, lengt
     .await
 }
 
-/// `due` says when a connection has to send its next request, by its number and how many it has sent; `None` ends it.
+/// Runs all connections of a workload. `due` returns the time of a connection's next request, from the connection's
+/// number and the number of requests that it has sent; `None` ends the connection.
 async fn load(
     peer: &Peer,
     workload: &Workload,
@@ -104,7 +105,7 @@ async fn connection(address: SocketAddr, request: &[u8], sse: bool, due: impl Fn
     figures
 }
 
-/// Reads one answer to its end; how long its first byte took.
+/// Reads one response to its end; returns the time to its first byte.
 async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], sse: bool, sent: Instant) -> Duration {
     let mut first = None;
     let mut head = Vec::new();

@@ -1,15 +1,14 @@
-//! callsign beside nginx, HAProxy, LiteLLM and Portkey, in one run:
+//! Compares callsign with nginx, HAProxy, LiteLLM and Portkey in one run:
 //! `cargo bench --bench side_by_side [-- --quick] [--only NAME]`.
 //!
-//! Everything is on loopback and bounded in count and time: a stand-in upstream that answers at once, a load generator,
-//! and each proxy as a child process. The rounds of the proxies are interleaved, so that what else the machine does hits
-//! all of them. The figure to trust on a small machine is CPU per request of the proxy's own processes; rates and
-//! latencies depend on what generator and upstream leave over. Installs nothing: a peer that is missing is named and left
-//! out.
+//! Everything runs on loopback, bounded in count and time: a mock upstream that answers at once, a load generator, and
+//! each proxy as a child process. The rounds of the proxies are interleaved, so that other load on the machine affects
+//! all of them. On a small machine, compare CPU per request of the proxy's processes; rates and latencies also depend
+//! on the generator and the upstream. The benchmark installs nothing: it skips a missing proxy and says so.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark ends when something is off")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints its results and fails by panicking")]
 
-#[expect(dead_code, reason = "the other benchmarks take the rest")]
+#[expect(dead_code, reason = "only other benchmarks use the rest")]
 #[path = "../support/bodies.rs"]
 mod bodies;
 mod gateways;
@@ -27,8 +26,8 @@ use table::Table;
 use workload::{Answer, Workload};
 
 fn main() {
-    // `cargo test --benches` and `cargo bench` pass flags of their own.
     let quick = std::env::args().any(|arg| arg == "--quick");
+    // `cargo test --benches` passes these flags; there is nothing to test.
     if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
         return;
     }
@@ -49,7 +48,7 @@ async fn run(length: Duration, rounds: usize, only: Option<&str>) {
     for kind in peers::ALL {
         match Peer::start(kind, upstream, directory.path()).await {
             Ok(peer) => peers.push(peer),
-            Err(why) => println!("left out: {why}"),
+            Err(error) => println!("skipped: {error}"),
         }
     }
     println!(
@@ -61,11 +60,11 @@ async fn run(length: Duration, rounds: usize, only: Option<&str>) {
     }
     let mut rate = 0.0;
     for workload in Workload::closed().into_iter().filter(|workload| wanted(workload.name)) {
-        // A stream that takes a second needs a round that is longer.
+        // A paced stream takes a second, so a round must be longer.
         let length = if workload.answer == Answer::Paced { length.max(Duration::from_secs(3)) } else { length };
-        let taking: Vec<_> = peers.iter().filter(|peer| peer.takes(workload.answer)).collect();
+        let supported: Vec<_> = peers.iter().filter(|peer| peer.takes(workload.answer)).collect();
         let table =
-            measure(&taking, workload.name, rounds, async |peer| load::closed_loop(peer, &workload, length).await);
+            measure(&supported, workload.name, rounds, async |peer| load::closed_loop(peer, &workload, length).await);
         let table = table.await;
         if rate == 0.0 {
             rate = table.rate_of("nginx");
@@ -84,7 +83,7 @@ async fn run(length: Duration, rounds: usize, only: Option<&str>) {
     }
 }
 
-/// Interleaved rounds of one workload; prints and gives their table.
+/// Runs interleaved rounds of one workload; prints and returns their table.
 async fn measure(peers: &[&Peer], title: &str, rounds: usize, round: impl AsyncFn(&Peer) -> load::Figures) -> Table {
     let mut table = Table::new(title);
     for number in 0..=rounds {

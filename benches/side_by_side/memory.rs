@@ -1,4 +1,4 @@
-//! What the proxies hold: at rest, under large uploads, and with many streams open.
+//! Measures the memory of the proxies: idle, under large uploads, and with many open streams.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use crate::load;
 use crate::peers::Peer;
 use crate::workload::Workload;
 
-/// Uploads at the same time.
+/// Number of concurrent uploads.
 const UPLOADS: usize = 64;
-/// Streams open at the same time.
+/// Number of concurrent streams.
 const STREAMS: usize = 2000;
 
-/// Prints memory at rest and how long a start took.
+/// Prints the memory of idle proxies and the duration of their starts.
 pub(crate) fn idle(peers: &[Peer]) {
-    println!("\nAt rest       {:>10} {:>12}", "RSS KiB", "start ms");
+    println!("\nIdle          {:>10} {:>12}", "RSS KiB", "start ms");
     for peer in peers {
         println!("  {:10} {:>11} {:>12.1}", peer.name, peer.memory(), peer.started_in.as_secs_f64() * 1e3);
     }
 }
 
-/// Prints the peaks of memory under load.
+/// Prints the peak memory under load.
 pub(crate) async fn under_load(peers: &[&Peer], length: Duration) {
     let uploads = Workload::image(UPLOADS);
     let streams = Workload::streams(STREAMS);

@@ -1,4 +1,4 @@
-//! The proxies: how each is started and what its processes cost.
+//! Starts the proxies and reads the CPU time and memory of their processes.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -8,31 +8,31 @@ use std::time::{Duration, Instant};
 use crate::gateways;
 use crate::workload::Answer;
 
-/// The app's key, which only callsign looks at.
+/// The app's key. nginx and HAProxy ignore it.
 pub(crate) const KEY: &str = "sk-cs-benchmark-key-000000000000";
 
-/// Which proxy.
+/// The kind of a proxy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// This program, with every valve on and `hmac` formats.
+    /// callsign with all valves on and `hmac` formats.
     Callsign,
-    /// The same, its caller known by a JSON Web Token.
+    /// callsign with a caller that is resolved from a JSON Web Token.
     CallsignToken,
-    /// The same with a ledger in `fast` mode, in a file of its own.
+    /// callsign with a ledger in `fast` mode.
     CallsignLedger,
-    /// The same without a ledger, with a line in the log for every request.
+    /// callsign with a log line for every request.
     CallsignLogged,
     /// nginx with one worker per core, streaming both ways.
     Nginx,
     /// HAProxy with one thread per core.
     HaProxy,
-    /// See `gateways`.
+    /// LiteLLM's proxy.
     LiteLlm,
-    /// Likewise.
+    /// Portkey's gateway.
     Portkey,
 }
 
-/// In the order of the table.
+/// All kinds in the order of the tables.
 pub(crate) const ALL: [Kind; 8] = [
     Kind::Nginx,
     Kind::HaProxy,
@@ -43,27 +43,30 @@ pub(crate) const ALL: [Kind; 8] = [
     Kind::LiteLlm,
     Kind::Portkey,
 ];
-/// A Python program with a thousand modules takes its time.
+/// Maximum time of a start; LiteLLM imports many Python modules.
 const STARTING: Duration = Duration::from_secs(90);
 
 /// A running proxy.
 pub(crate) struct Peer {
     kind: Kind,
-    /// Header lines that it needs besides.
+    /// Additional header lines that the proxy needs.
     pub(crate) headers: String,
-    /// Its name in the table.
+    /// The name in the tables.
     pub(crate) name: &'static str,
-    /// Where it listens.
+    /// The address that the proxy listens on.
     pub(crate) address: SocketAddr,
-    /// What its callers send as their bearer credential.
+    /// The bearer credential of its requests.
     pub(crate) credential: String,
-    /// From its start to its first accepted connection.
+    /// Time from the start to the first accepted connection.
     pub(crate) started_in: Duration,
     child: Child,
 }
 
 impl Peer {
-    /// Starts a proxy in front of `upstream`; says why if it cannot.
+    /// Starts a proxy in front of `upstream`.
+    ///
+    /// # Errors
+    /// A message if the proxy does not start or does not listen within [`STARTING`].
     pub(crate) async fn start(kind: Kind, upstream: SocketAddr, directory: &Path) -> Result<Self, String> {
         let address = free_address();
         let (name, mut command) = match kind {
@@ -80,25 +83,25 @@ impl Peer {
         let credential = if kind == Kind::CallsignToken { token() } else { KEY.to_owned() };
         let began = Instant::now();
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let child = child.map_err(|error| format!("{name} cannot be started ({error}); is it installed?"))?;
+        let child = child.map_err(|error| format!("cannot start {name}: {error}; is it installed?"))?;
         let mut peer = Self { kind, headers, name, address, credential, started_in: Duration::ZERO, child };
         let until = began + STARTING;
         while tokio::net::TcpStream::connect(address).await.is_err() {
             if Instant::now() > until {
-                return Err(format!("{name} does not listen"));
+                return Err(format!("{name} does not listen after {STARTING:?}"));
             }
             if let Ok(Some(status)) = peer.child.try_wait() {
-                return Err(format!("{name} has ended ({status})"));
+                return Err(format!("{name} ended before it listened: {status}"));
             }
-            // A start is told to the millisecond; what starts needs the processor.
+            // Start times are measured to the millisecond. The pause leaves the CPU to the starting proxy.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         peer.started_in = began.elapsed();
         Ok(peer)
     }
 
-    /// Whether it is measured under this workload: what a log costs is told by requests, not by streams, and gateways that
-    /// answer a thousand times slower are asked for plain answers only, or a run would never end.
+    /// Returns true if the proxy is measured with this kind of response. Streams add nothing to the cost of logging,
+    /// and the slow gateways would take too long with streams.
     pub(crate) fn takes(&self, answer: Answer) -> bool {
         match self.kind {
             Kind::CallsignLogged | Kind::LiteLlm | Kind::Portkey => answer == Answer::Json,
@@ -106,12 +109,12 @@ impl Peer {
         }
     }
 
-    /// Whether it only copies bytes or is callsign: what can be held to a rate, or to thousands of streams.
+    /// Returns true if the proxy is fast enough for a fixed rate and thousands of streams.
     pub(crate) fn is_fast(&self) -> bool {
         !matches!(self.kind, Kind::LiteLlm | Kind::Portkey)
     }
 
-    /// Lets [`Self::peak_memory`] begin again.
+    /// Resets [`Self::peak_memory`].
     pub(crate) fn forget_peak(&self) {
         for pid in self.processes() {
             // proc(5): 5 resets the peak resident set size.
@@ -119,19 +122,19 @@ impl Peer {
         }
     }
 
-    /// CPU time of all its processes so far.
+    /// Returns the CPU time of all processes of the proxy.
     pub(crate) fn cpu(&self) -> Duration {
         let ticks: u64 = self.processes().into_iter().map(ticks).sum();
-        // Linux counts in hundredths of a second (USER_HZ).
+        // Linux reports hundredths of a second (USER_HZ).
         Duration::from_millis(ticks * 10)
     }
 
-    /// The largest resident memory of its processes together so far, in KiB.
+    /// Returns the sum of the processes' peak resident memory in KiB.
     pub(crate) fn peak_memory(&self) -> u64 {
         self.status("VmHWM:")
     }
 
-    /// The resident memory of its processes together, in KiB.
+    /// Returns the sum of the processes' resident memory in KiB.
     pub(crate) fn memory(&self) -> u64 {
         self.status("VmRSS:")
     }
@@ -161,7 +164,7 @@ impl Drop for Peer {
     }
 }
 
-/// User and system time of one process, in clock ticks.
+/// Returns user and system time of one process in clock ticks.
 fn ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -175,7 +178,7 @@ fn free_address() -> SocketAddr {
 const ISSUER: &str = "https://issuer.example";
 const TOKEN_SECRET: &str = "a-secret-for-tokens-of-the-benchmark";
 
-/// A token that is valid for an hour.
+/// Returns a token that is valid for an hour.
 fn token() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let claims = serde_json::json!({
@@ -211,9 +214,9 @@ fn logged(address: SocketAddr, upstream: SocketAddr) -> Command {
     command
 }
 
-#[expect(clippy::disallowed_methods, reason = "which build to measure is the caller's choice")]
+#[expect(clippy::disallowed_methods, reason = "the environment selects the build to measure")]
 fn callsign(address: SocketAddr, upstream: SocketAddr) -> Command {
-    // Another build can be measured too: CALLSIGN=target/release/callsign.
+    // To measure another build, set CALLSIGN=target/release/callsign.
     let program = std::env::var("CALLSIGN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_callsign").to_owned());
     let mut command = Command::new(program);
     command.arg("serve").env_clear().envs([
@@ -223,7 +226,7 @@ fn callsign(address: SocketAddr, upstream: SocketAddr) -> Command {
         ("CALLSIGN_APP_KEY", KEY.to_owned()),
         ("CALLSIGN_ID_SECRET", "a-secret-for-the-benchmark-alone".to_owned()),
         ("CALLSIGN_LOG", "off".to_owned()),
-        // One address and one caller make all of the load.
+        // All load comes from one address and one caller.
         ("CALLSIGN_MAX_CONNECTIONS", "8000".to_owned()),
         ("CALLSIGN_MAX_CONNECTIONS_PER_ADDRESS", "8000".to_owned()),
         ("CALLSIGN_MAX_IN_FLIGHT", "8000".to_owned()),

@@ -1,11 +1,11 @@
-//! Gathers the rounds and prints their medians.
+//! Collects the rounds and prints their medians.
 
 use std::time::Duration;
 
 use crate::load::Figures;
 use crate::peers::Peer;
 
-/// The figures of one workload.
+/// The measurements of one workload.
 pub(crate) struct Table {
     title: String,
     rows: Vec<Row>,
@@ -21,12 +21,12 @@ struct Row {
 }
 
 impl Table {
-    /// An empty table.
+    /// Creates an empty table.
     pub(crate) fn new(title: impl Into<String>) -> Self {
         Self { title: title.into(), rows: Vec::new() }
     }
 
-    /// The median rate of a peer, in requests per second.
+    /// Returns the median rate of a peer in requests per second.
     pub(crate) fn rate_of(&self, name: &str) -> f64 {
         median(self.of(name).map(|row| row.rate))
     }
@@ -45,7 +45,7 @@ impl Table {
         });
     }
 
-    /// Prints medians over the rounds, and how callsign's CPU compares with nginx's.
+    /// Prints medians over the rounds, and CPU per request relative to nginx.
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a benchmark")]
     pub(crate) fn print(&self, peers: &[&Peer]) {
         println!("\n{}", self.title);

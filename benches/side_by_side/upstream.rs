@@ -1,5 +1,5 @@
-//! A fast upstream: reads a request whole and answers at once, by the model's name. No HTTP library, so that it costs as
-//! little as possible.
+//! A mock upstream that reads a request to its end and answers at once; the `accept` header selects the response. It
+//! uses no HTTP library, so that it costs little CPU.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Chunks of a burst.
+/// Number of chunks of a burst.
 const BURST: usize = 200;
-/// Chunks of a paced stream, and the time between two.
+/// Number of chunks of a paced stream, and the pause before each.
 const PACED: (usize, Duration) = (40, Duration::from_millis(25));
 
-/// Starts it on a port of its own.
+/// Starts the upstream on a free port.
 pub(crate) async fn start() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -34,7 +34,7 @@ fn plain() -> Vec<u8> {
         .into_bytes()
 }
 
-/// One SSE chunk in its own HTTP chunk.
+/// Returns one server-sent event in one HTTP chunk.
 fn chunk() -> Vec<u8> {
     let event = format!(
         "data: {{\"id\":\"gen-1\",\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n",
@@ -43,7 +43,7 @@ fn chunk() -> Vec<u8> {
     format!("{:x}\r\n{event}\r\n", event.len()).into_bytes()
 }
 
-/// The announced length of a message with this lower-cased head.
+/// Returns the `content-length` of a lower-cased message head.
 pub(crate) fn content_length(head: &str) -> usize {
     let value = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
     value.unwrap().parse().unwrap()

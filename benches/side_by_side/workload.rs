@@ -1,4 +1,4 @@
-//! What is sent, and how it is answered: bodies of the sizes that chats, histories and images have.
+//! The workloads: requests with bodies of the size of chats, histories and images, and the kind of their responses.
 
 use crate::bodies;
 
@@ -8,25 +8,25 @@ pub(crate) struct Workload {
     /// Its name in the table.
     pub(crate) name: &'static str,
     body: Vec<u8>,
-    /// How the upstream is to answer.
+    /// The kind of response that the upstream sends.
     pub(crate) answer: Answer,
-    /// Connections that send it at the same time.
+    /// Number of concurrent connections.
     pub(crate) connections: usize,
 }
 
-/// How the upstream answers.
+/// The kind of an upstream response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// About a kilobyte of JSON.
     Json,
-    /// A stream of 200 chunks, as fast as they go.
+    /// A stream of 200 chunks without pauses.
     Burst,
     /// A stream of 40 chunks, one every 25 ms.
     Paced,
 }
 
 impl Workload {
-    /// Those of the closed loop: as much as the connections carry.
+    /// Returns the workloads of the closed loop.
     pub(crate) fn closed() -> Vec<Self> {
         vec![
             Self::chat(32),
@@ -37,17 +37,17 @@ impl Workload {
         ]
     }
 
-    /// A short question.
+    /// Returns requests with a short question.
     pub(crate) fn chat(connections: usize) -> Self {
         Self::new("1 KB chat", bodies::chat(), Answer::Json, connections)
     }
 
-    /// A picture.
+    /// Returns requests with an image.
     pub(crate) fn image(connections: usize) -> Self {
         Self::new("8 MB image", bodies::image(), Answer::Json, connections)
     }
 
-    /// Streams that last.
+    /// Returns requests for paced streams.
     pub(crate) fn streams(connections: usize) -> Self {
         Self::new("paced streams", bodies::chat(), Answer::Paced, connections)
     }
@@ -56,7 +56,7 @@ impl Workload {
         Self { name, body, answer, connections }
     }
 
-    /// The whole request, head and body, of a caller with this bearer credential and these header lines besides.
+    /// Returns the request, head and body, with this bearer credential and these additional header lines.
     pub(crate) fn request(&self, credential: &str, headers: &str) -> Vec<u8> {
         let accept = match self.answer {
             Answer::Json => "application/json",

@@ -1,11 +1,11 @@
-//! Request bodies of the kinds that apps send, made up from nothing: the same ones for every benchmark.
+//! Generated request bodies like those of apps. Every benchmark uses the same ones.
 
 use serde_json::{Value, json};
 
-/// The name of a body, and the body.
+/// The name of a body and the body.
 pub(crate) type Named = (&'static str, Vec<u8>);
 
-/// One of each kind.
+/// Returns one body of each kind.
 pub(crate) fn all() -> Vec<Named> {
     vec![
         ("1 KB chat", chat()),
@@ -17,17 +17,17 @@ pub(crate) fn all() -> Vec<Named> {
     ]
 }
 
-/// A short question.
+/// Returns a short question.
 pub(crate) fn chat() -> Vec<u8> {
     conversation(1, &text(620))
 }
 
-/// A long conversation: turns of some 900 bytes, with line breaks, quotes and code in them.
+/// Returns a long conversation: turns of about 900 bytes with line breaks, quotes and code.
 pub(crate) fn history() -> Vec<u8> {
     conversation(215, &text(880))
 }
 
-/// The tools of a coding agent: nothing but short keys and short values.
+/// Returns the tools of a coding agent: many short keys and values.
 fn tools() -> Vec<u8> {
     let tool = |number: usize| {
         let property = |name: &str| {
@@ -47,13 +47,13 @@ fn tools() -> Vec<u8> {
     body(&json!([{"role": "user", "content": "Go on."}]), Some(Value::Array(tools)))
 }
 
-/// Text of three bytes a character.
+/// Returns a conversation with three bytes per character.
 fn chinese() -> Vec<u8> {
     let paragraph = "调用者的身份由代理写入请求，客户端自己写的标识会被移除。响应按原样返回，一个字节也不改变。\n";
     conversation(215, &paragraph.repeat(7))
 }
 
-/// The same as some clients send it: everything beyond ASCII as `\u` escapes.
+/// Returns a conversation with `\u` escapes for all non-ASCII characters, as some clients send it.
 fn escaped() -> Vec<u8> {
     let body =
         String::from_utf8(conversation(108, &"调用者的身份由代理写入请求，客户端自己写的标识会被移除。".repeat(11)));
@@ -64,9 +64,9 @@ fn escaped() -> Vec<u8> {
     body.unwrap_or_default().chars().map(escape).collect::<String>().into_bytes()
 }
 
-/// A picture within a message.
+/// Returns a message with an image.
 pub(crate) fn image() -> Vec<u8> {
-    // Looks as random as base64 does; a fixed generator, so that every run has the same.
+    // Pseudo-random bytes from a fixed seed (xorshift), so that every run has the same image.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {
         state ^= state << 13;
@@ -80,7 +80,7 @@ pub(crate) fn image() -> Vec<u8> {
     body(&json!([{"role": "user", "content": parts}]), None)
 }
 
-/// About `length` bytes of prose and code.
+/// Returns `length` characters of prose and code.
 fn text(length: usize) -> String {
     const PROSE: &str = "The proxy stands between the apps and the one account that all of them share, and tells OpenRouter \
                          on whose behalf each request is made.\n\n```rust\nlet caller = \"alice\";\n```\nThen it goes on. ";
@@ -93,7 +93,7 @@ fn conversation(turns: usize, text: &str) -> Vec<u8> {
     body(&Value::Array((0..turns).map(turn).collect()), None)
 }
 
-/// A chat request as an SDK sends it, with a client's own identifiers in it.
+/// Returns a chat request as an SDK sends it, with identifiers of the client.
 fn body(messages: &Value, tools: Option<Value>) -> Vec<u8> {
     let mut body = json!({
         "model": "openai/gpt-4o-mini", "user": "somebody-else", "metadata": {"user_id": "somebody-else"},

@@ -1,13 +1,13 @@
-//! Policies with every valve open, whose four identifiers are written in one way.
+//! Policies with all valves on and one format for all four identifiers.
 
-use callsign::config::{Config, Sources};
-use callsign::identifiers::Policy;
+use callsign::config::{Config, ConfigInputs};
+use callsign_core::identity::Policy;
 
-/// Name, and what stands before the field of each identifier.
+/// The name of a format and the text before the field in its placeholder.
 pub(crate) const FORMATS: [(&str, &str); 4] =
     [("raw", ""), ("sha256", "sha256:32 user "), ("hmac", "hmac:32 user "), ("seal", "seal user ")];
 
-/// The policy with identifiers of this kind.
+/// Returns the policy whose identifiers use this function.
 pub(crate) fn with(function: &str) -> Policy {
     let format = |field: &str| match (function, field) {
         ("", field) => format!("{{{field}}}"),
@@ -21,5 +21,5 @@ pub(crate) fn with(function: &str) -> Policy {
         .into_iter()
         .chain(formats.map(|(name, field)| (format!("{name}_ID_FORMAT"), format(field))))
         .chain([("CALLSIGN_ID_SECRET".to_owned(), "a-secret-for-the-benchmark-alone".to_owned())]);
-    Config::load(&Sources::environment(variables)).unwrap().config.identifiers
+    Config::load(&ConfigInputs::environment(variables)).unwrap().config.tenants.operator
 }

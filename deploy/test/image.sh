@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The image from end to end: built from the Dockerfile, started as a careful operator starts it (read-only root, no
-# capabilities, nobody's user, secrets in files), asked, stopped. In a network of its own that has nothing but a loopback.
+# Tests the image end to end: builds it from the Dockerfile, starts it hardened (read-only root, no capabilities,
+# unprivileged user, secrets in files), sends requests and stops it. Runs in a network namespace with only a loopback.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ "${1:-}" != inside ]; then
@@ -11,7 +11,7 @@ fi
 . deploy/test/store.sh
 
 IMAGE=localhost/callsign:test
-# In an image without anything else this is the binary, 13.9 MB.
+# The largest image. It has little more than the binary of 13.9 MB.
 MAX_BYTES=15000000
 USER_ID=65532
 DATA=http://127.0.0.1:8484/v1/chat/completions
@@ -20,8 +20,8 @@ UPSTREAM_PORT=9000
 APP_KEY=sk-cs-key-of-an-app-0123456789
 OPERATOR_KEY=sk-or-v1-key-of-the-operator
 ADMIN_TOKEN=token-of-the-admin-port-0123456789
-# How long anything here may take, in tenths of a second.
-PATIENCE=300
+# The longest wait for an event, in tenths of a second.
+TIMEOUT_TENTHS=300
 
 directory="$(mktemp -d)"
 background=()
@@ -36,18 +36,18 @@ step() {
   printf '   %s\n' "$*"
 }
 
-# until_true COMMAND...: waits until it succeeds.
+# until_true COMMAND...: repeats a command until it succeeds.
 until_true() {
   local _
-  for _ in $(seq "$PATIENCE"); do
+  for _ in $(seq "$TIMEOUT_TENTHS"); do
     "$@" > /dev/null 2>&1 && return
     sleep 0.1
   done
   podman logs callsign >&2 || true
-  fail "in vain: $*"
+  fail "timed out waiting for: $*"
 }
 
-# callsign OPTIONS... -- ARGUMENTS...: starts a container of that name.
+# callsign OPTIONS... -- ARGUMENTS...: starts the container `callsign`.
 callsign() {
   local options=()
   while [ "$1" != -- ]; do
@@ -74,14 +74,14 @@ stop() {
   podman rm callsign > /dev/null
 }
 
-# ask MODEL: alice asks, and says that she is mallory.
+# ask MODEL: sends a chat request of alice whose body claims to be mallory.
 ask() {
   curl --silent --show-error --no-buffer --max-time 60 "$DATA" -H "Authorization: Bearer $APP_KEY" -H 'X-User-Id: alice' \
     -H 'X-Chat-Id: chat-7' -H 'Content-Type: application/json' \
     -d '{"model":"'"$1"'","stream":true,"user":"mallory","messages":[{"role":"user","content":"Hi"}]}'
 }
 
-# said FILE TEXT: the text is in the file.
+# said FILE TEXT: fails unless the file contains the text.
 said() {
   grep -qF -- "$2" "$1" || { cat "$1" >&2; fail "no ${2@Q} in $(basename "$1")"; }
 }
@@ -115,7 +115,7 @@ step "a demonstration, with nothing but a read-only root"
 callsign -- serve --demo
 until_true podman exec callsign /callsign healthcheck
 podman logs callsign > "$directory/log" 2>&1
-# It prints a command to paste, which is what is run here.
+# Runs the command that the demo prints.
 sed -n '/^curl /,/}.$/p' "$directory/log" > "$directory/paste.sh"
 sed -i 's,//[^/]*/,//127.0.0.1:8484/,' "$directory/paste.sh"
 bash "$directory/paste.sh" > "$directory/answer" 2> /dev/null
@@ -124,7 +124,7 @@ said "$directory/answer" '[DONE]'
 stop
 
 step "a chat request, with nowhere to write"
-# As behind a load balancer: for five seconds it says that it is going, and still takes requests.
+# As behind a load balancer: while draining it is not ready for five seconds and still accepts requests.
 callsign "${settings[@]}" --env CALLSIGN_DRAIN_DELAY_SECONDS=5 -- serve
 until_true curl --silent --fail "$ADMIN/readyz"
 podman exec callsign /callsign healthcheck || fail "the health check by hand"
@@ -146,7 +146,7 @@ podman logs callsign > "$directory/log" 2>&1
 said "$directory/log" 'the ledger is off: its directory cannot be used'
 podman inspect callsign > "$directory/inspected"
 for secret in "$OPERATOR_KEY" "$APP_KEY" "$ADMIN_TOKEN"; do
-  ! grep -qF "$secret" "$directory/log" "$directory/inspected" || fail "a secret is to be seen from outside"
+  ! grep -qF "$secret" "$directory/log" "$directory/inspected" || fail "a secret is in the log or in the output of podman inspect"
 done
 
 step "SIGTERM while an answer runs: not ready, the answer ends, exit 0"

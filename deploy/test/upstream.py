@@ -1,7 +1,7 @@
-"""An upstream on the loopback that remembers what reached it: `upstream.py PORT DIRECTORY`.
+"""A mock upstream on the loopback that records requests: `upstream.py PORT DIRECTORY`.
 
-Every request becomes one line of DIRECTORY/requests. The answer is a stream of two events; when the model is `slow`, the
-second one waits until somebody opens DIRECTORY/release, a named pipe, for writing.
+Each request becomes one line of DIRECTORY/requests. The response is a stream of two events. If the model is `slow`, the second
+event waits until DIRECTORY/release, a named pipe, is opened for writing.
 """
 
 import http.server

@@ -1,21 +1,22 @@
-//! Who is calling, from any headers: never a panic, and never somebody whom the credential does not allow.
+//! Caller resolution from arbitrary headers: it must not panic, and must not resolve a caller that the credential
+//! excludes.
 //!
-//! Input: one byte of options, then one header a line: a letter of [`NAMES`] and its value, or `name:value`. In a value
-//! the bytes 1 to 6 stand for the keys of [`SECRETS`]. Options: 0 only a credential is needed, 1 client sessions are read,
-//! 2 OpenRouter keys pass through, 3 the request comes from elsewhere.
+//! Input: one byte of options, then one header per line: a letter of [`NAMES`] and its value, or `name:value`. In a
+//! value the bytes 1 to 6 stand for the keys of [`SECRETS`]. Bits of options: 0 only a credential is needed, 1 client
+//! sessions are read, 2 OpenRouter keys pass through, 3 the request comes from another network.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use callsign::caller::issuer::Issuer;
-use callsign::caller::jwt::Trap;
-use callsign::caller::key::{Directory, Grant, Key};
-use callsign::caller::key_set::KeySet;
-use callsign::caller::preset::Preset;
-use callsign::caller::verifier::Verifier;
-use callsign::caller::{Account, Caller, Known, Need, Unresolved, pass_through_name};
-use callsign::secret::{KeyDigest, Secret};
+use callsign_core::auth::issuer::Issuer;
+use callsign_core::auth::jwt::TokenRules;
+use callsign_core::auth::key::{Directory, Grant, Key};
+use callsign_core::auth::jwks::KeySet;
+use callsign_core::auth::preset::Preset;
+use callsign_core::auth::verifier::Verifier;
+use callsign_core::auth::{Account, Caller, Known, Need, AuthError, pass_through_name};
+use callsign_core::secret::{KeyDigest, Secret};
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::AUTHORIZATION;
@@ -55,16 +56,16 @@ const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 static TOKEN: LazyLock<String> =
     LazyLock::new(|| token(r#"{"iss":"https://issuer.example","sub":"carol","sid":"s9","exp":99999999999}"#));
-/// What the bytes 1 to 6 stand for.
+/// The credentials that the bytes 1 to 6 stand for.
 static SECRETS: LazyLock<[&str; 6]> = LazyLock::new(|| [ALICE, APP, SIGNED, GONE, ROUTER, TOKEN.as_str()]);
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
     let keys = || KeySet::from_secret(&Secret::new(SIGNING));
     Verifier::new([keys(), keys()])
 });
-/// By the options 2 (pass-through) and 1 (client sessions).
+/// The directories for the option bits 2 (pass-through) and 1 (client sessions).
 static DIRECTORIES: LazyLock<[Directory; 4]> = LazyLock::new(|| [0, 1, 2, 3].map(directory));
 
-/// What a resolved caller is, for comparison.
+/// A resolved caller, for comparison.
 type Who = (String, Option<String>, Account, [Option<String>; 4], Option<String>);
 
 /// Checks one input.
@@ -83,11 +84,11 @@ pub(crate) fn check(data: &[u8]) {
     check_order(&pairs, &result, resolve);
     let credential = credential(&pairs);
     match (&credential, &result) {
-        (Credential::None, result) => assert_eq!(result, &Err(Unresolved::MissingCredential)),
-        (Credential::Ambiguous, result) => assert!(matches!(result, Err(Unresolved::AmbiguousCredential(_)))),
+        (Credential::None, result) => assert_eq!(result, &Err(AuthError::MissingCredential)),
+        (Credential::Ambiguous, result) => assert!(matches!(result, Err(AuthError::AmbiguousCredential(_)))),
         (Credential::One(value), Ok(who)) => check_caller(value, &pairs, who, options),
         (Credential::One(_), Err(error)) => {
-            assert!(!matches!(error, Unresolved::MissingCredential | Unresolved::AmbiguousCredential(_)), "{error:?}");
+            assert!(!matches!(error, AuthError::MissingCredential | AuthError::AmbiguousCredential(_)), "{error:?}");
         }
     }
     if let Err(error) = &result {
@@ -96,7 +97,7 @@ pub(crate) fn check(data: &[u8]) {
     }
 }
 
-/// What the credential allows, whatever the other headers say.
+/// Checks the caller against its credential and the headers that count with it.
 fn check_caller(credential: &[u8], pairs: &[(HeaderName, HeaderValue)], who: &Who, options: u8) {
     let (_, tenant, account, [user, session, chat, message], client_session) = who;
     let anonymous = options & 1 != 0;
@@ -107,7 +108,7 @@ fn check_caller(credential: &[u8], pairs: &[(HeaderName, HeaderValue)], who: &Wh
     } else if credential == APP.as_bytes() {
         (None, ["x-user-id", "x-session-id", "x-chat-id", "x-message-id"].map(read))
     } else if credential == SIGNED.as_bytes() || is_token(credential) {
-        // Only tokens that were signed here come so far, and those are all carol's.
+        // Only tokens signed by this check are accepted, and all of them are carol's.
         assert!(user.is_none() || user.as_deref() == Some("carol"), "{user:?}");
         let ids = [user.clone(), session.clone(), read("x-openwebui-chat-id"), read("x-openwebui-message-id")];
         assert_eq!(user.is_none(), anonymous);
@@ -124,16 +125,16 @@ fn check_caller(credential: &[u8], pairs: &[(HeaderName, HeaderValue)], who: &Wh
     assert!(client_session.is_none() || (options & 2 != 0 && !anonymous));
 }
 
-/// Whether it can be a token. The first part of one is an object in base64, which never begins as OpenRouter's keys do.
+/// Returns true if a credential can be a token. A token begins with an object in base64, so not with `sk-or-`.
 fn is_token(credential: &[u8]) -> bool {
     credential.split(|byte| *byte == b'.').count() == 3 && !credential.starts_with(b"sk-or-")
 }
 
-/// Headers of different names may come in any order.
+/// Checks that the order of headers with different names does not matter.
 fn check_order(
     pairs: &[(HeaderName, HeaderValue)],
-    result: &Result<Who, Unresolved>,
-    resolve: impl Fn(&[(HeaderName, HeaderValue)]) -> Result<Who, Unresolved>,
+    result: &Result<Who, AuthError>,
+    resolve: impl Fn(&[(HeaderName, HeaderValue)]) -> Result<Who, AuthError>,
 ) {
     let mut sorted = pairs.to_vec();
     sorted.sort_by_key(|(name, _)| name.as_str().to_owned());
@@ -148,7 +149,7 @@ enum Credential {
     Ambiguous,
 }
 
-/// The credential, by the words of the contract.
+/// Reads the credential independently, by docs/SPEC.md#credentials.
 fn credential(pairs: &[(HeaderName, HeaderValue)]) -> Credential {
     let mut found: Vec<(&str, Vec<u8>)> = Vec::new();
     for (name, value) in pairs {
@@ -176,15 +177,15 @@ fn credential(pairs: &[(HeaderName, HeaderValue)]) -> Credential {
     Credential::One(first.clone())
 }
 
-/// What a header says that came once: a contradiction would have been refused.
+/// Returns the usable value of a header that occurs once; a repeated one must have been refused.
 fn only(pairs: &[(HeaderName, HeaderValue)], name: &str) -> Option<String> {
     let mut values = pairs.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_bytes());
     let first = values.next()?;
-    assert_eq!(values.next(), None, "{name} came twice and was believed");
+    assert_eq!(values.next(), None, "{name} came twice and was accepted");
     let text = std::str::from_utf8(first).ok()?.trim_matches([' ', '\t']);
     let unfilled = ["{{", "}}"].iter().any(|brace| text.contains(brace));
     let nothing = ["", "null", "undefined", "None"].contains(&text);
-    // A sample of Cf; ASCII has the only controls that a header value can hold, besides C1.
+    // Common characters of Unicode's Cf; the others are in `is_rarely_invisible`.
     let invisible = |c: char| {
         c.is_control()
             || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
@@ -195,7 +196,7 @@ fn only(pairs: &[(HeaderName, HeaderValue)], name: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// The rest of Unicode's Cf.
+/// Returns true if the text has one of the other characters of Unicode's Cf.
 fn is_rarely_invisible(text: &str) -> bool {
     text.contains(|c: char| {
         matches!(u32::from(c), 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e | 0x2066..=0x206f
@@ -284,7 +285,7 @@ fn issuer(header: HeaderName) -> Issuer {
         bring_chat: Some(HeaderName::from_static("x-openwebui-chat-id")),
         bring_message: Some(HeaderName::from_static("x-openwebui-message-id")),
         leeway: Duration::from_secs(5),
-        trap: Trap::None,
+        trap: TokenRules::None,
         padded: false,
     }
 }

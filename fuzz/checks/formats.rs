@@ -1,21 +1,21 @@
-//! Identifier formats: parsed, rendered and written, against a second reading of the contract's section 3.
+//! Identifier formats: parsing, rendering and writing, against an independent reading of docs/SPEC.md#formats.
 //!
-//! Input: one byte of options, then lines: the format, user, session, chat, message, tenant, and the format of the session
-//! (the first one's, if there is no such line). A line `-` means that there is none. Options: 0 there is no secret, 1–2
-//! what becomes of a missing user, 3 `trace`, 4 the cache session has a format of its own, 5 a limit of 8 instead of 128,
-//! 6–7 the endpoint.
+//! Input: one byte of options, then lines: the format, user, session, chat, message, tenant, and the session's format
+//! (the first format without that line). A line `-` means an absent value. Bits of options: 0 no secret, 1–2 the
+//! setting for missing users, 3 `trace`, 4 a separate cache session format, 5 a limit of 8 instead of 128, 6–7 the
+//! endpoint.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use callsign::endpoint::{INFERENCE, Inference};
-use callsign::identifiers::format::Format;
-use callsign::identifiers::missing::MissingUser;
-use callsign::identifiers::secret::IdSecret;
-use callsign::identifiers::sources::Sources;
-use callsign::identifiers::valve::Valves;
-use callsign::identifiers::{Formats, Identifiers, Policy};
-use callsign::secret::Secret;
+use callsign_core::endpoint::{INFERENCE, Inference};
+use callsign_core::identity::format::Format;
+use callsign_core::identity::missing::MissingUser;
+use callsign_core::identity::secret::IdSecret;
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::identity::valve::Valves;
+use callsign_core::identity::{Formats, Identifiers, Policy};
+use callsign_core::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -30,7 +30,7 @@ pub(crate) fn check(data: &[u8]) {
     let mut lines = text.split('\n');
     let first = lines.next().unwrap_or_default();
     let mut value = || lines.next().filter(|line| !matches!(*line, "" | "-"));
-    let sources = Sources {
+    let sources = CallerIdentity {
         user: value(),
         session: value(),
         chat: value(),
@@ -50,8 +50,8 @@ pub(crate) fn check(data: &[u8]) {
     check_policy(&policy(options, one, two, secret), &sources, endpoint);
 }
 
-/// Parses a format and compares what it renders with the second reading.
-fn parse(text: &str, sources: &Sources<'_>, secret: Option<&IdSecret>) -> Option<Format> {
+/// Parses a format and compares its rendering with the independent one.
+fn parse(text: &str, sources: &CallerIdentity<'_>, secret: Option<&IdSecret>) -> Option<Format> {
     let parsed = Format::parse(text);
     let expected = render(text, sources, secret.is_some());
     let format = match (parsed, &expected) {
@@ -67,7 +67,7 @@ fn parse(text: &str, sources: &Sources<'_>, secret: Option<&IdSecret>) -> Option
         Rendered::Sealed(pieces) => check_sealed(&rendered.expect("an identifier"), &pieces),
     }
     let absent = format.fields().any(|field| sources.get(field).is_none());
-    assert!(!absent || format.render(sources, secret).is_none(), "never a prefix alone");
+    assert!(!absent || format.render(sources, secret).is_none(), "the literal text was rendered without its field");
     Some(format)
 }
 
@@ -76,12 +76,12 @@ enum Rendered {
     /// A field or the secret is absent.
     Nothing,
     Plain(String),
-    /// With seals in it: literal pieces and sealed values in turns.
+    /// A text with seals: its literal pieces and sealed values in order.
     Sealed(Vec<(bool, String)>),
 }
 
-/// The second reading: `None` if the text is no format.
-fn render(text: &str, sources: &Sources<'_>, secret: bool) -> Option<Rendered> {
+/// Renders a format independently; `None` if the text is not a format.
+fn render(text: &str, sources: &CallerIdentity<'_>, secret: bool) -> Option<Rendered> {
     let mut pieces: Vec<(bool, String)> = Vec::new();
     let (mut missing, mut names_caller) = (false, false);
     let mut rest = text;
@@ -136,7 +136,7 @@ fn render(text: &str, sources: &Sources<'_>, secret: bool) -> Option<Rendered> {
     })
 }
 
-/// A seal can be opened with the secret, is always the same, and has the length of what is in it.
+/// Checks that each seal opens with the secret, is deterministic, and has the length of its content.
 fn check_sealed(rendered: &str, pieces: &[(bool, String)]) {
     let mut rest = rendered;
     for (sealed, text) in pieces {
@@ -153,8 +153,8 @@ fn check_sealed(rendered: &str, pieces: &[(bool, String)]) {
     assert_eq!(rest, "");
 }
 
-/// What is written for an endpoint keeps OpenRouter's limits, and is what the formats say.
-fn check_policy(policy: &Policy, sources: &Sources<'_>, endpoint: &Inference) {
+/// Checks that the fields written for an endpoint match the formats and keep OpenRouter's limits.
+fn check_policy(policy: &Policy, sources: &CallerIdentity<'_>, endpoint: &Inference) {
     let pairs: Vec<(String, String)> = (0..20).map(|n| (format!("k{n:02}"), "v".repeat(n * 40))).collect();
     let Ok(written) = policy.identify(sources, &pairs, endpoint.fields) else {
         assert_eq!(policy.missing_user, MissingUser::Reject);
@@ -166,7 +166,7 @@ fn check_policy(policy: &Policy, sources: &Sources<'_>, endpoint: &Inference) {
         _ => policy.formats.user.render(sources, policy.secret.as_ref()),
     };
     let fitting = user.filter(|id| units(id) <= policy.max_id_chars);
-    assert_eq!(written.user, fitting, "as rendered or not at all");
+    assert_eq!(written.user, fitting, "an identifier differs from its rendering");
 }
 
 fn check_written(policy: &Policy, endpoint: &Inference, written: &Identifiers<'_>) {
@@ -198,7 +198,7 @@ fn check_written(policy: &Policy, endpoint: &Inference, written: &Identifiers<'_
     assert!(written.session_header().is_none_or(|id| id.bytes().all(|byte| byte.is_ascii_graphic())));
     assert!(written.session_header().is_none() || !body.contains_key("session_id"));
     let all: HashMap<&str, &str> = written.metadata().collect();
-    assert_eq!(all.len(), written.metadata().count(), "no name twice");
+    assert_eq!(all.len(), written.metadata().count(), "a metadata key occurs twice");
     if let Some(trace) = body.get("trace") {
         assert_eq!(trace.as_object().expect("a map").len(), all.len());
     }
@@ -230,7 +230,7 @@ fn policy(options: u8, first: Format, second: Format, secret: Option<IdSecret>) 
     }
 }
 
-fn value_of<'a>(sources: &Sources<'a>, name: &str) -> Option<&'a str> {
+fn value_of<'a>(sources: &CallerIdentity<'a>, name: &str) -> Option<&'a str> {
     match name {
         "user" => sources.user,
         "session" => sources.session,

@@ -1,13 +1,13 @@
-//! Forms at arbitrary splits, against a reader of a few lines that only knows callsign's own writing.
+//! Forms at arbitrary splits, against a short reader that understands only the syntax that callsign writes.
 //!
-//! Input: one byte with the number of splits (its lower four bits), that many bytes of split lengths, then the form, whose
-//! boundary is `b`. What is accepted must be, read again, the client's parts without the owned ones.
+//! Input: one byte with the number of splits (its lower four bits), that many bytes of split lengths, then the form,
+//! whose boundary is `b`. The output of an accepted form must consist of the client's parts without the reserved ones.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use callsign::rewrite::multipart::{BadForm, Boundary, Form};
-use callsign::rewrite::{Output, OwnedNames};
+use callsign_core::rewrite::multipart::{FormError, Boundary, Form};
+use callsign_core::rewrite::{Output, ReservedFields};
 
 const NAMES: [&str; 4] = ["user", "session_id", "metadata", "__proto__"];
 const OURS: &str = "callsign-0123456789abcdef";
@@ -19,7 +19,7 @@ type Part = (Vec<Vec<u8>>, Vec<u8>);
 pub(crate) fn check(data: &[u8]) {
     let Some((&count, rest)) = data.split_first() else { return };
     let Some((splits, body)) = rest.split_at_checked(usize::from(count & 0x0f)) else { return };
-    // No client can know our boundary; one that did could have it in a file.
+    // A client cannot know callsign's random boundary, so its content does not contain it.
     if memchr::memmem::find(body, OURS.as_bytes()).is_some() {
         return;
     }
@@ -41,12 +41,12 @@ pub(crate) fn check(data: &[u8]) {
     }
 }
 
-fn run(body: &[u8], lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, BadForm> {
+fn run(body: &[u8], lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, FormError> {
     let boundary = |text: &str| {
         let content_type = format!("multipart/form-data; boundary={text}");
         Boundary::of_content_type(content_type.as_bytes()).expect("a boundary")
     };
-    let owned = Arc::new(OwnedNames::new(NAMES, None));
+    let owned = Arc::new(ReservedFields::new(NAMES, None));
     let mut form = Form::new(owned, &boundary("b"), boundary(OURS));
     let mut out = Output::default();
     let mut rest = Bytes::copy_from_slice(body);
@@ -58,7 +58,7 @@ fn run(body: &[u8], lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, Bad
     Ok(out.into_pieces().flatten().collect())
 }
 
-/// The parts of a form without preamble; its last delimiter may be followed by one CRLF.
+/// Reads the parts of a form without preamble. One CRLF may follow the last delimiter.
 fn read(body: &[u8], boundary: &[u8]) -> Option<Vec<Part>> {
     let delimiter = [b"\r\n--", boundary].concat();
     let mut rest = body.strip_prefix(&delimiter[2..])?;
@@ -76,7 +76,7 @@ fn read(body: &[u8], boundary: &[u8]) -> Option<Vec<Part>> {
     matches!(rest, b"--" | b"--\r\n").then_some(parts)
 }
 
-/// What stands in quotes behind the first `name=`, in any case.
+/// Returns the quoted text after the first `name=` in any case.
 fn name(part: &Part) -> String {
     let line = part.0.iter().find(|line| line.to_ascii_lowercase().starts_with(b"content-disposition"));
     let line = String::from_utf8(line.expect("a disposition").clone()).expect("UTF-8");
@@ -84,7 +84,8 @@ fn name(part: &Part) -> String {
     line[at..].split('"').next().unwrap_or_default().to_owned()
 }
 
-/// The laxest reader: case, long s, blanks around it, what follows a bracket, a dot or U+0000, percent-encoded once.
+/// Returns true if the most lenient reader takes the name for a reserved one: it ignores case, surrounding blanks and
+/// all after a bracket, dot or U+0000, folds the long s and decodes percent signs once.
 fn is_owned(name: &str) -> bool {
     [name.as_bytes().to_vec(), unescape(name)].into_iter().any(|name| {
         let text = String::from_utf8_lossy(&name).replace('\u{17f}', "s").to_ascii_lowercase();

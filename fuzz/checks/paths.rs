@@ -1,15 +1,15 @@
-//! Request paths: no spelling leads where nothing is exposed.
+//! Request paths: no spelling reaches a path that is not exposed.
 //!
-//! Input: one byte of options (0–1 the method, 2 a WebSocket is asked for, 3 there is a ledger), then the path as it would stand in a request
-//! line.
+//! Input: one byte of options (bits 0–1 the method, 2 a WebSocket upgrade, 3 a ledger exists), then the path as in a
+//! request line.
 
-use callsign::endpoint::{Dialect, Endpoint, INFERENCE, NoEndpoint, Own};
+use callsign_core::endpoint::{Dialect, Endpoint, INFERENCE, RouteError, Own};
 use http::Method;
 
 /// Checks one input.
 pub(crate) fn check(data: &[u8]) {
     let Some((&options, path)) = data.split_first() else { return };
-    // What hyper hands over is a `str`; the rest of what it refuses is checked here, too.
+    // hyper passes valid UTF-8. Other paths that hyper refuses are checked as well.
     let Ok(path) = std::str::from_utf8(path) else { return };
     let method = [Method::POST, Method::GET, Method::HEAD, Method::DELETE][usize::from(options & 3)].clone();
     let found = Endpoint::find(&method, path, options & 4 != 0, options & 8 != 0);
@@ -23,7 +23,7 @@ pub(crate) fn check(data: &[u8]) {
         Ok(Endpoint::Read(read)) => {
             assert!(method == Method::GET || method == Method::HEAD);
             let once = once.as_deref().expect("a path that can be decoded");
-            assert_eq!(decode(read.path()).as_deref(), Some(once), "what was looked up is what is asked for");
+            assert_eq!(decode(read.path()).as_deref(), Some(once), "the checked path differs from the path sent upstream");
             check_read(read.path(), once);
         }
         Ok(Endpoint::Own(own)) => {
@@ -33,11 +33,11 @@ pub(crate) fn check(data: &[u8]) {
                 Own::Generation => assert_eq!((once.as_deref(), options & 8), (Some("generation"), 8)),
             }
         }
-        Err(NoEndpoint::MethodNotAllowed { allow }) => assert!(!allow.split(", ").any(|own| own == method.as_str())),
-        Err(NoEndpoint::WebSocket) => {
+        Err(RouteError::MethodNotAllowed { allow }) => assert!(!allow.split(", ").any(|own| own == method.as_str())),
+        Err(RouteError::WebSocket) => {
             assert_eq!((method, once.as_deref(), options & 4), (Method::GET, Some("responses"), 4));
         }
-        Err(NoEndpoint::NotExposed) => {
+        Err(RouteError::NotExposed) => {
             let plain = exact.is_some_and(|path| INFERENCE.iter().any(|own| own.path == path));
             assert!(!plain, "{path} is in the table");
         }
@@ -46,9 +46,9 @@ pub(crate) fn check(data: &[u8]) {
     assert_eq!(Endpoint::dialect_of(path) == Dialect::Anthropic, messages, "{path}");
 }
 
-/// A path of the catalogue, however leniently somebody reads it.
+/// Checks that a path is in the catalogue, also for lenient readers.
 fn check_read(sent: &str, once: &str) {
-    // Nothing that ends a path, or that a server treats in its own way.
+    // No characters that end a path or that servers treat differently.
     assert!(sent.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#;\\\"<>^`{|}".contains(&byte)), "{sent:?}");
     assert_eq!(decode(once).as_deref(), Some(once), "decoding again changes nothing");
     let lax: Vec<String> = once.to_ascii_lowercase().split('/').map(str::to_owned).collect();
@@ -56,7 +56,8 @@ fn check_read(sent: &str, once: &str) {
     let parts: Vec<&str> = lax.iter().map(String::as_str).collect();
     let known = match parts.as_slice() {
         ["providers" | "models"] | ["embeddings" | "images", "models"] | ["model", _, _, ..] => true,
-        // `models/user` alone are the account's own preferences; of an author of that name, the endpoints are not.
+        // `models/user` shows the account's preferences. An author with the name `user` has endpoints, which are
+        // public.
         ["images", "models", rest @ ..] | ["models", "user", rest @ ..] => rest.last() == Some(&"endpoints"),
         ["models", ..] => true,
         _ => false,
@@ -64,7 +65,7 @@ fn check_read(sent: &str, once: &str) {
     assert!(known, "{once:?}");
 }
 
-/// Percent-decodes once, by hand; `None` for what is no text.
+/// Percent-decodes once; `None` if the result is not UTF-8.
 fn decode(path: &str) -> Option<String> {
     let (mut bytes, mut rest) = (Vec::new(), path.as_bytes());
     while let Some((&byte, after)) = rest.split_first() {

@@ -1,18 +1,17 @@
-//! The body filter at arbitrary splits, against `serde_json` and an oracle of a few lines.
+//! The body filter at arbitrary splits, against `serde_json` and a short oracle.
 //!
-//! Input: one byte of options, one byte with the number of splits (its lower four bits), that many bytes of split lengths,
-//! then the body. So the text `00` before a body is an input, too. Options: 0–1 what is appended, 2 whether a
-//! `prompt_cache_key` is bound, 3 whether only `user_id` is owned (as when an error body is redacted), 4 whether tools are
-//! blocked that reach the shared account. In the body, the
-//! byte 0xfe (never UTF-8) repeats the `m` bytes before it `n` more times, `m` and `n` being the two bytes behind it: deep
-//! nesting and long keys in a few bytes.
+//! Input: one byte of options, one byte with the number of splits (its lower four bits), that many bytes of split
+//! lengths, then the body, so the text `00` before a body is a valid input. Bits of options: 0–1 the appended members,
+//! 2 `prompt_cache_key` is bound, 3 only `user_id` is reserved (as in redaction of an error body), 4 tools of the
+//! shared account are blocked. In the body, the byte 0xfe (which UTF-8 does not use) repeats the `m` bytes before it
+//! `n` more times; `m` and `n` are the two bytes after it. This gives deep nesting and long keys in few bytes.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use callsign::identifiers::secret::{Binder, Purpose};
-use callsign::identifiers::sources::Sources;
-use callsign::rewrite::{Fault, Filter, Invalid, MAX_DEPTH, Output, OwnedNames, Rejected};
+use callsign_core::identity::secret::{Binder, Purpose};
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::rewrite::{Fault, Filter, Invalid, MAX_DEPTH, Output, ReservedFields, Rejected};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -25,16 +24,17 @@ const APPENDED: [&str; 4] = [
     r#""user":"u\"1\u0000","metadata":{"user_id":"u1"}"#,
     r#""session_id":"s","user":"u","trace":{}"#,
 ];
-/// No expanded body is longer.
+/// The longest expanded body in bytes.
 const LONGEST: usize = 1 << 18;
-/// White space before a key up to this length keeps every byte's place; behind it, the comma may move (`rewrite/hold.rs`).
+/// White space before a key keeps its place up to this length. Beyond it the comma may move
+/// (`rewrite/pending_member.rs`).
 const SPACE_CAP: usize = 4096;
-/// Tools that reach what the callers of one account share.
+/// Tools that reach the files and shells of the shared account.
 const SHARED: [&str; 3] = ["openrouter:bash", "openrouter:shell", "openrouter:files"];
-/// Deeper, the oracle over tools would take too long: it reads every level again.
+/// The deepest nesting for the tools oracle, which parses every level again and would take too long beyond it.
 const DEEPEST_FOR_TOOLS: usize = 64;
 
-/// What the options say.
+/// A decoded input.
 struct Case<'a> {
     append: &'static str,
     bind: bool,
@@ -64,7 +64,7 @@ impl<'a> Case<'a> {
 
     fn filter(&self) -> Filter {
         let bound = (!self.owned.contains(&"user_id")).then_some(BOUND);
-        let filter = Filter::new(Arc::new(OwnedNames::new(self.owned.iter().copied(), bound)), self.append.to_owned());
+        let filter = Filter::new(Arc::new(ReservedFields::new(self.owned.iter().copied(), bound)), self.append.to_owned());
         let filter = if self.bind { filter.bind(binder()) } else { filter };
         if self.block_tools { filter.block_shared_tools() } else { filter }
     }
@@ -73,7 +73,7 @@ impl<'a> Case<'a> {
         self.owned.iter().any(|owned| is(name, owned)) || (self.owned.len() > 1 && is(name, BOUND))
     }
 
-    /// The filter's output for the body in pieces of these lengths, the rest in one.
+    /// Runs the filter on the body in pieces of these lengths; the rest is one piece.
     fn run(&self, lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, Rejected> {
         let mut filter = self.filter();
         let (mut out, mut sent) = (Output::default(), Vec::new());
@@ -87,7 +87,7 @@ impl<'a> Case<'a> {
         }
         filter.feed(&rest, &mut out)?;
         filter.finish()?;
-        assert!(filter.kept_its_word(&out));
+        assert!(filter.length_matches(&out));
         sent.extend(out.into_pieces().flatten());
         assert_eq!(sent.len(), self.body.len() + filter.reserve(), "announced length");
         Ok(sent)
@@ -105,7 +105,7 @@ pub(crate) fn check(data: &[u8]) {
     }
     let acceptable = is_acceptable(&case.body);
     let valid = !matches!(whole, Err(Rejected::Invalid(_)));
-    // A tool that is blocked ends the reading; what follows it may be no JSON.
+    // A blocked tool ends the reading, so the bytes after it may be invalid.
     let blocked = matches!(whole, Err(Rejected::SharedTool(_)));
     assert!(valid == acceptable || blocked, "{whole:?}: {}", case.body.escape_ascii());
     if case.block_tools && acceptable && depth(&case.body) <= DEEPEST_FOR_TOOLS {
@@ -118,7 +118,7 @@ pub(crate) fn check(data: &[u8]) {
     }
 }
 
-/// Two runs over the same body must not differ by how it was split.
+/// Checks that two runs over differently split pieces of a body have the same result.
 fn same(case: &Case<'_>, whole: &Result<Vec<u8>, Rejected>, split: &Result<Vec<u8>, Rejected>) {
     match (whole, split) {
         (Ok(whole), Ok(split)) if whole == split => {}
@@ -128,7 +128,7 @@ fn same(case: &Case<'_>, whole: &Result<Vec<u8>, Rejected>, split: &Result<Vec<u
             let longest = case.body.split(|&byte| !is_blank(byte) && byte != b',').map(<[u8]>::len).max();
             assert!(longest > Some(SPACE_CAP), "{}\n{}", whole.escape_ascii(), split.escape_ascii());
         }
-        // A character that no JSON has in that place may be called one or the other, by its place it is the same.
+        // The kind of fault at an invalid character may depend on the split; its offset may not.
         (Err(Rejected::Invalid(whole)), Err(Rejected::Invalid(split))) => {
             assert_eq!(whole.offset, split.offset, "{whole:?} {split:?}");
         }
@@ -137,14 +137,15 @@ fn same(case: &Case<'_>, whole: &Result<Vec<u8>, Rejected>, split: &Result<Vec<u
     }
 }
 
-/// What `serde_json` says, but for the two documented differences. `IgnoredAny` is read without recursion, at any depth.
+/// Asks `serde_json` if the body is valid, and applies the two further rules: one object, limited depth. `IgnoredAny`
+/// is read without recursion at any depth.
 fn is_acceptable(body: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(body) else { return false };
     let is_object = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
     is_object && serde_json::from_str::<IgnoredAny>(text).is_ok() && depth(body) <= MAX_DEPTH
 }
 
-/// The deepest nesting of a valid JSON text.
+/// Returns the deepest nesting of a valid JSON text.
 fn depth(body: &[u8]) -> usize {
     let (mut deepest, mut depth, mut in_string, mut escaped) = (0, 0, false, false);
     for byte in body {
@@ -161,25 +162,25 @@ fn depth(body: &[u8]) -> usize {
     deepest
 }
 
-/// The offset is where the body stops being the beginning of an acceptable one.
+/// Checks that the bytes before the offset are a prefix of some acceptable body.
 fn check_offset(body: &[u8], invalid: Invalid) {
     let offset = usize::try_from(invalid.offset).expect("within the body");
     assert!(offset <= body.len());
     assert_eq!(invalid.fault == Fault::Incomplete, offset == body.len(), "{invalid:?}");
     let before = &body[..offset];
     let text = std::str::from_utf8(before);
-    // Cut inside a character only where the body itself ends there.
+    // The text before the offset may end within a character only at the end of the body.
     assert!(text.is_ok() || offset == body.len());
     if let Ok(text) = text
         && let Err(error) = serde_json::from_str::<IgnoredAny>(text)
     {
-        // An unfinished number is no end of the text to serde_json.
+        // `serde_json` does not report an unfinished number as an unexpected end.
         let may_go_on = error.is_eof() || text.ends_with(['-', '+', '.', 'e', 'E']);
         assert!(may_go_on, "{invalid:?}, but {error} before: {}", body.escape_ascii());
     }
 }
 
-/// Whether a member that is kept names a tool of the shared account, or a container.
+/// Returns true if a kept member names a tool of the shared account or a container.
 fn asks_for_shared_tools(case: &Case<'_>) -> bool {
     members(&case.body).iter().filter(|(name, _)| !case.owns(&decode(name))).any(|(name, value)| {
         let name = decode(name);
@@ -202,12 +203,12 @@ fn asks_within(value: &str, in_tools: bool) -> bool {
         })
 }
 
-/// An object is a schema that describes a parameter of that name.
+/// Returns true for a `container_id`, unless its value is an object: that is a schema of a parameter with this name.
 fn names_container(name: &[u16], value: &str) -> bool {
     is(name, "container_id") && !value.starts_with('{')
 }
 
-/// Who reads the output sees every other member byte for byte and in order, then ours, and nothing else.
+/// Checks that the output has every kept member byte for byte and in order, then callsign's members, and no others.
 fn check_output(case: &Case<'_>, sent: &[u8]) {
     let (before, after) = (members(&case.body), members(sent));
     let ours = members(format!("{{{}}}", case.append).as_bytes());
@@ -218,14 +219,14 @@ fn check_output(case: &Case<'_>, sent: &[u8]) {
         expected.push((format!("\"{BOUND}\""), format!("\"{digest}\"")));
     }
     assert_eq!(after, expected, "{}\n{}", case.body.escape_ascii(), sent.escape_ascii());
-    // First wins, last wins, or some reader's folding: each owned name stands there once at most.
+    // Each reserved name occurs at most once, so that readers agree on its value.
     for owned in case.owned.iter().copied().chain((case.owned.len() > 1).then_some(BOUND)) {
         let seen: Vec<_> = after.iter().filter(|(name, _)| is(&decode(name), owned)).collect();
         assert!(seen.len() <= 1, "{seen:?}");
     }
 }
 
-/// What a `prompt_cache_key` with this raw value becomes: nothing unless it is a string with something in it.
+/// Computes the bound `prompt_cache_key` for a raw value; `None` unless it is a non-empty string.
 fn bound(raw: &str) -> Option<String> {
     let text = raw.strip_prefix('"')?;
     if text.len() <= 1 {
@@ -237,10 +238,11 @@ fn bound(raw: &str) -> Option<String> {
 }
 
 fn binder() -> Binder {
-    Binder::new(&Sources { key: "k", user: Some("alice"), ..Sources::default() }, None, Purpose::Cache)
+    Binder::new(&CallerIdentity { key: "k", user: Some("alice"), ..CallerIdentity::default() }, None, Purpose::Cache)
 }
 
-/// Whether the laxest reader takes this name for `owned`: cut at U+0000, ASCII case, long s and Kelvin sign folded.
+/// Returns true if the most lenient reader takes this name for `owned`: it cuts at U+0000 and folds ASCII case, long s
+/// and Kelvin sign.
 fn is(name: &[u16], owned: &str) -> bool {
     let name = name.split(|&unit| unit == 0).next().unwrap_or_default();
     let folded = name.iter().map(|&unit| match unit {
@@ -252,7 +254,7 @@ fn is(name: &[u16], owned: &str) -> bool {
     folded.eq(owned.encode_utf16())
 }
 
-/// A JSON string, quotes included, as UTF-16: lone surrogates have a place there.
+/// Decodes a quoted JSON string to UTF-16, which can represent lone surrogates.
 fn decode(raw: &str) -> Vec<u16> {
     let text = &raw[1..raw.len() - 1];
     let (mut units, mut rest) = (Vec::new(), text.chars());
@@ -278,7 +280,7 @@ fn decode(raw: &str) -> Vec<u16> {
     units
 }
 
-/// UTF-16 as UTF-8, lone surrogates as the three bytes that they would have.
+/// Encodes UTF-16 as UTF-8, and lone surrogates as three bytes each.
 fn wide(units: &[u16]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for unit in char::decode_utf16(units.iter().copied()) {
@@ -293,7 +295,7 @@ fn wide(units: &[u16]) -> Vec<u8> {
     bytes
 }
 
-/// The outer object's members as they are spelt.
+/// Returns the outer object's members as raw text.
 fn members(json: &[u8]) -> Vec<(String, String)> {
     struct Members(Vec<(String, String)>);
     struct MembersVisitor;
@@ -320,7 +322,7 @@ fn members(json: &[u8]) -> Vec<(String, String)> {
     members.0
 }
 
-/// Small codes are lengths, large ones reach over what is held.
+/// Decodes a split length: codes below 200 are lengths, larger ones exceed the buffer of a pending member.
 fn length_of(code: u8) -> usize {
     let code = usize::from(code);
     if code < 200 { code } else { (code - 199) * 300 }

@@ -1,25 +1,25 @@
-//! Configurations: whatever stands in a file and in variables, nothing panics and no secret is repeated.
+//! Configurations: arbitrary files and variables must not cause a panic, and output must not repeat a secret.
 //!
-//! Input: lines `NAME=value`, one of them for each variable (a first line `serve` asks for what serving needs, too), then a line `---`, then the text of a TOML file. `@@` stands
-//! for a secret ([`CANARY`]). It must not be told again where it stands in the place of a secret; where a
-//! name is asked for, a problem may say it.
+//! Input: lines `NAME=value` with variables, then a line `---`, then the text of a TOML file. A first line `serve` also
+//! checks the settings that serving needs. `@@` stands for a secret ([`CANARY`]). Output must not repeat it if it is
+//! the value of a secret setting; a problem may repeat it as a name.
 
 use std::io::Write;
 use std::sync::{LazyLock, Mutex};
 
 use callsign::config::settings::{self, Known};
-use callsign::config::{Config, Sources};
+use callsign::config::{Config, ConfigInputs};
 use toml::Value;
 
 const CANARY: &str = "c4n4ry-0f-a-Secret-0123456789";
-/// One file, written anew for every input.
+/// The file, overwritten for every input.
 static FILE: LazyLock<Mutex<tempfile::NamedTempFile>> =
     LazyLock::new(|| Mutex::new(tempfile::NamedTempFile::new().expect("a temporary file")));
 
 /// Checks one input.
 pub(crate) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    // A device never ends.
+    // Reading a device could block forever.
     if ["/dev", "/proc", "/sys"].iter().any(|device| text.contains(device)) {
         return;
     }
@@ -28,7 +28,7 @@ pub(crate) fn check(data: &[u8]) {
     let variables: Vec<(&str, &str)> = variables.lines().filter_map(|line| line.split_once('=')).take(40).collect();
     let mut file = FILE.lock().expect("nobody panics with it");
     write(&mut file, toml).expect("it can be written");
-    let sources = Sources::environment(variables.iter().copied()).file(Some(file.path().to_owned()));
+    let sources = ConfigInputs::environment(variables.iter().copied()).file(Some(file.path().to_owned()));
     drop(file);
     let serving = text.starts_with("serve");
     let said = match Config::load(&if serving { sources.serving() } else { sources }) {
@@ -50,28 +50,29 @@ pub(crate) fn check(data: &[u8]) {
     assert!(!secret_only || !said.contains(CANARY), "{said}");
 }
 
-/// What is printed on an operator's terminal controls nothing there.
+/// Checks that output has no control characters, which would act on the operator's terminal.
 fn assert_plain<'a>(lines: impl Iterator<Item = &'a str>) {
     for line in lines {
         assert!(!line.contains(char::is_control), "{line:?}");
     }
 }
 
-/// Whether this variable's canary may be repeated: in names, paths and what is no secret.
+/// Returns true if output may repeat the canary in this variable: in names, paths and values of settings that are not
+/// secret.
 fn is_told(name: &str, value: &str) -> bool {
     let secret = matches!(settings::by_variable(name), Some(Known::Value(setting)) if setting.secret);
-    // The names of the people are no secret, their keys are.
+    // Names of users are not secret; their keys are.
     let names = name == "CALLSIGN_USER_KEYS"
         && value.split([',', '\n']).any(|pair| pair.split('=').next().is_some_and(|name| name.contains(CANARY)));
     name.contains(CANARY) || (value.contains(CANARY) && (!secret || names || is_url(name)))
 }
 
-/// Of a URL the host and path are told.
+/// Returns true for URLs, whose host and path may be repeated.
 fn is_url(name: &str) -> bool {
     name.ends_with("_URL")
 }
 
-/// Likewise in a file; in one that is no TOML, anything might be a secret.
+/// Returns true if output may repeat a canary in this file. In a file that is not TOML every value may be secret.
 fn told_in(toml: &str) -> bool {
     fn walk(value: &Value, path: &mut Vec<String>) -> bool {
         match value {

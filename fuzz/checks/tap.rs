@@ -1,15 +1,16 @@
-//! Answers at arbitrary splits, against a second reading by `serde_json`.
+//! The usage reader over answers at arbitrary splits, against an independent reading by `serde_json`.
 //!
-//! Input: one byte of options (0 a JSON document instead of events, 1–2 the endpoint, 4–7 the number of splits), that many
-//! bytes of split lengths, then the body. Whatever it is, all splits tell the same; where it is JSON, they tell what the
-//! second reading finds.
+//! Input: one byte of options (bits: 0 a JSON document instead of events, 1–2 the endpoint, 4–7 the number of splits),
+//! that many bytes of split lengths, then the body. All splits must have the same result. If the body is JSON, the
+//! result must match the independent reading.
 
 use std::collections::HashMap;
 use std::fmt;
 
-use callsign::endpoint::INFERENCE;
-use callsign::ledger::{NanoUsd, Usage};
-use callsign::relay::tap::{Seen, Tap};
+use callsign_core::endpoint::INFERENCE;
+use callsign_core::usage::money::NanoUsd;
+use callsign_core::usage::Usage;
+use callsign_core::usage::reader::{ResponseUsage, UsageReader};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -27,7 +28,7 @@ pub(crate) fn check(data: &[u8]) {
         let content_type = if document { "application/json" } else { "text/event-stream" };
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
         let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).expect("an endpoint");
-        let (mut tap, mut rest) = (Tap::new(endpoint, &headers), body);
+        let (mut tap, mut rest) = (UsageReader::new(endpoint, &headers), body);
         for length in lengths {
             let (piece, after) = rest.split_at(length.min(rest.len()));
             tap.see(piece);
@@ -40,7 +41,7 @@ pub(crate) fn check(data: &[u8]) {
     assert_eq!(whole, see(&mut std::iter::repeat_n(1, body.len())), "byte by byte: {}", body.escape_ascii());
     assert_eq!(whole, see(&mut splits.iter().map(|&length| length.into())), "{splits:?}: {}", body.escape_ascii());
     check_limits(&whole);
-    // The tap compares names as they are written, the second reading as they are meant.
+    // The usage reader compares raw names; `serde_json` decodes escapes in them.
     if memchr::memmem::find(body, b"\\u").is_some() {
         return;
     }
@@ -50,7 +51,7 @@ pub(crate) fn check(data: &[u8]) {
     }
 }
 
-fn check_limits(seen: &Seen) {
+fn check_limits(seen: &ResponseUsage) {
     let texts = [&seen.generation, &seen.model, &seen.provider];
     assert!(texts.into_iter().flatten().all(|text| (1..=256).contains(&text.len())));
     assert!(seen.generation.as_ref().is_none_or(|id| id.starts_with("gen-")));
@@ -59,7 +60,7 @@ fn check_limits(seen: &Seen) {
     assert!(seen.usage.cost.is_none_or(|cost| (0..=1_000_000_000_000_000).contains(&cost.0)));
 }
 
-/// The members of an object, duplicates included.
+/// An object's members, duplicates included.
 struct Object(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Object {
@@ -84,32 +85,32 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// What the second reading found.
+/// The result of the independent reading.
 #[derive(Default)]
-struct Told {
+struct Accumulator {
     texts: HashMap<&'static str, String>,
     figures: HashMap<String, u64>,
     cost: Option<NanoUsd>,
-    /// Names for an error, by rank; of one rank the first counts.
+    /// Error names by rank. The first of a rank counts.
     names: HashMap<u8, String>,
     has_error: bool,
     has_usage: bool,
 }
 
-/// `None` if the body is no JSON object.
-fn read_document(body: &[u8]) -> Option<Told> {
-    let mut told = Told::default();
+/// Reads a document; `None` if it is not a JSON object.
+fn read_document(body: &[u8]) -> Option<Accumulator> {
+    let mut told = Accumulator::default();
     told.answer(&serde_json::from_slice(body.strip_prefix(MARK).unwrap_or(body)).ok()?, true);
     Some(told)
 }
 
-/// `None` if the data of an event is neither a JSON object nor one line of plainly something else.
-fn read_events(body: &[u8]) -> Option<Told> {
+/// Reads events; `None` if the data of one is neither a JSON object nor a single line that is clearly not JSON.
+fn read_events(body: &[u8]) -> Option<Accumulator> {
     let body = body.strip_prefix(MARK).unwrap_or(body);
     if body.first() == MARK.first() {
         return None;
     }
-    let mut told = Told::default();
+    let mut told = Accumulator::default();
     let (mut first, mut event, mut data_lines) = (8, Vec::new(), 0);
     for line in lines(body).into_iter().chain([&b""[..]]) {
         if let Some(data) = line.strip_prefix(b"data:") {
@@ -122,7 +123,7 @@ fn read_events(body: &[u8]) -> Option<Told> {
             continue;
         }
         if text.first() == Some(&b'{') {
-            let mut later = Told::default();
+            let mut later = Accumulator::default();
             later.answer(&serde_json::from_slice(text).ok()?, true);
             if first > 0 || later.has_error || later.has_usage {
                 first = if later.texts.contains_key("model") { 0_u8 } else { first.saturating_sub(1) };
@@ -137,7 +138,7 @@ fn read_events(body: &[u8]) -> Option<Told> {
     Some(told)
 }
 
-/// Ended by CR LF, LF or CR.
+/// Splits at CR LF, LF or CR.
 fn lines(mut body: &[u8]) -> Vec<&[u8]> {
     let mut lines = Vec::new();
     while let Some(end) = body.iter().position(|byte| b"\r\n".contains(byte)) {
@@ -157,7 +158,7 @@ fn text(value: &RawValue) -> Option<String> {
     serde_json::from_str::<String>(value.get()).ok().filter(|text| !text.is_empty() && value.get().len() <= 258)
 }
 
-/// A text or a number; `None` for what is neither or too long.
+/// Reads a string or number; `None` for other or too long values.
 fn scalar(value: &RawValue) -> Option<String> {
     if value.get().starts_with('"') {
         return text(value);
@@ -165,7 +166,7 @@ fn scalar(value: &RawValue) -> Option<String> {
     (!value.get().starts_with(['{', '[']) && value.get().len() <= 256).then(|| value.get().to_owned())
 }
 
-impl Told {
+impl Accumulator {
     fn answer(&mut self, Object(members): &Object, top: bool) {
         for (name, value) in members {
             match (name.as_str(), top) {
@@ -270,7 +271,7 @@ impl Told {
         }
     }
 
-    fn into_seen(mut self, cached_apart: bool) -> Seen {
+    fn into_seen(mut self, cached_apart: bool) -> ResponseUsage {
         let figure = |name: &str| self.figures.get(name).copied();
         let (read, written) = (figure("cache_read_input_tokens"), figure("cache_creation_input_tokens"));
         let apart = if cached_apart { read.unwrap_or(0) + written.unwrap_or(0) } else { 0 };
@@ -284,7 +285,7 @@ impl Told {
             cost: self.cost,
         };
         let best = (1..=4).rev().find_map(|rank| self.names.remove(&rank)).unwrap_or_else(|| "error".to_owned());
-        Seen {
+        ResponseUsage {
             generation: self.texts.remove("id"),
             model: self.texts.remove("model"),
             provider: self.texts.remove("provider"),

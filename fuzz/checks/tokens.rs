@@ -1,18 +1,18 @@
-//! Signed tokens: whatever they say, none is accepted that breaks its issuer's rules.
+//! Signed tokens: no token is accepted that breaks its issuer's rules.
 //!
-//! Input: one byte of options, the header, a line break, the claims, a line break, and what is done to the token. The check
-//! signs header and claims itself, so that the fuzzer gets behind the signature. In the texts, `@` followed by a digit is
-//! a time near the present one (`@4` now, a step is [`STEP`] seconds). Options: 0–2 which issuer (see [`issuer`]), 3 sign
-//! with another key, 4 pad the parts with `=`, 5 leave the encoding to the input (header and claims are taken as encoded).
+//! Input: one byte of options, the header, a line break, the claims, a line break, and the damage done to the token.
+//! The check signs header and claims itself, so that the fuzzer passes the signature check. In the texts, `@` and a
+//! digit is a time near the present (`@4` is now, a step is [`STEP`] seconds). Bits of options: 0–2 the issuer (see
+//! [`issuer`]), 3 sign with another key, 4 pad the parts with `=`, 5 take header and claims as already encoded.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use callsign::caller::issuer::Issuer;
-use callsign::caller::jwt::{self, Trap};
-use callsign::caller::key_set::KeySet;
-use callsign::caller::verifier::Verifier;
-use callsign::secret::Secret;
+use callsign_core::auth::issuer::Issuer;
+use callsign_core::auth::jwt::{self, TokenRules};
+use callsign_core::auth::jwks::KeySet;
+use callsign_core::auth::verifier::Verifier;
+use callsign_core::secret::Secret;
 use data_encoding::{BASE64URL, BASE64URL_NOPAD};
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::AUTHORIZATION;
@@ -25,7 +25,7 @@ const NOW: i64 = 1_800_000_000;
 const STEP: i64 = 3;
 const LEEWAY: i64 = 6;
 const ISSUER: &str = "https://issuer.example";
-/// Signatures of HMAC-SHA256 have this many characters.
+/// Characters in an HMAC-SHA256 signature.
 const SIGNATURE: usize = 43;
 
 static KEYS: LazyLock<KeySet> = LazyLock::new(|| KeySet::from_secret(&Secret::new(SECRET)));
@@ -66,12 +66,12 @@ pub(crate) fn check(data: &[u8]) {
         assert!(verifier.verify(0, &issuer, &token, verified.expires).is_err(), "a remembered one, too");
         check_damaged(&token, damage, &issuer);
     }
-    // Any bytes at all.
+    // The text is verified as it is, too.
     assert!(jwt::verify(text, &issuer, &KEYS, NOW).is_err() || text.len() > SIGNATURE);
     let _ = (jwt::claimed_issuer(text), jwt::claimed_issuer(&token), jwt::looks_like_token(text));
 }
 
-/// A token that was good is refused after any change of a byte.
+/// Checks that a good token is refused after a change of any byte.
 fn check_damaged(token: &[u8], damage: &[u8], issuer: &Issuer) {
     for pair in damage.chunks_exact(3).take(8) {
         let [high, low, byte] = *pair else { continue };
@@ -84,7 +84,7 @@ fn check_damaged(token: &[u8], damage: &[u8], issuer: &Issuer) {
     }
 }
 
-/// The issuer's rules once more, by the words of the contract and of RFC 7519.
+/// Applies the issuer's rules independently, by docs/SPEC.md#issuers and RFC 7519.
 fn agrees(header: &Map<String, Value>, claims: &Map<String, Value>, issuer: &Issuer) -> bool {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let time = |name: &str| claims.get(name).and_then(Value::as_f64);
@@ -104,21 +104,21 @@ fn agrees(header: &Map<String, Value>, claims: &Map<String, Value>, issuer: &Iss
         };
     let party = issuer.authorized_parties.is_empty() || text("azp") == Some("https://app.example");
     let trap = match &issuer.trap {
-        Trap::None => true,
-        Trap::Clerk => {
+        TokenRules::None => true,
+        TokenRules::Clerk => {
             header.get("cat").is_none_or(|cat| cat == "cl_B7d4PD111AAA")
                 && text("sts") != Some("pending")
                 && !text("sub").is_some_and(|subject| subject.starts_with("mch_"))
         }
-        Trap::Supabase => !matches!(text("role"), Some("anon" | "service_role")),
-        Trap::OpenWebUiSession => text("typ") == Some("session"),
-        Trap::AwsAlb { signer } => header.get("signer") == Some(&Value::from(signer.as_str())),
+        TokenRules::Supabase => !matches!(text("role"), Some("anon" | "service_role")),
+        TokenRules::OpenWebUiSession => text("typ") == Some("session"),
+        TokenRules::AwsAlb { signer } => header.get("signer") == Some(&Value::from(signer.as_str())),
     };
     let user = text(&issuer.user_claim).is_some_and(|user| !user.is_empty());
     algorithm && header_is_plain && in_time && named && audience && party && trap && user
 }
 
-/// A part of an accepted token, which must be an object.
+/// Decodes a part of an accepted token, which must be an object.
 fn object(part: &[u8], options: u8) -> Map<String, Value> {
     let decoded = if (options >> 4) & 3 < 2 {
         part.to_vec()
@@ -166,17 +166,17 @@ fn issuer(which: u8) -> Issuer {
         bring_chat: None,
         bring_message: None,
         leeway: Duration::from_secs(LEEWAY.unsigned_abs()),
-        trap: Trap::None,
+        trap: TokenRules::None,
         padded: false,
     };
     match which {
         0 => plain,
         1 => Issuer { audience: vec!["app".into()], authorized_parties: vec!["https://app.example".into()], ..plain },
-        2 => Issuer { trap: Trap::Clerk, ..plain },
-        3 => Issuer { trap: Trap::Supabase, session_claim: None, ..plain },
-        4 => Issuer { issuer: None, user_claim: "id".into(), trap: Trap::OpenWebUiSession, ..plain },
-        5 => Issuer { issuer: None, trap: Trap::AwsAlb { signer: "arn:1".into() }, padded: true, ..plain },
-        // A secret fits these, but the token must not choose.
+        2 => Issuer { trap: TokenRules::Clerk, ..plain },
+        3 => Issuer { trap: TokenRules::Supabase, session_claim: None, ..plain },
+        4 => Issuer { issuer: None, user_claim: "id".into(), trap: TokenRules::OpenWebUiSession, ..plain },
+        5 => Issuer { issuer: None, trap: TokenRules::AwsAlb { signer: "arn:1".into() }, padded: true, ..plain },
+        // The issuer's list of algorithms decides, not the token's header.
         6 => Issuer { algorithms: vec![HS256, RS256], ..plain },
         _ => Issuer { algorithms: vec![HS512], ..plain },
     }

@@ -1,4 +1,4 @@
-//! See `checks/paths.rs`, which says what is checked and how an input is read.
+//! Fuzz target of `checks/paths.rs`, which documents the check and the input format.
 #![no_main]
 
 #[path = "../checks/paths.rs"]

@@ -1,4 +1,4 @@
-//! See `checks/tokens.rs`, which says what is checked and how an input is read.
+//! Fuzz target of `checks/tokens.rs`, which documents the check and the input format.
 #![no_main]
 
 #[path = "../checks/tokens.rs"]

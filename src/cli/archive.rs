@@ -1,8 +1,7 @@
-//! `callsign archive list|show|verify`: reads the encrypted archive. Directory and password are all that it needs; whatever
-//! else is wrong with the configuration keeps nobody from looking into an abuse report.
+//! `callsign archive list|show|verify`: reads the encrypted archive.
 //!
-//! What archives hold goes to the standard output, and to a terminal only with its control characters escaped: it came from
-//! callers and models.
+//! It needs only the directory and the password, so it works while other settings are invalid. Archived content comes
+//! from callers and models, so its control characters are escaped on a terminal.
 
 mod list;
 mod show;
@@ -14,75 +13,79 @@ use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::{Exit, load};
-use crate::config::{Place, Sources};
-use crate::ledger;
+use crate::config::{ConfigInputs, load_place};
+use callsign_store::ledger;
 
-/// What can be done with the archive.
+/// Subcommands of `archive`.
 #[derive(Debug, Subcommand)]
 pub enum ArchiveCommand {
-    /// List archives, one a line, in order of their paths: when the request began, status, how it ended, model, path.
+    /// List archived requests in order of their paths, one per line: start time, status, outcome, model, path.
+    ///
+    /// Exit codes: 0 found, 1 nothing found, 2 configuration invalid.
     #[command(
         after_help = "Examples:\n  callsign archive list --since 24h\n  callsign archive list --user alice --tenant acme"
     )]
     List {
-        /// Only this user's: the id as it is known inside, or as it was sent.
+        /// Only requests of this user: the user id, or the identifier as sent.
         #[arg(long, value_name = "U")]
         user: Option<String>,
-        /// Only this chat's, likewise.
+        /// Only requests of this chat: the chat id, or the identifier as sent.
         #[arg(long, value_name = "C")]
         chat: Option<String>,
-        /// Only this tenant's; an empty name for callers of none.
+        /// Only requests of this tenant; "" for callers without a tenant. By default all.
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
-        /// Only requests that ended since then: 24h, 7d, a date or a time.
+        /// Only requests that ended in this period (24h, 7d) or since this date or RFC 3339 time. By default all.
         #[arg(long, value_name = "WHEN", value_parser = |text: &str| ledger::since(text, Timestamp::now()))]
         since: Option<Timestamp>,
     },
-    /// Decrypt archives to the standard output, oldest first.
+    /// Decrypt archived requests to the standard output, oldest first.
+    ///
+    /// Exit codes: 0 shown, 1 nothing found or not readable, 2 configuration invalid.
     #[command(after_help = "Examples:\n  callsign archive show gen-1764041931-x7\n  \
         callsign archive show alice/chat-1/msg-1.zip --part response > response.sse")]
     Show {
-        /// A message, chat, user or generation id, as it is known inside or as it was sent; or a path that `list` printed.
+        /// A message, chat, user or generation id, internal or as sent, or a path printed by `list`.
         #[arg(value_name = "ID")]
         id: String,
-        /// Only this tenant's; an empty name for callers of none.
+        /// Only requests of this tenant; "" for callers without a tenant. Required if the id exists in several tenants.
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
-        /// Only this part, exactly as it was.
+        /// Print only this part, byte for byte. By default all parts with headings.
         #[arg(long, value_name = "PART")]
         part: Option<Part>,
     },
-    /// Read every archive whole: it decrypts, is authentic, and holds what its meta.json names.
+    /// Verify every archived request: it decrypts, is authentic, and contains what its meta.json lists.
     ///
-    /// Exit codes: 0 all are sound, 1 some are not (each is named).
+    /// Exit codes: 0 all are intact, 1 some are not (each is named), 2 configuration invalid.
     Verify,
 }
 
-/// One entry of an archive.
+/// One part of an archived request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// meta.json
+    /// meta.json: times, ids, outcome, usage
     Meta,
-    /// headers.json
+    /// headers.json: headers received, sent and relayed
     Headers,
-    /// The body as it went upstream.
+    /// The request body as sent upstream
     Request,
-    /// The bytes as they were relayed.
+    /// The response bytes as relayed
     Response,
 }
 
-/// Runs a command. `is_terminal` says that `out` is read by a person's terminal.
+/// Runs a subcommand. `is_terminal` is true if `out` is a terminal.
 ///
 /// # Errors
-/// Those of `out`, `err` and the archive's directory.
+/// I/O errors of `out`, `err` and the archive's directory.
 pub(super) fn run(
-    sources: &Sources,
+    sources: &ConfigInputs,
     command: &ArchiveCommand,
     is_terminal: bool,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let place = match Place::load(sources) {
+    let place = match load_place(sources) {
         Ok(place) => place,
         Err(problems) => {
             load::print_problems(&problems, err)?;
@@ -90,7 +93,7 @@ pub(super) fn run(
         }
     };
     if !place.directory.is_dir() {
-        writeln!(err, "callsign: there is no directory {}", shown(&place.directory.display().to_string()))?;
+        writeln!(err, "callsign: CALLSIGN_ARCHIVE_DIR is not a directory: {}", shown(&place.directory.display().to_string()))?;
         return Ok(Exit::Failure);
     }
     match command {
@@ -106,12 +109,12 @@ pub(super) fn run(
     }
 }
 
-/// Whether an archive's tenant is the one that is asked for; the empty name stands for none.
+/// Returns true if an archive's tenant matches `--tenant`. The empty name stands for no tenant.
 fn is_of(tenant: Option<&str>, asked: Option<&str>) -> bool {
     asked.is_none_or(|asked| tenant.unwrap_or_default() == asked)
 }
 
-/// Text that a terminal shows and does not obey, line breaks and tabs apart.
+/// Returns text with its control characters escaped, except line breaks and tabs.
 fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

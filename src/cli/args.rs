@@ -1,4 +1,4 @@
-//! What can be said on the command line. The doc comments are what `--help` prints.
+//! The arguments of the command line. `--help`, the manual pages and the completions print these doc comments.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use clap::{ArgGroup, Parser, Subcommand};
 
 use super::archive::ArchiveCommand;
-use crate::endpoint::Inference;
-use crate::ledger::query::By;
+use callsign_core::endpoint::Inference;
+use callsign_store::ledger::query::By;
 
-/// An OpenAI-compatible reverse proxy that gives every OpenRouter request its caller's sign.
+/// A reverse proxy for OpenRouter that tells every request's caller apart.
 ///
-/// Point an app's base URL at callsign. Every request is authenticated, stripped of client-supplied identifiers, given the
-/// identifiers that the operator's valves allow, and its response relayed byte for byte.
+/// Set an app's base URL to callsign. callsign authenticates every request, removes client-supplied identifiers, writes
+/// the identifiers that the operator's valves allow, and relays the response byte for byte.
 #[derive(Debug, Parser)]
 #[command(name = "callsign", version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Args {
-    /// The TOML configuration file; the same as CALLSIGN_CONFIG. Environment variables win over it.
+    /// TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file's settings.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -29,171 +29,186 @@ pub struct Args {
 pub enum Command {
     /// Run the proxy.
     ///
+    /// SIGTERM and SIGINT end it after running responses (CALLSIGN_DRAIN_SECONDS), SIGHUP reloads the configuration.
+    ///
     /// Exit codes: 0 ended by a signal, 1 could not start, 2 configuration invalid (every problem is printed).
     Serve {
-        /// Run without an OpenRouter account: answers come from a stand-in that shows what it received.
+        /// Run without an OpenRouter account: a mock OpenRouter in this process answers and shows what it received.
         #[arg(long)]
         demo: bool,
     },
-    /// Validate the configuration and prove it: push requests full of spoofed identifiers through the real pipeline.
+    /// Validate the configuration and test it with requests that contain spoofed identifiers.
     ///
-    /// Starts callsign with this configuration on a port of its own, in front of a stand-in instead of OpenRouter, and
-    /// compares what arrived there with what the valves and formats say. Nothing leaves this machine.
+    /// Starts a second callsign with this configuration on a free port, in front of a mock OpenRouter, and compares
+    /// what arrives there with the valves and formats. Nothing leaves this machine.
     ///
-    /// With --live it also sends one tiny request to OpenRouter, waits for its generation record, and verifies that the
-    /// identifiers were recorded there and that the ledger has the row.
+    /// With --live it also sends one small request to OpenRouter, waits for its generation record, and verifies that
+    /// the identifiers are recorded there and that the ledger has the row.
     ///
     /// Exit codes: 0 passed, 1 something failed, 2 configuration invalid (every problem is printed).
     Check {
-        /// Send one tiny real request, which costs a fraction of a cent, and verify what OpenRouter recorded.
+        /// Also send one small request to OpenRouter (a fraction of a cent) and verify what OpenRouter records.
         #[arg(long)]
         live: bool,
-        /// The model that --live asks.
+        /// Model of the request that --live sends.
         #[arg(long, value_name = "MODEL", default_value = "openai/gpt-4o-mini", requires = "live")]
         model: String,
-        /// Print one JSON document: passed, warnings, valves, formats, checks, received.
+        /// Print one JSON object with passed, warnings, valves, formats, checks and received.
         #[arg(long)]
         json: bool,
     },
-    /// Show what becomes of a request, read from the standard input: what is removed and why, what is written and by
-    /// which valve.
+    /// Show how a request body is rewritten: what is removed and why, what is written and by which setting.
+    ///
+    /// Reads the body from the standard input. Exit codes: 0 shown, 1 the request would be refused, 2 configuration
+    /// invalid.
     #[command(after_help = "Examples:\n  \
         callsign explain < request.json\n  \
         echo '{\"model\":\"m\",\"user\":\"mallory\"}' | SEND_END_USER_ID=true callsign explain --as alice")]
     Explain {
-        /// The user id of the caller.
+        /// User id of the caller.
         ///
-        /// Without any id on the command line a sample caller is shown, who has all of them.
+        /// Without any id on the command line a sample caller with all ids is used.
         #[arg(long = "as", value_name = "USER")]
         user: Option<String>,
-        /// The rest of the request.
+        /// The other options of the request.
         #[command(flatten)]
         request: Request,
-    },
-    /// Print, as JSON, exactly the identifier fields that would be sent for a caller.
+        },
+        /// Print the identifier fields that would be sent for a caller, as JSON.
     #[command(after_help = "Example:\n  \
         SEND_END_USER_ID=true USER_ID_FORMAT='acme_{sha256:16 user}' callsign id --user alice --endpoint responses")]
     Id {
-        /// The user id.
+        /// User id of the caller.
         #[arg(long, value_name = "U")]
         user: Option<String>,
-        /// The rest of the request.
+        /// The other options of the request.
         #[command(flatten)]
         request: Request,
     },
-    /// Show spend and tokens from the ledger.
+    /// Print spend and tokens from the ledger.
     #[command(after_help = "Examples:\n  callsign usage --since 24h\n  \
         callsign usage --by model --since 2026-01-01 --format csv > january.csv")]
     Usage(Usage),
-    /// Tell which caller stands behind an identifier that OpenRouter or a provider reports.
+    /// Find the caller of an identifier that OpenRouter or a provider reports.
     ///
-    /// Takes an identifier as it was sent, a session, chat, message or generation id, or (with `OPENROUTER_ORG_ID` set) the
-    /// form sha256(ORG_ID-user). Without a ledger the formats alone are asked: a seal is opened with `CALLSIGN_ID_SECRET`, raw
-    /// and prefixed identifiers are read back, hashes are tried against --candidates.
+    /// Accepts an identifier as it was sent, a session, chat, message or generation id, or (with `OPENROUTER_ORG_ID`
+    /// set) the form sha256(ORG_ID-user). Without a ledger only the formats are used: sealed identifiers are decrypted
+    /// with `CALLSIGN_ID_SECRET`, raw and prefixed ones are read back, hashes are compared with those of --candidates.
     ///
-    /// Exit codes: 0 found, 1 nobody found.
+    /// Exit codes: 0 found, 1 not found, 2 configuration invalid.
     #[command(after_help = "Examples:\n  callsign whois acme_31b11580\n  \
         callsign whois gen-1760000000-AbC --format json\n  \
         psql -Atc 'select id from users' > users.txt; callsign whois acme_31b11580 --candidates users.txt")]
     Whois(Whois),
-    /// Fill in costs that never arrived (cancelled or cut streams) from OpenRouter's generation records.
+    /// Fetch missing costs (of cancelled or broken streams) from OpenRouter's generation records.
     ///
-    /// Asks five times a second. Each answer is written at once: break it off whenever you like, and start it again.
+    /// Sends five requests a second and writes each cost at once, so it can be interrupted and started again.
+    ///
+    /// Exit codes: 0 done, 1 some costs could not be fetched, 2 configuration invalid.
     Reconcile(Reconcile),
-    /// Erase a person from the ledger: names, identifiers, sessions, chats, messages. The sums stay, under no name.
+    /// Erase a user from the ledger and the archive.
+    ///
+    /// Removes the user's ids, identifiers, sessions, chats and messages from the ledger and deletes the user's
+    /// archived requests. Sums of spend and tokens stay, without a name. Blocks stay in force.
+    ///
+    /// Exit codes: 0 erased, 1 not found or failed, 2 configuration invalid.
     #[command(after_help = "Example:\n  callsign forget alice")]
     Forget(Forget),
-    /// Print the effective configuration with the source of each value; secrets are shown as ***.
+    /// Print every setting with its value and the source of the value; secrets are shown as ***.
     Config,
-    /// Make keys for callers, or list those that are configured.
+    /// Make keys for callers, or list the configured ones.
     Key {
-        /// What to do.
+        /// The subcommand to run.
         #[command(subcommand)]
         command: KeyCommand,
     },
     /// Read the encrypted archive: list, decrypt, verify.
     ///
-    /// Needs `CALLSIGN_ARCHIVE_DIR` and `CALLSIGN_ARCHIVE_PASSWORD` (or `CALLSIGN_ARCHIVE_PASSWORD_FILE`) and nothing else of the
-    /// configuration.
+    /// Needs only `CALLSIGN_ARCHIVE_DIR` and `CALLSIGN_ARCHIVE_PASSWORD` (or `CALLSIGN_ARCHIVE_PASSWORD_FILE`); other
+    /// settings may be invalid.
     Archive {
-        /// What to do.
+        /// The subcommand to run.
         #[command(subcommand)]
         command: ArchiveCommand,
     },
-    /// Stop one person, by user id or by the identifier as sent upstream, within one second on every callsign.
+    /// Block a user, by user id or by the identifier as sent upstream.
     ///
-    /// Works where the server keeps its list: in `CALLSIGN_LIMIT_STORE`, else in `CALLSIGN_DATA_DIR`. With a ledger the id is
-    /// resolved to the user whom it stands for; without one it is matched as user id and as identifier.
+    /// The block applies within one second on every callsign with this `CALLSIGN_LIMIT_STORE`, or with this
+    /// `CALLSIGN_DATA_DIR` if there is no store. With a ledger the identifier is resolved to its user; without one it
+    /// is compared with user ids and with identifiers.
     ///
-    /// Exit codes: 0 done, 1 not done (and why), 2 configuration invalid.
+    /// Exit codes: 0 done, 1 failed (the reason is printed), 2 configuration invalid.
     #[command(after_help = "Examples:\n  \
         callsign block mallory --for 24h --reason 'abuse report 17' --cut\n  \
         callsign block --list")]
     Block(Block),
-    /// Let somebody in again.
+    /// Remove a block.
+    ///
+    /// Exit codes: 0 done, 1 not blocked or failed, 2 configuration invalid.
     Unblock(Unblock),
-    /// Show what is used up of limits.
+    /// Show how much of its limits a user has used.
     Limits {
-        /// What to do.
+        /// The subcommand to run.
         #[command(subcommand)]
         command: LimitsCommand,
     },
-    /// Exit 0 if the local server is ready, 1 (and one line why) otherwise.
+    /// Exit with 0 if the local server is ready, else with 1 and one line that says why.
     ///
-    /// Asks /readyz on the admin port of this configuration; with `CALLSIGN_ADMIN_LISTEN=off`, any HTTP answer of the data
-    /// port will do. Takes at most 3 seconds. For images without a shell.
+    /// Requests /readyz on the admin port of this configuration. With `CALLSIGN_ADMIN_LISTEN=off` any HTTP response of
+    /// the data port counts. Takes at most 3 seconds. For container images without a shell.
     Healthcheck,
 }
 
-/// Whom to stop, and how.
+/// Arguments of `block`.
 #[derive(Debug, clap::Args)]
 pub struct Block {
-    /// The user's id, or the identifier as sent upstream.
+    /// User id, or the identifier as sent upstream.
     #[arg(value_name = "ID", required_unless_present = "list")]
     pub id: Option<String>,
-    /// For how long: 45s, 30m, 24h, 7d. For good without.
+    /// Duration of the block: 45s, 30m, 24h or 7d, at most 100 years. By default permanent.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
-    /// Why; for the list and the dashboard.
+    /// Reason, shown in the list and on the dashboard.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// End their running answers too.
+    /// Also abort the user's running responses.
     #[arg(long)]
     pub cut: bool,
-    /// The tenant that the user lives in; "" for the users of none.
+    /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
-    /// List who is blocked.
+    /// List all blocks.
     #[arg(long, conflicts_with_all = ["id", "time", "reason", "cut", "tenant"])]
     pub list: bool,
 }
 
-/// Whom to let in again.
+/// Arguments of `unblock`.
 #[derive(Debug, clap::Args)]
 pub struct Unblock {
-    /// What was blocked: the user's id, or the identifier.
+    /// The blocked user id or identifier.
     #[arg(value_name = "ID")]
     pub id: String,
-    /// The tenant that the user lives in; "" for the users of none.
+    /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
 }
 
-/// What can be done with limits.
+/// Subcommands of `limits`.
 #[derive(Debug, Subcommand)]
 pub enum LimitsCommand {
-    /// What a user has used up, and when it comes back. Limits of a key are not among it: they are the key's requests'.
+    /// Print what a user has used of each limit, and when it becomes available again. Limits of `[[keys]]` are not
+    /// included.
     Show {
-        /// The user's id.
+        /// User id.
         #[arg(value_name = "USER")]
         user: String,
-        /// The tenant that the user lives in; none without.
+        /// Tenant of the user. By default none.
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
     },
 }
 
-/// A number and a unit.
+/// Parses a duration: a number and a unit.
 fn time(text: &str) -> Result<Duration, &'static str> {
     let unit = text.chars().next_back();
     let seconds = match unit {
@@ -207,122 +222,122 @@ fn time(text: &str) -> Result<Duration, &'static str> {
         text.get(..text.len().saturating_sub(1)).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
     let number = number.and_then(|digits| digits.parse::<u64>().ok()).filter(|number| *number > 0 && seconds > 0);
     let time = number.and_then(|number| number.checked_mul(seconds)).filter(|time| *time <= 3_155_760_000);
-    time.map(Duration::from_secs).ok_or("write a number and s, m, h or d, as 24h; at most a hundred years")
+    time.map(Duration::from_secs).ok_or("expected a number and s, m, h or d, as 24h; at most 100 years")
 }
 
-/// What `explain` and `id` want to know besides the user.
+/// Arguments of `explain` and `id` besides the user.
 #[derive(Debug, clap::Args)]
 pub struct Request {
-    /// The tenant whose user it is; the operator's own without.
+    /// Tenant of the caller. By default none.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
-    /// The session id.
+    /// Session id.
     #[arg(long, value_name = "S")]
     pub session: Option<String>,
-    /// The chat (conversation) id.
+    /// Chat (conversation) id.
     #[arg(long, value_name = "C")]
     pub chat: Option<String>,
-    /// The message id.
+    /// Message id.
     #[arg(long, value_name = "M")]
     pub message: Option<String>,
-    /// The endpoint: chat, responses, messages, embeddings, rerank, … or a path as chat/completions.
+    /// Endpoint: chat, responses, messages, embeddings, rerank, … or a path, as chat/completions.
     #[arg(long, value_name = "E", default_value = "chat", value_parser = Inference::named)]
     pub endpoint: &'static Inference,
 }
 
-/// How rows are printed.
+/// Output format of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// An aligned table
     Table,
-    /// For spreadsheets (RFC 4180).
+    /// Comma-separated values (RFC 4180)
     Csv,
-    /// For programs.
+    /// JSON
     Json,
 }
 
-/// Which sums are asked for.
+/// Arguments of `usage`.
 #[derive(Debug, clap::Args)]
 pub struct Usage {
-    /// What they are summed by.
+    /// Grouping of the sums.
     #[arg(long, value_enum, default_value_t)]
     pub by: By,
-    /// Only since then: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time; cut to the full hour. From the beginning without.
+    /// Start of the period: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time, rounded down to the hour. By default all.
     #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,
-    /// Only this tenant's; '' for the callers of none.
+    /// Only requests of this tenant; "" for callers without a tenant. By default all.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
-    /// How they are printed.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }
 
-/// Whom is asked for.
+/// Arguments of `whois`.
 #[derive(Debug, clap::Args)]
 pub struct Whois {
-    /// The identifier, to the letter.
+    /// The identifier, exactly as reported.
     pub id: String,
-    /// Only callers of this tenant; '' for those of none.
+    /// Only callers of this tenant; "" for callers without a tenant. By default all.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
-    /// How they are printed.
+    /// Output format.
     #[arg(long, value_parser = ["table", "json"], default_value = "table")]
     pub format: String,
-    /// A file of users to try a hash against: an id on each line, behind a tab perhaps a session, chat or message id.
+    /// File of user ids to compare a hash with, one per line, optionally with a tab and a session, chat or message id.
     #[arg(long, value_name = "FILE")]
     pub candidates: Option<PathBuf>,
 }
 
-/// Which costs are asked for.
+/// Arguments of `reconcile`.
 #[derive(Debug, clap::Args)]
 pub struct Reconcile {
-    /// Only of requests since then: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time. From the beginning without.
+    /// Only requests since: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time. By default all.
     #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,
-    /// Only of this tenant's; '' for the callers of none.
+    /// Only requests of this tenant; "" for callers without a tenant. By default all.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
 }
 
-/// Who is to be forgotten.
+/// Arguments of `forget`.
 #[derive(Debug, clap::Args)]
 pub struct Forget {
-    /// The internal user id.
+    /// User id (not an identifier as sent).
     pub user: String,
-    /// The tenant whose user it is ('' for none); needed where the id exists in several.
+    /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
 }
 
-/// What can be done with keys.
+/// Subcommands of `key`.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Print a new key, once, and how to let it in.
+    /// Make a key, print it once, and print how to configure it.
     ///
-    /// A key for a user is that person's own: every request that carries it is theirs. A key for an app lets the app say
-    /// who its user is, in the headers of a preset.
+    /// With a user's key every request is that user's. With an app's key the app names its user in the headers of a
+    /// preset.
     #[command(
         after_help = "Examples:\n  callsign key new --user alice\n  callsign key new --app chat --preset openwebui"
     )]
     New(Holder),
-    /// List the configured keys: whom they let in and whether they are valid. The keys themselves are not known here.
+    /// List the configured keys: their callers and whether they are valid. The keys themselves are not stored.
     List,
 }
 
-/// Who will hold a new key: exactly one of a person and an app.
+/// Arguments of `key new`: exactly one of a user and an app.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(group = ArgGroup::new("holder").required(true))]
 pub struct Holder {
-    /// The id of the person who will hold the key.
+    /// User id for a personal key.
     #[arg(long, value_name = "ID", group = "holder")]
     pub user: Option<String>,
-    /// A name for the app that will hold the key.
+    /// Name of the app for an app's key.
     #[arg(long, value_name = "NAME", group = "holder")]
     pub app: Option<String>,
-    /// Which headers the app names its users in: generic (X-User-Id, …), openwebui, librechat, oauth2-proxy, authentik,
-    /// or one of `[presets]` in the configuration file.
+    /// Preset of headers in which the app names its users: generic (X-User-Id, …, the default), openwebui, librechat,
+    /// oauth2-proxy, authentik, or one of `[presets]` in the configuration file.
     #[arg(long, value_name = "P", conflicts_with = "user")]
     pub preset: Option<String>,
 }

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use super::Exit;
 use super::args::{Block, Unblock};
 use crate::config::{Config, printable};
-use crate::ledger::Reader;
-use crate::limits::Link;
-use crate::limits::blocks::order::{self, Knowledge, Order};
-use crate::limits::blocks::shelf::Shelf;
-use crate::limits::blocks::{self};
+use callsign_store::ledger::Reader;
+use callsign_store::limits::Link;
+use callsign_store::limits::blocks::order::{self, Knowledge, Order};
+use callsign_store::limits::blocks::shelf::Shelf;
+use callsign_store::limits::blocks;
 
 /// The list that the callsigns of this configuration read; `None` (and why) where there is none.
 async fn shelf(config: &Config, err: &mut impl Write) -> io::Result<Option<Shelf>> {

@@ -4,26 +4,24 @@
 //! spoofed identifiers go in by real sockets, and what arrived is compared with what the valves and formats say. It never
 //! passes by looking at files or logs.
 
-mod arrival;
-mod guest;
 mod live;
 mod report;
-mod sample;
 
 use std::io::{self, Write};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 
 use super::{Exit, load};
-use crate::config::{Config, Loaded, Sources};
-use crate::endpoint::{INFERENCE, Inference};
-use crate::rehearsal::Rehearsal;
+use crate::config::{Config, Loaded, ConfigInputs};
+use callsign_core::endpoint::{INFERENCE, Inference};
+use crate::selftest::Selftest;
 use crate::run;
-use crate::standin::Received;
-use guest::Guest;
+use mock_openrouter::Received;
+use crate::selftest::guest::Guest;
+use crate::selftest::comparison;
 use report::Report;
-use sample::Sample;
+use crate::selftest::sample::Sample;
 
 /// One endpoint of each kind of identifier fields.
 const ENDPOINTS: [&str; 4] = ["chat/completions", "responses", "messages", "embeddings"];
@@ -33,7 +31,7 @@ const ENDPOINTS: [&str; 4] = ["chat/completions", "responses", "messages", "embe
 /// # Errors
 /// Those of `out` and `err`, and of the system's random numbers.
 pub(super) async fn check(
-    sources: &Sources,
+    sources: &ConfigInputs,
     live: Option<&str>,
     json: bool,
     out: &mut impl Write,
@@ -62,7 +60,7 @@ pub(super) async fn check(
 
 /// callsign between a client and a stand-in.
 struct Rig {
-    rehearsal: Rehearsal,
+    selftest: Selftest,
     guest: Guest,
 }
 
@@ -72,12 +70,12 @@ impl Rig {
         let (guest, key) = Guest::invite(config)?;
         let mut copy = config.clone();
         copy.callers.keys.extend(key);
-        Ok(Rehearsal::start(copy).await?.map(|rehearsal| Self { rehearsal, guest }))
+        Ok(Selftest::start(copy).await?.map(|selftest| Self { selftest, guest }))
     }
 
     /// Sends the sample request of `endpoint` and compares.
     async fn probe(&self, config: &Config, endpoint: &'static Inference, report: &mut Report) -> io::Result<()> {
-        let sample = Sample::new(config, endpoint, &self.guest)?;
+        let sample = Sample::new(config, endpoint, &self.guest, None)?;
         let expected = match sample.expected(config, &self.guest) {
             Ok(expected) => expected,
             Err(required) => {
@@ -92,11 +90,11 @@ impl Rig {
                 return Ok(());
             }
         };
-        for (name, result) in arrival::compare(&expected, &received.headers, &received.body) {
+        for (name, result) in comparison::compare(&expected, &received.headers, &received.body) {
             report.add(&format!("{}: {name}", endpoint.path), result);
         }
-        let sent = self.rehearsal.sent(&received);
-        let answered = arrival::same_answer(&answer, sent.as_ref());
+        let sent = self.selftest.sent(&received);
+        let answered = comparison::same_answer(&answer, sent.as_ref());
         report.add(&format!("{}: answer", endpoint.path), answered);
         report.show(endpoint, &received);
         Ok(())
@@ -104,10 +102,6 @@ impl Rig {
 
     /// The answer to the sample, and the one request that reached the stand-in.
     async fn exchange(&self, sample: &Sample) -> Result<(Response<Bytes>, Received), String> {
-        let mut request = Request::new(Bytes::from(sample.body.clone()));
-        *request.method_mut() = http::Method::POST;
-        *request.uri_mut() = format!("/v1/{}", sample.endpoint.path).parse().unwrap_or_default();
-        *request.headers_mut() = sample.headers.clone();
-        self.rehearsal.exchange(request).await
+        self.selftest.exchange(sample.request()).await
     }
 }

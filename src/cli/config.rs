@@ -32,12 +32,12 @@ pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<Exit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Sources};
+    use crate::config::{Config, ConfigInputs};
 
     #[test]
     fn a_line_holds_name_value_and_source_and_no_secret() {
         let variables = [("CALLSIGN_LISTEN", "0.0.0.0:1"), ("CALLSIGN_APP_KEY", "sk-cs-a-secret-key")];
-        let loaded = Config::load(&Sources::environment(variables)).unwrap();
+        let loaded = Config::load(&ConfigInputs::environment(variables)).unwrap();
         let mut out = Vec::new();
         print(&loaded, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();

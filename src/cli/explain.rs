@@ -9,17 +9,17 @@ use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 
-use super::inputs::{self, Person};
+use super::identity_args::{self, Person};
 use super::summary::SAMPLE;
-use super::{Exit, wording};
+use super::{Exit, labels};
 use crate::config::Config;
-use crate::endpoint::Inference;
-use crate::error::Refusal;
-use crate::identifiers::Identifiers;
-use crate::identifiers::sources::Sources;
-use crate::proxy::snapshot::Snapshot;
-use crate::rewrite::{Output, Rejected};
-use crate::upstream::verdict::Spoiled;
+use callsign_core::endpoint::Inference;
+use callsign_gateway::error::Refusal;
+use callsign_core::identity::Identifiers;
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_gateway::proxy::snapshot::Snapshot;
+use callsign_core::rewrite::{Output, Rejected};
+use callsign_gateway::upstream::verdict::UploadError;
 use compare::{Mark, Row};
 
 /// Explains the request on `input`. Without any id, `person` is the sample caller.
@@ -34,13 +34,13 @@ pub(super) fn explain(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let Some(policy) = inputs::policy_of(config, person, err)? else { return Ok(Exit::Failure) };
+    let Some(policy) = identity_args::policy_of(config, person, err)? else { return Ok(Exit::Failure) };
     let (sources, sample) = if person.is_nobody() {
-        (Sources { tenant: person.tenant, ..SAMPLE }, true)
+        (CallerIdentity { tenant: person.tenant, ..SAMPLE }, true)
     } else {
         (person.sources(), false)
     };
-    let snapshot = Snapshot::new(config, None).map_err(io::Error::other)?;
+    let snapshot = Snapshot::new(&config.proxy(), None).map_err(io::Error::other)?;
     let identifiers = match policy.identify(&sources, &[], endpoint.fields) {
         Ok(identifiers) => identifiers,
         Err(required) => {
@@ -58,7 +58,7 @@ pub(super) fn explain(
     let after = match rewrite(&snapshot, endpoint, &sources, &identifiers, &body) {
         Ok(after) => after,
         Err(rejected) => {
-            let code = Refusal::from(Spoiled::from(rejected)).code;
+            let code = Refusal::from(UploadError::from(rejected)).code;
             writeln!(err, "callsign: {} {}: {rejected}", code.status().as_u16(), code.name())?;
             return Ok(Exit::Failure);
         }
@@ -67,11 +67,11 @@ pub(super) fn explain(
     let (before, after) = (String::from_utf8_lossy(&body), String::from_utf8_lossy(&after));
     let mut rows = compare::rows(&before, &after, &snapshot, endpoint, &sources)?;
     if let Some(session) = identifiers.session_header() {
-        let why = wording::writer("session_id", policy, &sources);
+        let why = labels::writer("session_id", policy, &sources);
         rows.push(Row::new(Mark::Written, "header x-session-id", session, why));
     }
     for omission in &identifiers.omitted {
-        let (field, why) = wording::omission(*omission);
+        let (field, why) = labels::omission(*omission);
         rows.push(Row::new(Mark::Omitted, field, "not sent", why));
     }
     paint::title(endpoint, &sources, sample, out)?;
@@ -84,7 +84,7 @@ pub(super) fn explain(
 fn rewrite(
     snapshot: &Snapshot,
     endpoint: &Inference,
-    sources: &Sources<'_>,
+    sources: &CallerIdentity<'_>,
     identifiers: &Identifiers<'_>,
     body: &Bytes,
 ) -> Result<Vec<u8>, Rejected> {

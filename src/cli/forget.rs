@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use super::args::Forget;
-use super::{Exit, books};
-use crate::archive::{self, ArchiveError};
-use crate::config::{Config, Place, printable};
-use crate::ledger::{Keeper, LedgerError, Reader};
+use super::{Exit, ledger_access};
+use callsign_store::archive::{self, ArchiveError};
+use crate::config::{Config, printable};
+use callsign_store::archive::settings::Place;
+use callsign_store::ledger::{Keeper, LedgerError, Reader};
 
 /// Erases, and says how much. The same person can be forgotten again.
 ///
@@ -20,7 +21,7 @@ pub(super) async fn run(
 ) -> io::Result<Exit> {
     match forget(config, asked, out, err).await? {
         Ok(exit) => Ok(exit),
-        Err(error) => books::refuse(&error, err),
+        Err(error) => ledger_access::refuse(&error, err),
     }
 }
 
@@ -40,7 +41,7 @@ async fn forget(
     if place.is_some() && matches!(reader.mapping(&asked.user, asked.tenant.as_deref()).await.as_deref(), Ok([])) {
         return from_archive_alone(place, asked, out, err).await.map(Ok);
     }
-    let person = match books::person(&reader, &asked.user, asked.tenant.as_deref(), err).await? {
+    let person = match ledger_access::person(&reader, &asked.user, asked.tenant.as_deref(), err).await? {
         Ok(Some(person)) => person,
         Ok(None) => return Ok(Ok(Exit::Failure)),
         Err(error) => return Ok(Err(error)),

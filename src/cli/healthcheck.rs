@@ -8,8 +8,8 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 
 use super::Exit;
-use crate::config::{Config, Sources};
-use crate::rehearsal::client::Port;
+use crate::config::{Config, ConfigInputs};
+use crate::selftest::client::Port;
 
 /// Docker's own default is 30 s; a server on this machine that takes longer than this is not well.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// Those of `err`.
-pub(super) async fn run(sources: &Sources, err: &mut impl Write) -> io::Result<Exit> {
+pub(super) async fn run(sources: &ConfigInputs, err: &mut impl Write) -> io::Result<Exit> {
     let reason = match Config::load(sources) {
         Err(problems) => {
             let count = problems.iter().count();

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::inputs::{self, Person};
-use super::{Exit, wording};
+use super::identity_args::{self, Person};
+use super::{Exit, labels};
 use crate::config::Config;
-use crate::endpoint::Inference;
-use crate::identifiers::Reason;
+use callsign_core::endpoint::Inference;
+use callsign_core::identity::Reason;
 
 /// Prints one JSON object on `out`; what an operator may wonder about goes to `err`.
 ///
@@ -19,7 +19,7 @@ pub(super) fn print(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let Some(policy) = inputs::policy_of(config, person, err)? else { return Ok(Exit::Failure) };
+    let Some(policy) = identity_args::policy_of(config, person, err)? else { return Ok(Exit::Failure) };
     for name in person.meaningless() {
         writeln!(
             err,
@@ -35,7 +35,7 @@ pub(super) fn print(
         }
     };
     for (field, why) in
-        identifiers.omitted.iter().filter(|o| o.reason != Reason::NoSource).map(|o| wording::omission(*o))
+        identifiers.omitted.iter().filter(|o| o.reason != Reason::NoSource).map(|o| labels::omission(*o))
     {
         writeln!(err, "callsign: {field} is not sent: {why}")?;
     }

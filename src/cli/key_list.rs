@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::Exit;
-use crate::caller::key::{Grant, Key};
-use crate::caller::preset::Preset;
+use callsign_core::auth::key::{Grant, Key};
+use callsign_core::auth::preset::Preset;
 use crate::config::{Config, printable};
 
 /// Digits of the digest that are shown, enough to find the line in a file.

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use super::args::Holder;
-use super::{Exit, key_material};
-use crate::caller::forwarded;
+use super::Exit;
+use crate::key_material;
 use crate::config::Config;
-use crate::secret::KeyDigest;
+use callsign_core::auth::identity_header;
+use callsign_core::secret::KeyDigest;
 
 /// The preset of an app that names none.
 const DEFAULT_PRESET: &str = "generic";
@@ -17,13 +18,13 @@ const DEFAULT_PRESET: &str = "generic";
 /// Those of `out` and `err`, and of the system's random numbers.
 pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let given = holder.user.as_ref().or(holder.app.as_ref()).map(String::as_bytes).unwrap_or_default();
-    let Some(id) = forwarded::meaning(given) else {
+    let Some(id) = identity_header::meaning(given) else {
         writeln!(err, "callsign: this is no id: it is empty, a template, or holds invisible characters")?;
         return Ok(Exit::Invalid);
     };
     let preset = holder.app.as_ref().map(|_| holder.preset.as_deref().unwrap_or(DEFAULT_PRESET));
     if let Some(preset) = preset.filter(|preset| config.callers.preset(preset).is_none()) {
-        let known = crate::caller::preset::Preset::BUILT_IN.join(", ");
+        let known = callsign_core::auth::preset::Preset::BUILT_IN.join(", ");
         writeln!(err, "callsign: there is no preset {preset:?}; there are {known}, and those of [presets]")?;
         return Ok(Exit::Invalid);
     }

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 use super::Exit;
 use crate::config::{Config, printable};
-use crate::identifiers::sources::Sources;
-use crate::limits::{Ceilings, Gauge, Limit, Link, Rules, Subject, look, span};
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::allowance::{Ceilings, Limit};
+use callsign_store::limits::{Gauge, Link, Rules, Subject, look, span};
 
 /// Prints it.
 ///
@@ -20,7 +21,7 @@ pub(super) async fn show(
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     let tenant = tenant.filter(|tenant| !tenant.is_empty());
-    let sources = Sources { tenant, user: Some(user), ..Sources::default() };
+    let sources = CallerIdentity { tenant, user: Some(user), ..CallerIdentity::default() };
     let rules = Rules::new(&config.limits);
     let ceilings = rules.ceilings(&sources);
     if rules.stops(&sources) {

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::config::{Config, DEFAULTS_FILE, Loaded, Problems, Sources};
+use crate::config::{Config, DEFAULTS_FILE, Loaded, Problems, ConfigInputs};
 
 /// Everything that `callsign` takes its configuration from.
-pub fn sources(file: Option<PathBuf>) -> Sources {
+pub fn sources(file: Option<PathBuf>) -> ConfigInputs {
     with_variables(file, variables())
 }
 
@@ -18,15 +18,15 @@ pub fn variables() -> Vec<(OsString, OsString)> {
 }
 
 /// The same with other variables; for the demonstration and tests.
-pub fn with_variables(file: Option<PathBuf>, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Sources {
-    Sources::environment(variables).file(file).defaults(DEFAULTS_FILE)
+pub fn with_variables(file: Option<PathBuf>, variables: impl IntoIterator<Item = (OsString, OsString)>) -> ConfigInputs {
+    ConfigInputs::environment(variables).file(file).defaults(DEFAULTS_FILE)
 }
 
 /// Loads, and prints what is wrong: every problem, one a line.
 ///
 /// # Errors
 /// Those of `out`. `None` means that there were problems, which have been printed.
-pub fn load(sources: &Sources, out: &mut impl Write) -> io::Result<Option<Loaded>> {
+pub fn load(sources: &ConfigInputs, out: &mut impl Write) -> io::Result<Option<Loaded>> {
     match Config::load(sources) {
         Ok(loaded) => Ok(Some(loaded)),
         Err(problems) => {

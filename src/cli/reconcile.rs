@@ -11,12 +11,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::args::Reconcile;
-use super::{Exit, books};
+use super::{Exit, ledger_access};
 use crate::config::{Config, printable};
-use crate::ledger::query::{Filter, Unpriced};
-use crate::ledger::{Keeper, LedgerError, NanoUsd, Reader, report};
-use crate::records::{NoRecord, Record, Records};
-use crate::secret::Secret;
+use callsign_store::ledger::query::{Filter, Unpriced};
+use callsign_store::ledger::{Keeper, LedgerError, Reader, report};
+use callsign_core::usage::money::NanoUsd;
+use callsign_gateway::openrouter::{RecordError, Record, Records};
+use callsign_core::secret::Secret;
 use progress::Progress;
 
 /// Between two questions: five a second, a fraction of what OpenRouter allows.
@@ -48,7 +49,7 @@ pub(super) async fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let Some(filter) = books::filter(asked.since.as_deref(), asked.tenant.as_deref(), err)? else {
+    let Some(filter) = ledger_access::filter(asked.since.as_deref(), asked.tenant.as_deref(), err)? else {
         return Ok(Exit::Invalid);
     };
     let records = match Records::new(&config.upstream) {
@@ -60,7 +61,7 @@ pub(super) async fn run(
     };
     let tally = match reconcile(config, &filter, &records, err).await? {
         Ok(tally) => tally,
-        Err(error) => return books::refuse(&error, err),
+        Err(error) => return ledger_access::refuse(&error, err),
     };
     writeln!(out, "{} costs filled in, {} USD.", tally.filled, report::usd(tally.cost))?;
     for (count, what) in [
@@ -110,7 +111,7 @@ async fn reconcile(
                 Ok(false) => {}
                 Err(error) => return Ok(Err(error)),
             },
-            Err(NoRecord::NotThere) => tally.not_there += 1,
+            Err(RecordError::NotThere) => tally.not_there += 1,
             Err(error) => {
                 tally.failed += 1;
                 progress.say(&format!("{}: {error}", printable(&request.generation)), err)?;
@@ -140,21 +141,21 @@ fn payer<'c>(config: &'c Config, request: &Unpriced) -> Option<&'c Secret> {
     let operator = config.upstream.api_key.as_ref();
     match &request.tenant {
         None => operator,
-        Some(name) if name.starts_with(crate::caller::PASS_THROUGH) => None,
+        Some(name) if name.starts_with(callsign_core::auth::PASS_THROUGH) => None,
         Some(name) => {
-            let tenant = config.tenants.iter().find(|tenant| tenant.name == *name);
+            let tenant = config.tenants.list.iter().find(|tenant| tenant.name == *name);
             tenant.and_then(|tenant| tenant.api_key.as_ref()).or(operator)
         }
     }
 }
 
 /// One record, asked for again while OpenRouter asks to wait.
-async fn ask(records: &Records, key: &Secret, generation: &str) -> Result<Record, NoRecord> {
+async fn ask(records: &Records, key: &Secret, generation: &str) -> Result<Record, RecordError> {
     let mut wait = Duration::from_secs(1);
     for _ in 1..TRIES {
         match records.generation(key, generation).await {
-            Err(NoRecord::Later { after, .. }) => sleep(after.unwrap_or(wait).min(LONGEST_WAIT)).await,
-            Err(NoRecord::Request(_)) => sleep(wait).await,
+            Err(RecordError::Later { after, .. }) => sleep(after.unwrap_or(wait).min(LONGEST_WAIT)).await,
+            Err(RecordError::Request(_)) => sleep(wait).await,
             other => return other,
         }
         wait *= 2;

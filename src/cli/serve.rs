@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::{Exit, key_material, load, summary};
-use crate::config::{Loaded, Sources};
-use crate::observe::logging;
+use super::{Exit, load, summary};
+use crate::key_material;
+use crate::config::{Loaded, ConfigInputs};
+use callsign_telemetry::logging;
 use crate::reload::Reloader;
-use crate::run::{self, Running, Setting};
-use crate::server;
-use crate::standin::{Options, StandIn};
+use crate::run::{self, Running, ServeOptions};
+use callsign_gateway::server;
+use mock_openrouter::{Options, MockServer};
 
 /// The valves that the demonstration opens unless the environment says otherwise.
 const DEMO_VALVES: [&str; 4] = ["SEND_END_USER_ID", "SEND_SESSION_ID", "SEND_CHAT_ID", "SEND_MESSAGE_ID"];
@@ -21,17 +22,17 @@ const DEMO_VALVES: [&str; 4] = ["SEND_END_USER_ID", "SEND_SESSION_ID", "SEND_CHA
 /// Those of `out`, and of signal handling.
 pub async fn serve(file: Option<PathBuf>, demo: bool, out: &mut impl Write) -> io::Result<Exit> {
     if demo {
-        let standin = StandIn::start_with(Options::DEMO).await?;
+        let standin = MockServer::start_with(Options::DEMO).await?;
         let key = key_material::generate()?;
         let sources = load::with_variables(file, demo_variables(load::variables(), &standin, &key));
-        let setting = Setting { proxy_from_env: false, ..Setting::default() };
+        let setting = ServeOptions { proxy_from_env: false, ..ServeOptions::default() };
         run(&sources, setting, Some(&key), out).await
     } else {
-        run(&load::sources(file).serving(), Setting::default(), None, out).await
+        run(&load::sources(file).serving(), ServeOptions::default(), None, out).await
     }
 }
 
-async fn run(sources: &Sources, setting: Setting, demo_key: Option<&str>, out: &mut impl Write) -> io::Result<Exit> {
+async fn run(sources: &ConfigInputs, setting: ServeOptions, demo_key: Option<&str>, out: &mut impl Write) -> io::Result<Exit> {
     let Some(loaded) = load::load(sources, &mut io::stderr())? else { return Ok(Exit::Invalid) };
     let config = &loaded.config;
     if let Err(error) = logging::start(&config.log.filter, config.log.format) {
@@ -46,7 +47,7 @@ async fn run(sources: &Sources, setting: Setting, demo_key: Option<&str>, out: &
         }
     };
     let signals = tokio::spawn(server::signals(&running.drain)?);
-    let reloader = Reloader::new(sources.clone(), running.proxy.clone(), running.tls.clone(), &loaded);
+    let reloader = Reloader::new(sources.clone(), running.in_force.clone(), running.tls.clone(), &loaded);
     let reloads = tokio::spawn(reloader.watch());
     // A terminal that went away is no reason not to serve.
     if let Err(error) = greet(&running, &loaded, demo_key, out) {
@@ -82,7 +83,7 @@ fn announce(running: &Running, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The environment of the demonstration: a key for an app, the stand-in as upstream, the valves on.
-fn demo_variables(mut variables: Vec<(OsString, OsString)>, standin: &StandIn, key: &str) -> Vec<(OsString, OsString)> {
+fn demo_variables(mut variables: Vec<(OsString, OsString)>, standin: &MockServer, key: &str) -> Vec<(OsString, OsString)> {
     let fixed = [
         ("CALLSIGN_UPSTREAM_URL", standin.url()),
         ("OPENROUTER_API_KEY", "sk-or-demo-the-operators-key".to_owned()),

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 
 use crate::config::Config;
-use crate::endpoint::{Fields, INFERENCE};
-use crate::identifiers::sources::Sources;
+use callsign_core::endpoint::{Fields, INFERENCE};
+use callsign_core::identity::caller_identity::CallerIdentity;
 
 /// A caller made up for showing.
-pub const SAMPLE: Sources<'static> = Sources::SAMPLE;
+pub const SAMPLE: CallerIdentity<'static> = CallerIdentity::SAMPLE;
 
 /// What may be sent on `chat/completions`.
 pub fn chat_fields() -> Fields {
@@ -19,9 +19,9 @@ pub fn chat_fields() -> Fields {
 /// # Errors
 /// Those of `out`.
 pub fn print(config: &Config, out: &mut impl Write) -> io::Result<()> {
-    let policy = &config.identifiers;
+    let policy = &config.tenants.operator;
     let (on, off): (Vec<_>, Vec<_>) = policy.valves.list().into_iter().partition(|valve| valve.on);
-    let names = |valves: &[crate::identifiers::valve::Valve]| {
+    let names = |valves: &[callsign_core::identity::valve::Valve]| {
         valves.iter().map(|valve| valve.variable).collect::<Vec<_>>().join(" ")
     };
     if on.is_empty() {

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use super::args::{Format, Usage};
-use super::{Exit, books};
+use super::{Exit, ledger_access};
 use crate::config::Config;
-use crate::ledger::query::{By, Filter, UsageRow};
-use crate::ledger::{LedgerError, Reader, report};
+use callsign_store::ledger::query::{By, Filter, UsageRow};
+use callsign_store::ledger::{LedgerError, Reader, report};
 
 /// Prints the sums.
 ///
@@ -18,12 +18,12 @@ pub(super) async fn print(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let Some(filter) = books::filter(asked.since.as_deref(), asked.tenant.as_deref(), err)? else {
+    let Some(filter) = ledger_access::filter(asked.since.as_deref(), asked.tenant.as_deref(), err)? else {
         return Ok(Exit::Invalid);
     };
     let rows = match sums(config, asked.by, &filter).await {
         Ok(rows) => rows,
-        Err(error) => return books::refuse(&error, err),
+        Err(error) => return ledger_access::refuse(&error, err),
     };
     match asked.format {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report::usage_json(asked.by, &rows))?)?,

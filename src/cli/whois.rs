@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use super::Exit;
 use super::args::Whois;
 use crate::config::{Config, printable};
-use crate::ledger::query::Found;
-use crate::ledger::{LedgerError, Reader, report};
-use crate::whois::{self, Candidates, Question};
+use callsign_store::ledger::query::Found;
+use callsign_store::ledger::{LedgerError, Reader, report};
+use callsign_store::whois::{self, Candidates, Question};
 
 /// Prints who it is; exits with failure if nobody is found.
 ///
@@ -45,15 +45,15 @@ pub(super) async fn print(
 /// By the ledger if there is one and it answers, else by the formats alone.
 async fn search(config: &Config, question: Question<'_>, err: &mut impl Write) -> io::Result<Vec<Found>> {
     let asked = match Reader::open(&config.ledger) {
-        Ok(reader) => whois::ask(config, &reader, question).await,
+        Ok(reader) => whois::ask(config.whois_scope(), &reader, question).await,
         Err(error) => Err(error),
     };
     match asked {
         Ok(found) => Ok(found),
-        Err(LedgerError::Off) => Ok(whois::by_formats(config, question)),
+        Err(LedgerError::Off) => Ok(whois::by_formats(config.whois_scope(), question)),
         Err(error) => {
             writeln!(err, "callsign: {}; asking the formats alone", printable(&error.to_string()))?;
-            Ok(whois::by_formats(config, question))
+            Ok(whois::by_formats(config.whois_scope(), question))
         }
     }
 }

@@ -1,47 +1,48 @@
-//! Holds the documentation to the table: `docs/configuration.md` and `config/callsign.toml` are rendered from it, and
-//! every file in `config/` and every page in `docs/identity/` loads.
+//! Tests of the documentation: `docs/configuration.md` and `config/callsign.toml` equal their rendering from the
+//! settings table, and every file in `config/` and every page in `docs/identity/` is a configuration that loads.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::settings::{SECTIONS, Section, Setting, by_id};
-use super::{Config, Sources};
-use crate::caller::issuer::preset::IssuerPreset;
-use crate::caller::preset::Preset;
-use crate::identifiers::secret::PLACEHOLDERS;
+use super::{Config, ConfigInputs};
+use callsign_core::auth::issuer::preset::IssuerPreset;
+use callsign_core::auth::preset::Preset;
+use callsign_core::identity::secret::PLACEHOLDERS;
 
 const INTRO: &str = "\
 # Configuration
 
 <!-- Rendered from src/config/settings/table.rs by `UPDATE_DOCS=1 cargo test --lib config::docs`. -->
 
-callsign reads its settings from four layers; a later one wins:
+callsign reads its settings from four layers; a later layer overrides an earlier one:
 
 1. the defaults below,
-2. `/etc/callsign/defaults.toml`, where that file exists (the container image carries one),
-3. the TOML file that `--config` or `CALLSIGN_CONFIG` names,
-4. the environment.
+2. `/etc/callsign/defaults.toml`, if that file exists (the container image has one),
+3. the TOML file named by `--config` or `CALLSIGN_CONFIG`,
+4. environment variables.
 
-`callsign config` prints every setting with its value and where that came from. `callsign serve` and `callsign check`
-report everything that is wrong at once and exit with 2.
+`callsign config` prints every setting with its value and the source of the value. `callsign serve` and `callsign check`
+report all problems of a configuration at once and exit with 2.
 
 * Switches take `true`, `1`, `yes`, `on` and `false`, `0`, `no`, `off`, in any case. An empty variable counts as unset.
-* Every secret also has a form that names a file: `NAME_FILE`, in TOML `name_file`. One line break at the end of the file
-  is dropped. Setting both forms is an error. Relative paths start where callsign was started.
-* An unknown `CALLSIGN_*` variable or TOML key is an error that names the nearest setting. What Kubernetes injects for a
-  Service called callsign (`CALLSIGN_SERVICE_HOST`, `CALLSIGN_PORT_8484_TCP_ADDR`, …) is ignored.
-* A list is a TOML array; in a variable its entries have commas or line breaks between them.
+* Every secret can be read from a file: set `NAME_FILE`, in TOML `name_file`, to its path. One line break at the end of
+  the file is dropped. Setting both forms is an error.
+* Relative paths are resolved against the working directory of callsign.
+* An unknown `CALLSIGN_*` variable or TOML key is an error that names the nearest setting. The variables that Kubernetes
+  injects for a Service called callsign (`CALLSIGN_SERVICE_HOST`, `CALLSIGN_PORT_8484_TCP_ADDR`, …) are ignored.
+* A list is a TOML array; in a variable its entries are separated by commas or line breaks.
 * `OPENROUTER_BASE_URL` is not read: apps use it to find callsign.
 
-`config/callsign.toml` holds every setting, commented out; the other files in `config/` are ready for one kind of app each.
+`config/callsign.toml` lists every setting, commented out. Each other file in `config/` is ready for one kind of app.
 ";
 
 const TOML_INTRO: &str = "\
-# callsign.toml: every setting, commented out with its default or an example. docs/configuration.md says the same in
-# tables. Variables win over this file. Secrets are best kept in files or variables; a setting NAME_file names such a file.
+# callsign.toml: every setting, commented out, with its default or an example. docs/configuration.md lists them in
+# tables. Environment variables override this file. Keep secrets in files of their own: NAME_file is the path of one.
 #
-#   callsign check --config callsign.toml     reports everything that is wrong
-#   callsign config --config callsign.toml    shows what comes out, and from where
+#   callsign check --config callsign.toml     reports every problem and tests the configuration
+#   callsign config --config callsign.toml    prints every value and its source
 ";
 
 fn markdown() -> String {
@@ -59,13 +60,13 @@ fn markdown() -> String {
             let variable = setting.variable.map_or("–".to_owned(), |name| code(name) + &file(name, "_FILE"));
             let path = setting.path.map_or("–".to_owned(), |path| code(path) + &file(path, "_file"));
             let default = setting.default.map_or("–".to_owned(), code);
-            let unit = setting.unit.map_or(String::new(), |unit| format!(" In {unit}."));
+            let unit = setting.unit.map_or(String::new(), |unit| format!(" Unit: {unit}."));
             let doc = setting.doc.replace('|', "\\|");
             writeln!(out, "| {variable} | {path} | {default} | {doc}{unit} |").unwrap();
         }
         if section.settings.iter().any(|setting| setting.id() == "id_secret") {
             let placeholders: Vec<_> = PLACEHOLDERS.iter().map(|text| format!("`{text}`")).collect();
-            write!(out, "\nRefused as an identifier secret, whatever their case: one character repeated, and ")
+            write!(out, "\nRefused as an identifier secret, in any case: one character repeated, and ")
                 .unwrap();
             writeln!(out, "{}.", placeholders.join(", ")).unwrap();
         }
@@ -84,7 +85,7 @@ fn toml() -> String {
             let Some(path) = setting.path else { continue };
             out.push('\n');
             let variable = setting.variable.map_or(String::new(), |name| format!(" ({name})"));
-            let unit = setting.unit.map_or(String::new(), |unit| format!(" In {unit}."));
+            let unit = setting.unit.map_or(String::new(), |unit| format!(" Unit: {unit}."));
             comment(&mut out, &format!("{}{unit}{variable}", setting.doc));
             writeln!(out, "#{}", assignment(path, setting)).unwrap();
         }
@@ -92,7 +93,7 @@ fn toml() -> String {
     out
 }
 
-/// The table that a section's settings stand in; tables with a name of the operator's choice are commented out.
+/// Returns the TOML header of a section. Lists and `[presets.NAME]` are commented out.
 fn header(path: &str) -> String {
     match path.split_once('.') {
         None => String::new(),
@@ -139,7 +140,7 @@ fn repository(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
-#[expect(clippy::disallowed_methods, reason = "how a developer asks this test to write the files")]
+#[expect(clippy::disallowed_methods, reason = "UPDATE_DOCS makes this test write the files")]
 fn is_to_write() -> bool {
     std::env::var_os("UPDATE_DOCS").is_some()
 }
@@ -171,8 +172,8 @@ fn the_example_file_is_rendered_from_the_table() {
 
 #[test]
 fn the_example_file_is_valid_with_every_line_uncommented() {
-    // Uncommented, `#listen = …` is a setting, `# prose` is not; other files do not exist here, an entry of [[keys]] has
-    // a user or a preset, and one of [[issuers]] keys from one place.
+    // Uncommented, `#listen = …` is a setting and `# prose` is not. Secret files do not exist here, and settings that
+    // exclude each other (`user` and `preset` of a key, `jwks_url` and `jwks_file` of an issuer) are left out.
     let alternatives = ["#preset = \"openwebui\"", "#issuer = \"owui-2\"", "#jwks_file", "#signer"];
     let text: Vec<_> = std::fs::read_to_string(repository("config/callsign.toml"))
         .unwrap()
@@ -185,31 +186,31 @@ fn the_example_file_is_valid_with_every_line_uncommented() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("callsign.toml");
     std::fs::write(&path, text.join("\n")).unwrap();
-    // Which goes with `archive.dir`, and in the file would be in another one.
+    // Required by `archive.dir` and by the tenant's format; the example file would read them from other files.
     let secrets = [
         ("CALLSIGN_ARCHIVE_PASSWORD", "correct horse battery staple"),
         ("CALLSIGN_ID_SECRET", "a-secret-of-this-test"),
     ];
-    let loaded = Config::load(&Sources::environment(secrets).file(Some(path)));
+    let loaded = Config::load(&ConfigInputs::environment(secrets).file(Some(path)));
     let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
     let unset: Vec<_> = loaded.effective.iter().filter(|row| row.source == "default" || row.value.is_none()).collect();
     let secrets = unset.iter().filter(|row| by_id(&row.name).is_some_and(|setting| setting.secret));
     assert_eq!(unset.len(), secrets.count(), "{unset:?}");
 }
 
-/// The commands that a text shows, `NAME=… callsign serve …`, in one line each.
+/// Returns the commands in a text, `NAME=… callsign serve …`, each on one line.
 fn commands(text: &str) -> Vec<String> {
     let joined = text.replace("\\\n", " ");
     joined.lines().filter(|line| line.contains("callsign serve")).map(str::to_owned).collect()
 }
 
-/// The variables of a command. What is to be filled in is: `sk-or-…`.
+/// Returns the variables of a command with placeholders such as `sk-or-…` filled in.
 fn shown_variables(command: &str) -> Vec<(String, String)> {
     let words = command.split_whitespace().filter_map(|word| word.split_once('='));
     words.map(|(name, value)| (name.to_owned(), value.replace('…', "-0123456789abcdef"))).collect()
 }
 
-/// Makes the files of secrets that a text names, and has it name those.
+/// Creates the secret files that a text names, and returns the text with their paths.
 fn with_secret_files(text: &str, directory: &Path) -> String {
     const HOME: &str = "/run/secrets/";
     for (index, rest) in text.split(HOME).skip(1).enumerate() {
@@ -219,19 +220,19 @@ fn with_secret_files(text: &str, directory: &Path) -> String {
     text.replace(HOME, &format!("{}/", directory.display()))
 }
 
-/// Loads a TOML text with the variables of a command as `serve` does, and expects nothing to be said about it.
-fn assert_serves(whence: &str, command: &str, toml: &str) {
+/// Loads a TOML text with the variables of a command as `serve` does, and expects no problem and no warning.
+fn assert_serves(page: &str, command: &str, toml: &str) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("callsign.toml");
     std::fs::write(&path, with_secret_files(toml, directory.path())).unwrap();
     let variables = shown_variables(&with_secret_files(command, directory.path()));
-    match Config::load(&Sources::environment(variables).file(Some(path)).serving()) {
-        Ok(loaded) => assert!(loaded.warnings.is_empty(), "{whence}: {:?}", loaded.warnings),
-        Err(problems) => panic!("{whence}: {problems}"),
+    match Config::load(&ConfigInputs::environment(variables).file(Some(path)).serving()) {
+        Ok(loaded) => assert!(loaded.warnings.is_empty(), "{page}: {:?}", loaded.warnings),
+        Err(problems) => panic!("{page}: {problems}"),
     }
 }
 
-/// The files with this extension in a directory of the repository, by name.
+/// Returns name and content of the files with this extension in a directory of the repository, sorted by name.
 fn files(directory: &str, extension: &str) -> Vec<(String, String)> {
     let entries = std::fs::read_dir(repository(directory)).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries
@@ -242,7 +243,7 @@ fn files(directory: &str, extension: &str) -> Vec<(String, String)> {
     files
 }
 
-/// The ready files, one per identity source.
+/// Returns the ready-made files in `config/`, one per identity source.
 fn ready_files() -> Vec<(String, String)> {
     files("config", "toml").into_iter().filter(|(name, _)| name != "callsign").collect()
 }
@@ -265,7 +266,7 @@ fn there_is_a_ready_file_for_every_preset() {
     }
 }
 
-/// What a TOML text sets, without its comments.
+/// Returns the lines of a TOML text that are not comments.
 fn settings_of(toml: &str) -> Vec<&str> {
     toml.lines().map(str::trim_end).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 }

@@ -1,33 +1,33 @@
-//! The configuration as it came out, for `callsign config`: every value with its source, secrets as `***`.
+//! Lists every setting with its value and source for `callsign config`. Secrets are shown as `***`.
 
 use super::layers::{Found, Layers};
 use super::settings::{self, Known, Setting};
-use crate::secret::KeyDigest;
+use callsign_core::secret::KeyDigest;
 
-/// What stands for a secret's value.
+/// The replacement for a secret's value.
 const HIDDEN: &str = "***";
 
-/// One setting as it came out.
+/// One setting with its value and source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective {
-    /// The TOML path, or the variable of a setting that has none.
+    /// The TOML path, or the variable if there is no path.
     pub name: String,
-    /// The value, `***` for a secret; `None` when it is not set and has no default.
+    /// The value, `***` for a secret; `None` if it is not set and has no default.
     pub value: Option<String>,
-    /// `default`, `env NAME` or `file:line`; for what is not set, the variable that would set it.
+    /// `default`, `env NAME` or `file:line`; if it is not set, the variable to set.
     pub source: String,
-    /// Tells one value from another without showing either.
+    /// Digest of the value, to compare secrets without showing them.
     digest: Option<KeyDigest>,
 }
 
 impl Effective {
-    /// Whether the setting has the same value there, secret or not; where it comes from does not matter.
+    /// Returns true if both have the same value, whatever its source.
     pub fn is_same_value(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
 }
 
-/// Every setting in the order of the documentation, with the entries of lists and tables where they belong.
+/// Lists all settings in the order of the documentation, with the entries of lists and tables.
 pub(super) fn list(layers: &Layers) -> Vec<Effective> {
     let mut list = Vec::new();
     let mut expanded: Vec<&str> = Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn list(layers: &Layers) -> Vec<Effective> {
     list
 }
 
-/// `None` for a shorthand that nobody uses.
+/// Returns the row of a setting without `*` and `[]`; `None` for an alias that is not set.
 fn plain(setting: &Setting, found: Option<Found>) -> Option<Effective> {
     let name = setting.id().to_owned();
     match found {
@@ -61,12 +61,11 @@ fn digest(text: &str) -> KeyDigest {
     KeyDigest::of(text.as_bytes())
 }
 
-/// The leaves below `path`, which `pattern` spells as the table of settings does; entries of a list of tables are shown by
-/// number.
+/// Appends the values below `path`. `pattern` is its spelling in the settings table. Entries of a list are numbered.
 fn expand(layers: &Layers, pattern: &[&str], path: &str, shown: &str, list: &mut Vec<Effective>) {
     for (name, found) in layers.values(path) {
         let leaf: Vec<&str> = pattern.iter().copied().chain([name.as_str()]).collect();
-        // What no row knows has been refused; it is not shown either.
+        // A value without a row has been refused; it may be a misplaced secret.
         let open = matches!(settings::by_path(&leaf), Some(Known::Value(setting)) if !setting.secret);
         let value = if open { found.text.replace('\n', ", ") } else { HIDDEN.to_owned() };
         let digest = Some(digest(&found.text));

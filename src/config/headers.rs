@@ -1,46 +1,34 @@
-//! Request headers: what is passed on beside the allow-list, what the operator adds, and which names may do neither.
+//! Parses the settings of request headers: names to forward besides the built-in allow-list, headers that the operator
+//! sets, and the names that are refused.
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 
-use super::callers::Callers;
-use super::reader::{Reader, Recorded};
+use callsign_core::auth::settings::Callers;
+use super::reader::{Reader, Reported};
 use super::values;
-use crate::caller::client_session;
-use crate::caller::preset::Preset;
+use callsign_gateway::proxy::settings::Headers;
+use callsign_core::auth::client_session;
+use callsign_core::auth::preset::Preset;
 
-/// Settings of request headers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers {
-    /// `[headers] forward`, added to the allow-list.
-    pub forward: Vec<HeaderName>,
-    /// `[headers] http_referer`; wins over the client's.
-    pub http_referer: Option<HeaderValue>,
-    /// `[headers] x_openrouter_title`; wins over the client's.
-    pub x_openrouter_title: Option<HeaderValue>,
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Headers, Reported> {
+    let forward = reader.list("headers.forward", "headers.forward", check_forwarded);
+    let http_referer = reader.optional("headers.http_referer", values::header_value);
+    let x_openrouter_title = reader.optional("headers.x_openrouter_title", values::header_value);
+    Ok(Headers { forward: forward?, http_referer: http_referer?, x_openrouter_title: x_openrouter_title? })
 }
 
-impl Headers {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
-        let forward = reader.list("headers.forward", "headers.forward", check_forwarded);
-        let http_referer = reader.optional("headers.http_referer", values::header_value);
-        let x_openrouter_title = reader.optional("headers.x_openrouter_title", values::header_value);
-        Ok(Self { forward: forward?, http_referer: http_referer?, x_openrouter_title: x_openrouter_title? })
-    }
-
-    /// Identity never leaves: no forwarded name may be one that a preset, a key or an issuer reads.
-    pub(super) fn check_identity(&self, callers: &Callers, reader: &mut Reader<'_>) {
-        let presets: Vec<Preset> = callers.presets().collect();
-        let tokens: Vec<HeaderName> = callers.token_headers().collect();
-        let brought = callers.brought().map(|(name, _)| name);
-        let read: Vec<_> = presets.iter().flat_map(Preset::headers).chain(&tokens).chain(brought).collect();
-        for name in self.forward.iter().filter(|name| read.contains(name)) {
-            let place = reader.place("headers.forward");
-            reader.problems.push(place, format!("has {name}, in which identity arrives; it never leaves, remove it"));
-        }
+/// Refuses forwarded names in which a preset, a key or an issuer reads identity.
+pub(super) fn check_identity(headers: &Headers, callers: &Callers, reader: &mut Reader<'_>) {
+    let presets: Vec<Preset> = callers.presets().collect();
+    let tokens: Vec<HeaderName> = callers.token_headers().collect();
+    let brought = callers.brought().map(|(name, _)| name);
+    let read: Vec<_> = presets.iter().flat_map(Preset::headers).chain(&tokens).chain(brought).collect();
+    for name in headers.forward.iter().filter(|name| read.contains(name)) {
+        let place = reader.place("headers.forward");
+        reader.problems.push(place, format!("contains {name}, which carries identity; remove it"));
     }
 }
-
-/// RFC 9110, section 7.6.1, and what an HTTP/1.1 message is framed by; callsign writes its own.
+/// Headers of the connection (RFC 9110, section 7.6.1) and of message framing. callsign writes its own.
 const FRAMING: [&str; 17] = [
     "connection",
     "content-encoding",
@@ -60,11 +48,11 @@ const FRAMING: [&str; 17] = [
     "upgrade",
     "user-agent",
 ];
-/// What opens something.
+/// Headers with credentials.
 const CREDENTIALS: [&str; 6] = ["authorization", "x-api-key", "api-key", "cookie", "cookie2", "proxy-authorization"];
-/// Who a request came from, as other proxies say it.
+/// Headers in which other proxies name the sender of a request.
 const FORWARDED: [&str; 5] = ["forwarded", "x-real-ip", "x-external-user", "via", "true-client-ip"];
-/// Families of names that say who somebody is, or that speak for callsign or another proxy.
+/// Prefixes of headers that carry identity or belong to callsign or another proxy.
 const FAMILIES: [&str; 13] = [
     "x-forwarded-",
     "proxy-",
@@ -85,30 +73,30 @@ fn check_forwarded(text: &str) -> Result<HeaderName, String> {
     let name = values::header_name(text).map_err(str::to_owned)?;
     let text = name.as_str();
     let kind = if FRAMING.contains(&text) {
-        "belongs to callsign's own connection"
+        "belongs to the connection, and callsign writes its own"
     } else if CREDENTIALS.contains(&text) {
         "is a credential"
     } else if client_session::HEADERS.contains(&text) {
-        "carries a session, which leaves only by its valve"
+        "carries a session, which only a valve may send"
     } else if FORWARDED.contains(&text) || FAMILIES.iter().any(|family| text.starts_with(family)) {
-        "says where or from whom a request comes"
+        "names the sender of a request"
     } else if text.contains('_') {
-        "has a `_`, which servers read as `-`"
+        "contains `_`, which servers read as `-`"
     } else {
         return Ok(name);
     };
-    Err(format!("({name}) {kind}; it cannot be forwarded"))
+    Err(format!("{name} {kind}; it cannot be forwarded, remove it"))
 }
 
-/// A header in which identity may arrive: one that cannot be confused with another, nor means something else.
+/// Parses the name of a header that carries an identifier: unambiguous, and without another meaning.
 pub(super) fn check_brought(text: &str) -> Result<HeaderName, String> {
     let name = values::header_name(text).map_err(str::to_owned)?;
     let text = name.as_str();
     if text.contains('_') {
-        return Err("has a `_`, which servers read as `-`; write it with `-`".to_owned());
+        return Err("contains `_`, which servers read as `-`; write it with `-`".to_owned());
     }
     if FRAMING.contains(&text) || CREDENTIALS.contains(&text) || text.starts_with("x-callsign-") {
-        return Err("has another meaning; identity arrives in a header of its own".to_owned());
+        return Err("has another meaning; choose a header that carries only this id".to_owned());
     }
     Ok(name)
 }

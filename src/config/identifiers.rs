@@ -1,20 +1,20 @@
-//! Valves, formats, limits and static metadata: the parts of [`Policy`].
+//! Parses valves, formats, the length limit and static metadata: the parts of [`Policy`].
 
-use super::reader::{Reader, Recorded};
+use super::reader::{Reader, Reported};
 use super::scope::Scope;
 use super::values;
-use crate::identifiers::format::Format;
-use crate::identifiers::limit::{DEFAULT_MAX_ID_CHARS, HIGHEST_MAX_ID_CHARS, fits};
-use crate::identifiers::missing::MissingUser;
-use crate::identifiers::secret::IdSecret;
-use crate::identifiers::valve::Valves;
-use crate::identifiers::{Formats, Policy};
-use crate::secret::Secret;
+use callsign_core::identity::format::Format;
+use callsign_core::identity::limit::{DEFAULT_MAX_ID_CHARS, HIGHEST_MAX_ID_CHARS, fits};
+use callsign_core::identity::missing::MissingUser;
+use callsign_core::identity::secret::IdSecret;
+use callsign_core::identity::valve::Valves;
+use callsign_core::identity::{Formats, Policy};
+use callsign_core::secret::Secret;
 
-/// The names that the ids themselves have in `metadata`.
+/// The names of the identifiers in `metadata`.
 const RESERVED_METADATA: [&str; 4] = ["user_id", "session_id", "chat_id", "message_id"];
 
-/// Each format with its valve: setting of the format, setting of the valve.
+/// Each format's setting and its valve's setting.
 pub(super) const FORMATS: [(&str, &str); 5] = [
     ("formats.user", "valves.send_end_user_id"),
     ("formats.session", "valves.send_session_id"),
@@ -23,7 +23,7 @@ pub(super) const FORMATS: [(&str, &str); 5] = [
     ("formats.cache_session", "valves.send_cache_session_id"),
 ];
 
-/// The settings of all valves, in the order of the fields of [`Valves`].
+/// The settings of all valves in the order of the fields of [`Valves`].
 pub(super) const VALVES: [&str; 6] = [
     "valves.send_end_user_id",
     "valves.send_session_id",
@@ -33,7 +33,7 @@ pub(super) const VALVES: [&str; 6] = [
     "valves.send_trace",
 ];
 
-/// The formats that a policy holds with whether their valve is on, in the order of [`FORMATS`].
+/// Returns each format of a policy and true if its valve is on, in the order of [`FORMATS`].
 pub(super) fn formats(policy: &Policy) -> [(&Format, bool); 5] {
     [
         (&policy.formats.user, policy.valves.user),
@@ -44,7 +44,7 @@ pub(super) fn formats(policy: &Policy) -> [(&Format, bool); 5] {
     ]
 }
 
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<Policy, Recorded> {
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Policy, Reported> {
     let valves = read_valves(reader);
     let formats = read_formats(reader);
     let max_id_chars = reader
@@ -64,14 +64,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Policy, Recorded> {
     check(&policy, Scope::Operator, "CALLSIGN_ID_SECRET", false, reader).map(|()| policy)
 }
 
-/// `omit`, `reject` or `shared:ID`.
+/// Parses `omit`, `reject` or `shared:ID`.
 pub(super) fn missing_user(text: &str) -> Result<MissingUser, &'static str> {
     MissingUser::parse(text)
         .filter(|_| !text.chars().any(char::is_control))
-        .ok_or("takes omit, reject, or shared:ID with an id behind the colon")
+        .ok_or("expected omit, reject, or shared:ID with an id after the colon")
 }
 
-fn read_valves(reader: &mut Reader<'_>) -> Result<Valves, Recorded> {
+fn read_valves(reader: &mut Reader<'_>) -> Result<Valves, Reported> {
     let [user, session, chat, message, cache_session, trace] = VALVES.map(|id| reader.required(id, values::switch));
     Ok(Valves {
         user: user?,
@@ -83,25 +83,25 @@ fn read_valves(reader: &mut Reader<'_>) -> Result<Valves, Recorded> {
     })
 }
 
-fn read_formats(reader: &mut Reader<'_>) -> Result<Formats, Recorded> {
+fn read_formats(reader: &mut Reader<'_>) -> Result<Formats, Reported> {
     let [user, session, chat, message, cache_session] = FORMATS.map(|(id, _)| reader.required(id, format));
     Ok(Formats { user: user?, session: session?, chat: chat?, message: message?, cache_session: cache_session? })
 }
 
-/// A format.
+/// Parses a format.
 pub(super) fn format(text: &str) -> Result<Format, String> {
     if text.chars().any(char::is_control) {
-        return Err("has a control character, which no identifier may hold".to_owned());
+        return Err("has a control character; remove it".to_owned());
     }
     Format::parse(text).map_err(|error| error.to_string())
 }
 
-/// Static pairs below `path`, in order of name; `label` names the table in problems.
+/// Reads the static metadata pairs below `path` in order of name. Problems name the table `label`.
 pub(super) fn read_metadata(
     reader: &mut Reader<'_>,
     path: &str,
     label: &str,
-) -> Result<Vec<(String, String)>, Recorded> {
+) -> Result<Vec<(String, String)>, Reported> {
     let mut pairs = Ok(Vec::new());
     for (name, found) in reader.layers.values(path) {
         if RESERVED_METADATA.contains(&name.as_str()) {
@@ -114,19 +114,19 @@ pub(super) fn read_metadata(
     pairs
 }
 
-/// Whether a format whose valve is on needs a secret and there is none.
+/// Returns true if there is no secret although a format whose valve is on needs one.
 pub(super) fn lacks_secret(policy: &Policy) -> bool {
     policy.secret.is_none() && formats(policy).iter().any(|(format, on)| *on && format.needs_secret())
 }
 
-/// The rules among these settings. `place` is where a missing secret is reported, unless it `is_known` to be missing.
+/// Checks the rules between these settings. A missing secret is reported at `place`, unless `is_known`.
 pub(super) fn check(
     policy: &Policy,
     scope: Scope<'_>,
     place: &str,
     is_known: bool,
     reader: &mut Reader<'_>,
-) -> Result<(), Recorded> {
+) -> Result<(), Reported> {
     let mut result = Ok(());
     for ((format, on), (id, valve)) in formats(policy).into_iter().zip(FORMATS) {
         if on && format.needs_secret() && policy.secret.is_none() && !is_known {
@@ -146,7 +146,7 @@ pub(super) fn check(
         && !fits(id, policy.max_id_chars)
     {
         let place = scope.place("missing_user", reader);
-        result = reader.refuse(place, "shares an id longer than CALLSIGN_MAX_ID_CHARS, which would never be sent");
+        result = reader.refuse(place, "shares an id longer than CALLSIGN_MAX_ID_CHARS; shorten it or raise that limit");
     }
     result
 }

@@ -1,8 +1,9 @@
-//! Puts the layers on top of each other: defaults < `/etc/callsign/defaults.toml` < the TOML file < the environment.
+//! Merges the configuration layers. In order of precedence, lowest first: the table's defaults,
+//! `/etc/callsign/defaults.toml`, the TOML file, the environment.
 //!
-//! figment merges them and remembers where each value came from. Every value is text here, whatever TOML thought it was:
-//! figment's own providers guess types, print values that do not fit, and echo the source line of a syntax error, and
-//! any of these may be a secret. Parsing is for the files of the concerns.
+//! figment merges the layers and records the source of each value. Every value is text here, whatever its TOML type,
+//! and is parsed by the file of its concern. figment's own providers are not used: they guess types and print values
+//! and source lines, any of which may be a secret.
 
 mod environment;
 mod file;
@@ -17,56 +18,58 @@ use figment::{Figment, Metadata, Profile, Provider};
 use super::problem::Problems;
 use super::settings::{self, Setting};
 
-/// Where the image carries its defaults (contract, section 6).
+/// The file of defaults in the container image.
 pub const DEFAULTS_FILE: &str = "/etc/callsign/defaults.toml";
 
-/// What a configuration is read from. Nothing else is looked at: the library never reads the process's environment.
+/// Everything that a configuration is read from. The library does not read the process's environment itself.
 #[derive(Clone, Debug, Default)]
-pub struct Sources {
+pub struct ConfigInputs {
     environment: Vec<(OsString, OsString)>,
     file: Option<PathBuf>,
     defaults: Option<PathBuf>,
     serving: bool,
 }
 
-impl Sources {
-    /// These variables, usually `std::env::vars_os()`, and no file unless `CALLSIGN_CONFIG` among them names one.
+impl ConfigInputs {
+    /// Creates inputs from these variables, usually `std::env::vars_os()`. A file is read only if `CALLSIGN_CONFIG`
+    /// names one.
     pub fn environment<N: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
         let environment = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self { environment, ..Self::default() }
     }
 
-    /// The TOML file of `--config`; wins over `CALLSIGN_CONFIG`. `None` changes nothing.
+    /// Sets the TOML file of `--config`, which overrides `CALLSIGN_CONFIG`. `None` changes nothing.
     #[must_use]
     pub fn file(self, file: Option<PathBuf>) -> Self {
         Self { file: file.or(self.file), ..self }
     }
 
-    /// A file of defaults, lowest of all files; read where it exists ([`DEFAULTS_FILE`] for the program).
+    /// Sets the file of defaults, which the other file overrides. It need not exist. The program uses
+    /// [`DEFAULTS_FILE`].
     #[must_use]
     pub fn defaults(self, file: impl Into<PathBuf>) -> Self {
         Self { defaults: Some(file.into()), ..self }
     }
 
-    /// The configuration is meant to serve: report what [`super::Config::check_serving`] finds together with everything
-    /// else, so that an operator sees all problems at once.
+    /// Makes [`super::Config::load`] also report the problems of [`super::Config::check_serving`], so that an operator
+    /// sees all problems at once.
     #[must_use]
     pub fn serving(self) -> Self {
         Self { serving: true, ..self }
     }
 
-    /// The TOML files that this is read from, lowest first; whether they exist is another question.
+    /// Returns the paths of the TOML files, lowest precedence first. They may not exist.
     pub fn toml_files(&self) -> Vec<PathBuf> {
         let named = self.variables("CALLSIGN_CONFIG").next().map(PathBuf::from);
         self.defaults.iter().cloned().chain(self.file.clone().or(named)).collect()
     }
 
-    /// The files that variables name for their values (`…_FILE`).
+    /// Returns the paths in `…_FILE` variables.
     pub fn named_files(&self) -> Vec<PathBuf> {
         self.variables("_FILE").map(PathBuf::from).collect()
     }
 
-    /// The values of variables whose name ends like this, empty ones left out.
+    /// Returns the non-empty values of variables whose name ends with `end`.
     fn variables(&self, end: &str) -> impl Iterator<Item = &OsString> {
         self.environment
             .iter()
@@ -79,14 +82,14 @@ impl Sources {
     }
 }
 
-/// How far from the operator's hand a value comes; a later one wins.
+/// Configuration layers in order of precedence; later variants override earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Layer {
-    /// The table, or the file of defaults.
+    /// The settings table, or the file of defaults.
     Default,
     /// The TOML file.
     File,
-    /// A variable.
+    /// An environment variable.
     Environment,
 }
 
@@ -100,13 +103,13 @@ impl Layer {
     }
 }
 
-/// One value on its way into the merge.
+/// One value to merge.
 #[derive(Clone)]
 pub(super) struct Entry {
     layer: Layer,
-    /// Where it stands, for people.
+    /// Its source, for messages.
     source: String,
-    /// What it is filed under.
+    /// Its key in the merged layers.
     path: Vec<String>,
     text: String,
 }
@@ -129,19 +132,19 @@ impl Provider for Entry {
     }
 }
 
-/// A value and where it came from.
+/// A merged value and its source.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Found {
     /// The value as text; entries of a list are separated by line breaks.
     pub(super) text: String,
     /// `default`, `env NAME` or `file:line`.
     pub(super) source: String,
-    /// The layer that won.
+    /// The layer that it comes from.
     pub(super) layer: Layer,
 }
 
 impl Found {
-    /// The place of a problem with it; `name` is its TOML path.
+    /// Returns the place to report for a problem with this value. `name` is its TOML path.
     pub(super) fn place(&self, name: &str) -> String {
         match self.layer {
             Layer::Environment => self.source.clone(),
@@ -153,13 +156,13 @@ impl Found {
 /// The merged layers.
 pub(super) struct Layers {
     figment: Figment,
-    /// Whether all of them could be read; otherwise what seems missing may stand in the part that could not.
+    /// False if a file could not be read; a setting that seems missing may then be in that file.
     pub(super) complete: bool,
 }
 
 impl Layers {
-    /// Reads and merges everything. Unknown names and unreadable files become problems; the rest is still merged.
-    pub(super) fn read(sources: &Sources, problems: &mut Problems, warnings: &mut Vec<String>) -> Self {
+    /// Reads and merges all layers. Unknown names and unreadable files become problems; the rest is still merged.
+    pub(super) fn read(sources: &ConfigInputs, problems: &mut Problems, warnings: &mut Vec<String>) -> Self {
         let mut layers = Self { figment: Figment::new(), complete: true };
         for setting in settings::all() {
             if let Some(text) = setting.default {
@@ -196,13 +199,13 @@ impl Layers {
         }
     }
 
-    /// An alias stands for another setting, which must not say something else.
+    /// Adds the value of an alias, or a problem if its setting has another value.
     fn add_alias(&mut self, alias: &environment::Alias, problems: &mut Problems) {
         let setting = alias.stands_for;
         match self.get(setting.id()).filter(|found| found.layer > Layer::Default) {
             Some(found) if !alias.agrees_with(&found.text) => problems.push(
                 format!("env {}", alias.variable),
-                format!("stands for {}, which {} sets to something else; keep one", setting.name(), found.source),
+                format!("is an alias of {}, which {} sets to another value; keep one", setting.name(), found.source),
             ),
             Some(_) => {}
             None => self.add(Entry {
@@ -214,22 +217,22 @@ impl Layers {
         }
     }
 
-    /// The value filed under `id`, a [`Setting::id`] or a concrete path below one of the tables.
+    /// Returns the value of `id`, a [`Setting::id`] or a concrete path below a table.
     pub(super) fn get(&self, id: &str) -> Option<Found> {
         self.found(&self.figment.find_value(id).ok()?)
     }
 
-    /// Names and values of the children of `path`, in order of name; nothing for a child that is a table itself.
+    /// Returns names and values of the children of `path` that are values, in order of name.
     pub(super) fn values(&self, path: &str) -> Vec<(String, Found)> {
         self.dict(path).iter().filter_map(|(name, value)| Some((name.clone(), self.found(value)?))).collect()
     }
 
-    /// Names of those children of `path` that are tables; for a list of tables what their entries are filed under.
+    /// Returns the names of the children of `path` that are tables. Entries of a list of tables have generated names.
     pub(super) fn tables(&self, path: &str) -> Vec<String> {
         self.dict(path).into_iter().filter(|(_, value)| value.as_dict().is_some()).map(|(name, _)| name).collect()
     }
 
-    /// Where the table at `path` stands: where its name does, or the first of its values in order of name.
+    /// Returns the source of the table at `path`: that of its `name`, or of its first value in order of name.
     pub(super) fn place_of(&self, path: &str) -> Option<String> {
         fn first(value: &Value) -> Option<&Value> {
             match value.as_dict() {
@@ -256,23 +259,24 @@ impl Layers {
     }
 }
 
-/// What a setting without a name of the operator's choice is filed under.
+/// Returns the key of a setting without `*` and `[]` in the merged layers.
 fn stored_path(setting: &Setting) -> Vec<String> {
     setting.id().split('.').map(str::to_owned).collect()
 }
 
-/// Separates the entries of a list; what stands between commas or line breaks is one.
+/// Splits text at commas and line breaks into the entries of a list, one per line.
 fn split_list(text: &str) -> String {
     text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-/// What the file that a `_FILE` form names holds, without one line break at its end.
+/// Reads the file named by a `_FILE` form, without one line break at its end.
 ///
 /// # Errors
-/// What to tell the operator, without the file's content, nor its name: often enough that is the secret itself.
+/// A message for the operator. It contains neither the file's content nor its path, which may be a misplaced secret.
 fn read_secret_file(path: &str) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("names a file that cannot be read: {error}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| "names a file that is not UTF-8".to_owned())?;
+    let unreadable = |error| format!("names a file that cannot be read: {error}; check path and permissions");
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| "names a file that is not UTF-8; save it as UTF-8".to_owned())?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-    if text.is_empty() { Err("names an empty file".to_owned()) } else { Ok(text.to_owned()) }
+    if text.is_empty() { Err("names an empty file; write the value into it".to_owned()) } else { Ok(text.to_owned()) }
 }

@@ -1,150 +1,77 @@
-//! How much anybody may use, who may use nothing at all, and where that is counted (contract, section 6).
+//! Parses usage limits, configured blocks, and the store of the counters.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::reader::{Reader, Recorded};
-use super::stanza::Stanza;
+use super::reader::{Reader, Reported};
+use super::table_reader::TableReader;
 use super::values;
-use crate::ledger::NanoUsd;
-use crate::limits::{Allowance, Ceiling, Estimate, Limit};
-use crate::secret::Secret;
+use callsign_store::limits::settings::{AutoBlock, OnStoreFailure, Settings};
+use callsign_core::usage::money::NanoUsd;
+use callsign_core::allowance::{Allowance, Ceiling, Estimate, Limit};
+use callsign_core::secret::Secret;
 
-/// The longest that a breaker looks back or holds: 30 days.
+/// Maximum of both auto-block times, in seconds: 30 days.
 const LONGEST_SECONDS: u64 = 30 * 86_400;
 
-/// The settings of limits and blocks.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// What everybody may use.
-    pub default: Allowance,
-    /// What differs, by the name of a key.
-    pub keys: HashMap<String, Allowance>,
-    /// What differs, by the name of a tenant.
-    pub tenants: HashMap<String, Allowance>,
-    /// What differs for one person, by tenant (`None`: the operator's own users) and user id.
-    pub users: HashMap<(Option<String>, String), Allowance>,
-    /// Who may use nothing.
-    pub blocked: HashSet<(Option<String>, String)>,
-    /// Counts and tells, refuses nobody.
-    pub dry_run: bool,
-    /// `redis://…`, which may hold a password; `None` counts in memory.
-    pub store: Option<Secret>,
-    /// What holds while the store is away.
-    pub store_down: StoreDown,
-    /// What a request is taken to use until its answer says.
-    pub estimate: Estimate,
-    /// When providers' refusals suspend a user.
-    pub breaker: Option<Breaker>,
-    /// The tenants that `[[users]]` name, and where.
-    named_tenants: Vec<(String, String)>,
-}
-
-/// See [`Limits::store_down`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StoreDown {
-    /// Every callsign counts by itself.
-    #[default]
-    Open,
-    /// 503 `limits_unavailable`.
-    Closed,
-}
-
-/// So many refusals of one user by providers within this time suspend the user for that long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Breaker {
-    /// How many.
-    pub refusals: u32,
-    /// Within which time.
-    pub within: Duration,
-    /// For how long.
-    pub suspend: Duration,
-}
-
-impl Limits {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
-        let default = Limit::ALL.map(|limit| reader.optional(id(limit), |text| Ceiling::parse(limit, text)));
-        let dry_run = reader.required("limits.dry_run", values::switch);
-        let store = reader.optional("limits.store", store);
-        let down = values::choice(&[("open", StoreDown::Open), ("closed", StoreDown::Closed)]);
-        let store_down = reader.required("limits.store_down", down);
-        let tokens = reader.required("limits.estimate_tokens", values::number(0, 1_000_000_000));
-        let usd = reader.required("limits.estimate_usd", |text| {
-            NanoUsd::parse(text).ok_or("takes an amount of US dollars, as 0.01")
-        });
-        let breaker = breaker(reader);
-        let keys = overrides(reader, "keys");
-        let tenants = overrides(reader, "tenants");
-        let people = people(reader);
-        let (mut users, mut blocked, mut named_tenants) = (HashMap::new(), HashSet::new(), Vec::new());
-        for person in people? {
-            named_tenants.extend(person.tenant.clone().map(|tenant| (tenant, person.source.clone())));
-            let who = (person.tenant, person.id);
-            if users.insert(who.clone(), person.allowance).is_some() {
-                return reader.refuse(person.source, "is an earlier entry's person; say everything in one entry");
-            }
-            if person.blocked {
-                blocked.insert(who);
-            }
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
+    let default = Limit::ALL.map(|limit| reader.optional(id(limit), |text| Ceiling::parse(limit, text)));
+    let dry_run = reader.required("limits.dry_run", values::switch);
+    let store = reader.optional("limits.store", store);
+    let choice = values::choice(&[("allow", OnStoreFailure::Allow), ("deny", OnStoreFailure::Deny)]);
+    let on_store_failure = reader.required("limits.on_store_failure", choice);
+    let tokens = reader.required("limits.estimate_tokens", values::number(0, 1_000_000_000));
+    let usd = reader.required("limits.estimate_usd", |text| {
+        NanoUsd::parse(text).ok_or("expected an amount of US dollars, as 0.01")
+    });
+    let auto_block = auto_block(reader);
+    let keys = overrides(reader, "keys");
+    let tenants = overrides(reader, "tenants");
+    let people = people(reader);
+    let (mut users, mut blocked, mut named_tenants) = (HashMap::new(), HashSet::new(), Vec::new());
+    for person in people? {
+        named_tenants.extend(person.tenant.clone().map(|tenant| (tenant, person.source.clone())));
+        let who = (person.tenant, person.id);
+        if users.insert(who.clone(), person.allowance).is_some() {
+            return reader.refuse(person.source, "has the user of an earlier entry; merge them into one");
         }
-        users.retain(|_, allowance| *allowance != Allowance::default());
-        let (store, store_down) = (store?, store_down?);
-        if store.is_none() && reader.is_set("limits.store_down") {
-            reader.warn(&reader.place("limits.store_down"), "means nothing without CALLSIGN_LIMIT_STORE");
-        }
-        Ok(Self {
-            default: gathered(default)?,
-            keys: keys?,
-            tenants: tenants?,
-            users,
-            blocked,
-            dry_run: dry_run?,
-            store,
-            store_down,
-            estimate: Estimate {
-                tokens: i64::try_from(tokens?).unwrap_or(i64::MAX),
-                usd: usd?.0.min(1_000_000_000_000_000),
-            },
-            breaker: breaker?,
-            named_tenants,
-        })
-    }
-
-    /// The same without any limit, block or store.
-    #[must_use]
-    pub fn none(&self) -> Self {
-        Self {
-            default: Allowance::default(),
-            keys: HashMap::new(),
-            tenants: HashMap::new(),
-            users: HashMap::new(),
-            blocked: HashSet::new(),
-            store: None,
-            breaker: None,
-            named_tenants: Vec::new(),
-            ..*self
+        if person.blocked {
+            blocked.insert(who);
         }
     }
-
-    /// Whether what answers say decides anything.
-    pub fn reads_answers(&self) -> bool {
-        let mut all = [self.default].into_iter().chain(self.keys.values().copied());
-        self.breaker.is_some()
-            || all.any(|allowance| allowance.ceilings().has_budget())
-            || self.tenants.values().chain(self.users.values()).any(|allowance| allowance.ceilings().has_budget())
+    users.retain(|_, allowance| *allowance != Allowance::default());
+    let (store, on_store_failure) = (store?, on_store_failure?);
+    if store.is_none() && reader.is_set("limits.on_store_failure") {
+        let place = reader.place("limits.on_store_failure");
+        reader.warn(&place, "has no effect without CALLSIGN_LIMIT_STORE; set that or remove this");
     }
+    Ok(Settings {
+        default: gathered(default)?,
+        keys: keys?,
+        tenants: tenants?,
+        users,
+        blocked,
+        dry_run: dry_run?,
+        store,
+        on_store_failure,
+        estimate: Estimate {
+            tokens: i64::try_from(tokens?).unwrap_or(i64::MAX),
+            usd: usd?.0.min(1_000_000_000_000_000),
+        },
+        auto_block: auto_block?,
+        named_tenants,
+    })
+}
 
-    /// People live in tenants that there are.
-    pub(super) fn check(&self, tenants: &[&str], reader: &mut Reader<'_>) {
-        for (named, source) in &self.named_tenants {
-            if !tenants.contains(&named.as_str()) {
-                reader.problems.push(source, "names a tenant that there is not; add it to [[tenants]]");
-            }
+/// Checks that the tenants in `[[users]]` are configured.
+pub(super) fn check(limits: &Settings, tenants: &[&str], reader: &mut Reader<'_>) {
+    for (named, source) in &limits.named_tenants {
+        if !tenants.contains(&named.as_str()) {
+            reader.problems.push(source, "names a tenant that is not configured; add it to [[tenants]]");
         }
     }
 }
-
-/// The setting of a limit.
+/// Returns the setting of a limit.
 fn id(limit: Limit) -> &'static str {
     match limit {
         Limit::Rpm => "limits.rpm",
@@ -156,7 +83,7 @@ fn id(limit: Limit) -> &'static str {
     }
 }
 
-fn gathered(read: [Result<Option<Ceiling>, Recorded>; 6]) -> Result<Allowance, Recorded> {
+fn gathered(read: [Result<Option<Ceiling>, Reported>; 6]) -> Result<Allowance, Reported> {
     let mut allowance = Allowance::default();
     for (place, read) in allowance.0.iter_mut().zip(read) {
         *place = read?;
@@ -164,22 +91,22 @@ fn gathered(read: [Result<Option<Ceiling>, Recorded>; 6]) -> Result<Allowance, R
     Ok(allowance)
 }
 
-/// The `limits` of one entry of a list.
-fn allowance(stanza: &mut Stanza<'_, '_>) -> Result<Allowance, Recorded> {
-    gathered(Limit::ALL.map(|limit| stanza.field(id(limit), |text| Ceiling::parse(limit, text))))
+/// Reads the `limits` of one entry of a list.
+fn allowance(table_reader: &mut TableReader<'_, '_>) -> Result<Allowance, Reported> {
+    gathered(Limit::ALL.map(|limit| table_reader.field(id(limit), |text| Ceiling::parse(limit, text))))
 }
 
-/// The limits of keys or tenants, by name. What is wrong with a name is said where the entry itself is read.
-fn overrides(reader: &mut Reader<'_>, list: &'static str) -> Result<HashMap<String, Allowance>, Recorded> {
+/// Reads the limits of keys or tenants by name. Problems with names are reported where the entries are read.
+fn overrides(reader: &mut Reader<'_>, list: &'static str) -> Result<HashMap<String, Allowance>, Reported> {
     let mut all = Ok(HashMap::new());
     for entry in reader.layers.tables(list) {
         let name = reader.layers.get(&format!("{list}.{entry}.name")).map(|found| found.text);
-        match (allowance(&mut Stanza::entry(reader, list, &entry)), &mut all) {
+        match (allowance(&mut TableReader::entry(reader, list, &entry)), &mut all) {
             (Ok(allowance), Ok(all)) if allowance != Allowance::default() => {
                 all.extend(name.map(|name| (name, allowance)));
             }
             (Ok(_), _) => {}
-            (Err(Recorded), _) => all = Err(Recorded),
+            (Err(Reported), _) => all = Err(Reported),
         }
     }
     all
@@ -194,76 +121,76 @@ struct Person {
     source: String,
 }
 
-fn people(reader: &mut Reader<'_>) -> Result<Vec<Person>, Recorded> {
+fn people(reader: &mut Reader<'_>) -> Result<Vec<Person>, Reported> {
     let entries = reader.layers.tables("users").into_iter();
     let read: Vec<_> = entries
         .map(|entry| {
-            let mut stanza = Stanza::entry(reader, "users", &entry);
-            let id = stanza.needed("id", "say whom it is about", values::name);
-            let tenant = stanza.field("tenant", values::name);
-            let blocked = stanza.field("blocked", values::switch);
-            let allowance = allowance(&mut stanza);
+            let mut table_reader = TableReader::entry(reader, "users", &entry);
+            let id = table_reader.needed("id", "set it to a user id", values::name);
+            let tenant = table_reader.field("tenant", values::name);
+            let blocked = table_reader.field("blocked", values::switch);
+            let allowance = allowance(&mut table_reader);
             Ok(Person {
                 id: id?,
                 tenant: tenant?,
                 blocked: blocked?.unwrap_or_default(),
                 allowance: allowance?,
-                source: stanza.source,
+                source: table_reader.source,
             })
         })
         .collect();
     read.into_iter().collect()
 }
 
-fn breaker(reader: &mut Reader<'_>) -> Result<Option<Breaker>, Recorded> {
-    let refusals = reader.optional("limits.breaker_refusals", values::number(1, 1000));
+fn auto_block(reader: &mut Reader<'_>) -> Result<Option<AutoBlock>, Reported> {
+    let refusals = reader.optional("limits.auto_block_refusals", values::number(1, 1000));
     let seconds = || values::number(1, LONGEST_SECONDS);
-    let within = reader.required("limits.breaker_window_seconds", seconds());
-    let suspend = reader.required("limits.breaker_suspend_seconds", seconds());
+    let within = reader.required("limits.auto_block_window_seconds", seconds());
+    let suspend = reader.required("limits.auto_block_suspend_seconds", seconds());
     let (refusals, within, suspend) = (refusals?, within?, suspend?);
-    Ok(refusals.map(|refusals| Breaker {
+    Ok(refusals.map(|refusals| AutoBlock {
         refusals: u32::try_from(refusals).unwrap_or(u32::MAX),
         within: Duration::from_secs(within),
         suspend: Duration::from_secs(suspend),
     }))
 }
 
-/// A URL that the client of the store can use. What is wrong with it is not repeated: it may hold a password.
+/// Parses the store's URL. The client's own error is not shown, because it may contain the password.
 fn store(text: &str) -> Result<Secret, &'static str> {
     let known = ["redis://", "valkey://", "unix://", "redis+unix://", "valkey+unix://"];
     let is_known = known.iter().any(|scheme| text.starts_with(scheme));
     if is_known && redis::Client::open(text).is_ok() {
         return Ok(Secret::new(text));
     }
-    Err("takes redis://USER:PASSWORD@HOST:PORT/DATABASE, or unix:///PATH")
+    Err("expected redis://USER:PASSWORD@HOST:PORT/DATABASE, or unix:///PATH")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Sources};
+    use crate::config::{Config, ConfigInputs};
 
     fn load(variables: &[(&str, &str)], toml: &str) -> Result<(Limits, Vec<String>), String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), toml).unwrap();
-        let sources = Sources::environment(variables.iter().copied()).file(Some(file.path().to_owned()));
+        let sources = ConfigInputs::environment(variables.iter().copied()).file(Some(file.path().to_owned()));
         let loaded = Config::load(&sources);
         loaded.map(|loaded| (loaded.config.limits, loaded.warnings)).map_err(|problems| problems.to_string())
     }
 
     #[test]
-    fn nothing_is_limited_unless_told() {
+    fn nothing_is_limited_by_default() {
         let (limits, _) = load(&[], "").unwrap();
         assert_eq!(limits.default, Allowance::default());
         assert!(limits.keys.is_empty() && limits.tenants.is_empty() && limits.users.is_empty());
-        assert!(limits.blocked.is_empty() && !limits.dry_run && limits.store.is_none() && limits.breaker.is_none());
-        assert_eq!(limits.store_down, StoreDown::Open);
+        assert!(limits.blocked.is_empty() && !limits.dry_run && limits.store.is_none() && limits.auto_block.is_none());
+        assert_eq!(limits.on_store_failure, OnStoreFailure::Allow);
         assert_eq!(limits.estimate, Estimate { tokens: 2000, usd: 10_000_000 });
         assert!(!limits.reads_answers());
     }
 
     #[test]
-    fn every_place_has_its_limits() {
+    fn limits_are_read_at_every_level() {
         let toml = r#"
             [limits]
             rpm = 60
@@ -297,16 +224,17 @@ mod tests {
 
     #[test]
     fn problems_are_found_at_once_and_no_password_is_shown() {
-        let toml = "[limits]\nrpm = 0\nusd_day = -1\nbreaker_refusals = 0\n[[users]]\nblocked = true\n\
+        let toml = "[limits]\nrpm = 0\nusd_day = -1\nauto_block_refusals = 0\n[[users]]\nblocked = true\n\
                     [[users]]\nid = \"a\"\ntenant = \"nowhere\"\n[[users]]\nid = \"b\"\nlimits.rpm = 1.5\n";
-        let variables = [("CALLSIGN_LIMIT_STORE", "http://u:hunter2-hunter2@h"), ("CALLSIGN_LIMIT_STORE_DOWN", "ajar")];
+        let variables =
+            [("CALLSIGN_LIMIT_STORE", "http://u:hunter2-hunter2@h"), ("CALLSIGN_LIMIT_ON_STORE_FAILURE", "ajar")];
         let problems = load(&variables, toml).unwrap_err();
         for wanted in [
             "limits.rpm",
             "limits.usd_day",
-            "limits.breaker_refusals",
+            "limits.auto_block_refusals",
             "LIMIT_STORE:",
-            "LIMIT_STORE_DOWN",
+            "LIMIT_ON_STORE_FAILURE",
             "has no id",
             "users[].limits.rpm",
         ] {
@@ -314,7 +242,7 @@ mod tests {
         }
         assert!(!problems.contains("hunter2"), "{problems}");
         let nowhere = load(&[], "[[users]]\nid = \"a\"\ntenant = \"nowhere\"\n").unwrap_err();
-        assert!(nowhere.contains("a tenant that there is not"), "{nowhere}");
+        assert!(nowhere.contains("a tenant that is not configured"), "{nowhere}");
         let twice = load(&[], "[[users]]\nid = \"a\"\n[[users]]\nid = \"a\"\nblocked = true\n").unwrap_err();
         assert!(twice.contains("earlier entry"), "{twice}");
     }
@@ -327,7 +255,7 @@ mod tests {
         for text in ["", "h:6379", "http://h", "rediss://h", "memory"] {
             assert!(store(text).is_err(), "{text}");
         }
-        let (_, warnings) = load(&[("CALLSIGN_LIMIT_STORE_DOWN", "closed")], "").unwrap();
+        let (_, warnings) = load(&[("CALLSIGN_LIMIT_ON_STORE_FAILURE", "deny")], "").unwrap();
         assert!(warnings.iter().any(|warning| warning.contains("CALLSIGN_LIMIT_STORE")), "{warnings:?}");
     }
 }

@@ -1,48 +1,44 @@
-//! The two ports: where callsign listens, TLS, and who may call from a browser.
+//! Parses the settings of the data port and the admin port: addresses, TLS, CORS origins, token.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use http::{HeaderValue, Uri};
 
-use super::reader::{Reader, Recorded};
+use super::reader::{Reader, Reported};
 use super::values;
-use crate::secret::Secret;
 
-/// The port that apps connect to.
+/// Settings of the data port, which apps connect to.
 #[derive(Clone, Debug)]
 pub struct DataPort {
     /// `CALLSIGN_LISTEN`; port 0 lets the system choose.
     pub listen: SocketAddr,
     /// `CALLSIGN_TLS_CERT` and `CALLSIGN_TLS_KEY`; plain HTTP without.
     pub tls: Option<TlsFiles>,
-    /// `CALLSIGN_CORS_ORIGINS`, each as a browser sends it in `Origin`; without one there is no CORS at all.
+    /// `CALLSIGN_CORS_ORIGINS`, each as a browser sends it in `Origin`; empty turns CORS off.
     pub cors_origins: Vec<HeaderValue>,
 }
 
-/// Where certificate and key stand. The files are read, and read again when they change, by the server.
+/// Paths of certificate and private key. The server reads the files at start and when they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// PEM, the chain with the own certificate first.
+    /// PEM file with the certificate chain, own certificate first.
     pub cert: PathBuf,
-    /// PEM.
+    /// PEM file with the private key.
     pub key: PathBuf,
 }
 
-/// The operator's port.
+/// Settings of the admin port.
 #[derive(Clone, Debug)]
 pub struct AdminPort {
     /// `CALLSIGN_ADMIN_LISTEN`; `None` for `off`.
     pub listen: Option<SocketAddr>,
-    /// `CALLSIGN_ADMIN_TOKEN`; without it only health and metrics answer.
-    pub token: Option<Secret>,
-    /// `CALLSIGN_ADMIN_HOSTS`: names in lower case, without a port, by which it is reached besides `localhost` and IP
-    /// literals.
-    pub hosts: Vec<String>,
+    /// Token and host names.
+    pub console: callsign_console::Settings,
 }
 
 impl DataPort {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
         let listen = reader.required("listen", address);
         let cert = reader.optional("tls_cert", values::path);
         let key = reader.optional("tls_key", values::path);
@@ -51,10 +47,10 @@ impl DataPort {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
             (Some(_), None) => {
-                return reader.refuse(reader.place("tls_cert"), "has no key beside it; set CALLSIGN_TLS_KEY too");
+                return reader.refuse(reader.place("tls_cert"), "needs a private key; set CALLSIGN_TLS_KEY too");
             }
             (None, Some(_)) => {
-                let message = "has no certificate beside it; set CALLSIGN_TLS_CERT too";
+                let message = "needs a certificate; set CALLSIGN_TLS_CERT too";
                 return reader.refuse(reader.place("tls_key"), message);
             }
         };
@@ -63,18 +59,19 @@ impl DataPort {
 }
 
 impl AdminPort {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
         let listen = reader.required("admin_listen", |text| match text {
             "off" => Ok(None),
             _ => address(text).map(Some).map_err(|message| format!("{message}, or off")),
         });
         let token = reader.optional("admin_token", values::key);
         let hosts = reader.list("admin.hosts", "admin.hosts", host);
-        Ok(Self { listen: listen?, token: token?, hosts: hosts? })
+        Ok(Self { listen: listen?, console: callsign_console::Settings { token: token?, hosts: hosts? } })
     }
 }
 
-/// A DNS name (RFC 1123, section 2.1) in lower case. A wildcard would let in names that others can point anywhere.
+/// Parses a DNS name (RFC 1123, section 2.1) into lower case. Wildcards are refused: they would accept names that
+/// others control.
 fn host(text: &str) -> Result<String, &'static str> {
     let label = |label: &str| {
         !label.is_empty()
@@ -87,17 +84,17 @@ fn host(text: &str) -> Result<String, &'static str> {
     if text.len() <= 253 && text.split('.').all(label) {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err("takes host names without scheme, port or wildcard, as callsign.acme.example")
+        Err("expected a host name without scheme, port or wildcard, as callsign.acme.example")
     }
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| "takes an IP address and a port, as 127.0.0.1:8484 or [::1]:8484")
+    text.parse().map_err(|_| "expected an IP address and a port, as 127.0.0.1:8484 or [::1]:8484")
 }
 
-/// An origin in the one spelling in which browsers send it (RFC 6454, section 6.2).
+/// Parses an origin in the spelling that browsers send (RFC 6454, section 6.2).
 fn origin(text: &str) -> Result<HeaderValue, &'static str> {
-    const MESSAGE: &str = "is no origin; write scheme, host and port (unless it is the default one) in lower case, as \
+    const MESSAGE: &str = "expected an origin: scheme, host and port (unless it is the default one) in lower case, as \
                            https://chat.example";
     let uri: Uri = text.parse().map_err(|_| MESSAGE)?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(MESSAGE) };

@@ -1,52 +1,53 @@
-//! What is wrong with a configuration: all of it, one line each, and never a secret.
+//! The problems of a configuration, one line each.
 //!
-//! A problem names a place and says what to do; it does not repeat values, since a secret may stand in the wrong place.
+//! A problem names a place and says what to do. It must not repeat a value, which may be a misplaced secret
+//! (`tests/secrecy.rs`).
 
 use std::fmt;
 
-/// One thing to mend.
+/// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Source and name: `env CALLSIGN_LISTEN`, `callsign.toml:3: listen`; the name alone for what is not set.
+    /// Source and name: `env CALLSIGN_LISTEN`, `callsign.toml:3: listen`; the name alone if nothing is set.
     pub place: String,
-    /// What is wrong and how to mend it.
+    /// What was expected and found, and what to do.
     pub message: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Names of variables and TOML keys come from outside and must not write over an operator's terminal.
+        // Names of variables and TOML keys may contain terminal escape sequences.
         write!(f, "{}: {}", printable(&self.place), printable(&self.message))
     }
 }
 
-/// Everything that is wrong, in the order in which it was found; never empty where it is returned as an error.
+/// The problems of a configuration in the order in which they were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Adds one.
+    /// Adds a problem.
     pub(super) fn push(&mut self, place: impl Into<String>, message: impl fmt::Display) {
         self.0.push(Problem { place: place.into(), message: message.to_string() });
     }
 
-    /// These and then the others.
+    /// Appends `others`.
     pub(super) fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
     }
 
-    /// Whether nothing is wrong.
+    /// Returns true if there are no problems.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Each of them.
+    /// Iterates over the problems.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }
 
-    /// The value, unless something is wrong; no value always goes with a problem.
+    /// Returns `value` if there are no problems. Without a value there must be a problem.
     pub(super) fn into_result_with<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {
             Some(value) if self.is_empty() => Ok(value),
@@ -69,7 +70,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// `text` with its control characters escaped.
+/// Returns `text` with its control characters escaped.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,11 +1,12 @@
-//! How the process ends and what it logs.
+//! Parses the settings of the shutdown and the log.
 
 use std::time::Duration;
 
 use tracing_subscriber::filter::Targets;
 
-use super::reader::{Reader, Recorded};
+use super::reader::{Reader, Reported};
 use super::values;
+use callsign_telemetry::logging::LogFormat;
 
 /// What happens after SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,31 +26,21 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// The shape of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
 impl Drain {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
         let total = reader.required("drain_seconds", values::seconds(0));
         let delay = reader.required("drain_delay_seconds", values::seconds(0));
         let (total, delay) = (total?, delay?);
         if delay > total {
             let place = reader.place("drain_delay_seconds");
-            return reader.refuse(place, "is more than CALLSIGN_DRAIN_SECONDS, within which everything ends; lower it");
+            return reader.refuse(place, "is more than CALLSIGN_DRAIN_SECONDS, of which it is a part; lower it");
         }
         Ok(Self { total, delay })
     }
 }
 
 impl Log {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Reported> {
         let filter = reader.required("log", filter);
         let format =
             reader.required("log_format", values::choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]));
@@ -57,7 +48,8 @@ impl Log {
     }
 }
 
-/// A level, or levels by module. The library takes any text for the name of a module.
+/// Parses a log filter: a level, or levels by module. `Targets` accepts any text as a module name, so names are checked
+/// here.
 fn filter(text: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-');
     let named = |part: &str| {
@@ -67,6 +59,6 @@ fn filter(text: &str) -> Result<String, &'static str> {
     if text.split(',').all(named) && text.parse::<Targets>().is_ok() {
         Ok(text.to_owned())
     } else {
-        Err("is no filter; write a level as info, or levels by module as warn,callsign=debug")
+        Err("expected a log level, as info, or levels by module, as warn,callsign=debug")
     }
 }

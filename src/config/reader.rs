@@ -1,6 +1,6 @@
-//! Hands each setting's text to its parser, alone, and collects what does not parse.
+//! Passes the text of each setting to its parser and collects the problems.
 //!
-//! A concern asks for all its settings first and only then gives up (`?`), so that one run finds every problem.
+//! A concern reads all its settings before it returns an error (`?`), so that one run finds every problem.
 
 use std::fmt::Display;
 
@@ -8,11 +8,11 @@ use super::layers::{Layer, Layers};
 use super::problem::Problems;
 use super::settings;
 
-/// A value could not be had, and the problem with it has been recorded.
+/// A setting could not be parsed; the problem is already recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Recorded;
+pub(super) struct Reported;
 
-/// The merged layers, and what is wrong with them so far.
+/// The merged layers, and the problems and warnings found so far.
 pub(super) struct Reader<'a> {
     pub(super) layers: &'a Layers,
     pub(super) problems: &'a mut Problems,
@@ -20,31 +20,31 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// A setting that has a default.
+    /// Reads a setting that has a default.
     pub(super) fn required<T, E: Display>(
         &mut self,
         id: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<T, Recorded> {
-        self.optional(id, parse)?.ok_or(Recorded)
+    ) -> Result<T, Reported> {
+        self.optional(id, parse)?.ok_or(Reported)
     }
 
-    /// A setting that may be absent.
+    /// Reads a setting that may be absent.
     pub(super) fn optional<T, E: Display>(
         &mut self,
         id: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, Recorded> {
+    ) -> Result<Option<T>, Reported> {
         self.optional_at(id, id, parse)
     }
 
-    /// A setting within a table of the operator's choice, filed under `path`; `label` names it in problems.
+    /// Reads the value at `path` in the merged layers. Problems name it `label`.
     pub(super) fn optional_at<T, E: Display>(
         &mut self,
         path: &str,
         label: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, Recorded> {
+    ) -> Result<Option<T>, Reported> {
         let Some(found) = self.layers.get(path) else { return Ok(None) };
         match parse(&found.text) {
             Ok(value) => Ok(Some(value)),
@@ -52,32 +52,32 @@ impl Reader<'_> {
         }
     }
 
-    /// Every entry of a list; empty when it is not set.
+    /// Reads all entries of a list; empty if it is not set.
     pub(super) fn list<T, E: Display>(
         &mut self,
         path: &str,
         label: &str,
         parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Result<Vec<T>, Recorded> {
+    ) -> Result<Vec<T>, Reported> {
         let Some(found) = self.layers.get(path) else { return Ok(Vec::new()) };
         let mut values = Ok(Vec::new());
         for (index, entry) in found.text.lines().enumerate() {
             match (parse(entry), &mut values) {
                 (Ok(value), Ok(values)) => values.push(value),
-                (Ok(_), Err(Recorded)) => {}
-                (Err(error), _) => values = self.refuse(found.place(label), format!("entry {} {error}", index + 1)),
+                (Ok(_), Err(Reported)) => {}
+                (Err(error), _) => values = self.refuse(found.place(label), format!("entry {}: {error}", index + 1)),
             }
         }
         values
     }
 
     /// Records a problem.
-    pub(super) fn refuse<T>(&mut self, place: impl Into<String>, message: impl Display) -> Result<T, Recorded> {
+    pub(super) fn refuse<T>(&mut self, place: impl Into<String>, message: impl Display) -> Result<T, Reported> {
         self.problems.push(place, message);
-        Err(Recorded)
+        Err(Reported)
     }
 
-    /// Whether the operator set it, rather than leaving its default.
+    /// Returns true if the operator set it.
     pub(super) fn is_set(&self, id: &str) -> bool {
         self.layers.get(id).is_some_and(|found| found.layer > Layer::Default)
     }
@@ -87,7 +87,7 @@ impl Reader<'_> {
         self.warnings.push(format!("{place}: {message}"));
     }
 
-    /// Where its value comes from, or the name to set for what has none; for problems that are found later.
+    /// Returns the source of its value, or the name to set if it has none.
     pub(super) fn place(&self, id: &str) -> String {
         match self.layers.get(id) {
             Some(found) => found.place(id),

@@ -1,14 +1,14 @@
-//! Rules across concerns: what each setting may be alone, and not together with another.
+//! Rules between concerns: values that are valid alone and refused together.
 
 use std::net::IpAddr;
 
-use super::callers::Callers;
+use callsign_core::auth::settings::Callers;
 use super::ports::{AdminPort, DataPort};
 use super::problem::Problems;
 use super::reader::Reader;
-use super::upstream::Upstream;
+use callsign_gateway::upstream::settings::Settings as Upstream;
 
-/// The two ports differ, and the upstream is neither of them: callsign would call itself until memory ends.
+/// Refuses an admin port that is also the data port.
 pub(super) fn ports(data: &DataPort, admin: &AdminPort, reader: &mut Reader<'_>) {
     let same = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified() || b.is_unspecified();
     if let Some(listen) = admin.listen
@@ -17,11 +17,11 @@ pub(super) fn ports(data: &DataPort, admin: &AdminPort, reader: &mut Reader<'_>)
         && same(listen.ip(), data.listen.ip())
     {
         let place = reader.place("admin_listen");
-        reader.problems.push(place, "is the address of the data port (CALLSIGN_LISTEN); give it another port");
+        reader.problems.push(place, "is the address of the data port (CALLSIGN_LISTEN); choose another port");
     }
 }
 
-/// See [`ports`].
+/// Refuses an upstream that is one of callsign's own ports: each request would call callsign again without end.
 pub(super) fn no_loop(data: &DataPort, admin: &AdminPort, upstream: &Upstream, reader: &mut Reader<'_>) {
     let host = upstream.url.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
     let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
@@ -33,13 +33,13 @@ pub(super) fn no_loop(data: &DataPort, admin: &AdminPort, upstream: &Upstream, r
         let Some(listen) = listen.filter(|listen| listen.port() == upstream.port()) else { continue };
         if here || address == Some(listen.ip().to_canonical()) {
             let place = reader.place("upstream.url");
-            reader.problems.push(place, format!("is callsign itself ({name}); set it to OpenRouter's or leave it out"));
+            reader.problems.push(place, format!("is callsign itself ({name}); set OpenRouter's URL or remove it"));
         }
     }
 }
 
-/// What a configuration needs before anybody can be served. `callers` are `None` when they did not parse, which is known
-/// already; `needs_key` says that somebody comes in who brings no OpenRouter key, nor has a tenant that does.
+/// Checks what serving needs: a caller and the operator's OpenRouter key. `callers` and `upstream` are `None` if their
+/// problems are already reported. `needs_key` is true if some caller has no OpenRouter key of its own or its tenant's.
 pub(super) fn serving(
     callers: Option<&Callers>,
     needs_key: bool,
@@ -49,14 +49,14 @@ pub(super) fn serving(
     if callers.is_some_and(|callers| !callers.any()) {
         problems.push(
             "CALLSIGN_APP_KEY",
-            "is not set and nobody else could be let in either; set it (one app), CALLSIGN_USER_KEYS (people), [[keys]] \
+            "is not set, and no other caller is configured; set it (one app), CALLSIGN_USER_KEYS (users), [[keys]] \
              or [[issuers]] in the TOML file, or CALLSIGN_PASSTHROUGH=true",
         );
     }
     if upstream.is_some_and(|upstream| upstream.api_key.is_none()) && needs_key {
         problems.push(
             "OPENROUTER_API_KEY",
-            "is not set; requests need it upstream (https://openrouter.ai/settings/keys), unless \
+            "is not set; set it to a key from https://openrouter.ai/settings/keys. It is optional only if \
              CALLSIGN_PASSTHROUGH is the only way in or every caller's tenant has a key",
         );
     }

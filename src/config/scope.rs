@@ -1,19 +1,19 @@
-//! Whose settings are looked at: the operator's, or one tenant's on top of them. Rules and warnings about identifiers are
-//! the same for both and differ only in where the values stand.
+//! The scope of identifier settings: the operator's, or those of one tenant, which override them. The rules are equal
+//! for both; only the sources of the values differ.
 
 use super::reader::Reader;
 
 /// The operator, or one tenant.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scope<'a> {
-    /// The settings of no tenant.
+    /// The top-level settings.
     Operator,
-    /// Those of the entry of `[[tenants]]` that is filed under this path.
+    /// The settings of the `[[tenants]]` entry at this path of the merged layers.
     Tenant(&'a str),
 }
 
 impl Scope<'_> {
-    /// Whether the setting of this id was set here, rather than inherited or left at its default.
+    /// Returns true if the setting is set in this scope, not inherited and not a default.
     pub(super) fn is_set(self, id: &str, reader: &Reader<'_>) -> bool {
         match self {
             Self::Operator => reader.is_set(id),
@@ -21,7 +21,7 @@ impl Scope<'_> {
         }
     }
 
-    /// Where the value in force comes from.
+    /// Returns the source of the value in force.
     pub(super) fn place(self, id: &str, reader: &Reader<'_>) -> String {
         let own = match self {
             Self::Operator => None,

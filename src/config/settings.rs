@@ -1,43 +1,43 @@
-//! The table of settings: names, defaults, secrecy and one line of documentation each (contract, section 2).
+//! The table of settings: name, default, secrecy and one documentation line for each.
 //!
-//! Everything that must agree about settings reads this table: the layers, `callsign config`, the hints for misspelt
-//! names, `docs/configuration.md` and `config/callsign.toml`. How a value is parsed is decided in the file of its
-//! concern, which asks for it by [`Setting::id`]. A new setting is one row here and one field there.
+//! The configuration layers, `callsign config`, the hints for misspelt names, `docs/configuration.md` and
+//! `config/callsign.toml` all read this table. It must not parse values: each concern's file asks for a value by
+//! [`Setting::id`] and parses it. A new setting is one row here and one field there.
 
 mod table;
 
 pub use table::SECTIONS;
 
-/// One thing that an operator can set.
+/// One setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The environment variable, where there is one.
+    /// The environment variable, if there is one.
     pub variable: Option<&'static str>,
-    /// The place in the TOML file, `upstream.url`; `*` stands for a name of the operator's choice, `[]` for an entry of
-    /// a list of tables. `None` for what can only be a variable.
+    /// The TOML path, as `upstream.url`: `*` stands for any name, `[]` for an entry of a list of tables. `None` for a
+    /// setting that only a variable sets.
     pub path: Option<&'static str>,
-    /// The text that is parsed when nothing is set.
+    /// The default, as the text that its parser gets.
     pub default: Option<&'static str>,
-    /// What to show where there is no default, as a TOML value.
+    /// A TOML value to show in the example file if there is no default.
     pub example: &'static str,
-    /// Shown as `***` everywhere, and also read from a file that `NAME_FILE` (TOML: `name_file`) names.
+    /// True if the value is shown as `***` and can be read from a file: `NAME_FILE`, in TOML `name_file`.
     pub secret: bool,
-    /// Takes several values: a TOML array, or text with commas or line breaks between them.
+    /// True if it takes several values: a TOML array, or text separated by commas or line breaks.
     pub list: bool,
     /// The unit of a number.
     pub unit: Option<&'static str>,
-    /// What it does.
+    /// Its documentation: plain sentences with limits and the meaning of the default.
     pub doc: &'static str,
 }
 
-/// Settings that belong together, under one heading of the documentation.
+/// The settings under one heading of the documentation.
 #[derive(Debug)]
 pub struct Section {
     /// The heading.
     pub title: &'static str,
-    /// What is to be known about all of them; may be empty.
+    /// An introduction for all of them; may be empty.
     pub intro: &'static str,
-    /// The settings, in the order in which they are documented and shown.
+    /// The settings in the order of the documentation and of `callsign config`.
     pub settings: &'static [Setting],
 }
 
@@ -78,17 +78,17 @@ impl Setting {
         Self { unit: Some(unit), ..self }
     }
 
-    /// What its value is filed under: the TOML path, or the variable of a setting that has none.
+    /// The key of its value in the merged layers: the TOML path, or the variable if there is no path.
     pub fn id(&self) -> &'static str {
         self.path.or(self.variable).unwrap_or_default()
     }
 
-    /// The name to tell an operator who has to set it: the variable, or the TOML path of a setting that has none.
+    /// The name to show to an operator: the variable, or the TOML path if there is no variable.
     pub fn name(&self) -> &'static str {
         self.variable.or(self.path).unwrap_or_default()
     }
 
-    /// Whether its path holds a name or a position that is the operator's choice.
+    /// Returns true if the path contains `*` or `[]`.
     pub fn is_pattern(&self) -> bool {
         self.path.is_some_and(|path| path.contains(['*', '[']))
     }
@@ -105,33 +105,33 @@ impl Setting {
     }
 }
 
-/// Every setting, in the order of the documentation.
+/// All settings in the order of the documentation.
 pub fn all() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.iter().flat_map(|section| section.settings)
 }
 
-/// The setting of this [`Setting::id`].
+/// Finds the setting with this [`Setting::id`].
 pub fn by_id(id: &str) -> Option<&'static Setting> {
     all().find(|setting| setting.id() == id)
 }
 
-/// What a name in the environment or in a TOML file leads to.
+/// A name of the environment or a TOML file that belongs to a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     /// The setting's own value.
     Value(&'static Setting),
-    /// The path of a file that holds the value.
+    /// The path of a file that contains the value.
     File(&'static Setting),
 }
 
-/// The setting of this variable, its `_FILE` form included.
+/// Finds the setting of an environment variable, including its `_FILE` form.
 pub fn by_variable(name: &str) -> Option<Known> {
     let plain = |name: &str| all().find(|setting| setting.variable == Some(name));
     let file = || name.strip_suffix("_FILE").and_then(plain).filter(|setting| setting.secret).map(Known::File);
     plain(name).map(Known::Value).or_else(file)
 }
 
-/// The setting at this TOML path, its `_file` form included; entries of a list stand as `[]`.
+/// Finds the setting at a TOML path, including its `_file` form. A list entry is the segment `[]`.
 pub fn by_path(path: &[&str]) -> Option<Known> {
     let plain = |path: &[&str]| {
         all().filter(|setting| setting.path.is_some()).find(|setting| {
@@ -149,7 +149,7 @@ pub fn by_path(path: &[&str]) -> Option<Known> {
     plain(path).map(Known::Value).or_else(file)
 }
 
-/// Whether something can be set below this TOML path.
+/// Returns true if there are settings below this TOML path.
 pub fn is_section(path: &[&str]) -> bool {
     all().any(|setting| {
         let mut segments = setting.segments();

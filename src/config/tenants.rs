@@ -1,38 +1,22 @@
-//! `[[tenants]]`: organisations whose callers share one callsign, each with an OpenRouter key, formats and so on of its own.
-//! What a tenant does not say is the operator's.
+//! Parses `[[tenants]]`: organisations that share one callsign, each with its own OpenRouter key, formats and valves.
+//! What a tenant does not set is inherited from the operator.
 
-use super::callers::Callers;
+use callsign_core::auth::settings::Callers;
+use callsign_core::tenant::Tenant;
 use super::identifiers::{self, FORMATS, VALVES};
-use super::reader::{Reader, Recorded};
+use super::reader::{Reader, Reported};
 use super::scope::Scope;
-use super::stanza::Stanza;
+use super::table_reader::TableReader;
 use super::values;
-use crate::caller::PASS_THROUGH;
-use crate::identifiers::Policy;
-use crate::identifiers::format::Format;
-use crate::identifiers::missing::MissingUser;
-use crate::identifiers::secret::IdSecret;
-use crate::ledger::Markup;
-use crate::secret::Secret;
+use callsign_core::auth::PASS_THROUGH;
+use callsign_core::identity::Policy;
+use callsign_core::identity::format::Format;
+use callsign_core::identity::missing::MissingUser;
+use callsign_core::identity::secret::IdSecret;
+use callsign_core::usage::markup::Markup;
+use callsign_core::secret::Secret;
 
-/// One tenant.
-#[derive(Clone, Debug)]
-pub struct Tenant {
-    /// Its name, as keys, issuers and `{tenant}` say it.
-    pub name: String,
-    /// The OpenRouter key that pays for it; the operator's without.
-    pub api_key: Option<Secret>,
-    /// What is said about its callers.
-    pub policy: Policy,
-    /// Whether its callers' requests are archived, if that is said of it.
-    pub archive: Option<bool>,
-    /// The factor between what it costs and what it is charged.
-    pub markup: Markup,
-    /// Where it was configured, for messages.
-    pub source: String,
-}
-
-/// What one entry says, before it is put on top of the operator's settings.
+/// The parsed fields of one entry, before they are merged with the operator's settings.
 pub(super) struct Entry {
     name: String,
     api_key: Option<Secret>,
@@ -44,35 +28,35 @@ pub(super) struct Entry {
     markup: Option<Markup>,
     archive: Option<bool>,
     source: String,
-    /// What it is filed under.
+    /// Its path in the merged layers.
     path: String,
 }
 
-/// Every entry.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<Entry>, Recorded> {
+/// Reads all entries.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<Entry>, Reported> {
     let names = reader.layers.tables("tenants").into_iter();
     let read: Vec<_> = names.map(|name| read_one(&name, reader)).collect();
     let entries = read.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut unique = Ok(());
     for (index, entry) in entries.iter().enumerate() {
         if entries.iter().take(index).any(|earlier| earlier.name == entry.name) {
-            unique = reader.refuse(&entry.source, "has the name of an earlier entry; give each its own");
+            unique = reader.refuse(&entry.source, "has the name of an earlier entry; choose another");
         }
     }
     unique.map(|()| entries)
 }
 
-fn read_one(entry: &str, reader: &mut Reader<'_>) -> Result<Entry, Recorded> {
-    let mut stanza = Stanza::entry(reader, "tenants", entry);
-    let name = stanza.needed("name", "give it one", tenant_name);
-    let api_key = stanza.field("openrouter_api_key", values::credential);
-    let secret = stanza.field("id_secret", |text| IdSecret::new(&Secret::new(text)));
-    let formats = FORMATS.map(|(id, _)| stanza.field(id, identifiers::format));
-    let valves = VALVES.map(|id| stanza.field(id, values::switch));
-    let missing_user = stanza.field("missing_user", identifiers::missing_user);
-    let metadata = stanza.metadata();
-    let markup = stanza.field("markup", str::parse);
-    let archive = stanza.field("archive", values::switch);
+fn read_one(entry: &str, reader: &mut Reader<'_>) -> Result<Entry, Reported> {
+    let mut table_reader = TableReader::entry(reader, "tenants", entry);
+    let name = table_reader.needed("name", "set it", tenant_name);
+    let api_key = table_reader.field("openrouter_api_key", values::credential);
+    let secret = table_reader.field("id_secret", |text| IdSecret::new(&Secret::new(text)));
+    let formats = FORMATS.map(|(id, _)| table_reader.field(id, identifiers::format));
+    let valves = VALVES.map(|id| table_reader.field(id, values::switch));
+    let missing_user = table_reader.field("missing_user", identifiers::missing_user);
+    let metadata = table_reader.metadata();
+    let markup = table_reader.field("markup", str::parse);
+    let archive = table_reader.field("archive", values::switch);
     let [user, session, chat, message, cache_session] = formats;
     let [send_user, send_session, send_chat, send_message, send_cache_session, send_trace] = valves;
     Ok(Entry {
@@ -85,41 +69,41 @@ fn read_one(entry: &str, reader: &mut Reader<'_>) -> Result<Entry, Recorded> {
         metadata: metadata?,
         markup: markup?,
         archive: archive?,
-        source: stanza.source,
+        source: table_reader.source,
         path: format!("tenants.{entry}"),
     })
 }
 
-/// Any plain name that cannot be taken for the namespace of a pass-through key.
+/// Parses a tenant's name. The namespace of pass-through keys is reserved.
 fn tenant_name(text: &str) -> Result<String, &'static str> {
     if text.starts_with(PASS_THROUGH) {
-        return Err("begins with passthrough-, which stands for keys that pass through; choose another");
+        return Err("begins with passthrough-, which is reserved for pass-through keys; choose another");
     }
     values::name(text)
 }
 
 impl Entry {
-    /// Its name.
+    /// The tenant's name.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its own metadata pairs.
+    /// The tenant's own metadata pairs.
     pub(super) fn metadata(&self) -> &[(String, String)] {
         &self.metadata
     }
 
-    /// Where it stands.
+    /// Source of the entry, for messages.
     pub(super) fn source(&self) -> &str {
         &self.source
     }
 
-    /// Where its settings are looked for.
+    /// The scope of the tenant's settings.
     pub(super) fn scope(&self) -> Scope<'_> {
         Scope::Tenant(&self.path)
     }
 
-    /// The tenant on top of the operator's settings.
+    /// Merges the entry with the operator's settings.
     pub(super) fn tenant(&self, operator: &Policy) -> Tenant {
         let mut policy = operator.clone();
         let formats = &mut policy.formats;
@@ -165,27 +149,27 @@ impl Entry {
         }
     }
 
-    /// The rules that a tenant's identifiers keep, as the operator's do.
+    /// Checks the rules between the tenant's identifier settings.
     pub(super) fn check(&self, operator: &Policy, reader: &mut Reader<'_>) {
-        // What the operator lacks has been said; it would mend the tenant too.
+        // A missing secret of the operator is already reported; setting it also gives the tenant one.
         let known = identifiers::lacks_secret(operator);
         let policy = self.tenant(operator).policy;
-        // Problems, not values, are what is wanted here.
-        let _: Result<(), Recorded> = identifiers::check(&policy, self.scope(), &self.source, known, reader);
+        // The reader has the problems; there is no value.
+        let _: Result<(), Reported> = identifiers::check(&policy, self.scope(), &self.source, known, reader);
     }
 }
 
-/// Keys and issuers belong to tenants that there are.
+/// Checks that the tenants of keys and issuers are configured.
 pub(super) fn check_names(callers: &Callers, tenants: &[Entry], reader: &mut Reader<'_>) {
     let keys = callers.keys.iter().map(|key| (&key.tenant, &key.source));
     let issuers = callers.issuers.iter().map(|issuer| (&issuer.rules.tenant, &issuer.source));
-    let there_are: Vec<_> = tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+    let known: Vec<_> = tenants.iter().map(|tenant| tenant.name.as_str()).collect();
     for (named, source) in keys.chain(issuers) {
         let Some(named) = named.as_deref() else { continue };
-        if there_are.is_empty() {
-            reader.problems.push(source, "belongs to a tenant, but there is none; add it to [[tenants]]");
-        } else if !there_are.contains(&named) {
-            let message = format!("belongs to no tenant that there is; there are {}", there_are.join(", "));
+        if known.is_empty() {
+            reader.problems.push(source, "names a tenant, but none is configured; add it to [[tenants]]");
+        } else if !known.contains(&named) {
+            let message = format!("names a tenant that is not configured; there are {}", known.join(", "));
             reader.problems.push(source, message);
         }
     }

@@ -1,4 +1,4 @@
-//! What comes out of variables and files, and every problem and warning, through [`Config::load`] alone.
+//! Tests of values, problems and warnings, all through [`Config::load`].
 
 mod aliases;
 mod callers;
@@ -11,31 +11,31 @@ mod tenants;
 mod warnings;
 
 use super::*;
-use crate::secret::KeyDigest;
+use callsign_core::secret::KeyDigest;
 
-/// Secrets that no problem, warning or listing may repeat.
+/// Secrets that no problem, warning or listing may contain.
 const KEY: &str = "sk-cs-very-secret-key-1";
 const OTHER_KEY: &str = "sk-cs-very-secret-key-2";
 const API_KEY: &str = "sk-or-v1-very-secret";
 const ID_SECRET: &str = "a-very-secret-id-secret";
 
-/// The least that serves.
+/// The minimal configuration that serves.
 const MINIMAL: [(&str, &str); 2] = [("OPENROUTER_API_KEY", API_KEY), ("CALLSIGN_APP_KEY", KEY)];
 
-fn environment(variables: &[(&str, &str)]) -> Sources {
-    Sources::environment(variables.iter().copied())
+fn environment(variables: &[(&str, &str)]) -> ConfigInputs {
+    ConfigInputs::environment(variables.iter().copied())
 }
 
 fn load(variables: &[(&str, &str)]) -> Loaded {
     Config::load(&environment(variables)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// The problems of these variables, one per line; empty when there are none.
+/// Returns the problems of these variables, one per line; empty if there are none.
 fn problems(variables: &[(&str, &str)]) -> String {
     Config::load(&environment(variables)).err().map(|problems| problems.to_string()).unwrap_or_default()
 }
 
-/// Loads a TOML text together with variables; what comes back names the file `FILE`.
+/// Loads a TOML text together with variables. The result names the file `FILE`.
 fn with_file(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("callsign.toml");
@@ -67,8 +67,8 @@ fn value_of<'l>(loaded: &'l Loaded, name: &str) -> Option<&'l str> {
     loaded.effective.iter().find(|row| row.name == name).unwrap().value.as_deref()
 }
 
-/// A `[[keys]]` entry for `key` with these further lines.
-fn stanza(name: &str, key: &str, lines: &str) -> String {
+/// Returns a `[[keys]]` entry for `key` with these further lines.
+fn key_entry(name: &str, key: &str, lines: &str) -> String {
     let digest = KeyDigest::of(key.as_bytes()).to_hex();
     format!("[[keys]]\nname = \"{name}\"\nsha256 = \"{digest}\"\n{lines}\n")
 }

@@ -1,72 +1,36 @@
-//! Where requests go, and how long callsign waits there.
+//! Parses URL, credentials and timeouts of the upstream.
 
-use std::time::Duration;
 
 use http::Uri;
 
-use super::reader::{Reader, Recorded};
+use super::reader::{Reader, Reported};
 use super::values;
-use crate::secret::Secret;
+use callsign_gateway::upstream::settings::Settings;
 
-/// The upstream. It is only ever chosen here, never by a request.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// `CALLSIGN_UPSTREAM_URL`: `http` or `https`, with a host; its path is the base path and may end in `/`
-    /// (see [`Upstream::base_path`]).
-    pub url: Uri,
-    /// `OPENROUTER_API_KEY`; needed to serve unless pass-through is the only way in.
-    pub api_key: Option<Secret>,
-    /// `OPENROUTER_ORG_ID`: the operator's organisation there.
-    pub org_id: Option<String>,
-    /// `OPENROUTER_MANAGEMENT_KEY`: for OpenRouter's analytics, never for a caller's request.
-    pub management_key: Option<Secret>,
-    /// How long a connection may take, TLS included.
-    pub connect_timeout: Duration,
-    /// How long the response head may take after the request was sent.
-    pub first_byte_timeout: Duration,
-    /// How long the upstream may be silent within a response that is being read.
-    pub idle_timeout: Duration,
-    /// Whether HTTP/2 is offered.
-    pub http2: bool,
-}
-
-impl Upstream {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Recorded> {
-        let url = reader.required("upstream.url", base_url);
-        let api_key = reader.optional("upstream.api_key", values::credential);
-        let org_id = reader.optional("upstream.org_id", values::name);
-        let management_key = reader.optional("upstream.management_key", values::credential);
-        let connect_timeout = reader.required("upstream.connect_timeout_seconds", values::seconds(1));
-        let first_byte_timeout = reader.required("upstream.first_byte_timeout_seconds", values::seconds(1));
-        let idle_timeout = reader.required("upstream.idle_timeout_seconds", values::seconds(1));
-        let http2 = reader.required("upstream.http2", values::switch);
-        Ok(Self {
-            url: url?,
-            api_key: api_key?,
-            org_id: org_id?,
-            management_key: management_key?,
-            connect_timeout: connect_timeout?,
-            first_byte_timeout: first_byte_timeout?,
-            idle_timeout: idle_timeout?,
-            http2: http2?,
-        })
-    }
-
-    /// The path that endpoints are put behind, without a `/` at its end: `/api/v1`.
-    pub fn base_path(&self) -> &str {
-        self.url.path().trim_end_matches('/')
-    }
-
-    /// The port that is dialled.
-    pub fn port(&self) -> u16 {
-        let default = if self.url.scheme_str() == Some("http") { 80 } else { 443 };
-        self.url.port_u16().unwrap_or(default)
-    }
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
+    let url = reader.required("upstream.url", base_url);
+    let api_key = reader.optional("upstream.api_key", values::credential);
+    let org_id = reader.optional("upstream.org_id", values::name);
+    let management_key = reader.optional("upstream.management_key", values::credential);
+    let connect_timeout = reader.required("upstream.connect_timeout_seconds", values::seconds(1));
+    let first_byte_timeout = reader.required("upstream.first_byte_timeout_seconds", values::seconds(1));
+    let idle_timeout = reader.required("upstream.idle_timeout_seconds", values::seconds(1));
+    let http2 = reader.required("upstream.http2", values::switch);
+    Ok(Settings {
+        url: url?,
+        api_key: api_key?,
+        org_id: org_id?,
+        management_key: management_key?,
+        connect_timeout: connect_timeout?,
+        first_byte_timeout: first_byte_timeout?,
+        idle_timeout: idle_timeout?,
+        http2: http2?,
+    })
 }
 
 fn base_url(text: &str) -> Result<Uri, &'static str> {
-    const MESSAGE: &str = "takes an http or https URL with a host, as https://openrouter.ai/api/v1";
-    // http::Uri drops a fragment without a word.
+    const MESSAGE: &str = "expected an http or https URL with a host, as https://openrouter.ai/api/v1";
+    // http::Uri drops a fragment silently.
     if text.contains('#') {
         return Err("has a fragment; remove it");
     }
@@ -75,14 +39,14 @@ fn base_url(text: &str) -> Result<Uri, &'static str> {
         return Err(MESSAGE);
     }
     if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err("has credentials in it; put the key into OPENROUTER_API_KEY");
+        return Err("contains credentials; remove them and set OPENROUTER_API_KEY");
     }
     if url.query().is_some() {
         return Err("has a query; remove it");
     }
     let has_port = url.authority().is_some_and(|a| a.as_str().rsplit(']').next().is_some_and(|end| end.contains(':')));
     if has_port && url.port_u16().is_none_or(|port| port == 0) {
-        return Err("has no port that could be dialled");
+        return Err("has an invalid port; expected 1 to 65535");
     }
     Ok(url)
 }
@@ -92,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_base_url_has_a_scheme_a_host_and_nothing_behind_its_path() {
+    fn a_base_url_has_a_scheme_a_host_and_nothing_after_its_path() {
         for text in ["https://openrouter.ai/api/v1", "http://127.0.0.1:1/", "http://[::1]:9/v1", "https://host"] {
             assert!(base_url(text).is_ok(), "{text}");
         }

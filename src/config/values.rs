@@ -1,71 +1,71 @@
-//! Parsers that several concerns share: text in, value or a message out. Messages never repeat the text, since a secret
-//! may stand in the wrong place.
+//! Parsers that several concerns share. Their messages say what was expected and do not repeat the text, which may be a
+//! misplaced secret (`tests/secrecy.rs`).
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::secret::Secret;
+use callsign_core::secret::Secret;
 
-/// Keys and tokens shorter than this can be guessed (contract, section 4).
+/// Minimum length of a key or token in bytes. A shorter one could be guessed.
 pub const MIN_KEY_BYTES: usize = 16;
 
-/// `true`, `1`, `yes`, `on` and their opposites, in any case.
+/// Parses a switch: `true`, `1`, `yes`, `on`, `false`, `0`, `no`, `off`, in any case.
 pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err("takes true or false (also 1, 0, yes, no, on, off)"),
+        _ => Err("expected true or false (also 1, 0, yes, no, on, off)"),
     }
 }
 
-/// A whole number from `low` to `high`.
+/// Parses a whole number from `low` to `high`.
 pub(super) fn number(low: u64, high: u64) -> impl Fn(&str) -> Result<u64, String> {
     move |text| {
         let digits = Some(text.trim()).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         let number = digits.and_then(|digits| digits.parse().ok());
         number
             .filter(|number| (low..=high).contains(number))
-            .ok_or_else(|| format!("takes a whole number from {low} to {high}"))
+            .ok_or_else(|| format!("expected a whole number from {low} to {high}"))
     }
 }
 
-/// A size in bytes that fits into memory, at most `high`.
+/// Parses a number of bytes, at most `high`.
 pub(super) fn size(high: u32) -> impl Fn(&str) -> Result<usize, String> {
     move |text| number(0, u64::from(high))(text).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
-/// Whole seconds, at least `low`, at most a day.
+/// Parses whole seconds, at least `low` and at most one day.
 pub(super) fn seconds(low: u64) -> impl Fn(&str) -> Result<Duration, String> {
     move |text| number(low, 86_400)(text).map(Duration::from_secs)
 }
 
-/// One of several words.
+/// Parses one of several words.
 pub(super) fn choice<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
         words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
             let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            format!("takes {}", words.join(" or "))
+            format!("expected {}", words.join(" or "))
         })
     }
 }
 
-/// The path of a file, which is not looked at.
-#[expect(clippy::unnecessary_wraps, reason = "has the shape of every other parser")]
+/// Parses the path of a file without opening it.
+#[expect(clippy::unnecessary_wraps, reason = "all parsers return a Result")]
 pub(super) fn path(text: &str) -> Result<PathBuf, &'static str> {
     Ok(PathBuf::from(text))
 }
 
-/// Any text that is not empty and that logs can show.
+/// Parses non-empty text that can be logged.
 pub(super) fn name(text: &str) -> Result<String, &'static str> {
     if text.trim() != text || text.is_empty() || text.chars().any(char::is_control) {
-        return Err("takes text that is not empty, without control characters and blanks around it");
+        return Err("expected text that is not empty, without control characters and without spaces around it");
     }
     Ok(text.to_owned())
 }
 
-/// A key or token that a request can carry in a header: at least [`MIN_KEY_BYTES`], visible ASCII.
+/// Parses a key or token that callers send in a header: at least [`MIN_KEY_BYTES`], visible ASCII.
 pub(super) fn key(text: &str) -> Result<Secret, String> {
     if text.len() < MIN_KEY_BYTES {
         return Err(format!("has {} bytes; at least {MIN_KEY_BYTES} are needed (try: callsign key new)", text.len()));
@@ -73,25 +73,25 @@ pub(super) fn key(text: &str) -> Result<Secret, String> {
     credential(text).map_err(str::to_owned)
 }
 
-/// A secret that somebody else made and a header carries.
+/// Parses a credential of another service, which is sent in a header: visible ASCII of any length.
 pub(super) fn credential(text: &str) -> Result<Secret, &'static str> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("takes visible ASCII characters without blanks");
+        return Err("expected visible ASCII characters without spaces");
     }
     Ok(Secret::new(text))
 }
 
-/// The name of a header, in lower case.
+/// Parses a header name.
 pub(super) fn header_name(text: &str) -> Result<HeaderName, &'static str> {
-    HeaderName::from_bytes(text.trim().as_bytes()).map_err(|_| "is no header name")
+    HeaderName::from_bytes(text.trim().as_bytes()).map_err(|_| "expected a header name, as X-User-Id")
 }
 
-/// The value of a header that callsign sets.
+/// Parses the value of a header that callsign sets.
 pub(super) fn header_value(text: &str) -> Result<HeaderValue, &'static str> {
     HeaderValue::from_str(text)
         .ok()
         .filter(|value| !value.is_empty())
-        .ok_or("takes text that a header can hold: visible ASCII, not empty")
+        .ok_or("expected the value of a header: visible ASCII, not empty")
 }
 
 #[cfg(test)]

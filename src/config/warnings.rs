@@ -1,23 +1,23 @@
-//! What an operator most likely did not mean, though it is valid.
+//! Warnings about settings that are valid but probably mistakes.
 
 use std::collections::HashSet;
 
-use super::callers::{Callers, ClientSession, TokenIssuer};
+use callsign_core::auth::settings::{Callers, ClientSession, TokenIssuer};
 use super::identifiers::{FORMATS, formats};
 use super::reader::Reader;
 use super::scope::Scope;
 use super::tenants::Entry;
-use super::upstream::Upstream;
-use crate::caller::issuer::preset::Audience;
-use crate::caller::key::{Grant, Key};
-use crate::caller::preset::Preset;
-use crate::identifiers::Policy;
-use crate::identifiers::format::Format;
-use crate::identifiers::limit::{METADATA_PAIRS, METADATA_VALUE_CHARS, fits, is_metadata_key};
-use crate::identifiers::missing::MissingUser;
-use crate::identifiers::sources::Field;
+use callsign_gateway::upstream::settings::Settings as Upstream;
+use callsign_core::auth::issuer::preset::Audience;
+use callsign_core::auth::key::{Grant, Key};
+use callsign_core::auth::preset::Preset;
+use callsign_core::identity::Policy;
+use callsign_core::identity::format::Format;
+use callsign_core::identity::limit::{METADATA_PAIRS, METADATA_VALUE_CHARS, fits, is_metadata_key};
+use callsign_core::identity::missing::MissingUser;
+use callsign_core::identity::caller_identity::Field;
 
-/// Warns about the operator's identifiers and then about each tenant's, where they differ.
+/// Warns about the operator's identifiers, then about each tenant's own.
 pub(super) fn about_policies(policy: &Policy, tenants: &[Entry], callers: Option<&Callers>, reader: &mut Reader<'_>) {
     about_formats(policy, Scope::Operator, reader);
     about_metadata(policy, None, callers, reader);
@@ -34,10 +34,10 @@ pub(super) fn about_policies(policy: &Policy, tenants: &[Entry], callers: Option
     }
 }
 
-/// Warns about formats: unused ones, short hashes, and hashes by which one caller could name another's session.
+/// Warns about formats that are unused, hash to few digits, or let a caller reproduce another user's identifier.
 fn about_formats(policy: &Policy, scope: Scope<'_>, reader: &mut Reader<'_>) {
     for ((format, on), (id, valve)) in formats(policy).into_iter().zip(FORMATS) {
-        // What a tenant leaves to the operator has been looked at.
+        // What a tenant inherits was checked with the operator's settings.
         if matches!(scope, Scope::Tenant(_)) && !scope.is_set(id, reader) && !scope.is_set(valve, reader) {
             continue;
         }
@@ -45,7 +45,7 @@ fn about_formats(policy: &Policy, scope: Scope<'_>, reader: &mut Reader<'_>) {
         if !on {
             if scope.is_set(id, reader) {
                 let valve = super::settings::by_id(valve).map_or(valve, |setting| setting.name());
-                reader.warn(&place, format!("is not used, as its valve is off; set {valve}=true to send it"));
+                reader.warn(&place, format!("is not used, because its valve is off; set {valve}=true to send it"));
             }
             continue;
         }
@@ -53,25 +53,26 @@ fn about_formats(policy: &Policy, scope: Scope<'_>, reader: &mut Reader<'_>) {
             reader.warn(
                 &place,
                 format!(
-                    "keeps {digits} digits of a hash; under 16 two users may share one (8: 1 % odds at 9,300 users)"
+                    "keeps {digits} digits of a hash; use at least 16, or two users may share an identifier (with 8 \
+                     digits the probability is 1 % at 9,300 users)"
                 ),
             );
         }
         if id != "formats.user" && format.hashes_without_user() {
             reader.warn(
                 &place,
-                "hashes without the user, so that a caller could name somebody else's; add user to the braces",
+                "hashes without the user, so one caller can reproduce another's identifier; add user to the braces",
             );
         }
         if id == "formats.cache_session" && !format.fields().any(|field| field == Field::User) {
-            let message = "does not take in the user, by whom server-side sandboxes should be told apart; add it";
+            let message = "does not contain the user, so users may share a server-side sandbox; add user to the braces";
             reader.warn(&place, message);
         }
     }
 }
 
-/// Warns about static pairs that OpenRouter would not take and callsign therefore skips. A tenant's policy holds the
-/// operator's pairs too, behind its own.
+/// Warns about static metadata pairs that OpenRouter would refuse and callsign therefore skips. A tenant's policy
+/// contains the operator's pairs too, after its own.
 fn about_metadata(policy: &Policy, tenant: Option<&Entry>, callers: Option<&Callers>, reader: &mut Reader<'_>) {
     let keys: Vec<&Key> = match callers {
         Some(callers) => {
@@ -88,7 +89,7 @@ fn about_metadata(policy: &Policy, tenant: Option<&Entry>, callers: Option<&Call
     for (place, pairs) in std::iter::once((place, pairs)).chain(of_keys) {
         for (name, value) in pairs {
             if !is_metadata_key(name) || !fits(value, METADATA_VALUE_CHARS) {
-                let message = "is skipped: names have 1 to 64 characters without brackets, values up to 512";
+                let message = "is skipped; use a name of 1 to 64 characters without brackets and a value of up to 512";
                 reader.warn(place, format!("the pair {name} {message}"));
             }
         }
@@ -99,96 +100,96 @@ fn about_metadata(policy: &Policy, tenant: Option<&Entry>, callers: Option<&Call
     let added = |key: &&Key| key.metadata.iter().filter(|(name, _)| !own.contains(name.as_str())).count();
     let most = keys.iter().map(added).max().unwrap_or_default();
     if ids + most + own.len() > METADATA_PAIRS {
-        let message = "pairs together with the ids; the last in order of name are skipped";
+        let message = "pairs including the ids; the last in order of name are skipped";
         reader.warn(place, format!("there are more than {METADATA_PAIRS} {message}"));
     }
 }
 
-/// Warns about a valve that no caller of this tenant (or of none) could ever fill.
+/// Warns about valves whose identifier no caller of this tenant supplies. `None` stands for callers without a tenant.
 fn about_sources(policy: &Policy, scope: Scope<'_>, tenant: Option<&str>, callers: &Callers, reader: &mut Reader<'_>) {
     let keys = callers.keys.iter().filter(|key| callers.tenant_of(key) == tenant);
     let issuers = callers.issuers.iter().filter(|issuer| issuer.is_credential());
     let issuers = issuers.filter(|issuer| issuer.rules.tenant.as_deref() == tenant);
     let passthrough = callers.passthrough.iter().filter(|_| tenant.is_none());
-    let mut brought: Vec<Vec<Field>> = keys
-        .map(|key| brings_of_key(key, callers))
-        .chain(issuers.map(brings_of_issuer))
-        .chain(passthrough.map(brings_of_preset))
+    let mut supplied: Vec<Vec<Field>> = keys
+        .map(|key| fields_of_key(key, callers))
+        .chain(issuers.map(fields_of_issuer))
+        .chain(passthrough.map(fields_of_preset))
         .collect();
-    if brought.is_empty() {
+    if supplied.is_empty() {
         return;
     }
     if tenant.is_some() {
-        for fields in &mut brought {
+        for fields in &mut supplied {
             fields.push(Field::Tenant);
         }
     }
     for ((format, on), (_, valve)) in formats(policy).into_iter().zip(FORMATS) {
         let shared = valve == "valves.send_end_user_id" && matches!(policy.missing_user, MissingUser::Shared(_));
-        let filled = brought.iter().any(|fields| is_filled(format, fields, callers.client_session));
+        let filled = supplied.iter().any(|fields| is_filled(format, fields, callers.client_session));
         if on && !shared && !filled {
-            let message = format!("is on, but no key or preset brings what {format} needs, so that nothing is sent");
+            let message = format!("is on, but no key or preset supplies what {format} needs, so nothing is sent");
             let whose = tenant.map_or(String::new(), |name| format!(" (tenant {name})"));
             reader.warn(&scope.place(valve, reader), message + &whose);
         }
     }
 }
 
-/// Warns about tenants without callers.
+/// Warns about tenants without keys and issuers.
 pub(super) fn about_tenants(callers: &Callers, tenants: &[Entry], reader: &mut Reader<'_>) {
     for entry in tenants {
         let keys = callers.keys.iter().filter_map(|key| callers.tenant_of(key));
         let issuers = callers.issuers.iter().filter_map(|issuer| issuer.rules.tenant.as_deref());
         if !keys.chain(issuers).any(|name| name == entry.name()) {
-            reader.warn(entry.source(), "is a tenant that no key and no issuer belongs to");
+            reader.warn(entry.source(), "is a tenant that no key and no issuer names; set tenant in one of them");
         }
     }
 }
 
-/// Warns about issuers that nothing uses, and those whose tokens for any other app would do.
+/// Warns about issuers that no key uses, and issuers whose tokens for other apps would be accepted.
 pub(super) fn about_issuers(callers: &Callers, reader: &mut Reader<'_>) {
     for (id, issuer) in callers.issuers.iter().enumerate() {
         let rules = &issuer.rules;
         let used = issuer.is_credential() || callers.keys.iter().any(|key| key.grant == Grant::Signed(id));
         if !used {
             let message = format!(
-                "is an issuer that no key uses: its tokens arrive in {}, beside an app's key; give CALLSIGN_APP_KEY or \
-                 an entry of [[keys]] the preset {}",
+                "is an issuer that no key uses: its tokens arrive in {} together with an app's key; set the preset of \
+                 CALLSIGN_APP_KEY or of an entry in [[keys]] to {}",
                 rules.header, issuer.preset.name
             );
             reader.warn(&issuer.source, message);
         }
         let bounded = !rules.audience.is_empty() || !rules.authorized_parties.is_empty();
         if issuer.preset.audience == Audience::Advised && !bounded {
-            let message = "is an issuer that may sign for other apps too, whose tokens would be accepted; set audience or \
-                           authorized_parties";
+            let message = "is an issuer that may also sign tokens for other apps, which would be accepted; set \
+                           audience or authorized_parties";
             reader.warn(&issuer.source, message);
         }
     }
 }
 
-/// Warns when a key of callers is the operator's own.
+/// Warns about a caller's key that equals the operator's OpenRouter key.
 pub(super) fn about_keys(callers: &Callers, upstream: &Upstream, reader: &mut Reader<'_>) {
-    let Some(own) = upstream.api_key.as_ref().map(crate::secret::Secret::digest) else { return };
+    let Some(own) = upstream.api_key.as_ref().map(callsign_core::secret::Secret::digest) else { return };
     for key in callers.keys.iter().filter(|key| key.digest == own) {
         let message =
-            "is the OpenRouter key itself, whose holder needs no callsign; make another with callsign key new";
+            "is the OpenRouter key itself, with which its holder can bypass callsign; run callsign key new for another";
         reader.warn(&key.source, message);
     }
 }
 
-fn brings_of_key(key: &Key, callers: &Callers) -> Vec<Field> {
+fn fields_of_key(key: &Key, callers: &Callers) -> Vec<Field> {
     let mut fields = match &key.grant {
         Grant::User(_) => vec![Field::User],
-        Grant::Preset(preset) => brings_of_preset(preset),
-        Grant::Signed(id) => callers.issuers.get(*id).map(brings_of_issuer).unwrap_or_default(),
+        Grant::Preset(preset) => fields_of_preset(preset),
+        Grant::Signed(id) => callers.issuers.get(*id).map(fields_of_issuer).unwrap_or_default(),
     };
     fields.extend(key.bring_chat.is_some().then_some(Field::Chat));
     fields.extend(key.bring_message.is_some().then_some(Field::Message));
     fields
 }
 
-fn brings_of_issuer(issuer: &TokenIssuer) -> Vec<Field> {
+fn fields_of_issuer(issuer: &TokenIssuer) -> Vec<Field> {
     let rules = &issuer.rules;
     let session = rules.session_claim.is_some().then_some(Field::Session);
     let chat = rules.bring_chat.is_some().then_some(Field::Chat);
@@ -196,7 +197,7 @@ fn brings_of_issuer(issuer: &TokenIssuer) -> Vec<Field> {
     [Some(Field::User), session, chat, message].into_iter().flatten().collect()
 }
 
-fn brings_of_preset(preset: &Preset) -> Vec<Field> {
+fn fields_of_preset(preset: &Preset) -> Vec<Field> {
     let headers = [
         (&preset.user, Field::User),
         (&preset.session, Field::Session),
@@ -206,7 +207,7 @@ fn brings_of_preset(preset: &Preset) -> Vec<Field> {
     headers.into_iter().filter(|(header, _)| header.is_some()).map(|(_, field)| field).collect()
 }
 
-/// Whether somebody who brings these fields gets an identifier. A bound client session stands for session and chat.
+/// Returns true if a caller with these fields gets an identifier. A bound client session fills session and chat.
 fn is_filled(format: &Format, fields: &[Field], client_session: ClientSession) -> bool {
     let bound = client_session == ClientSession::Bind;
     format.fields().all(|field| fields.contains(&field) || (bound && matches!(field, Field::Session | Field::Chat)))

@@ -1,8 +1,8 @@
-//! What differs between two configurations, for the log: `valves.send_end_user_id: true → false`.
+//! Lists the differences between two configurations for the log: `valves.send_end_user_id: true → false`.
 
 use crate::config::{Effective, printable};
 
-/// Settings that are read once: a change is told, and takes a restart.
+/// Settings that are read only at start. A change is logged and needs a restart.
 const FIXED: [&str; 18] = [
     "listen",
     "admin_listen",
@@ -24,7 +24,7 @@ const FIXED: [&str; 18] = [
     "archive.max_memory_bytes",
 ];
 
-/// One line per setting that differs. Secrets are told by name alone.
+/// Returns one line for each setting that differs. Secrets are shown as `***`.
 pub(super) fn between(old: &[Effective], new: &[Effective]) -> Vec<String> {
     let find = |list: &[Effective], name: &str| list.iter().find(|row| row.name == name).cloned();
     let mut names: Vec<&str> = old.iter().chain(new).map(|row| row.name.as_str()).collect();
@@ -38,7 +38,7 @@ pub(super) fn between(old: &[Effective], new: &[Effective]) -> Vec<String> {
             (before, after) => before.is_none() && after.is_none(),
         };
         if !same {
-            let restart = if FIXED.contains(&name) { " (takes a restart)" } else { "" };
+            let restart = if FIXED.contains(&name) { " (needs a restart)" } else { "" };
             changes.push(format!(
                 "{}: {} → {}{restart}",
                 printable(name),

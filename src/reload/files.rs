@@ -1,27 +1,27 @@
-//! Which files a configuration stands in, and what they hold: a digest, so that a change is seen and nothing is kept.
+//! Digests of a configuration's files, to detect changes. File contents are not kept.
 
 use std::path::{Path, PathBuf};
 
-use crate::config::Sources;
-use crate::secret::KeyDigest;
+use crate::config::ConfigInputs;
+use callsign_core::secret::KeyDigest;
 
-/// What the files of a configuration held at one moment.
+/// Digests of all files of a configuration at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Print {
     files: Vec<(PathBuf, Option<KeyDigest>)>,
-    /// Whether the TOML file says anything.
-    says_something: bool,
+    /// True if a TOML file has content.
+    has_content: bool,
 }
 
 impl Print {
-    /// Reads the TOML file, every file that it or the environment names for a secret, and `others`. A file that cannot be
-    /// read counts as one that holds nothing: loading will say so.
-    pub(super) fn take(sources: &Sources, others: &[PathBuf]) -> Self {
+    /// Reads the TOML files, the secret files named by them and by the environment, and `others`. An unreadable file
+    /// counts as empty; loading the configuration reports it.
+    pub(super) fn take(sources: &ConfigInputs, others: &[PathBuf]) -> Self {
         let mut paths: Vec<PathBuf> = sources.named_files();
-        let mut says_something = false;
+        let mut has_content = false;
         for toml in sources.toml_files() {
             let text = std::fs::read_to_string(&toml).unwrap_or_default();
-            says_something |= !text.trim().is_empty();
+            has_content |= !text.trim().is_empty();
             paths.extend(named_in(&text));
             paths.push(toml);
         }
@@ -29,12 +29,12 @@ impl Print {
         paths.sort();
         paths.dedup();
         let files = paths.into_iter().map(|path| (path.clone(), digest(&path))).collect();
-        Self { files, says_something }
+        Self { files, has_content }
     }
 
-    /// Whether the TOML file said something before and now does not: a truncated write, not a wish.
+    /// Returns true if the TOML file had content before and has none now, which is taken for a truncated write.
     pub(super) fn is_emptied_since(&self, before: &Self) -> bool {
-        before.says_something && !self.says_something
+        before.has_content && !self.has_content
     }
 }
 
@@ -42,8 +42,8 @@ fn digest(path: &Path) -> Option<KeyDigest> {
     std::fs::read(path).ok().map(|bytes| KeyDigest::of(&bytes))
 }
 
-/// The values of all keys that end in `_file`, wherever they stand. Not a parser of settings: a name too many does no
-/// harm.
+/// Returns the values of all keys that end in `_file`, at any depth. It may return paths that are not secret files,
+/// which is harmless.
 fn named_in(text: &str) -> Vec<PathBuf> {
     let Ok(table) = text.parse::<toml::Table>() else { return Vec::new() };
     let mut found = Vec::new();

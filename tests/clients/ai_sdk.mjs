@@ -1,4 +1,4 @@
-// The Vercel AI SDK with each of its three providers that can be pointed at callsign.
+// The Vercel AI SDK, with each of its three providers that accept a base URL.
 
 import { readFileSync } from "node:fs";
 import { createOpenAI } from "@ai-sdk/openai";
@@ -11,7 +11,7 @@ const MODEL = "openai/gpt-4o-mini";
 const spoof = { user: "mallory", metadata: { user_id: "mallory" }, safety_identifier: "mallory", ...SPOOF_BODY };
 const settings = (apiKey) => ({ baseURL: `${BASE}/v1`, apiKey, headers: HEADERS });
 
-// How a model is made with a key, and where it takes what the client says of itself.
+// For each provider: creates a model with a key, and the option for the client's identity claims.
 const PROVIDERS = {
   "@ai-sdk/openai": {
     model: (id, key) => createOpenAI(settings(key))(id),
@@ -89,7 +89,7 @@ function checks({ model, options: providerOptions }) {
     async cancelling() {
       await cancelled(async () => {
         const leaving = new AbortController();
-        // Behind the events that only open the answer.
+        // After the first events, which have no text.
         const { textStream } = streamText(asking("standin/hang-after-9", { abortSignal: leaving.signal }));
         for await (const text of textStream) {
           assert.ok(text);

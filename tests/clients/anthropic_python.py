@@ -1,4 +1,4 @@
-"""anthropic: the Messages API, whose errors have a shape of their own."""
+"""anthropic: the Messages API, whose errors have another shape than OpenAI's."""
 
 import anthropic
 from anthropic import Anthropic
@@ -18,14 +18,14 @@ def plain():
         answer = client.messages.create(model=MODEL, **ASK, **SPOOF)
     assert answer.content[0].text == arrival.attributed().said()
     assert (arrival.body["messages"], arrival.body["max_tokens"]) == (ASK["messages"], 99)
-    # The key may come in Anthropic's header too.
+    # The key may be in Anthropic's header, too.
     with Arrival() as arrival:
         Anthropic(base_url=BASE, api_key=KEY, default_headers=HEADERS).messages.create(model=MODEL, **ASK)
     arrival.attributed()
     with Arrival() as arrival:
         assert client.messages.count_tokens(model=MODEL, messages=ASK["messages"]).input_tokens == 11
     assert (arrival.last["path"], arrival.body["user"]) == ("/api/v1/messages/count_tokens", USER)
-    # Claude Code's query, and the header of the beta endpoints.
+    # Claude Code's query parameter and the header of beta endpoints.
     with Arrival() as arrival:
         beta = {"betas": ["interleaved-thinking-2025-05-14"], "extra_query": {"beta": "true"}}
         client.beta.messages.create(model=MODEL, **beta, **ASK)

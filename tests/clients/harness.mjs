@@ -1,4 +1,4 @@
-// What every JavaScript client is tested with; the same rules as harness.py, whose first lines say them.
+// The harness of the JavaScript clients; harness.py explains its rules.
 
 import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
@@ -9,12 +9,12 @@ export const BASE = environment.CALLSIGN_URL;
 export const KEY = environment.CLIENTS_APP_KEY;
 export const STRANGER = "sk-cs-nobody-has-this-key";
 
-// What the app says of its user, and what the formats make of it: sha256("alice") begins with these digits.
+// The app's identity headers and the identifiers that the formats render: sha256("alice") begins with these digits.
 export const IDENTITY = { "X-User-Id": "alice", "X-Session-Id": "tab-1", "X-Chat-Id": "chat-7", "X-Message-Id": "message-9" };
 export const USER = "acme_2bd806c97f0e00af";
 const METADATA = { user_id: USER, session_id: "tab-1", chat_id: "chat-7", message_id: "message-9" };
 
-// What a client could claim beside it.
+// Identity claims of a client.
 const SPOOF_HEADERS = {
   Cookie: "session=mallory",
   "X-OpenWebUI-User-Id": "mallory",
@@ -30,7 +30,7 @@ export const PIXEL =
   "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 export const WEATHER = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 
-// All that may leave: the contract's list, and what HTTP itself needs.
+// The headers that callsign may send upstream (docs/SPEC.md#request-headers), and those of HTTP itself.
 const ALLOWED = new Set([
   "accept", "accept-encoding", "anthropic-version", "anthropic-beta", "x-anthropic-beta", "openai-beta", "http-referer", "x-title",
   "x-openrouter-title", "x-openrouter-categories", "user-agent", "authorization", "content-type", "content-length",
@@ -42,7 +42,8 @@ async function control(path) {
   return answer.json();
 }
 
-// The requests that arrive upstream while `ask` runs; exactly `count` of them. Gives what `ask` gave, and the last of them.
+// Runs `ask`, during which exactly `count` requests must arrive upstream. Returns the result of `ask` and the last
+// request.
 export async function arrival(ask, count = 1) {
   const before = (await control("/received")).length;
   const answer = await ask();
@@ -53,7 +54,7 @@ export async function arrival(ask, count = 1) {
   return { answer, last, body: last?.body, said: last && said(last), attributed: () => attributed(last) };
 }
 
-// The identifiers are alice's as the formats write them, and in the places of the endpoint.
+// Checks that the identifiers are alice's, rendered by the formats, in the members of the endpoint.
 function attributed({ path, body }) {
   const { user, session_id, metadata, safety_identifier } = body;
   assert.deepEqual({ user, session_id, metadata }, { user: USER, session_id: "tab-1", metadata: METADATA });
@@ -63,7 +64,7 @@ function attributed({ path, body }) {
 
 function assertClean(request) {
   const headers = Object.fromEntries(request.headers);
-  assert.equal(Object.keys(headers).length, request.headers.length, "no header twice");
+  assert.equal(Object.keys(headers).length, request.headers.length, "a header occurs twice");
   for (const name of Object.keys(headers)) assert.ok(ALLOWED.has(name), `${name} left`);
   assert.equal(headers.authorization, `Bearer ${environment.OPENROUTER_API_KEY}`);
   assert.match(headers["user-agent"], /^callsign\//);
@@ -73,7 +74,7 @@ function assertClean(request) {
   }
 }
 
-// The text that the stand-in sent, if it sent one.
+// Returns the text that the mock sent, if any.
 function said({ path, sent }) {
   if (!sent.text.includes("data:")) {
     const body = JSON.parse(sent.text);
@@ -85,32 +86,32 @@ function said({ path, sent }) {
     : events.flatMap((event) => event.choices).map((choice) => choice.delta.content ?? "").join("");
 }
 
-// The stand-in sees one more request given up by its client once `ask` has ended.
+// Runs `ask`, then waits until the mock counts one more request cancelled by its client.
 export async function cancelled(ask) {
   const before = (await control("/cancelled")).cancelled;
   await ask();
   await control(`/cancelled?count=${before + 1}`);
 }
 
-// The error by which `ask` fails, which must be of that class.
+// Returns the error of `ask`, which must be of this class.
 export async function raises(kind, ask) {
   const error = await Promise.resolve().then(ask).then(
     () => assert.fail(`no ${kind.name}`),
     (error) => error,
   );
-  // The AI SDK's packages bring copies of one class; it says itself which errors are its own.
+  // The AI SDK's packages contain copies of one class, whose `isInstance` recognises all of them.
   assert.ok(kind.isInstance?.(error) ?? error instanceof kind, `${error?.constructor?.name} ${error}, not ${kind.name}`);
   return error;
 }
 
-// More open containers than callsign reads: 400 `invalid_json`.
+// Returns a value nested deeper than callsign accepts: 400 `invalid_json`.
 export function deep() {
   let nested = [];
   for (let depth = 0; depth < 1100; depth += 1) nested = [nested];
   return nested;
 }
 
-// Runs all checks; one line of JSON for each that passed goes to CLIENTS_RESULTS.
+// Runs all checks and appends a line of JSON to CLIENTS_RESULTS for each that passes.
 export async function run(client, version, checks) {
   for (const [capability, check] of Object.entries(checks)) {
     try {

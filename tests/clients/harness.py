@@ -1,7 +1,7 @@
-"""What every Python client is tested with: callsign's address, what arrived behind it, and where results go.
+"""The harness of the Python clients: callsign's address, the requests that arrive upstream, and the file for results.
 
-A check is a function whose name is the capability. It asks through the client, then asserts what the client made of the answer and
-what arrived at the stand-in. Every client says that it is mallory wherever it can; `Arrival` fails if any of that got through.
+A check is a function named after its capability. It sends a request through the client, then checks the client's result and the
+request that arrived at the mock OpenRouter. Every client claims to be mallory wherever it can; `Arrival` fails if a claim passes.
 """
 
 import json
@@ -16,12 +16,12 @@ ALICE = os.environ["CLIENTS_ALICE_KEY"]
 CONTROL = os.environ["STANDIN_CONTROL"]
 OPERATOR = os.environ["OPENROUTER_API_KEY"]
 
-# What the app says of its user, and what the formats make of it: sha256("alice") begins with these digits.
+# The app's identity headers and the identifiers that the formats render: sha256("alice") begins with these digits.
 IDENTITY = {"X-User-Id": "alice", "X-Session-Id": "tab-1", "X-Chat-Id": "chat-7", "X-Message-Id": "message-9"}
 USER = "acme_2bd806c97f0e00af"
 METADATA = {"user_id": USER, "session_id": "tab-1", "chat_id": "chat-7", "message_id": "message-9"}
 
-# What a client could claim beside it.
+# Identity claims of a client.
 SPOOF_HEADERS = {
     "Cookie": "session=mallory",
     "X-OpenWebUI-User-Id": "mallory",
@@ -36,7 +36,7 @@ SPOOF_BODY = {"session_id": "mallory", "trace": {"user": "mallory"}, "client_met
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
-# All that may leave: the contract's list, and what HTTP itself needs.
+# The headers that callsign may send upstream (docs/SPEC.md#request-headers), and those of HTTP itself.
 ALLOWED = {
     "accept", "accept-encoding", "anthropic-version", "anthropic-beta", "x-anthropic-beta", "openai-beta", "http-referer", "x-title",
     "x-openrouter-title", "x-openrouter-categories", "user-agent", "authorization", "content-type", "content-length",
@@ -75,7 +75,7 @@ class Arrival:
             self.body = self.last["body"]
 
     def attributed(self):
-        """The identifiers are alice's as the formats write them, and in the places of the endpoint."""
+        """Checks that the identifiers are alice's, rendered by the formats, in the members of the endpoint."""
         path, body = self.last["path"], self.body
         assert body["user"] == USER, body["user"]
         assert body["session_id"] == "tab-1", body.get("session_id")
@@ -86,7 +86,7 @@ class Arrival:
         return self
 
     def said(self):
-        """The text that the stand-in sent."""
+        """Returns the text that the mock sent."""
         return text_of(self.last["path"], self.last["sent"]["text"])
 
 
@@ -119,7 +119,7 @@ def whole(path, body):
 
 
 class Cancelled:
-    """The stand-in sees one more request given up by its client once the block has ended."""
+    """Waits at the end of the block until the mock counts one more request cancelled by its client."""
 
     def __enter__(self):
         self.before = control("/cancelled")["cancelled"]
@@ -140,7 +140,7 @@ def raises(kind, ask, status=None):
 
 
 def deep():
-    """More open containers than callsign reads: 400 `invalid_json`."""
+    """Returns a value nested deeper than callsign accepts: 400 `invalid_json`."""
     sys.setrecursionlimit(20_000)
     nested = []
     for _ in range(1100):
@@ -149,7 +149,7 @@ def deep():
 
 
 def run(client, version, checks):
-    """Runs all checks; one line of JSON for each that passed goes to CLIENTS_RESULTS."""
+    """Runs all checks and appends a line of JSON to CLIENTS_RESULTS for each that passes."""
     failed = 0
     for check in checks:
         try:

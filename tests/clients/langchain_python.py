@@ -61,7 +61,7 @@ def errors():
         assert invalid.code == "invalid_json"
     with Arrival(3):
         raises(openai.NotFoundError, lambda: chat("standin/error-404").invoke("x"), 404)
-        # LangChain has subclasses of its own for some of these.
+        # LangChain subclasses some of these errors.
         for status, kind in ((429, openai.RateLimitError), (502, openai.InternalServerError)):
             raises(kind, lambda: chat(f"standin/error-{status}").invoke("x"), status)
 

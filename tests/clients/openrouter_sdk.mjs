@@ -1,4 +1,4 @@
-// @openrouter/sdk, which checks every answer against a schema of its own.
+// @openrouter/sdk, which validates every answer against its schema.
 
 import { readFileSync } from "node:fs";
 import { OpenRouter } from "@openrouter/sdk";
@@ -55,8 +55,9 @@ await run("@openrouter/sdk", version, {
   },
   async errors() {
     await arrival(async () => {
-      // Its schema wants a number for `error.code`, where callsign's own refusals have OpenAI's shape, a name: so the error
-      // is of the SDK's base class, and says that it could not be read. Status, header and body are there.
+      // The SDK's schema requires a number as `error.code`. callsign's refusals have OpenAI's shape, where it is a
+      // name. So the error has the SDK's base class and reports a parse failure; status, headers and body are
+      // available.
       const refused = await raises(errors.OpenRouterError, () => chat({}, {}, sdk(STRANGER)));
       assert.deepEqual([refused.statusCode, refused.headers.get("x-callsign-error")], [401, "invalid_credential"]);
       assert.equal(JSON.parse(refused.body).error.code, "invalid_credential");

@@ -1,5 +1,5 @@
-# Sourced by the tests that need clients, the stand-in and callsign: installs, starts, and ends with the shell that sourced it.
-# Everything listens on loopback ports of the system's choice.
+# To be sourced by tests that need clients, the mock OpenRouter and callsign. Installs and starts them, and stops them
+# when the shell ends. All listen on loopback ports that the system chooses.
 
 TARGET="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
 CLIENTS="$TARGET/clients"
@@ -16,7 +16,7 @@ stop_all() {
 }
 trap stop_all EXIT
 
-# Both clients' languages, unless this very set is there already. The only step that needs a network.
+# Installs the Python and Node clients, unless exactly these versions are installed. The only step that needs a network.
 install_clients() {
   local here="$PWD/tests/clients" wanted started=$SECONDS
   wanted="$(cat "$here/requirements.txt" "$here/package-lock.json" | sha256sum)"
@@ -27,7 +27,7 @@ install_clients() {
   rm -rf "$CLIENTS"
   mkdir -p "$CLIENTS"
   cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$CLIENTS/"
-  # No --quiet: a mistake in it would say nothing.
+  # Without --quiet, which would hide errors.
   (cd "$CLIENTS" && npm ci --loglevel=error) &
   local npm=$!
   python3 -m venv "$CLIENTS/venv"
@@ -43,31 +43,31 @@ start_standin() {
   cargo build --quiet --locked --example standin
   : > "$said"
   mkfifo "$SCRATCH/stdin"
-  # It ends when its input does, and this shell holds that open.
+  # The mock ends with its standard input, which this shell keeps open.
   "$TARGET/debug/examples/standin" < "$SCRATCH/stdin" > "$said" &
   local pid=$!
   exec 9> "$SCRATCH/stdin"
   STARTED+=("$pid")
   until read -r CALLSIGN_UPSTREAM_URL STANDIN_CONTROL < "$said"; do
-    kill -0 "$pid" || { echo "the stand-in did not start" >&2; return 1; }
+    kill -0 "$pid" || { echo "the mock OpenRouter did not start" >&2; return 1; }
   done
   export CALLSIGN_UPSTREAM_URL STANDIN_CONTROL
 }
 
-# Starts callsign with the variables in force and sets CALLSIGN_URL.
+# Starts callsign with the current environment and sets CALLSIGN_URL.
 start_callsign() {
   local said="$SCRATCH/callsign"
   : > "$said"
   CALLSIGN_LISTEN=127.0.0.1:0 CALLSIGN_ADMIN_LISTEN=off CALLSIGN_LOG=warn "$CALLSIGN" serve > "$said" &
   local pid=$!
   STARTED+=("$pid")
-  # The line with the address is the first that is printed.
+  # The first printed line has the address.
   until CALLSIGN_URL="$(sed -n 's/.* listening on \(http:[^,]*\).*/\1/p' "$said")" && [ -n "$CALLSIGN_URL" ]; do
     kill -0 "$pid" || { echo "callsign did not start" >&2; return 1; }
   done
 }
 
-# Clients look at many variables; they see only what these tests give them. Nothing may ask the network for a price list.
+# Clears the environment, since clients read many variables, and keeps litellm from fetching a price list.
 client_environment() {
   env -i PATH="$PATH" HOME="$SCRATCH" LITELLM_LOCAL_MODEL_COST_MAP=True LITELLM_TELEMETRY=False \
     CALLSIGN_URL="$CALLSIGN_URL" STANDIN_CONTROL="$STANDIN_CONTROL" OPENROUTER_API_KEY="$OPENROUTER_API_KEY" \
@@ -78,7 +78,7 @@ run_python() {
   client_environment PYTHONDONTWRITEBYTECODE=1 "$CLIENTS/venv/bin/python" "$1"
 }
 
-# Node finds packages beside a file, so the files stand beside the packages.
+# Node resolves packages next to a file, so the files are copied next to the packages.
 run_node() {
   cp "$(dirname "$1")"/*.mjs "$CLIENTS/"
   client_environment node "$CLIENTS/$(basename "$1")"

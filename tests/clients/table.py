@@ -1,4 +1,4 @@
-"""Holds the table of docs/CLIENTS.md to what has passed: `table.py [--write] RESULTS PAGE`."""
+"""Compares the table of docs/CLIENTS.md with the passed checks, or writes it: `table.py [--write] RESULTS PAGE`."""
 
 import json
 import sys

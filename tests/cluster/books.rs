@@ -1,4 +1,4 @@
-//! The ledger afterwards: every answer that a client has had is one row of its user's.
+//! Checks the ledger after the run: every answer that a client received is exactly one row of its user.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use sqlx::{Connection, Row};
 
 use crate::upstream::Upstream;
 
-/// `unknown`: requests that broke off; only these may lack a row.
+/// Compares the ledger with the upstream and the clients. At most `unknown` requests, which broke off, may lack a row.
 pub(crate) async fn are_right(postgres: &str, upstream: &Upstream, completed: &HashMap<String, usize>, unknown: usize) {
     let mut connection = PgConnection::connect(postgres).await.unwrap();
     let rows = sqlx::query("SELECT message, user_id, sent_user, ending, status, cost FROM ledger");

@@ -1,13 +1,13 @@
-//! Three nodes of the release build, one Redis, one PostgreSQL, two hundred users; nodes are killed and Redis is killed and
-//! started again at random while they work. Afterwards: no limit overrun, no row lost or doubled, attribution exact.
-//! `tests/external/cluster.sh` starts PostgreSQL and runs this; everything else is started here.
+//! Three nodes of the release build share one Redis and one PostgreSQL and serve 200 users while nodes and Redis are
+//! killed and restarted at random. Afterwards no limit may be overrun, no row lost or duplicated, and attribution must
+//! be exact. `tests/external/cluster.sh` starts PostgreSQL and runs this program, which starts everything else.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "a test fails by panicking, says what it does, and is told by variables where things are"
+    reason = "a test fails by panicking, prints progress, and reads its settings from variables"
 )]
 
 mod books;
@@ -32,24 +32,24 @@ use node::Nodes;
 use server::Redis;
 use upstream::Upstream;
 
-/// People, and how many requests each of them has running at a time.
+/// Users. Each has `AT_A_TIME` concurrent requests.
 const USERS: usize = 200;
 const AT_A_TIME: usize = 2;
-/// Which part of a user's requests the limit lets pass, in percent.
+/// The share of a user's requests that the limit allows, in percent.
 const ALLOWED: usize = 40;
-/// What an answer costs, in millionths of a dollar; a request reserves twice that.
+/// The cost of an answer in millionths of a dollar. A request reserves twice that.
 pub(crate) const COST: usize = 1_000;
-/// A failed node or store is left alone for so long.
+/// The downtime of a killed node or Redis.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What the clients saw.
+/// The clients' results.
 #[derive(Default)]
 struct Seen {
     sent: AtomicU64,
     completed: Mutex<HashMap<String, usize>>,
     limited: AtomicU64,
     unavailable: AtomicU64,
-    /// By user: requests of which the client does not know what became.
+    /// By user: requests whose outcome the client does not know.
     unknown: Mutex<HashMap<usize, usize>>,
     others: Mutex<HashSet<String>>,
 }
@@ -63,7 +63,7 @@ async fn main() {
     let each = requests / USERS;
     let allowed = each * ALLOWED / 100;
     let postgres = variable("CLUSTER_POSTGRES").unwrap_or_else(|| panic!("run tests/external/cluster.sh"));
-    let binary = variable("CALLSIGN").unwrap_or_else(|| panic!("CALLSIGN names no binary"));
+    let binary = variable("CALLSIGN").unwrap_or_else(|| panic!("CALLSIGN is not set; set it to a callsign binary"));
 
     let upstream = Upstream::start().await;
     let redis = Arc::new(Mutex::new(Redis::start()));
@@ -102,12 +102,12 @@ async fn main() {
         load(&seen.limited),
         load(&seen.unavailable),
     );
-    assert_eq!(*seen.others.lock().unwrap(), HashSet::new(), "answers that nobody expected");
+    assert_eq!(*seen.others.lock().unwrap(), HashSet::new(), "unexpected answers");
     limits_held(&upstream, &seen, allowed, kills);
     books::are_right(&postgres, &upstream, &seen.completed.lock().unwrap(), unknown).await;
 }
 
-/// One request, to any node.
+/// Sends one request to a random node.
 async fn one(http: &Http, nodes: &Nodes, seen: &Seen, user: usize, message: &str) {
     seen.sent.fetch_add(1, Ordering::Relaxed);
     let body =
@@ -147,7 +147,7 @@ async fn one(http: &Http, nodes: &Nodes, seen: &Seen, user: usize, message: &str
     }
 }
 
-/// Kills nodes and Redis until it is over.
+/// Kills nodes and Redis until `over` is set. Returns the number of node kills and Redis restarts.
 async fn faults(nodes: Arc<Nodes>, redis: Arc<Mutex<Redis>>, over: Arc<AtomicBool>) -> (usize, usize) {
     let (mut kills, mut restarts) = (0, 0);
     let pause = |least: u64, more: u64| tokio::time::sleep(Duration::from_millis(least + random() % more));
@@ -168,12 +168,12 @@ async fn faults(nodes: Arc<Nodes>, redis: Arc<Mutex<Redis>>, over: Arc<AtomicBoo
     (kills, restarts)
 }
 
-/// A number at random.
+/// Returns a random number.
 pub(crate) fn random() -> u64 {
     uuid::Uuid::now_v7().as_u64_pair().1 & (u64::MAX >> 2)
 }
 
-/// Nobody has had more than the limit, and only kills have cost anybody a part of it.
+/// Checks that no user exceeded the limit, and that users lost a part of it only by kills.
 fn limits_held(upstream: &Upstream, seen: &Seen, allowed: usize, kills: usize) {
     let unknown = seen.unknown.lock().unwrap();
     let arrived: Vec<usize> = (0..USERS).map(|user| upstream.of(user)).collect();
@@ -181,8 +181,8 @@ fn limits_held(upstream: &Upstream, seen: &Seen, allowed: usize, kills: usize) {
     println!("of {allowed} that may pass, {least} to {most} have reached the upstream for each user");
     assert!(*most <= allowed + AT_A_TIME, "a limit was overrun by more than what was in flight");
     for (user, arrived) in arrived.iter().enumerate() {
-        // What broke off may have been counted and never sent; who is limited by money loses an estimate by it, twice
-        // the cost, and so for what ended but was not settled when its node was killed.
+        // A request that broke off may be counted without having been sent. A user with a money limit loses its
+        // estimate, twice the cost, also for requests that ended but were not settled when their node was killed.
         let lost = 2 * (unknown.get(&user).copied().unwrap_or(0) + kills * AT_A_TIME + 1);
         assert!(arrived + lost >= allowed, "user-{user} has had {arrived} of {allowed}");
     }

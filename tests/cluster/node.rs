@@ -1,4 +1,4 @@
-//! The three callsigns.
+//! The three callsign nodes.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::{COST, USERS, random};
 
-/// The key of the app that names its users.
+/// The key of the app, which names its users in headers.
 pub(crate) const APP_KEY: &str = "sk-cs-a-key-of-one-app-0123456789";
 
-/// All of them.
+/// All nodes.
 pub(crate) struct Nodes {
     nodes: [Mutex<Node>; 3],
     addresses: [RwLock<SocketAddr>; 3],
@@ -23,13 +23,13 @@ pub(crate) struct Nodes {
 
 struct Node {
     child: Child,
-    /// Kept open, so that it can go on talking.
+    /// Kept open, so that writes to it do not fail.
     _out: BufReader<ChildStdout>,
 }
 
 impl Nodes {
     pub(crate) fn start(binary: &str, upstream: &str, store: &str, ledger: &str, allowed: usize) -> Self {
-        // One half is held by messages, the other by money.
+        // One half of the users is limited by messages, the other by money.
         let mut toml = format!("[limits]\nestimate_usd = \"0.{:06}\"\n", 2 * COST);
         for user in 0..USERS {
             let limit = if user % 2 == 0 {
@@ -50,7 +50,7 @@ impl Nodes {
             ("CALLSIGN_APP_KEY", APP_KEY),
             ("CALLSIGN_LOG", "warn"),
             ("CALLSIGN_LIMIT_STORE", store),
-            ("CALLSIGN_LIMIT_STORE_DOWN", "closed"),
+            ("CALLSIGN_LIMIT_ON_STORE_FAILURE", "deny"),
             ("CALLSIGN_LEDGER", ledger),
             ("CALLSIGN_LEDGER_MODE", "strict"),
             ("SEND_END_USER_ID", "true"),
@@ -72,12 +72,12 @@ impl Nodes {
         }
     }
 
-    /// The address of one of them.
+    /// Returns the address of a random node.
     pub(crate) fn any(&self) -> SocketAddr {
         *self.addresses[usize::try_from(random() % 3).unwrap()].read().unwrap()
     }
 
-    /// SIGKILL for one, and another in its place.
+    /// Kills a random node with SIGKILL and starts a new one in its place.
     pub(crate) fn kill_one(&self) {
         let number = usize::try_from(random() % 3).unwrap();
         let mut node = self.nodes[number].lock().unwrap();
@@ -89,7 +89,7 @@ impl Nodes {
         *self.addresses[number].write().unwrap() = address;
     }
 
-    /// SIGTERM for all; waits for their ends.
+    /// Sends SIGTERM to all nodes and waits for their ends.
     pub(crate) fn stop(&self) {
         for node in &self.nodes {
             let id = node.lock().unwrap().child.id().to_string();

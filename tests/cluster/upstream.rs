@@ -1,4 +1,4 @@
-//! An OpenRouter that compares what it is told about a caller with what the request itself says.
+//! A mock OpenRouter that compares a request's identifiers with the user named in its body.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::{COST, USERS};
 
-/// See the module.
+/// The mock, with the messages that it has received.
 pub(crate) struct Upstream {
     address: SocketAddr,
     told: Arc<Mutex<Told>>,
@@ -51,12 +51,12 @@ impl Upstream {
         format!("http://{}/api/v1", self.address)
     }
 
-    /// How many requests have come for a user.
+    /// Returns the number of requests received for a user.
     pub(crate) fn of(&self, user: usize) -> usize {
         self.told.lock().unwrap().of[user]
     }
 
-    /// Every message that has come; panics if one came twice or for somebody else.
+    /// Returns every received message. Panics if one came twice or for another user.
     pub(crate) fn messages(&self) -> HashSet<String> {
         let told = self.told.lock().unwrap();
         assert_eq!(told.wrong, Vec::<String>::new(), "attribution");
@@ -65,7 +65,7 @@ impl Upstream {
 }
 
 async fn answer(request: Request<Incoming>, told: Arc<Mutex<Told>>) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    // What is not whole is never run.
+    // An incomplete request is not executed.
     let body = request.into_body().collect().await?.to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let content = body["messages"][0]["content"].as_str().unwrap_or_default();

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has 7-Zip open what callsign archives: with the right password every byte is there, with a wrong one nothing is.
+# Opens callsign's archives with 7-Zip: the right password yields every byte, a wrong one yields nothing.
 # needs: 7z curl
 set -euo pipefail
 
@@ -22,7 +22,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# The stand-in of --demo is the upstream; its answers say which request they answer.
+# The upstream is the mock OpenRouter of --demo, whose answers describe their request.
 export CALLSIGN_ARCHIVE_DIR="$directory/archive" CALLSIGN_ARCHIVE_PASSWORD="$PASSWORD"
 env CALLSIGN_LISTEN=127.0.0.1:0 CALLSIGN_ADMIN_LISTEN=off CALLSIGN_USER_KEYS="alice=$KEY" \
   "$CALLSIGN" serve --demo > "$directory/out" 2>&1 &
@@ -41,7 +41,7 @@ curl --silent --fail --no-buffer "$url/v1/chat/completions" -H "authorization: B
   -H "content-type: application/json" -d "$request" > "$directory/answer"
 grep -q '^data: \[DONE\]' "$directory/answer" || fail "no whole answer: $(cat "$directory/answer")"
 
-# An ordinary end writes what is queued.
+# A clean shutdown writes queued archives.
 kill "$server"
 wait "$server" || fail "the server did not end well"
 server=""
@@ -52,15 +52,15 @@ archive="${archives[0]}"
 echo "7-Zip reads the method"
 7z l -slt "$archive" | grep '^Method = ' | sort | uniq -c
 [ "$(7z l -slt "$archive" | grep -c '^Method = AES-256 Deflate')" -eq 4 ] || fail "not four entries with AES-256"
-[ "$(7z l -slt "$archive" | grep -c '^CRC = [0-9A-F]')" -eq 0 ] || fail "a checksum of the clear text is there (AE-1)"
+[ "$(7z l -slt "$archive" | grep -c '^CRC = [0-9A-F]')" -eq 0 ] || fail "the archive has checksums of the clear text (AE-1)"
 
 echo "the right password opens it"
 7z t -p"$PASSWORD" "$archive" > "$directory/log" || { cat "$directory/log"; fail "7z t"; }
 7z x -p"$PASSWORD" -o"$directory/right" "$archive" > "$directory/log" || { cat "$directory/log"; fail "7z x"; }
 cmp "$directory/right/response.sse" "$directory/answer"
-# The client's user is blanked, every other byte is as it was: the valves are closed unless told otherwise, and --demo opens them.
+# The client's `user` is blanked and every other byte is unchanged. --demo opens the valves.
 grep -q 'Grüße, 世界' "$directory/right/request.json" || fail "the request is not there"
-! grep -q mallory "$directory/right/request.json" || fail "the client's identifier has left"
+! grep -q mallory "$directory/right/request.json" || fail "the client's identifier was sent upstream"
 grep -q '"alice"' "$directory/right/meta.json" || fail "meta.json does not name the user"
 ! grep -rq "$KEY" "$directory/right" || fail "a credential is in the archive"
 for name in headers.json request.json response.sse; do
@@ -73,7 +73,7 @@ for wrong in "correct horse battery stapl" "Correct horse battery staple" "wrong
   if 7z x -y -p"$wrong" -o"$directory/wrong" "$archive" > "$directory/log" 2>&1; then
     fail "7z x with a wrong password"
   fi
-  grep -qi 'wrong password' "$directory/log" || { cat "$directory/log"; fail "another reason than the password"; }
+  grep -qi 'wrong password' "$directory/log" || { cat "$directory/log"; fail "7z failed for another reason than the password"; }
   ! grep -rq 'Grüße' "$directory/wrong" 2> /dev/null || fail "clear text without the password"
 done
 

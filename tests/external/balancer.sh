@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Two callsigns behind deploy/haproxy/haproxy.cfg: HAProxy takes the file, spreads requests, and while the nodes are
-# restarted one after the other no request fails.
+# Two callsigns behind deploy/haproxy/haproxy.cfg: HAProxy accepts the file and spreads requests, and no request fails
+# while the nodes are restarted one after the other.
 # needs: curl haproxy python3
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 CONFIGURATION=deploy/haproxy/haproxy.cfg
 KEY=sk-cs-key-of-a-test-0123456789
-# Clients that ask one request after the other.
+# Concurrent clients; each sends one request after the other.
 CLIENTS=4
-# How long anything here may take, in tenths of a second.
-PATIENCE=300
+# The longest wait for an event, in tenths of a second.
+TIMEOUT_TENTHS=300
 
 fail() {
   echo "FAILED: $*" >&2
@@ -28,20 +28,20 @@ trap cleanup EXIT
 
 until_true() {
   local _
-  for _ in $(seq "$PATIENCE"); do
+  for _ in $(seq "$TIMEOUT_TENTHS"); do
     "$@" > /dev/null 2>&1 && return
     sleep 0.1
   done
-  fail "in vain: $*"
+  fail "timed out waiting for: $*"
 }
 
-# Free ports: they stay so unless another program is quicker. The nodes keep theirs over a restart.
+# Finds free ports, which another program could take in the meantime. A node keeps its ports over a restart.
 read -r lb upstream data1 admin1 data2 admin2 < <(python3 -c '
 import socket
-held = [socket.socket() for _ in range(6)]
-for one in held:
+sockets = [socket.socket() for _ in range(6)]
+for one in sockets:
     one.bind(("127.0.0.1", 0))
-print(*(one.getsockname()[1] for one in held))')
+print(*(one.getsockname()[1] for one in sockets))')
 
 # node NUMBER DATA ADMIN
 node() {
@@ -52,8 +52,8 @@ node() {
   until_true curl --silent --fail "http://127.0.0.1:$3/readyz"
 }
 
-haproxy -c -f "$CONFIGURATION" > "$directory/check.log" 2>&1 || fail "HAProxy does not take the file"
-# The same with this machine's addresses; names are for a network of Docker's.
+haproxy -c -f "$CONFIGURATION" > "$directory/check.log" 2>&1 || fail "HAProxy rejects the file"
+# Replaces the names of Docker's network by addresses of this machine.
 sed -e "s,bind :8484,bind 127.0.0.1:$lb," -e 's, resolvers names init-addr libc\,none,,' -e 's, check port 8485, check,' \
   -e "s,server callsign-1 .*,server callsign-1 127.0.0.1:$data1 port $admin1," \
   -e "s,server callsign-2 .*,server callsign-2 127.0.0.1:$data2 port $admin2," "$CONFIGURATION" > "$directory/haproxy.cfg"
@@ -75,7 +75,7 @@ is_answered() {
 }
 until_true is_answered
 
-# Requests that this node has answered.
+# answered ADMIN: prints the number of requests that this node has answered.
 answered() {
   curl --silent "http://127.0.0.1:$1/metrics" | awk '/^callsign_requests_total/ { sum += $2 } END { print sum + 0 }'
 }
@@ -94,7 +94,7 @@ restart() {
   wait "$old" || code=$?
   [ "$code" -eq 0 ] || fail "node $1 ended with $code"
   node "$@"
-  # Its counter began anew.
+  # The restarted node counts from zero.
   until_true both_answer 5
 }
 restart 1 "$data1" "$admin1"

@@ -1,5 +1,5 @@
-// Drives callsign's dashboard in headless Chromium over the DevTools protocol, by pipe: nothing but Node and Debian's browser.
-// See dashboard.sh.
+// Drives callsign's dashboard in headless Chromium over the DevTools protocol on a pipe, with Node and Debian's browser
+// only. dashboard.sh runs it.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -21,11 +21,11 @@ process.on("exit", () => {
   try {
     rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
   } catch {
-    // A dying browser may still be writing; what it leaves lies in the system's temporary directory.
+    // A browser that is still ending may write files again; they stay in the system's temporary directory.
   }
 });
 
-/** Reads a stream until `pattern` matches; the match. */
+/** Reads a stream until `pattern` matches, and returns the match. */
 function until(stream, pattern) {
   return new Promise((resolve, reject) => {
     let said = "";
@@ -38,7 +38,7 @@ function until(stream, pattern) {
   });
 }
 
-/** callsign before its own stand-in, with a ledger in a directory of its own. */
+/** A running callsign in front of its own mock OpenRouter, with a ledger in a temporary directory. */
 async function callsign() {
   const data = join(directory, "data");
   mkdirSync(data);
@@ -66,14 +66,14 @@ async function callsign() {
   return { data: match[1], admin: match[2], key: match[3] };
 }
 
-/** One chat request of this user's. */
+/** Sends a chat request of this user. */
 async function chat({ data, key }, user) {
   const answer = await fetch(`${data}/v1/chat/completions`, {
     method: "POST",
     headers: {
       authorization: `Bearer ${key}`,
       "content-type": "application/json",
-      // Header values are bytes: UTF-8, spelt one character a byte.
+      // A header value is UTF-8 bytes, written as one character per byte.
       "x-user-id": Buffer.from(user, "utf8").toString("latin1"),
       "x-chat-id": "chat-1",
     },
@@ -83,7 +83,7 @@ async function chat({ data, key }, user) {
   await answer.arrayBuffer().catch(() => {});
 }
 
-/** Waits until this user's request has been counted: sums follow their rows within about a second. */
+/** Waits until this user's request is counted: sums follow their rows within about a second. */
 async function counted({ admin }, user) {
   const url = `${admin}/api/v1/admin/user/${encodeURIComponent(user)}/mapping`;
   for (let tries = 0; tries < 400; tries += 1) {
@@ -95,7 +95,7 @@ async function counted({ admin }, user) {
   assert.fail(`${user} was never counted`);
 }
 
-/** A browser, by pipe: messages end with a NUL byte. */
+/** A browser controlled over a pipe. Messages end with a NUL byte. */
 class Browser {
   #last = 0;
   #waiting = new Map();
@@ -156,7 +156,7 @@ class Browser {
   }
 }
 
-/** One tab, and everything that it complains about. */
+/** A tab, and the errors that it reports. */
 class Tab {
   complaints = [];
 
@@ -176,7 +176,7 @@ class Tab {
     return tab;
   }
 
-  /** A status that a test asks for is no complaint; a blocked source is. */
+  /** Records errors. A blocked source is one; an error status that a test expects is not. */
   #complain(entry) {
     if (!/Failed to load resource: the server responded with a status of (403|404|409|503)/.test(entry.text)) {
       this.complaints.push(`${entry.source}: ${entry.text} ${entry.url ?? ""}`);
@@ -197,7 +197,7 @@ class Tab {
     return this.#loaded(() => this.send("Page.navigate", { url }));
   }
 
-  /** Evaluates in the page; with `leaves`, until the next page is there. */
+  /** Evaluates an expression in the page. With `leaves`, waits for the next page. */
   async evaluate(expression, leaves = false) {
     let value;
     const act = async () => {
@@ -224,7 +224,7 @@ class Tab {
   }
 }
 
-/** What holds for every page, however it is looked at. */
+/** Checks the rules for every page in every size and colour scheme. */
 const EXAMINE = `(() => {
   const root = document.documentElement;
   const wide = [...document.querySelectorAll("body *")].filter((e) => !e.closest(".scroll, pre, .hidden, svg") && e.getBoundingClientRect().right > root.clientWidth + 1);
@@ -246,7 +246,7 @@ const EXAMINE = `(() => {
   };
 })()`;
 
-/** The worst contrast of a text with what lies behind it (WCAG 2.2, 1.4.3), and where. */
+/** Returns the lowest contrast of a text with its background (WCAG 2.2, 1.4.3), and its element. */
 function contrast() {
   const rgba = (text) => text.match(/[\d.]+/g).map(Number);
   const linear = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -295,8 +295,8 @@ async function main() {
   assert.equal(tab.status, 403);
   await examine(tab, "/login again");
   await tab.evaluate(form(TOKEN), true);
-  assert.equal(await tab.evaluate("location.pathname + location.search"), "/user?id=alice", "signing in leads where one wanted to go");
-  assert.equal(await tab.evaluate("document.cookie"), "", "no script could read the session");
+  assert.equal(await tab.evaluate("location.pathname + location.search"), "/user?id=alice", "signing in leads to the requested page");
+  assert.equal(await tab.evaluate("document.cookie"), "", "scripts cannot read the session cookie");
 
   if (!process.env.CALLSIGN_LEDGER_FILL) {
     await tab.goto(`${server.admin}/`);

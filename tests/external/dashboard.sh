@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # needs: node chromium
 #
-# The dashboard in a real browser: every page loads under its policy without a word on the console, fits a phone, a tablet and
-# a desktop without sideways scrolling, in light and dark; the form signs in and out; hostile names stay text.
+# The dashboard in a real browser: every page loads under its content security policy without console messages, fits a
+# phone, a tablet and a desktop without horizontal scrolling, in light and dark. The form signs in and out, and hostile
+# names are shown as text.
 #
-#   tests/external/dashboard.sh [--shots DIR]      also writes screenshots there
+#   tests/external/dashboard.sh [--shots DIR]      --shots also writes screenshots to DIR
 #
-# A ledger with history is used if CALLSIGN_LEDGER_FILL names a program that fills one (see examples/fill_ledger.rs).
+# CALLSIGN_LEDGER_FILL may name a program that fills a ledger with history (see examples/fill_ledger.rs).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

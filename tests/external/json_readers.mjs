@@ -1,4 +1,4 @@
-// Reads what became of the bodies of `json_readers.sh` with Node's JSON.parse.
+// Reads the rewritten bodies of `json_readers.sh` with Node's JSON.parse.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 

@@ -1,6 +1,7 @@
-"""Makes bodies for `json_readers.sh`, and reads what became of them with Python's json: by first and by last name.
+"""Generates bodies for `json_readers.sh`, and reads the rewritten ones with Python's json, taking the first and the last of
+duplicate names.
 
-generate COUNT FOLDER   prints bodies in base64, one a line: those of the fuzzer's folder, and COUNT made ones
+generate COUNT FOLDER   prints bodies in base64, one per line: those in the fuzzer's folder, and COUNT generated ones
 check BODIES REWRITTEN  compares both files line by line
 """
 
@@ -24,14 +25,14 @@ SPACES = ["", "", "", " ", "\n", "\t\r\n ", " " * 5000]
 
 
 def body(dice):
-    """One body; a third of them are damaged."""
+    """Generates a body. A third of them are damaged."""
     def value(depth):
         kind = dice.random()
         if depth < 4 and kind < 0.15:
             return "[" + ",".join(value(depth + 1) for _ in range(dice.randrange(4))) + "]"
         if depth < 4 and kind < 0.3:
             return members(depth + 1)
-        # The last six are not JSON, and seldom wanted.
+        # The last six values are not JSON, and rarely used.
         return dice.choice(VALUES if dice.random() < 0.02 else VALUES[:-6])
 
     def members(depth):
@@ -50,7 +51,7 @@ def body(dice):
 def generate(count, folder):
     dice = random.Random(8484)
     kept = [path.read_bytes() for path in sorted(pathlib.Path(folder).iterdir())]
-    # Behind the options and splits of a kept input stands its body.
+    # A kept input is options and splits, then the body.
     bodies = [data[2 + (data[1] & 15):] for data in kept if len(data) > 1] + [body(dice) for _ in range(count)]
     for depth in (DEEPEST - 1, DEEPEST, DEEPEST + 1):
         bodies.append(b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}")
@@ -59,11 +60,11 @@ def generate(count, folder):
 
 
 class Refused(ValueError):
-    """What Python takes and RFC 8259 does not."""
+    """Returns true for values that Python accepts and RFC 8259 does not."""
 
 
 def read(text):
-    """The members of an object by Python's reader, each as often as it is there."""
+    """Reads the members of an object with Python's parser, duplicates included."""
     def constant(name):
         raise Refused(name)
     last = []

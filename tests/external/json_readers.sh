@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What Node's and Python's JSON readers make of rewritten bodies: the kept inputs of the fuzzer, and generated ones.
+# Reads rewritten bodies with the JSON parsers of Node and Python: kept inputs of the fuzzer, and generated ones.
 # needs: node python3
 set -euo pipefail
 

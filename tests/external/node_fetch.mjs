@@ -1,4 +1,4 @@
-// Ten times: 9 MiB with a wrong key, sent by Node's own fetch, which must read a clean 401 and see no broken pipe.
+// Sends 9 MiB with a wrong key by Node's fetch, ten times. Each must get a clean 401, not a broken pipe.
 const url = process.argv[2];
 const body = JSON.stringify({ model: "m", messages: [{ role: "user", content: "x".repeat(9 * 1024 * 1024) }] });
 let clean = 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# An upload that is refused while it is under way, as Node's fetch sees it.
+# An upload that is refused while Node's fetch sends it.
 # needs: node
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,7 +11,7 @@ env -i OPENROUTER_API_KEY=sk-or-of-a-test CALLSIGN_USER_KEYS=alice=sk-cs-a-key-o
 server=$!
 trap 'kill "$server" 2> /dev/null || true; rm -f "$out"' EXIT
 
-# The line with the address is the first that is printed.
+# The first printed line has the address.
 until address="$(sed -n 's/.* listening on \(http:[^,]*\).*/\1/p' "$out")" && [ -n "$address" ]; do
   kill -0 "$server" || { echo "callsign did not start" >&2; exit 1; }
 done

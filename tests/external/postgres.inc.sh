@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Starts a PostgreSQL of its own, in a directory of its own: nothing is installed, nothing listens but a socket in there.
-# To be sourced. Sets `socket`, the directory of that socket as a URL spells it, and stops the server when the shell ends.
+# Starts a PostgreSQL in a temporary directory, which listens only on a socket there. Installs nothing.
+# To be sourced. Sets `socket`, the URL-encoded directory of that socket, and stops the server when the shell ends.
 
-# A server does not run as root; then it runs as this user, whom Debian's package brings.
+# The server refuses to run as root. Root runs it as this user of Debian's package.
 OWNER=postgres
 
 fail() {
@@ -18,7 +18,7 @@ as_owner() {
   fi
 }
 
-# By its own tool: a shell starts background programs deaf to SIGINT, which the fast shutdown would need.
+# Uses pg_ctl, since a fast shutdown needs SIGINT and a shell starts background programs with SIGINT ignored.
 stop_server() {
   as_owner pg_ctl stop --pgdata "$directory/data" --mode "$1" --silent --timeout 30
 }
@@ -31,7 +31,7 @@ cleanup() {
   rm -rf "$directory"
 }
 
-# Debian keeps the server's programs off the PATH, each version in a directory of its own.
+# Debian installs each version's programs outside of PATH.
 for bin in /usr/lib/postgresql/*/bin; do
   PATH="$PATH:$bin"
 done

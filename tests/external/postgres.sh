@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the ledger's suite on a PostgreSQL.
+# Runs the ledger's suite on PostgreSQL.
 # needs: pg_lsclusters
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs limits and blocks over Redis: the suite that memory passes, histories at random against memory, two nodes, outages.
-# The test starts its own servers, on sockets in directories of their own.
+# Tests limits and blocks over Redis: the same suite as in memory, random histories against memory, two nodes, outages.
+# The test starts its own servers on sockets in temporary directories.
 # needs: redis-server
 set -euo pipefail
 cd "$(dirname "$0")/../.."

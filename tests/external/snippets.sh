@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # needs: curl nginx node npm openssl python3 sqlite3
 #
-# Every snippet of README.md and docs/**/*.md is run against callsign, with the stand-in for OpenRouter behind it: see
-# tests/snippets/run.py. `tests/external/snippets.sh NAME...` tries only the pages whose names contain a NAME.
+# Runs every snippet of README.md and docs/**/*.md against callsign in front of the mock OpenRouter: see
+# tests/snippets/run.py. `tests/external/snippets.sh NAME...` tests only the pages whose names contain a NAME.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${CALLSIGN:?names the callsign binary to test}"

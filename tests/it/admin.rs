@@ -1,4 +1,4 @@
-//! The admin API through the running program, over a filled ledger: shapes, statuses, hostile names, the real pipeline.
+//! The admin API through the running program, over a filled ledger: schemas, statuses, hostile names, mapping tests.
 
 mod pages;
 mod schema;
@@ -6,10 +6,13 @@ mod schema;
 use std::path::Path;
 use std::sync::Arc;
 
-use callsign::config::{self, Mode, Store};
-use callsign::ledger::{AskedBy, Begun, End, Finished, Ledger, NanoUsd, Usage};
-use callsign::observe::Metrics;
-use callsign::standin::StandIn;
+use callsign::config;
+use callsign_store::ledger::settings::{Mode, Store};
+use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger};
+use callsign_core::usage::money::NanoUsd;
+use callsign_core::usage::Usage;
+use callsign_telemetry::metrics::Metrics;
+use mock_openrouter::MockServer;
 use http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -21,7 +24,7 @@ const TOKEN: &str = "Bearer an-admin-token-of-tests";
 const HOSTILE: [&str; 5] =
     ["<script>alert(1)</script>", "=cmd|' /C calc'!A0", "\u{202e}gnp.exe", "..", "a/b?c=d&e=%2F#f"];
 
-/// A request of this user's, done and paid.
+/// A finished and paid request of this user.
 fn row(user: &str, tenant: Option<&str>, sent: Option<&str>) -> (Begun, Finished) {
     let names = AskedBy {
         tenant,
@@ -61,8 +64,8 @@ fn row(user: &str, tenant: Option<&str>, sent: Option<&str>) -> (Begun, Finished
     (begun, finished)
 }
 
-/// Alice thrice, somebody called bob twice in different tenants, carol unmapped, dan and dora with one identifier, and names
-/// that mean something to HTML, spreadsheets, terminals and paths.
+/// Fills a ledger: three requests of alice, one bob in each of two tenants, carol without an identifier, dan and dora
+/// with the same identifier, and users whose names are special in HTML, spreadsheets, terminals and paths.
 async fn fill(directory: &Path) {
     let settings = config::Ledger {
         store: Some(Store::Sqlite(directory.join("ledger.db"))),
@@ -92,10 +95,10 @@ async fn fill(directory: &Path) {
     ledger.close().await;
 }
 
-/// callsign over a filled ledger.
+/// A running callsign over a filled ledger.
 struct Rig {
     callsign: Callsign,
-    _standin: StandIn,
+    _standin: MockServer,
     _directory: tempfile::TempDir,
 }
 
@@ -103,7 +106,7 @@ impl Rig {
     async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fill(directory.path()).await;
-        let standin = StandIn::start().await.unwrap();
+        let standin = MockServer::start().await.unwrap();
         let callsign = Setup::to(&standin.url())
             .set(&VALVES)
             .set(&[
@@ -122,7 +125,7 @@ impl Rig {
             .await
     }
 
-    /// GET; the answer as JSON, which has to be as the document says.
+    /// Sends a GET and returns the answer's JSON. Fails if it does not match `schema` in the OpenAPI document.
     async fn get(&self, path: &str, schema: &str) -> Value {
         let answer = self.ask(Method::GET, path, "").await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
@@ -137,7 +140,8 @@ impl Rig {
         answer.json()
     }
 
-    /// An error with this status, as the document says; its code.
+    /// Sends a request that must fail with this status and returns the error. Fails if it does not match the OpenAPI
+    /// document.
     async fn refused(&self, method: Method, path: &str, body: &str, status: u16) -> Value {
         let answer = self.ask(method, path, body).await;
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
@@ -145,7 +149,7 @@ impl Rig {
     }
 }
 
-/// Everything but the letters of a name encoded.
+/// Percent-encodes all of a name except letters.
 fn encoded(name: &str) -> String {
     name.bytes().flat_map(|byte| format!("%{byte:02X}").into_bytes()).map(char::from).collect()
 }
@@ -233,7 +237,7 @@ async fn forgetting_keeps_the_sums() {
         [&forgotten["user_id"], &forgotten["tenant"], &forgotten["requests"]],
         [&json!("bob"), &json!("acme"), &json!(1)]
     );
-    assert_eq!(rig.get("user/bob/mapping", "Mapping").await["tenant"], Value::Null, "the other one is still there");
+    assert_eq!(rig.get("user/bob/mapping", "Mapping").await["tenant"], Value::Null, "the user of the other tenant is kept");
     let apps = rig.get("usage?by=app", "Usage").await;
     let requests: u64 = apps.as_array().unwrap().iter().map(|row| row["requests"].as_u64().unwrap()).sum();
     assert_eq!(requests, 14);
@@ -280,7 +284,7 @@ async fn a_mapping_is_tried_out_in_the_real_pipeline() {
     let trial = json!({"user_id": "bob", "chat_id": "c"}).to_string();
     let tried = rig.checked(&rig.ask(Method::POST, "test-mapping?tenant=acme", &trial).await, "Tried").await;
     assert_eq!(tried["identifiers"]["metadata"], json!({"user_id": "of-acme_bob", "chat_id": "c"}));
-    // Live goes to the upstream of the configuration, which here is the test's own stand-in.
+    // A live test goes to the configured upstream, which is this test's mock.
     let trial = json!({"user_id": "alice", "live": true}).to_string();
     let tried = rig.checked(&rig.ask(Method::POST, "test-mapping", &trial).await, "Tried").await;
     assert_eq!([&tried["passed"], &tried["live"]["status"]], [&json!(true), &json!(200)], "{tried}");

@@ -1,8 +1,8 @@
-//! The commands that ask the ledger and OpenRouter's records, as processes beside a callsign at work.
+//! The commands that query the ledger and OpenRouter's records, run as processes beside a running callsign.
 
 use std::path::Path;
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use serde_json::{Value, json};
 
 use crate::support::client::{self, Headers};
@@ -13,9 +13,9 @@ use crate::support::within;
 const BOB: [(&str, &str); 4] = [APP[0], APP[1], ("x-user-id", "bob"), ("x-chat-id", "chat-of-bob")];
 const SECRET: (&str, &str) = ("CALLSIGN_ID_SECRET", "a-secret-for-identifiers-of-this-test");
 
-/// A callsign with a ledger, and the commands that ask it.
+/// A callsign with a ledger, and the settings for commands that query it.
 struct Place {
-    standin: StandIn,
+    standin: MockServer,
     callsign: Callsign,
     directory: tempfile::TempDir,
     format: &'static str,
@@ -23,7 +23,7 @@ struct Place {
 
 impl Place {
     async fn new(format: &'static str) -> Self {
-        let standin = StandIn::start().await.unwrap();
+        let standin = MockServer::start().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().to_str().unwrap();
         let ledger = [("CALLSIGN_DATA_DIR", data), ("CALLSIGN_LEDGER_MODE", "strict")];
@@ -32,7 +32,7 @@ impl Place {
         Self { standin, callsign, directory, format }
     }
 
-    /// Runs a command over the same ledger, secret and upstream.
+    /// Runs a command with the same ledger, secret and upstream.
     async fn run(&self, line: &str) -> Said {
         let (url, data) = (self.standin.url(), self.directory.path().to_str().unwrap());
         let ours = [
@@ -50,14 +50,14 @@ impl Place {
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"))
     }
 
-    /// Sends a chat; the answer's generation.
+    /// Sends a chat request and returns the answer's generation id.
     async fn chat(&self, headers: Headers<'_>, model: &str) -> String {
         let body = json!({"model": model, "stream": true, "messages": []}).to_string();
         let answer = client::post(&self.callsign.url("chat/completions"), headers, body).await;
         answer.header("x-generation-id").to_owned()
     }
 
-    /// Usage by user once so many requests are summed up.
+    /// Waits until the sums count this many requests and returns the usage by user.
     async fn usage(&self, requests: u64) -> Value {
         within("the sums", async {
             loop {
@@ -180,13 +180,13 @@ async fn reconcile_says_what_it_could_not_ask_for() {
     let data = place.directory.path().to_str().unwrap();
     let nowhere = [
         ("CALLSIGN_DATA_DIR", data),
-        ("CALLSIGN_UPSTREAM_URL", &StandIn::start().await.unwrap().url()[..]),
+        ("CALLSIGN_UPSTREAM_URL", &MockServer::start().await.unwrap().url()[..]),
         ("OPENROUTER_API_KEY", OPERATOR_KEY),
     ];
-    // That stand-in has never heard of it (or is gone).
+    // This mock does not know the generation.
     let said = callsign_beside("reconcile --since 2999-01-01", &nowhere).await;
     assert!(said.code == 0 && said.out.starts_with("0 costs filled in"), "{said:?}");
-    let other = StandIn::start().await.unwrap();
+    let other = MockServer::start().await.unwrap();
     let url = other.url();
     let elsewhere = [nowhere[0], ("CALLSIGN_UPSTREAM_URL", &url), nowhere[2]];
     let said = callsign_beside("reconcile", &elsewhere).await;
@@ -210,13 +210,13 @@ async fn who_is_forgotten_is_nobody_and_the_sums_stay() {
     let usage = place.json("usage --format json").await;
     assert_eq!(row(&usage, &Value::Null)["cost_usd"], "0.000000008");
     assert_eq!(row(&usage, &json!("alice"))["cost_usd"], "0.000000007");
-    assert!(!holds(place.directory.path(), b"chat-of-bob"), "the bytes are gone from the files");
+    assert!(!holds(place.directory.path(), b"chat-of-bob"), "the bytes are still in the ledger's files");
 
     let again = place.run("forget bob").await;
     assert_eq!((again.code, again.err.contains("no request of such a user")), (1, true), "{again:?}");
 }
 
-/// Whether any file below holds these bytes.
+/// Returns true if any file below the directory contains these bytes.
 fn holds(directory: &Path, bytes: &[u8]) -> bool {
     let files = std::fs::read_dir(directory).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
     files.into_iter().any(|file| memchr::memmem::find(&file, bytes).is_some())
@@ -244,7 +244,7 @@ async fn a_live_check_verifies_what_was_recorded() {
     let sent = place.standin.received();
     assert_eq!(sent.iter().filter(|received| received.path.ends_with("completions")).count(), 1, "{sent:?}");
 
-    // All valves off, no ledger: nothing is recorded, as nothing was sent.
+    // With all valves off and no ledger nothing is sent and nothing is recorded.
     let said = callsign_beside("check --live", &app).await;
     assert!(said.code == 0 && said.out.contains("none was sent"), "{said:?}");
     assert!(said.out.contains("✓ live: ledger") && said.out.contains("off: "), "{said:?}");

@@ -1,5 +1,6 @@
-//! The archive: what is in it is what crossed the wire, whatever became of the request; and requests go on without it, unless
-//! it is required. Archives are read with the `zip` crate here; `tests/external/archive.sh` has 7-Zip do it.
+//! The archive: it contains the bytes that crossed the wire, however the request ended. Requests continue without it
+//! unless `archive.required` is set. These tests read archives with the `zip` crate; `tests/external/archive.sh` uses
+//! 7-Zip.
 
 #![expect(clippy::similar_names, reason = "one archived request among the archives")]
 
@@ -10,8 +11,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use callsign::secret::KeyDigest;
-use callsign::standin::StandIn;
+use callsign_core::secret::KeyDigest;
+use mock_openrouter::MockServer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -22,9 +23,9 @@ use crate::support::within;
 const PASSWORD: &str = "correct horse battery staple";
 const BEARER: &str = "Bearer sk-cs-a-key-of-one-app-0123456789";
 
-/// A stand-in, a callsign in front of it, and its archive.
+/// A mock OpenRouter, a callsign in front of it, and its archive directory.
 struct Rig {
-    standin: StandIn,
+    standin: MockServer,
     callsign: Callsign,
     directory: TempDir,
 }
@@ -35,7 +36,7 @@ impl Rig {
     }
 
     async fn with(more: impl FnOnce(Setup) -> Setup) -> Self {
-        let standin = StandIn::start().await.unwrap();
+        let standin = MockServer::start().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("archive").display().to_string();
         let setup = Setup::to(&standin.url());
@@ -51,7 +52,7 @@ impl Rig {
         client::post(&self.callsign.url(path), headers, body).await
     }
 
-    /// A turn of this user's chat.
+    /// Sends one message of this user's chat.
     async fn chat(&self, user: &str, chat: &str, message: &str, body: &Value) -> Answer {
         self.post("chat/completions", &named(user, chat, message), body.to_string()).await
     }
@@ -66,13 +67,13 @@ impl Rig {
         within(name, async { while self.metric(name).await != wanted {} }).await;
     }
 
-    /// The archives, when there are so many.
+    /// Waits until there are `count` archives and returns them.
     async fn archives(&self, count: usize) -> Vec<Archived> {
         self.until("callsign_archive_written_total", count as u64).await;
         read_all(&self.path())
     }
 
-    /// The only archive.
+    /// Waits for the only archive and returns it.
     async fn archive(&self) -> Archived {
         let [archived] = self.archives(1).await.try_into().unwrap();
         archived
@@ -155,7 +156,7 @@ async fn an_archive_holds_what_crossed_the_wire() {
     assert_eq!(archived.path, "alice/chat-1/msg-1.zip");
     assert_eq!(archived.names(), ["meta.json", "headers.json", "request.json", "response.sse"]);
     let received = rig.standin.received().pop().unwrap();
-    assert_eq!(archived.entry("request.json"), received.body, "as sent upstream: the client's user is blanked");
+    assert_eq!(archived.entry("request.json"), received.body, "the archive has the body as sent upstream, with the client's user blanked");
     assert!(!received.body.windows(7).any(|window| window == b"mallory"));
     assert_eq!(archived.entry("response.sse"), answer.body);
 
@@ -206,7 +207,7 @@ async fn headers_of_both_sides_are_kept_without_credentials() {
         assert_eq!(find("request", direction, name).as_deref(), value, "{direction} {name}");
     }
     assert_eq!(find("response", "received", "set-cookie").as_deref(), Some("***"));
-    assert_eq!(find("response", "relayed", "set-cookie"), None, "it is not relayed");
+    assert_eq!(find("response", "relayed", "set-cookie"), None, "set-cookie is not relayed");
     for direction in ["received", "relayed"] {
         assert_eq!(find("response", direction, "x-generation-id").as_deref(), Some(answer.header("x-generation-id")));
     }
@@ -217,12 +218,12 @@ async fn headers_of_both_sides_are_kept_without_credentials() {
     }
 }
 
-/// Whatever is said, in whatever direction, and however it comes: held or streamed, announced or not.
+/// Covers both directions, buffered and streamed bodies, with and without `content-length`.
 #[tokio::test]
 async fn bodies_of_every_kind_are_kept_as_they_were() {
     for hold in ["262144", "0"] {
         let rig =
-            Rig::with(|setup| setup.set(&[("CALLSIGN_HOLD_BODY_BYTES", hold), ("SEND_END_USER_ID", "true")])).await;
+            Rig::with(|setup| setup.set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold), ("SEND_END_USER_ID", "true")])).await;
         let large = format!(r#"{{"model":"m","stream":true,"user":"mallory","prompt":"{}"}}"#, "é…😀".repeat(90_000));
         let form = "--x\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nm\r\n--x\r\ncontent-disposition: form-data; \
                     name=\"user\"\r\n\r\nmallory\r\n--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n\
@@ -277,7 +278,7 @@ async fn bodies_of_every_kind_are_kept_as_they_were() {
     }
 }
 
-/// An upstream that breaks off anywhere: what the client got is what is archived.
+/// The upstream breaks off at every chunk: the archive has exactly the bytes that the client received.
 #[tokio::test]
 async fn a_stream_that_is_cut_is_kept_up_to_the_cut() {
     let rig = Rig::start().await;
@@ -296,7 +297,7 @@ async fn a_stream_that_is_cut_is_kept_up_to_the_cut() {
     assert!(models.len() > 8, "{models:?}");
 }
 
-/// A client that leaves anywhere: what it got is the beginning of what is archived, and that of what was sent.
+/// The client leaves at every chunk: its bytes are a prefix of the archived ones, and these of the bytes sent upstream.
 #[tokio::test]
 async fn a_client_that_leaves_leaves_its_part() {
     let rig = Rig::start().await;
@@ -350,7 +351,7 @@ async fn files_are_named_as_the_formats_say_whatever_the_valves() {
     rig.chat("a3d0d2c1-7f49-4b6b-9a3b-9d3b2a54c2d1", "chat-1", "msg-1", &body).await;
     let archived = rig.archive().await;
     let folders: Vec<_> = archived.path.split('/').collect();
-    assert_eq!(folders[0], "mai_client_63a4eb6d_user_31b11580", "as the contract's example");
+    assert_eq!(folders[0], "mai_client_63a4eb6d_user_31b11580", "the example of docs/SPEC.md#formats");
     assert!(folders[1].starts_with("c-") && folders[1].len() == 18 && folders[2] == "msg-1.zip", "{folders:?}");
     assert_eq!(archived.meta()["ids"]["user"], "a3d0d2c1-7f49-4b6b-9a3b-9d3b2a54c2d1");
     assert_eq!(archived.meta()["named"]["user"], folders[0]);
@@ -372,7 +373,7 @@ fn entry(name: &str, more: &str) -> String {
 #[tokio::test]
 async fn tenants_have_folders_of_their_own_and_valves_decide_who_is_archived() {
     let toml =
-        "[archive]\neverybody = false\n[[tenants]]\nname = \"acme\"\narchive = true\n[[tenants]]\nname = \"Böse\"\n"
+        "[archive]\nby_default = false\n[[tenants]]\nname = \"acme\"\narchive = true\n[[tenants]]\nname = \"Böse\"\n"
             .to_owned()
             + &entry("of-acme", "tenant = \"acme\"")
             + &entry("not-of-acme", "tenant = \"acme\"\narchive = false")
@@ -387,7 +388,7 @@ async fn tenants_have_folders_of_their_own_and_valves_decide_who_is_archived() {
             assert_eq!(rig.post("chat/completions", &headers, r#"{"model":"m"}"#).await.status, 200);
         }
     }
-    // Without a word on the key, the valve for all counts.
+    // A key without `archive` uses the default of all keys.
     assert_eq!(rig.chat("u", "c", "m", &json!({"model": "m"})).await.status, 200);
     let archives = rig.archives(6).await;
     let paths: Vec<_> = archives.iter().map(|archived| archived.path.as_str()).collect();
@@ -438,15 +439,15 @@ async fn a_required_archive_refuses_while_it_cannot_be_written() {
     let away = rig.directory.path().join("away");
     std::fs::rename(rig.path(), &away).unwrap();
     let ask = async |path: &str| rig.post(path, ALICE, r#"{"model":"m"}"#).await;
-    assert_eq!(ask("chat/completions").await.status, 200, "nobody knew yet");
+    assert_eq!(ask("chat/completions").await.status, 200, "the failure is not known before the first write");
     rig.until("callsign_archive_up ", 0).await;
     let before = rig.standin.begun();
     let refused = ask("chat/completions").await;
     assert_eq!((refused.status.as_u16(), refused.header("x-callsign-error")), (503, "archive_unavailable"));
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(ask("messages").await.json()["error"]["type"], "overloaded_error");
-    assert_eq!(rig.standin.begun(), before, "nothing has left");
-    assert_eq!(client::get(&rig.callsign.url("models"), ALICE).await.status, 200, "what is never archived goes on");
+    assert_eq!(rig.standin.begun(), before, "no request was sent upstream");
+    assert_eq!(client::get(&rig.callsign.url("models"), ALICE).await.status, 200, "endpoints that are never archived still work");
     std::fs::rename(&away, rig.path()).unwrap();
     rig.until("callsign_archive_up ", 1).await;
     assert_eq!(ask("chat/completions").await.status, 200);

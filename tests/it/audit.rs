@@ -1,4 +1,4 @@
-//! The self-audit at work: bodies that have left are read again, and nothing was found wrong with them.
+//! The self-audit re-reads bodies that were sent upstream and finds no fault in them.
 
 use crate::support::client;
 use crate::support::proxy::{ALICE, VALVES, callsign};
@@ -18,7 +18,7 @@ async fn one_held_body_in_a_thousand_is_read_again() {
     for _ in 0..3 {
         assert_eq!(client::post(&callsign.url("chat/completions"), ALICE, body).await.status, 200);
     }
-    // The first of them is; the audit comes after the answer.
+    // The first body is audited, after its answer.
     within("the audit", async { while counted(&callsign, "callsign_self_audits_total").await == 0 {} }).await;
     assert_eq!(counted(&callsign, "callsign_self_audits_total").await, 1);
     assert_eq!(counted(&callsign, "callsign_self_audit_failures_total").await, 0);

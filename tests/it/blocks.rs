@@ -1,6 +1,7 @@
-//! Blocks through the running program and by the command line: who is stopped, how soon, and what runs.
+//! Blocks through the running program and the command line: which users are refused, how soon, and what happens to
+//! running requests.
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use http::Method;
 use serde_json::json;
 
@@ -14,21 +15,21 @@ const HELD: &str = r#"{"model":"standin/gate","stream":true,"messages":[]}"#;
 const TOKEN: (&str, &str) = ("authorization", "Bearer an-admin-token-of-tests");
 
 struct Rig {
-    standin: StandIn,
+    standin: MockServer,
     callsign: Callsign,
     directory: tempfile::TempDir,
 }
 
 impl Rig {
-    /// With a data directory; the ledger as told.
+    /// Starts callsign with a data directory and this `CALLSIGN_LEDGER`.
     async fn start(ledger: &str, toml: &str) -> Self {
-        let standin = StandIn::start().await.unwrap();
+        let standin = MockServer::start().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let callsign = Self::on(&standin, &directory, ledger, toml);
         Self { standin, callsign, directory }
     }
 
-    fn on(standin: &StandIn, directory: &tempfile::TempDir, ledger: &str, toml: &str) -> Callsign {
+    fn on(standin: &MockServer, directory: &tempfile::TempDir, ledger: &str, toml: &str) -> Callsign {
         let variables = [
             ("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()),
             ("CALLSIGN_LEDGER", ledger),
@@ -42,7 +43,7 @@ impl Rig {
         client::post(&self.callsign.url("chat/completions"), headers, PLAIN).await
     }
 
-    /// The user that reached the upstream last.
+    /// Returns the `user` of the latest request that reached the upstream.
     fn sent(&self) -> String {
         let received = self.standin.received();
         received.last().unwrap().json().unwrap()["user"].as_str().unwrap().to_owned()
@@ -59,7 +60,7 @@ impl Rig {
         client::request(method, &url, &headers, body.to_owned()).await
     }
 
-    /// Waits until a user is stopped, or is not.
+    /// Sends requests until one is answered with this status.
     async fn until(&self, headers: Headers<'_>, status: u16) {
         within("the block", async { while self.ask(headers).await.status != status {} }).await;
     }
@@ -87,14 +88,14 @@ async fn the_command_stops_a_person_within_a_second_and_lets_them_in_again() {
     assert_eq!((refused.status.as_u16(), &refused.json()["type"]), (403, &json!("error")));
     assert_eq!(rig.ask(&of("bob")).await.status, 200);
     assert!(rig.command("block --list", "off").out.contains("ada in any tenant"));
-    // It survives a restart.
+    // The block survives a restart.
     let again = Rig::on(&rig.standin, &rig.directory, "off", "");
     assert_eq!(client::post(&again.url("chat/completions"), &ada, PLAIN).await.status, 403);
     assert_eq!(rig.command("unblock ada", "off").out, "unblocked ada\n");
     rig.until(&ada, 200).await;
     assert_eq!(rig.command("unblock ada", "off").code, 1);
     assert_eq!(rig.command("block --list", "off").out, "nobody is blocked\n");
-    assert_eq!(program::callsign("block ada", &[]).code, 1, "nobody would find it");
+    assert_eq!(program::callsign("block ada", &[]).code, 1, "without a data directory the block cannot be stored");
     for wrong in ["block", "block ada --for 1", "block ada --for 0h", "block --list --cut"] {
         assert_eq!(rig.command(wrong, "off").code, 2, "{wrong}");
     }
@@ -136,7 +137,7 @@ async fn a_cut_ends_what_runs_at_once_and_nothing_else() {
     of_ada.until("data:").await;
     let mut of_bob = client::stream(&url, &bob, HELD).await;
     of_bob.until("data:").await;
-    // One that waits for the head of its answer, too.
+    // A third request still waits for the head of its answer.
     let begun = rig.standin.begun();
     let waiting = client::post(&url, &ada, r#"{"model":"standin/hang","messages":[]}"#);
     let block = async {
@@ -153,7 +154,7 @@ async fn a_cut_ends_what_runs_at_once_and_nothing_else() {
     let (answer, ()) = tokio::join!(waiting, block);
     assert_eq!(answer.header("x-callsign-error"), "user_blocked");
     assert!(of_ada.finish().await.cut.is_some());
-    assert_eq!(rig.ask(&ada).await.status, 403, "in force at once where it was ordered");
+    assert_eq!(rig.ask(&ada).await.status, 403, "the node that took the block applies it at once");
     rig.standin.release(usize::MAX >> 4);
     assert_eq!(of_bob.finish().await.cut, None);
     let metrics = client::get(&rig.callsign.admin_url("metrics"), &[]).await.text();
@@ -178,7 +179,7 @@ async fn without_a_cut_what_runs_may_end() {
 async fn the_admin_api_lists_blocks_and_lifts_them() {
     let rig = Rig::start("off", "").await;
     assert_eq!(rig.admin(Method::PUT, "users/ada/block?tenant=acme", "{}").await.status, 200);
-    assert_eq!(rig.ask(&of("ada")).await.status, 200, "another tenant's");
+    assert_eq!(rig.ask(&of("ada")).await.status, 200, "the block is for another tenant");
     let listed = rig.admin(Method::GET, "blocks", "").await.json();
     assert_eq!(
         (&listed[0]["id"], &listed[0]["tenant"], &listed[0]["until"]),
@@ -201,15 +202,15 @@ async fn the_configuration_stops_people_too() {
 
 #[tokio::test]
 async fn providers_refusals_suspend_a_user() {
-    let rig = Rig::start("off", "[limits]\nbreaker_refusals = 2\nbreaker_suspend_seconds = 600\n").await;
+    let rig = Rig::start("off", "[limits]\nauto_block_refusals = 2\nauto_block_suspend_seconds = 600\n").await;
     let url = rig.callsign.url("chat/completions");
     let (ada, bob) = (of("ada"), of("bob"));
     for who in [&ada, &bob, &ada] {
         let refused = client::post(&url, who, r#"{"model":"standin/moderated","messages":[]}"#).await;
         assert_eq!(refused.status, 403);
-        assert!(refused.headers.get("x-callsign-error").is_none(), "OpenRouter's own");
+        assert!(refused.headers.get("x-callsign-error").is_none(), "this refusal is OpenRouter's");
     }
-    // Another error is no refusal.
+    // Other errors are not counted as refusals by providers.
     for _ in 0..3 {
         client::post(&url, &bob, r#"{"model":"standin/error-403","messages":[]}"#).await;
     }
@@ -231,7 +232,7 @@ async fn a_damaged_list_stays_as_it_was() {
     let path = rig.directory.path().join("blocks.json");
     std::fs::write(&path, "{\"blocks\": [").unwrap();
     assert_eq!(rig.command("block bob", "off").code, 1);
-    // Two looks later.
+    // The damaged file keeps the earlier block in force.
     std::fs::write(&path, "{\"blocks\": [],").unwrap();
     assert_eq!(rig.ask(&of("ada")).await.status, 403);
     std::fs::write(&path, "{\"blocks\": []}").unwrap();

@@ -1,11 +1,11 @@
-//! Bodies that are not plain JSON: forms and compressed ones. Nothing is passed on that was not examined.
+//! Forms and compressed bodies: every forwarded byte was examined, and the rest is refused.
 
 use std::io::Cursor;
 
 use async_compression::Level;
 use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZstdEncoder};
 use async_compression::zstd::CParameter;
-use callsign::endpoint::INFERENCE;
+use callsign_core::endpoint::INFERENCE;
 use tokio::io::AsyncReadExt;
 
 use crate::support::client::{self, Answer};
@@ -45,7 +45,7 @@ async fn encoded(coding: &str, body: &[u8]) -> Vec<u8> {
 async fn a_form_loses_its_owned_parts_and_nothing_else() {
     let large = "\r\n--theirs ".repeat(40_000);
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[&VALVES[..], &[("CALLSIGN_HOLD_BODY_BYTES", hold)]].concat()).await;
+        let (standin, callsign) = callsign(&[&VALVES[..], &[("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
         for content in ["RIFF\0\0", large.as_str()] {
             let kept = [("model", "openai/whisper-1"), ("file", content), ("language", "de")];
             let mut parts = vec![("user", "mallory"), ("Session_Id", "forged")];
@@ -66,7 +66,7 @@ async fn a_form_loses_its_owned_parts_and_nothing_else() {
 #[tokio::test]
 async fn a_form_that_could_be_read_in_two_ways_is_refused() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).await;
+        let (standin, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         let good = "multipart/form-data; boundary=x";
         let part = "--x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n";
         for (content_type, body) in [
@@ -89,14 +89,14 @@ async fn a_form_that_could_be_read_in_two_ways_is_refused() {
             let answer = post(&callsign, endpoint.path, &[("content-type", good)], form("x", &[])).await;
             assert_eq!(answer.status, 415, "{}", endpoint.path);
         }
-        assert_eq!(standin.received().len(), 0, "nothing whole has arrived");
+        assert_eq!(standin.received().len(), 0, "the upstream received no complete request");
     }
 }
 
 #[tokio::test]
 async fn compressed_bodies_are_examined_and_leave_uncompressed() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[&VALVES[..], &[("CALLSIGN_HOLD_BODY_BYTES", hold)]].concat()).await;
+        let (standin, callsign) = callsign(&[&VALVES[..], &[("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
         let long = format!(r#"{{"model":"m","input":"{}","user":"mallory"}}"#, "many words ".repeat(40_000));
         for coding in ["gzip", "br", "zstd", "GZIP"] {
             for body in [JSON_BODY, &long] {
@@ -119,7 +119,7 @@ async fn compressed_bodies_are_examined_and_leave_uncompressed() {
         }
         let members = [encoded("gzip", b"{\"a\":").await, encoded("gzip", b"1}").await].concat();
         let answer = post(&callsign, "chat/completions", &[("content-encoding", "gzip")], members).await;
-        assert_eq!(answer.status, 200, "two members are one body: {}", answer.text());
+        assert_eq!(answer.status, 200, "two gzip members are one body: {}", answer.text());
     }
 }
 
@@ -127,7 +127,7 @@ async fn compressed_bodies_are_examined_and_leave_uncompressed() {
 async fn what_cannot_be_decoded_is_refused() {
     for hold in ["0", "262144"] {
         let (standin, callsign) =
-            callsign(&[("CALLSIGN_HOLD_BODY_BYTES", hold), ("CALLSIGN_MAX_BODY_BYTES", "1048576")]).await;
+            callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold), ("CALLSIGN_MAX_BODY_BYTES", "1048576")]).await;
         for coding in ["gzip", "br", "zstd"] {
             let whole = encoded(coding, JSON_BODY.as_bytes()).await;
             let no_json = encoded(coding, b"{\"a\":1} x").await;
@@ -146,7 +146,7 @@ async fn what_cannot_be_decoded_is_refused() {
             let answer = post(&callsign, "chat/completions", &[("content-encoding", coding)], object).await;
             assert_eq!(answer.header("x-callsign-error"), "body_too_large", "{coding}: {}", answer.text());
         }
-        // A window beyond 8 MiB, which RFC 9659 forbids: memory for nothing.
+        // A zstd window larger than 8 MiB, which RFC 9659 forbids.
         let mut wide = br#"{"a":"#.to_vec();
         wide.resize(1 << 20, b' ');
         let wide =
@@ -157,7 +157,7 @@ async fn what_cannot_be_decoded_is_refused() {
             let answer = post(&callsign, "chat/completions", &[("content-encoding", coding)], JSON_BODY).await;
             assert_eq!(answer.header("x-callsign-error"), "unsupported_encoding", "{coding}");
         }
-        assert_eq!(standin.received().len(), 0, "nothing whole has arrived");
+        assert_eq!(standin.received().len(), 0, "the upstream received no complete request");
         assert_eq!(client::post(&callsign.url("chat/completions"), ALICE, "{}").await.status, 200);
     }
 }

@@ -1,4 +1,4 @@
-//! The broken upstreams themselves: that each breaks where it says, so that a test built on one means what it says.
+//! Tests of the broken upstreams in `support/chaos.rs`: each breaks at the byte that it promises.
 
 use crate::support::chaos::{self, Chaos, Then, When};
 use crate::support::client;

@@ -1,4 +1,4 @@
-//! `callsign check` as a process: passes for what is right, fails for what is not.
+//! `callsign check` as a process: it passes for good configurations and fails for bad ones.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ fn every_way_in_passes() {
     let personal =
         [("OPENROUTER_API_KEY", "sk-or-v1-very-secret"), ("CALLSIGN_USER_KEYS", "alice=sk-cs-very-secret-key")];
     let own = [("CALLSIGN_PASSTHROUGH", "true"), ("CALLSIGN_PRESET", "openwebui")];
-    let strict = [APP, VALVES, &[("CALLSIGN_MISSING_USER", "reject"), ("CALLSIGN_HOLD_BODY_BYTES", "0")]].concat();
+    let strict = [APP, VALVES, &[("CALLSIGN_MISSING_USER", "reject"), ("CALLSIGN_BUFFER_BODY_BYTES", "0")]].concat();
     let agents = [&personal, VALVES, &[("CALLSIGN_CLIENT_SESSION", "bind")]].concat();
     let cache = [APP, VALVES, &[("SEND_CACHE_SESSION_ID", "1"), ("CALLSIGN_ID_SECRET", "very-secret-and-long-enough")]]
         .concat();
@@ -45,7 +45,7 @@ fn the_operators_own_headers_pairs_and_removals_are_checked_too() {
          [metadata]\ndeployment = \"eu-1\"\n[body]\nremove = [\"max_tokens\", \"house id\"]\n\
          [headers]\nforward = [\"traceparent\"]\nhttp_referer = \"https://acme.example\"\nx_openrouter_title = \"Acme\"\n\
          [[keys]]\nname = \"alice\"\nsha256 = \"{}\"\nuser = \"alice\"\nmetadata = {{ team = \"red\" }}\n\
-         bring = {{ chat = \"X-Chat\" }}\nfrom = [\"192.0.2.1\"]\n",
+         headers = {{ chat = \"X-Chat\" }}\nallowed_networks = [\"192.0.2.1\"]\n",
         "ab".repeat(32)
     ));
     let line = format!("check --config {}", file.path().display());
@@ -62,7 +62,7 @@ fn tls_is_part_of_it() {
 
     let said = callsign("check", &tls(key, key));
     assert_eq!(said.code, 1, "{}", said.out);
-    assert!(said.out.contains("✗ start") && said.out.contains("holds no certificate"), "{}", said.out);
+    assert!(said.out.contains("✗ start") && said.out.contains("contains no certificate"), "{}", said.out);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn every_ready_file_passes() {
     assert!(!paths.is_empty(), "{}", directory.display());
     for path in paths {
         let text = std::fs::read_to_string(&path).unwrap();
-        // The first command that the file shows has the variables that it needs; `…` is to be filled in.
+        // The first command in the file sets the variables that the file needs; `…` stands for a value to fill in.
         let command = text.lines().find(|line| line.contains("callsign serve")).unwrap_or_default();
         let words = command.split_whitespace().filter_map(|word| word.split_once('='));
         let shown: Vec<_> = words.map(|(name, value)| (name, value.replace('…', "-very-secret-0123456789"))).collect();
@@ -134,7 +134,8 @@ fn every_ready_file_passes() {
     }
 }
 
-/// Makes the files below `/run/secrets` that a text names somewhere else, and has it name those.
+/// Creates the secret files that a text names below `/run/secrets` in a temporary directory, and rewrites the text's
+/// paths.
 fn with_secret_files(text: &str) -> (tempfile::TempDir, String) {
     const HOME: &str = "/run/secrets/";
     let directory = tempfile::tempdir().unwrap();

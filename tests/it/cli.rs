@@ -1,4 +1,4 @@
-//! The commands that answer from the configuration: what they print, how they end, and that no secret is in it.
+//! The commands that read only the configuration: their output, their exit codes, and that they print no secret.
 
 use std::net::TcpListener;
 
@@ -164,7 +164,7 @@ fn explain_tells_where_a_body_is_wrong() {
 }
 
 #[test]
-fn a_new_key_is_shown_once_and_its_stanza_lets_it_in() {
+fn a_new_key_is_shown_once_and_its_entry_lets_it_in() {
     for (line, variable, holder) in [
         ("key new --user alice", "CALLSIGN_USER_KEYS=alice=", "user = \"alice\""),
         ("key new --app chat", "CALLSIGN_APP_KEY=", "preset = \"generic\""),
@@ -175,18 +175,18 @@ fn a_new_key_is_shown_once_and_its_stanza_lets_it_in() {
         let key = said.out.lines().next().unwrap();
         assert!(key.starts_with("sk-cs-") && key.len() == 46, "{key}");
         assert!(said.out.contains(&format!("{variable}{key}")), "{}", said.out);
-        let (_, stanza) = said.out.split_once("[[keys]]").unwrap();
-        assert!(stanza.contains(holder) && !stanza.contains(key), "{stanza}");
+        let (_, entry) = said.out.split_once("[[keys]]").unwrap();
+        assert!(entry.contains(holder) && !entry.contains(key), "{entry}");
 
-        let file = file(&format!("[[keys]]{stanza}"));
+        let file = file(&format!("[[keys]]{entry}"));
         let line = format!("key list --config {}", file.path().display());
-        let digest = &callsign::secret::KeyDigest::of(key.as_bytes()).to_hex()[..12];
+        let digest = &callsign_core::secret::KeyDigest::of(key.as_bytes()).to_hex()[..12];
         let listed = callsign(&line, &[]);
         assert!(listed.out.contains(digest) && !listed.out.contains(key), "{}", listed.out);
 
-        // Its name is taken now.
+        // The name is taken now.
         let again = callsign("key new --user alice", &[("CALLSIGN_CONFIG", file.path().to_str().unwrap())]);
-        assert_eq!(again.out.contains("name = \"alice-2\""), stanza.contains("name = \"alice\""), "{}", again.out);
+        assert_eq!(again.out.contains("name = \"alice-2\""), entry.contains("name = \"alice\""), "{}", again.out);
     }
 }
 
@@ -210,14 +210,14 @@ fn the_list_of_keys_tells_their_state() {
     let digest = |byte: &str| byte.repeat(32);
     let file = file(&format!(
         "[[keys]]\nname = \"old\"\nsha256 = \"{}\"\nuser = \"bob\"\nexpires = 2020-01-01T00:00:00Z\n\
-         [[keys]]\nname = \"off\"\nsha256 = \"{}\"\npreset = \"librechat\"\ndisabled = true\nfrom = [\"10.0.0.0/8\"]\n",
+         [[keys]]\nname = \"off\"\nsha256 = \"{}\"\npreset = \"librechat\"\ndisabled = true\nallowed_networks = [\"10.0.0.0/8\"]\n",
         digest("ab"),
         digest("cd")
     ));
     let variables = [("CALLSIGN_USER_KEYS", "alice=sk-cs-very-secret-key"), ("CALLSIGN_PASSTHROUGH", "true")];
     let said = callsign(&format!("key list --config {}", file.path().display()), &variables);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    // Where in the file does not matter here.
+    // Replaces path, line and column.
     let path = format!("{}:", file.path().display());
     let lines = said.out.lines().map(|line| match line.split_once(&path) {
         Some((before, _)) => format!("{before}FILE\n"),

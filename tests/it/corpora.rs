@@ -1,12 +1,11 @@
-//! The kept inputs of the fuzz targets, once each: `fuzz/corpus/` (what covers most) and `fuzz/findings/` (what once failed).
-//!
-//! The checks themselves are in `fuzz/checks/`; how to fuzz on is told in `docs/TESTING.md`.
+//! Replays the kept inputs of the fuzz targets: `fuzz/corpus/` (inputs with the best coverage) and `fuzz/findings/`
+//! (inputs that once failed). The checks are in `fuzz/checks/`; `docs/TESTING.md` explains fuzzing.
 
 #![expect(
     clippy::expect_used,
     clippy::print_stderr,
     clippy::print_stdout,
-    reason = "a check fails by panicking; what was replayed is counted aloud"
+    reason = "a check fails by panicking; the test prints the number of replayed inputs"
 )]
 
 use std::path::{Path, PathBuf};
@@ -28,7 +27,7 @@ mod tap;
 #[path = "../../fuzz/checks/tokens.rs"]
 mod tokens;
 
-/// The files of a folder in order of name; none if there is no such folder.
+/// Lists the files of a folder in order of name; none if there is no such folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
@@ -36,7 +35,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Runs every kept input of a target; fails when there are none, since then nothing was tried.
+/// Runs every kept input of a target. Fails if there are none.
 fn replay(target: &str, check: fn(&[u8])) {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let kept = files(&fuzz.join("corpus").join(target));

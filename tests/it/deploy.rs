@@ -1,7 +1,7 @@
-//! What `deploy/` holds: every manifest gives callsign a configuration that serves, and the protection that the docs promise;
-//! what is generated from the command line is as the command line is.
+//! The files in `deploy/`: every manifest gives callsign a valid configuration and the hardening that the docs promise,
+//! and generated files match the command line.
 //!
-//! Whether the programs that read these files take them is for `tests/external`: `image.sh`, `balancer.sh`, `systemd.sh`.
+//! `tests/external` (`image.sh`, `balancer.sh`, `systemd.sh`) tests these files with the programs that read them.
 
 mod compose;
 mod generated;
@@ -11,17 +11,15 @@ mod packages;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use callsign::config::settings::{SECTIONS, Setting};
-use callsign::config::{Config, Sources};
+use callsign::config::settings::{SECTIONS, ServeOptions};
+use callsign::config::{Config, ConfigInputs};
 use serde_json::Value;
 
-/// The user in the image.
+/// The user id in the image.
 const USER: u64 = 65532;
 
-/// Settings that `deploy/` names although this callsign has none of them yet: left out until it has.
-const TO_COME: [&str; 1] = ["CALLSIGN_LIMIT_STORE"];
 
-/// Variables of a container or a service, as a manifest has them.
+/// The environment variables of a container or service in a manifest.
 type Variables = Vec<(String, String)>;
 
 fn repository(file: &str) -> PathBuf {
@@ -32,7 +30,7 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(repository(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The files of a directory below `deploy/`, by path from the repository's root.
+/// Lists the files of a directory below `deploy/`, as paths from the repository's root.
 fn files(directory: &str) -> BTreeSet<String> {
     let entries = std::fs::read_dir(repository(directory)).unwrap().map(|entry| entry.unwrap());
     entries
@@ -41,12 +39,12 @@ fn files(directory: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The documents of a YAML file.
+/// Parses the documents of a YAML file.
 fn documents(file: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// What stands at `path`, as `/spec/replicas`.
+/// Returns the value at a JSON pointer such as `/spec/replicas`.
 #[track_caller]
 fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
     value.pointer(path).unwrap_or_else(|| panic!("no {path} in {value:#}"))
@@ -54,21 +52,21 @@ fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
 
 #[track_caller]
 fn text<'v>(value: &'v Value, path: &str) -> &'v str {
-    at(value, path).as_str().unwrap_or_else(|| panic!("{path} is no text in {value:#}"))
+    at(value, path).as_str().unwrap_or_else(|| panic!("{path} is not a string in {value:#}"))
 }
 
 fn list<'v>(value: &'v Value, path: &str) -> &'v [Value] {
     value.pointer(path).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The setting that a variable is for, by its name or the name of its `_FILE` form.
-fn setting(variable: &str) -> Option<&'static Setting> {
+/// Returns the setting that a variable or its `_FILE` form sets.
+fn setting(variable: &str) -> Option<&'static ServeOptions> {
     let by_name =
         |name: &str| SECTIONS.iter().flat_map(|section| section.settings).find(|row| row.variable == Some(name));
     by_name(variable).or_else(|| by_name(variable.strip_suffix("_FILE")?).filter(|row| row.secret))
 }
 
-/// Something that a secret may be.
+/// Returns an acceptable value for a secret.
 fn sample(variable: &str) -> &'static str {
     match variable {
         "CALLSIGN_LEDGER_FILE" => "postgres://callsign:password@postgres/callsign",
@@ -78,29 +76,25 @@ fn sample(variable: &str) -> &'static str {
     }
 }
 
-/// Loads what a container or a service with these variables does, over these files of defaults and settings, and expects
-/// nothing to be said about it. `secrets` begins the paths of files that hold secrets; no secret stands elsewhere.
+/// Loads the configuration of a container or service from its variables, defaults file and settings file. Fails on a
+/// problem or warning, and on a secret outside of the files whose paths begin with `secrets`.
 fn serves(whence: &str, variables: &Variables, secrets: &str, defaults: Option<&str>, file: Option<&str>) -> Config {
     let directory = tempfile::tempdir().unwrap();
     let mut given = Variables::new();
     for (name, value) in variables {
-        let Some(setting) = setting(name) else {
-            let known = TO_COME.iter().any(|to_come| name.trim_end_matches("_FILE") == *to_come);
-            assert!(known, "{whence}: {name} is no setting");
-            continue;
-        };
+        let setting = setting(name).unwrap_or_else(|| panic!("{whence}: {name} is not a setting"));
         if let Some(secret) = value.strip_prefix(secrets) {
-            assert!(name.ends_with("_FILE"), "{whence}: {name} is not a file's name");
+            assert!(name.ends_with("_FILE"), "{whence}: {name} holds a path and does not end in _FILE");
             std::fs::write(directory.path().join(secret), sample(name)).unwrap();
             given.push((name.clone(), directory.path().join(secret).display().to_string()));
             continue;
         }
-        // An address without a password is none.
+        // An address without a password is not a secret.
         let harmless = value.contains("://") && !value.contains('@');
-        assert!(!setting.secret || harmless, "{whence}: {name} is a secret and stands there");
+        assert!(!setting.secret || harmless, "{whence}: {name} is a secret in clear text");
         given.push((name.clone(), value.clone()));
     }
-    let mut sources = Sources::environment(given).file(file.map(repository)).serving();
+    let mut sources = ConfigInputs::environment(given).file(file.map(repository)).serving();
     if let Some(defaults) = defaults {
         sources = sources.defaults(repository(defaults));
     }
@@ -109,7 +103,7 @@ fn serves(whence: &str, variables: &Variables, secrets: &str, defaults: Option<&
     loaded.config
 }
 
-/// The same for a container of the image.
+/// Loads the configuration of a container of callsign's image, as [`serves`] does.
 fn container_serves(whence: &str, variables: &Variables, secrets: &str) -> Config {
     serves(whence, variables, secrets, Some("deploy/defaults.toml"), None)
 }

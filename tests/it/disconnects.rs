@@ -1,4 +1,4 @@
-//! Who leaves, breaks off or falls silent, and that the other side learns of it at once; and that no request is ever
+//! Clients and upstreams that leave, break off or fall silent: the other side learns of it at once, and no request is
 //! sent twice.
 
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -16,7 +16,7 @@ use crate::support::peer::Peer;
 use crate::support::proxy::{APP, APP_KEY, Callsign, Setup, callsign};
 use crate::support::within;
 
-/// Long enough for a loaded machine to answer in, short enough to be waited out.
+/// A timeout that a loaded machine still meets, and that a test can wait for.
 const SHORT: Duration = Duration::from_millis(300);
 
 async fn ask(callsign: &Callsign, model: &str, stream: bool) -> client::Streaming {
@@ -28,7 +28,7 @@ fn error(answer: &Answer) -> (u16, &str) {
     (answer.status.as_u16(), answer.header("x-callsign-error"))
 }
 
-/// Waits until callsign has closed the accounts of `count` requests that ended so.
+/// Waits until callsign has counted `count` requests with this outcome.
 async fn wait_outcome(callsign: &Callsign, outcome: &str, count: u64) {
     let wanted = format!("outcome=\"{outcome}\"");
     within(outcome, async {
@@ -52,7 +52,7 @@ fn head(length: usize) -> String {
 
 #[tokio::test]
 async fn a_client_that_leaves_during_its_upload_takes_the_request_with_it() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let streaming = Setup::to(&standin.url()).streaming().start();
     let mut begun = 0;
     for reset in [false, true] {
@@ -69,7 +69,7 @@ async fn a_client_that_leaves_during_its_upload_takes_the_request_with_it() {
     }
     assert_eq!(standin.received().len(), 0);
 
-    // What is held is never begun.
+    // A buffered request is not sent before its body is complete.
     let holding = Setup::to(&standin.url()).start();
     let mut peer = Peer::connect(holding.address()).await;
     peer.send(format!("{}{{\"model\":\"m\",", head(100)).as_bytes()).await.unwrap();
@@ -78,7 +78,7 @@ async fn a_client_that_leaves_during_its_upload_takes_the_request_with_it() {
     assert_eq!(standin.begun(), begun);
 }
 
-/// Waits until one request has been accounted for, in whatever way.
+/// Waits until callsign has counted one request, whatever its outcome.
 async fn wait_ended(callsign: &Callsign) {
     within("the end of the request", async {
         while !client::get(&callsign.admin_url("metrics"), &[]).await.text().contains("callsign_requests_total{") {}
@@ -89,7 +89,7 @@ async fn wait_ended(callsign: &Callsign) {
 #[tokio::test]
 async fn a_client_that_leaves_takes_the_upstream_request_with_it() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).await;
+        let (standin, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         let mut gone = 0;
         for stream in [true, false] {
             // Before the head of the answer.
@@ -102,7 +102,7 @@ async fn a_client_that_leaves_takes_the_upstream_request_with_it() {
                 gone += 1;
                 within("the cancellation", standin.wait_cancelled(gone)).await;
             }
-            // In the middle of the answer, which has begun with white space or a comment.
+            // In the middle of the answer, after its first white space or comment.
             let model = if stream { "standin/hang-after-2" } else { "standin/hang-after-0" };
             let mut answer = ask(&callsign, model, stream).await;
             answer.next().await.unwrap().unwrap();
@@ -111,7 +111,7 @@ async fn a_client_that_leaves_takes_the_upstream_request_with_it() {
             within("the cancellation", standin.wait_cancelled(gone)).await;
         }
         wait_outcome(&callsign, "client_gone", gone as u64).await;
-        // One that stays is not counted.
+        // A client that stays is not counted.
         assert_eq!(ask(&callsign, "m", true).await.finish().await.cut, None);
         wait_outcome(&callsign, "complete", 1).await;
         assert_eq!(standin.cancelled(), gone);
@@ -131,7 +131,7 @@ async fn an_upstream_that_cannot_be_reached_is_502() {
         );
         assert_eq!(error(&client::get(&callsign.url("models"), APP).await), (502, "upstream_unreachable"));
     }
-    // A long upload is taken to its end, so that the client can read the answer.
+    // callsign reads a long upload to its end, so that the client can read the answer.
     let body = format!("{{\"a\":\"{}\"}}", "x".repeat(9 << 20));
     let answer = client::post(&callsign.url("chat/completions"), APP, body).await;
     assert_eq!((error(&answer), &answer.cut), ((502, "upstream_unreachable"), &None));
@@ -139,7 +139,7 @@ async fn an_upstream_that_cannot_be_reached_is_502() {
 
 #[tokio::test]
 async fn an_upstream_that_does_not_take_the_connection_is_504() {
-    // A full queue of a listener that never accepts: the system leaves further connections unanswered.
+    // The system does not answer connections beyond the full queue of a listener that never accepts.
     let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     listener.listen(0).unwrap();
@@ -157,19 +157,19 @@ async fn an_upstream_that_never_answers_is_504_and_is_left() {
     for hold in ["0", "262144"] {
         let upstream = Chaos::silent().await;
         let callsign = Setup::to(&upstream.url())
-            .set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)])
+            .set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)])
             .adjust(|config| config.upstream.first_byte_timeout = SHORT)
             .start();
         let answer = client::post(&callsign.url("messages"), APP, "{}").await;
         assert_eq!((error(&answer), answer.json()["type"].as_str()), ((504, "upstream_timeout"), Some("error")));
         upstream.wait_left(1).await;
-        assert_eq!(upstream.accepted(), 1, "it is not tried again");
+        assert_eq!(upstream.accepted(), 1, "the request was retried");
     }
 }
 
 #[tokio::test]
 async fn an_upstream_that_falls_silent_is_cut() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url()).adjust(|config| config.upstream.idle_timeout = SHORT).start();
     for (number, stream) in [true, false].into_iter().enumerate() {
         let model = if stream { "standin/hang-after-2" } else { "standin/hang-after-0" };
@@ -186,7 +186,7 @@ async fn an_upstream_that_closes_without_an_answer_has_it_once() {
     for then in [Then::Close, Then::Reset] {
         for hold in ["0", "262144"] {
             let upstream = Chaos::start(When::Head, "", then).await;
-            let callsign = Setup::to(&upstream.url()).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).start();
+            let callsign = Setup::to(&upstream.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).start();
             let answer = client::post(&callsign.url("chat/completions"), APP, r#"{"model":"m"}"#).await;
             assert_eq!(error(&answer), (502, "upstream_unreachable"), "{then:?} {hold}");
             assert_eq!(upstream.accepted(), 1, "{then:?} {hold}");
@@ -196,7 +196,7 @@ async fn an_upstream_that_closes_without_an_answer_has_it_once() {
     }
 }
 
-/// Answers the first request of each connection and closes upon the next, when it has read it. Counts both.
+/// Answers the first request of each connection; reads the second one and closes. Counts both.
 async fn forgetful(requests: Arc<AtomicUsize>) -> (String, tokio::task::AbortHandle) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
@@ -224,7 +224,7 @@ async fn a_request_on_a_pooled_connection_is_not_sent_again_either() {
     for hold in ["0", "262144"] {
         let requests = Arc::new(AtomicUsize::new(0));
         let (url, accepting) = forgetful(Arc::clone(&requests)).await;
-        let callsign = Setup::to(&url).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).workers(1).start();
+        let callsign = Setup::to(&url).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).workers(1).start();
         let ask = || async { client::post(&callsign.url("chat/completions"), APP, r#"{"model":"m"}"#).await };
         assert_eq!(ask().await.status, 200);
         assert_eq!(error(&ask().await), (502, "upstream_unreachable"), "{hold}");
@@ -256,12 +256,12 @@ async fn an_answer_that_breaks_off_breaks_off_for_the_client() {
         assert!(whole.ends_with(&[&answer.body[..], &whole[whole.len() - missing..]].concat()));
         wait_outcome(&callsign, "upstream_cut", 1).await;
     }
-    // Half a head is no answer.
+    // Half a head is not an answer.
     let upstream = Chaos::start(When::Head, "HTTP/1.1 200 OK\r\ncontent-ty", Then::Close).await;
     let callsign = Setup::to(&upstream.url()).start();
     let answer = client::post(&callsign.url("chat/completions"), APP, "{}").await;
     assert_eq!((error(&answer), upstream.accepted()), ((502, "upstream_unreachable"), 1));
-    // Nor is one that is too long to hold.
+    // Neither is a head that is too long.
     let upstream = Chaos::start(When::Head, chaos::oversized_head(1 << 20), Then::Close).await;
     let callsign = Setup::to(&upstream.url()).start();
     let answer = client::post(&callsign.url("chat/completions"), APP, "{}").await;
@@ -270,7 +270,7 @@ async fn an_answer_that_breaks_off_breaks_off_for_the_client() {
 
 #[tokio::test]
 async fn an_early_answer_is_relayed_while_the_client_still_uploads() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url()).streaming().start();
     for (number, length) in [None, Some("9000000")].into_iter().enumerate() {
         let headers: Vec<_> = APP.iter().copied().chain(length.map(|length| ("content-length", length))).collect();
@@ -280,7 +280,7 @@ async fn an_early_answer_is_relayed_while_the_client_still_uploads() {
         let answer = answer.await.unwrap().unwrap().finish().await;
         assert_eq!((error(&answer), &answer.cut), ((402, ""), &None));
         assert_eq!(answer.body, standin.sent(number).unwrap().body);
-        // The rest is not wanted, and the client is told so by the end of the connection.
+        // callsign does not read the rest and closes the connection.
         while upload.send(vec![b'x'; 10_000]).await.is_ok() {}
         assert_eq!((standin.begun(), standin.received().len()), (number + 1, 0));
     }

@@ -1,5 +1,5 @@
-//! The edges of HTTP by raw sockets: what no client library would send, and that nobody gets through, confused or stuck
-//! by it. One file for each kind of edge; `refusals.rs` shows the answers themselves.
+//! Malformed and unusual HTTP over raw sockets, which client libraries do not send: it must neither pass, nor confuse
+//! nor block callsign. One file for each kind; `refusals.rs` checks the answers.
 
 mod bodies;
 mod heads;
@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 use crate::support::peer::Peer;
 
-/// One answer as it came on a raw connection.
+/// An answer read from a raw connection.
 #[derive(Debug)]
 struct Read {
     status: u16,
@@ -21,7 +21,7 @@ struct Read {
 }
 
 impl Read {
-    /// The value of a header, or the empty string.
+    /// Returns the value of a header, or the empty string.
     fn header(&self, name: &str) -> &str {
         let prefix = format!("{name}: ");
         self.head.lines().find_map(|line| line.strip_prefix(prefix.as_str())).unwrap_or_default()
@@ -32,9 +32,8 @@ impl Read {
     }
 }
 
-/// Splits what came on a connection into answers, by a reading of their framing that forgives nothing. `methods` are those
-/// of the requests in their order, since an answer to HEAD has no body; the rest counts as GET. Interim answers are left
-/// out.
+/// Splits the bytes of a connection into answers; panics on any error of framing. `methods` are those of the requests
+/// in order, since an answer to HEAD has no body; missing ones count as GET. Skips interim answers.
 fn answers(mut bytes: &[u8], methods: &[&str]) -> Vec<Read> {
     let mut read: Vec<Read> = Vec::new();
     while !bytes.is_empty() {
@@ -53,7 +52,7 @@ fn answers(mut bytes: &[u8], methods: &[&str]) -> Vec<Read> {
                 let at = memchr::memmem::find(bytes, b"\r\n").unwrap();
                 let size = usize::from_str_radix(&lossy(&bytes[..at]), 16).unwrap();
                 answer.body += &lossy(&bytes[at + 2..at + 2 + size]);
-                assert_eq!(&bytes[at + 2 + size..at + 4 + size], b"\r\n", "behind a chunk");
+                assert_eq!(&bytes[at + 2 + size..at + 4 + size], b"\r\n", "a chunk is not followed by CRLF");
                 bytes = &bytes[at + 4 + size..];
                 if size == 0 {
                     break;
@@ -69,12 +68,12 @@ fn answers(mut bytes: &[u8], methods: &[&str]) -> Vec<Read> {
     read
 }
 
-/// Sends `bytes`, waits for the close and gives the answers.
+/// Sends `bytes`, waits for the close and returns the answers.
 async fn ask(address: SocketAddr, bytes: &[u8]) -> Vec<Read> {
     answers(&crate::support::peer::raw(address, bytes).await, &[])
 }
 
-/// Sends `bytes` and gives the only answer.
+/// Sends `bytes` and returns the only answer.
 async fn ask_once(address: SocketAddr, bytes: &[u8]) -> Read {
     let mut answers = ask(address, bytes).await;
     assert_eq!(answers.len(), 1, "{}: {answers:?}", lossy(bytes));
@@ -85,8 +84,8 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Sends as much of `bytes` as the server takes.
+/// Sends as much of `bytes` as the server reads.
 async fn send_some(peer: &mut Peer, bytes: &[u8]) {
-    // The server may have answered and closed already; what it said is what matters.
+    // The server may have answered and closed already; the tests look at its answer.
     let _closed = peer.send(bytes).await;
 }

@@ -1,5 +1,5 @@
-//! Faults on either side, each brought about on purpose: what the client is told, that nothing hangs and that no answer
-//! goes to somebody else. What is shown elsewhere: `disconnects.rs` (refused, black-holed, silent), `chaos.rs`.
+//! Deliberate faults on either side: the client's answer, that nothing hangs, and that no answer goes to another
+//! client. Connections that are refused, black-holed or silent are in `disconnects.rs`.
 
 mod leaving;
 mod processes;
@@ -12,7 +12,7 @@ use crate::support::client::{self, Answer};
 use crate::support::proxy::{APP, Callsign, Setup};
 use crate::support::within;
 
-/// Long enough for a loaded machine to answer in, short enough to be waited out.
+/// A timeout that a loaded machine still meets, and that a test can wait for.
 const SHORT: Duration = Duration::from_millis(300);
 
 async fn ask(callsign: &Callsign) -> Answer {
@@ -23,7 +23,7 @@ fn told(answer: &Answer) -> (u16, &str) {
     (answer.status.as_u16(), answer.header("x-callsign-error"))
 }
 
-/// Waits until callsign has closed the accounts of `count` requests, in whatever way.
+/// Waits until callsign has counted `count` requests, whatever their outcome.
 async fn wait_accounts(callsign: &Callsign, count: u64) {
     within("the ends of all requests", async {
         loop {
@@ -55,7 +55,7 @@ async fn garbage_is_502() {
         b"HTTP/1.1 200 OK\r\ncontent-length: two\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
-        // An alert of TLS, the settings of HTTP/2, a protocol that nobody asked for, a head of too many lines.
+        // A TLS alert, HTTP/2 settings, an unrequested protocol, a head with too many lines.
         b"\x15\x03\x01\x00\x02\x02\x46",
         b"\0\0\0\x04\0\0\0\0\0",
         b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
@@ -75,7 +75,7 @@ async fn garbage_is_502() {
                     || (matches!(then, Then::Stall) && told(&answer) == unfinished),
                 "{said}: {answer:?}"
             );
-            assert_eq!(upstream.accepted(), number + 1, "it is not tried again: {said}");
+            assert_eq!(upstream.accepted(), number + 1, "the request was retried: {said}");
         }
     }
     println!("garbage: {} answers, 0 relayed", garbage.len() * 2);
@@ -90,7 +90,7 @@ async fn interim_answers_are_not_the_answer() {
     assert_eq!((told(&answer), answer.text().as_str()), ((200, ""), "{}"));
 }
 
-/// An upstream that says more than it was asked: the next caller must not get it.
+/// The upstream sends more than one answer: the next caller must not get the surplus.
 #[tokio::test]
 async fn an_answer_that_nobody_asked_for_goes_to_nobody() {
     const ROUNDS: usize = 50;
@@ -98,7 +98,7 @@ async fn an_answer_that_nobody_asked_for_goes_to_nobody() {
     let extra: [&[u8]; 3] = [&chaos::answer("{\"crossed\":1}"), b"garbage", b"\r\n"];
     let script = |number| (When::Head, [&mine(number), extra[number % 3]].concat(), Then::Stall);
     let mut scripts: Vec<Script> = (0..ROUNDS).map(script).collect();
-    // Speaks before it is asked.
+    // Sends an answer before any request.
     scripts.push((When::Connected, mine(ROUNDS), Then::Stall));
     let upstream = Chaos::in_turn(scripts).await;
     let callsign = Setup::to(&upstream.url()).workers(1).start();
@@ -120,7 +120,7 @@ async fn an_answer_that_nobody_asked_for_goes_to_nobody() {
 
 #[tokio::test]
 async fn an_upstream_without_an_address_is_502() {
-    // No resolver asks the network for a name whose label is too long.
+    // Resolvers reject a label over 63 characters without asking the network.
     let callsign = Setup::to(&format!("http://{}.invalid/api/v1", "x".repeat(80))).start();
     for _ in 0..2 {
         assert_eq!(told(&ask(&callsign).await), (502, "upstream_unreachable"));
@@ -144,7 +144,7 @@ async fn tls_that_fails_is_502_and_tls_that_stalls_504() {
             if expected.0 == 504 { setup.adjust(|config| config.upstream.connect_timeout = SHORT) } else { setup };
         assert_eq!(told(&ask(&setup.start()).await), expected, "{port}");
     }
-    assert!(heads.all().is_empty(), "nothing was said to who could not be trusted");
+    assert!(heads.all().is_empty(), "bytes were sent to an untrusted server");
     for upstream in [plain, reset, silent] {
         assert!(!String::from_utf8_lossy(&upstream.received()).contains("chat/completions"));
     }

@@ -1,9 +1,10 @@
-//! That nothing is changed but what must be: request bodies, response bodies, headers both ways, cuts.
+//! Fidelity: request bodies, response bodies, headers in both directions and cuts pass unchanged, except for documented
+//! changes.
 
 use std::time::Duration;
 
-use callsign::endpoint::INFERENCE;
-use callsign::standin::{Received, StandIn};
+use callsign_core::endpoint::INFERENCE;
+use mock_openrouter::{Received, MockServer};
 use http::Method;
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use crate::support::peer::Peer;
 use crate::support::proxy::{APP, APP_KEY, Callsign, OPERATOR_KEY, Setup, VALVES, callsign};
 use crate::support::within;
 
-/// Bodies whose every byte matters. What stands between `«` and `»` is to be blanked, all else to arrive.
+/// Request bodies. Text between `«` and `»` must be blanked; every other byte must arrive.
 const BODIES: [&str; 9] = [
     r#"{"model":"m","n":1.10,"big":12345678901234567890123,"inf":1e400,"tiny":-0.0E-999,"zero":-0}"#,
     r#"{"model":"m","lone":"\ud800 and \udfff\ud800","pair":"\ud83d\ude00","raw":"é€😀","esc":"\u00e9\/\b"}"#,
@@ -26,13 +27,13 @@ const BODIES: [&str; 9] = [
     "{}",
 ];
 
-/// What the `generic` headers of [`USER`] become on chat completions when [`VALVES`] are open.
+/// The members written on chat completions for the headers of [`USER`] when [`VALVES`] are open.
 const OURS: &str = r#""user":"u-1","session_id":"s-1","metadata":{"user_id":"u-1","session_id":"s-1"}"#;
 const USER: Headers<'static> = &[("x-user-id", "u-1"), ("x-session-id", "s-1")];
-/// A comma, `"prompt_cache_key":"`, 64 digits and a quote: kept free in case one has to be written.
+/// Bytes reserved for a bound cache key: a comma, `"prompt_cache_key":"`, 64 digits and a quote.
 const CACHE_KEY_RESERVE: usize = 1 + 20 + 64 + 1;
 
-/// A body as the client sends it and as it must arrive with `ours` appended.
+/// Returns a body as the client sends it, and as it must arrive with `ours` appended.
 fn sent_and_expected(marked: &str, ours: &str) -> (String, String) {
     let sent = marked.replace(['«', '»'], "");
     let mut expected = String::new();
@@ -56,7 +57,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-async fn last_received(standin: &StandIn) -> Received {
+async fn last_received(standin: &MockServer) -> Received {
     within("the record", standin.next_received()).await
 }
 
@@ -80,7 +81,7 @@ async fn post_in_pieces(url: &str, headers: Headers<'_>, body: &str, size: usize
 async fn a_body_arrives_byte_for_byte_but_for_what_is_blanked_and_appended() {
     for hold in ["0", "262144"] {
         for (valves, ours) in [(&VALVES[..], OURS), (&[], "")] {
-            let (standin, callsign) = callsign(&[valves, &[("CALLSIGN_HOLD_BODY_BYTES", hold)]].concat()).await;
+            let (standin, callsign) = callsign(&[valves, &[("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
             let url = callsign.url("chat/completions");
             let headers = [USER, APP].concat();
             for marked in BODIES {
@@ -93,7 +94,7 @@ async fn a_body_arrives_byte_for_byte_but_for_what_is_blanked_and_appended() {
                     let received = last_received(&standin).await;
                     assert_eq!(text(&received.body), expected, "{hold} {size} {announced}");
                     let length = received.headers.get("content-length").map(|value| value.to_str().unwrap());
-                    // A held body's length is known even if the client's was not.
+                    // A buffered body leaves with a known length, even if the client announced none.
                     let exact = expected.len().to_string();
                     let known = announced || hold != "0";
                     assert_eq!(length, known.then_some(&*exact), "{hold} {size} {announced}");
@@ -106,7 +107,7 @@ async fn a_body_arrives_byte_for_byte_but_for_what_is_blanked_and_appended() {
 
 #[tokio::test]
 async fn a_body_may_be_split_anywhere() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url()).set(&VALVES).streaming().start();
     let headers = [USER, APP].concat();
     for marked in &BODIES[4..7] {
@@ -125,7 +126,7 @@ async fn a_body_may_be_split_anywhere() {
 }
 
 #[tokio::test]
-async fn a_body_between_held_and_streamed_arrives_whole() {
+async fn a_body_near_the_buffer_limit_arrives_whole() {
     let (standin, callsign) = callsign(&VALVES).await;
     let headers = [USER, APP].concat();
     for length in [262_143, 262_144, 262_145, 400_000, 3_000_000] {
@@ -142,11 +143,11 @@ async fn a_body_between_held_and_streamed_arrives_whole() {
 }
 
 #[tokio::test]
-async fn what_had_no_room_among_the_held_is_streamed() {
-    let standin = StandIn::start().await.unwrap();
-    let callsign = Setup::to(&standin.url()).set(&[("CALLSIGN_HOLD_TOTAL_BYTES", "100")]).start();
+async fn a_body_beyond_the_total_buffer_is_streamed() {
+    let standin = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_TOTAL_BYTES", "100")]).start();
     let url = callsign.url("chat/completions");
-    // Of a held body nothing is seen upstream before its end, of a streamed one the head is.
+    // A buffered request reaches the upstream after its end; a streamed one at its head.
     let (upload, answer) = client::upload(&url, APP);
     let answer = tokio::spawn(answer);
     upload.send(r#"{"model":"#).await.unwrap();
@@ -156,8 +157,8 @@ async fn what_had_no_room_among_the_held_is_streamed() {
     assert_eq!(answer.await.unwrap().unwrap().status, 200);
 }
 
-/// What the client got, compared with every byte that the stand-in wrote.
-async fn assert_relayed(standin: &StandIn, answer: &Answer) {
+/// Compares the client's answer with every byte that the mock sent.
+async fn assert_relayed(standin: &MockServer, answer: &Answer) {
     let received = last_received(standin).await;
     let sent = standin.sent(received.number).unwrap();
     assert_eq!(answer.status, sent.status);
@@ -217,14 +218,14 @@ async fn the_well_known_parts_of_answers_are_there() {
     let packed = ask("chat/completions", json!({"model": "standin/compressed"}), &[("accept-encoding", "gzip")]).await;
     assert_eq!((packed.header("content-encoding"), &packed.body[..2]), ("gzip", &[0x1f, 0x8b][..]));
     let unpacked = ask("chat/completions", json!({"model": "standin/compressed"}), &[]).await;
-    assert_eq!(unpacked.header("content-encoding"), "", "what the client did not ask for is not asked for");
+    assert_eq!(unpacked.header("content-encoding"), "", "callsign asks for no compression that the client did not ask for");
     let redirect = ask("chat/completions", json!({"model": "standin/redirect"}), &[]).await;
     assert_eq!(redirect.status, 307);
     assert_eq!(redirect.header("location"), "http://elsewhere.invalid/api/v1/chat/completions");
     let limited = ask("chat/completions", json!({"model": "standin/error-429"}), &[]).await;
     assert_eq!((limited.status.as_u16(), limited.header("retry-after")), (429, "1"));
     assert_eq!((limited.header("x-ratelimit-limit"), limited.header("x-callsign-error")), ("20", ""));
-    assert_eq!(standin.begun(), 7, "each was sent once");
+    assert_eq!(standin.begun(), 7, "a request was sent twice");
 }
 
 #[tokio::test]
@@ -234,7 +235,7 @@ async fn chunks_come_through_one_by_one() {
     let mut stream = client::stream(&callsign.url("chat/completions"), APP, body).await;
     let mut seen = stream.until("\"content\":\"\"").await.to_vec();
     for _ in 0..3 {
-        assert_eq!(text(&seen), text(&standin.sent(0).unwrap().body), "nothing is held back");
+        assert_eq!(text(&seen), text(&standin.sent(0).unwrap().body), "the relayed part differs from the sent one");
         standin.release(1);
         seen.extend_from_slice(&stream.until("\n\n").await);
     }
@@ -267,7 +268,7 @@ async fn of_a_cut_answer_every_byte_arrives_and_then_no_clean_end() {
 async fn an_answer_that_stops_at_a_raw_byte_stops_there_for_the_client() {
     let events: Vec<String> = (0..200).map(|number| format!("data: {number}\n\n")).collect();
     let stream = chaos::chunks(&events.iter().map(String::as_str).collect::<Vec<_>>());
-    // The end of the last chunk, some of its data, all of it and some of the one before.
+    // Cuts in the end of the last chunk, in its data, and in the chunk before.
     for (missing, lost) in [(1, 0), (2, 0), (9, 7), (20, 13)] {
         let upstream = Chaos::start(When::Head, &stream[..stream.len() - missing], Then::Close).await;
         let callsign = Setup::to(&upstream.url()).start();
@@ -280,21 +281,22 @@ async fn an_answer_that_stops_at_a_raw_byte_stops_there_for_the_client() {
     }
 }
 
-/// How many bytes came of a chunked answer, framing taken off.
+/// Returns the number of body bytes in a chunked answer that was cut.
 fn dechunked(answer: &[u8]) -> usize {
     let mut rest = &answer[memchr::memmem::find(answer, b"\r\n\r\n").unwrap() + 4..];
     let mut came = 0;
     while let Some(at) = memchr::memmem::find(rest, b"\r\n") {
         let size = usize::from_str_radix(std::str::from_utf8(&rest[..at]).unwrap(), 16).unwrap();
-        assert_ne!(size, 0, "a clean end");
+        assert_ne!(size, 0, "the answer ended cleanly");
         came += size.min(rest.len() - at - 2);
         rest = rest.get(at + 2 + size + 2..).unwrap_or_default();
     }
     came
 }
 
-/// What hyper holds for a client that does not read is lost if it hears of the end before it could write: an answer of
-/// just the size that all buffers together take shows it. It is searched for, since it is the system's to choose.
+/// hyper would lose the bytes buffered for a client that does not read if it saw the upstream's end before it could
+/// write them. Only an answer that just fills all buffers shows this. The test searches for that size, which depends on
+/// the system.
 #[tokio::test]
 async fn a_client_that_reads_slowly_gets_every_byte_of_a_cut_answer_too() {
     let event = format!("data: {}\n\n", "x".repeat(1000));
@@ -308,8 +310,8 @@ async fn a_client_that_reads_slowly_gets_every_byte_of_a_cut_answer_too() {
         let callsign = Setup::to(&upstream.url()).start();
         let mut peer = Peer::connect_narrow(callsign.address()).await;
         peer.send(request.as_bytes()).await.unwrap();
-        // The upstream is left when its end has been read. If it is not, callsign waits for the client; guessing wrong
-        // because the machine is slow only worsens the search.
+        // callsign closes the upstream connection when it has read its end. If it does not, it waits for the client. A
+        // wrong guess on a slow machine only makes the search less exact.
         let left = tokio::time::timeout(Duration::from_millis(100), upstream.wait_left(1)).await;
         if left.is_ok() {
             fits = count;
@@ -323,7 +325,7 @@ async fn a_client_that_reads_slowly_gets_every_byte_of_a_cut_answer_too() {
 
 #[tokio::test]
 async fn headers_are_filtered_both_ways() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url())
         .toml("[headers]\nforward = [\"x-my-header\"]\nx_openrouter_title = \"Acme\"\n")
         .start();
@@ -447,5 +449,5 @@ async fn browsers_may_call_from_named_origins_only() {
     assert_eq!((refused.status.as_u16(), refused.header("access-control-allow-origin")), (405, ""));
     let headers = [&[("origin", "https://chat.example")], APP].concat();
     let answer = client::post(&silent.url("chat/completions"), &headers, "{}").await;
-    assert_eq!(answer.header("access-control-allow-origin"), "", "the upstream's own never passes");
+    assert_eq!(answer.header("access-control-allow-origin"), "", "the upstream's header passed");
 }

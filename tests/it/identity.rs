@@ -1,11 +1,11 @@
-//! Who a request is said to come from: nothing that the client claims, and exactly what the operator's valves let out.
+//! Identifiers sent upstream: none that the client claims, and exactly those that the operator's valves allow.
 //!
-//! What clients claim comes from `support/claims.rs` and carries the mark `mallory`.
+//! The claims come from `support/claims.rs` and contain the mark `mallory`.
 
 use std::collections::BTreeSet;
 
-use callsign::endpoint::{Endpoint, INFERENCE};
-use callsign::standin::{Received, StandIn};
+use callsign_core::endpoint::{Endpoint, INFERENCE};
+use mock_openrouter::{Received, MockServer};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -16,7 +16,7 @@ use crate::support::json::{members, values};
 use crate::support::proxy::{ALICE, ALICE_KEY, APP, APP_KEY, Callsign, OPERATOR_KEY, Setup, VALVES, callsign};
 use crate::support::within;
 
-/// Everything that arrived, as text to be searched.
+/// Returns all of a received request as text, for searching.
 fn everything(received: &Received) -> String {
     let lines = received.headers.iter().map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()].concat());
     let mut bytes = lines.collect::<Vec<_>>().join(&b'\n');
@@ -39,14 +39,14 @@ fn header_names(received: &Received) -> Vec<&str> {
     names
 }
 
-async fn sent(standin: &StandIn, callsign: &Callsign, path: &str, headers: Headers<'_>, body: &str) -> Received {
+async fn sent(standin: &MockServer, callsign: &Callsign, path: &str, headers: Headers<'_>, body: &str) -> Received {
     let answer = client::post(&callsign.url(path), headers, body.to_owned()).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     within("the record", standin.next_received()).await
 }
 
-/// The members of a chat request in which this caller sent nothing but a model.
-async fn written(standin: &StandIn, callsign: &Callsign, headers: Headers<'_>) -> Vec<(String, Value)> {
+/// Sends a chat request with only a `model` and returns the members that arrive.
+async fn written(standin: &MockServer, callsign: &Callsign, headers: Headers<'_>) -> Vec<(String, Value)> {
     let received = sent(standin, callsign, "chat/completions", headers, r#"{"model":"m"}"#).await;
     assert_nothing_claimed(&received);
     values(&received.body).split_off(1)
@@ -55,7 +55,7 @@ async fn written(standin: &StandIn, callsign: &Callsign, headers: Headers<'_>) -
 fn object(members: Vec<(String, Value)>) -> Value {
     let count = members.len();
     let object = Value::Object(members.into_iter().collect());
-    assert_eq!(object.as_object().unwrap().len(), count, "a member comes twice: {object}");
+    assert_eq!(object.as_object().unwrap().len(), count, "duplicate member: {object}");
     object
 }
 
@@ -65,7 +65,7 @@ async fn nothing_that_a_client_claims_leaves() {
     let claims = claiming_headers();
     for hold in ["0", "262144"] {
         let (standin, callsign) =
-            callsign(&[("CALLSIGN_PROMPT_CACHE_KEY", "drop"), ("CALLSIGN_HOLD_BODY_BYTES", hold)]).await;
+            callsign(&[("CALLSIGN_PROMPT_CACHE_KEY", "drop"), ("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         let bearer = format!("Bearer {APP_KEY}");
         let credentials: [&[(&str, &str)]; 4] = [
             &[("authorization", &bearer)],
@@ -128,7 +128,7 @@ async fn open_valves_write_exactly_the_table_of_endpoints() {
     let mut responses = chat.clone();
     responses["safety_identifier"] = json!("u-1");
     let messages = json!({"user": "u-1", "session_id": "s-1", "metadata": {"user_id": "u-1"}, "trace": ids});
-    // Contract, section 3, "Endpoints": what is written into the body, and whether a header carries the session.
+    // docs/SPEC.md#inference-endpoints: the members written into the body, and true if a header carries the session.
     let table: [(&str, Value, bool); 11] = [
         ("chat/completions", chat.clone(), false),
         ("completions", chat, false),
@@ -150,7 +150,7 @@ async fn open_valves_write_exactly_the_table_of_endpoints() {
     let headers = [&borrowed(&claims), &own[..], APP].concat();
     for hold in ["0", "262144"] {
         let (standin, callsign) =
-            callsign(&[&VALVES[..], &[("SEND_TRACE", "1"), ("CALLSIGN_HOLD_BODY_BYTES", hold)]].concat()).await;
+            callsign(&[&VALVES[..], &[("SEND_TRACE", "1"), ("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
         for (path, expected, in_header) in &table {
             let received = sent(&standin, &callsign, path, &headers, &body).await;
             assert_nothing_claimed(&received);
@@ -194,7 +194,7 @@ async fn a_preset_reads_its_own_headers_and_no_others() {
     let house = "[presets.house]\nuser = \"X-House-User\"\nsession = \"X-House-Session\"\nchat = \"X-House-Chat\"\n\
                  message = \"X-House-Message\"\n";
     for (preset, names, metadata) in cases {
-        let standin = StandIn::start().await.unwrap();
+        let standin = MockServer::start().await.unwrap();
         let callsign = Setup::to(&standin.url()).set(&VALVES).set(&[("CALLSIGN_PRESET", preset)]).toml(house).start();
         let own: Vec<_> = names.into_iter().zip(["u", "s", "c", "m"]).filter(|(name, _)| !name.is_empty()).collect();
         let mut claims = claiming_headers();
@@ -220,7 +220,7 @@ async fn a_personal_key_is_its_user_whatever_the_headers_say() {
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(b"sk-cs-a-key-of-bob-0123456789"));
     let key = format!(
         "[[keys]]\nname = \"bob-laptop\"\nsha256 = \"{digest}\"\nuser = \"bob\"\n\
-         bring = {{ chat = \"X-Chat-Id\" }}\nmetadata = {{ app = \"laptop\" }}\n"
+         headers = {{ chat = \"X-Chat-Id\" }}\nmetadata = {{ app = \"laptop\" }}\n"
     );
     let callsign = Setup::to(&standin.url()).set(&VALVES).toml(&key).start();
     let headers = [
@@ -236,7 +236,7 @@ async fn a_personal_key_is_its_user_whatever_the_headers_say() {
 
 #[tokio::test]
 async fn a_pass_through_key_pays_for_itself_in_a_namespace_of_its_own() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url())
         .set(&VALVES)
         .set(&[
@@ -304,7 +304,8 @@ async fn a_missing_user_is_omitted_refused_or_shared() {
             }
             let mut written = object(written(&standin, &callsign, &headers).await);
             if user == Some(&*long) {
-                // Too long is not missing: omitted, never cut and never everybody's. Its chat id has the room.
+                // An id over the limit is not missing: it is omitted, not cut and not shared. The metadata limit is
+                // larger.
                 assert_eq!(written["metadata"]["chat_id"], format!("{long}-c-1"));
                 written["metadata"].as_object_mut().unwrap().remove("chat_id");
                 assert_eq!(written, json!({"session_id": "s-1", "metadata": {"session_id": "s-1"}}), "{policy}");
@@ -317,11 +318,11 @@ async fn a_missing_user_is_omitted_refused_or_shared() {
     }
     let (standin, callsign) = callsign(&[("CALLSIGN_MISSING_USER", "reject")]).await;
     let refused = client::post(&callsign.url("chat/completions"), APP, "{}").await;
-    assert_eq!((refused.status.as_u16(), standin.begun()), (403, 0), "whatever the valve");
+    assert_eq!((refused.status.as_u16(), standin.begun()), (403, 0), "`reject` applies whatever the valves");
     assert_eq!(client::get(&callsign.url("models"), APP).await.status, 200, "reading needs no user");
 }
 
-/// The binding of the contract, section 3: over tenant, subject, purpose and value.
+/// Computes a bound value (docs/SPEC.md#binding) from tenant, subject, purpose and value.
 fn bound(secret: Option<&str>, subject: &str, purpose: &str, value: &str) -> String {
     let text = format!("\u{1f}{subject}\u{1f}{purpose}\u{1f}{value}");
     let digest: [u8; 32] = match secret {
@@ -364,7 +365,7 @@ async fn cache_keys_and_client_sessions_are_bound_to_their_caller() {
             }
         }
     }
-    // Dropped unless told otherwise, and never in the place of the app's own.
+    // Client sessions are dropped by default, and do not replace a session of the identity source.
     let (standin, callsign) = callsign(&VALVES).await;
     let headers = [&[("session-id", "mallory"), ("x-user-id", "u-1")], APP].concat();
     let plain = object(written(&standin, &callsign, &headers).await);
@@ -393,7 +394,7 @@ async fn fifty_users_of_one_key_are_told_apart() {
     for connection in 0..CONNECTIONS {
         let url = url.clone();
         connections.spawn(async move {
-            // Neighbours on one connection are different people.
+            // Consecutive requests on one connection are from different users.
             let mut client = Persistent::connect(&url).await;
             for turn in 0..EACH {
                 let number = connection * EACH + turn;
@@ -428,10 +429,10 @@ async fn fifty_users_of_one_key_are_told_apart() {
 }
 
 #[test]
-fn the_table_of_endpoints_is_the_contracts() {
-    let contract = "chat/completions completions responses messages messages/count_tokens embeddings rerank images \
+fn the_table_of_endpoints_is_the_documented_one() {
+    let documented = "chat/completions completions responses messages messages/count_tokens embeddings rerank images \
                     images/generations audio/speech audio/transcriptions";
-    assert!(INFERENCE.iter().map(|endpoint| endpoint.path).eq(contract.split_whitespace()));
+    assert!(INFERENCE.iter().map(|endpoint| endpoint.path).eq(documented.split_whitespace()));
     for base in ["/v1/", "/api/v1/"] {
         let found = Endpoint::find(&http::Method::POST, &format!("{base}messages"), false, false);
         assert!(matches!(found, Ok(Endpoint::Inference(endpoint)) if endpoint.path == "messages"));

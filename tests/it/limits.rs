@@ -1,8 +1,8 @@
-//! Limits through the running program: who is refused, how, and what is given back.
+//! Limits through the running program: refusals, their answers, and refunds.
 
 pub(crate) mod suite;
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 
 use crate::support::client::{self, Answer, Headers};
 use crate::support::program;
@@ -13,10 +13,10 @@ const PLAIN: &str = r#"{"model":"m","messages":[]}"#;
 
 #[tokio::test]
 async fn counting_in_memory_keeps_its_promises() {
-    suite::all(&callsign::limits::Memory::default()).await;
+    suite::all(&callsign_store::limits::Memory::default()).await;
 }
 
-/// The app's headers with a user.
+/// Returns the app's headers with a user.
 fn of(user: &str) -> Vec<(&str, &str)> {
     [APP, &[("x-user-id", user)]].concat()
 }
@@ -37,7 +37,7 @@ async fn metric(callsign: &Callsign, name: &str) -> u64 {
     line.map_or(0, |value| value.parse().unwrap())
 }
 
-/// Waits until nothing is in flight: the end of a request may come a moment behind its answer.
+/// Waits until no request is in flight; a request may end shortly after its answer.
 async fn rest(callsign: &Callsign) {
     within("rest", async { while metric(callsign, "callsign_in_flight").await != 0 {} }).await;
 }
@@ -61,11 +61,11 @@ async fn requests_in_a_minute_are_refused_in_both_dialects() {
     assert_eq!(refused.json()["error"]["code"], "rate_limited");
     let refused = client::post(&callsign.url("messages"), &ada, PLAIN).await;
     assert_eq!(refused.json()["error"]["type"], "rate_limit_error");
-    // The order of checks: a limit before the content type.
+    // Limits are checked before the content type (docs/SPEC.md#order-of-checks).
     let text = [ada.as_slice(), &[("content-encoding", "deflate")]].concat();
     assert_refused(&ask(&callsign, &text).await, "in a minute");
-    assert_eq!(standin.begun(), begun, "nothing has left");
-    // Everybody else, and the catalogue, pass.
+    assert_eq!(standin.begun(), begun, "a refused request was sent upstream");
+    // Other users and the catalogue are not limited.
     assert_eq!(ask(&callsign, &of("bob")).await.status, 200);
     assert_eq!(ask(&callsign, ALICE).await.status, 200);
     assert_eq!(client::get(&callsign.url("models"), &ada).await.status, 200);
@@ -109,14 +109,14 @@ async fn an_upstream_that_is_not_reached_takes_nothing() {
 
 #[tokio::test]
 async fn a_budget_is_charged_with_what_answers_say() {
-    // The stand-in charges 0.00042 for each.
+    // The mock charges 0.00042 USD for each request.
     let (_standin, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.0112")]).await;
     let ada = of("ada");
     for _ in 0..2 {
         assert_eq!(ask(&callsign, &ada).await.status, 200);
         rest(&callsign).await;
     }
-    // An error costs nothing, what says nothing stays as estimated.
+    // An error costs nothing. An answer without a cost counts as estimated.
     let error = client::post(&callsign.url("chat/completions"), &ada, r#"{"model":"standin/error-500"}"#).await;
     assert_eq!(error.status, 500);
     rest(&callsign).await;
@@ -126,7 +126,7 @@ async fn a_budget_is_charged_with_what_answers_say() {
     assert_refused(&refused, "your budget of $0.0112 for today (UTC) is used up");
     assert_eq!(refused.header("x-ratelimit-limit-usd-day"), "0.0112");
     assert_eq!(refused.header("x-ratelimit-remaining-usd-day"), "0.00994");
-    // Unless midnight is near, nobody should wait for it.
+    // Retrying is not advised, except near midnight.
     if refused.header("retry-after").parse::<u32>().unwrap() > 60 {
         assert_eq!(refused.header("x-should-retry"), "false");
     }
@@ -198,7 +198,7 @@ async fn one_turn_of_an_app_is_one_message() {
 
 #[tokio::test]
 async fn the_closest_limit_holds_and_a_reload_changes_it() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let toml =
         "[limits]\nrpm = 1\n[[users]]\nid = \"ada\"\nlimits.rpm = 2\n[[users]]\nid = \"eve\"\nlimits.rpm = \"off\"\n";
     let callsign = Setup::to(&standin.url()).toml(toml).start();
@@ -208,7 +208,7 @@ async fn the_closest_limit_holds_and_a_reload_changes_it() {
         }
         assert_eq!(ask(&callsign, &of(user)).await.status == 429, user != "eve", "{user}");
     }
-    // Without a user the key is whom it counts for.
+    // Without a user the key is the subject.
     assert_eq!(ask(&callsign, APP).await.status, 200);
     assert_eq!(ask(&callsign, APP).await.status, 429);
 }
@@ -225,7 +225,7 @@ async fn a_dry_run_counts_and_refuses_nobody() {
 
 #[tokio::test]
 async fn counters_survive_a_restart_and_the_command_shows_them() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().to_str().unwrap();
     let variables =
@@ -236,7 +236,7 @@ async fn counters_survive_a_restart_and_the_command_shows_them() {
     assert_eq!(ask(&first, &of("ada")).await.status, 200);
     within("the count to be written", async { while !show().out.contains("0.00042 ") {} }).await;
     drop(first);
-    // In one process the first needs a moment to end.
+    // Within one process, the first callsign needs a moment to stop.
     let lock = std::fs::File::open(directory.path().join("limits-0.lock")).unwrap();
     within("its end", async {
         while lock.try_lock().is_err() {

@@ -33,6 +33,7 @@ mod serve;
 mod shedding;
 mod snippets;
 mod standin;
+mod structure;
 mod support;
 mod tap;
 mod tenants;

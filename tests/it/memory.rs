@@ -1,5 +1,5 @@
-//! That callsign's memory is bounded by a constant per request, whatever the body: the real program, measured by the
-//! system, under 64 large uploads at once, and under 2,000 streams that say nothing.
+//! callsign's memory per request is bounded, whatever the body. These tests measure the resident memory of the real
+//! program during 64 concurrent large uploads, and during 2,000 idle streams.
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use callsign::standin::{Options, StandIn};
+use mock_openrouter::{Options, MockServer};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -22,24 +22,24 @@ use crate::support::client;
 use crate::support::proxy::{ALICE, ALICE_KEY, OPERATOR_KEY};
 use crate::support::within;
 
-/// Idle streams, each with a connection on either side of callsign; the test holds the other ends of both.
+/// Idle streams. Each has a connection on either side of callsign, whose other ends are in this process.
 const STREAMS: usize = 2000;
 const MOST_KIB_OF_STREAMS: u64 = 150 * 1024;
 const UPLOADS: usize = 64;
 const PIECE: usize = 64 * 1024;
-/// Of these, 8 MiB.
+/// Pieces of an upload, 8 MiB together.
 const PIECES: usize = 128;
-/// What the contract allows.
+/// The most resident memory in KiB during the uploads.
 const MOST_KIB: u64 = 48 * 1024;
 
 const BEGIN: &str = r#"{"model":"m","user":"mallory","prompt":""#;
 const END: &str = "\"}";
-/// The same as they must arrive: blanked, and with alice's id and 86 spaces of reserve appended.
+/// `BEGIN` and `END` as they must arrive: blanked, and with alice's id and 86 reserved spaces appended.
 const BEGIN_SENT: &str = r#"{"model":"m"                 ,"prompt":""#;
 const END_SENT: &str = "\",\"user\":\"alice\",\"metadata\":{\"user_id\":\"alice\"}";
 const RESERVE: usize = 86;
 
-/// The text of the uploads: every piece differs from its neighbours, without a copy of its own.
+/// The text of the uploads. Consecutive pieces differ, and all share one buffer.
 struct Text(Bytes);
 
 impl Text {
@@ -52,7 +52,7 @@ impl Text {
     }
 }
 
-/// callsign as a process of its own; ends with the test.
+/// A callsign process, killed when the test ends.
 struct Program {
     child: Child,
     address: String,
@@ -70,7 +70,7 @@ impl Program {
                 ("OPENROUTER_API_KEY", OPERATOR_KEY),
                 ("CALLSIGN_USER_KEYS", &format!("alice={ALICE_KEY}")),
                 ("SEND_END_USER_ID", "true"),
-                // All of it is one caller's.
+                // All requests are from one caller.
                 ("CALLSIGN_MAX_IN_FLIGHT_PER_CALLER", "4096"),
             ])
             .stdout(Stdio::piped())
@@ -82,12 +82,12 @@ impl Program {
         let address =
             lines.find_map(|line| Some(line.split_once("listening on http://")?.1.split(',').next()?.to_owned()));
         let address = address.unwrap();
-        // Its log goes to the same pipe and must not block it.
+        // Reads the log, so that a full pipe does not block the program.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address }
     }
 
-    /// The most memory that was ever resident, in KiB.
+    /// Returns the peak resident memory in KiB.
     fn peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -102,13 +102,13 @@ impl Drop for Program {
     }
 }
 
-/// An upstream that begins to read when all uploads are there, keeps nothing and answers with length and checksum.
+/// Answers as an upstream that starts reading when all uploads have started, and returns their length and checksum.
 async fn sums(request: Request<Incoming>, all_here: Arc<Barrier>) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut body = request.into_body();
     all_here.wait().await;
     let (mut length, mut checksum) = (0, crc32fast::Hasher::new());
     while let Some(frame) = body.frame().await {
-        // What breaks off has the wrong length.
+        // A body that breaks off has the wrong length.
         let Ok(data) = frame.map(|frame| frame.into_data().unwrap_or_default()) else { break };
         length += data.len();
         checksum.update(&data);
@@ -137,7 +137,7 @@ async fn upstream() -> (String, JoinSet<()>) {
     (url, tasks)
 }
 
-/// Length and checksum of what must arrive.
+/// Returns the length and checksum of the body that must arrive.
 fn expected(text: &Text) -> serde_json::Value {
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(BEGIN_SENT.as_bytes());
@@ -188,7 +188,7 @@ async fn two_thousand_idle_streams_fit_into_150_mib() {
         "only {files} files may be open here (ulimit -Hn): this test needs {}",
         3 * STREAMS
     );
-    let standin = StandIn::start_with(Options { keep: false, ..Options::default() }).await.unwrap();
+    let standin = MockServer::start_with(Options { keep: false, ..Options::default() }).await.unwrap();
     let program = Program::start(&standin.url());
     let url = format!("http://{}/v1/chat/completions", program.address);
     let mut opening = JoinSet::new();

@@ -1,20 +1,20 @@
-//! `/metrics` and the dashboards that are made of it.
+//! `/metrics` and the dashboards that use it.
 
 use std::collections::BTreeSet;
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 
 use crate::support::client;
 use crate::support::proxy::{APP, Setup, callsign};
 use crate::support::within;
 
-/// The names of metrics in an expression of Prometheus'.
+/// Returns the names of metrics in a PromQL expression.
 fn names(expression: &str) -> impl Iterator<Item = &str> {
     let words = expression.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
     words.filter(|word| word.starts_with("callsign_"))
 }
 
-/// Every `expr`, `query` and `definition` in a Grafana dashboard.
+/// Collects every `expr`, `query` and `definition` in a Grafana dashboard.
 fn expressions(value: &serde_json::Value, found: &mut Vec<String>) {
     match value {
         serde_json::Value::Object(members) => {
@@ -32,7 +32,7 @@ fn expressions(value: &serde_json::Value, found: &mut Vec<String>) {
     }
 }
 
-/// The names under which a scrape stores what `/metrics` describes (OpenMetrics 1.0, "Metric types").
+/// Returns the names under which a scrape stores the metrics of `/metrics` (OpenMetrics 1.0, "Metric types").
 fn stored(metrics: &str) -> BTreeSet<String> {
     let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     types
@@ -50,7 +50,7 @@ fn stored(metrics: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn connections_to_the_upstream_are_counted_while_they_are_open() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url()).workers(1).start();
     let body = r#"{"model":"m","messages":[]}"#;
     for _ in 0..3 {
@@ -69,7 +69,7 @@ async fn connections_to_the_upstream_are_counted_while_they_are_open() {
 async fn the_grafana_dashboard_asks_for_nothing_that_is_not_there() {
     let (_standin, callsign) = callsign(&[("SEND_END_USER_ID", "true")]).await;
     let body = r#"{"model":"m","messages":[]}"#;
-    // One whose user is not named, so that an identifier is left out, and one that callsign answers itself.
+    // A request without a user, so that an identifier is omitted, and one that callsign refuses.
     assert_eq!(client::post(&callsign.url("chat/completions"), APP, body).await.status, 200);
     assert_eq!(client::post(&callsign.url("chat/completions"), &[], body).await.status, 401);
     let metrics = stored(&client::get(&callsign.admin_url("metrics"), &[]).await.text());
@@ -81,7 +81,7 @@ async fn the_grafana_dashboard_asks_for_nothing_that_is_not_there() {
     assert!(asked.len() > 20, "{asked:?}");
     let missing: Vec<_> = asked.difference(&metrics).collect();
     assert!(missing.is_empty(), "{missing:?} of {metrics:#?}");
-    // And the other way round: what is measured is shown, but for what the self-audit has passed.
+    // Every metric is shown, except the counts of bodies that the self-audit has passed.
     let shown = |name: &&String| {
         let base = name.trim_end_matches("_sum").trim_end_matches("_count");
         asked.contains(*name) || asked.contains(&format!("{base}_bucket"))

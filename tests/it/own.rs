@@ -1,6 +1,6 @@
-//! What callers see of themselves, and that they see nothing of anybody else.
+//! A caller's own generations and usage, and that other callers do not see them.
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use serde_json::{Value, json};
 
 use crate::support::client::{self, Answer, Headers};
@@ -10,16 +10,16 @@ use crate::support::within;
 const BOB: [(&str, &str); 3] = [APP[0], APP[1], ("x-user-id", "bob")];
 const CAROL: [(&str, &str); 3] = [APP[0], APP[1], ("x-user-id", "carol")];
 
-/// In front of a stand-in, with a ledger whose rows are there when an answer ends.
-async fn with_ledger(directory: &tempfile::TempDir) -> (StandIn, Callsign) {
-    let standin = StandIn::start().await.unwrap();
+/// Starts callsign in front of a mock, with a strict ledger: rows are written before answers end.
+async fn with_ledger(directory: &tempfile::TempDir) -> (MockServer, Callsign) {
+    let standin = MockServer::start().await.unwrap();
     let data = directory.path().to_str().unwrap();
     let ledger = [("CALLSIGN_DATA_DIR", data), ("CALLSIGN_LEDGER_MODE", "strict"), ("USER_ID_FORMAT", "acme_{user}")];
     let callsign = Setup::to(&standin.url()).set(&VALVES).set(&ledger).start();
     (standin, callsign)
 }
 
-/// Has a caller make a generation; its id.
+/// Makes a generation as this caller and returns its id.
 async fn generate(callsign: &Callsign, headers: Headers<'_>) -> String {
     let body = json!({"model": "standin/cost-126", "messages": []}).to_string();
     let answer = client::post(&callsign.url("chat/completions"), headers, body).await;
@@ -48,7 +48,7 @@ async fn a_caller_sees_their_own_identifiers_and_usage() {
     }
     generate(&callsign, &BOB).await;
 
-    // Sums follow their rows by up to a second.
+    // Sums follow their rows within a second.
     let said = within("alice's sums", async {
         loop {
             let said = me(&callsign, ALICE).await.json();
@@ -72,7 +72,7 @@ async fn a_caller_sees_their_own_identifiers_and_usage() {
     assert_eq!((bob.header("content-type"), bob.header("cache-control")), ("application/json", "no-store"));
     let bob = bob.json();
     assert_eq!((&bob["user"], bob["usage"]["requests"].as_u64().unwrap() <= 1), (&json!("bob"), true));
-    // Whoever names nobody cannot be told from others of the app.
+    // A request without a user shows no usage: all such requests of the app look the same.
     let nobody = me(&callsign, APP).await.json();
     assert_eq!((&nobody["user"], &nobody["usage"]), (&Value::Null, &Value::Null));
 
@@ -83,7 +83,7 @@ async fn a_caller_sees_their_own_identifiers_and_usage() {
 }
 
 #[tokio::test]
-async fn a_generation_is_shown_to_whoever_made_it_and_to_nobody_else() {
+async fn a_generation_is_shown_only_to_the_caller_that_made_it() {
     let directory = tempfile::tempdir().unwrap();
     let (standin, callsign) = with_ledger(&directory).await;
     let of_alice = generate(&callsign, ALICE).await;
@@ -95,7 +95,7 @@ async fn a_generation_is_shown_to_whoever_made_it_and_to_nobody_else() {
         assert_eq!(shown.json()["data"]["external_user"], own, "{shown:?}");
         let asked = standin.received().pop().unwrap();
         let target = (asked.path.as_str(), asked.query.clone());
-        assert_eq!(target, ("/api/v1/generation", Some(format!("id={id}"))), "nothing else goes along");
+        assert_eq!(target, ("/api/v1/generation", Some(format!("id={id}"))), "only the id is sent upstream");
         assert_eq!(standin.sent(asked.number).unwrap().body, shown.body);
     }
     assert_eq!(record(&callsign, &format!("?id={of_nobody}"), APP).await.status, 200);
@@ -111,14 +111,14 @@ async fn a_generation_is_shown_to_whoever_made_it_and_to_nobody_else() {
             assert_not_exposed(&record(&callsign, query, headers).await);
         }
     }
-    assert_eq!(standin.received().len(), asked, "nobody asks OpenRouter for what is not theirs");
+    assert_eq!(standin.received().len(), asked, "callsign asked OpenRouter for another caller's generation");
     assert_eq!(record(&callsign, &format!("?id={of_alice}"), &[]).await.status, 401);
     assert_not_exposed(&record(&callsign, &format!("/content?id={of_alice}"), ALICE).await);
 }
 
 #[tokio::test]
 async fn without_a_ledger_nobody_knows_whose_it_is() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url()).set(&VALVES).start();
     let id = generate(&callsign, ALICE).await;
     assert_not_exposed(&record(&callsign, &format!("?id={id}"), ALICE).await);

@@ -1,6 +1,6 @@
-//! Every inference request leaves a row in the ledger: who it was for, under which identifiers, what it cost, how it ended.
+//! Every inference request leaves a row in the ledger: its user, identifiers, cost and outcome.
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use serde_json::{Value, json};
 
 use crate::support::client::{self, Answer};
@@ -10,9 +10,9 @@ use crate::support::within;
 const TOKEN: &str = "an-admin-token-of-this-test";
 const OPERATOR: client::Headers<'static> = &[("authorization", "Bearer an-admin-token-of-this-test")];
 
-/// A callsign whose answers end only when their rows are written, in front of a stand-in.
-async fn strict(directory: &tempfile::TempDir) -> (StandIn, Callsign) {
-    let standin = StandIn::start().await.unwrap();
+/// Starts callsign with a strict ledger in front of a mock: answers end after their rows are written.
+async fn strict(directory: &tempfile::TempDir) -> (MockServer, Callsign) {
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url())
         .set(&VALVES)
         .set(&[
@@ -31,7 +31,7 @@ async fn ask(callsign: &Callsign, path: &str, headers: client::Headers<'_>, mode
     client::post(&callsign.url(path), headers, body).await
 }
 
-/// What the admin API says once `wanted` holds: rows are there when an answer ends, sums follow.
+/// Asks the admin API until `wanted` is true of its answer: sums follow rows within a second.
 async fn admin(callsign: &Callsign, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let url = callsign.admin_url(&format!("api/v1/admin/{path}"));
     within(path, async {
@@ -45,7 +45,7 @@ async fn admin(callsign: &Callsign, path: &str, wanted: impl Fn(&Value) -> bool)
     .await
 }
 
-/// Whether so many requests have been summed up.
+/// Returns a predicate that is true once the sums count this many requests.
 fn counts(requests: u64) -> impl Fn(&Value) -> bool {
     move |rows| {
         let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -82,7 +82,7 @@ async fn costs_are_summed_by_user_to_the_last_nano_dollar() {
 }
 
 #[tokio::test]
-async fn whoever_stands_behind_an_identifier_is_found() {
+async fn the_user_of_an_identifier_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let (standin, callsign) = strict(&directory).await;
     let answer = ask(&callsign, "chat/completions", ALICE, "standin/echo", true).await;
@@ -111,7 +111,7 @@ async fn what_breaks_off_or_is_refused_is_written_down_as_that() {
     while let Some(Ok(_)) = streaming.next().await {}
     let refused = client::post(&callsign.url("chat/completions"), ALICE, "{").await;
     assert_eq!(refused.header("x-callsign-error"), "invalid_json");
-    // The row of a cut answer is not waited for; that of the next answer comes behind it.
+    // A cut answer does not wait for its row. The next answer's row is written after it.
     ask(&callsign, "chat/completions", ALICE, "standin/echo", false).await;
 
     let usage = admin(&callsign, "usage", counts(4)).await;

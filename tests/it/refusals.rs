@@ -1,11 +1,11 @@
-//! What callsign refuses by itself (contract, section 5): the answer, its shape in both dialects, the order of checks,
-//! and that the upstream has seen no complete request for it.
+//! Refusals by callsign (docs/SPEC.md#answers-of-callsign): the answer, its shape in both dialects, the order of
+//! checks, and that the upstream receives no complete request.
 
 use std::time::Duration;
 
-use callsign::endpoint::{Dialect, INFERENCE};
-use callsign::server::{Patience, UploadPatience};
-use callsign::standin::StandIn;
+use callsign_core::endpoint::{Dialect, INFERENCE};
+use callsign_gateway::server::{Patience, UploadPatience};
+use mock_openrouter::MockServer;
 use http::Method;
 
 use crate::support::chaos::Chaos;
@@ -14,7 +14,7 @@ use crate::support::peer::{Peer, raw};
 use crate::support::proxy::{APP, APP_KEY, Callsign, Setup, callsign};
 use crate::support::within;
 
-/// As large as a real agent's turn.
+/// The body size of a large agent request, in bytes.
 const AGENT_TURN: usize = 9 << 20;
 
 /// Checks status, code and body of a refusal.
@@ -42,7 +42,7 @@ fn assert_refused(answer: &Answer, dialect: Dialect, status: u16, code: &str) {
     assert_eq!(body, expected);
 }
 
-/// Shows that callsign still works.
+/// Checks that callsign still works.
 async fn assert_alive(callsign: &Callsign) {
     let answer = client::post(&callsign.url("chat/completions"), &[APP, USER].concat(), r#"{"model":"m"}"#).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -81,16 +81,16 @@ async fn every_refusal_on_every_endpoint_in_its_dialect() {
     ];
     for hold in ["0", "262144"] {
         let (standin, callsign) =
-            callsign(&[("CALLSIGN_MISSING_USER", "reject"), ("CALLSIGN_HOLD_BODY_BYTES", hold)]).await;
+            callsign(&[("CALLSIGN_MISSING_USER", "reject"), ("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         for endpoint in &INFERENCE {
             for (headers, body, status, code) in cases {
                 let answer = client::post(&callsign.url(endpoint.path), headers, body).await;
                 assert_refused(&answer, endpoint.dialect, status, code);
             }
         }
-        assert_eq!(standin.received().len(), 0, "nothing whole has arrived");
+        assert_eq!(standin.received().len(), 0, "the upstream received a complete request");
         if hold != "0" {
-            assert_eq!(standin.begun(), 0, "nothing held was even begun");
+            assert_eq!(standin.begun(), 0, "a buffered request was sent upstream");
         }
         assert_alive(&callsign).await;
     }
@@ -181,7 +181,7 @@ async fn framing_with_two_readings_is_refused() {
         ("content-length: 2\r\n", true),
         ("host: a\r\ntransfer-encoding: gzip, chunked\r\n", true),
         ("host: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n", true),
-        // Refused by hyper before anybody of ours sees them.
+        // hyper refuses these before callsign sees them.
         ("host: a\r\ntransfer-encoding: chunked, gzip\r\n", false),
         ("host: a\r\ncontent-length: 2\r\ncontent-length: 3\r\n", false),
         ("host: a\r\ncontent-length: +2\r\n", false),
@@ -215,7 +215,7 @@ async fn a_length_beside_chunks_does_not_count_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn checks_come_in_the_contracts_order() {
+async fn checks_come_in_the_documented_order() {
     let (standin, callsign) =
         callsign(&[("CALLSIGN_MISSING_USER", "reject"), ("CALLSIGN_MAX_BODY_BYTES", "1000")]).await;
     let long = format!("{{{}", "x".repeat(1000));
@@ -273,7 +273,7 @@ async fn invalid_json_is_told_where() {
     assert_refused(&too_deep, Dialect::OpenAi, 400, "invalid_json");
 }
 
-/// The head of a POST by hand.
+/// Builds the head of a POST.
 fn head(path: &str, key: &str, rest: &str) -> String {
     format!("POST /v1/{path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\n{rest}\r\n")
 }
@@ -297,7 +297,7 @@ async fn an_upload_with_a_wrong_key_is_taken_to_its_end_and_then_refused() {
             if chunked {
                 peer.send(format!("{:x}\r\n", piece.len()).as_bytes()).await.unwrap();
             }
-            // What a client calls a broken pipe would be an error here.
+            // A connection closed too early would be an error here.
             peer.send(&piece).await.unwrap();
             if chunked {
                 peer.send(b"\r\n").await.unwrap();
@@ -324,12 +324,12 @@ async fn who_waits_for_100_continue_is_refused_at_once() {
         let mut peer = Peer::connect(callsign.address()).await;
         let rest = format!("content-length: {length}\r\nexpect: 100-continue\r\n");
         peer.send(head(path, key, &rest).as_bytes()).await.unwrap();
-        // Not one byte of the body is sent, so that only an answer at once can come before the limit of this test.
+        // No byte of the body is sent, so that only an immediate answer can arrive.
         let answer = peer.read_to_close().await;
         assert_eq!(refusal(&answer), expected, "{}", String::from_utf8_lossy(&answer));
     }
     assert_eq!(standin.begun(), 0);
-    // And who is welcome is told to go on.
+    // A request that passes the checks gets 100 Continue.
     for length in [2, 300_000] {
         let mut peer = Peer::connect(callsign.address()).await;
         let rest = format!("content-length: {length}\r\nexpect: 100-continue\r\n");
@@ -384,7 +384,7 @@ async fn a_body_over_the_limit_is_413_announced_or_not() {
     for (hold, limit) in [("0", 1_000_000), ("262144", 1_000_000), ("1000", 1000)] {
         let limit_text = limit.to_string();
         let (standin, callsign) =
-            callsign(&[("CALLSIGN_MAX_BODY_BYTES", &limit_text), ("CALLSIGN_HOLD_BODY_BYTES", hold)]).await;
+            callsign(&[("CALLSIGN_MAX_BODY_BYTES", &limit_text), ("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         for (path, dialect) in [("chat/completions", Dialect::OpenAi), ("messages", Dialect::Anthropic)] {
             for announced in [true, false] {
                 for (size, fits) in [(limit, true), (limit + 1, false)] {
@@ -397,7 +397,7 @@ async fn a_body_over_the_limit_is_413_announced_or_not() {
                     let answer = tokio::spawn(answer);
                     let body = format!("{{\"a\":\"{}\"}}", "x".repeat(size - 8));
                     for piece in body.as_bytes().chunks(100_000) {
-                        // An answer may come before the end.
+                        // The answer may arrive before the end of the upload.
                         let _ = upload.send(piece.to_vec()).await;
                     }
                     drop(upload);
@@ -410,7 +410,7 @@ async fn a_body_over_the_limit_is_413_announced_or_not() {
                 }
             }
         }
-        assert_eq!(standin.received().len(), 4, "only those that fit");
+        assert_eq!(standin.received().len(), 4, "only the bodies within the limit arrive");
         assert_alive(&callsign).await;
     }
 }
@@ -419,11 +419,11 @@ async fn a_body_over_the_limit_is_413_announced_or_not() {
 async fn a_slow_upload_is_408() {
     let impatient = |upload| Patience { upload, ..Patience::default() };
     let silent = UploadPatience { idle: Duration::from_millis(50), ..UploadPatience::default() };
-    // A window of a second is the shortest in which a rate means something; a byte a millisecond is below its rate.
+    // One byte a millisecond is below this rate. A shorter window would contain too few bytes to measure a rate.
     let dribbling = UploadPatience { window: Duration::from_secs(1), least_per_second: 1 << 20, ..silent };
     for hold in ["0", "262144"] {
-        let standin = StandIn::start().await.unwrap();
-        let setup = || Setup::to(&standin.url()).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]);
+        let standin = MockServer::start().await.unwrap();
+        let setup = || Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]);
         let callsign = setup().patience(impatient(silent)).start();
         for (path, shape) in [("chat/completions", "{\"error\":{"), ("messages", "{\"type\":\"error\",")] {
             for begin in ["", "{\"model\":\"m\","] {
@@ -439,7 +439,7 @@ async fn a_slow_upload_is_408() {
         if hold == "0" {
             within("the requests to be cut", standin.wait_cancelled(standin.begun())).await;
         } else {
-            assert_eq!(standin.begun(), 0, "slow small uploads never touch the upstream");
+            assert_eq!(standin.begun(), 0, "a buffered slow upload reached the upstream");
         }
         assert_alive(&callsign).await;
 

@@ -1,13 +1,13 @@
-//! A changed configuration comes into force while requests run, whole or not at all.
+//! A changed configuration is applied while requests run, completely or not at all.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use callsign::config::{Config, Sources};
+use callsign::config::{Config, ConfigInputs};
 use callsign::reload::{Reloaded, Reloader};
-use callsign::run::{self, Running, Setting};
-use callsign::standin::StandIn;
+use callsign::run::{self, Running, ServeOptions};
+use mock_openrouter::MockServer;
 
 use crate::support::client;
 
@@ -15,8 +15,8 @@ const KEY: &str = "sk-cs-a-key-of-alice-0123456789";
 const OTHER: &str = "sk-cs-a-key-of-bob-000123456789";
 const BODY: &[u8] = br#"{"model":"m","messages":[]}"#;
 
-/// A configuration file; `rest` follows the plain settings.
-fn toml(standin: &StandIn, valve: bool, rest: &str) -> String {
+/// Builds a configuration file; `rest` follows the common settings.
+fn toml(standin: &MockServer, valve: bool, rest: &str) -> String {
     format!(
         "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\napi_key = \"sk-or-operator\"\n\
          [valves]\nsend_end_user_id = {valve}\n{rest}",
@@ -25,12 +25,12 @@ fn toml(standin: &StandIn, valve: bool, rest: &str) -> String {
 }
 
 fn key_of(user: &str, key: &str, more: &str) -> String {
-    let digest = callsign::secret::KeyDigest::of(key.as_bytes()).to_hex();
+    let digest = callsign_core::secret::KeyDigest::of(key.as_bytes()).to_hex();
     format!("[[keys]]\nname = \"{user}\"\nsha256 = \"{digest}\"\nuser = \"{user}\"\n{more}\n")
 }
 
 struct Live {
-    standin: StandIn,
+    standin: MockServer,
     running: Running,
     reloader: Reloader,
     file: PathBuf,
@@ -38,14 +38,14 @@ struct Live {
 }
 
 async fn live() -> Live {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("callsign.toml");
     std::fs::write(&file, toml(&standin, false, &key_of("alice", KEY, ""))).unwrap();
     let none: [(String, String); 0] = [];
-    let sources = Sources::environment(none).file(Some(file.clone())).serving();
+    let sources = ConfigInputs::environment(none).file(Some(file.clone())).serving();
     let loaded = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let running = run::start(&loaded.config, Setting { proxy_from_env: false, ..Setting::default() }).unwrap();
+    let running = run::start(&loaded.config, ServeOptions { proxy_from_env: false, ..ServeOptions::default() }).unwrap();
     let reloader = Reloader::new(sources, running.proxy.clone(), None, &loaded);
     Live { standin, running, reloader, file, _directory: directory }
 }
@@ -126,13 +126,13 @@ async fn a_running_stream_is_not_touched() {
     stream.next().await.unwrap().unwrap();
     live.write(&toml(&live.standin, true, &key_of("bob", OTHER, "")));
     assert!(matches!(live.reloader.reload(), Reloaded::Changed(_)));
-    assert_eq!(live.ask(KEY).await.0, 401, "the key is gone");
+    assert_eq!(live.ask(KEY).await.0, 401, "the removed key is still accepted");
     live.standin.release(1000);
     let answer = stream.finish().await;
-    assert!(answer.text().ends_with("data: [DONE]\n\n"), "the stream that it had opened is not: {answer:?}");
+    assert!(answer.text().ends_with("data: [DONE]\n\n"), "the running stream of the removed key was cut: {answer:?}");
 }
 
-/// The real program with this file, logging to a pipe.
+/// A callsign process with a configuration file, logging to a pipe.
 struct Program {
     child: Child,
     log: BufReader<std::process::ChildStderr>,
@@ -157,7 +157,7 @@ impl Program {
         Self { child, log, _out: out }
     }
 
-    /// Reads the log up to a line that contains `text`. The test's own time limit ends a wait for nothing.
+    /// Reads the log up to a line that contains `text`. Blocks if there is none.
     fn wait_for(&mut self, text: &str) {
         let mut line = String::new();
         while !line.contains(text) {
@@ -176,7 +176,7 @@ impl Drop for Program {
 
 #[tokio::test]
 async fn the_program_reloads_on_sighup_and_when_a_symlink_is_swapped() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let versions = [false, true, false].map(|valve| toml(&standin, valve, &key_of("alice", KEY, "")));
     for (number, text) in versions.iter().enumerate() {
@@ -184,7 +184,7 @@ async fn the_program_reloads_on_sighup_and_when_a_symlink_is_swapped() {
         std::fs::create_dir(&version).unwrap();
         std::fs::write(version.join("callsign.toml"), text).unwrap();
     }
-    // As Kubernetes mounts a ConfigMap: the file is a link through a link that is exchanged by a rename.
+    // As Kubernetes mounts a ConfigMap: the file is a symlink through a symlink that a rename replaces.
     let root = directory.path().to_owned();
     let swap = move |number: usize| {
         let fresh = root.join("..fresh");

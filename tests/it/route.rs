@@ -1,5 +1,5 @@
-//! The ways to the upstream: proxies by `HTTP_PROXY` and its like, one's own roots by `SSL_CERT_FILE`. The program reads
-//! them from its environment, so that it runs as a process here.
+//! Routes to the upstream: proxies (`HTTP_PROXY` and similar variables) and additional root certificates
+//! (`SSL_CERT_FILE`). callsign reads these from its environment, so it runs as a process here.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use crate::support::proxy::{ALICE, ALICE_KEY};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}";
 
-/// Everything whose head one listener has read.
+/// The request heads that a listener has read.
 #[derive(Clone, Default)]
 pub(crate) struct Heads(Arc<Mutex<Vec<String>>>);
 
@@ -25,7 +25,7 @@ impl Heads {
     }
 }
 
-/// Reads a head, byte by byte, so that nothing behind it is swallowed.
+/// Reads a head byte by byte, so that bytes after it stay unread.
 async fn head(stream: &mut (impl AsyncRead + Unpin), heads: &Heads) -> String {
     let mut text = Vec::new();
     while !text.ends_with(b"\r\n\r\n") {
@@ -39,7 +39,7 @@ async fn head(stream: &mut (impl AsyncRead + Unpin), heads: &Heads) -> String {
     text
 }
 
-/// Answers one request and waits for the other side to leave.
+/// Answers one request and waits until the peer closes.
 async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, heads: Heads) {
     if !head(&mut stream, &heads).await.is_empty() {
         stream.write_all(ANSWER).await.unwrap();
@@ -47,7 +47,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, heads: Heads) {
     }
 }
 
-/// An upstream over TLS, whose certificate nobody knows; with the certificate.
+/// Starts a TLS upstream with a self-signed certificate; returns its address, heads and certificate.
 pub(crate) async fn tls_upstream() -> (SocketAddr, Heads, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -71,7 +71,7 @@ pub(crate) async fn tls_upstream() -> (SocketAddr, Heads, String) {
     (address, heads, made.cert.pem())
 }
 
-/// A proxy that opens tunnels, and answers by itself what it is asked in plain text.
+/// Starts a proxy that opens tunnels for CONNECT and answers plain requests itself.
 async fn http_proxy() -> (SocketAddr, Heads) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, heads) = (listener.local_addr().unwrap(), Heads::default());

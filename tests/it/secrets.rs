@@ -1,12 +1,12 @@
 //! No key, token, prompt, secret or e-mail is in any log line, metric, error or panic message.
 //!
-//! The whole suite's traffic is searched (`support/secrets.rs`): callsign in this process logs at `trace`, as a program of
-//! its own it does so too. Here stand the proof that something would be found, the cases that want much said, and the rule
-//! about `unsafe`.
+//! `support/secrets.rs` searches the traffic of the whole suite; callsign logs at `trace` in this process and in its
+//! own. The tests here prove that the search finds secrets, provoke many log lines and errors, and check the rule about
+//! `unsafe`.
 
 use std::path::Path;
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 
 use crate::support::chaos::{Chaos, Then, When};
 use crate::support::client;
@@ -34,7 +34,7 @@ fn what_is_said_would_be_found() {
     assert_eq!(secrets::take_found("planted").len(), 1);
 }
 
-/// Requests that fail in every room, with secrets in every place that a client can fill.
+/// Sends requests that fail at every step, with secrets in every place that a client can fill.
 async fn provoke(url: &str) {
     let bearer = format!("Bearer {KEY}");
     let good = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("x-user-email", EMAIL)];
@@ -68,7 +68,7 @@ async fn nothing_slips_out_where_everything_goes_wrong() {
     }
     for callsign in &running {
         provoke(callsign.url("").trim_end_matches('/')).await;
-        // What no HTTP library would send.
+        // Requests that HTTP libraries do not send.
         for raw in [
             "GET /v1/canary-in-a-path HTTP/9.9\r\n\r\n",
             "canary-in-a-path\r\n\r\n",
@@ -90,11 +90,11 @@ async fn nothing_slips_out_where_everything_goes_wrong() {
 
 #[tokio::test]
 async fn a_forged_line_is_one_line_wherever_it_comes_in() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let url = standin.url();
     let forged = "k\u{2028}INFO forged\u{1b}[31m";
     let digest = data_encoding::HEXLOWER.encode(&<sha2::Sha256 as sha2::Digest>::digest(KEY));
-    // The name of a key is the operator's, and still escaped where it is logged.
+    // A key's name comes from the operator and is escaped in the log all the same.
     let toml = format!("[[keys]]\nname = \"k\\u2028INFO forged\"\nsha256 = \"{digest}\"\nuser = \"erin\"\n");
     let file = crate::support::program::file(&toml);
     let line = format!("serve --config {}", file.path().display());

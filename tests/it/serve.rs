@@ -1,6 +1,6 @@
-//! `callsign serve` as a process: start, health, drain, the demonstration.
+//! `callsign serve` as a process: start, health, drain, `--demo`.
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use http::StatusCode;
 
 use crate::support::client;
@@ -36,7 +36,7 @@ fn a_wrong_configuration_is_told_whole_and_without_secrets() {
 
 #[tokio::test]
 async fn it_says_where_it_listens_is_ready_and_drains_on_sigterm() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let url = standin.url();
     let mut server = Server::start(
         "serve",
@@ -62,7 +62,7 @@ async fn it_says_where_it_listens_is_ready_and_drains_on_sigterm() {
     let healthy = callsign("healthcheck", &[("CALLSIGN_LISTEN", &data), ("CALLSIGN_ADMIN_LISTEN", &admin)]);
     assert_eq!((healthy.code, healthy.err.as_str()), (0, ""));
 
-    // A running stream ends in its own time.
+    // A running stream ends normally.
     let bearer = format!("Bearer {KEY}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let body = r#"{"model":"standin/gate","stream":true,"messages":[],"user":"mallory"}"#;
@@ -112,7 +112,7 @@ async fn a_taken_port_is_said() {
     assert!(said.err.contains("cannot start") && said.err.contains(&address), "{}", said.err);
 }
 
-/// What the demonstration's `curl` would send: URL, headers, body.
+/// Returns the URL, headers and body that the demo's `curl` command would send.
 fn parse_curl(command: &str) -> (String, Vec<(String, String)>, String) {
     let url = command.split_whitespace().find(|word| word.starts_with("http")).unwrap().to_owned();
     let mut headers = Vec::new();

@@ -1,6 +1,6 @@
-//! Load shedding: limits on connections and requests in flight, for all and for one caller.
+//! Load shedding: limits on connections and on requests in flight, in total and per caller.
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use http::StatusCode;
 
 use crate::support::chaos::{self, Chaos, Then, When};
@@ -9,16 +9,16 @@ use crate::support::peer::Peer;
 use crate::support::proxy::{ALICE, APP, Callsign, Setup, callsign};
 use crate::support::within;
 
-/// Streams one chunk and then waits for the test.
+/// A body for which the mock streams one chunk and then waits for the test.
 const HELD: &str = r#"{"model":"standin/gate","stream":true,"messages":[]}"#;
 const PLAIN: &str = r#"{"model":"m","messages":[]}"#;
 
-/// The app's headers with a user.
+/// Returns the app's headers with a user.
 fn of(user: &str) -> Vec<(&str, &str)> {
     [APP, &[("x-user-id", user)]].concat()
 }
 
-async fn hold(callsign: &Callsign, standin: &StandIn, headers: Headers<'_>) -> Streaming {
+async fn hold(callsign: &Callsign, standin: &MockServer, headers: Headers<'_>) -> Streaming {
     standin.release(1);
     let mut stream = client::stream(&callsign.url("chat/completions"), headers, HELD).await;
     stream.until("data:").await;
@@ -34,14 +34,14 @@ fn assert_refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.header("retry-after"), "1");
 }
 
-/// The value of one line of `/metrics`; 0 where it is not there.
+/// Returns the value of a line of `/metrics`, or 0 without the line.
 async fn metric(callsign: &Callsign, name: &str) -> u64 {
     let text = client::get(&callsign.admin_url("metrics"), &[]).await.text();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0, |value| value.parse().unwrap())
 }
 
-/// Waits until a metric is what it should be; nothing tells when the last of a request is dropped.
+/// Polls a metric until it has this value; no event shows when the last part of a request is dropped.
 async fn until_metric(callsign: &Callsign, name: &str, wanted: u64) {
     within(name, async { while metric(callsign, name).await != wanted {} }).await;
 }
@@ -66,13 +66,13 @@ async fn a_caller_that_opens_everything_is_held_to_its_share() {
         (&refused.json()["type"], &refused.json()["error"]["type"]),
         (&"error".into(), &"rate_limit_error".into())
     );
-    assert_eq!(standin.begun(), begun, "nothing has left");
+    assert_eq!(standin.begun(), begun, "a refused request was sent upstream");
 
-    // Everybody else is served, by the same key and by another.
+    // Other callers are served, with the same key and with another.
     for headers in [bob.as_slice(), ALICE, APP] {
         assert_eq!(ask(&callsign, headers).await.status, StatusCode::OK);
     }
-    // A stream that ended gives its place back, and only one.
+    // A stream that ends frees exactly one place.
     standin.release(usize::MAX >> 4);
     assert_eq!(held.remove(0).finish().await.cut, None);
     until_metric(&callsign, "callsign_in_flight", 0).await;
@@ -95,10 +95,10 @@ async fn when_all_places_are_taken_everybody_hears_so_in_both_dialects() {
     assert_refused(&refused, 503, "overloaded");
     assert_eq!(refused.json()["error"]["type"], "overloaded_error");
     assert_refused(&client::get(&callsign.url("models"), ALICE).await, 503, "overloaded");
-    // The contract's order of checks: who is calling comes before, the body after.
+    // The credential is checked before the load, the body after it.
     assert_eq!(ask(&callsign, &[]).await.header("x-callsign-error"), "missing_credential");
     assert_refused(&client::post(&callsign.url("embeddings"), ALICE, "not json").await, 503, "overloaded");
-    assert_eq!(standin.begun(), begun, "nothing has left");
+    assert_eq!(standin.begun(), begun, "a refused request was sent upstream");
     drop(held);
     until_metric(&callsign, "callsign_in_flight", 0).await;
     assert_eq!(ask(&callsign, ALICE).await.status, StatusCode::OK);
@@ -119,7 +119,7 @@ async fn a_place_comes_back_however_a_request_ends() {
     };
     let mut connection = Persistent::connect(&chat).await;
     for _ in 0..20 {
-        // No waiting: the place is free when the client has the end of the answer.
+        // Without waiting: the place is free when the client has the end of the answer.
         assert_eq!(connection.post(&chat, ALICE, PLAIN).await.status, StatusCode::OK);
     }
     free("complete answers").await;
@@ -187,7 +187,7 @@ async fn a_connection_too_many_is_told_so_and_closed() {
         assert_eq!(refused.header("connection"), "close");
         assert_eq!(refused.json()["error"]["type"], "overloaded_error");
     }
-    // It does not stay open for a second request, nor for a silent client that has had its answer.
+    // The connection closes after the refusal, whether the client sends another request or is silent.
     let mut peer = Peer::connect(callsign.address()).await;
     peer.send(format!("{kept}{kept}").as_bytes()).await.unwrap();
     let said = String::from_utf8(peer.read_to_close().await).unwrap();

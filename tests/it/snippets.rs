@@ -1,15 +1,16 @@
-//! The TOML that README and docs show: every block is a configuration that loads, or says whose file it is.
+//! The TOML blocks in README and docs: each is a configuration that loads, or names the program whose file it is
+//! (`of=`).
 //!
-//! The other languages need other programs; `tests/external/snippets.sh` runs them. What is marked as `not-run` stays rare.
+//! `tests/external/snippets.sh` runs blocks in other languages. Few blocks may be marked `not-run`.
 
 use std::path::{Path, PathBuf};
 
-use callsign::config::{Config, Sources};
+use callsign::config::{Config, ConfigInputs};
 
-/// The most blocks that may be marked as not run, in all pages together.
+/// The most blocks marked `not-run` in all pages together.
 const MAX_NOT_RUN: usize = 8;
 
-/// README.md and every page below `docs/`.
+/// Lists README.md and every page below `docs/`.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = vec![root.join("README.md")];
@@ -27,7 +28,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// Info string and content of every fenced block.
+/// Returns the info string and content of every fenced block.
 fn blocks(text: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     let mut open = false;
@@ -40,11 +41,11 @@ fn blocks(text: &str) -> Vec<(String, String)> {
         }
         open ^= line.trim_start().starts_with("```");
     }
-    assert!(!open, "a fence without its other half");
+    assert!(!open, "a code fence is not closed");
     found
 }
 
-/// What is to be filled in is, and secrets come from files that exist.
+/// Replaces placeholders, and creates the secret files that a block names.
 fn filled_in(toml: &str, directory: &Path) -> String {
     let mut text = toml.replace("…64 hex…", &"0f".repeat(32)).replace('…', "-0123456789abcdef");
     for (index, rest) in toml.split("/run/secrets/").skip(1).enumerate() {
@@ -55,13 +56,13 @@ fn filled_in(toml: &str, directory: &Path) -> String {
     text
 }
 
-/// Loads a block as `callsign check` does; a format with a secret gets one, as its page's command gives it.
+/// Loads a block as `callsign check` does, with a `CALLSIGN_ID_SECRET` as its page's command sets it.
 fn loads(toml: &str) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("callsign.toml");
     std::fs::write(&path, filled_in(toml, directory.path())).unwrap();
     let secret = [("CALLSIGN_ID_SECRET", "a-secret-of-this-test")];
-    Config::load(&Sources::environment(secret).file(Some(path))).map(drop).map_err(|problems| problems.to_string())
+    Config::load(&ConfigInputs::environment(secret).file(Some(path))).map(drop).map_err(|problems| problems.to_string())
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn every_toml_block_loads() {
         }
     }
     assert!(loaded >= 20, "only {loaded} blocks");
-    assert!(loads("[valves]\nsend_end_user_idd = true\n").is_err(), "a mistake is found");
+    assert!(loads("[valves]\nsend_end_user_idd = true\n").is_err(), "a block with a mistake loads");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! The stand-in itself: that it says what OpenRouter would say, remembers what happened, and does what it is steered to.
+//! Tests of the mock OpenRouter: its answers have OpenRouter's shapes, it records requests, and models steer it.
 
-use callsign::standin::{Options, Received, StandIn};
+use mock_openrouter::{Options, Received, MockServer};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
@@ -15,23 +15,23 @@ fn ask(model: &str, stream: bool) -> String {
         .to_string()
 }
 
-async fn post(standin: &StandIn, path: &str, body: impl Into<String>) -> Answer {
+async fn post(standin: &MockServer, path: &str, body: impl Into<String>) -> Answer {
     client::post(&format!("{}/{path}", standin.url()), KEY, body.into()).await
 }
 
-async fn chat(standin: &StandIn, model: &str) -> Streaming {
+async fn chat(standin: &MockServer, model: &str) -> Streaming {
     client::stream(&format!("{}/chat/completions", standin.url()), KEY, ask(model, true)).await
 }
 
-/// What was sent in answer to `received`, compared with what the client has.
-fn assert_sent(standin: &StandIn, received: &Received, answer: &Answer) {
+/// Compares the answer that was sent for `received` with the client's.
+fn assert_sent(standin: &MockServer, received: &Received, answer: &Answer) {
     let sent = standin.sent(received.number).unwrap();
     assert_eq!((sent.status, &sent.body), (answer.status, &answer.body));
 }
 
 #[tokio::test]
 async fn a_chat_stream_arrives_as_it_was_sent() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let answer = chat(&standin, "openai/gpt-4o-mini").await.finish().await;
     let received = within("the record", standin.next_received()).await;
     assert_sent(&standin, &received, &answer);
@@ -54,7 +54,7 @@ async fn a_chat_stream_arrives_as_it_was_sent() {
 
 #[tokio::test]
 async fn every_endpoint_answers_in_its_shape() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let cases: [(&str, Value, &str, Value); 10] = [
         ("chat/completions", json!({}), "/object", json!("chat.completion")),
         ("chat/completions", json!({}), "/usage/prompt_tokens_details/cached_tokens", json!(3)),
@@ -89,7 +89,7 @@ async fn every_endpoint_answers_in_its_shape() {
 
 #[tokio::test]
 async fn responses_and_messages_stream_their_own_events() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let body = json!({"stream": true, "user": "a", "safety_identifier": "a", "metadata": {"user_id": "a"}}).to_string();
     let events = post(&standin, "responses", body.clone()).await.events();
     let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
@@ -120,7 +120,7 @@ async fn responses_and_messages_stream_their_own_events() {
 
 #[tokio::test]
 async fn a_generation_is_on_record_once_it_has_ended() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let record = |id: String| {
         let url = format!("{}/generation?id={id}", standin.url());
         async move { client::get(&url, &[]).await }
@@ -128,7 +128,7 @@ async fn a_generation_is_on_record_once_it_has_ended() {
     let mut stream = chat(&standin, "standin/hang-after-2").await;
     let id = stream.headers["x-generation-id"].to_str().unwrap().to_owned();
     stream.until("data: ").await;
-    assert_eq!(record(id.clone()).await.status, 404, "the stream is still running");
+    assert_eq!(record(id.clone()).await.status, 404, "the gated stream has ended");
     drop(stream);
     within("the cancellation", standin.wait_cancelled(1)).await;
     let data = record(id).await.json()["data"].clone();
@@ -141,8 +141,8 @@ async fn a_generation_is_on_record_once_it_has_ended() {
 
 #[tokio::test]
 async fn a_client_that_leaves_is_noticed_wherever_it_leaves() {
-    let standin = StandIn::start().await.unwrap();
-    // In the middle of a stream.
+    let standin = MockServer::start().await.unwrap();
+    // During a stream.
     let mut stream = chat(&standin, "standin/gate").await;
     stream.until("data: ").await;
     drop(stream);
@@ -158,14 +158,14 @@ async fn a_client_that_leaves_is_noticed_wherever_it_leaves() {
     within("the request", standin.wait_received(2)).await;
     peer.reset();
     within("the second", standin.wait_cancelled(2)).await;
-    // In the middle of the upload.
+    // During the upload.
     let mut peer = Peer::connect(standin.address()).await;
     peer.send(head.as_bytes()).await.unwrap();
     within("the head", standin.wait_begun(3)).await;
     drop(peer);
     within("the third", standin.wait_cancelled(3)).await;
     assert_eq!((standin.begun(), standin.received().len()), (3, 2));
-    // One that stays to the end is not counted.
+    // A client that stays to the end is not counted.
     chat(&standin, "standin/echo").await.finish().await;
     post(&standin, "chat/completions", ask("standin/echo", false)).await;
     post(&standin, "embeddings", "{}").await;
@@ -175,7 +175,7 @@ async fn a_client_that_leaves_is_noticed_wherever_it_leaves() {
 
 #[tokio::test]
 async fn a_gate_lets_one_chunk_pass_at_a_time() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let mut stream = chat(&standin, "standin/gate+cut-after-3").await;
     let first = stream.until("\"content\":\"\"").await;
     assert_eq!(standin.sent(0).unwrap().body, first);
@@ -185,12 +185,12 @@ async fn a_gate_lets_one_chunk_pass_at_a_time() {
     standin.release(1);
     let rest = stream.finish().await;
     assert!(rest.cut.is_some() && rest.text().contains("is"), "{rest:?}");
-    assert_eq!(standin.cancelled(), 0, "the stand-in has cut this itself");
+    assert_eq!(standin.cancelled(), 0, "a cut by the mock counts as cancelled by the client");
 }
 
 #[tokio::test]
 async fn a_cut_answer_arrives_up_to_the_cut() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     for (number, (model, stream)) in [
         ("standin/cut-after-3", true),
         ("standin/cut-mid-chunk", true),
@@ -210,7 +210,7 @@ async fn a_cut_answer_arrives_up_to_the_cut() {
 
 #[tokio::test]
 async fn steering_replaces_the_answer() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let error = post(&standin, "chat/completions", ask("standin/error-429", true)).await;
     assert_eq!((error.status.as_u16(), error.header("retry-after")), (429, "1"));
     assert_eq!(error.json()["error"]["code"], 429);
@@ -239,26 +239,26 @@ async fn steering_replaces_the_answer() {
 
 #[tokio::test]
 async fn an_early_answer_does_not_wait_for_the_body() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let (upload, answer) = client::upload(&format!("{}/chat/completions", standin.url()), KEY);
     let answer = tokio::spawn(answer);
     upload.send(r#"{"model":"standin/early-401","messages":["#).await.unwrap();
     let answer = answer.await.unwrap().unwrap();
     assert_eq!(answer.status, 401);
-    assert_eq!((standin.begun(), standin.received().len()), (1, 0), "it never was a whole request");
+    assert_eq!((standin.begun(), standin.received().len()), (1, 0), "an incomplete request counts as received");
 }
 
 #[tokio::test]
 async fn a_slow_reader_takes_the_body_piece_by_piece() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let body = json!({"model": "standin/slow-read", "padding": "x".repeat(1 << 20)}).to_string();
     let url = format!("{}/chat/completions", standin.url());
     let answer = tokio::spawn(async move { client::post(&url, KEY, body).await.status });
     within("the head", standin.wait_begun(1)).await;
-    // Another connection's requests come and go meanwhile.
+    // Other connections send requests meanwhile.
     for others in 1..=5 {
         post(&standin, "embeddings", "{}").await;
-        assert_eq!(standin.received().len(), others, "the slow one must not be among them");
+        assert_eq!(standin.received().len(), others, "the unfinished upload counts as received");
     }
     standin.release(1_000_000);
     assert_eq!(answer.await.unwrap(), 200);
@@ -267,7 +267,7 @@ async fn a_slow_reader_takes_the_body_piece_by_piece() {
 
 #[tokio::test]
 async fn identifiers_that_openrouter_refuses_are_refused() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let refused = post(&standin, "chat/completions", r#"{"user":null}"#).await;
     assert_eq!((refused.status.as_u16(), refused.text().contains("user: expected string")), (400, true));
     assert_eq!(post(&standin, "chat/completions", "[]").await.status, 400);
@@ -283,7 +283,7 @@ async fn identifiers_that_openrouter_refuses_are_refused() {
 
 #[tokio::test]
 async fn duplicate_headers_are_recorded_and_credentials_are_not_printed() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let head = b"GET /api/v1/models?x=1 HTTP/1.1\r\nhost: x\r\nx-twice: 1\r\nX-Twice: 2\r\nauthorization: Bearer secret\r\nconnection: close\r\n\r\n";
     let answer = raw(standin.address(), head).await;
     assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
@@ -296,7 +296,7 @@ async fn duplicate_headers_are_recorded_and_credentials_are_not_printed() {
 
 #[tokio::test]
 async fn compression_is_for_those_who_ask() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let plain = chat(&standin, "standin/compressed").await.finish().await;
     assert_eq!(plain.header("content-encoding"), "");
     let url = format!("{}/chat/completions", standin.url());
@@ -309,7 +309,7 @@ async fn compression_is_for_those_who_ask() {
 #[tokio::test]
 async fn a_demo_keeps_nothing_and_dropping_it_closes_everything() {
     let options = Options { pace: None, ..Options::DEMO };
-    let standin = StandIn::start_with(options).await.unwrap();
+    let standin = MockServer::start_with(options).await.unwrap();
     post(&standin, "chat/completions", ask("standin/echo", true)).await;
     assert_eq!((standin.begun(), standin.received().len(), standin.sent(0).is_none()), (1, 0, true));
     let peer = Peer::connect(standin.address()).await;
@@ -319,7 +319,7 @@ async fn a_demo_keeps_nothing_and_dropping_it_closes_everything() {
 
 #[tokio::test]
 async fn http2_is_spoken_too() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let socket = tokio::net::TcpStream::connect(standin.address()).await.unwrap();
     let io = hyper_util::rt::TokioIo::new(socket);
     let (mut sender, connection) =

@@ -1,10 +1,10 @@
-//! The tap over what the stand-in really sends: the sums of what was seen are the stand-in's own figures, to the last
-//! nano-dollar, however the bytes were split.
+//! The usage reader over real answers of the mock: its usage matches the mock's records to the nano-dollar, however the
+//! bytes are split.
 
-use callsign::endpoint::INFERENCE;
-use callsign::ledger::NanoUsd;
-use callsign::relay::tap::{Seen, Tap};
-use callsign::standin::StandIn;
+use callsign_core::endpoint::INFERENCE;
+use callsign_core::usage::money::NanoUsd;
+use callsign_core::usage::reader::{ResponseUsage, UsageReader};
+use mock_openrouter::MockServer;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -13,15 +13,15 @@ use crate::support::client::{self, Answer, Headers};
 
 const KEY: Headers<'static> = &[("authorization", "Bearer sk-or-v1-operator"), ("content-type", "application/json")];
 
-/// What an answer to `path` tells, fed in pieces of `length` bytes.
-fn seen(path: &str, answer: &Answer, length: usize) -> Seen {
+/// Reads the usage from an answer to `path`, in pieces of `length` bytes.
+fn seen(path: &str, answer: &Answer, length: usize) -> ResponseUsage {
     let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap();
-    let mut tap = Tap::new(endpoint, &answer.headers);
+    let mut tap = UsageReader::new(endpoint, &answer.headers);
     answer.body.chunks(length).for_each(|piece| tap.see(piece));
     tap.finish()
 }
 
-/// A generation's record, with its cost as it is written.
+/// A generation's record, with the raw text of its cost.
 #[derive(Deserialize)]
 struct Record {
     total_cost: Box<RawValue>,
@@ -36,14 +36,14 @@ struct Recorded {
     data: Record,
 }
 
-async fn record(standin: &StandIn, id: &str) -> Record {
+async fn record(standin: &MockServer, id: &str) -> Record {
     let answer = client::get(&format!("{}/generation?id={id}", standin.url()), &[]).await;
     serde_json::from_slice::<Recorded>(&answer.body).unwrap().data
 }
 
 #[tokio::test]
-async fn sums_are_the_standins_own() {
-    let standin = StandIn::start().await.unwrap();
+async fn sums_match_the_mocks_records() {
+    let standin = MockServer::start().await.unwrap();
     let (mut sum, mut own) = (NanoUsd::ZERO, NanoUsd::ZERO);
     let mut answers = 0;
     for path in ["chat/completions", "completions", "responses", "embeddings", "rerank", "images/generations"] {
@@ -81,7 +81,7 @@ async fn sums_are_the_standins_own() {
 
 #[tokio::test]
 async fn messages_count_cached_tokens_as_part_of_the_prompt() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     for stream in [false, true] {
         let body = json!({"model": "standin/reasoning-4+crlf", "stream": stream, "max_tokens": 9}).to_string();
         let answer = client::post(&format!("{}/messages", standin.url()), KEY, body).await;
@@ -91,13 +91,13 @@ async fn messages_count_cached_tokens_as_part_of_the_prompt() {
         assert_eq!(whole.usage.prompt_tokens, Some(record.native_tokens_prompt));
         assert_eq!(whole.usage.completion_tokens, Some(record.native_tokens_completion));
         assert_eq!(whole.usage.cached_tokens, Some(record.native_tokens_cached));
-        assert_eq!((whole.provider.as_deref(), whole.usage.cost), (Some("Stand-in"), None));
+        assert_eq!((whole.provider.as_deref(), whole.usage.cost), (Some("Mock"), None));
     }
 }
 
 #[tokio::test]
 async fn what_goes_wrong_is_seen_too() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     for (path, name) in [
         ("chat/completions", "provider_unavailable"),
         ("completions", "provider_unavailable"),
@@ -113,10 +113,10 @@ async fn what_goes_wrong_is_seen_too() {
             assert_eq!(whole.generation.as_deref(), Some(answer.header("x-generation-id")), "{path}");
         }
     }
-    // A stream that breaks off has told who answers, and no usage.
+    // A stream that breaks off has a generation id and a provider, and no usage.
     let body = json!({"model": "standin/cut-mid-chunk", "stream": true}).to_string();
     let answer = client::post(&format!("{}/chat/completions", standin.url()), KEY, body).await;
     let cut = seen("chat/completions", &answer, usize::MAX);
     assert!(answer.cut.is_some() && cut.generation.is_some() && cut.provider.is_some());
-    assert_eq!((cut.usage, cut.error), (callsign::ledger::Usage::default(), None));
+    assert_eq!((cut.usage, cut.error), (callsign_core::usage::Usage::default(), None));
 }

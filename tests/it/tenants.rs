@@ -1,20 +1,20 @@
-//! Several organisations behind one callsign: who pays, what is said, and that nobody is taken for somebody else.
+//! Several organisations on one callsign: the paying account, the identifiers, and that users of tenants do not mix.
 
 use std::collections::BTreeSet;
 
-use callsign::secret::KeyDigest;
-use callsign::standin::StandIn;
+use callsign_core::secret::KeyDigest;
+use mock_openrouter::MockServer;
 use serde_json::json;
 
 use crate::support::client::{self, Headers};
 use crate::support::proxy::{APP, Callsign, OPERATOR_KEY, Setup, VALVES};
 
-/// The key of the app of a tenant.
+/// Returns the key of a tenant's app.
 fn key(tenant: &str) -> String {
     format!("sk-cs-the-app-of-{tenant}-0123456789")
 }
 
-/// A `[[keys]]` entry for it.
+/// Returns the `[[keys]]` entry of that key.
 fn entry(tenant: &str) -> String {
     let digest = KeyDigest::of(key(tenant).as_bytes()).to_hex();
     format!(
@@ -23,8 +23,8 @@ fn entry(tenant: &str) -> String {
     )
 }
 
-/// What arrives upstream when `u-1` asks through the app with this key.
-async fn ask(standin: &StandIn, callsign: &Callsign, bearer: &str) -> (String, serde_json::Value) {
+/// Sends a request of `u-1` with this key. Returns the upstream credential and the body that arrive.
+async fn ask(standin: &MockServer, callsign: &Callsign, bearer: &str) -> (String, serde_json::Value) {
     let headers: Headers<'_> = &[("authorization", bearer), ("x-user-id", "u-1"), ("x-session-id", "s-1")];
     let body = r#"{"model":"m","prompt_cache_key":"mine"}"#;
     let answer = client::post(&callsign.url("chat/completions"), headers, body).await;
@@ -35,7 +35,7 @@ async fn ask(standin: &StandIn, callsign: &Callsign, bearer: &str) -> (String, s
 
 #[tokio::test]
 async fn a_tenant_pays_for_itself_and_is_described_by_its_own_policy() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let toml = "[metadata]\na = \"operator\"\nb = \"operator\"\nz = \"operator\"\n\
                 [[tenants]]\nname = \"acme\"\nopenrouter_api_key = \"sk-or-v1-acmes-own-key\"\n\
                 formats = { user = \"acme_{user}\" }\nvalves = { send_session_id = false }\n\
@@ -81,7 +81,7 @@ async fn one_user_id_in_several_tenants_is_several_people() {
     for (format, tenant_is_named) in
         [("{hmac:32 user}", false), ("{tenant}_{user}", true), ("{sha256:32 tenant user}", true)]
     {
-        let standin = StandIn::start().await.unwrap();
+        let standin = MockServer::start().await.unwrap();
         let variables = [
             ("CALLSIGN_ID_SECRET", "the-operators-own-secret"),
             ("SEND_CACHE_SESSION_ID", "true"),

@@ -1,15 +1,15 @@
-//! Signed callers, through the whole of callsign: good and bad tokens in both ways of arriving; keys that change at their
-//! issuer (`keys`); tenants, and many users on one app's key (`people`).
+//! Signed callers through all of callsign: good and bad tokens, as credentials and beside an app's key; issuer keys
+//! that change (`keys`); tenants, and many users on one app's key (`people`).
 //!
-//! The issuers are local servers (`support/key_server.rs`); what a token is held to in detail is tested beside the code.
-//! Every request here also carries the unsigned headers of a user `mallory`, so that falling back to them would show.
+//! The issuers are local servers (`support/key_server.rs`). Unit tests cover the checks of a token in detail. Every
+//! request here also has unsigned headers of a user `mallory`, so that a fallback to them would show.
 
 mod keys;
 mod people;
 
 use std::sync::LazyLock;
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use jsonwebtoken::Algorithm::{ES256, RS256, RS384};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -25,9 +25,9 @@ const JWKS: &str = "/.well-known/jwks.json";
 const DIRECT: &str = "https://clerk.direct.example";
 /// The issuer whose tokens arrive next to [`SIGNED_APP`].
 const BESIDE: &str = "https://clerk.beside.example";
-/// The header in which they do.
+/// The header with those tokens.
 const TOKEN_HEADER: &str = "x-user-jwt";
-/// The key of an app that hands over its users' tokens.
+/// The key of an app that forwards its users' tokens.
 const SIGNED_APP: &str = "sk-cs-the-key-of-a-signed-app-0001";
 const CHAT: &str = "chat/completions";
 const BODY: &str = r#"{"model":"m"}"#;
@@ -35,7 +35,7 @@ const BODY: &str = r#"{"model":"m"}"#;
 static RSA: LazyLock<Signer> = LazyLock::new(|| Signer::generate(RS256, "rsa-1"));
 static P256: LazyLock<Signer> = LazyLock::new(|| Signer::generate(ES256, "p256-1"));
 
-/// What every request says without being believed.
+/// Unsigned identity headers in every request, which must be ignored.
 const CLAIMED: Headers<'static> = &[
     ("content-type", "application/json"),
     ("x-user-id", "mallory"),
@@ -55,7 +55,7 @@ fn sha256(key: &str) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(key.as_bytes()))
 }
 
-/// Good claims for this issuer.
+/// Returns good claims of this issuer.
 fn claims(issuer: &str) -> Value {
     json!({
         "iss": issuer, "sub": "user_1", "sid": "sess_1", "azp": "https://app.example", "aud": "api",
@@ -63,7 +63,7 @@ fn claims(issuer: &str) -> Value {
     })
 }
 
-/// With one member changed, or removed by a null.
+/// Changes one member, or removes it if the value is null.
 fn changed(mut object: Value, name: &str, value: Value) -> Value {
     match value {
         Value::Null => object.as_object_mut().unwrap().remove(name),
@@ -72,7 +72,7 @@ fn changed(mut object: Value, name: &str, value: Value) -> Value {
     object
 }
 
-/// Two issuers with the same rules and the same keys, one for each way in which tokens arrive.
+/// Returns the configuration of two issuers with the same rules and keys, one for each [`Way`].
 fn both_ways(server: &KeyServer) -> String {
     let jwks = server.url(JWKS);
     let app = sha256(SIGNED_APP);
@@ -91,13 +91,13 @@ async fn issuer_server() -> KeyServer {
     server
 }
 
-async fn started(toml: &str) -> (StandIn, Callsign) {
-    let standin = StandIn::start().await.unwrap();
+async fn started(toml: &str) -> (MockServer, Callsign) {
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url()).set(&VALVES).toml(toml).start();
     (standin, callsign)
 }
 
-/// One way of handing over a token.
+/// A way of sending a token.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Bearer,
@@ -137,11 +137,11 @@ fn assert_refused(answer: &Answer, status: u16, code: &str, what: &str) {
     );
 }
 
-async fn arrived(standin: &StandIn) -> Value {
+async fn arrived(standin: &MockServer) -> Value {
     within("the record", standin.next_received()).await.json().unwrap()
 }
 
-/// What must arrive for a good token of `user_1` with `sess_1`.
+/// Returns the body that must arrive for a good token of this user and session.
 fn attributed(user: &str, session: Option<&str>) -> Value {
     let metadata = json!({"user_id": user, "session_id": session, "chat_id": "chat-1", "message_id": "message-1"});
     let metadata = metadata.as_object().unwrap().clone().into_iter().filter(|(_, value)| !value.is_null());
@@ -234,7 +234,7 @@ async fn good_tokens_name_their_users() {
     let mut count = 0;
     for way in WAYS {
         for (name, token, expected) in good_tokens(way.issuer()) {
-            // The second time it is remembered.
+            // The second time the verified token comes from the cache.
             for _ in 0..2 {
                 let answer = way.post(&callsign, &token).await;
                 assert_eq!(answer.status, 200, "{way:?} {name}: {}", answer.text());
@@ -260,7 +260,7 @@ async fn bad_tokens_are_nobody() {
             let answer = way.post(&callsign, &token).await;
             assert_refused(&answer, 401, "invalid_credential", &what);
             assert_eq!(answer.json()["error"]["type"], "authentication_error", "{what}");
-            // What is wrong with it, and whether such a key exists, is nobody's business either.
+            // The answer does not tell the reason, nor if such a key exists.
             let text = answer.text();
             for told in ["kid", "exp", "iss", "sign in with", "mallory", "user_1", DIRECT, BESIDE] {
                 assert!(!text.contains(told) || told == "exp" && !text.contains("expire"), "{told:?} in {text}");
@@ -268,12 +268,12 @@ async fn bad_tokens_are_nobody() {
             let models = way.request(http::Method::GET, &callsign.url("models"), &token, "").await;
             assert_refused(&models, 401, "invalid_credential", &format!("{what}, models"));
         }
-        // After all of these.
+        // A good token still passes after all of these.
         let answer = way.post(&callsign, &P256.token(&claims(way.issuer()))).await;
         assert_eq!(answer.status, 200, "{way:?}");
     }
-    assert_eq!(standin.begun(), WAYS.len(), "nothing refused was sent");
-    // One load at the start and two because of unknown keys, for each issuer.
+    assert_eq!(standin.begun(), WAYS.len(), "a refused request was sent upstream");
+    // Each issuer loads its keys at the start, and twice because of unknown keys.
     assert_eq!(server.asked().len(), 2 * 3);
 }
 
@@ -305,13 +305,13 @@ async fn a_token_counts_only_where_and_with_whom_it_belongs() {
     let (standin, callsign) = started(&both_ways(&server)).await;
     let url = callsign.url(CHAT);
     let (direct, beside) = (P256.token(&claims(DIRECT)), P256.token(&claims(BESIDE)));
-    // Each issuer's tokens where the other's belong.
+    // Tokens of each issuer in the other's place.
     assert_refused(&Way::Bearer.post(&callsign, &beside).await, 401, "invalid_credential", "beside as bearer");
     assert_refused(&Way::Beside.post(&callsign, &direct).await, 401, "invalid_credential", "direct beside");
-    // A token's header without a key.
+    // A token header without an app key.
     let lonely = [CLAIMED, &[(TOKEN_HEADER, &*beside)]].concat();
     assert_refused(&client::post(&url, &lonely, BODY).await, 401, "missing_credential", "no key");
-    // Twice, or in two versions.
+    // The same token twice, or two tokens.
     let (app, bearer) = (format!("Bearer {SIGNED_APP}"), format!("Bearer {direct}"));
     let twice = [CLAIMED, &[("authorization", &*app), (TOKEN_HEADER, &beside), (TOKEN_HEADER, &beside)]].concat();
     assert_refused(&client::post(&url, &twice, BODY).await, 400, "ambiguous_identity", "two tokens");
@@ -323,7 +323,7 @@ async fn a_token_counts_only_where_and_with_whom_it_belongs() {
     let with_key = [CLAIMED, &[("authorization", &*bearer), ("x-api-key", SIGNED_APP)]].concat();
     assert_refused(&client::post(&url, &with_key, BODY).await, 400, "ambiguous_credential", "a token and a key");
     assert_eq!(standin.begun(), 0);
-    // Next to keys that do not read it, it is not read.
+    // Keys without this issuer ignore the token header.
     let personal = [CLAIMED, &[ALICE[0], (TOKEN_HEADER, &beside)]].concat();
     assert_eq!(client::post(&url, &personal, BODY).await.status, 200);
     assert_eq!(arrived(&standin).await["user"], "alice");
@@ -331,7 +331,7 @@ async fn a_token_counts_only_where_and_with_whom_it_belongs() {
     let unsigned = [CLAIMED, &[("authorization", plain_app), (TOKEN_HEADER, &beside)]].concat();
     assert_eq!(client::post(&url, &unsigned, BODY).await.status, 200);
     assert_eq!(arrived(&standin).await["user"], "mallory");
-    // Some proxies put the scheme before it; the same token in two headers is one.
+    // Some proxies add the scheme. The same token in two headers is one token.
     let with_scheme = format!("Bearer {beside}");
     let scheme = [CLAIMED, &[("authorization", &*app), (TOKEN_HEADER, &with_scheme)]].concat();
     assert_eq!(client::post(&url, &scheme, BODY).await.status, 200);
@@ -339,7 +339,7 @@ async fn a_token_counts_only_where_and_with_whom_it_belongs() {
     let same = [CLAIMED, &[("authorization", &*bearer), ("x-api-key", &direct)]].concat();
     assert_eq!(client::post(&url, &same, BODY).await.status, 200);
     assert_eq!(arrived(&standin).await["user"], "user_1");
-    // By now each of them is remembered, as a token of its own issuer.
+    // Cached tokens are still bound to their issuer.
     assert_refused(&Way::Bearer.post(&callsign, &beside).await, 401, "invalid_credential", "beside as bearer");
     assert_refused(&Way::Beside.post(&callsign, &direct).await, 401, "invalid_credential", "direct beside");
 }
@@ -349,7 +349,7 @@ async fn a_caller_may_bring_the_headers_that_the_issuer_allows() {
     let server = issuer_server().await;
     let toml = format!(
         "[[issuers]]\nname = \"clerk\"\npreset = \"clerk\"\nissuer = \"{DIRECT}\"\njwks_url = \"{}\"\n\
-         bring = {{ chat = \"X-Thread\" }}\n",
+         headers = {{ chat = \"X-Thread\" }}\n",
         server.url(JWKS)
     );
     let (standin, callsign) = started(&toml).await;
@@ -387,7 +387,7 @@ async fn open_webui() {
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         client::post(&url, &pairs, BODY).await
     };
-    // As Open WebUI writes it: no kid, no audience.
+    // As Open WebUI writes its tokens: no kid, no audience.
     let claims = json!({
         "iss": "open-webui", "sub": "u-1", "email": "a@example", "name": "A", "role": "user",
         "iat": now(), "exp": now() + 300,
@@ -406,7 +406,7 @@ async fn open_webui() {
     ] {
         assert_refused(&post(forwarded(&bad)).await, 401, "invalid_credential", &bad);
     }
-    // A person's own session, as the credential.
+    // A user's own session token as the credential.
     let claims = json!({"id": "u-2", "jti": "j-2", "typ": "session", "iat": now(), "exp": now() + 300});
     let bearer = |token: &str| {
         let bearer = format!("Bearer {token}");
@@ -420,6 +420,6 @@ async fn open_webui() {
         assert_refused(&post(bearer(&session_signer.token(&bad))).await, 401, "invalid_credential", "session");
     }
     let wrong = signer.token(&claims);
-    assert_refused(&post(bearer(&wrong)).await, 401, "invalid_credential", "the other secret");
+    assert_refused(&post(bearer(&wrong)).await, 401, "invalid_credential", "signed with the other secret");
     assert_eq!(standin.begun(), 2);
 }

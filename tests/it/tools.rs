@@ -1,7 +1,7 @@
-//! Tools that reach the files and shells of the shared OpenRouter account (contract, section 2,
-//! `CALLSIGN_SERVER_TOOLS`): blocked unless the operator says otherwise.
+//! Tools that reach the files and shells of the shared OpenRouter account are blocked by default
+//! (docs/SPEC.md#blocked-tools).
 
-use callsign::endpoint::{Dialect, INFERENCE};
+use callsign_core::endpoint::{Dialect, INFERENCE};
 
 use crate::support::client;
 use crate::support::proxy::{ALICE, callsign};
@@ -20,7 +20,7 @@ const HARMLESS: &str = r#"{"model":"m","tools":[{"type":"openrouter:web_search"}
 #[tokio::test]
 async fn are_refused_in_the_callers_dialect_and_never_complete_upstream() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).await;
+        let (standin, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         for endpoint in &INFERENCE {
             for body in ASKING {
                 let answer = client::post(&callsign.url(endpoint.path), ALICE, body).await;
@@ -35,7 +35,7 @@ async fn are_refused_in_the_callers_dialect_and_never_complete_upstream() {
                 assert!(message.contains("CALLSIGN_SERVER_TOOLS") && !message.contains("another"), "{message}");
             }
         }
-        assert_eq!(standin.received().len(), 0, "nothing whole has arrived");
+        assert_eq!(standin.received().len(), 0, "the upstream received a complete request");
         let answer = client::post(&callsign.url("chat/completions"), ALICE, HARMLESS).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }

@@ -1,4 +1,4 @@
-//! What stands in the ledger's file, read past callsign's own reader.
+//! Reads the ledger's file with plain SQL, independently of callsign's reader.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
-/// The rows by message.
+/// The rows of the ledger by message, and its totals.
 pub(crate) struct Books {
-    /// How many rows each message has.
+    /// The number of rows of each message.
     rows: HashMap<String, usize>,
-    /// Requests and nano-dollars over all rows, and over all sums.
+    /// Requests and nano-dollars in all rows, and in all sums.
     counted: [(i64, i64); 2],
 }
 
@@ -24,7 +24,7 @@ impl Books {
             *rows.entry(row.get(0)).or_default() += 1;
         }
         let mut counted = [(0, 0); 2];
-        // Refused ones are no requests; every other row has been counted once in each grain. 2 is a month.
+        // Refusals (ending 3) are not counted; every other row is counted once per grain. Grain 2 is a month.
         for (count, query) in counted.iter_mut().zip([
             "SELECT COUNT(*), COALESCE(SUM(cost), 0) FROM requests WHERE ending IS NOT NULL AND ending <> 3",
             "SELECT COALESCE(SUM(requests), 0), COALESCE(SUM(cost), 0) FROM sums WHERE grain = 2",
@@ -40,7 +40,7 @@ impl Books {
         self.rows.contains_key(message)
     }
 
-    /// Rows of a message that has one already.
+    /// Returns the number of surplus rows of messages with several rows.
     pub(crate) fn twice(&self) -> usize {
         self.rows.values().map(|count| count - 1).sum()
     }

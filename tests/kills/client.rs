@@ -1,4 +1,4 @@
-//! A client that asks one request after the other on one connection, and notes each answer that has ended.
+//! A client that sends one request after the other on one connection, and reports each finished answer.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Asks until the connection ends. `ends` gets each message id, and when the last byte of its answer was there.
+/// Sends requests until the connection ends. Sends each message id and the time of its answer's last byte to `ends`.
 pub(crate) async fn run(address: SocketAddr, name: String, ends: UnboundedSender<(String, Instant)>) {
     let Ok(socket) = TcpStream::connect(address).await else { return };
     let Ok((mut sender, connection)) = http1::handshake(TokioIo::new(socket)).await else { return };

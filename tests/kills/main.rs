@@ -1,16 +1,16 @@
-//! Kills callsign in the middle of its work, over and over, and holds what clients have received against the ledger.
+//! Kills callsign repeatedly while it works, and compares the clients' answers with the ledger.
 //!
 //! ```console
 //! $ cargo test --test kills -- --rounds 200                  # in each mode
 //! $ cargo test --test kills -- --rounds 1 --requests 10000   # once, in the middle of 10,000 requests
 //! ```
 //!
-//! Each round starts the real program on the same data directory, sends requests over some connections, and ends it with
-//! SIGKILL after a random number of them. In `strict` mode every answer that had ended must have its row; in `fast` mode
-//! only those that ended within the last 50 ms (`--missing-ms`) may be missing. No row may be there twice, and the sums must
-//! be those of the rows. Exit 0 says so, with the figures.
+//! Each round starts the real program on the same data directory, sends requests over several connections, and sends
+//! SIGKILL after a random number of them. In `strict` mode every finished answer must have its row. In `fast` mode rows
+//! of answers that finished within the last 50 ms (`--missing-ms`) may be missing. No row may occur twice, and the sums
+//! must match the rows. Exits with 0 if all of this is true, and prints the figures.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "it shows how far it is and what came out")]
+#![expect(clippy::print_stdout, reason = "it prints progress and results")]
 
 mod books;
 mod client;
@@ -20,21 +20,21 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use books::Books;
 use program::Program;
 
-/// Connections that send one request after the other.
+/// Concurrent connections; each sends one request after the other.
 const CLIENTS: usize = 12;
 
 struct Options {
     rounds: usize,
-    /// The most requests to a round; how many it is, is drawn.
+    /// The most requests of a round; the number is random.
     requests: usize,
-    /// Answers that ended so long before the kill must be there in `fast` mode.
+    /// The time before the kill within which `fast` mode may lose rows.
     missing: Duration,
 }
 
@@ -52,12 +52,12 @@ fn options() -> Options {
     options
 }
 
-/// What became of all rounds in one mode.
+/// The results of all rounds in one mode.
 #[derive(Debug, Default)]
 struct Outcome {
     finished: usize,
     missing: usize,
-    /// The longest time before its kill at which an answer had ended that is missing.
+    /// The longest time between a finished answer whose row is missing and the kill.
     oldest: Duration,
     twice: usize,
 }
@@ -84,7 +84,7 @@ async fn main() -> ExitCode {
 
 async fn run(mode: &str, options: &Options) -> Outcome {
     let directory = tempfile::tempdir().unwrap();
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let mut ended = HashMap::new();
     for round in 0..options.rounds {
         let program = Program::start(&standin.url(), directory.path(), mode);
@@ -93,7 +93,7 @@ async fn run(mode: &str, options: &Options) -> Outcome {
             println!("{mode}: {} of {} kills, {} answers", round + 1, options.rounds, ended.len());
         }
     }
-    // The next run takes over what the dead one has left, and ends in good order.
+    // The next run recovers the killed run's rows and shuts down cleanly.
     Program::start(&standin.url(), directory.path(), mode).terminate();
     let books = Books::read(directory.path()).await;
     books.assert_sums();
@@ -107,7 +107,7 @@ async fn run(mode: &str, options: &Options) -> Outcome {
     outcome
 }
 
-/// Every message whose answer had ended, and how long before the kill.
+/// Runs one round. Returns every message with a finished answer, and the time from its end to the kill.
 async fn one_round(program: Program, round: usize, most: usize) -> Vec<(String, Duration)> {
     let (ends, mut ending) = mpsc::unbounded_channel();
     let mut clients = JoinSet::new();

@@ -1,4 +1,4 @@
-//! The program, to be killed.
+//! A callsign process that tests kill.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts it in this mode on this data directory, and waits for the line that says where it listens.
+    /// Starts callsign in this ledger mode on this data directory, and waits for its listening line.
     pub(crate) fn start(upstream: &str, data: &Path, mode: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_callsign"))
             .arg("serve")
@@ -38,18 +38,18 @@ impl Program {
         out.read_line(&mut first).unwrap();
         let address = first.split("://").nth(1).unwrap_or_else(|| panic!("no address in {first:?}"));
         let data = address.split([',', ' ', '\n']).next().unwrap().parse().unwrap();
-        // What else it says must not fill the pipe.
+        // Reads further output, so that the pipe does not fill up.
         std::thread::spawn(move || out.read_to_end(&mut Vec::new()));
         Self { child, data }
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL and waits for the end.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, and a good end.
+    /// Sends SIGTERM and checks that the program ends cleanly.
     pub(crate) fn terminate(mut self) {
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -59,7 +59,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,19 +1,19 @@
-//! What the ledger promises, on PostgreSQL. Needs a server: `tests/external/postgres.sh` starts one and runs this with
-//! its address in `LEDGER_TEST_POSTGRES`, as a superuser; each promise gets a database of its own.
+//! The ledger's promises on PostgreSQL. `tests/external/postgres.sh` starts a server and runs this program with the
+//! server's URL, as a superuser, in `LEDGER_TEST_POSTGRES`. Each promise gets its own database.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and says what it does")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and prints progress")]
 
 #[path = "../it/ledger/suite.rs"]
 mod suite;
 
-use callsign::config::Store;
-use callsign::secret::Secret;
+use callsign_store::ledger::settings::Store;
+use callsign_core::secret::Secret;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use suite::Place;
 
-#[expect(clippy::disallowed_methods, reason = "how the script says where the server is")]
+#[expect(clippy::disallowed_methods, reason = "the script passes the server's URL")]
 fn server() -> String {
     std::env::var("LEDGER_TEST_POSTGRES").expect("LEDGER_TEST_POSTGRES is not set; run tests/external/postgres.sh")
 }

@@ -1,11 +1,11 @@
-//! Limits and blocks over a real Redis or Valkey, which this starts itself (and kills) on a socket in a directory of its own:
-//! `tests/external/redis.sh`.
+//! Limits and blocks over a real Redis or Valkey. This program starts and kills the server itself, on a socket in a
+//! temporary directory; `tests/external/redis.sh` runs it.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a test fails by panicking and says what it does"
+    reason = "a test fails by panicking and prints progress"
 )]
 
 mod server;
@@ -16,9 +16,10 @@ mod support;
 
 use std::time::Duration;
 
-use callsign::limits::{Ask, Ceilings, Estimate, Link, Memory, Settlement, Subject};
-use callsign::secret::Secret;
-use callsign::standin::StandIn;
+use callsign_store::limits::{Ask, Link, Memory, Settlement, Subject};
+use callsign_core::allowance::{Ceilings, Estimate};
+use callsign_core::secret::Secret;
+use mock_openrouter::MockServer;
 use http::Method;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -56,7 +57,7 @@ async fn main() {
     println!("ok blocks outlive a store that lost everything");
 }
 
-/// Histories at random, in memory and in Redis: every answer must be the same.
+/// Runs random histories in memory and in Redis, and compares every answer.
 async fn same_as_in_memory(redis: &Redis) {
     let (redis, memory) = (link(redis).await, Memory::default());
     let step = prop_oneof![Just(1_i64), 1..2_000_i64, 1..70_000_i64, 1..90_000_000_i64, Just(2_700_000_000)];
@@ -71,7 +72,7 @@ async fn same_as_in_memory(redis: &Redis) {
         let (mut now, mut next) = (NOW, 0);
         let mut asks = Vec::new();
         for (step, (_, most, message, estimate, enforce), end) in history.new_tree(&mut runner).unwrap().current() {
-            // Nothing runs on into another month: Redis forgets then what it has reserved.
+            // No request continues into another month, since Redis then drops its reservations.
             let month = |at| jiff::Timestamp::from_millisecond(at).unwrap().to_zoned(jiff::tz::TimeZone::UTC).month();
             if month(now) != month(now + step) {
                 asks.clear();
@@ -80,7 +81,7 @@ async fn same_as_in_memory(redis: &Redis) {
             next += 1;
             let mut ceilings = Ceilings([None; 6]);
             ceilings.0.copy_from_slice(&most);
-            // A lease is not what memory has; that of the scripts is tested by itself.
+            // Memory has no leases. The leases of the scripts have their own test.
             ceilings.0[2] = None;
             let estimate = Estimate { tokens: estimate, usd: estimate };
             let ask = Ask { id: next, ceilings, message: message.map(|id| id + 1000), estimate, enforce };
@@ -100,7 +101,7 @@ async fn same_as_in_memory(redis: &Redis) {
     println!("   {compared} answers compared");
 }
 
-fn node(standin: &StandIn, redis: &Redis, variables: &[(&str, &str)]) -> Callsign {
+fn node(standin: &MockServer, redis: &Redis, variables: &[(&str, &str)]) -> Callsign {
     let variables =
         [&[("CALLSIGN_LIMIT_STORE", redis.url()), ("CALLSIGN_ADMIN_TOKEN", "an-admin-token-of-tests")], variables]
             .concat();
@@ -126,7 +127,7 @@ async fn until_up(callsign: &Callsign, up: u64) {
 }
 
 async fn nodes_share_counters_and_blocks(redis: &Redis) {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let limits = [("CALLSIGN_LIMIT_MESSAGES_24H", "4"), ("CALLSIGN_LIMIT_CONCURRENT", "3")];
     let nodes = [node(&standin, redis, &limits), node(&standin, redis, &limits)];
     for node in &nodes {
@@ -140,7 +141,7 @@ async fn nodes_share_counters_and_blocks(redis: &Redis) {
         let refused = ask(node, &ada).await;
         assert_eq!((refused.status.as_u16(), refused.header("x-callsign-error")), (429, "rate_limited"));
     }
-    // Given back on another node than it is asked again.
+    // A reservation is refunded on one node and made again on the other.
     let bob = of("shared-bob");
     for number in 0..8 {
         let bad = client::post(&nodes[number % 2].url("chat/completions"), &bob, "not json").await;
@@ -148,7 +149,7 @@ async fn nodes_share_counters_and_blocks(redis: &Redis) {
         within("it to be given back", async { while running(redis, "shared-bob").await > 0 {} }).await;
     }
     assert_eq!(ask(&nodes[0], &bob).await.status, 200);
-    // A block on one holds on the other within a second.
+    // A block on one node applies on the other.
     let url = nodes[0].admin_url("api/v1/admin/users/shared-bob/block");
     let token = [("authorization", "Bearer an-admin-token-of-tests"), ("content-type", "application/json")];
     let since = std::time::Instant::now();
@@ -161,15 +162,15 @@ async fn nodes_share_counters_and_blocks(redis: &Redis) {
     within("the end of it", async { while ask(&nodes[1], &bob).await.status == 403 {} }).await;
 }
 
-/// What runs of a user, by the store.
+/// Returns the number of a user's running requests in Redis.
 async fn running(redis: &Redis, user: &str) -> i64 {
     let ceilings = Ceilings([None, None, Some(3), None, None, None]);
-    let gauges = callsign::limits::look::in_store(&link(redis).await, Subject::user(None, user), ceilings).await;
+    let gauges = callsign_store::limits::look::in_store(&link(redis).await, Subject::user(None, user), ceilings).await;
     gauges.unwrap()[2].used
 }
 
 async fn an_outage_leaves_local_counts(redis: &mut Redis) {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let node = node(&standin, redis, &[("CALLSIGN_LIMIT_MESSAGES_24H", "2")]);
     until_up(&node, 1).await;
     redis.kill();
@@ -177,16 +178,16 @@ async fn an_outage_leaves_local_counts(redis: &mut Redis) {
     for _ in 0..2 {
         assert_eq!(ask(&node, &ada).await.status, 200);
     }
-    assert_eq!(ask(&node, &ada).await.status, 429, "counted here meanwhile");
+    assert_eq!(ask(&node, &ada).await.status, 429, "the node counts locally during the outage");
     until_up(&node, 0).await;
     redis.restart();
     until_up(&node, 1).await;
-    // What was counted meanwhile is told to the store.
+    // Counts made during the outage are sent to Redis.
     within("the counts to be told", async {
         let ceilings = Ceilings([None, Some(2), None, None, None, None]);
         let link = link(redis).await;
         let subject = Subject::user(None, "open-ada");
-        while callsign::limits::look::in_store(&link, subject, ceilings).await.unwrap()[1].used != 2 {}
+        while callsign_store::limits::look::in_store(&link, subject, ceilings).await.unwrap()[1].used != 2 {}
     })
     .await;
     assert_eq!(ask(&node, &ada).await.status, 429);
@@ -194,8 +195,8 @@ async fn an_outage_leaves_local_counts(redis: &mut Redis) {
 }
 
 async fn an_outage_closes_the_door(redis: &mut Redis) {
-    let standin = StandIn::start().await.unwrap();
-    let node = node(&standin, redis, &[("CALLSIGN_LIMIT_RPM", "50"), ("CALLSIGN_LIMIT_STORE_DOWN", "closed")]);
+    let standin = MockServer::start().await.unwrap();
+    let node = node(&standin, redis, &[("CALLSIGN_LIMIT_RPM", "50"), ("CALLSIGN_LIMIT_ON_STORE_FAILURE", "deny")]);
     until_up(&node, 1).await;
     assert_eq!(ask(&node, ALICE).await.status, 200);
     redis.kill();
@@ -206,14 +207,14 @@ async fn an_outage_closes_the_door(redis: &mut Redis) {
     within("recovery", async { while ask(&node, ALICE).await.status != 200 {} }).await;
 }
 
-/// Removes what it has written.
+/// Deletes the data of a stopped Redis.
 fn lose_everything(redis: &Redis) {
     let socket = std::path::Path::new(redis.url().strip_prefix("unix://").unwrap());
     std::fs::remove_dir_all(socket.with_file_name("appendonlydir")).unwrap();
 }
 
 async fn lost_blocks_are_given_back(redis: &mut Redis) {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let data = [("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()), ("CALLSIGN_LEDGER", "off")];
     let first = node(&standin, redis, &data);
@@ -227,7 +228,7 @@ async fn lost_blocks_are_given_back(redis: &mut Redis) {
         .await;
     redis.kill();
     lose_everything(redis);
-    // A start while the store is away.
+    // A node that starts while Redis is down.
     let second = node(&standin, redis, &data);
     assert_eq!(ask(&second, &ada).await.status, 403);
     redis.restart();

@@ -1,10 +1,10 @@
-//! A Redis of one's own: on a socket in a directory of its own, every write on the disk before it is answered.
+//! A Redis on a socket in a temporary directory. It syncs every write to disk before it answers.
 
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Killed when it is dropped.
+/// A Redis server, killed on drop.
 pub(crate) struct Redis {
     directory: tempfile::TempDir,
     url: String,
@@ -12,7 +12,7 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts it and waits until it answers.
+    /// Starts the server and waits until it answers.
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("unix://{}", directory.path().join("redis.sock").display());
@@ -25,7 +25,7 @@ impl Redis {
         &self.url
     }
 
-    /// Starts it again over what it has written.
+    /// Restarts the server with its data.
     pub(crate) fn restart(&mut self) {
         let socket = self.directory.path().join("redis.sock");
         let _ = std::fs::remove_file(&socket);
@@ -45,7 +45,7 @@ impl Redis {
         }
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL and waits for the end.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

@@ -1,11 +1,11 @@
-"""Finds the fenced blocks of README.md and docs/**/*.md, and says which way each is tried.
+"""Finds the fenced blocks of README.md and docs/**/*.md, and parses their attributes.
 
 A block's info string is its language, then attributes:
 
-* `not-run=REASON`: not tried, only counted and listed. For what needs another machine, another program or hours.
-* `asked=N`: a callsign with a ledger, limits and an archive runs (the block's own, or else the page's), and alice has asked it
-  for N answers, so that there is something to show.
-* `of=PROGRAM`: the file of another program. It is parsed, and the base URLs in it are asked for a model list.
+* `not-run=REASON`: not tested, only counted and listed. For blocks that need another machine, another program or hours.
+* `asked=N`: before the block, a callsign with ledger, limits and archive answers N requests of alice, so that the block has
+  data to show. It is the block's callsign, or else the page's.
+* `of=PROGRAM`: a file of another program. It is parsed, and its base URLs are asked for a model list.
 """
 
 import glob

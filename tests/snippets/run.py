@@ -1,14 +1,14 @@
-"""Tries every block of README.md and docs/**/*.md: `run.py [NAME...]` tries the pages whose names contain a NAME.
+"""Tests every block of README.md and docs/**/*.md: `run.py [NAME...]` tests the pages whose names contain a NAME.
 
-| language | what is done |
+| language | test |
 |---|---|
-| `sh` | run; then, if it points a client at callsign, that client's first call is made |
-| `console` | the commands behind `$ ` are run and must succeed; what is shown below one is what it prints (`…` stands for anything) |
-| `toml` | it is the page's `callsign.toml`; `cargo test` loads all of them (`tests/it/snippets.rs`) |
-| `python`, `js`, `ts` | run with the pinned clients; a request must arrive upstream, and it must say whose it is |
-| `yaml`, `json` | read; then as `sh` |
-| `nginx` | `nginx -t`, as part of a server |
-| `text`, none | no code |
+| `sh` | run; if it points a client at callsign, that client's first call is made |
+| `console` | the commands after `$ ` are run and must succeed; the text below a command is its output (`…` matches anything) |
+| `toml` | becomes the page's `callsign.toml`; `cargo test` loads all of them (`tests/it/snippets.rs`) |
+| `python`, `js`, `ts` | run with the pinned clients; a request with an identifier must arrive upstream |
+| `yaml`, `json` | parsed; then as `sh` |
+| `nginx` | checked by `nginx -t` within a server block |
+| `text`, none | not tested |
 """
 
 import json
@@ -26,9 +26,9 @@ from session import Issuers, Session
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NO_CODE = {"", "text"}
-# Issuers whose keys are fetched: here from the loopback, since nobody can sign with the real ones.
+# Issuers whose keys are fetched. Tests serve the keys on loopback, since they cannot sign with the real ones.
 KEYS_OF_ISSUERS = re.compile(r'^preset = "(clerk|supabase|firebase|auth0|keycloak)"$', re.M)
-# What the reader's own program has: each name is defined unless the block does it.
+# Names that a block expects from the reader's program. Each is defined unless the block defines it.
 THERE = {
     "messages": [{"role": "user", "content": "Hello"}], "user": {"id": "alice"}, "userId": "alice", "user_id": "alice",
     "chat": {"id": "chat-7"}, "chatId": "chat-7", "chat_id": "chat-7",
@@ -47,13 +47,13 @@ def shell(session, block):
 
 
 def as_shown(said, shown):
-    """Whether a command printed what the page shows, where … stands for anything."""
+    """Returns a match if a command printed the text of the page, where … matches anything."""
     pattern = ".*".join(re.escape(part) for part in "\n".join(map(str.rstrip, shown.splitlines())).split("…"))
     return re.fullmatch(pattern, "\n".join(map(str.rstrip, said.strip().splitlines())), re.S)
 
 
 def patiently(session, command, shown):
-    """Runs a command; one that asks what requests have left behind again until it shows, since that comes up to a second after them."""
+    """Runs a command. Repeats commands that query recorded requests, since records appear up to a second after their requests."""
     until = time.monotonic() + 10
     while True:
         said, status = session.run(command)
@@ -99,8 +99,8 @@ def console(session, block):
 
 
 def pasted(session, said):
-    """The command that the demo prints tells what the stand-in was told: the caller (in the format of the README), and nothing of what the body claims."""
-    # Without curl's progress, which it would draw into the answer: standard error is the page's, too.
+    """Checks the demo's command: its answer shows the caller's identifier as in the README, and no claim of the body."""
+    # Without curl's progress bar, since standard error is part of the page's output.
     answer, status = session.run("curl -s" + said[said.index("curl -N") + len("curl") :])
     told = "".join(
         choice["delta"].get("content") or ""
@@ -149,18 +149,18 @@ def read_json(session, block):
 
 
 def attributed(before, directly):
-    """A request came, and it says whose it is: not by what the client wrote, but by callsign (unless it went there directly)."""
+    """Checks that a request with an identifier arrived, written by callsign unless the block calls OpenRouter directly."""
     came = arrived()[before:]
     assert came, "no request arrived upstream"
     asked = [request for request in came if request["method"] == "POST"]
     for request in asked:
         headers = dict(request["headers"])
         assert directly or headers["user-agent"].startswith("callsign/"), headers
-        assert (request["body"] or {}).get("user"), f"nobody's request: {request['text']}"
+        assert (request["body"] or {}).get("user"), f"no user in the request: {request['text']}"
 
 
 def program(session, block, name, source, line):
-    """Runs a program with the page's variables, beside the clients."""
+    """Runs a program with the page's variables, in the directory of the clients."""
     with open(os.path.join(session.programs, name), "w") as file:
         file.write(source)
     before = len(arrived())
@@ -184,12 +184,12 @@ def typescript(session, block):
     source = 'import { getAccessTokenSilently, keycloak, supabase } from "./there.mjs";\n' + "\n".join(there) + "\n" + text
     handler = re.search(r"export async function (POST)\b", text)
     if handler:
-        # What the AI SDK's hook for chats posts.
+        # The body that the AI SDK's chat hook posts.
         shown = [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}]
         source += f"\nconst posted = {json.dumps({'id': 'chat-7', 'messages': shown})};"
         source += '\nconst handled = await POST(new Request("http://app.example/api/chat", { method: "POST", body: JSON.stringify(posted) }));'
         source += '\nif (!handled.ok) throw new Error(`the handler answers ${handled.status}`);\nawait handled.text();\n'
-    # Types are taken out as newer versions of Node do it themselves.
+    # Strips types as newer versions of Node do.
     line = f"node '{session.programs}/strip.mjs' snippet && node '{session.programs}/snippet.mjs'"
     program(session, block, "snippet.ts", source, line)
 
@@ -210,12 +210,12 @@ WAYS = {
 
 
 def metrics(session, page):
-    """Every metric that a page names is there, if the page has a callsign running with an admin port."""
+    """Checks that every metric named by a page exists, if the page runs a callsign with an admin port."""
     with open(page) as file:
         named = set(re.findall(r"`(callsign_[a-z_]+)", file.read()))
     if not named or not os.path.exists(os.path.join(session.directory, "pid")):
         return
-    # Some families show only once something was counted: a stranger, and a caller without a user.
+    # Some metrics appear after their first count: sends a request with a bad key, and one without a user.
     ask = "curl -sS -o /dev/null http://127.0.0.1:8484/v1/chat/completions -H 'Content-Type: application/json' -d '{\"model\":\"m\"}'"
     session.run(f"{ask} -H 'Authorization: Bearer nobody'; {ask} -H \"Authorization: Bearer $CALLSIGN_APP_KEY\"")
     said, status = session.run("curl -sS http://127.0.0.1:8485/metrics")
@@ -239,7 +239,7 @@ def main(names):
                 continue
             tried += 1
             try:
-                assert block.language in WAYS, f"no way to try {block.language!r}"
+                assert block.language in WAYS, f"no test for the language {block.language!r}"
                 WAYS[block.language](session, block)
             except Exception as error:
                 failed += 1
@@ -251,7 +251,7 @@ def main(names):
             failed += 1
             print(f"FAILED {page}: {error}\n", flush=True)
         session.close()
-    print(f"{tried} blocks tried, {failed} failed; {len(marked)} are marked as not run:")
+    print(f"{tried} blocks tested, {failed} failed; {len(marked)} are marked not-run:")
     print("".join(f"  {each}\n" for each in marked))
     sys.exit(1 if failed or not tried else 0)
 

@@ -1,7 +1,7 @@
-"""One page's shell: what its blocks set, start and write is there for the blocks behind them.
+"""The shell session of a page: variables, processes and files of its blocks are available to later blocks.
 
-`callsign` is the program under test. `callsign serve` starts it beside the page, in front of the stand-in, in place of the one that the page
-started before. The documented addresses mean ports of the page's own; what a reader has to fill in is filled in.
+`callsign` is the program under test. `callsign serve` starts it in the background in front of the mock OpenRouter, and replaces
+the one that the page started before. The documented addresses are mapped to the page's ports, and placeholders are filled in.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ KEYS_FETCHED = re.compile("PRESET=(clerk|supabase|firebase|auth0|keycloak)")
 CLIENTS = os.environ["CLIENTS"]
 END = "the-end-of-the-command"
 
-# The program's `serve` would never return; this one returns when it listens.
+# `serve` of this wrapper returns when callsign listens.
 CALLSIGN = """#!/usr/bin/env bash
 for word; do
   if [ "$word" = serve ]; then
@@ -39,7 +39,7 @@ done
 exec "$REAL_CALLSIGN" "$@"
 """
 
-# `cargo run -- …` and `cargo install --path .` mean the program that is there already.
+# `cargo run -- …` and `cargo install --path .` use the built program.
 CARGO = """#!/usr/bin/env bash
 case "$*" in
   run*" -- "*) while [ "$1" != -- ]; do shift; done; shift; exec callsign "$@" ;;
@@ -49,13 +49,13 @@ esac
 """
 
 
-# What a callsign needs so that everything can be asked of it; what the page has set stays.
+# Settings with which every documented query works. Settings of the page take precedence.
 COMPLETE = """
 : "${OPENROUTER_API_KEY:=sk-or-filled-in}" "${CALLSIGN_APP_KEY:=sk-cs--filled-in-0000}" "${CALLSIGN_PRESET:=openwebui}"
 : "${CALLSIGN_DATA_DIR:=/var/lib/callsign}" "${CALLSIGN_LIMIT_MESSAGES_24H:=200}" "${CALLSIGN_LIMIT_USD_DAY:=5}"
 export OPENROUTER_API_KEY CALLSIGN_APP_KEY CALLSIGN_PRESET CALLSIGN_DATA_DIR CALLSIGN_LIMIT_MESSAGES_24H CALLSIGN_LIMIT_USD_DAY
 """
-# The generation that the pages name.
+# The generation id in the pages.
 GENERATION = "gen-1764041931-x7"
 
 
@@ -68,7 +68,7 @@ def free_ports(count):
 
 
 class Issuers:
-    """The key set of the issuers that the pages name, on a port of its own, and a token of each for alice."""
+    """Serves the key set of the issuers in the pages on its own port, and has a token of each issuer for alice."""
 
     def __init__(self):
         made = subprocess.run(["node", f"{HERE}/tokens.mjs"], check=True, capture_output=True, text=True)
@@ -96,13 +96,13 @@ class Session:
         self.work = os.path.join(self.directory, "work")
         self.secrets = os.path.join(self.directory, "secrets")
         self.jwks = issuers.jwks
-        # Of the last answer to alice.
+        # The generation of the last answer to alice.
         self.generation = GENERATION
         self.programs = os.path.join(self.directory, "programs")
         programs = os.path.join(self.directory, "bin")
         for made in (self.work, self.secrets, programs):
             os.mkdir(made)
-        # Node finds packages beside a file: the clients, and what stands for the reader's sign-in.
+        # Node resolves packages next to a file: the clients, and replacements of the sign-in libraries.
         shutil.copytree(f"{HERE}/there", self.programs)
         os.rename(f"{self.programs}/packages", f"{self.programs}/node_modules")
         for package in ("@ai-sdk", "@openrouter", "ai", "amaro", "openai", "zod"):
@@ -124,7 +124,7 @@ class Session:
             "CALLSIGN_UPSTREAM_URL": standin,
             "CALLSIGN_LISTEN": f"127.0.0.1:{self.data}",
             "CALLSIGN_ADMIN_LISTEN": f"127.0.0.1:{self.admin}",
-            # Issuers' keys are never fetched from the network.
+            # Requests to real issuers fail at this proxy.
             "HTTPS_PROXY": "http://127.0.0.1:9",
             "NO_PROXY": "127.0.0.1",
         }
@@ -134,7 +134,7 @@ class Session:
         )
 
     def fill_in(self, text):
-        """The page's text with its ports, keys and files."""
+        """Replaces ports, keys and files in a text of the page."""
         text = re.sub(r"sk-(cs|or)-((?:[a-z0-9]+-)*[a-z0-9]*)…", r"sk-\1-\2-filled-in-0000", text)
         text = re.sub(r"\b(CALLSIGN_[A-Z_]+=|_secret = \")…", r"\1filled-in-0123456789abcdef", text)
         if "CALLSIGN_ISSUER_PRESET=" in text and KEYS_FETCHED.search(text):
@@ -155,11 +155,11 @@ class Session:
         return text
 
     def documented(self, text):
-        """What was printed, with the documented addresses."""
+        """Replaces the page's ports in an output by the documented addresses."""
         return text.replace(f"127.0.0.1:{self.data}", "127.0.0.1:8484").replace(f"127.0.0.1:{self.admin}", "127.0.0.1:8485")
 
     def run(self, script):
-        """Runs a piece of shell; gives what it printed, and its exit status."""
+        """Runs a shell script. Returns its output and exit status."""
         path = os.path.join(self.directory, "script")
         with open(path, "w") as file:
             file.write(self.fill_in(script))
@@ -176,18 +176,18 @@ class Session:
         return self.run(f'printf %s "${{{name}-}}"')[0]
 
     def ask(self, url, key, body=None):
-        """Asks callsign; gives the answer's JSON."""
+        """Sends a request to callsign and returns the answer's JSON."""
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)
 
     def complete(self):
-        """Sets what a callsign needs for everything that can be asked of it."""
+        """Sets the settings with which every documented query works."""
         self.run(COMPLETE)
 
     def asked(self, times):
-        """Alice asks the page's callsign for so many answers, in one chat."""
+        """Sends this many requests of alice in one chat to the page's callsign."""
         if not os.path.exists(os.path.join(self.directory, "pid")):
             said, status = self.run("callsign serve")
             assert status == 0, said

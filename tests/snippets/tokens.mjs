@@ -1,5 +1,5 @@
-// Prints a token for alice from each issuer that a page names, and the key set that verifies them: `[{name: token}, keySet]`.
-// The claims are those of the pages' own configurations.
+// Prints a token for alice from each issuer in the pages, and the key set that verifies them: `[{name: token},
+// keySet]`. The claims match the configurations in the pages.
 
 import { generateKeyPairSync, sign } from "node:crypto";
 

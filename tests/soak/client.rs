@@ -1,4 +1,4 @@
-//! A client that asks one request after the other, over HTTP/1.1 and HTTP/2, and leaves when its plan says so.
+//! A client that sends one request after the other over HTTP/1.1 and HTTP/2, and leaves when its plan says so.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::plan::{Callers, Dice, Fault, Plan, Says};
 use crate::tally::Tally;
 use crate::upstream::EVENTS;
 
-/// Longer than anything takes that does not hang.
+/// A request that takes longer than this hangs.
 const HUNG: Duration = Duration::from_secs(30);
 const PIECE: usize = 16 * 1024;
 
@@ -36,7 +36,7 @@ enum Sender {
     Two(http2::SendRequest<Body>),
 }
 
-/// An open connection, closed when dropped.
+/// An open connection, closed on drop.
 struct Connection {
     sender: Sender,
     task: AbortHandle,
@@ -85,11 +85,11 @@ pub(crate) struct Client {
     open: [Option<Connection>; 2],
 }
 
-/// What came back.
+/// The outcome of a request.
 enum Came {
     Whole(u16, Bytes),
     Broken(u16),
-    /// Before a head.
+    /// An error before the answer's head.
     Failed(String),
     Left,
 }
@@ -104,7 +104,7 @@ impl Client {
             let plan = Plan::new(NUMBERS.fetch_add(1, Ordering::Relaxed), &self.callers, &mut self.dice);
             self.tally.asks(plan.route);
             let version = self.dice.below(2);
-            // Now and then a fresh connection, as clients do.
+            // Opens a new connection now and then, as clients do.
             if self.dice.below(50) == 0 {
                 self.open[version] = None;
             }
@@ -113,7 +113,7 @@ impl Client {
                 Err(_) => Came::Failed("it hung".to_owned()),
             };
             self.judge(&plan, &came, version);
-            // Whatever went wrong, the next request begins afresh.
+            // After a failure the next request uses a new connection.
             if !matches!(came, Came::Whole(..)) || plan.fault.is_some() {
                 self.open[version] = None;
             }
@@ -146,7 +146,7 @@ impl Client {
         Came::Whole(head.status.as_u16(), whole.freeze())
     }
 
-    /// Holds what came against what should have come.
+    /// Compares the outcome with the plan.
     fn judge(&self, plan: &Plan, came: &Came, version: usize) {
         let number = plan.number;
         let told =
@@ -172,7 +172,7 @@ impl Client {
     }
 }
 
-/// Whether it is this request's answer, and whole.
+/// Checks that the body is this request's complete answer.
 fn complete(plan: &Plan, body: &[u8]) -> Result<(), String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     if !plan.sse {

@@ -1,9 +1,9 @@
-//! What a program at rest still has, and how its memory went.
+//! The resources of an idle program, and its memory over time.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What is open when nobody asks anything.
+/// The open resources of an idle program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rest {
     pub(crate) in_flight: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// Whether nothing is left that was not there before.
+    /// Returns true if no more is open than before, and no request or connection.
     pub(crate) fn is_within(self, before: Self) -> bool {
         self.in_flight == 0
             && self.connections == 0
@@ -34,9 +34,9 @@ impl fmt::Display for Rest {
     }
 }
 
-/// The first part of a run, during which pools and buffers grow to their size.
+/// The share of a run in which pools and buffers grow to their size.
 const WARM_UP: f64 = 0.25;
-/// What a part of the run may have more at its end than at its beginning. Pages that the allocator keeps come and go.
+/// The tolerated growth of resident memory in KiB, since the number of pages that the allocator keeps varies.
 const SLACK_KIB: u64 = 8 * 1024;
 
 /// Resident memory over time.
@@ -48,7 +48,7 @@ impl Memory {
         self.0.push((at, kib));
     }
 
-    /// The medians of the first and the last fifth after the warm-up.
+    /// Returns the medians in KiB of the first and the last fifth after the warm-up.
     fn ends(&self) -> (u64, u64) {
         let total = self.0.last().map_or(0.0, |(at, _)| at.as_secs_f64());
         let between = |from: f64, to: f64| {

@@ -4,12 +4,12 @@
 //! $ cargo test --test soak -- --minutes 10
 //! ```
 //!
-//! The real program runs as a process of its own, between clients and an upstream that both live here. Every request
-//! carries a mark in its body that says whose it is; the upstream holds what arrived against it, the client holds the
-//! answer against its own number. At the end nothing may be left: no request in flight, no socket, no task, no thread, and
-//! no more memory than after the warm-up. Exit 0 says so, with the figures.
+//! The real program runs as a process between clients and an upstream in this process. Every request's body has a mark
+//! that names its caller. The upstream compares the identifiers with the mark, and the client compares the answer with
+//! its request's number. At the end no request, socket, task or thread may be left over, and memory must not exceed
+//! that after the warm-up. Exits with 0 if all of this is true, and prints the figures.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "it shows how far it is and what came out")]
+#![expect(clippy::print_stdout, reason = "it prints progress and results")]
 
 mod client;
 #[path = "../it/support/json.rs"]
@@ -37,11 +37,11 @@ use program::Program;
 use tally::Tally;
 use upstream::Upstream;
 
-/// Clients that ask one request after the other.
+/// Concurrent clients; each sends one request after the other.
 const CLIENTS: u64 = 48;
-/// Requests of the rehearsal, after which the program has everything that it keeps.
-const REHEARSAL: u64 = 400;
-/// How often the state is shown.
+/// Requests of the priming run, after which the program has opened its long-lived resources.
+const PRIMING: u64 = 400;
+/// The interval between progress lines.
 const SHOW: Duration = Duration::from_secs(5);
 
 struct Options {
@@ -56,7 +56,7 @@ fn options() -> Options {
         let mut number = || words.next().and_then(|text| text.parse::<f64>().ok());
         match (word.as_str(), number()) {
             ("--minutes", Some(minutes)) => options.time = Duration::from_secs_f64(minutes * 60.0),
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any number does")]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any seed is valid")]
             ("--seed", Some(seed)) => options.seed = seed as u64,
             _ => panic!("usage: cargo test --test soak -- [--minutes N] [--seed N]"),
         }
@@ -78,15 +78,15 @@ async fn main() -> ExitCode {
     );
 
     let soak = Soak { program: &program, upstream: &upstream, callers: &callers, tally: &tally, seed: options.seed };
-    soak.run(&Until::Requests(REHEARSAL)).await;
+    soak.run(&Until::Requests(PRIMING)).await;
     let before = soak.quiet(None).await;
-    println!("after the rehearsal: {before}");
+    println!("after priming: {before}");
     tally.reset();
 
     let memory = soak.run(&Until::Time(Instant::now() + options.time)).await;
     let after = soak.quiet(Some(before)).await;
     println!("at the end:          {after}");
-    verdict(&tally, &memory, before, after)
+    report(&tally, &memory, before, after)
 }
 
 enum Until {
@@ -103,7 +103,7 @@ struct Soak<'a> {
 }
 
 impl Soak<'_> {
-    /// Runs all clients until it is time to stop, and shows how it goes.
+    /// Runs all clients until `until` is reached, and prints progress.
     async fn run(&self, until: &Until) -> Memory {
         let (mut memory, mut clients, start) = (Memory::default(), JoinSet::new(), Instant::now());
         let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -136,7 +136,7 @@ impl Soak<'_> {
         memory
     }
 
-    /// Waits until the program is at rest (as it was before, where that is known); gives what it has then.
+    /// Waits until the program is idle, with no more open than `before` if given. Returns its open resources.
     async fn quiet(&self, before: Option<Rest>) -> Rest {
         self.upstream.hang_up();
         let start = Instant::now();
@@ -156,7 +156,7 @@ impl Soak<'_> {
     }
 }
 
-fn verdict(tally: &Tally, memory: &Memory, before: Rest, after: Rest) -> ExitCode {
+fn report(tally: &Tally, memory: &Memory, before: Rest, after: Rest) -> ExitCode {
     println!("{}", tally.report());
     println!("memory: {memory}");
     let mut faults = tally.complaints();

@@ -1,4 +1,4 @@
-//! One request: where it goes, whose it is, how large, how it ends.
+//! The plan of a request: endpoint, caller, size, and fault.
 
 use std::fmt::Write;
 
@@ -13,18 +13,19 @@ use tokio::io::AsyncReadExt;
 
 use crate::signer::Signer;
 
-/// Part of every credential and prompt, so that a search of the log tells whether any of them got there.
+/// Part of every credential and prompt, for a search of the log.
 pub(crate) const CANARY: &str = "canary";
-/// Part of every claim that a client makes about itself.
+/// Part of every identity claim of a client.
 pub(crate) const CLAIM: &str = "mallory";
 pub(crate) const OPERATOR_KEY: &str = "sk-or-v1-canary-of-the-operator";
 
-/// Where what is said about a caller stands, in words of its own: the contract's table, written down a second time.
+/// The identifiers that an endpoint carries (docs/SPEC.md#inference-endpoints), independent of
+/// `callsign_core::endpoint`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Says {
     /// `user`, `session_id` and four metadata pairs.
     Chat,
-    /// The same and `safety_identifier`.
+    /// As `Chat`, and `safety_identifier`.
     Responses,
     /// `user`, `session_id`, `metadata.user_id`.
     Messages,
@@ -57,20 +58,20 @@ pub(crate) const ROUTES: [(&str, Says); 18] = [
     ("images/models", Says::Read),
 ];
 
-/// What goes wrong on purpose.
+/// A deliberate fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     /// The client leaves in the middle of its upload.
     LeavesUpload,
     /// The client leaves in the middle of the answer.
     LeavesStream,
-    /// The upstream breaks its answer off.
+    /// The upstream cuts its answer.
     Cuts,
     /// The upstream closes without an answer.
     Refuses,
-    /// The upstream answers with something that is no HTTP.
+    /// The upstream's answer is not HTTP.
     Garbles,
-    /// The upstream takes its time over every piece.
+    /// The upstream pauses before every piece.
     Dawdles,
 }
 
@@ -79,7 +80,7 @@ impl Fault {
         [Self::LeavesUpload, Self::LeavesStream, Self::Cuts, Self::Refuses, Self::Garbles, Self::Dawdles];
 }
 
-/// Random numbers (xorshift64*), the same for the same seed.
+/// A random number generator (xorshift64*) with a fixed sequence per seed.
 #[derive(Debug)]
 pub(crate) struct Dice(u64);
 
@@ -100,7 +101,7 @@ impl Dice {
     }
 }
 
-/// Everybody who may come in.
+/// All valid callers.
 pub(crate) struct Callers {
     tokens: Vec<(String, String)>,
 }
@@ -122,7 +123,7 @@ impl Callers {
         Self { tokens: (0..TOKENS).map(token).collect() }
     }
 
-    /// The file that lets them in.
+    /// Returns the configuration with these callers.
     pub(crate) fn toml() -> String {
         let sha256 = |key: &str| HEXLOWER.encode(&Sha256::digest(key));
         let mut toml =
@@ -141,7 +142,7 @@ fn personal_key(number: usize) -> String {
     format!("sk-cs-canary-of-person-{number}")
 }
 
-/// One request.
+/// A planned request.
 pub(crate) struct Plan {
     pub(crate) number: u64,
     pub(crate) route: &'static str,
@@ -157,7 +158,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(number: u64, callers: &Callers, dice: &mut Dice) -> Self {
         let fault = dice.percent(5).then(|| Fault::ALL[dice.below(Fault::ALL.len())]);
-        // Reads have no upload to leave; one in eight requests is one.
+        // One in eight requests is a read, which has no fault.
         let reads = fault.is_none() && dice.percent(12);
         let (route, says) = if reads { ROUTES[11 + dice.below(7)] } else { ROUTES[dice.below(11)] };
         let (mut headers, who) = caller(callers, dice);
@@ -184,7 +185,7 @@ impl Plan {
     }
 }
 
-/// Headers that say who is calling, and who that is.
+/// Returns the headers of a random caller, and that caller's identity.
 fn caller(callers: &Callers, dice: &mut Dice) -> (Vec<(&'static str, String)>, Value) {
     let bearer = |key: &str| ("authorization", format!("Bearer {key}"));
     let number = dice.below(5000);
@@ -214,7 +215,7 @@ fn caller(callers: &Callers, dice: &mut Dice) -> (Vec<(&'static str, String)>, V
     }
 }
 
-/// A body with claims in front and behind, the mark, and a prompt of some length: most are held, some are streamed.
+/// Builds a body with claims before and after, the mark, and a prompt. Most sizes are buffered, some are streamed.
 fn body(
     number: u64,
     who: &Value,
@@ -240,7 +241,7 @@ fn body(
     body.into_bytes()
 }
 
-/// A form that holds this body, between two parts that claim to be somebody.
+/// Builds a form with this body between two parts with claims.
 fn form(body: &[u8]) -> Vec<u8> {
     let part = |name: &str, content: &[u8]| {
         let head = format!("--soak\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
@@ -255,7 +256,7 @@ fn form(body: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// The same body compressed, and how.
+/// Compresses a body; returns the coding and the result.
 fn compress(body: &[u8], dice: &mut Dice) -> (&'static str, Vec<u8>) {
     let mut compressed = Vec::new();
     let (input, level) = (std::io::Cursor::new(body), Level::Fastest);
@@ -263,7 +264,7 @@ fn compress(body: &[u8], dice: &mut Dice) -> (&'static str, Vec<u8>) {
         0 => ("gzip", GzipEncoder::with_quality(input, level).read_to_end(&mut compressed).now_or_never()),
         _ => ("zstd", ZstdEncoder::with_quality(input, level).read_to_end(&mut compressed).now_or_never()),
     };
-    // What is in memory is never waited for.
+    // Reading from memory completes at once.
     read.unwrap().unwrap();
     (coding, compressed)
 }

@@ -1,4 +1,4 @@
-//! callsign as a process of its own, looked at from outside.
+//! A callsign process, and its resources as the system and `/metrics` report them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -62,19 +62,19 @@ impl Program {
         line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Memory that is resident.
+    /// Returns the resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         self.status("VmRSS")
     }
 
-    /// Sockets that it has open.
+    /// Returns the number of open sockets.
     pub(crate) fn sockets(&self) -> usize {
         let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
         let target = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.ok()?.path()).ok();
         open.filter_map(target).filter(|target| target.to_string_lossy().starts_with("socket:")).count()
     }
 
-    /// What it has open now.
+    /// Returns the open resources.
     pub(crate) async fn rest(&self) -> Rest {
         let metrics = self.metrics();
         let metric = |name: &str| {
@@ -88,7 +88,7 @@ impl Program {
             sockets: 0,
             threads: self.status("Threads"),
         };
-        // The socket that was asked over is about to be closed.
+        // Waits for the end of the connection that fetched the metrics.
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         Rest { sockets: self.sockets(), ..rest }
     }
@@ -110,7 +110,7 @@ impl Drop for Program {
     }
 }
 
-/// Reads what it says, so that the pipe never blocks it, and looks for what must not be said.
+/// Reads the program's output, so that the pipe does not block it, and searches it for secrets.
 fn watch(mut pipe: impl BufRead + Send + 'static, tally: Arc<Tally>) {
     std::thread::spawn(move || {
         let mut line = Vec::new();

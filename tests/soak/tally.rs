@@ -1,4 +1,4 @@
-//! What was asked and what came of it, counted by both ends.
+//! Counts of requests and their outcomes, from clients and upstream.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,22 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::plan::Fault;
 
-/// Reasons that are kept; the rest is only counted.
+/// The most reasons that are kept; further ones are only counted.
 const KEPT: usize = 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     asked: AtomicU64,
-    /// Requests whose attribution the upstream has held against their mark.
+    /// Requests whose identifiers the upstream has compared with their mark.
     verified: AtomicU64,
-    /// Faults that were meant, by kind, and came out as they should.
+    /// Deliberate faults with the expected outcome, by kind.
     faults: Mutex<BTreeMap<Fault, u64>>,
     endpoints: Mutex<BTreeMap<&'static str, u64>>,
-    /// Attributed to somebody else, or answered with somebody else's answer.
+    /// Requests with another caller's identifiers or another request's answer.
     wrong: Complaints,
-    /// Came out otherwise than they should.
+    /// Requests with an unexpected outcome.
     failed: Complaints,
-    /// Told something in a log that must not be there.
+    /// Log lines with a secret.
     leaked: Complaints,
 }
 
@@ -76,7 +76,7 @@ impl Tally {
         self.leaked.add(why);
     }
 
-    /// Forgets the counts of the rehearsal, but no complaint.
+    /// Resets the counts of the priming run and keeps the complaints.
     pub(crate) fn reset(&self) {
         self.asked.store(0, Ordering::Relaxed);
         self.verified.store(0, Ordering::Relaxed);

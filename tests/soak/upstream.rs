@@ -1,4 +1,4 @@
-//! The upstream: a raw HTTP/1.1 server that holds what arrives against its mark, and misbehaves on demand.
+//! The upstream: a raw HTTP/1.1 server that compares requests with their marks, and misbehaves on demand.
 
 use std::io;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::tally::Tally;
 
 /// Events of a stream.
 pub(crate) const EVENTS: usize = 6;
-/// The pause of one that dawdles.
+/// The pause before each piece of a slow answer.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a client that left may go unnoticed here.
+/// The longest time until the upstream learns that a client has left.
 const NOTICE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Upstream {
@@ -39,7 +39,7 @@ impl Upstream {
                 tokio::spawn(async move {
                     tokio::select! {
                         _ = over.changed() => {}
-                        // A connection that breaks is what half of the faults are.
+                        // Half of the faults break the connection.
                         _ = Connection { socket, seen: Vec::new(), tally }.serve() => {}
                     }
                 });
@@ -64,7 +64,7 @@ struct Connection {
     tally: Arc<Tally>,
 }
 
-/// A request that arrived whole.
+/// A complete request.
 struct Arrived {
     target: String,
     headers: Vec<(String, String)>,
@@ -195,7 +195,7 @@ impl Connection {
     }
 }
 
-/// Takes the one part that must be left of a form as the body.
+/// Replaces a form by its only remaining part, which must be the body.
 fn open_form(arrived: &mut Arrived) -> Result<(), String> {
     let content_type = arrived.header("content-type").unwrap_or_default();
     let Some(boundary) = content_type.strip_prefix("multipart/form-data; boundary=") else { return Ok(()) };
@@ -218,7 +218,7 @@ fn read_mark(arrived: &Arrived) -> Result<Mark, String> {
     Ok((number, mark["who"].clone(), mark["act"].as_str().map(str::to_owned), body["stream"] == true))
 }
 
-/// What must be said about this caller here: members of the body, and the session header.
+/// Returns the identifiers that must arrive for this caller: members of the body, and the session header.
 fn expected(says: Says, who: &Value) -> (Map<String, Value>, Option<String>) {
     let text = |name: &str| who[name].as_str().map(str::to_owned);
     let mut metadata = Map::new();
@@ -286,7 +286,7 @@ fn verify(arrived: &Arrived, number: u64, who: &Value) -> Result<(), String> {
     if said == body { Ok(()) } else { Err(format!("{said:?} instead of {body:?}")) }
 }
 
-/// Whether a prompt is this request's from end to end.
+/// Checks that a prompt belongs to this request from beginning to end.
 fn intact(prompt: &str, number: u64) -> Result<(), String> {
     let mut words = prompt.trim_matches('"').split_ascii_whitespace();
     let (canary, number) = (words.next(), number.to_string());

@@ -6,11 +6,12 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use super::{Exit, is_of};
-use crate::archive::Meta;
-use crate::archive::reader::{self, Opened};
-use crate::config::{Place, printable};
+use callsign_store::archive::Meta;
+use callsign_store::archive::reader::{self, Opened};
+use callsign_store::archive::settings::Place;
+use crate::config::printable;
 
-/// Which archives are asked for.
+/// The filter of `archive list`.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) user: Option<&'a str>,
@@ -29,7 +30,7 @@ impl Asked<'_> {
     }
 }
 
-/// Prints a line for each; what cannot be read goes to `err`. Nothing found is a failure.
+/// Prints a line for each matching archive. Unreadable archives are reported on `err`. Fails if nothing matches.
 pub(super) fn list(place: &Place, asked: Asked<'_>, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let mut listed = 0_u64;
     for found in reader::list(&place.directory, asked.since.map(SystemTime::from))? {
@@ -48,7 +49,7 @@ pub(super) fn list(place: &Place, asked: Asked<'_>, out: &mut impl Write, err: &
     Ok(if listed > 0 { Exit::Success } else { Exit::Failure })
 }
 
-/// To the second, so that lines stand below each other.
+/// Returns a time to the second, so that columns align.
 fn moment(text: &str) -> String {
     text.parse::<Timestamp>().map_or_else(|_| text.to_owned(), |time| format!("{time:.0}"))
 }

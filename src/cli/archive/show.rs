@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::{Exit, Part, is_of, shown};
-use crate::archive::ArchiveError;
-use crate::archive::reader::{self, Found, Opened};
-use crate::config::{Place, printable};
+use callsign_store::archive::ArchiveError;
+use callsign_store::archive::reader::{self, Found, Opened};
+use callsign_store::archive::settings::Place;
+use crate::config::printable;
 
-/// Prints what is archived under this id. What is named by it comes first; only where nothing is does callsign look into
-/// every archive.
+/// Prints the archives of an id. Archives named by the id are found by path; only if there are none, every archive is
+/// opened.
 pub(super) fn show(
     place: &Place,
     id: &str,
@@ -30,18 +31,18 @@ pub(super) fn show(
     tenants.dedup();
     if tenants.len() > 1 {
         let names: Vec<_> = tenants.iter().map(|name| printable(name.as_deref().unwrap_or("none (\"\")"))).collect();
-        writeln!(err, "callsign: this id exists in several tenants; say which by --tenant: {}", names.join(", "))?;
+        writeln!(err, "callsign: this id exists in several tenants; choose one with --tenant: {}", names.join(", "))?;
         return Ok(Exit::Failure);
     }
     if found.is_empty() {
-        writeln!(err, "callsign: nothing is archived under this id")?;
+        writeln!(err, "callsign: no archived request has this id; see callsign archive list")?;
         return Ok(Exit::Failure);
     }
     let mut exit = Exit::Success;
     for (path, mut opened) in found {
         if let Err(error) = print(place, &path, &mut opened, part, is_terminal, out) {
             match error {
-                // Of `out`: nobody reads any more.
+                // An error of `out`: its reader is gone.
                 ArchiveError::Read(error) => return Err(error),
                 error => writeln!(err, "callsign: {} {error}", printable(&path.display().to_string()))?,
             }
@@ -51,7 +52,7 @@ pub(super) fn show(
     Ok(exit)
 }
 
-/// Opens those of `found` that are wanted, each with its path below the directory.
+/// Opens the archives in `found` that match, each with its path below the directory.
 fn open(
     place: &Place,
     found: Vec<Found>,
@@ -104,7 +105,7 @@ fn print(
 }
 
 impl Part {
-    /// Whether this entry is the part.
+    /// Returns true if an entry of the archive is this part.
     fn is(self, entry: &str) -> bool {
         let stem = match self {
             Self::Meta => "meta",

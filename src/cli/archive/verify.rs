@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Exit;
-use crate::archive::reader::{self, Opened};
-use crate::config::{Place, printable};
+use callsign_store::archive::reader::{self, Opened};
+use callsign_store::archive::settings::Place;
+use crate::config::printable;
 
-/// Reads every archive whole and names those that are not sound. A terminal shows how far it is.
+/// Reads every archive and names those that are not intact. A terminal shows the progress.
 pub(super) fn verify(place: &Place, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let found = reader::list(&place.directory, None)?;
-    // Draws on the standard error, and only on a terminal.
+    // The bar draws on the standard error, and only if that is a terminal.
     let bar = ProgressBar::new(found.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} archives, {eta} left") {
         bar.set_style(style);
@@ -27,7 +28,7 @@ pub(super) fn verify(place: &Place, out: &mut impl Write, err: &mut impl Write) 
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let sound = found.len() as u64 - unsound;
-    writeln!(out, "{sound} of {} archives are sound", found.len())?;
+    let intact = found.len() as u64 - unsound;
+    writeln!(out, "{intact} of {} archives are intact", found.len())?;
     Ok(if unsound == 0 { Exit::Success } else { Exit::Failure })
 }

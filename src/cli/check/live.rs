@@ -11,14 +11,15 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::guest::Guest;
-use super::report::{Outcome, Report};
+use crate::selftest::comparison::Outcome;
+use crate::selftest::guest::{Guest, bearer};
+use super::report::Report;
 use crate::cli::summary;
 use crate::config::{Config, printable};
-use crate::ledger::Reader;
-use crate::records::{NoRecord, Record, Records};
-use crate::rehearsal;
-use crate::relay::generation;
+use callsign_store::ledger::Reader;
+use callsign_gateway::openrouter::{RecordError, Record, Records};
+use crate::selftest;
+use callsign_core::usage::generation;
 
 /// A model that takes longer for one word is not what is checked here.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -56,7 +57,7 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
     };
     writeln!(err, "callsign: asking {} at {} for a word", printable(model), config.upstream.url)?;
     let began = Instant::now();
-    let answer = rehearsal::perform(copy, request(model, headers), LIMIT).await;
+    let answer = selftest::perform(copy, request(model, headers), LIMIT).await;
     let generation = match answered(answer, began) {
         Ok((generation, found)) => {
             report.add("live: upstream", Ok(found));
@@ -87,7 +88,7 @@ fn headers(guest: &Guest) -> io::Result<HeaderMap> {
     let mut headers: HeaderMap = guest.identity.iter().cloned().collect();
     headers.insert(HOST, HeaderValue::from_static("localhost"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(http::header::AUTHORIZATION, super::guest::bearer(guest.credential.expose())?);
+    headers.insert(http::header::AUTHORIZATION, bearer(guest.credential.expose())?);
     Ok(headers)
 }
 
@@ -105,8 +106,8 @@ fn request(model: &str, headers: HeaderMap) -> Request<Bytes> {
 }
 
 fn expected(config: &Config, guest: &Guest, headers: &HeaderMap) -> Result<Expected, String> {
-    let sources = guest.sources(config, headers);
-    let identifiers = config.identifiers.identify(&sources, &guest.metadata, summary::chat_fields());
+    let sources = guest.caller(config, headers);
+    let identifiers = config.tenants.operator.identify(&sources, &guest.metadata, summary::chat_fields());
     let identifiers = identifiers.map_err(|required| required.to_string())?;
     Ok(Expected { user: identifiers.user.clone(), session: identifiers.session_id.clone() })
 }
@@ -126,11 +127,11 @@ fn answered(answer: Result<Response<Bytes>, String>, began: Instant) -> Result<(
 }
 
 /// The record, once there is one.
-async fn recorded(records: &Records, key: &crate::secret::Secret, generation: &str) -> Result<Record, NoRecord> {
+async fn recorded(records: &Records, key: &callsign_core::secret::Secret, generation: &str) -> Result<Record, RecordError> {
     let until = Instant::now() + RECORDED;
     loop {
         match records.generation(key, generation).await {
-            Err(NoRecord::NotThere | NoRecord::Later { .. }) if Instant::now() < until => sleep(ASK_AGAIN).await,
+            Err(RecordError::NotThere | RecordError::Later { .. }) if Instant::now() < until => sleep(ASK_AGAIN).await,
             other => return other,
         }
     }

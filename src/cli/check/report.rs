@@ -7,14 +7,13 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::sample::CLAIMS;
-use crate::cli::{members, summary};
+use crate::selftest::comparison::Outcome;
+use crate::selftest::sample::CLAIMS;
+use crate::cli::summary;
+use crate::json_members;
 use crate::config::{Config, printable};
-use crate::endpoint::Inference;
-use crate::standin::Received;
-
-/// What a comparison found, or what is wrong.
-pub(super) type Outcome = Result<String, String>;
+use callsign_core::endpoint::Inference;
+use mock_openrouter::Received;
 
 /// The endpoint whose arrival is shown.
 const SHOWN: &str = "chat/completions";
@@ -41,7 +40,7 @@ struct Arrived {
 impl Report {
     /// A report on this configuration, with nothing checked yet.
     pub(super) fn new(config: &Config, warnings: Vec<String>) -> Self {
-        let policy = &config.identifiers;
+        let policy = &config.tenants.operator;
         let formats = &policy.formats;
         let formats = [
             ("user", &formats.user),
@@ -78,7 +77,7 @@ impl Report {
             (name.as_str().to_owned(), value)
         };
         let body = String::from_utf8_lossy(&received.body);
-        let members = members::read(&body).unwrap_or_default();
+        let members = json_members::read(&body).unwrap_or_default();
         self.received = Some(Arrived {
             headers: received.headers.iter().map(header).collect(),
             body: members.iter().map(|member| (member.name(), member.value.to_owned())).collect(),

@@ -1,12 +1,13 @@
 //! Finds out from the two bodies what happened to each member. The filter never moves a member that it keeps, and writes
 //! its own behind the last byte of the client's: so a member whose name still stands in its place was kept.
 
-use crate::cli::members::{self, Member};
-use crate::cli::wording;
-use crate::config::{PromptCacheKey, printable};
-use crate::endpoint::Inference;
-use crate::identifiers::sources::Sources;
-use crate::proxy::snapshot::Snapshot;
+use crate::json_members::{self, Member};
+use crate::cli::labels;
+use callsign_gateway::proxy::settings::PromptCacheKey;
+use crate::config::printable;
+use callsign_core::endpoint::Inference;
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_gateway::proxy::snapshot::Snapshot;
 
 /// Longer values are cut, but for those that are written: they are what one wants to see.
 const SHOWN_CHARS: usize = 44;
@@ -51,13 +52,13 @@ pub(super) fn rows(
     after: &str,
     snapshot: &Snapshot,
     endpoint: &Inference,
-    sources: &Sources<'_>,
+    sources: &CallerIdentity<'_>,
 ) -> Result<Vec<Row>, serde_json::Error> {
     let end = before.trim_end().len().saturating_sub(1);
-    let written: Vec<_> = members::read(after)?.into_iter().filter(|member| member.at >= end).collect();
+    let written: Vec<_> = json_members::read(after)?.into_iter().filter(|member| member.at >= end).collect();
     let bound = written.iter().any(|member| member.name() == "prompt_cache_key");
     let mut rows = Vec::new();
-    for member in members::read(before)? {
+    for member in json_members::read(before)? {
         let kept = after.get(member.at..).is_some_and(|rest| rest.starts_with(member.key));
         let value = one_line(member.value, SHOWN_CHARS);
         if kept {
@@ -78,11 +79,11 @@ fn write_rows(
     member: &Member<'_>,
     metadata: Option<&str>,
     snapshot: &Snapshot,
-    sources: &Sources<'_>,
+    sources: &CallerIdentity<'_>,
     rows: &mut Vec<Row>,
 ) -> Result<(), serde_json::Error> {
     let name = member.name();
-    let why = wording::writer(&name, &snapshot.tenant(sources.tenant).policy, sources);
+    let why = labels::writer(&name, &snapshot.tenant(sources.tenant).policy, sources);
     if name == "prompt_cache_key" {
         // A digest says nothing, and the end of it no more.
         rows.push(Row::new(Mark::Written, &name, &one_line(member.value, DIGEST_CHARS), "bound to the caller"));
@@ -90,11 +91,11 @@ fn write_rows(
         rows.push(Row::new(Mark::Written, &name, "(as metadata)", why));
     } else if member.value.starts_with('{') {
         rows.push(Row::new(Mark::Written, &name, "", if name == "trace" { why } else { "" }));
-        for pair in members::read(member.value)? {
+        for pair in json_members::read(member.value)? {
             let name = pair.name();
             let why = match name.as_str() {
-                "user_id" => wording::writer("user_id", &snapshot.tenant(sources.tenant).policy, sources),
-                other => wording::pair_writer(other),
+                "user_id" => labels::writer("user_id", &snapshot.tenant(sources.tenant).policy, sources),
+                other => labels::pair_writer(other),
             };
             let row = Row::new(Mark::Written, &name, pair.value, why);
             rows.push(Row { name: format!("  {}", row.name), ..row });

@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::compare::{Mark, Row};
 use crate::config::printable;
-use crate::endpoint::Inference;
-use crate::identifiers::sources::Sources;
+use callsign_core::endpoint::Inference;
+use callsign_core::identity::caller_identity::CallerIdentity;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -15,7 +15,7 @@ const DIM: Style = Style::new().dimmed();
 const VALUE_CHARS: usize = 48;
 
 /// Which request, and whose.
-pub(super) fn title(endpoint: &Inference, sources: &Sources<'_>, sample: bool, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn title(endpoint: &Inference, sources: &CallerIdentity<'_>, sample: bool, out: &mut impl Write) -> io::Result<()> {
     let ids =
         [("user", sources.user), ("session", sources.session), ("chat", sources.chat), ("message", sources.message)];
     let ids: Vec<_> = ids.iter().filter_map(|(name, id)| Some(format!("{name} {}", printable((*id)?)))).collect();

@@ -1,44 +1,22 @@
-//! `[[issuers]]`, and the variables for one issuer: whose tokens are believed, and where their keys come from. A preset
-//! fills in what is not given ([`IssuerPreset`]).
+//! Parses `[[issuers]]` and the variables for a single issuer: which tokens are accepted, and the source of their keys.
+//! The preset ([`IssuerPreset`]) fills in what is not set.
 
-mod filled;
-mod given;
+mod raw;
+mod resolve;
 
 use std::time::Duration;
 
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
-use super::super::reader::{Reader, Recorded};
-use super::super::stanza::Stanza;
-use crate::caller::issuer::preset::{IssuerPreset, Snare};
-use crate::caller::issuer::{Issuer, KeySource};
-use crate::caller::key_set::KeySet;
-use given::Given;
+use super::super::reader::{Reader, Reported};
+use super::super::table_reader::TableReader;
+use callsign_core::auth::issuer::preset::TokenProfile;
+use callsign_core::auth::issuer::Issuer;
+use callsign_core::auth::settings::TokenIssuer;
+use raw::Given;
 
-/// One issuer, ready for use.
-#[derive(Clone, Debug)]
-pub struct TokenIssuer {
-    /// What its tokens are held to.
-    pub rules: Issuer,
-    /// Where its keys come from.
-    pub keys: KeySource,
-    /// Those that are there without asking over the network.
-    pub initial: KeySet,
-    /// Which kind of issuer it is.
-    pub preset: &'static IssuerPreset,
-    /// Where it was configured, for messages.
-    pub source: String,
-}
-
-impl TokenIssuer {
-    /// Whether its tokens are credentials, which need no key beside them.
-    pub fn is_credential(&self) -> bool {
-        self.rules.header == AUTHORIZATION
-    }
-}
-
-/// The fields that have a variable.
+/// Fields of an issuer and the variables that set them.
 const VARIABLES: [(&str, &str); 6] = [
     ("preset", "CALLSIGN_ISSUER_PRESET"),
     ("issuer", "CALLSIGN_ISSUER"),
@@ -47,48 +25,49 @@ const VARIABLES: [(&str, &str); 6] = [
     ("audience", "CALLSIGN_AUDIENCE"),
     ("authorized_parties", "CALLSIGN_AUTHORIZED_PARTIES"),
 ];
+/// Accepted clock difference if none is set.
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
 
-/// Every issuer, those of the file first.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<TokenIssuer>, Recorded> {
+/// Reads all issuers, those of the file first.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<TokenIssuer>, Reported> {
     let entries = reader.layers.tables("issuers").into_iter();
-    let mut read: Vec<_> = entries.map(|entry| read_one(Stanza::entry(reader, "issuers", &entry))).collect();
-    read.extend(Stanza::variables(reader, &VARIABLES).map(read_one));
+    let mut read: Vec<_> = entries.map(|entry| read_one(TableReader::entry(reader, "issuers", &entry))).collect();
+    read.extend(TableReader::variables(reader, &VARIABLES).map(read_one));
     let issuers = read.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut result = Ok(());
     for (index, issuer) in issuers.iter().enumerate() {
         let earlier = || issuers.iter().take(index);
         if earlier().any(|other| other.rules.name == issuer.rules.name) {
-            result = reader.refuse(&issuer.source, "has the name of another issuer; give each its own");
+            result = reader.refuse(&issuer.source, "has the name of an earlier issuer; choose another");
         }
         let rules = &issuer.rules;
         let told_apart =
             |other: &TokenIssuer| other.rules.header != AUTHORIZATION || other.rules.issuer != rules.issuer;
         if rules.header == AUTHORIZATION && !earlier().all(told_apart) {
-            let message = "cannot be told from an earlier issuer: tokens of both arrive in Authorization and say the same \
-                           in iss; remove one, or have one arrive in a header of its own";
+            let message = "cannot be told apart from an earlier issuer: tokens of both arrive in Authorization with \
+                           the same iss; remove one, or set another header for it";
             result = reader.refuse(&issuer.source, message);
         }
     }
     result.map(|()| issuers)
 }
 
-fn read_one(mut stanza: Stanza<'_, '_>) -> Result<TokenIssuer, Recorded> {
-    let given = Given::read(&mut stanza)?;
+fn read_one(mut table_reader: TableReader<'_, '_>) -> Result<TokenIssuer, Reported> {
+    let given = Given::read(&mut table_reader)?;
     let preset = given.preset;
-    let audience = filled::audience(&given, &mut stanza);
+    let audience = resolve::audience(&given, &mut table_reader);
     let issuer = match &audience {
-        Ok(audience) => filled::says(&given, audience, &mut stanza),
-        Err(Recorded) => Err(Recorded),
+        Ok(audience) => resolve::says(&given, audience, &mut table_reader),
+        Err(Reported) => Err(Reported),
     };
-    let trap = filled::trap(&given, &mut stanza);
+    let trap = resolve::trap(&given, &mut table_reader);
     let keys = match &issuer {
-        Ok(issuer) => filled::key_source(&given, issuer.as_deref(), &mut stanza),
-        Err(Recorded) => Err(Recorded),
+        Ok(issuer) => resolve::key_source(&given, issuer.as_deref(), &mut table_reader),
+        Err(Reported) => Err(Reported),
     };
     let (audience, issuer, trap, keys) = (audience?, issuer?, trap?, keys?);
-    let algorithms = filled::algorithms(&given, &keys, &mut stanza)?;
-    let initial = filled::initial(&keys, &mut stanza)?;
+    let algorithms = resolve::algorithms(&given, &keys, &mut table_reader)?;
+    let initial = resolve::initial(&keys, &mut table_reader)?;
     let header = |name: Option<HeaderName>, own: &'static str| name.unwrap_or(HeaderName::from_static(own));
     Ok(TokenIssuer {
         rules: Issuer {
@@ -104,12 +83,12 @@ fn read_one(mut stanza: Stanza<'_, '_>) -> Result<TokenIssuer, Recorded> {
             bring_chat: Some(header(given.bring_chat, preset.chat)),
             bring_message: Some(header(given.bring_message, preset.message)),
             leeway: given.leeway.unwrap_or(DEFAULT_LEEWAY),
-            padded: preset.snare == Snare::AwsAlb,
+            padded: preset.snare == TokenProfile::AwsAlb,
             trap,
         },
         keys,
         initial,
         preset,
-        source: stanza.source,
+        source: table_reader.source,
     })
 }

@@ -1,4 +1,5 @@
-//! The environment as a layer: known names, `_FILE` forms, aliases, misspelt names, and what Kubernetes injects.
+//! Reads the environment as a layer: settings, `_FILE` forms and aliases. Misspelt `CALLSIGN_*` names become problems;
+//! variables that Kubernetes injects do not.
 
 use std::ffi::OsString;
 
@@ -7,32 +8,32 @@ use crate::config::problem::Problems;
 use crate::config::settings::{self, Known, Setting};
 use crate::config::values::switch;
 
-/// What the environment says.
+/// The values of the environment.
 pub(super) struct Environment {
     /// Values of settings, in order of name.
     pub(super) entries: Vec<Entry>,
-    /// Values that stand for other settings.
+    /// Values of aliases.
     pub(super) aliases: Vec<Alias>,
 }
 
-/// A shorthand, already written out.
+/// An alias with its value translated into that of its setting.
 pub(super) struct Alias {
-    /// The shorthand's variable.
+    /// The alias's variable.
     pub(super) variable: &'static str,
-    /// What it stands for.
+    /// The setting that it stands for.
     pub(super) stands_for: &'static Setting,
-    /// The value of that.
+    /// The value for that setting.
     pub(super) text: String,
 }
 
 impl Alias {
-    /// Whether `text`, said of the setting itself, means the same.
+    /// Returns true if `text`, the setting's own value, means the same.
     pub(super) fn agrees_with(&self, text: &str) -> bool {
         text == self.text || switch(text).is_ok_and(|value| switch(&self.text) == Ok(value))
     }
 }
 
-/// Reads all variables that are callsign's; others are nobody's business here.
+/// Reads callsign's variables and ignores all others, and empty ones.
 pub(super) fn read(
     variables: &[(OsString, OsString)],
     problems: &mut Problems,
@@ -52,7 +53,7 @@ pub(super) fn read(
         };
         let place = format!("env {name}");
         let Some(text) = value.to_str() else {
-            problems.push(place, "is not UTF-8");
+            problems.push(place, "is not UTF-8; set it to UTF-8 text");
             continue;
         };
         let (setting, text) = match known {
@@ -65,7 +66,7 @@ pub(super) fn read(
                 let path = stored_path(setting);
                 // Sorted, so that NAME comes before NAME_FILE.
                 if entries.iter().any(|entry| entry.path == path) {
-                    problems.push(&place, format!("and {} are both set; keep one", setting.name()));
+                    problems.push(&place, format!("is set together with {}; keep one", setting.name()));
                 }
                 let text = if setting.list { split_list(&text) } else { text };
                 entries.push(Entry { layer: Layer::Environment, source: place, path, text });
@@ -83,7 +84,7 @@ fn aliases(entries: &[Entry], problems: &mut Problems) -> Vec<Alias> {
         match aliases.iter().find(|other| other.stands_for == stands_for) {
             Some(other) => problems.push(
                 format!("env {variable}"),
-                format!("stands for {}, and so does {}; keep one", stands_for.name(), other.variable),
+                format!("is an alias of {}, and so is {}; keep one", stands_for.name(), other.variable),
             ),
             None => aliases.push(Alias { variable, stands_for, text }),
         }
@@ -92,7 +93,8 @@ fn aliases(entries: &[Entry], problems: &mut Problems) -> Vec<Alias> {
     let literal = |variable: &'static str, problems: &mut Problems| {
         let text = value(variable)?;
         if text.contains(['{', '}']) {
-            problems.push(format!("env {variable}"), "has a brace; it is literal text, write a format instead");
+            let message = "contains a brace but is literal text; set USER_ID_FORMAT instead";
+            problems.push(format!("env {variable}"), message);
             return None;
         }
         Some(text)
@@ -113,19 +115,19 @@ fn aliases(entries: &[Entry], problems: &mut Problems) -> Vec<Alias> {
 
 fn unknown(name: &str, value: &str, problems: &mut Problems, warnings: &mut Vec<String>) {
     if let Some(meant) = hint::near_miss(name) {
-        warnings.push(format!("env {name}: is no setting; did you mean {meant}?"));
+        warnings.push(format!("env {name}: is not a setting; did you mean {meant}?"));
     }
     if !name.starts_with("CALLSIGN_") {
         return;
     }
     if !is_from_kubernetes(name, value) {
-        problems.push(format!("env {name}"), format!("is no setting; the nearest one is {}", hint::variable(name)));
+        problems.push(format!("env {name}"), format!("is not a setting; the nearest one is {}", hint::variable(name)));
     } else if name == "CALLSIGN_PORT" && !value.contains("://") {
-        warnings.push("env CALLSIGN_PORT: is ignored, as Kubernetes sets it; use CALLSIGN_LISTEN".to_owned());
+        warnings.push("env CALLSIGN_PORT: is ignored, because Kubernetes sets it; set CALLSIGN_LISTEN".to_owned());
     }
 }
 
-/// Whether Kubernetes injects this name for a Service called callsign, or for one whose name begins with that, as
+/// Returns true if Kubernetes injects this name for a Service called callsign, or one whose name begins with that, as
 /// callsign-admin (Kubernetes docs, "Accessing the Service": `{SVC}_SERVICE_HOST`, `{SVC}_SERVICE_PORT[_NAME]`, and the
 /// older Docker links `{SVC}_PORT[_N_PROTOCOL[_PROTO|_PORT|_ADDR]]`).
 fn is_from_kubernetes(name: &str, value: &str) -> bool {

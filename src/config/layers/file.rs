@@ -1,4 +1,4 @@
-//! A TOML file as a layer: every value as text with its line, every unknown key a problem.
+//! Reads a TOML file as a layer: every value becomes text with its line, every unknown key a problem.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -10,17 +10,17 @@ use super::{Entry, Layer, hint, read_secret_file, split_list};
 use crate::config::problem::Problems;
 use crate::config::settings::{self, Known, Setting};
 
-/// The values of a file; `None` when it cannot be read or is no TOML, which becomes a problem.
+/// Reads the values of a file. Returns `None`, and records a problem, if it cannot be read or is not TOML.
 pub(super) fn read(path: &Path, layer: Layer, problems: &mut Problems) -> Option<Vec<Entry>> {
     let name = path.display().to_string();
     let text = match std::fs::read(path).map(String::from_utf8) {
         Ok(Ok(text)) => text,
         Ok(Err(_)) => {
-            problems.push(name, "is not UTF-8");
+            problems.push(name, "is not UTF-8; save the file as UTF-8");
             return None;
         }
         Err(error) => {
-            problems.push(name, format!("cannot be read: {error}"));
+            problems.push(name, format!("cannot be read: {error}; check path and permissions"));
             return None;
         }
     };
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path, layer: Layer, problems: &mut Problems) -> Option
     let mut walk = Walk { name: &name, text: &text, layer, entries: Vec::new(), problems };
     for error in &errors {
         let (line, column) = walk.position(error.span().map_or(0, |span| span.start));
-        // Only the message: the error's Display prints the source line, which may hold a secret.
+        // Only the message: the error's Display prints the source line, which may contain a secret.
         walk.problems.push(format!("{name}:{line}:{column}"), format!("is not TOML: {}", error.message()));
     }
     if !errors.is_empty() {
@@ -38,15 +38,15 @@ pub(super) fn read(path: &Path, layer: Layer, problems: &mut Problems) -> Option
     Some(walk.entries)
 }
 
-/// Of a table that is nothing without its settings.
+/// The problem with an empty entry of a list, or an empty `[presets.NAME]`.
 const EMPTY: &str = "is empty; write its settings below it, or remove it";
 
-/// Where in the file the walk is.
+/// A position in the walk through the file.
 #[derive(Clone, Default)]
 struct Place {
-    /// As the table of settings spells it: entries of a list are `[]`.
+    /// The path as the settings table spells it: an entry of a list is `[]`.
     pattern: Vec<String>,
-    /// As it is filed: entries of a list have a name each.
+    /// The key in the merged layers: each entry of a list has a name of its own.
     stored: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Line and column of a byte, both from one.
+    /// Returns line and column of a byte offset, both counted from one.
     fn position(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
@@ -105,7 +105,7 @@ impl Walk<'_> {
         let known = settings::by_path(&place.pattern());
         match (value.get_ref(), known) {
             (DeValue::Table(table), None) if settings::is_section(&place.pattern()) => {
-                // An empty [valves] says nothing; an empty [presets.house] was meant to be something.
+                // An empty [valves] is harmless; an empty [presets.house] is a mistake.
                 if table.is_empty() && place.pattern.len() > 1 {
                     self.problem(offset, place, EMPTY);
                 }
@@ -113,22 +113,22 @@ impl Walk<'_> {
             }
             (DeValue::Array(array), None) if settings::is_section(&place.entry("[]", String::new()).pattern()) => {
                 for (index, element) in array.iter().enumerate() {
-                    // The layers' entries add up, so they must not be filed under one name.
+                    // Entries of both files are kept, so each needs its own key.
                     let entry = place.entry("[]", format!("{:?}-{index:05}", self.layer));
                     let offset = element.span().start;
                     match element.get_ref() {
                         DeValue::Table(table) if table.is_empty() => self.problem(offset, &entry, EMPTY),
                         DeValue::Table(table) => self.table(table, &entry),
-                        _ => self.problem(offset, &entry, "takes tables, as in [[keys]]"),
+                        _ => self.problem(offset, &entry, "expected a table, as in [[keys]]"),
                     }
                 }
             }
             (_, None) if settings::is_section(&place.pattern()) => {
-                self.problem(offset, place, "is a section; write its settings below it");
+                self.problem(offset, place, "expected a table, found a value; write its settings below it");
             }
             (_, None) => {
                 let nearest = hint::path(&place.pattern());
-                self.problem(offset, place, format!("is no setting; the nearest one is {nearest}"));
+                self.problem(offset, place, format!("is not a setting; the nearest one is {nearest}"));
             }
             (_, Some(Known::Value(setting))) => match text(value.get_ref(), setting) {
                 Ok(text) => self.add(offset, text, place, place.stored.clone()),
@@ -150,7 +150,7 @@ impl Walk<'_> {
     }
 
     fn add(&mut self, offset: usize, text: String, place: &Place, path: Vec<String>) {
-        // TOML itself refuses one name twice, so this is a value beside its `_file` form.
+        // TOML refuses a repeated name, so this is a value and its `_file` form.
         if self.entries.iter().any(|entry| entry.path == path) {
             self.problem(offset, place, "is set both as a value and as a file; keep one");
         }
@@ -162,24 +162,24 @@ impl Walk<'_> {
     }
 }
 
-/// A value as the text that its parser gets.
+/// Converts a value to the text that its parser gets.
 fn text(value: &DeValue<'_>, setting: &Setting) -> Result<String, Cow<'static, str>> {
     match value {
         DeValue::Array(array) if setting.list => {
             let entries: Option<Vec<_>> = array.iter().map(|entry| scalar(entry.get_ref())).collect();
-            Ok(entries.ok_or("takes a list of texts")?.join("\n"))
+            Ok(entries.ok_or("expected a list of strings")?.join("\n"))
         }
-        DeValue::Array(_) => Err("takes one value, not a list".into()),
-        DeValue::Table(_) => Err("takes a value, not a table".into()),
+        DeValue::Array(_) => Err("expected one value, found a list".into()),
+        DeValue::Table(_) => Err("expected a value, found a table".into()),
         _ if setting.list => Ok(split_list(&scalar(value).unwrap_or_default())),
-        _ => scalar(value).ok_or("takes a value".into()),
+        _ => scalar(value).ok_or("expected a value".into()),
     }
 }
 
 fn scalar(value: &DeValue<'_>) -> Option<String> {
     Some(match value {
         DeValue::String(text) => text.to_string(),
-        // Written 0xFF or 0b1, it is still that number.
+        // 0xFF and 0b1 become decimal.
         DeValue::Integer(integer) => u128::from_str_radix(integer.as_str(), integer.radix())
             .map_or_else(|_| integer.to_string(), |number| number.to_string()),
         DeValue::Float(float) => float.to_string(),

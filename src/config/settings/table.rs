@@ -1,6 +1,7 @@
-//! The rows of the table. Text only: what a value means is decided in the file of its concern.
+//! The rows of the settings table, grouped under the headings of the documentation. Text only: each concern's file
+//! parses its values and checks their limits.
 //!
-//! Settings at the top level of the TOML file come before those in its tables, as TOML wants them in a file.
+//! Settings at the top level of the TOML file come before those in tables, because TOML requires that order in a file.
 
 mod callers;
 mod limits;
@@ -14,25 +15,27 @@ pub static SECTIONS: &[Section] = &[
     Section { title: "Ports", intro: "", settings: PORTS },
     Section {
         title: "Callers",
-        intro: "Who is let in. At least one of these, of `[[keys]]` or of the issuers is needed. Keys have at least 16 bytes; \
-                `callsign key new` makes one.",
+        intro: "Callers authenticate with a key or a token. Serving needs at least one of these settings, `[[keys]]` \
+                or a token issuer. A key has at least 16 bytes; `callsign key new` makes one.",
         settings: CALLERS,
     },
     Section {
         title: "Identifiers",
-        intro: "What is said about a caller. See also the valves and the formats below.",
+        intro: "What callsign writes about a caller into a request. The valves below choose the identifiers, the \
+                formats their spelling.",
         settings: IDENTIFIERS,
     },
     Section { title: "Bodies", intro: "", settings: BODIES },
     Section {
         title: "Load",
-        intro: "What is more is refused before anything leaves: a caller over its share with 429 `rate_limited`, everything \
-                else with 503 `overloaded`, both with `retry-after`. Ordinary use never meets these limits.",
+        intro: "A request beyond one of these limits is refused before anything is sent upstream: 429 `rate_limited` \
+                for a caller over its share, 503 `overloaded` otherwise, both with `retry-after`. Normal load stays \
+                far below.",
         settings: LOAD,
     },
     Section { title: "Shutdown and logs", intro: "", settings: PROCESS },
     Section { title: "State", intro: "", settings: STATE },
-    Section { title: "Upstream", intro: "Where requests go.", settings: UPSTREAM },
+    Section { title: "Upstream", intro: "The service that requests are sent to.", settings: UPSTREAM },
     Section {
         title: "Admin port",
         intro: "See also `CALLSIGN_ADMIN_LISTEN` and `CALLSIGN_ADMIN_TOKEN`.",
@@ -40,41 +43,43 @@ pub static SECTIONS: &[Section] = &[
     },
     Section {
         title: "Ledger",
-        intro: "One row per inference request: who asked, what was sent for them, what it cost, how it ended. Never a \
-                prompt, a reply or a credential.",
+        intro: "The ledger has one row per inference request: caller, identifiers sent, cost, outcome. It stores no \
+                prompt, reply or credential.",
         settings: LEDGER,
     },
     Section {
         title: "Archive",
-        intro: "One encrypted file per request that went upstream, with what was sent and what came back, for the day when \
-                a provider reports abuse: `docs/ARCHIVE.md`. Off by default.",
+        intro: "The archive keeps one encrypted file per request that went upstream, with the request and the \
+                response, for abuse reports. It is off by default. See `docs/ARCHIVE.md`.",
         settings: ARCHIVE,
     },
     Section {
         title: "Limits",
-        intro: "How much one user of a tenant may use, or one key where no user is known; nothing is limited unless set, and \
-                `off` lifts a limit. A person's own limit (`[[users]]`) wins over the key's, that over the tenant's, that \
-                over these. `docs/LIMITS.md` tells the whole story.",
+        intro: "Usage limits for each user of a tenant, or for each key where no user is known. A limit that is not \
+                set does not exist; `off` removes one that a wider level sets. The most specific level wins: \
+                `[[users]]`, then `[[keys]]`, then `[[tenants]]`, then these. Counts take 1 to 10^15, amounts up to \
+                1000000 US dollars. See `docs/LIMITS.md`.",
         settings: LIMITS,
     },
     Section {
         title: "Valves",
-        intro: "Each lets one identifier of the caller out; all are off unless you open them. With all valves off \
-                callsign is a scrubber: whatever the client says about itself is removed and nothing is written.",
+        intro: "Each valve sends one identifier of the caller; all are off by default. With all valves off callsign \
+                only removes what clients say about themselves.",
         settings: VALVES,
     },
     Section {
         title: "Formats",
         intro: "How each identifier is written: literal text with `{user}`, `{session}`, `{chat}`, `{message}` or \
-                `{tenant}` in it; `{sha256:16 user}` and `{hmac:32 user}` write that many hexadecimal digits of a hash \
-                (8 to 64, all 64 without a number), `{seal user}` an opaque text that you alone can turn back. Several \
-                fields, `{hmac user chat}`, are hashed together. A format whose field is absent yields nothing.",
+                `{tenant}` in it. `{sha256:16 user}` and `{hmac:32 user}` write that many hexadecimal digits of a \
+                hash: 8 to 64, 64 by default. `{seal user}` writes encrypted text that `callsign whois` can decrypt. \
+                Several fields, `{hmac user chat}`, are hashed together. If a field has no value, the identifier is \
+                not sent.",
         settings: FORMATS,
     },
     Section {
         title: "Aliases",
-        intro: "Shorthands that other write-ups know. An alias together with the setting that it stands for is an \
-                error if they differ; so are two aliases for one setting.",
+        intro: "Short forms known from other documentation. An alias that contradicts the setting it stands for is an \
+                error, and so are two aliases for one setting.",
         settings: ALIASES,
     },
     Section { title: "Static metadata", intro: "", settings: METADATA },
@@ -82,63 +87,75 @@ pub static SECTIONS: &[Section] = &[
     Section { title: "Further body members", intro: "", settings: BODY },
     Section {
         title: "Keys in the file",
-        intro: "`[[keys]]`, once per key. The file holds only a key's SHA-256, so it opens nothing by itself. \
-                `callsign key new` prints such an entry.",
+        intro: "One `[[keys]]` table per key. The file holds only the SHA-256 of a key, so reading the file gives no \
+                access. `callsign key new` prints such a table.",
         settings: KEYS,
     },
     Section {
         title: "One issuer of tokens",
-        intro: "Users of an app may bring their own signed tokens. For one issuer no file is needed.",
+        intro: "An app's users can authenticate with signed tokens (JWT). For a single issuer these variables suffice.",
         settings: ISSUER,
     },
     Section {
         title: "Issuers in the file",
-        intro: "`[[issuers]]`, once per issuer. The preset fills in what is not given; `docs/identity` has a page for each. \
-                `exp`, `iss` (where tokens carry one) and the user claim are always required.",
+        intro: "One `[[issuers]]` table per token issuer. The preset fills in what is not set; `docs/identity` has a \
+                page for each. Every token needs `exp`, the user claim and, where the preset's tokens carry one, \
+                `iss`.",
         settings: ISSUERS,
     },
     Section {
         title: "Tenants",
-        intro: "`[[tenants]]`, once per organisation; keys and issuers belong to one by its name. A user id lives in its \
-                tenant. What a tenant does not say is the operator's.",
+        intro: "One `[[tenants]]` table per organisation; keys and issuers name the tenant of their callers. Equal \
+                user ids in two tenants are two users. What a tenant does not set is inherited from the top-level \
+                settings.",
         settings: TENANTS,
     },
     Section {
-        title: "People",
-        intro: "`[[users]]`, once per person who is an exception. `callsign block` stops somebody without touching the file.",
+        title: "Users",
+        intro: "One `[[users]]` table per user with limits of their own or a permanent block. `callsign block` blocks \
+                a user without a change to the file.",
         settings: USERS,
     },
     Section {
         title: "Presets of your own",
-        intro: "`[presets.NAME]`: which headers an app's identity arrives in, for apps that no built-in preset fits.",
+        intro: "`[presets.NAME]` lists the headers that carry an app's identity, for apps without a built-in preset.",
         settings: PRESETS,
     },
 ];
 
 const PORTS: &[Setting] = &[
-    Setting::both("CALLSIGN_LISTEN", "listen", "Address of the data port, where the apps connect.")
+    Setting::both("CALLSIGN_LISTEN", "listen", "IP address and port of the data port, which apps connect to.")
         .default("127.0.0.1:8484"),
     Setting::both(
         "CALLSIGN_ADMIN_LISTEN",
         "admin_listen",
-        "Address of the admin port: health, metrics, admin API and dashboard. `off` opens none.",
+        "IP address and port of the admin port: health, metrics, admin API and dashboard. `off` opens no admin port.",
     )
     .default("127.0.0.1:8485"),
     Setting::both(
         "CALLSIGN_ADMIN_TOKEN",
         "admin_token",
-        "Bearer token of the admin port, at least 16 bytes. Without it only `/healthz`, `/readyz` and `/metrics` answer \
-         there; those never need it.",
+        "Bearer token of the admin port, at least 16 visible ASCII characters. `/healthz`, `/readyz` and `/metrics` \
+         need no token; without this setting nothing else on the admin port answers.",
     )
     .secret(),
-    Setting::both("CALLSIGN_TLS_CERT", "tls_cert", "PEM file with the certificate chain of the data port.")
-        .example("\"/etc/callsign/tls.crt\""),
-    Setting::both("CALLSIGN_TLS_KEY", "tls_key", "PEM file with its private key; needed with the certificate.")
-        .example("\"/etc/callsign/tls.key\""),
+    Setting::both(
+        "CALLSIGN_TLS_CERT",
+        "tls_cert",
+        "PEM file with the certificate chain of the data port, its own certificate first. Without it the port speaks \
+         plain HTTP.",
+    )
+    .example("\"/etc/callsign/tls.crt\""),
+    Setting::both(
+        "CALLSIGN_TLS_KEY",
+        "tls_key",
+        "PEM file with the private key of that certificate; set both or neither.",
+    )
+    .example("\"/etc/callsign/tls.key\""),
     Setting::both(
         "CALLSIGN_CORS_ORIGINS",
         "cors_origins",
-        "Origins whose pages may call from a browser, each as `https://chat.example`.",
+        "Origins whose web pages may call the data port (CORS), each as `https://chat.example`. By default none.",
     )
     .list()
     .example("[\"https://chat.example\"]"),
@@ -148,61 +165,70 @@ const IDENTIFIERS: &[Setting] = &[
     Setting::both(
         "CALLSIGN_MISSING_USER",
         "missing_user",
-        "What happens to a caller without a user id: `omit`, `reject` (403; also for an id over the limit), or \
-         `shared:ID` (that id is sent literally for all of them).",
+        "Treatment of a request without a user id: `omit` sends it without one, `reject` answers 403 `user_required` \
+         (also for an id over the length limit), `shared:ID` sends the literal ID for all of them.",
     )
     .default("omit"),
     Setting::both(
         "CALLSIGN_ID_SECRET",
         "id_secret",
-        "Key of `hmac` and `seal` in formats, and of bindings; at least 16 bytes. Needed when a format whose valve is \
-         on uses one of them.",
+        "Key of `hmac` and `seal` in formats, and of bound sessions and cache keys; at least 16 bytes. Required if a \
+         format whose valve is on uses `hmac` or `seal`.",
     )
     .secret(),
     Setting::both(
         "CALLSIGN_MAX_ID_CHARS",
         "max_id_chars",
-        "Limit of `user`, `session_id` and `safety_identifier`, 1 to 256. A longer identifier is omitted, never cut.",
+        "Maximum length of `user`, `session_id` and `safety_identifier`, 1 to 256. A longer identifier is omitted, not \
+         truncated.",
     )
     .default("128")
     .unit("UTF-16 code units"),
 ];
 
 const BODIES: &[Setting] = &[
-    Setting::both("CALLSIGN_MAX_BODY_BYTES", "max_body_bytes", "A larger request body is answered with 413.")
-        .default("104857600")
-        .unit("bytes"),
     Setting::both(
-        "CALLSIGN_HOLD_BODY_BYTES",
-        "hold_body_bytes",
-        "Bodies up to this size are held and checked before the upstream is dialled; 0 streams all of them.",
+        "CALLSIGN_MAX_BODY_BYTES",
+        "max_body_bytes",
+        "Maximum size of a request body, 1 to 2^40. A larger one is answered with 413 `body_too_large`.",
+    )
+    .default("104857600")
+    .unit("bytes"),
+    Setting::both(
+        "CALLSIGN_BUFFER_BODY_BYTES",
+        "buffer_body_bytes",
+        "A request body up to this size is buffered and checked whole before callsign connects to the upstream; a \
+         larger one is streamed. At most 2^30, and not above `max_body_bytes`. 0 streams every body.",
     )
     .default("262144")
     .unit("bytes"),
     Setting::both(
-        "CALLSIGN_HOLD_TOTAL_BYTES",
-        "hold_total_bytes",
-        "All held bodies together; what goes beyond is streamed. 0 streams all of them.",
+        "CALLSIGN_BUFFER_TOTAL_BYTES",
+        "buffer_total_bytes",
+        "Memory for all buffered request bodies together, at most 2^30. A body that does not fit is streamed. 0 \
+         streams every body.",
     )
     .default("8388608")
     .unit("bytes"),
     Setting::both(
         "CALLSIGN_PROMPT_CACHE_KEY",
         "prompt_cache_key",
-        "A client's `prompt_cache_key`: `bind` (hashed together with the caller), `drop` or `keep`.",
+        "Treatment of a client's `prompt_cache_key`: `bind` replaces it with a hash of it and the caller, `drop` \
+         removes it, `keep` leaves it unchanged.",
     )
     .default("bind"),
     Setting::both(
         "CALLSIGN_SERVER_TOOLS",
         "server_tools",
-        "Requests for tools that reach the files and shells which all users of one OpenRouter account share \
-         (`openrouter:bash`, `openrouter:shell`, `openrouter:files`, any `container_id`): `block` (403) or `allow`.",
+        "Treatment of requests for tools whose files and shells all users of one OpenRouter account share \
+         (`openrouter:bash`, `openrouter:shell`, `openrouter:files`, any `container_id`): `block` answers 403 \
+         `tool_not_allowed`, `allow` passes them on.",
     )
     .default("block"),
     Setting::both(
         "CALLSIGN_REDACT_ACCOUNT",
         "redact_account",
-        "Blank the operator's own `user_id` in the upstream's error bodies.",
+        "Blank the operator's own OpenRouter `user_id` in the upstream's error bodies.",
     )
     .default("false"),
 ];
@@ -211,28 +237,31 @@ const LOAD: &[Setting] = &[
     Setting::both(
         "CALLSIGN_MAX_CONNECTIONS",
         "max_connections",
-        "Open connections of the data port. By default, and at most, what the open-files limit allows with one to the \
-         upstream beside each; never more than 65536.",
+        "Maximum number of open connections to the data port. Capped at 65536 and by the open-files limit, because \
+         each connection may need a second one to the upstream. By default that cap.",
     )
     .example("16384"),
     Setting::both(
         "CALLSIGN_MAX_CONNECTIONS_PER_ADDRESS",
         "max_connections_per_address",
-        "Those of one IPv4 address or IPv6 /64. By default three quarters of all, since a trusted app or a load balancer \
-         in front has one address for everybody. Give all of them to it if nobody else connects.",
+        "Maximum number of open connections from one IPv4 address or IPv6 /64 network. By default three quarters of \
+         `max_connections`, because an app or a load balancer has one address for all its users. Raise it to \
+         `max_connections` if nothing else connects.",
     )
     .example("12288"),
     Setting::both(
         "CALLSIGN_MAX_IN_FLIGHT",
         "max_in_flight",
-        "Requests whose answer has not ended, of all callers; at most what the open-files limit allows.",
+        "Maximum number of requests whose response has not ended, of all callers together, 1 to 1000000. The \
+         open-files limit caps it.",
     )
     .default("4096"),
     Setting::both(
         "CALLSIGN_MAX_IN_FLIGHT_PER_CALLER",
         "max_in_flight_per_caller",
-        "Those of one caller: a user of a tenant, or a key where no user is known. By default a user has an eighth of all \
-         (512 of 4096), but not fewer than 64, and a key, which may be many people's, three quarters.",
+        "Maximum number of such requests of one caller: a user of a tenant, or a key where no user is known. By \
+         default an eighth of `max_in_flight` for a user, at least 64, and three quarters for a key, which may serve \
+         many users.",
     )
     .example("512"),
 ];
@@ -241,29 +270,40 @@ const PROCESS: &[Setting] = &[
     Setting::both(
         "CALLSIGN_DRAIN_SECONDS",
         "drain_seconds",
-        "How long running responses may go on after SIGTERM. A second signal stops at once.",
+        "Time that running responses get after SIGTERM, 0 to 86400. A second signal ends the process at once.",
     )
     .default("25")
     .unit("seconds"),
     Setting::both(
         "CALLSIGN_DRAIN_DELAY_SECONDS",
         "drain_delay_seconds",
-        "How long new connections are still taken after SIGTERM, while `/readyz` already answers 503; counts towards \
-         the time above.",
+        "Time after SIGTERM during which new connections are still accepted while `/readyz` answers 503. Part of \
+         `drain_seconds`, so at most that.",
     )
     .default("0")
     .unit("seconds"),
-    Setting::both("CALLSIGN_LOG", "log", "What is logged, as a `tracing` filter: `info`, `warn,callsign=debug`. Other crates are never heard below `info`.")
-        .default("info"),
-    Setting::both("CALLSIGN_LOG_FORMAT", "log_format", "`text` or `json`.").default("text"),
-    Setting::variable("CALLSIGN_CONFIG", "Path of the TOML file; the same as `--config`, which wins."),
+    Setting::both(
+        "CALLSIGN_LOG",
+        "log",
+        "Log filter in the syntax of `tracing`: a level, or levels by module, as `info` or `warn,callsign=debug`. \
+         Messages of other crates below `info` are dropped.",
+    )
+    .default("info"),
+    Setting::both(
+        "CALLSIGN_LOG_FORMAT",
+        "log_format",
+        "Format of log lines: `text`, or `json` with one object per line.",
+    )
+    .default("text"),
+    Setting::variable("CALLSIGN_CONFIG", "Path of the TOML file. The command-line option `--config` overrides it."),
 ];
 
 const STATE: &[Setting] = &[Setting::both(
     "CALLSIGN_DATA_DIR",
     "data_dir",
-    "Directory of embedded state, for callsign alone; made unless it is there. Only one that is a default (the image's \
-     `/data`) may be unusable: callsign then starts without.",
+    "Directory for the SQLite ledger, counters and blocks, used by one callsign only and created if missing. By \
+     default none, except `/data` in the container image. If a directory that you set is unusable, callsign does not \
+     start; if the image's default is, callsign starts without.",
 )
 .example("\"/var/lib/callsign\"")];
 
@@ -271,21 +311,24 @@ const LEDGER: &[Setting] = &[
     Setting::both(
         "CALLSIGN_LEDGER",
         "ledger.store",
-        "`sqlite:PATH`, `postgres://USER:PASSWORD@HOST/DATABASE` (a database of its own, which several callsigns may \
-         share) or `off`. By default `ledger.db` in the data directory, and `off` without one.",
+        "Database of the ledger: `sqlite:PATH`, `postgres://USER:PASSWORD@HOST/DATABASE` (a database that only \
+         callsigns use, any number of them), or `off`. By default `ledger.db` in the data directory, and `off` without \
+         one.",
     )
     .secret(),
     Setting::both(
         "CALLSIGN_LEDGER_MODE",
         "ledger.mode",
-        "`fast`: a crash may lose the last 50 ms of finished requests. `strict`: the end of a response waits until its \
-         row is on the disk, two seconds at most; while rows are lost, new requests get 503 `ledger_unavailable`.",
+        "`fast`: a crash may lose the requests that ended in the last 50 ms. `strict`: a response ends only when its \
+         row is on disk, after two seconds at most; while rows cannot be written, new requests get 503 \
+         `ledger_unavailable`.",
     )
     .default("fast"),
     Setting::both(
         "CALLSIGN_LEDGER_RETENTION_DAYS",
         "ledger.retention_days",
-        "Older rows, their sums, and identifiers that were not seen since are deleted, at the start and every hour.",
+        "Age at which rows, their sums, and identifiers not seen since are deleted, 1 to 36500. Checked at start and \
+         every hour.",
     )
     .default("400")
     .unit("days"),
@@ -295,96 +338,105 @@ const ARCHIVE: &[Setting] = &[
     Setting::both(
         "CALLSIGN_ARCHIVE_DIR",
         "archive.dir",
-        "Directory of the archive, for callsign alone; made unless it is there. Turns the archive on.",
+        "Directory of the archive, created if missing. Setting it turns the archive on.",
     )
     .example("\"/var/lib/callsign/archive\""),
     Setting::both(
         "CALLSIGN_ARCHIVE_PASSWORD",
         "archive.password",
-        "What archives are encrypted with, 16 to 99 visible ASCII characters; needed with the directory. Long and random \
-         (`openssl rand -base64 33`): nothing else protects them. Without it no archive can be read, ever.",
+        "Password that encrypts the archive, 16 to 99 visible ASCII characters; required with the directory. Make it \
+         long and random (`openssl rand -base64 33`): it is the only protection, and without it the archive cannot be \
+         read.",
     )
     .secret(),
     Setting::both(
         "CALLSIGN_ARCHIVE_RETENTION_DAYS",
         "archive.retention_days",
-        "Older archives are removed, at the start and every hour.",
+        "Age at which archived requests are deleted, 1 to 36500. Checked at start and every hour.",
     )
     .default("90")
     .unit("days"),
     Setting::both(
         "CALLSIGN_ARCHIVE_REQUIRED",
         "archive.required",
-        "A request that could not be archived is refused with 503 `archive_unavailable`. Without, it goes on and is \
-         counted.",
+        "Answer 503 `archive_unavailable` to a request that cannot be archived. If `false`, the request proceeds and a \
+         metric counts it.",
     )
     .default("false"),
-    Setting::toml(
-        "archive.everybody",
-        "Whether callers are archived of whose key and tenant it is not said; the valve for all.",
-    )
-    .default("true"),
+    Setting::toml("archive.by_default", "Archive the callers whose key and tenant do not set `archive`.")
+        .default("true"),
     Setting::toml(
         "archive.sample_percent",
-        "How many conversations of a hundred are archived, 1 to 100. A conversation is archived whole or not at all; \
-         where no chat is known, each request is drawn for itself.",
+        "Share of conversations that is archived, 1 to 100. All requests of a chat are archived, or none; a request \
+         without a chat id is sampled alone.",
     )
-    .default("100"),
+    .default("100")
+    .unit("percent"),
     Setting::toml(
         "archive.max_body_bytes",
-        "How much is kept of one body. What is more is left out, and `meta.json` says so.",
+        "Maximum number of bytes kept of one body, 1 to 2^40. The rest is omitted and `meta.json` says so.",
     )
     .default("33554432")
     .unit("bytes"),
     Setting::toml(
         "archive.max_memory_bytes",
-        "What all records together may take until they are written; requests that find no room are not archived.",
+        "Memory for all records that are not written yet, 1 to 2^40. A request that does not fit is not archived.",
     )
     .default("268435456")
     .unit("bytes"),
 ];
 
 const UPSTREAM: &[Setting] = &[
-    Setting::both("OPENROUTER_API_KEY", "upstream.api_key", "The operator's OpenRouter key, sent upstream.").secret(),
+    Setting::both(
+        "OPENROUTER_API_KEY",
+        "upstream.api_key",
+        "The operator's OpenRouter key, which pays for requests. Required to serve, unless pass-through is the only \
+         way in or every caller's tenant has a key.",
+    )
+    .secret(),
     Setting::both(
         "CALLSIGN_UPSTREAM_URL",
         "upstream.url",
-        "Base URL of the upstream, http or https, without credentials, query or fragment.",
+        "Base URL of the upstream: http or https, without credentials, query or fragment.",
     )
     .default("https://openrouter.ai/api/v1"),
     Setting::both(
         "OPENROUTER_ORG_ID",
         "upstream.org_id",
-        "Your organisation's id at OpenRouter: lets `whois` resolve `sha256(ORG_ID-user)`, the form that a provider may \
-         report.",
+        "Your organisation's id at OpenRouter. With it `callsign whois` resolves `sha256(ORG_ID-user)`, the form that \
+         a provider may report.",
     )
     .example("\"org_2a4bC6\""),
     Setting::both(
         "OPENROUTER_MANAGEMENT_KEY",
         "upstream.management_key",
-        "Lets usage be compared with OpenRouter's own analytics. Never sent with a request of a caller.",
+        "Your OpenRouter management key, which compares the ledger with OpenRouter's analytics. It is not sent with \
+         callers' requests.",
     )
     .secret(),
-    Setting::toml("upstream.connect_timeout_seconds", "How long a connection may take, TLS included.")
-        .default("10")
-        .unit("seconds"),
+    Setting::toml(
+        "upstream.connect_timeout_seconds",
+        "Maximum time to connect to the upstream, TLS handshake included, 1 to 86400.",
+    )
+    .default("10")
+    .unit("seconds"),
     Setting::toml(
         "upstream.first_byte_timeout_seconds",
-        "How long the upstream may take until its response begins; a model may think for minutes.",
+        "Maximum time from the sent request to the response head, 1 to 86400. A model may think for minutes.",
     )
     .default("600")
     .unit("seconds"),
     Setting::toml(
         "upstream.idle_timeout_seconds",
-        "How long the upstream may be silent within a response, while it is being read; keep-alive comments count as \
-         bytes.",
+        "Maximum silence of the upstream within a response that the client is reading, 1 to 86400. Keep-alive comments \
+         end a silence.",
     )
     .default("300")
     .unit("seconds"),
     Setting::toml(
         "upstream.http2",
-        "Offer HTTP/2 to the upstream. One connection then carries all requests, and queues them at the upstream's \
-         limit of streams.",
+        "Offer HTTP/2 to the upstream. One connection then carries all requests, and requests beyond the upstream's \
+         limit of streams wait.",
     )
     .default("false"),
 ];
@@ -392,9 +444,9 @@ const UPSTREAM: &[Setting] = &[
 const ADMIN: &[Setting] = &[Setting::both(
     "CALLSIGN_ADMIN_HOSTS",
     "admin.hosts",
-    "Names by which the admin port may be called in a browser, besides `localhost` and IP addresses. Other `Host` headers \
-     are refused, since a web page can point a name of its own at your network (DNS rebinding); `/healthz`, `/readyz` and \
-     `/metrics` answer to any.",
+    "Host names of the admin port besides `localhost` and IP addresses. Requests with another `Host` header are \
+     refused, except `/healthz`, `/readyz` and `/metrics`, because a web page can resolve its own name to your network \
+     (DNS rebinding).",
 )
 .list()
 .example("[\"callsign.acme.example\"]")];
@@ -403,75 +455,87 @@ const VALVES: &[Setting] = &[
     Setting::both(
         "SEND_END_USER_ID",
         "valves.send_end_user_id",
-        "`user` and `metadata.user_id`; also `safety_identifier` on responses.",
+        "Send the user id as `user` and `metadata.user_id`, on responses also as `safety_identifier`.",
     )
     .default("false"),
-    Setting::both("SEND_SESSION_ID", "valves.send_session_id", "`session_id` and `metadata.session_id`.")
-        .default("false"),
-    Setting::both("SEND_CHAT_ID", "valves.send_chat_id", "`metadata.chat_id`.").default("false"),
+    Setting::both(
+        "SEND_SESSION_ID",
+        "valves.send_session_id",
+        "Send the session id as `session_id` and `metadata.session_id`.",
+    )
+    .default("false"),
+    Setting::both("SEND_CHAT_ID", "valves.send_chat_id", "Send the chat id as `metadata.chat_id`.").default("false"),
     Setting::both(
         "SEND_MESSAGE_ID",
         "valves.send_message_id",
-        "`metadata.message_id`. An id per message makes every request differ, which defeats OpenRouter's response \
-         cache.",
+        "Send the message id as `metadata.message_id`. It makes every request different, which defeats OpenRouter's \
+         response cache.",
     )
     .default("false"),
     Setting::both(
         "SEND_CACHE_SESSION_ID",
         "valves.send_cache_session_id",
-        "The top-level `session_id`, by which OpenRouter keeps a conversation at one provider, comes from the \
-         cache-session format instead; `metadata.session_id` stays with `SEND_SESSION_ID`.",
+        "Send the cache-session format as the top-level `session_id`, by which OpenRouter keeps a conversation at one \
+         provider. `metadata.session_id` still follows `SEND_SESSION_ID`.",
     )
     .default("false"),
     Setting::both(
         "SEND_TRACE",
         "valves.send_trace",
-        "`trace` repeats the full metadata, so that the ids reach your Broadcast destinations.",
+        "Repeat the whole metadata as `trace`, so that the ids reach your Broadcast destinations.",
     )
     .default("false"),
 ];
 
 const FORMATS: &[Setting] = &[
-    Setting::both("USER_ID_FORMAT", "formats.user", "The user id.").default("{user}"),
-    Setting::both("SESSION_ID_FORMAT", "formats.session", "The session id.").default("{session}"),
-    Setting::both("CHAT_ID_FORMAT", "formats.chat", "The chat id.").default("{chat}"),
-    Setting::both("MESSAGE_ID_FORMAT", "formats.message", "The message id.").default("{message}"),
-    Setting::both("CACHE_SESSION_ID_FORMAT", "formats.cache_session", "The cache session.").default("{hmac user chat}"),
+    Setting::both("USER_ID_FORMAT", "formats.user", "Format of the user id.").default("{user}"),
+    Setting::both("SESSION_ID_FORMAT", "formats.session", "Format of the session id.").default("{session}"),
+    Setting::both("CHAT_ID_FORMAT", "formats.chat", "Format of the chat id.").default("{chat}"),
+    Setting::both("MESSAGE_ID_FORMAT", "formats.message", "Format of the message id.").default("{message}"),
+    Setting::both("CACHE_SESSION_ID_FORMAT", "formats.cache_session", "Format of the cache session.")
+        .default("{hmac user chat}"),
 ];
 
 const ALIASES: &[Setting] = &[
-    Setting::variable("OPENROUTER_USER_TRACKING", "Stands for `SEND_END_USER_ID`."),
-    Setting::variable("OPENROUTER_USER_PREFIX", "`p` stands for `USER_ID_FORMAT=p_{user}`."),
+    Setting::variable("OPENROUTER_USER_TRACKING", "Alias of `SEND_END_USER_ID`."),
+    Setting::variable("OPENROUTER_USER_PREFIX", "The value `p` stands for `USER_ID_FORMAT=p_{user}`."),
     Setting::variable(
         "OPENROUTER_EXTERNAL_USER",
-        "`p` stands for `USER_ID_FORMAT=p_user_{sha256:8 user}` and `CALLSIGN_MISSING_USER=shared:p`.",
+        "The value `p` stands for `USER_ID_FORMAT=p_user_{sha256:8 user}` and `CALLSIGN_MISSING_USER=shared:p`.",
     ),
 ];
 
 const METADATA: &[Setting] = &[Setting::toml(
     "metadata.*",
-    "A pair that every request's `metadata` carries. At most 16 pairs with the ids, names up to 64 characters without \
-     brackets, values up to 512; `user_id`, `session_id`, `chat_id` and `message_id` are reserved.",
+    "A name and value added to the `metadata` of every request. At most 16 pairs with the ids; names have up to 64 \
+     characters without brackets, values up to 512. `user_id`, `session_id`, `chat_id` and `message_id` are reserved.",
 )
 .example("\"eu-1\"")];
 
 const HEADERS: &[Setting] = &[
     Setting::toml(
         "headers.forward",
-        "Further request headers to pass on. Framing, hop-by-hop, credential, identity, session and forwarded names \
-         are refused.",
+        "Request headers to pass on besides the built-in list. Headers about framing, connections, credentials, \
+         identity, sessions or the client's address are refused.",
     )
     .list()
     .example("[\"x-my-header\"]"),
-    Setting::toml("headers.http_referer", "Your app's URL for OpenRouter's rankings; wins over the client's.")
-        .example("\"https://acme.example\""),
-    Setting::toml("headers.x_openrouter_title", "Your app's name there; wins over the client's.")
-        .example("\"Acme Chat\""),
+    Setting::toml(
+        "headers.http_referer",
+        "Your app's URL in OpenRouter's rankings, sent as `HTTP-Referer`. It replaces the client's.",
+    )
+    .example("\"https://acme.example\""),
+    Setting::toml(
+        "headers.x_openrouter_title",
+        "Your app's name in OpenRouter's rankings, sent as `X-OpenRouter-Title`. It replaces the client's.",
+    )
+    .example("\"Acme Chat\""),
 ];
 
 const BODY: &[Setting] = &[Setting::toml(
     "body.remove",
-    "Further top-level members to remove from request bodies, should a new identifier appear before the next release.",
+    "Names of further top-level members to remove from request bodies, for a new identifier field that this release \
+     does not know.",
 )
 .list()
 .example("[\"some_new_id_field\"]")];

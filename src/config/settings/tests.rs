@@ -30,7 +30,7 @@ fn a_path_is_found_through_names_and_positions() {
     assert_eq!(found(&["listen"]).as_deref(), Some("listen"));
     assert_eq!(found(&["upstream", "api_key_file"]).as_deref(), Some("upstream.api_key from a file"));
     assert_eq!(found(&["metadata", "anything"]).as_deref(), Some("metadata.*"));
-    assert_eq!(found(&["keys", "[]", "bring", "chat"]).as_deref(), Some("keys[].bring.chat"));
+    assert_eq!(found(&["keys", "[]", "headers", "chat"]).as_deref(), Some("keys[].headers.chat"));
     assert_eq!(found(&["presets", "house", "user"]).as_deref(), Some("presets.*.user"));
     for path in [
         &["upstream"][..],
@@ -46,7 +46,7 @@ fn a_path_is_found_through_names_and_positions() {
 #[test]
 fn a_section_has_settings_below_it() {
     for path in
-        [&["upstream"][..], &["keys"], &["keys", "[]"], &["keys", "[]", "bring"], &["presets", "x"], &["metadata"]]
+        [&["upstream"][..], &["keys"], &["keys", "[]"], &["keys", "[]", "headers"], &["presets", "x"], &["metadata"]]
     {
         assert!(is_section(path), "{path:?}");
     }

@@ -1,19 +1,19 @@
-//! Keys, presets, and what serving needs.
+//! Keys, presets, and the callers and keys that serving needs.
 
 use rstest::rstest;
 
 use super::*;
-use crate::caller::key::Grant;
-use crate::caller::preset::Preset;
+use callsign_core::auth::key::Grant;
+use callsign_core::auth::preset::Preset;
 
 #[test]
-fn every_kind_of_key_ends_in_one_list() {
-    let text = stanza("laptop", "sk-cs-very-secret-key-3", "user = \"carol\"\nbring = { chat = \"X-Chat-Id\" }")
-        + &stanza(
+fn every_kind_of_key_is_in_one_list() {
+    let text = key_entry("laptop", "sk-cs-very-secret-key-3", "user = \"carol\"\nheaders = { chat = \"X-Chat-Id\" }")
+        + &key_entry(
             "webui",
             "sk-cs-very-secret-key-4",
             "preset = \"openwebui\"\nmetadata = { b = \"2\", a = \"1\" }\nexpires = 2027-01-01T00:00:00+01:00\n\
-             disabled = true\nfrom = [\"10.0.0.0/8\", \"2001:db8::1\"]",
+             disabled = true\nallowed_networks = [\"10.0.0.0/8\", \"2001:db8::1\"]",
         );
     let users = format!("alice = {KEY}==,\n bob={OTHER_KEY}\n");
     let variables =
@@ -41,72 +41,72 @@ fn entries_of_both_files_add_up() {
         std::fs::write(directory.path().join(name), text).unwrap();
         directory.path().join(name)
     };
-    let defaults = write("defaults.toml", stanza("a", KEY, "user = \"a\""));
-    let file = write("callsign.toml", stanza("b", OTHER_KEY, "user = \"b\""));
+    let defaults = write("defaults.toml", key_entry("a", KEY, "user = \"a\""));
+    let file = write("callsign.toml", key_entry("b", OTHER_KEY, "user = \"b\""));
     let keys = Config::load(&environment(&[]).defaults(defaults).file(Some(file))).unwrap().config.callers.keys;
     assert_eq!(keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
 }
 
 #[rstest]
-#[case("alice", "entry 1 has no `=`; write USER=KEY")]
-#[case("alice=sk-cs-very-secret-key-1,sk-cs-very-secret-key-2", "entry 2 has no `=`; write USER=KEY")]
-#[case("=sk-cs-very-secret-key-1", "entry 1 has no user before its `=`")]
-#[case("alice=short", "the key of entry 1 has 5 bytes; at least 16 are needed (try: callsign key new)")]
+#[case("alice", "entry 1: has no `=`; write USER=KEY")]
+#[case("alice=sk-cs-very-secret-key-1,sk-cs-very-secret-key-2", "entry 2: has no `=`; write USER=KEY")]
+#[case("=sk-cs-very-secret-key-1", "entry 1: has no user; write USER=KEY")]
+#[case("alice=short", "entry 1: the key has 5 bytes; at least 16 are needed (try: callsign key new)")]
 #[case(
     "sk-cs-very-secret-key-1=alice",
-    "the key of entry 1 has 5 bytes; at least 16 are needed (try: callsign key new)"
+    "entry 1: the key has 5 bytes; at least 16 are needed (try: callsign key new)"
 )]
 fn user_keys_are_pairs(#[case] value: &str, #[case] message: &str) {
     assert_eq!(problems(&[("CALLSIGN_USER_KEYS", value)]), format!("env CALLSIGN_USER_KEYS: {message}"));
 }
 
 #[test]
-fn one_key_lets_in_one_caller() {
+fn a_key_is_configured_once() {
     let users = format!("alice={KEY}");
     let twice = problems(&[("CALLSIGN_USER_KEYS", &users), ("CALLSIGN_APP_KEY", KEY)]);
-    let message = "holds a key that stands elsewhere too (env CALLSIGN_USER_KEYS); one key lets in one caller";
+    let message = "contains a key that env CALLSIGN_USER_KEYS contains too; remove one of them";
     assert_eq!(twice, format!("env CALLSIGN_APP_KEY: {message}"));
     let users = format!("alice={KEY},bob={KEY}");
-    assert!(problems(&[("CALLSIGN_USER_KEYS", &users)]).contains("one key lets in one caller"));
-    let listed = with_file(&stanza("a", KEY, "user = \"a\""), &[("CALLSIGN_APP_KEY", KEY)]).unwrap_err();
+    assert!(problems(&[("CALLSIGN_USER_KEYS", &users)]).contains("contains a key that"));
+    let listed = with_file(&key_entry("a", KEY, "user = \"a\""), &[("CALLSIGN_APP_KEY", KEY)]).unwrap_err();
     assert_eq!(
         listed,
-        "FILE:2: keys: holds a key that stands elsewhere too (env CALLSIGN_APP_KEY); one key lets in one caller"
+        "FILE:2: keys: contains a key that env CALLSIGN_APP_KEY contains too; remove one of them"
     );
 }
 
 #[rstest]
-#[case("", "has neither a user nor a preset")]
-#[case("user = \"a\"\npreset = \"generic\"", "has both a user and a preset")]
-#[case("preset = \"openwebiu\"", "names no preset; there are generic, openwebui, ")]
-#[case("user = \"\"", "takes text that is not empty")]
-#[case("user = \"a\"\nexpires = 2027-01-01", "takes a moment with its offset")]
-#[case("user = \"a\"\nexpires = \"soon\"", "takes a moment with its offset")]
-#[case("user = \"a\"\nfrom = [\"10.0.0.0/8\", \"office\"]", "entry 2 is no network")]
-#[case("user = \"a\"\nbring = { user = \"X-User-Id\" }", "is no setting; the nearest one is keys[].user")]
-#[case("user = \"a\"\nbring = { chat = \"Authorization\" }", "has another meaning")]
-#[case("user = \"a\"\nbring = { chat = \"X_Chat_Id\" }", "has a `_`")]
+#[case("", "has neither user nor preset")]
+#[case("user = \"a\"\npreset = \"generic\"", "has both user and preset")]
+#[case("preset = \"openwebiu\"", "is not a preset; there are generic, openwebui, ")]
+#[case("user = \"\"", "expected text that is not empty")]
+#[case("user = \"a\"\nexpires = 2027-01-01", "expected a time with its offset")]
+#[case("user = \"a\"\nexpires = \"soon\"", "expected a time with its offset")]
+#[case("user = \"a\"\nallowed_networks = [\"10.0.0.0/8\", \"office\"]", "entry 2: expected a network")]
+#[case("user = \"a\"\nheaders = { user = \"X-User-Id\" }", "is not a setting; the nearest one is keys[].user")]
+#[case("user = \"a\"\nheaders = { chat = \"Authorization\" }", "has another meaning")]
+#[case("user = \"a\"\nheaders = { chat = \"X_Chat_Id\" }", "contains `_`")]
 #[case("user = \"a\"\nmetadata = { chat_id = \"x\" }", "is reserved for the caller's own id")]
-#[case("user = \"a\"\ntenant = \"x\"", "belongs to a tenant, but there is none")]
-#[case("preset = \"generic\"\nbring = { chat = \"X-Chat-Id\" }", "is for a key with a user")]
-#[case("preset = \"clerk\"", "names a signed preset that no issuer has")]
-#[case("user = \"a\"\nissuer = \"x\"", "goes with a signed preset")]
-#[case("preset = \"generic\"\nissuer = \"x\"", "is for signed presets")]
+#[case("user = \"a\"\ntenant = \"x\"", "names a tenant, but none is configured")]
+#[case("preset = \"generic\"\nheaders = { chat = \"X-Chat-Id\" }", "applies only to a key with a user")]
+#[case("preset = \"clerk\"", "is the preset of a token issuer, but no issuer has it")]
+#[case("user = \"a\"\nissuer = \"x\"", "applies only to the preset of a token issuer; set preset")]
+#[case("preset = \"generic\"\nissuer = \"x\"", "applies only to the preset of a token issuer; remove it")]
 fn a_bad_entry_is_refused(#[case] lines: &str, #[case] message: &str) {
-    let problems = file_problems(&stanza("a", KEY, lines));
+    let problems = file_problems(&key_entry("a", KEY, lines));
     assert_eq!(problems.lines().count(), 1, "{problems}");
     assert!(problems.contains(message), "{problems}");
 }
 
 #[test]
-fn an_entry_has_a_name_of_its_own_and_a_digest() {
-    let twice = file_problems(&(stanza("a", KEY, "user = \"a\"") + &stanza("a", OTHER_KEY, "user = \"b\"")));
-    assert_eq!(twice, "FILE:6: keys: has the name of an earlier entry; give each its own");
+fn an_entry_has_a_unique_name_and_a_digest() {
+    let twice = file_problems(&(key_entry("a", KEY, "user = \"a\"") + &key_entry("a", OTHER_KEY, "user = \"b\"")));
+    assert_eq!(twice, "FILE:6: keys: has the name of an earlier entry; choose another");
     let problems = file_problems("[[keys]]\nuser = \"a\"\n[[keys]]\nname = \"b\"\nsha256 = \"12\"\nuser = \"b\"");
     let lines: Vec<_> = problems.lines().collect();
-    assert_eq!(lines[0], "FILE:2: keys: has no name; give it one");
+    assert_eq!(lines[0], "FILE:2: keys: has no name; set it");
     assert_eq!(lines[1], "FILE:2: keys: has no sha256; callsign key new prints it");
-    assert!(lines[2].starts_with("FILE:5: keys[].sha256: takes the 64 hexadecimal digits"), "{problems}");
+    assert!(lines[2].starts_with("FILE:5: keys[].sha256: expected the 64 hexadecimal digits"), "{problems}");
 }
 
 #[test]
@@ -121,13 +121,13 @@ fn an_own_preset_names_its_headers() {
 }
 
 #[rstest]
-#[case("[presets.house]\nchat = \"X-Chat\"", "FILE:2: presets.house: names no user header")]
-#[case("[presets.house]\nuser = \"X House\"", "FILE:2: presets.house.user: is no header name")]
-#[case("[presets.house]\nuser = \"X_House\"", "FILE:2: presets.house.user: has a `_`")]
+#[case("[presets.house]\nchat = \"X-Chat\"", "FILE:2: presets.house: has no user header")]
+#[case("[presets.house]\nuser = \"X House\"", "FILE:2: presets.house.user: expected a header name")]
+#[case("[presets.house]\nuser = \"X_House\"", "FILE:2: presets.house.user: contains `_`")]
 #[case("[presets.house]\nuser = \"Cookie\"", "FILE:2: presets.house.user: has another meaning")]
-#[case("[presets.clerk]\nuser = \"X-Me\"", "presets.clerk: has the name of a signed preset")]
+#[case("[presets.clerk]\nuser = \"X-Me\"", "presets.clerk: has the name of a token issuer's preset")]
 #[case("[presets.generic]\nuser = \"X-Me\"", "presets.generic: has the name of a built-in preset")]
-#[case("[presets.\"a.b\"]\nuser = \"X-Me\"", "presets.a.b: takes a name of letters")]
+#[case("[presets.\"a.b\"]\nuser = \"X-Me\"", "presets.a.b: expected a name of letters")]
 fn a_bad_preset_is_refused(#[case] text: &str, #[case] message: &str) {
     let problems = file_problems(text);
     assert!(problems.starts_with(message), "{problems}");
@@ -135,7 +135,7 @@ fn a_bad_preset_is_refused(#[case] text: &str, #[case] message: &str) {
 }
 
 #[test]
-fn serving_needs_somebody_to_let_in_and_a_key_for_the_upstream() {
+fn serving_needs_a_caller_and_a_key_for_the_upstream() {
     let missing = |variables: &[(&str, &str)]| {
         let problems = Config::load(&environment(variables).serving()).err().map(|problems| problems.to_string());
         let names = problems.unwrap_or_default();
@@ -149,6 +149,6 @@ fn serving_needs_somebody_to_let_in_and_a_key_for_the_upstream() {
     assert_eq!(missing(&MINIMAL), Vec::<String>::new());
     assert_eq!(missing(&[("CALLSIGN_APP_KEY", "short")]), ["env CALLSIGN_APP_KEY", "OPENROUTER_API_KEY"]);
     assert_eq!(load(&[]).config.check_serving().unwrap_err().iter().count(), 2);
-    let disabled = with_file(&stanza("a", KEY, "user = \"a\"\ndisabled = true"), &[("OPENROUTER_API_KEY", API_KEY)]);
+    let disabled = with_file(&key_entry("a", KEY, "user = \"a\"\ndisabled = true"), &[("OPENROUTER_API_KEY", API_KEY)]);
     assert!(disabled.unwrap().config.check_serving().is_err());
 }

@@ -1,15 +1,15 @@
-//! Which layer wins, where values come from, and what becomes text.
+//! Precedence of the layers, sources of values, and conversion to text.
 
 use super::*;
 
 #[test]
-fn the_defaults_are_those_of_the_contract() {
+fn every_default_has_its_documented_value() {
     let Config { data, admin, callers, identifiers, bodies, headers, upstream, shedding, ledger, limits, .. } =
         load(&[]).config;
     let Config { archive, drain, log, tenants, .. } = load(&[]).config;
     assert!(archive.place.is_none() && !archive.required && archive.everybody);
     assert_eq!((archive.retention_days, archive.sample_percent), (90, 100));
-    assert!(limits.default == crate::limits::Allowance::default() && limits.store.is_none() && !limits.dry_run);
+    assert!(limits.default == callsign_core::allowance::Allowance::default() && limits.store.is_none() && !limits.dry_run);
     assert!(ledger.store.is_none() && ledger.data_dir.is_none());
     assert_eq!((ledger.mode, ledger.retention_days), (Mode::Fast, 400));
     assert!(tenants.is_empty() && callers.issuers.is_empty());
@@ -66,7 +66,7 @@ fn a_file_of_defaults_need_not_exist_but_a_named_file_must() {
 }
 
 #[test]
-fn what_an_unreadable_file_leaves_out_is_not_called_missing() {
+fn settings_of_an_unreadable_file_are_not_reported_as_missing() {
     let sources = environment(&[("CALLSIGN_CONFIG", "/nowhere/callsign.toml")]).serving();
     assert_eq!(Config::load(&sources).unwrap_err().iter().count(), 1);
 }
@@ -93,8 +93,8 @@ fn a_toml_value_is_text_whatever_toml_calls_it() {
                 build = 12345678901234567890\nday = 2027-01-01\nratio = 1.10\nflag = true\n";
     let config = with_file(text, &[]).unwrap().config;
     assert_eq!(config.bodies.max_bytes, 256);
-    assert!(config.identifiers.valves.trace && config.identifiers.valves.chat);
-    let pairs: Vec<_> = config.identifiers.metadata.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    assert!(config.tenants.operator.valves.trace && config.tenants.operator.valves.chat);
+    let pairs: Vec<_> = config.tenants.operator.metadata.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let expected = [("build", "12345678901234567890"), ("day", "2027-01-01"), ("flag", "true"), ("ratio", "1.10")];
     assert_eq!(pairs, expected);
 }
@@ -133,7 +133,7 @@ fn a_secret_may_stand_in_a_file() {
     assert_eq!(variable_wins.config.upstream.api_key.unwrap().expose(), API_KEY);
 
     let two = problems(&[("OPENROUTER_API_KEY_FILE", &path), ("OPENROUTER_API_KEY", API_KEY)]);
-    assert_eq!(two, "env OPENROUTER_API_KEY_FILE: and OPENROUTER_API_KEY are both set; keep one");
+    assert_eq!(two, "env OPENROUTER_API_KEY_FILE: is set together with OPENROUTER_API_KEY; keep one");
     for order in ["api_key_file = \"PATH\"\napi_key = \"x\"", "api_key = \"x\"\napi_key_file = \"PATH\""] {
         let two = file_problems(&format!("[upstream]\n{}", order.replace("PATH", &path)));
         assert!(two.starts_with("FILE:3: upstream.api_key"), "{two}");
@@ -142,7 +142,7 @@ fn a_secret_may_stand_in_a_file() {
     let gone = problems(&[("OPENROUTER_API_KEY_FILE", "/nowhere/key")]);
     assert!(gone.starts_with("env OPENROUTER_API_KEY_FILE: names a file that cannot be read: "), "{gone}");
     let empty = problems(&[("CALLSIGN_ID_SECRET_FILE", &secret("\n"))]);
-    assert!(empty.ends_with("names an empty file"), "{empty}");
+    assert!(empty.ends_with("names an empty file; write the value into it"), "{empty}");
 }
 
 #[cfg(unix)]
@@ -151,8 +151,8 @@ fn a_variable_that_is_not_utf8_is_a_problem_only_where_it_is_ours() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
     let bytes = || OsString::from_vec(vec![b'x', 0xff]);
-    let read = |name: &str| Config::load(&Sources::environment([(OsString::from(name), bytes())]));
-    assert_eq!(read("CALLSIGN_LOG").unwrap_err().to_string(), "env CALLSIGN_LOG: is not UTF-8");
+    let read = |name: &str| Config::load(&ConfigInputs::environment([(OsString::from(name), bytes())]));
+    assert_eq!(read("CALLSIGN_LOG").unwrap_err().to_string(), "env CALLSIGN_LOG: is not UTF-8; set it to UTF-8 text");
     assert!(read("HOME").is_ok());
-    assert!(Config::load(&Sources::environment([(bytes(), OsString::from("x"))])).is_ok());
+    assert!(Config::load(&ConfigInputs::environment([(bytes(), OsString::from("x"))])).is_ok());
 }

@@ -1,4 +1,4 @@
-//! Names that lead nowhere, and files that are no TOML.
+//! Unknown names, and files that are not TOML.
 
 use rstest::rstest;
 
@@ -12,25 +12,25 @@ use super::*;
 #[case("CALLSIGN_PRESET_FILE", "CALLSIGN_PRESET")]
 #[case("CALLSIGN_", "CALLSIGN_LOG")]
 fn an_unknown_variable_names_the_nearest(#[case] name: &str, #[case] nearest: &str) {
-    assert_eq!(problems(&[(name, "x")]), format!("env {name}: is no setting; the nearest one is {nearest}"));
+    assert_eq!(problems(&[(name, "x")]), format!("env {name}: is not a setting; the nearest one is {nearest}"));
 }
 
 #[rstest]
-#[case("lisen = \"x\"", "FILE:1: lisen: is no setting; the nearest one is listen")]
-#[case("\n[upstream]\nulr = \"x\"", "FILE:3: upstream.ulr: is no setting; the nearest one is upstream.url")]
-#[case("api_key = \"x\"", "FILE:1: api_key: is no setting; the nearest one is upstream.api_key")]
-#[case("preset_file = \"x\"", "FILE:1: preset_file: is no setting; the nearest one is preset")]
-#[case("[[keys]]\nsha = \"x\"", "FILE:2: keys[].sha: is no setting; the nearest one is keys[].sha256")]
-#[case("[tls]\ncert = \"x\"", "FILE:1: tls: is no setting; the nearest one is tls_key")]
-#[case("[nonsense]\n", "FILE:1: nonsense: is no setting; the nearest one is listen")]
-#[case("upstream = \"x\"", "FILE:1: upstream: is a section; write its settings below it")]
+#[case("lisen = \"x\"", "FILE:1: lisen: is not a setting; the nearest one is listen")]
+#[case("\n[upstream]\nulr = \"x\"", "FILE:3: upstream.ulr: is not a setting; the nearest one is upstream.url")]
+#[case("api_key = \"x\"", "FILE:1: api_key: is not a setting; the nearest one is upstream.api_key")]
+#[case("preset_file = \"x\"", "FILE:1: preset_file: is not a setting; the nearest one is preset")]
+#[case("[[keys]]\nsha = \"x\"", "FILE:2: keys[].sha: is not a setting; the nearest one is keys[].sha256")]
+#[case("[tls]\ncert = \"x\"", "FILE:1: tls: is not a setting; the nearest one is tls_key")]
+#[case("[nonsense]\n", "FILE:1: nonsense: is not a setting; the nearest one is listen")]
+#[case("upstream = \"x\"", "FILE:1: upstream: expected a table, found a value; write its settings below it")]
 #[case("[valves]\n[[keys]]\n", "FILE:2: keys[]: is empty; write its settings below it, or remove it")]
 #[case("[presets.house]\n", "FILE:1: presets.house: is empty; write its settings below it, or remove it")]
-#[case("keys = [1]", "FILE:1: keys[]: takes tables, as in [[keys]]")]
-#[case("listen = [\"x\"]", "FILE:1: listen: takes one value, not a list")]
-#[case("[listen]\nx = 1", "FILE:1: listen: takes a value, not a table")]
-#[case("[headers]\nforward = [[\"x\"]]", "FILE:2: headers.forward: takes a list of texts")]
-fn a_toml_key_that_leads_nowhere(#[case] text: &str, #[case] expected: &str) {
+#[case("keys = [1]", "FILE:1: keys[]: expected a table, as in [[keys]]")]
+#[case("listen = [\"x\"]", "FILE:1: listen: expected one value, found a list")]
+#[case("[listen]\nx = 1", "FILE:1: listen: expected a value, found a table")]
+#[case("[headers]\nforward = [[\"x\"]]", "FILE:2: headers.forward: expected a list of strings")]
+fn a_toml_key_without_a_setting_is_an_error(#[case] text: &str, #[case] expected: &str) {
     let problems = file_problems(text);
     assert_eq!(problems.lines().next(), Some(expected), "{problems}");
 }
@@ -54,20 +54,20 @@ fn what_kubernetes_injects_is_ignored() {
     ];
     assert_eq!(load(&injected).warnings, Vec::<String>::new());
     for name in ["CALLSIGN_ADMIN_PORT", "CALLSIGN_PORT_HTTP", "CALLSIGN_PORT_1_TCP_X", "CALLSIGN_PORT_1_TCP_ADDR_X"] {
-        assert!(problems(&[(name, "8484")]).contains("is no setting"), "{name}");
+        assert!(problems(&[(name, "8484")]).contains("is not a setting"), "{name}");
     }
     let by_hand = load(&[("CALLSIGN_PORT", "8484")]).warnings;
-    assert_eq!(by_hand, ["env CALLSIGN_PORT: is ignored, as Kubernetes sets it; use CALLSIGN_LISTEN"]);
+    assert_eq!(by_hand, ["env CALLSIGN_PORT: is ignored, because Kubernetes sets it; set CALLSIGN_LISTEN"]);
 }
 
 #[test]
-fn a_slip_in_a_valve_or_format_is_a_warning() {
+fn a_misspelt_valve_or_format_is_a_warning() {
     for (name, meant) in [
         ("SEND_ENDUSER_ID", "SEND_END_USER_ID"),
         ("SEND_CHATID", "SEND_CHAT_ID"),
         ("USERS_ID_FORMAT", "USER_ID_FORMAT"),
     ] {
-        assert_eq!(load(&[(name, "x")]).warnings, [format!("env {name}: is no setting; did you mean {meant}?")]);
+        assert_eq!(load(&[(name, "x")]).warnings, [format!("env {name}: is not a setting; did you mean {meant}?")]);
     }
     assert!(load(&[("SEND_MAIL", "x"), ("DATE_FORMAT", "x"), ("OPENROUTER_BASE_URL", "x")]).warnings.is_empty());
 }

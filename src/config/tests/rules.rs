@@ -1,4 +1,4 @@
-//! Bad values, and rules among settings.
+//! Invalid values, and rules between settings.
 
 use std::path::Path;
 
@@ -24,9 +24,9 @@ use super::*;
 #[case("CALLSIGN_MAX_ID_CHARS", "0")]
 #[case("CALLSIGN_MAX_ID_CHARS", "257")]
 #[case("CALLSIGN_MAX_BODY_BYTES", "0")]
-#[case("CALLSIGN_HOLD_BODY_BYTES", "-1")]
-#[case("CALLSIGN_HOLD_BODY_BYTES", "104857601")]
-#[case("CALLSIGN_HOLD_TOTAL_BYTES", "8MB")]
+#[case("CALLSIGN_BUFFER_BODY_BYTES", "-1")]
+#[case("CALLSIGN_BUFFER_BODY_BYTES", "104857601")]
+#[case("CALLSIGN_BUFFER_TOTAL_BYTES", "8MB")]
 #[case("CALLSIGN_PROMPT_CACHE_KEY", "yes")]
 #[case("CALLSIGN_REDACT_ACCOUNT", "x")]
 #[case("CALLSIGN_DRAIN_SECONDS", "1.5")]
@@ -53,8 +53,8 @@ fn all_problems_are_reported_at_once() {
     for place in [
         "FILE:1: bogus: ",
         "FILE:3: upstream.idle_timeout_seconds: ",
-        "FILE:5: headers.forward: entry 1 (cookie) ",
-        "FILE:5: headers.forward: entry 3 (te) ",
+        "FILE:5: headers.forward: entry 1: cookie ",
+        "FILE:5: headers.forward: entry 3: te ",
         "env CALLSIGN_LISTEN: ",
         "env CALLSIGN_MAX_ID_CHARS: ",
         "env SEND_CHAT_ID: ",
@@ -97,10 +97,10 @@ fn the_ports_differ() {
 }
 
 #[test]
-fn a_low_body_limit_lowers_the_default_of_what_is_held() {
+fn a_low_body_limit_lowers_the_default_buffer() {
     assert_eq!(load(&[("CALLSIGN_MAX_BODY_BYTES", "1000")]).config.bodies.hold_bytes, 1000);
-    let set = problems(&[("CALLSIGN_MAX_BODY_BYTES", "1000"), ("CALLSIGN_HOLD_BODY_BYTES", "1001")]);
-    assert!(set.starts_with("env CALLSIGN_HOLD_BODY_BYTES: is more than CALLSIGN_MAX_BODY_BYTES"), "{set}");
+    let set = problems(&[("CALLSIGN_MAX_BODY_BYTES", "1000"), ("CALLSIGN_BUFFER_BODY_BYTES", "1001")]);
+    assert!(set.starts_with("env CALLSIGN_BUFFER_BODY_BYTES: is more than CALLSIGN_MAX_BODY_BYTES"), "{set}");
 }
 
 #[test]
@@ -154,16 +154,16 @@ fn a_shared_id_over_the_limit_would_never_be_sent() {
 #[case("x-house-user")]
 #[case("x-brought-chat")]
 #[case("not a header")]
-fn a_name_that_may_not_leave_is_not_forwarded(#[case] name: &str) {
+fn headers_with_identity_or_framing_are_not_forwarded(#[case] name: &str) {
     let own = "[presets.house]\nuser = \"X-House-User\"\n".to_owned()
-        + &stanza("a", KEY, "user = \"a\"\nbring = { chat = \"X-Brought-Chat\" }");
+        + &key_entry("a", KEY, "user = \"a\"\nheaders = { chat = \"X-Brought-Chat\" }");
     let problems = file_problems(&format!("[headers]\nforward = [\"x-fine\", \"{name}\"]\n{own}"));
     assert_eq!(problems.lines().count(), 1, "{problems}");
     assert!(problems.starts_with("FILE:2: headers.forward: "), "{problems}");
 }
 
 #[test]
-fn the_body_and_headers_take_what_is_theirs() {
+fn body_and_headers_are_read() {
     let text = "[headers]\nforward = [\"X-My-Header\"]\nhttp_referer = \"https://acme.example\"\n\
                 x_openrouter_title = \"Acme Chat\"\n[body]\nremove = [\"new_id\"]\n";
     let config = with_file(text, &[]).unwrap().config;
@@ -172,14 +172,14 @@ fn the_body_and_headers_take_what_is_theirs() {
     assert_eq!(config.headers.x_openrouter_title.unwrap(), "Acme Chat");
     assert_eq!(config.bodies.remove, ["new_id"]);
     for name in ["model", "prompt_cache_key"] {
-        assert!(file_problems(&format!("[body]\nremove = [\"{name}\"]")).contains("entry 1 "), "{name}");
+        assert!(file_problems(&format!("[body]\nremove = [\"{name}\"]")).contains("entry 1: "), "{name}");
     }
     assert!(file_problems("[metadata]\nuser_id = \"x\"").starts_with("FILE:2: metadata.user_id: is reserved"));
-    assert!(file_problems("[headers]\nhttp_referer = \"a\\nb\"").contains("takes text that a header can hold"));
+    assert!(file_problems("[headers]\nhttp_referer = \"a\\nb\"").contains("expected the value of a header"));
 }
 
 #[test]
-fn tls_takes_both_files() {
+fn tls_needs_both_files() {
     let tls = load(&[("CALLSIGN_TLS_CERT", "c.pem"), ("CALLSIGN_TLS_KEY", "k.pem")]).config.data.tls.unwrap();
     assert_eq!((tls.cert.as_path(), tls.key.as_path()), (Path::new("c.pem"), Path::new("k.pem")));
 }
@@ -190,7 +190,7 @@ fn no_setting_is_accepted_and_ignored() {
         let value = "\u{7f}";
         if let Some(variable) = setting.variable {
             let problems = problems(&[(variable, value)]);
-            assert!(!problems.is_empty(), "{variable} takes anything");
+            assert!(!problems.is_empty(), "{variable} accepts any value");
         }
         if let Some(path) = setting.path {
             let (table, name) = path.rsplit_once('.').unwrap_or(("", path));

@@ -1,10 +1,10 @@
-//! Nothing that is printed holds a secret.
+//! No output contains a secret.
 
 use std::fmt::Write;
 
 use super::*;
 
-/// Every secret, each in the right place and in every wrong one.
+/// Sets every secret as the value of every setting and searches all output for it.
 #[test]
 fn no_secret_is_ever_printed() {
     let secrets = [KEY, OTHER_KEY, API_KEY, ID_SECRET];
@@ -17,7 +17,7 @@ fn no_secret_is_ever_printed() {
     let mut printed = String::new();
     for secret in secrets {
         for variable in &variables {
-            // The path of the configuration is said aloud: it stands in front of every problem in it.
+            // The path of the configuration file precedes each of its problems, so it is printed.
             if variable == "CALLSIGN_CONFIG" {
                 continue;
             }

@@ -1,18 +1,18 @@
-//! `[[tenants]]`, and who belongs to them.
+//! `[[tenants]]`, and their keys and issuers.
 
 use rstest::rstest;
 
 use super::*;
-use crate::identifiers::sources::Sources as Caller;
+use callsign_core::identity::caller_identity::CallerIdentity as Caller;
 
-/// A `[[tenants]]` entry.
+/// Returns a `[[tenants]]` entry.
 fn tenant(name: &str, lines: &str) -> String {
     format!("[[tenants]]\nname = \"{name}\"\n{lines}\n")
 }
 
-/// A key of this tenant.
+/// Returns a key of this tenant.
 fn member(tenant: &str) -> String {
-    stanza(
+    key_entry(
         tenant,
         &format!("sk-cs-very-secret-key-of-{tenant}"),
         &format!("preset = \"generic\"\ntenant = \"{tenant}\""),
@@ -25,7 +25,7 @@ fn user_of(tenant: &Tenant) -> Option<String> {
 }
 
 #[test]
-fn what_a_tenant_does_not_say_is_the_operators() {
+fn a_tenant_inherits_what_it_does_not_set() {
     let operator = "missing_user = \"reject\"\n[valves]\nsend_end_user_id = true\nsend_chat_id = true\n\
                     [formats]\nuser = \"op_{user}\"\n[metadata]\na = \"operator\"\nb = \"operator\"\n";
     let acme = tenant(
@@ -51,7 +51,7 @@ fn what_a_tenant_does_not_say_is_the_operators() {
 }
 
 #[test]
-fn every_valve_and_format_can_be_a_tenants_own() {
+fn a_tenant_can_set_every_valve_and_format() {
     let valves = ["end_user_id", "session_id", "chat_id", "message_id", "cache_session_id", "trace"];
     let valves = valves.map(|name| format!("valves.send_{name} = true\n")).concat();
     let formats = ["user", "session", "chat", "message", "cache_session"];
@@ -65,7 +65,7 @@ fn every_valve_and_format_can_be_a_tenants_own() {
         texts.map(ToString::to_string),
         ["user_{user}", "session_{user}", "chat_{user}", "message_{user}", "cache_session_{user}"]
     );
-    assert!(!config.identifiers.valves.any(), "the operator's stay as they are");
+    assert!(!config.tenants.operator.valves.any(), "the operator's are unchanged");
 }
 
 #[test]
@@ -73,27 +73,27 @@ fn each_tenant_has_a_secret_of_its_own() {
     let text = tenant("a", "") + &tenant("b", "") + &tenant("c", "id_secret = \"a-very-secret-secret-of-c\"");
     let variables = [("CALLSIGN_ID_SECRET", ID_SECRET), ("USER_ID_FORMAT", "{hmac user}"), ("SEND_END_USER_ID", "1")];
     let config = with_file(&text, &variables).unwrap().config;
-    let mut ids: Vec<_> = config.tenants.iter().map(|tenant| user_of(tenant).unwrap()).collect();
+    let mut ids: Vec<_> = config.tenants.list.iter().map(|tenant| user_of(tenant).unwrap()).collect();
     let plain = Caller { user: Some("u"), ..Caller::default() };
-    ids.push(config.identifiers.formats.user.render(&plain, config.identifiers.secret.as_ref()).unwrap());
+    ids.push(config.tenants.operator.formats.user.render(&plain, config.tenants.operator.secret.as_ref()).unwrap());
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 4, "one user id, four tenants, four identifiers");
 }
 
 #[rstest]
-#[case("name = \"\"", "FILE:2: tenants[].name: takes text")]
-#[case("name = \"a\\u001fb\"", "FILE:2: tenants[].name: takes text")]
+#[case("name = \"\"", "FILE:2: tenants[].name: expected text")]
+#[case("name = \"a\\u001fb\"", "FILE:2: tenants[].name: expected text")]
 #[case("name = \"passthrough-1\"", "FILE:2: tenants[].name: begins with passthrough-")]
-#[case("missing_user = \"omit\"", "FILE:2: tenants: has no name; give it one")]
-#[case("name = \"a\"\nmissing_user = \"shared:\"", "FILE:3: tenants[].missing_user: takes omit")]
+#[case("missing_user = \"omit\"", "FILE:2: tenants: has no name; set it")]
+#[case("name = \"a\"\nmissing_user = \"shared:\"", "FILE:3: tenants[].missing_user: expected omit")]
 #[case("name = \"a\"\nformats = { user = \"all\" }", "FILE:3: tenants[].formats.user: names no field")]
-#[case("name = \"a\"\nvalves = { send_chat_id = \"si\" }", "FILE:3: tenants[].valves.send_chat_id: takes true")]
+#[case("name = \"a\"\nvalves = { send_chat_id = \"si\" }", "FILE:3: tenants[].valves.send_chat_id: expected true")]
 #[case("name = \"a\"\nid_secret = \"short\"", "FILE:3: tenants[].id_secret: has 5 bytes")]
-#[case("name = \"a\"\nopenrouter_api_key = \"a b\"", "FILE:3: tenants[].openrouter_api_key: takes visible ASCII")]
+#[case("name = \"a\"\nopenrouter_api_key = \"a b\"", "FILE:3: tenants[].openrouter_api_key: expected visible ASCII")]
 #[case("name = \"a\"\nmetadata = { user_id = \"x\" }", "FILE:3: tenants[].metadata.user_id: is reserved")]
 #[case("name = \"a\"\nlimits = { rpm = 0 }", "FILE:3: tenants[].limits.rpm: takes a whole number")]
-#[case("name = \"a\"\nlimits = { rps = 1 }", "FILE:3: tenants[].limits.rps: is no setting")]
+#[case("name = \"a\"\nlimits = { rps = 1 }", "FILE:3: tenants[].limits.rps: is not a setting")]
 #[case(
     "name = \"a\"\nvalves.send_chat_id = true\nformats.chat = \"{hmac user chat}\"",
     "FILE:2: tenants: has no id_secret, nor is there a CALLSIGN_ID_SECRET, but FILE:4: tenants[].formats.chat uses hmac"
@@ -113,22 +113,22 @@ fn a_shared_id_fits_for_tenants_too() {
 }
 
 #[test]
-fn keys_and_issuers_belong_to_tenants_that_there_are() {
+fn keys_and_issuers_name_configured_tenants() {
     let problems = file_problems(&(tenant("acme", "") + &member("amce")));
-    assert!(problems.ends_with("keys: belongs to no tenant that there is; there are acme"), "{problems}");
+    assert!(problems.ends_with("keys: names a tenant that is not configured; there are acme"), "{problems}");
     let issuer =
         "[[issuers]]\nname = \"i\"\npreset = \"openwebui-jwt\"\nsecret = \"a-very-secret-jwt\"\ntenant = \"acme\"\n";
     let keyed = |tenant_line: &str| {
         tenant("acme", "")
             + &tenant("b", "")
             + issuer
-            + &stanza("k", KEY, &format!("preset = \"openwebui-jwt\"\n{tenant_line}"))
+            + &key_entry("k", KEY, &format!("preset = \"openwebui-jwt\"\n{tenant_line}"))
     };
     let config = with_file(&keyed(""), &[]).unwrap().config;
     assert_eq!(config.callers.tenant_of(&config.callers.keys[0]), Some("acme"));
     assert!(with_file(&keyed("tenant = \"acme\""), &[]).is_ok());
     let differing = file_problems(&keyed("tenant = \"b\""));
-    assert!(differing.contains("keys: names another tenant than its issuer"), "{differing}");
+    assert!(differing.contains("keys: sets another tenant than its issuer"), "{differing}");
 }
 
 #[test]
@@ -137,15 +137,15 @@ fn the_operators_key_is_not_needed_where_every_tenant_has_one() {
     let paying = tenant("acme", "openrouter_api_key = \"sk-or-acme\"");
     assert!(serving(&(paying.clone() + &member("acme"))));
     assert!(!serving(&(tenant("acme", "") + &member("acme"))));
-    let other = stanza("x", KEY, "user = \"x\"");
+    let other = key_entry("x", KEY, "user = \"x\"");
     assert!(!serving(&(paying + &member("acme") + &other)));
 }
 
 #[test]
-fn warnings_are_about_what_a_tenant_says_itself() {
+fn warnings_concern_only_a_tenants_own_settings() {
     let warnings = |text: &str, variables: &[(&str, &str)]| with_file(text, variables).unwrap().warnings;
     let unused = warnings(&tenant("acme", ""), &[]);
-    assert_eq!(unused, ["FILE:2: tenants: is a tenant that no key and no issuer belongs to"]);
+    assert_eq!(unused, ["FILE:2: tenants: is a tenant that no key and no issuer names; set tenant in one of them"]);
     let short = tenant("acme", "formats = { user = \"{sha256:8 user}\" }\nvalves = { send_end_user_id = true }")
         + &member("acme");
     assert!(
@@ -157,11 +157,11 @@ fn warnings_are_about_what_a_tenant_says_itself() {
     assert!(warnings(&closed, &[])[0].starts_with("FILE:3: tenants[].formats.user: is not used"));
     let inherited = tenant("acme", "") + &member("acme");
     let variables = [("USER_ID_FORMAT", "{sha256:8 user}"), ("SEND_END_USER_ID", "1")];
-    assert_eq!(warnings(&inherited, &variables).len(), 1, "said once, of the operator's format");
+    assert_eq!(warnings(&inherited, &variables).len(), 1, "reported once, for the operator's format");
     let named = [("USER_ID_FORMAT", "{tenant}_{user}"), ("SEND_END_USER_ID", "1")];
     assert_eq!(warnings(&inherited, &named), Vec::<String>::new());
     let person =
-        tenant("acme", "valves = { send_chat_id = true }") + &stanza("a", KEY, "user = \"a\"\ntenant = \"acme\"");
+        tenant("acme", "valves = { send_chat_id = true }") + &key_entry("a", KEY, "user = \"a\"\ntenant = \"acme\"");
     let lacking = warnings(&person, &[]);
     assert_eq!(lacking.len(), 1, "{lacking:?}");
     assert!(

@@ -1,4 +1,4 @@
-//! What is valid and hardly meant.
+//! Warnings about probable mistakes.
 
 use rstest::rstest;
 
@@ -10,21 +10,21 @@ fn warnings(variables: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[rstest]
-#[case(&[("USER_ID_FORMAT", "p_{user}")], "env USER_ID_FORMAT: is not used, as its valve is off; set SEND_END_USER_ID=true to send it")]
+#[case(&[("USER_ID_FORMAT", "p_{user}")], "env USER_ID_FORMAT: is not used, because its valve is off; set SEND_END_USER_ID=true to send it")]
 #[case(&[("USER_ID_FORMAT", "{sha256:8 user}"), ("SEND_END_USER_ID", "1")], "env USER_ID_FORMAT: keeps 8 digits of a hash")]
 #[case(&[("CHAT_ID_FORMAT", "{sha256 chat}"), ("SEND_CHAT_ID", "1")], "env CHAT_ID_FORMAT: hashes without the user")]
-#[case(&[("CACHE_SESSION_ID_FORMAT", "{chat}"), ("SEND_CACHE_SESSION_ID", "1")], "env CACHE_SESSION_ID_FORMAT: does not take in the user")]
-#[case(&[("CALLSIGN_PRESET", "librechat"), ("SEND_SESSION_ID", "1")], "env SEND_SESSION_ID: is on, but no key or preset brings what {session} needs")]
-#[case(&[("SESSION_ID_FORMAT", "{tenant}{session}"), ("SEND_SESSION_ID", "1")], "env SEND_SESSION_ID: is on, but no key or preset brings")]
+#[case(&[("CACHE_SESSION_ID_FORMAT", "{chat}"), ("SEND_CACHE_SESSION_ID", "1")], "env CACHE_SESSION_ID_FORMAT: does not contain the user")]
+#[case(&[("CALLSIGN_PRESET", "librechat"), ("SEND_SESSION_ID", "1")], "env SEND_SESSION_ID: is on, but no key or preset supplies what {session} needs")]
+#[case(&[("SESSION_ID_FORMAT", "{tenant}{session}"), ("SEND_SESSION_ID", "1")], "env SEND_SESSION_ID: is on, but no key or preset supplies")]
 #[case(&[("CALLSIGN_USER_KEYS", "a=sk-or-v1-very-secret")], "env CALLSIGN_USER_KEYS: is the OpenRouter key itself")]
-fn what_was_hardly_meant_is_said(#[case] variables: &[(&str, &str)], #[case] expected: &str) {
+fn probable_mistakes_are_warnings(#[case] variables: &[(&str, &str)], #[case] expected: &str) {
     let warnings = warnings(variables);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with(expected), "{warnings:?}");
 }
 
 #[test]
-fn what_was_meant_is_not() {
+fn sensible_settings_give_no_warning() {
     for variables in [
         &[("SEND_END_USER_ID", "1"), ("USER_ID_FORMAT", "{sha256:16 user}")][..],
         &[("CALLSIGN_PRESET", "librechat"), ("SEND_SESSION_ID", "1"), ("CALLSIGN_CLIENT_SESSION", "bind")],
@@ -36,8 +36,8 @@ fn what_was_meant_is_not() {
 }
 
 #[test]
-fn a_personal_key_brings_what_it_says() {
-    let text = stanza("a", KEY, "user = \"a\"\nbring = { chat = \"X-Chat-Id\" }");
+fn a_personal_key_supplies_its_headers() {
+    let text = key_entry("a", KEY, "user = \"a\"\nheaders = { chat = \"X-Chat-Id\" }");
     let both = [("SEND_CHAT_ID", "1"), ("SEND_MESSAGE_ID", "1")];
     let warnings = with_file(&text, &both).unwrap().warnings;
     assert_eq!(warnings.len(), 1, "{warnings:?}");
@@ -45,16 +45,19 @@ fn a_personal_key_brings_what_it_says() {
 }
 
 #[test]
-fn a_preset_that_nothing_reads_is_said() {
+fn a_preset_without_a_key_is_a_warning() {
     let warnings = load(&[("CALLSIGN_PRESET", "openwebui")]).warnings;
     assert_eq!(
         warnings,
-        ["env CALLSIGN_PRESET: is used by nothing; it goes with CALLSIGN_APP_KEY or CALLSIGN_PASSTHROUGH"]
+        [
+            "env CALLSIGN_PRESET: has no effect without CALLSIGN_APP_KEY or CALLSIGN_PASSTHROUGH; set one or remove \
+             this"
+        ]
     );
 }
 
 #[test]
-fn pairs_that_will_be_skipped_are_said() {
+fn pairs_that_will_be_skipped_are_warnings() {
     let warnings = with_file("[metadata]\n\"a[0]\" = \"x\"", &[]).unwrap().warnings;
     assert!(warnings[0].starts_with("metadata: the pair a[0] is skipped"), "{warnings:?}");
     let many: Vec<String> = (0..16).map(|index| format!("k{index:02} = \"x\"")).collect();

@@ -1,9 +1,9 @@
-//! The dashboard's pages as markup: everything is there without a script, and names from outside are text.
+//! The dashboard's pages as markup: complete without scripts, and outside names are escaped.
 
 use super::{HOSTILE, Rig, encoded};
 use crate::support::client::{self, Answer};
 
-/// A signed-in operator.
+/// A signed-in operator's session.
 struct Operator {
     rig: Rig,
     cookie: String,
@@ -25,7 +25,7 @@ impl Operator {
     }
 }
 
-/// What every page has, and none may have.
+/// Checks a page for the parts that every page has, and for those that no page may have.
 fn examine(path: &str, page: &str) {
     for part in
         ["<html lang=\"en\">", "<main id=\"main\"", "href=\"#main\"", "<nav aria-label=\"Pages\">", "<h1>", "</html>"]
@@ -84,10 +84,10 @@ async fn every_page_is_whole_and_names_are_text() {
 async fn what_is_not_there_is_said_in_a_page() {
     let operator = Operator::sign_in().await;
     for (path, status, said) in [
-        ("nothing", 404, "No page has this address"),
-        ("user?id=mallory", 404, "Nobody of that id"),
-        ("user?id=bob", 409, "Several people have that id"),
-        ("settings?tenant=evil", 404, "Nothing here"),
+        ("nothing", 404, "There is no page at this address"),
+        ("user?id=mallory", 404, "Unknown user"),
+        ("user?id=bob", 409, "Several users have this id"),
+        ("settings?tenant=evil", 404, "Not found"),
     ] {
         let answer = operator.get(path).await;
         assert_eq!(answer.status, status, "{path}");

@@ -1,8 +1,9 @@
-//! As much of JSON Schema as the OpenAPI document uses: what a value has that its schema does not say, and the other way round.
+//! Validates values against the part of JSON Schema that the OpenAPI document uses. Undocumented members are errors
+//! too.
 
 use serde_json::Value;
 
-/// Everything that is wrong with `value`.
+/// Returns each violation of `schema` in `value`.
 pub(super) fn check(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     walk(document, schema, value, "$", &mut wrong);
@@ -13,10 +14,10 @@ fn walk(document: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut V
     for keyword in schema.as_object().into_iter().flatten().map(|(keyword, _)| keyword.as_str()) {
         let known = "type properties required additionalProperties items enum oneOf $ref description format pattern minimum \
                      maximum default";
-        assert!(known.split_whitespace().any(|known| known == keyword), "{keyword} is not checked at {at}");
+        assert!(known.split_whitespace().any(|known| known == keyword), "the schema keyword {keyword} at {at} is not supported here");
     }
     if let Some(target) = schema["$ref"].as_str() {
-        let target = document.pointer(&target[1..]).unwrap_or_else(|| panic!("{target} is nowhere"));
+        let target = document.pointer(&target[1..]).unwrap_or_else(|| panic!("the document has no {target}"));
         return walk(document, target, value, at, wrong);
     }
     if let Some(schemas) = schema["oneOf"].as_array() {
@@ -70,7 +71,7 @@ fn is_of_type(types: &Value, value: &Value) -> bool {
         "string" => value.is_string(),
         "array" => value.is_array(),
         "object" => value.is_object(),
-        other => panic!("{other} is no type"),
+        other => panic!("{other} is not a JSON Schema type"),
     };
     match types {
         Value::Null => true,

@@ -1,8 +1,8 @@
-//! `callsign archive …`, and `serve` with an archive, as processes.
+//! `callsign archive …` and `serve` with an archive, run as processes.
 
 use std::process::Command;
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use serde_json::{Value, json};
 
 use super::{PASSWORD, Rig, read_all};
@@ -11,14 +11,14 @@ use crate::support::program::{Said, Server, callsign};
 use crate::support::proxy::{ALICE, ALICE_KEY, OPERATOR_KEY};
 use crate::support::within;
 
-/// Runs `callsign archive …` with directory and password alone.
+/// Runs `callsign archive …` with nothing set except directory and password.
 fn archive(rig: &Rig, line: &str) -> Said {
     with_password(rig, line, PASSWORD)
 }
 
 fn with_password(rig: &Rig, line: &str, password: &str) -> Said {
     let path = rig.path().display().to_string();
-    // What else is wrong does not matter here.
+    // The archive commands ignore problems of other settings.
     let variables =
         [("CALLSIGN_ARCHIVE_DIR", path.as_str()), ("CALLSIGN_ARCHIVE_PASSWORD", password), ("CALLSIGN_LISTEN", "x")];
     callsign(&format!("archive {line}"), &variables)
@@ -119,10 +119,10 @@ fn serve_never_skips_an_archive_silently() {
     }
 }
 
-/// A process that is killed in the middle of writing leaves whole archives, and nothing that outlives the next start.
+/// A killed process leaves only complete archives; the next start removes its temporary files.
 #[tokio::test]
 async fn a_crash_leaves_no_half_archive() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().display().to_string();
     let (url, keys) = (standin.url(), format!("alice={ALICE_KEY}"));
@@ -155,11 +155,11 @@ async fn a_crash_leaves_no_half_archive() {
     server.terminate();
     let (status, _) = within("the end", server.ended()).await;
     assert!(status.success());
-    assert_eq!(read_all(directory.path()).len(), before + 1, "an ordinary end writes what is queued");
+    assert_eq!(read_all(directory.path()).len(), before + 1, "a clean shutdown writes queued archives");
 }
 
-/// Nothing but encrypted bytes is on the disk at any time: the system's word on every file that callsign opens would need
-/// another program, so this looks at all that is left of a request, its deleted temporary file apart.
+/// The disk has encrypted bytes only. Tracing every file that callsign opens would need another program, so this test
+/// searches the files that remain after a request; temporary files that were deleted are not covered.
 #[tokio::test]
 async fn nothing_that_was_said_is_on_the_disk_in_clear_text() {
     let rig = Rig::start().await;

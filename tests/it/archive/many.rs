@@ -1,9 +1,9 @@
-//! A thousand streams at once through the real program: nothing is lost, every byte is there, memory is bounded.
+//! 1,000 concurrent streams through the real program: all are archived whole, and memory is bounded.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use callsign::standin::{Options, StandIn};
+use mock_openrouter::{Options, MockServer};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -15,12 +15,12 @@ use crate::support::proxy::{APP_KEY, OPERATOR_KEY};
 use crate::support::within;
 
 const STREAMS: usize = 1000;
-/// The archive may take this much, and all else in a debug build a little more than two thousand idle streams
-/// (`memory.rs`): 238 MiB together were measured.
+/// The archive's memory limit in bytes. The rest of a debug build needs a little more than 2,000 idle streams do
+/// (`memory.rs`); 238 MiB were measured for both together.
 const MEMORY: u64 = 96 * 1024 * 1024;
 const MOST_KIB: u64 = MEMORY / 1024 + 200 * 1024;
 
-/// The most memory of a process that was ever resident, in KiB.
+/// Returns a process's peak resident memory in KiB.
 fn peak(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -37,7 +37,7 @@ async fn metric(server: &Server, name: &str) -> u64 {
 async fn a_thousand_streams_at_once_are_all_archived_within_bounded_memory() {
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap();
     assert!(files >= 3 * STREAMS as u64, "only {files} files may be open here (ulimit -Hn)");
-    let standin = StandIn::start_with(Options { keep: false, ..Options::default() }).await.unwrap();
+    let standin = MockServer::start_with(Options { keep: false, ..Options::default() }).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let (url, path) = (standin.url(), directory.path().display().to_string());
     let config = crate::support::program::file(&format!("[archive]\nmax_memory_bytes = {MEMORY}\n"));
@@ -80,14 +80,14 @@ async fn a_thousand_streams_at_once_are_all_archived_within_bounded_memory() {
     let said: HashMap<String, Vec<u8>> = reading.join_all().await.into_iter().collect();
     let bytes: usize = said.values().map(Vec::len).sum();
 
-    // As many as the machine writes in its own time; nobody waits for it.
+    // Answers do not wait for their archives, so the writer may be behind.
     let written = async { while metric(&server, "callsign_archive_written_total").await < STREAMS as u64 {} };
     tokio::time::timeout(Duration::from_mins(5), written).await.unwrap();
     for reason in ["memory", "queue", "disk", "closing"] {
         assert_eq!(metric(&server, &format!("callsign_archive_lost_total{{reason=\"{reason}\"}}")).await, 0);
     }
     assert_eq!(metric(&server, "callsign_archive_truncated_total{reason=\"memory\"}").await, 0);
-    assert_eq!(metric(&server, "callsign_archive_memory_bytes").await, 0, "all of it is given back");
+    assert_eq!(metric(&server, "callsign_archive_memory_bytes").await, 0, "the archive still has memory reserved");
     let peak = peak(server.id());
     assert!(peak < MOST_KIB, "{peak} KiB were resident");
     println!("archived: {STREAMS} streams of together {bytes} bytes, {peak} KiB resident at the most");

@@ -1,28 +1,30 @@
-//! `compose.yaml` and `compose.cluster.yaml`.
+//! Checks `compose.yaml` and `compose.cluster.yaml`.
 
 use std::time::Duration;
 
-use callsign::config::{Config, Store};
+use callsign::config::Config;
+use callsign_store::ledger::settings::Store;
 use serde_json::{Map, Value};
 
 use super::{Variables, at, container_serves, documents, list, read, repository, text};
 
 const SECRETS: &str = "/run/secrets/";
 
-/// The file's one document, and its services.
+/// Returns the file's only document and its services.
 fn compose(file: &str) -> (Value, Map<String, Value>) {
     let [document] = documents(file).try_into().unwrap();
     let services = at(&document, "/services").as_object().unwrap().clone();
     (document, services)
 }
 
-/// The variables of a service. Compose would write `true` for a switch without quotes, but `0440` for a number.
+/// Returns the variables of a service, all of which must be strings: unquoted YAML values change on their way through
+/// Compose.
 fn variables(service: &Value) -> Variables {
     let entries = at(service, "/environment").as_object().unwrap();
     entries.iter().map(|(name, value)| (name.clone(), text(value, "").to_owned())).collect()
 }
 
-/// Checks a service that is callsign, and loads its configuration.
+/// Checks a callsign service and loads its configuration.
 fn callsign(file: &str, name: &str, service: &Value) -> Config {
     let whence = format!("{file}: {name}");
     let variables = variables(service);
@@ -30,9 +32,9 @@ fn callsign(file: &str, name: &str, service: &Value) -> Config {
     assert_eq!(at(service, "/read_only"), true, "{whence}");
     assert_eq!(at(service, "/cap_drop"), &serde_json::json!(["ALL"]), "{whence}");
     assert!(list(service, "/security_opt").contains(&"no-new-privileges:true".into()), "{whence}");
-    assert!(service.get("user").is_none(), "{whence}: the image's user is nobody");
+    assert!(service.get("user").is_none(), "{whence}: overrides the unprivileged user of the image");
     let grace = text(service, "/stop_grace_period").strip_suffix('s').unwrap().parse().unwrap();
-    assert!(Duration::from_secs(grace) > config.drain.total, "{whence}: answers may finish");
+    assert!(Duration::from_secs(grace) > config.drain.total, "{whence}: stop_grace_period is not longer than the drain");
     for (name, value) in &variables {
         if let Some(secret) = value.strip_prefix(SECRETS) {
             assert!(list(service, "/secrets").contains(&secret.into()), "{whence}: {name}");
@@ -95,7 +97,7 @@ fn open_web_ui_finds_callsign_and_says_who_asks() {
     assert_eq!(text(app, "/environment/OPENAI_API_BASE_URL"), base);
     assert_eq!(text(app, "/environment/ENABLE_FORWARD_USER_INFO_HEADERS"), "true");
     assert_eq!(text(app, "/depends_on/callsign/condition"), "service_healthy");
-    assert!(config.ledger.store.is_some(), "its volume is for the ledger");
+    assert!(config.ledger.store.is_some(), "the volume is unused without a ledger");
     assert!(list(&services["callsign"], "/volumes").iter().any(|volume| text(volume, "").ends_with(":/data")));
 }
 
@@ -108,13 +110,13 @@ fn the_nodes_of_a_cluster_are_alike_and_share_what_has_to_be_shared() {
     for (name, node) in &nodes {
         let config = callsign(file, name, node);
         assert_eq!(variables(node), variables(nodes[0].1), "{name}");
-        assert!(matches!(config.ledger.store, Some(Store::Postgres(_))), "{name}: one ledger");
-        assert_eq!(config.drain.delay, Duration::from_secs(5), "{name}: until the load balancer has noticed");
+        assert!(matches!(config.ledger.store, Some(Store::Postgres(_))), "{name}: the nodes do not share a ledger");
+        assert_eq!(config.drain.delay, Duration::from_secs(5), "{name}: the load balancer needs this long to notice");
         let server = format!("server {name} {name}:{}\n", config.data.listen.port());
         assert!(balancer.contains(&server), "haproxy.cfg has no {server}");
         assert!(balancer.contains(&format!("check port {} ", config.admin.listen.unwrap().port())));
     }
-    assert_eq!(balancer.matches("    server ").count(), nodes.len(), "no server that is not there");
+    assert_eq!(balancer.matches("    server ").count(), nodes.len(), "haproxy.cfg lists servers that do not exist");
     let store = text(nodes[0].1, "/environment/CALLSIGN_LIMIT_STORE");
     let host = store.strip_prefix("redis://").and_then(|rest| rest.split(':').next()).unwrap();
     assert!(services.contains_key(host), "{store}");

@@ -1,5 +1,5 @@
-//! Manual pages and shell completions, which are rendered from the command line:
-//! `UPDATE_DOCS=1 cargo test --test it deploy::generated` writes them anew.
+//! Manual pages and shell completions, which are rendered from the command line.
+//! `UPDATE_DOCS=1 cargo test --test it deploy::generated` rewrites them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn is_to_write() -> bool {
     std::env::var_os("UPDATE_DOCS").is_some()
 }
 
-/// Compares a directory of the repository with what `render` writes into one.
+/// Compares a directory of the repository with the files that `render` writes.
 fn assert_rendered(directory: &str, render: impl FnOnce(&Path)) {
     let rendered = tempfile::tempdir().unwrap();
     render(rendered.path());
@@ -37,7 +37,7 @@ fn assert_rendered(directory: &str, render: impl FnOnce(&Path)) {
     for name in names {
         let [ours, theirs] =
             [kept.join(&name), rendered.path().join(&name)].map(|path| std::fs::read_to_string(path).unwrap());
-        assert!(ours == theirs, "{directory}/{name} is not what the command line says; {hint}");
+        assert!(ours == theirs, "{directory}/{name} does not match the command line; {hint}");
     }
 }
 

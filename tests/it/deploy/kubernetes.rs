@@ -1,15 +1,16 @@
-//! The Kubernetes manifests.
+//! Checks the Kubernetes manifests.
 
 use std::time::Duration;
 
-use callsign::config::{Config, Store};
+use callsign::config::Config;
+use callsign_store::ledger::settings::Store;
 use serde_json::{Value, json};
 
 use super::{USER, Variables, at, container_serves, documents, files, list, text};
 
 const SECRETS: &str = "/run/secrets/callsign/";
 
-/// The objects of this kind in all files.
+/// Returns the objects of this kind in all files, with their file names.
 fn objects(kind: &str) -> Vec<(String, Value)> {
     let all = files("deploy/kubernetes").into_iter().flat_map(|file| {
         let named = documents(&file).into_iter();
@@ -23,7 +24,7 @@ fn variables(container: &Value) -> Variables {
     entries.map(|entry| (text(entry, "/name").to_owned(), text(entry, "/value").to_owned())).collect()
 }
 
-/// A Pod with callsign in it.
+/// A Pod that contains callsign.
 struct Pod {
     file: String,
     spec: Value,
@@ -47,7 +48,7 @@ fn pods() -> Vec<Pod> {
         .collect()
 }
 
-/// Whether Pods with these labels are chosen.
+/// Returns true if the selector matches Pods with these labels.
 fn chosen(selector: &Value, labels: &Value) -> bool {
     selector.as_object().unwrap().iter().all(|(name, value)| labels.get(name) == Some(value))
 }
@@ -55,12 +56,12 @@ fn chosen(selector: &Value, labels: &Value) -> bool {
 #[test]
 fn every_pod_serves_and_waits_until_nobody_sends_requests() {
     let pods = pods();
-    assert_eq!(pods.len(), 2, "a sidecar, and a deployment of its own");
+    assert_eq!(pods.len(), 2, "expected the sidecar and the deployment");
     for Pod { file, spec, callsign, config, .. } in pods {
         assert_eq!(text(&callsign, "/image"), concat!("callsign:", env!("CARGO_PKG_VERSION")), "{file}");
         assert_eq!(config.drain.delay, Duration::from_secs(5), "{file}");
         let grace = at(&spec, "/terminationGracePeriodSeconds").as_u64().unwrap();
-        assert!(Duration::from_secs(grace) > config.drain.total, "{file}: running answers may finish");
+        assert!(Duration::from_secs(grace) > config.drain.total, "{file}: the grace period is not longer than the drain");
         let admin = u64::from(config.admin.listen.unwrap().port());
         assert!(list(&callsign, "/ports").contains(&json!({"name": "admin", "containerPort": admin})), "{file}");
         for (probe, path) in [("startup", "/readyz"), ("readiness", "/readyz"), ("liveness", "/healthz")] {
@@ -80,10 +81,10 @@ fn nothing_can_be_written_or_gained_in_a_container() {
         let either = |name: &str| own.get(name).or_else(|| spec["securityContext"].get(name));
         assert_eq!(either("runAsNonRoot"), Some(&json!(true)), "{file}");
         assert_eq!(either("runAsUser"), Some(&json!(USER)), "{file}");
-        assert_eq!(at(&spec, "/securityContext/fsGroup"), USER, "{file}: who may read secrets and write /data");
+        assert_eq!(at(&spec, "/securityContext/fsGroup"), USER, "{file}: the group that reads secrets and writes /data");
         assert_eq!(text(&spec, "/securityContext/seccompProfile/type"), "RuntimeDefault", "{file}");
         assert_eq!(at(&spec, "/automountServiceAccountToken"), false, "{file}");
-        // YAML's octal numbers are easily got wrong.
+        // Readers of YAML disagree about octal numbers.
         let secrets = list(&spec, "/volumes").iter().find(|volume| volume["name"] == "secrets").unwrap();
         assert_eq!(at(secrets, "/secret/defaultMode").as_u64(), Some(0o440), "{file}");
     }
@@ -120,7 +121,7 @@ fn a_sidecar_is_reached_by_its_app_alone() {
 fn the_service_the_budget_and_the_policy_mean_the_deployment() {
     let pods = pods();
     let pod = pods.iter().find(|pod| pod.file.ends_with("deployment.yaml")).unwrap();
-    assert!(matches!(pod.config.ledger.store, Some(Store::Postgres(_))), "several replicas share one ledger");
+    assert!(matches!(pod.config.ledger.store, Some(Store::Postgres(_))), "several replicas need a shared ledger");
     assert!(variables(&pod.callsign).iter().any(|(name, _)| name.starts_with("CALLSIGN_LIMIT_STORE")));
     let ports: Vec<_> = list(&pod.callsign, "/ports").iter().map(|port| text(port, "/name")).collect();
     assert_eq!(ports, ["data", "admin"]);
@@ -139,14 +140,14 @@ fn the_service_the_budget_and_the_policy_mean_the_deployment() {
     assert!(chosen(at(&policy, "/spec/podSelector/matchLabels"), &pod.labels));
     assert_eq!(at(&policy, "/spec/policyTypes"), &json!(["Ingress", "Egress"]));
     for rule in list(&policy, "/spec/ingress") {
-        assert!(!list(rule, "/from").is_empty(), "not for everybody: {rule}");
+        assert!(!list(rule, "/from").is_empty(), "the rule lets everybody in: {rule}");
         assert!(list(rule, "/ports").iter().all(|port| ports.contains(&text(port, "/port"))), "{rule}");
     }
     let out: Vec<_> =
         list(&policy, "/spec/egress").iter().map(|rule| at(rule, "/ports/0/port").as_u64().unwrap()).collect();
     assert_eq!(out, [53, 443, 5432, 6379]);
 
-    // The sidecar's Pods are nobody's business.
+    // Nothing selects the sidecar's Pods.
     let sidecar = pods.iter().find(|pod| pod.file.ends_with("sidecar.yaml")).unwrap();
     for selector in [at(&service, "/spec/selector"), at(&policy, "/spec/podSelector/matchLabels")] {
         assert!(!chosen(selector, &sidecar.labels));

@@ -1,4 +1,4 @@
-//! The image's file, the systemd unit and the Debian package's metadata, as far as they can be read without their tools.
+//! Checks the Dockerfile, the systemd unit and the Debian package's metadata without the tools that read them.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::{USER, Variables, files, read, repository, serves};
 
-/// The values of a unit's setting.
+/// Returns the values of a unit's setting.
 fn values<'u>(unit: &'u str, name: &str) -> Vec<&'u str> {
     unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
 }
@@ -18,7 +18,7 @@ fn the_unit_starts_a_callsign_that_serves() {
     let [start] = values(&unit, "ExecStart")[..] else { panic!("one ExecStart") };
     let args = Args::try_parse_from(start.split_whitespace()).unwrap();
     assert!(matches!(args.command, Command::Serve { demo: false }));
-    // As the package installs it; an operator adds callers there.
+    // The path at which the package installs the file.
     assert_eq!(args.config.as_deref(), Some("/etc/callsign/callsign.toml".as_ref()));
     let key = [("CALLSIGN_APP_KEY".to_owned(), "http://no-secret-in-a-test".to_owned())];
     let variables: Variables = values(&unit, "Environment")
@@ -29,7 +29,7 @@ fn the_unit_starts_a_callsign_that_serves() {
         .collect();
     let config = serves("the unit", &variables, "%d/", None, Some("config/callsign.toml"));
     let stop: u64 = values(&unit, "TimeoutStopSec")[0].parse().unwrap();
-    assert!(Duration::from_secs(stop) > config.drain.total, "running answers may finish");
+    assert!(Duration::from_secs(stop) > config.drain.total, "TimeoutStopSec is not longer than the drain");
     let state = format!("/var/lib/{}", values(&unit, "StateDirectory")[0]);
     assert_eq!(config.ledger.data_dir.as_deref(), Some(state.as_ref()));
     for credential in variables.iter().filter_map(|(_, value)| value.strip_prefix("%d/")) {
@@ -57,7 +57,7 @@ fn the_debian_package_has_all_that_is_there_for_it() {
     let conf: Vec<_> = deb["conf-files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
     for file in conf {
         let placed = assets.iter().any(|asset| format!("/{}", asset[1].as_str().unwrap()) == file);
-        assert!(placed, "{file} is no asset");
+        assert!(placed, "{file} is not an asset of the package");
     }
 }
 
@@ -81,12 +81,12 @@ fn the_dockerfile_copies_what_it_is_given() {
     assert!(admitted.iter().all(|file| copied.contains(file)), "no more than that: {admitted:?}");
     assert!(dockerfile.contains(concat!("ARG VERSION=", env!("CARGO_PKG_VERSION"), "\n")));
     assert!(dockerfile.contains(&format!("\nUSER {USER}:{USER}\n")));
-    // cargo looks for the files of targets without a path, and these are not copied.
+    // cargo searches the files of targets without a path, and the image does not have these files.
     let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
     for target in ["bin", "test", "bench"].iter().flat_map(|kind| manifest[*kind].as_array().unwrap()) {
         assert!(target.get("path").is_some(), "no path in Cargo.toml: {target:?}");
     }
-    // What the program is made of, apart from src, has to be among it.
+    // The program is built from these.
     for made_of in ["Cargo.lock", "migrations", "src"] {
         assert!(copied.iter().any(|source| source == made_of), "{made_of}");
     }

@@ -1,9 +1,9 @@
-//! Bodies: chunks with extensions, broken chunks, trailers, none at all; a client that is too slow.
+//! Bodies: chunk extensions, broken chunks, trailers, no body at all, and a client that is too slow.
 
 use std::time::Duration;
 
-use callsign::server::{Patience, UploadPatience};
-use callsign::standin::StandIn;
+use callsign_gateway::server::{Patience, UploadPatience};
+use mock_openrouter::MockServer;
 
 use super::{answers, ask, ask_once, lossy, send_some};
 use crate::support::chaos::{self, Chaos, Then, When};
@@ -19,7 +19,7 @@ fn post(path: &str, rest: &str) -> String {
 #[tokio::test]
 async fn no_body_is_no_json_and_no_request() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).await;
+        let (standin, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         for path in ["chat/completions", "messages", "embeddings"] {
             for framing in ["\r\n", "content-length: 0\r\n\r\n", "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"] {
                 let last = post("keys", "connection: close\r\ncontent-length: 0\r\n\r\n");
@@ -40,7 +40,7 @@ async fn no_body_is_no_json_and_no_request() {
 async fn chunks_arrive_whatever_is_said_beside_them() {
     for hold in ["0", "262144"] {
         let upstream = Chaos::start(When::Head, chaos::answer("{}"), Then::Stall).await;
-        let callsign = Setup::to(&upstream.url()).set(&VALVES).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).start();
+        let callsign = Setup::to(&upstream.url()).set(&VALVES).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).start();
         let body = "2;mallory=1\r\n{\"\r\n5 ; mallory=\"a;b\"\r\na\":1}\r\n000;mallory\r\nx-user-id: mallory\r\nuser: mallory\r\n\
                     content-length: 99\r\nauthorization: Bearer mallory\r\n\r\n";
         let rest = format!(
@@ -54,8 +54,8 @@ async fn chunks_arrive_whatever_is_said_beside_them() {
     }
 }
 
-/// A bare LF behind the last chunk is not among them: hyper takes it for the beginning of trailers, and what follows, up to
-/// the next blank line, is dropped with them. The body itself has been whole by then.
+/// A bare LF after the last chunk is not covered: hyper reads it as the start of trailers and drops all bytes up to the
+/// next blank line. The body is complete by then.
 #[tokio::test]
 async fn broken_chunks_are_no_request() {
     let hidden = "GET /v1/models HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -84,7 +84,7 @@ async fn broken_chunks_are_no_request() {
     ];
     let mut broken = 0;
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).await;
+        let (standin, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         for body in bodies {
             let request = post("chat/completions", &format!("transfer-encoding: chunked\r\n\r\n{body}{hidden}"));
             let mut peer = Peer::connect(callsign.address()).await;
@@ -100,7 +100,7 @@ async fn broken_chunks_are_no_request() {
     println!("broken chunks: {broken} bodies, 0 became a request");
 }
 
-/// Neither do the upstream's trailers reach the client; the answer ends as it should, and is accounted for as complete.
+/// The upstream's trailers do not reach the client either. The answer ends cleanly and counts as complete.
 #[tokio::test]
 async fn trailers_of_the_upstream_end_its_answer() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-trailer\r\nconnection: close\r\n\r\n";
@@ -115,19 +115,19 @@ async fn trailers_of_the_upstream_end_its_answer() {
     assert!(metrics.contains("outcome=\"complete\"") && !metrics.contains("outcome=\"client_gone\""), "{metrics}");
 }
 
-/// Whoever was found too slow is told so at once, and not waited for as one is who is refused while it uploads.
+/// A client that uploads too slowly is refused at once. callsign does not read on, as it does after other refusals.
 #[tokio::test]
 async fn a_408_does_not_wait_for_the_rest() {
-    // Had it been waited for, that would have taken another window.
+    // Reading on would take another window.
     let (window, soon) = (Duration::from_secs(3), Duration::from_secs(5));
     let upload = UploadPatience { window, least_per_second: 1 << 20, idle: Duration::from_secs(20) };
     let dribble = |hold: &'static str| async move {
-        let standin = StandIn::start().await.unwrap();
-        let setup = Setup::to(&standin.url()).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]);
+        let standin = MockServer::start().await.unwrap();
+        let setup = Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]);
         let callsign = setup.patience(Patience { upload, ..Patience::default() }).start();
         let (upload, answer) = client::upload(&callsign.url("chat/completions"), APP);
         let answer = tokio::spawn(tokio::time::timeout(soon, answer));
-        // A byte a millisecond, until the answer comes.
+        // Sends a byte a millisecond until the answer arrives.
         while upload.send(" ").await.is_ok() {
             tokio::time::timeout(Duration::from_millis(1), std::future::pending::<()>()).await.unwrap_err();
         }

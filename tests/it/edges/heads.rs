@@ -1,24 +1,24 @@
-//! Heads: framing with two readings, odd line ends, floods, headers of one hop.
+//! Heads: ambiguous framing, unusual line ends, floods, hop-by-hop headers.
 
 use std::fmt::Write as _;
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 
 use super::{Read, answers, ask, ask_once, lossy, send_some};
 use crate::support::chaos::{Chaos, Then, When};
 use crate::support::peer::Peer;
 use crate::support::proxy::{APP_KEY, OPERATOR_KEY, Setup, VALVES, callsign};
 
-/// A POST of `rest` (further headers, a blank line, a body) by the app; the connection is kept.
+/// Builds a keep-alive POST by the app; `rest` is further headers, a blank line and a body.
 fn post(rest: &str) -> String {
     format!("POST /v1/chat/completions HTTP/1.1\r\nauthorization: Bearer {APP_KEY}\r\n{rest}")
 }
 
-/// A request that must never be taken for one: it hides in the bodies below.
+/// A request inside the bodies below, which must not be executed.
 const HIDDEN: &str =
     "GET /v1/models HTTP/1.1\r\nhost: hidden\r\nauthorization: Bearer sk-cs-a-key-of-alice-0123456789\r\n\r\n";
 
-/// What a head must not be like; the connection must end with it.
+/// Heads that must be refused, with an end of the connection.
 const REFUSED: [&str; 39] = [
     "host: a\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
     "host: a\r\ncontent-length: 3\r\ncontent-length: 2\r\n\r\n{}",
@@ -43,7 +43,7 @@ const REFUSED: [&str; 39] = [
     "host: a\r\ntransfer-encoding : chunked\r\n\r\n{}",
     "host: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: identity\r\n\r\n{}",
     "host: a\r\ntransfer-encoding:\r\n\r\n{}",
-    // Ends its chunks, so that only the header speaks against it.
+    // The chunks are complete; only the header is wrong.
     "host: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     "host: a\r\ntransfer-encoding: chunked, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     "host: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
@@ -51,7 +51,7 @@ const REFUSED: [&str; 39] = [
     "host: a\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}",
     "host: a\r\nHOST: b\r\ncontent-length: 2\r\n\r\n{}",
     "content-length: 2\r\n\r\n{}",
-    // A folded line (RFC 9112, section 5.2), white space before the first header, a name that is none.
+    // A folded line (RFC 9112, section 5.2), white space before the first header, an invalid header name.
     "host: a\r\nx: one\r\n two\r\ncontent-length: 2\r\n\r\n{}",
     "host: a\r\nx: one\r\n\ttransfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n{}",
     " host: a\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}",
@@ -63,14 +63,14 @@ const REFUSED: [&str; 39] = [
     "host: a\r\r\ncontent-length: 2\r\n\r\n{}",
 ];
 
-/// Requests that are refused, and whose connection is closed with them so that what follows is never read.
+/// The requests are refused and their connections closed, so that bytes after them are not read as requests.
 #[tokio::test]
 async fn framing_with_two_readings_is_refused_and_nothing_behind_it_is_read() {
     let (standin, callsign) = callsign(&[]).await;
     let (mut ours, mut hypers) = (0, 0);
     for rest in REFUSED {
         let answers = ask(callsign.address(), format!("{}{HIDDEN}", post(rest)).as_bytes()).await;
-        // hyper calls a length that no body can have a head that is too large.
+        // hyper answers 431 to a `content-length` that is too large.
         assert!(matches!(answers[..], [Read { status: 400 | 431, .. }]), "{rest:?}: {answers:?}");
         assert_eq!(answers[0].header("connection"), "close", "{rest:?}");
         if answers[0].code() == "bad_request" {
@@ -105,7 +105,7 @@ async fn framing_with_two_readings_is_refused_and_nothing_behind_it_is_read() {
     assert_eq!(standin.begun(), 0);
     println!("heads refused: {ours} by callsign, {hypers} by hyper, 0 reached the upstream");
 
-    // And what has only one reading passes: the connection stays in step.
+    // Heads with only one reading pass, and the connection stays in sync.
     for rest in [
         "host: a\r\ncontent-length: 2\r\n\r\n{}",
         "host: a\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\n{}",
@@ -142,8 +142,8 @@ async fn of_length_and_chunks_the_chunks_count_and_the_connection_ends() {
     }
 }
 
-/// hyper takes a lone LF for the end of a line, as RFC 9112, section 2.2, allows. What counts is that it does so always,
-/// and that what it reads is written anew for the upstream.
+/// hyper accepts a bare LF as a line end, as RFC 9112, section 2.2, allows. That is safe as long as it does so
+/// everywhere and the head for the upstream is written by callsign.
 #[tokio::test]
 async fn a_bare_lf_ends_a_line_and_nothing_else() {
     let (standin, callsign) = callsign(&VALVES).await;
@@ -155,12 +155,12 @@ async fn a_bare_lf_ends_a_line_and_nothing_else() {
     assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 404]);
     let received = standin.received();
     assert_eq!((received.len(), &received[0].json().unwrap()["user"]), (1, &"u-1".into()));
-    // A value cannot smuggle a second identity: two lines are two headers, and so ambiguous.
+    // A value cannot smuggle a second identity: two lines are two headers, which are ambiguous.
     let request = post("host: a\r\nx-user-id: u-1\nx-user-id: u-2\r\ncontent-length: 2\r\n\r\n{}");
     let mut peer = Peer::connect(callsign.address()).await;
     peer.send(request.as_bytes()).await.unwrap();
     peer.read_until(b"x-callsign-error: ambiguous_identity\r\n").await;
-    // In chunks it ends nothing.
+    // Within chunked framing a bare LF is an error.
     for body in ["2\n{}\r\n0\r\n\r\n", "2\r\n{}\n0\r\n\r\n", "2;x\n{}\r\n0\r\n\r\n"] {
         let request = post(&format!("host: a\r\ntransfer-encoding: chunked\r\n\r\n{body}{HIDDEN}"));
         let answers = ask(callsign.address(), request.as_bytes()).await;
@@ -193,7 +193,7 @@ async fn floods_of_headers_are_431_and_the_end() {
             send_some(&mut peer, b"\r\n").await;
         }
         let said = peer.read_to_close().await;
-        // The reset that follows may overtake the answer.
+        // The reset after the answer may overtake it.
         let answers = if said.is_empty() { Vec::new() } else { answers(&said, &[]) };
         assert!(answers.iter().all(|answer| answer.status == 431) && answers.len() <= 1, "{name}: {answers:?}");
     }
@@ -210,7 +210,7 @@ async fn floods_of_headers_are_431_and_the_end() {
 
 #[tokio::test]
 async fn connection_takes_no_header_upstream_and_none_of_callsigns_away() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url())
         .set(&VALVES)
         .toml("[headers]\nforward = [\"x-my-header\"]\nhttp_referer = \"https://acme.example\"\n")
@@ -236,13 +236,13 @@ async fn connection_takes_no_header_upstream_and_none_of_callsigns_away() {
         }
     }
     let received = standin.received();
-    // callsign is the next hop that these headers are for.
+    // callsign is the next hop, so it reads the identity headers that `connection` names.
     assert_eq!(received[0].json().unwrap()["user"], "u-1");
     assert_eq!(received[0].header("accept"), Some("*/*"));
     assert_eq!(received[1].header("x-session-id"), Some("hop"), "written by callsign");
 }
 
-/// The same on the way back, where several lines may name them.
+/// Response headers that `connection` names are dropped, also when several lines name them.
 #[tokio::test]
 async fn headers_of_the_upstreams_hop_stay_there() {
     let answer = "HTTP/1.1 200 OK\r\nconnection: close, x-one\r\nconnection: X-Two\r\nx-one: 1\r\nx-two: 2\r\nx-three: 3\r\n\

@@ -1,9 +1,9 @@
-//! HTTP/2: frames of an answer that was cut, resets by the thousand, floods of headers.
+//! HTTP/2: frames of cut answers, thousands of resets, floods of headers.
 
 use std::net::SocketAddr;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{Builder, SendRequest};
@@ -16,7 +16,7 @@ use crate::support::peer::Peer;
 use crate::support::proxy::{APP, APP_KEY, Callsign, Setup, callsign};
 use crate::support::within;
 
-/// A client whose windows, of a stream and of the connection, are of this size.
+/// Connects a client whose stream and connection windows have this size in bytes.
 async fn speak(address: SocketAddr, window: u32) -> SendRequest<Full<Bytes>> {
     let socket = within("a connection", TcpStream::connect(address)).await.unwrap();
     let builder = Builder::new(TokioExecutor::new()).initial_stream_window_size(window).clone();
@@ -30,7 +30,7 @@ fn request(callsign: &Callsign, path: &str, body: &str) -> Request<Full<Bytes>> 
     request.header("content-type", "application/json").body(Full::from(body.to_owned())).unwrap()
 }
 
-/// How much of an answer came, and whether it was cut.
+/// Reads an answer; returns its bytes, and true if it was cut.
 async fn read(mut body: hyper::body::Incoming) -> (Vec<u8>, bool) {
     let mut came = Vec::new();
     while let Some(frame) = within("a frame", body.frame()).await {
@@ -42,8 +42,8 @@ async fn read(mut body: hyper::body::Incoming) -> (Vec<u8>, bool) {
     (came, false)
 }
 
-/// The sizes lie around the client's window and the buffers on the way: what has arrived in callsign by the time of the
-/// cut is sometimes with the client, sometimes in the system's hands, sometimes still waiting for the window.
+/// The sizes are near the client's window and the buffers on the way: at the time of the cut the bytes that callsign
+/// has read are with the client, in the system's buffers, or still waiting for the window.
 #[tokio::test]
 async fn of_a_cut_answer_every_frame_arrives() {
     let mut cuts = 0;
@@ -57,11 +57,11 @@ async fn of_a_cut_answer_every_frame_arrives() {
             for _ in 0..3 {
                 let answer = sender.send_request(request(&callsign, "chat/completions", "{}"));
                 let answer = within("the head", answer).await.unwrap();
-                // Not read before callsign has heard of the end, where it can hear of it so early.
+                // Gives callsign time to notice the cut before the client reads.
                 let _heard = tokio::time::timeout(std::time::Duration::from_millis(5), upstream.wait_left(1)).await;
                 let (came, cut) = read(answer.into_body()).await;
                 assert_eq!(came.len(), event.len() * count, "window {window}, {count} events of {}", event.len());
-                assert!(cut, "a clean end");
+                assert!(cut, "the answer ended cleanly");
                 cuts += 1;
             }
         }
@@ -84,7 +84,7 @@ async fn an_uncut_answer_is_the_same_in_either_version() {
     }
 }
 
-/// Frames by hand (RFC 9113), with header blocks that use neither the table nor Huffman's code (RFC 7541).
+/// Builds frames (RFC 9113) whose header blocks use neither the dynamic table nor Huffman coding (RFC 7541).
 #[derive(Default)]
 struct Frames(BytesMut);
 
@@ -117,7 +117,7 @@ fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     for (name, value) in fields {
         block.put_u8(0);
         for text in [name, value] {
-            // A prefix integer of seven bits: below 127 in one byte, else in groups of seven bits.
+            // A prefix integer of seven bits (RFC 7541, section 5.1).
             if text.len() < 127 {
                 block.put_slice(&[u8::try_from(text.len()).unwrap()]);
             } else {
@@ -151,11 +151,11 @@ async fn assert_served(callsign: &Callsign) {
 async fn resets_by_the_thousand_harm_nobody_else() {
     const RESETS: u32 = 20_000;
     for hold in ["0", "262144"] {
-        let standin = StandIn::start().await.unwrap();
-        let callsign = Setup::to(&standin.url()).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).workers(1).start();
+        let standin = MockServer::start().await.unwrap();
+        let callsign = Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).workers(1).start();
         let block = block(&head("POST", "/v1/chat/completions"));
         let mut ended = 0;
-        // All in one breath, and each only after the one before has been taken.
+        // All at once, and each only after callsign has read the one before.
         for paced in [false, true] {
             let mut peer = Peer::connect(callsign.address()).await;
             let mut frames = Frames::begin();
@@ -179,7 +179,7 @@ async fn resets_by_the_thousand_harm_nobody_else() {
             assert_served(&callsign).await;
             drop(peer);
         }
-        // Whatever got through is given up upstream, and nothing of it is left.
+        // Requests that reached the upstream are cancelled there, and none is left.
         let served = 12;
         let hanging = standin.begun() - served;
         within("the cancellations", standin.wait_cancelled(hanging)).await;
@@ -207,7 +207,7 @@ async fn floods_of_headers_end_the_connection_or_the_stream() {
     let refused = within("an answer", sender.send_request(big)).await;
     assert!(refused.is_err() || refused.unwrap().status() == 431);
 
-    // A head without an end: each frame is legal.
+    // A head without an end, of valid frames.
     let mut peer = Peer::connect(callsign.address()).await;
     let mut frames = Frames::begin();
     let block = block(&fields);

@@ -1,6 +1,6 @@
-//! Methods and targets that are not plain: HEAD, OPTIONS, CONNECT, TRACE, upgrades, absolute targets, pipelines.
+//! Unusual methods and targets: HEAD, OPTIONS, CONNECT, TRACE, upgrades, absolute targets, pipelines.
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 
 use super::{answers, ask, ask_once};
 use crate::support::peer::{Peer, raw};
@@ -32,7 +32,7 @@ async fn methods_by_table() {
         ("PRI /v1/models", 405, "method_not_allowed"),
         ("POST /v1/models", 405, "method_not_allowed"),
         ("PUT /v1/chat/completions", 405, "method_not_allowed"),
-        // Absolute targets (RFC 9112, section 3.2.2): the path counts; the upstream is the operator's choice alone.
+        // Absolute targets (RFC 9112, section 3.2.2): only the path counts.
         ("GET http://elsewhere.invalid/v1/models", 200, ""),
         ("GET https://elsewhere.invalid:1/api/v1/models", 200, ""),
         ("GET http://elsewhere.invalid/v1/keys", 404, "not_exposed"),
@@ -73,7 +73,7 @@ async fn a_refused_connect_or_upgrade_leaves_no_tunnel() {
     ] {
         let answers = ask(callsign.address(), format!("{first}{behind}").as_bytes()).await;
         let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
-        // What follows is read as a request, or not at all.
+        // Bytes after the request are read as a request, or not at all.
         assert!(matches!(statuses[..], [404 | 405 | 426] | [404 | 405 | 426, 200]), "{first}: {statuses:?}");
     }
     assert!(standin.received().iter().all(|received| received.path == "/api/v1/models"));
@@ -107,12 +107,12 @@ async fn upgrades_are_426_for_a_websocket_of_responses_and_else_ignored() {
     }
 }
 
-/// Each waits for the one before, so that an answer in the wrong place would show.
+/// Each model waits for the one before, so that answers in the wrong order would show.
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order_each_for_its_own_caller() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     for hold in ["0", "262144"] {
-        let callsign = Setup::to(&standin.url()).set(&VALVES).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).start();
+        let callsign = Setup::to(&standin.url()).set(&VALVES).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).start();
         let before = standin.received().len();
         let mut all = String::new();
         let mut expected = Vec::new();
@@ -146,7 +146,7 @@ async fn pipelined_requests_are_answered_in_order_each_for_its_own_caller() {
         let users: Vec<_> =
             received[before..].iter().map(|one| one.json().unwrap()["user"].as_str().unwrap().to_owned()).collect();
         assert_eq!(users, served);
-        // Each answer is the one to its own request: the stand-in's ids differ.
+        // Each answer belongs to its request: the mock's ids differ.
         let sent = received[before..]
             .iter()
             .map(|one| String::from_utf8_lossy(&standin.sent(one.number).unwrap().body).into_owned());
@@ -172,7 +172,7 @@ async fn an_answer_to_head_has_no_body_and_the_next_one_follows() {
     assert!(answers[3].body.starts_with('{'));
 }
 
-/// The body of a GET means nothing, is not sent on, and is not a request.
+/// The body of a GET is ignored, not forwarded, and not read as a request.
 #[tokio::test]
 async fn a_body_where_none_is_expected_is_no_request() {
     let (standin, callsign) = callsign(&[]).await;
@@ -208,7 +208,7 @@ async fn expectations_other_than_100_continue_change_nothing() {
             ask_once(callsign.address(), (request("POST /v1/chat/completions", &rest) + "{}").as_bytes()).await;
         assert_eq!(answer.status, 200, "{expect}");
     }
-    // Sent along without waiting, on both sides of a refusal: the connection stays in step or ends.
+    // Pipelined before and after a refusal: the connection stays in sync or ends.
     for (key, wanted) in [(APP_KEY, 200), ("sk-cs-nobodys-key-0123456789", 401)] {
         let mut peer = Peer::connect(callsign.address()).await;
         let head = format!(

@@ -1,15 +1,15 @@
-//! Spellings of paths: thousands of them, and that whatever arrives upstream is, even by the laxest reading, on the list of
-//! what is exposed.
+//! Thousands of spellings of paths: every path that arrives upstream is an exposed one, even as the most lenient server
+//! would read it.
 
 use std::collections::BTreeSet;
 
-use callsign::endpoint::INFERENCE;
+use callsign_core::endpoint::INFERENCE;
 use tokio::task::JoinSet;
 
 use crate::support::peer::raw;
 use crate::support::proxy::{APP_KEY, callsign};
 
-/// What must never be reached.
+/// Paths of OpenRouter that must not be reached.
 const HIDDEN: [&str; 12] = [
     "keys",
     "credits",
@@ -25,7 +25,7 @@ const HIDDEN: [&str; 12] = [
     "organization/members",
 ];
 
-/// Where a spelling starts from.
+/// Beginnings of spellings.
 const BEGINNINGS: [&str; 9] = [
     "",
     "/v1",
@@ -38,7 +38,7 @@ const BEGINNINGS: [&str; 9] = [
     "/v1/images/models/a/b",
 ];
 
-/// What stands between.
+/// Strings between the beginning and the hidden path.
 const JOINTS: [&str; 40] = [
     "/",
     "//",
@@ -82,7 +82,7 @@ const JOINTS: [&str; 40] = [
     "#/../",
 ];
 
-/// What stands behind.
+/// Strings after the hidden path.
 const ENDS: [&str; 18] = [
     "",
     "/",
@@ -104,7 +104,7 @@ const ENDS: [&str; 18] = [
     "%25",
 ];
 
-/// The same word as different readers would still take it.
+/// Returns spellings of a word that some reader may take for the word.
 fn disguises(word: &str) -> BTreeSet<String> {
     let encoded = |text: &str, times: usize| {
         let percent = "%".to_owned() + &"25".repeat(times - 1);
@@ -168,8 +168,8 @@ fn spellings() -> BTreeSet<String> {
     all
 }
 
-/// The path as the laxest server imaginable might take it: decoded over and over, look-alikes folded, invisible characters,
-/// parameters and blanks left out, backslashes turned, dots and doubled slashes resolved.
+/// Reads a path as the most lenient server might: decodes it repeatedly, folds look-alikes, drops invisible characters,
+/// parameters and blanks, turns backslashes into slashes, and resolves dots and double slashes.
 fn laxest(path: &str) -> String {
     let mut text = path.to_owned();
     for _ in 0..6 {
@@ -197,7 +197,7 @@ fn laxest(path: &str) -> String {
     resolved.join("/")
 }
 
-/// The contract's table (section 3, "Endpoints"), written down a second time.
+/// Returns true for the endpoints of docs/SPEC.md#endpoints, written independently of `callsign_core::endpoint`.
 fn is_exposed(method: &http::Method, path: &str) -> bool {
     let Some(path) = path.strip_prefix("api/v1/") else { return false };
     if method == http::Method::POST {

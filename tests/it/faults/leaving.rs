@@ -1,19 +1,19 @@
-//! How soon the upstream learns that a client has left.
+//! The time until the upstream learns that a client has left.
 
 use std::time::{Duration, Instant};
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use serde_json::json;
 
 use crate::support::peer::Peer;
 use crate::support::proxy::{APP_KEY, Callsign, Setup};
 use crate::support::within;
 
-/// What the contract's "at once" means here.
+/// The longest median delay that counts as "at once" (docs/SPEC.md#clients-that-leave).
 const SOON: Duration = Duration::from_millis(100);
 const ROUNDS: usize = 15;
 
-/// When a client leaves.
+/// The moment at which a client leaves.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
     BeforeTheUpload,
@@ -22,8 +22,8 @@ enum Moment {
     WithinTheAnswer,
 }
 
-/// Begins a request and waits until it is where it should be.
-async fn begin(callsign: &Callsign, standin: &StandIn, moment: Moment) -> Peer {
+/// Starts a request and waits until it has reached this moment.
+async fn begin(callsign: &Callsign, standin: &MockServer, moment: Moment) -> Peer {
     let model = if let Moment::WithinTheAnswer = moment { "standin/hang-after-2" } else { "standin/hang" };
     let body = json!({"model": model, "stream": true}).to_string();
     let (begun, received) = (standin.begun(), standin.received().len());
@@ -49,7 +49,7 @@ async fn begin(callsign: &Callsign, standin: &StandIn, moment: Moment) -> Peer {
 
 #[tokio::test]
 async fn the_upstream_learns_within_100_ms_that_a_client_has_left() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url()).streaming().start();
     for moment in [Moment::BeforeTheUpload, Moment::DuringTheUpload, Moment::AfterTheUpload, Moment::WithinTheAnswer] {
         let mut took = Vec::new();
@@ -66,7 +66,7 @@ async fn the_upstream_learns_within_100_ms_that_a_client_has_left() {
             took.push(left.elapsed());
         }
         took.sort();
-        // The machine may be busy with something else for a while, but not most of the time.
+        // The median ignores moments in which the machine is busy with other work.
         let (median, longest) = (took[ROUNDS / 2], took[ROUNDS - 1]);
         assert!(median <= SOON, "{moment:?}: {took:?}");
         println!("client gone {moment:?}: {ROUNDS} times, median {median:?}, longest {longest:?}");

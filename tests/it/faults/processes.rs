@@ -1,8 +1,8 @@
-//! callsign as a process that is told to stop, killed, or has no descriptors left.
+//! callsign as a process that is terminated, killed, or out of file descriptors.
 
 use std::time::Duration;
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 use tokio::task::JoinSet;
 
 use crate::support::client::{self, Streaming};
@@ -13,7 +13,7 @@ use crate::support::within;
 
 const STREAMS: usize = 100;
 
-/// What every one of them is started with, and what a test adds.
+/// The variables of every process in these tests, and those that a test adds.
 fn variables<'a>(upstream: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let keys: &'static str = "alice=sk-cs-a-key-of-alice-0123456789";
     assert!(keys.ends_with(ALICE_KEY));
@@ -27,7 +27,7 @@ async fn ask(server: &Server) -> u16 {
     client::post(&url, ALICE, r#"{"model":"m"}"#).await.status.as_u16()
 }
 
-/// So many streams that have begun.
+/// Opens `count` streams and waits until each has started.
 async fn streams(server: &Server, model: &str, count: usize) -> Vec<Streaming> {
     let url = format!("http://{}/v1/chat/completions", server.data);
     let mut opening = JoinSet::new();
@@ -44,7 +44,7 @@ async fn streams(server: &Server, model: &str, count: usize) -> Vec<Streaming> {
 
 #[tokio::test]
 async fn a_hundred_streams_finish_after_sigterm() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let mut server = Server::start("serve", &variables(&standin.url(), &[])).await;
     let streams = streams(&server, "standin/gate", STREAMS).await;
     server.terminate();
@@ -63,7 +63,7 @@ async fn a_hundred_streams_finish_after_sigterm() {
 
 #[tokio::test]
 async fn a_hundred_streams_that_do_not_finish_are_cut_at_the_deadline() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let server = Server::start("serve", &variables(&standin.url(), &[("CALLSIGN_DRAIN_SECONDS", "1")])).await;
     let streams = streams(&server, "standin/hang-after-2", STREAMS).await;
     server.terminate();
@@ -79,7 +79,7 @@ async fn a_hundred_streams_that_do_not_finish_are_cut_at_the_deadline() {
 
 #[tokio::test]
 async fn after_sigkill_it_starts_again_on_the_same_port() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let url = standin.url();
     let mut server = Server::start("serve", &variables(&url, &[])).await;
     let address = server.data.to_string();
@@ -97,7 +97,7 @@ async fn after_sigkill_it_starts_again_on_the_same_port() {
     println!("SIGKILL: 3 times, 30 streams cut, started again on the same port each time");
 }
 
-/// Processor time that a process has used, in hundredths of a second (proc(5), `utime` and `stime`).
+/// Returns the processor time of a process in hundredths of a second (proc(5), `utime` and `stime`).
 fn ticks(id: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
     let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
@@ -106,8 +106,8 @@ fn ticks(id: u32) -> u64 {
 
 #[tokio::test]
 async fn without_descriptors_it_waits_and_goes_on_when_there_are_some() {
-    let url = StandIn::start().await.unwrap().url();
-    // What it needs for itself, and then a handful more.
+    let url = MockServer::start().await.unwrap().url();
+    // The descriptors of an idle callsign, and five more.
     let ordinary = Server::start("serve", &variables(&url, &[])).await;
     let needed = std::fs::read_dir(format!("/proc/{}/fd", ordinary.id())).unwrap().count();
     drop(ordinary);
@@ -116,7 +116,7 @@ async fn without_descriptors_it_waits_and_goes_on_when_there_are_some() {
     let mut waiting = loop {
         let mut peer = Peer::connect(server.data).await;
         peer.send(b"GET /v1/keys HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-        // Whoever is not accepted hears nothing; on a slow machine perhaps nothing yet, which only ends the search early.
+        // A connection that is not accepted gets no answer. A slow answer only ends this search early.
         match tokio::time::timeout(Duration::from_millis(700), peer.hears_something()).await {
             Ok(heard) => assert!(heard, "closed"),
             Err(_) => break peer,

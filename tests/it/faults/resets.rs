@@ -1,6 +1,6 @@
-//! A small exchange that breaks at every byte, on either side of callsign.
+//! Small exchanges that break at every byte, on either side of callsign.
 
-use callsign::standin::StandIn;
+use mock_openrouter::MockServer;
 
 use super::{ask, told, wait_accounts};
 use crate::support::chaos::{Chaos, Then, When};
@@ -9,7 +9,7 @@ use crate::support::peer::Peer;
 use crate::support::proxy::{APP, APP_KEY, Setup};
 use crate::support::within;
 
-/// Ends its connection, so that every exchange has one of its own.
+/// Builds an answer that closes its connection, so that every exchange uses a new one.
 fn answer(framing: &str, body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n{framing}\r\n\r\n{body}")
 }
@@ -33,9 +33,9 @@ async fn an_answer_that_breaks_at_any_byte_is_never_taken_for_whole() {
             for at in 0..=bytes.len() {
                 let answer = ask(&callsign).await;
                 exchanges += 1;
-                assert_eq!(upstream.accepted(), at + 1, "each is sent once");
+                assert_eq!(upstream.accepted(), at + 1, "a request was sent twice");
                 if answer.status != 200 {
-                    // A reset may overtake what was sent before it.
+                    // A reset may overtake the bytes sent before it.
                     assert!(at < head || matches!(then, Then::Reset), "{then:?} at {at}: {answer:?}");
                     assert_eq!(told(&answer), (502, "upstream_unreachable"), "{then:?} at {at}");
                     refused += 1;
@@ -58,7 +58,7 @@ async fn an_answer_that_breaks_at_any_byte_is_never_taken_for_whole() {
     );
 }
 
-/// Such a body ends with its connection, so that only a reset tells that it is not whole.
+/// A body without length ends with its connection, so that only a reset shows that it is incomplete.
 #[tokio::test]
 async fn an_answer_without_a_length_is_cut_by_a_reset() {
     let bytes = answer("x-length: none", "{\"id\":1}");
@@ -77,7 +77,7 @@ async fn a_request_that_the_upstream_breaks_at_any_byte_is_502_and_sent_once() {
     let mut exchanges = 0;
     for hold in ["0", "262144"] {
         let probe = Chaos::start(When::Head, answer("content-length: 2", "{}"), Then::Close).await;
-        let setup = |url: &str| Setup::to(url).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).workers(1);
+        let setup = |url: &str| Setup::to(url).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).workers(1);
         assert_eq!(ask(&setup(&probe.url()).start()).await.status, 200);
         let length = probe.received().len();
         for then in [Then::Close, Then::Reset] {
@@ -97,11 +97,11 @@ async fn a_request_that_the_upstream_breaks_at_any_byte_is_502_and_sent_once() {
 
 #[tokio::test]
 async fn a_request_that_the_client_breaks_at_any_byte_never_runs() {
-    let standin = StandIn::start().await.unwrap();
+    let standin = MockServer::start().await.unwrap();
     let body = r#"{"model":"m","messages":[]}"#;
     let mut exchanges = 0;
     for (hold, chunked) in [("0", false), ("0", true), ("262144", false), ("262144", true)] {
-        let callsign = Setup::to(&standin.url()).set(&[("CALLSIGN_HOLD_BODY_BYTES", hold)]).workers(1).start();
+        let callsign = Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).workers(1).start();
         let framed = if chunked {
             format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
         } else {
@@ -122,14 +122,15 @@ async fn a_request_that_the_client_breaks_at_any_byte_never_runs() {
                 exchanges += 1;
             }
         }
-        // A reset may make callsign forget what it has not read; what was only closed has been a request once its head was whole.
+        // A reset may drop bytes that callsign has not read. A closed connection was a request if its head was
+        // complete.
         wait_accounts(&callsign, (request.len() - head) as u64).await;
         assert_eq!(standin.received().len(), 0);
     }
     within("the cancellations", standin.wait_cancelled(standin.begun())).await;
     let callsign = Setup::to(&standin.url()).start();
     assert_eq!(client::post(&callsign.url("chat/completions"), APP, body).await.status, 200);
-    assert_eq!(standin.received().len(), 1, "only the one that was whole");
+    assert_eq!(standin.received().len(), 1, "an incomplete request was executed");
     println!(
         "requests broken at every byte by the client: {exchanges} exchanges, {} begun upstream, 0 run",
         standin.begun() - 1

@@ -1,43 +1,43 @@
-//! The corner cases of RFC 8259, of UTF-8 (RFC 3629) and of what callsign decides where they leave a choice.
+//! The corner cases of JSON (RFC 8259) and UTF-8 (RFC 3629), and callsign's decisions where the RFCs leave a choice.
 //!
-//! Cases are written as tables and, where one rule covers a range, computed. A value that is no object by itself stands as
-//! the value of the member `v`.
+//! Cases are tables, or computed where one rule covers a range. Values other than objects are wrapped as the member
+//! `v`.
 
-/// What must become of a body.
+/// The required outcome for a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It reaches the upstream, every byte of it.
+pub(crate) enum Disposition {
+    /// Every byte reaches the upstream.
     Arrives,
-    /// 400 `invalid_json`, naming how many bytes came before the offending one.
+    /// 400 `invalid_json` with this offset of the first bad byte.
     Refused(usize),
 }
 
-/// Who says so.
+/// The source of a case's outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The grammar leaves no choice.
     Grammar,
-    /// The RFC leaves it to implementations (section 4 names, section 6 numbers, section 8 surrogates and byte order marks,
-    /// section 9 depth, and which JSON texts one takes), and the contract's section 3 chooses.
-    Contract,
+    /// RFC 8259 leaves the outcome to implementations (section 4 names, section 6 numbers, section 8 surrogates and
+    /// byte order marks, section 9 depth and accepted texts), and docs/SPEC.md#body-syntax chooses.
+    Choice,
 }
 
-/// One body.
+/// A body and its required outcome.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) body: Vec<u8>,
-    pub(crate) fate: Fate,
+    pub(crate) fate: Disposition,
     pub(crate) source: Source,
 }
 
-use Fate::{Arrives, Refused};
-use Source::{Contract, Grammar};
+use Disposition::{Arrives, Refused};
+use Source::{Choice, Grammar};
 
-/// What comes before a wrapped value.
+/// The text before a wrapped value.
 const BEFORE: &str = r#"{"v":"#;
 
-/// All of them.
+/// Returns all cases.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     numbers(&mut cases);
@@ -58,14 +58,14 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-fn push(cases: &mut Vec<Case>, group: &str, body: impl Into<Vec<u8>>, fate: Fate, source: Source) {
+fn push(cases: &mut Vec<Case>, group: &str, body: impl Into<Vec<u8>>, fate: Disposition, source: Source) {
     let body = body.into();
     let shown = body.get(..body.len().min(60)).unwrap_or_default();
     cases.push(Case { name: format!("{group}: {}", shown.escape_ascii()), body, fate, source });
 }
 
-/// A value of the member `v`; a refusal's offset counts from its first byte.
-fn push_value(cases: &mut Vec<Case>, group: &str, value: impl AsRef<[u8]>, fate: Fate, source: Source) {
+/// Adds a value as the member `v`. A refusal's offset counts from the value's first byte.
+fn push_value(cases: &mut Vec<Case>, group: &str, value: impl AsRef<[u8]>, fate: Disposition, source: Source) {
     let fate = match fate {
         Arrives => Arrives,
         Refused(at) => Refused(BEFORE.len() + at),
@@ -120,7 +120,7 @@ fn numbers(cases: &mut Vec<Case>) {
         &digits,
         &format!("0.{digits}"),
     ] {
-        push_value(cases, "number beyond a double", value, Arrives, Contract);
+        push_value(cases, "number beyond a double", value, Arrives, Choice);
     }
 }
 
@@ -353,8 +353,8 @@ fn surrogates(cases: &mut Vec<Case>) {
         r#""\udc00\udc00""#,
         r#""x\ud83d""#,
     ] {
-        push_value(cases, "lone surrogate", value, Arrives, Contract);
-        push(cases, "lone surrogate in a name", format!("{{{value}:1}}"), Arrives, Contract);
+        push_value(cases, "lone surrogate", value, Arrives, Choice);
+        push(cases, "lone surrogate in a name", format!("{{{value}:1}}"), Arrives, Choice);
     }
 }
 
@@ -373,9 +373,9 @@ fn utf8(cases: &mut Vec<Case>) {
     ] {
         push_value(cases, "UTF-8 at its limits", [b"\"", bytes, b"\""].concat(), Arrives, Grammar);
     }
-    // RFC 3629: the offset is that of the character's first byte.
+    // RFC 3629. The offset is that of the character's first byte.
     for bytes in [
-        // A continuation without a beginning.
+        // A continuation byte without a first byte.
         &b"\x80"[..],
         b"\xbf",
         b"\x80\x80",
@@ -400,7 +400,7 @@ fn utf8(cases: &mut Vec<Case>) {
         b"\xf7\xbf\xbf\xbf",
         b"\xf8\x88\x80\x80\x80",
         b"\xfc\x84\x80\x80\x80\x80",
-        // Never in UTF-8.
+        // Bytes that UTF-8 does not use.
         b"\xfe",
         b"\xff",
         b"\xfe\xff",
@@ -445,7 +445,7 @@ fn encodings(cases: &mut Vec<Case>) {
     let utf32: Vec<u8> = text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
     push(cases, "UTF-32LE", utf32, Refused(1), Grammar);
     push(cases, "UTF-7", "+AHsAfQ-", Refused(0), Grammar);
-    push(cases, "byte order mark", "\u{feff}{}", Refused(0), Contract);
+    push(cases, "byte order mark", "\u{feff}{}", Refused(0), Choice);
     push(cases, "two byte order marks", "\u{feff}\u{feff}{}", Refused(0), Grammar);
     push(cases, "byte order mark behind a blank", " \u{feff}{}", Refused(1), Grammar);
     push(cases, "byte order mark inside", "{\u{feff}}", Refused(1), Grammar);
@@ -482,11 +482,11 @@ fn objects(cases: &mut Vec<Case>) {
         r#"{"é":1,"e\u0301":2}"#,
         r#"{"\u0000":1,"\u0000a":2}"#,
     ] {
-        push(cases, "one name twice", body, Arrives, Contract);
+        push(cases, "one name twice", body, Arrives, Choice);
     }
     for text in ["[]", "[1]", "[{}]", "[", "\"a\"", "\"", "1", "-1", "true", "false", "null", "\"{}\""] {
-        push(cases, "no object", text, Refused(0), Contract);
-        push(cases, "no object", format!(" \n{text}"), Refused(2), Contract);
+        push(cases, "no object", text, Refused(0), Choice);
+        push(cases, "no object", format!(" \n{text}"), Refused(2), Choice);
     }
 }
 
@@ -573,7 +573,7 @@ fn broken_structures(cases: &mut Vec<Case>) {
     }
 }
 
-/// Every beginning of a body that has a bit of everything: none is one, and each ends too early, nowhere else.
+/// Adds every proper prefix of a varied body. Each is refused at its end.
 fn unfinished(cases: &mut Vec<Case>) {
     let whole = "{\"é\":[1.5e-3,{\"a\\u00e9\":true}], \"b\":null}";
     for length in 0..whole.len() {
@@ -611,7 +611,7 @@ fn white_space(cases: &mut Vec<Case>) {
     }
 }
 
-/// What JavaScript, JSON5, HJSON and their like allow.
+/// Adds syntax that JavaScript, JSON5, HJSON and similar languages allow.
 fn extensions(cases: &mut Vec<Case>) {
     for (body, at) in [
         ("/**/{}", 0),
@@ -673,27 +673,27 @@ fn extensions(cases: &mut Vec<Case>) {
     push(cases, "BSON", vec![5, 0, 0, 0, 0], Refused(0), Grammar);
 }
 
-/// At most 1024 open containers, the outer object being the first.
+/// Adds nesting around the limit of 1,024 open containers, the outer object included.
 fn depth(cases: &mut Vec<Case>) {
     const DEEPEST: usize = 1024;
     let arrays = |count: usize| format!("{{\"v\":{}{}}}", "[".repeat(count), "]".repeat(count));
     let objects = |count: usize| format!("{}1{}", "{\"v\":".repeat(count), "}".repeat(count));
     let mixed = |pairs: usize| format!("{{\"v\":{}1{}}}", "[{\"v\":".repeat(pairs), "}]".repeat(pairs));
     for count in [1, 2, 63, 64, 65, 127, 128, 129, 511, 512, DEEPEST - 2, DEEPEST - 1] {
-        push(cases, "deep arrays", arrays(count), Arrives, Contract);
-        push(cases, "deep objects", objects(count + 1), Arrives, Contract);
+        push(cases, "deep arrays", arrays(count), Arrives, Choice);
+        push(cases, "deep objects", objects(count + 1), Arrives, Choice);
     }
-    push(cases, "deep in turns", mixed((DEEPEST - 2) / 2), Arrives, Contract);
+    push(cases, "deep in turns", mixed((DEEPEST - 2) / 2), Arrives, Choice);
     let deepest = arrays(DEEPEST - 1);
     let inner = &deepest[BEFORE.len()..deepest.len() - 1];
-    push_value(cases, "deepest twice", format!("{inner},\"w\":{inner}"), Arrives, Contract);
+    push_value(cases, "deepest twice", format!("{inner},\"w\":{inner}"), Arrives, Choice);
     let too_deep = Refused(BEFORE.len() + DEEPEST - 1);
-    push(cases, "too deep", arrays(DEEPEST), too_deep, Contract);
-    push(cases, "too deep", arrays(DEEPEST + 1), too_deep, Contract);
-    push(cases, "much too deep", arrays(100_000), too_deep, Contract);
-    push(cases, "much too deep and unfinished", format!("{BEFORE}{}", "[".repeat(200_000)), too_deep, Contract);
-    push(cases, "objects too deep", objects(DEEPEST + 1), Refused(BEFORE.len() * DEEPEST), Contract);
-    push(cases, "in turns too deep", mixed(DEEPEST / 2), Refused(BEFORE.len() + 6 * (DEEPEST / 2) - 5), Contract);
+    push(cases, "too deep", arrays(DEEPEST), too_deep, Choice);
+    push(cases, "too deep", arrays(DEEPEST + 1), too_deep, Choice);
+    push(cases, "much too deep", arrays(100_000), too_deep, Choice);
+    push(cases, "much too deep and unfinished", format!("{BEFORE}{}", "[".repeat(200_000)), too_deep, Choice);
+    push(cases, "objects too deep", objects(DEEPEST + 1), Refused(BEFORE.len() * DEEPEST), Choice);
+    push(cases, "in turns too deep", mixed(DEEPEST / 2), Refused(BEFORE.len() + 6 * (DEEPEST / 2) - 5), Choice);
     push_value(cases, "brackets in a string", format!("\"{}\"", "[{".repeat(5000)), Arrives, Grammar);
     push_value(cases, "wide", format!("[{}0]", "[],".repeat(20_000)), Arrives, Grammar);
 }
@@ -701,7 +701,7 @@ fn depth(cases: &mut Vec<Case>) {
 fn large(cases: &mut Vec<Case>) {
     push_value(cases, "long string", format!("\"{}\"", "x".repeat(300_000)), Arrives, Grammar);
     push_value(cases, "many escapes", format!("\"{}\"", r"\u00e9\n".repeat(40_000)), Arrives, Grammar);
-    push_value(cases, "long number", "7".repeat(300_000), Arrives, Contract);
+    push_value(cases, "long number", "7".repeat(300_000), Arrives, Choice);
     push(cases, "long name", format!("{{\"{}\":1}}", "n".repeat(300_000)), Arrives, Grammar);
     let members: Vec<String> = (0..20_000).map(|number| format!("\"m{number}\":{number}")).collect();
     push(cases, "many members", format!("{{{}}}", members.join(",")), Arrives, Grammar);

@@ -1,33 +1,36 @@
-//! What the ledger promises, over whatever database it is given: run for SQLite by `cargo test`, for PostgreSQL by
-//! `tests/external/postgres.sh`.
+//! The ledger's promises, for any database: `cargo test` runs them on SQLite, `tests/external/postgres.sh` on
+//! PostgreSQL.
 
 #![expect(
     clippy::type_complexity,
     clippy::unnecessary_wraps,
-    reason = "a table of tests, and what fields of rows hold"
+    reason = "a table of tests, and helpers with the types of row fields"
 )]
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callsign::config::{self, Mode, Store};
-use callsign::ledger::query::{By, Filter, Found, Kind, Mapping, Page, Price, Split, Step, UsageRow};
-use callsign::ledger::{Begun, End, Entry, Finished, Keeper, Ledger, Names, NanoUsd, Reader, Usage};
-use callsign::observe::Metrics;
+use callsign::config;
+use callsign_store::ledger::settings::{Mode, Store};
+use callsign_store::ledger::query::{By, Filter, Found, Kind, Mapping, Page, Price, Split, Step, UsageRow};
+use callsign_store::ledger::{Begun, End, Entry, Finished, Keeper, Ledger, Names, Reader};
+use callsign_core::usage::money::NanoUsd;
+use callsign_core::usage::Usage;
+use callsign_telemetry::metrics::Metrics;
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
 
-/// A ledger of its own for one test.
+/// The settings, metrics and data directory of one test's ledger.
 pub(crate) struct Place {
     pub(crate) settings: config::Ledger,
     pub(crate) metrics: Arc<Metrics>,
-    /// The data directory; gone with the place.
+    /// The data directory, deleted on drop.
     pub(crate) directory: tempfile::TempDir,
 }
 
 impl Place {
-    /// With this store, or with a file in a new data directory.
+    /// Uses this store, or a SQLite file in a new data directory.
     pub(crate) fn new(store: Option<Store>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let settings = config::Ledger {
@@ -61,7 +64,7 @@ impl Place {
         self.directory.path().join("ledger-spill.jsonl")
     }
 
-    /// Opens and closes it: what was left over is taken back.
+    /// Opens and closes the ledger, which recovers rows that earlier runs left.
     pub(crate) async fn come_and_go(&self) {
         self.open().close().await;
     }
@@ -86,14 +89,14 @@ impl Place {
     }
 }
 
-/// Waits until something is so; fails after ten seconds.
+/// Waits until a condition is true; fails after ten seconds.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let waited = tokio::time::timeout(Duration::from_secs(10), async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
-    assert!(waited.await.is_ok(), "waited in vain until {what}");
+    assert!(waited.await.is_ok(), "timed out waiting until {what}");
 }
 
 pub(crate) fn begun(user: &str) -> Begun {
@@ -118,7 +121,7 @@ fn names(user: &str) -> Names {
     }
 }
 
-/// Every promise, with its name.
+/// Every promise with its name.
 pub(crate) const ALL: [(&str, fn(Place) -> Told); 17] = [
     ("a_request_can_be_read_back", |place| Box::pin(a_request_can_be_read_back(place))),
     ("sums_are_those_of_the_requests", |place| Box::pin(sums_are_those_of_the_requests(place))),
@@ -139,10 +142,10 @@ pub(crate) const ALL: [(&str, fn(Place) -> Told); 17] = [
     ("rows_in_the_spill_file_count_once", |place| Box::pin(rows_in_the_spill_file_count_once(place))),
 ];
 
-/// A promise being kept.
+/// A running test of a promise.
 type Told = std::pin::Pin<Box<dyn Future<Output = ()>>>;
 
-/// The same, begun so many days ago.
+/// Like [`begun`], with a start this many days ago.
 fn begun_ago(user: &str, days: u64) -> Begun {
     let seconds = u64::try_from(Timestamp::now().as_second()).unwrap() - days * 86_400;
     let id = Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, 0));
@@ -171,10 +174,10 @@ pub(crate) fn finished(cost: i64) -> Finished {
     }
 }
 
-/// One whole request.
+/// Records a complete request in fast mode.
 pub(crate) fn request(ledger: &Ledger, begun: Begun, finished: Finished) {
     let entry = ledger.begin(begun);
-    assert!(entry.finish(finished).is_none(), "fast mode lets nobody wait");
+    assert!(entry.finish(finished).is_none(), "fast mode returned a future to wait for");
 }
 
 fn tenants(name: &str) -> Option<Arc<str>> {
@@ -241,7 +244,7 @@ async fn a_request_can_be_read_back(place: Place) {
     assert_eq!(reader.identifiers_of("alice", Some(""), 10).await.unwrap().len(), 4);
 }
 
-/// Sums by every name, over many requests in two runs, are those of the requests themselves.
+/// The sums by user, app, tenant and model over two runs match the requests.
 async fn sums_are_those_of_the_requests(place: Place) {
     let mut expected: std::collections::BTreeMap<(By2, Option<String>, Option<String>), (u64, u64, i64)> =
         std::collections::BTreeMap::new();
@@ -282,7 +285,7 @@ async fn sums_are_those_of_the_requests(place: Place) {
     }
     assert_eq!(found, expected);
 
-    // The same over any part of the time, put together from hours, days and months.
+    // Sums over a period that is no whole number of hours, days or months.
     let month = Filter {
         since: Some(Timestamp::from_second(Timestamp::now().as_second() - 30 * 86_400 - 1_800).unwrap()),
         ..Filter::default()
@@ -304,7 +307,7 @@ async fn sums_are_those_of_the_requests(place: Place) {
     assert_eq!(requests(lines), (0..700_u32).filter(|number| number % 3 == 2).count() as u64 * 2);
 }
 
-/// [`By`], in an order.
+/// [`By`] with an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum By2 {
     User,
@@ -319,7 +322,7 @@ async fn what_runs_is_noted_and_finishes_as_one_row(place: Place) {
     let reader = place.reader();
     entry.answered(Some("gen-long"));
     until("the begun request is written", async || !reader.owner_of("gen-long").await.unwrap().is_empty()).await;
-    assert_eq!(place.total().await.requests, 0, "it counts when it has ended");
+    assert_eq!(place.total().await.requests, 0, "a running request is already counted");
     entry.finish(finished(5));
     ledger.close().await;
     assert_eq!(only(reader.whois("gen-long", None).await.unwrap()).requests, 1);
@@ -364,7 +367,7 @@ async fn errors_are_counted_by_kind_and_refusals_are_no_requests(place: Place) {
     assert_eq!((place.total().await.requests, place.total().await.errors), (8, 7));
 }
 
-/// The run before ended without a word: its requests are counted once, and what was in flight is given up once.
+/// The previous run died: its requests are counted once, and its in-flight requests are given up once.
 async fn what_a_dead_run_left_is_taken_over_once(place: Place) {
     let ledger = place.open();
     let entry = ledger.begin(begun("alice"));
@@ -405,15 +408,15 @@ async fn a_price_that_comes_late_moves_the_sums(place: Place) {
     let keeper = place.keeper();
     assert!(keeper.price(id, &price).await.unwrap());
     let dearer = Price { usage: Usage { cost: Some(NanoUsd(9_999)), ..price.usage }, ..price.clone() };
-    assert!(!keeper.price(id, &price).await.unwrap(), "twice is once");
-    assert!(!keeper.price(id, &dearer).await.unwrap(), "what is known stays");
-    assert!(!keeper.price(Uuid::now_v7(), &price).await.unwrap(), "nobody's request");
+    assert!(!keeper.price(id, &price).await.unwrap(), "the same price counts once");
+    assert!(!keeper.price(id, &dearer).await.unwrap(), "a known cost is not replaced");
+    assert!(!keeper.price(Uuid::now_v7(), &price).await.unwrap(), "an unknown request has no price");
 
     let total = place.total().await;
     assert_eq!((total.requests, total.cost, total.charged), (2, NanoUsd(1_011), NanoUsd(1_512)));
     assert_eq!(total.prompt_tokens, 41);
     let models = place.reader().usage(By::Model, &Filter::default()).await.unwrap();
-    assert_eq!(only(models).requests, 2, "the request has left the unknown model");
+    assert_eq!(only(models).requests, 2, "the request still counts for the unknown model");
     assert_eq!(place.reader().unpriced(&Filter::default(), None).await.unwrap(), (Vec::new(), None));
     let page = Page(id);
     assert_eq!(place.reader().unpriced(&Filter::default(), Some(page)).await.unwrap().0, []);
@@ -430,7 +433,7 @@ async fn a_forgotten_person_leaves_only_sums(place: Place) {
         entry.finish(Finished { status: 500, ..finished(5) });
         request(&ledger, begun("bob"), finished(7));
     }
-    // The same id in another tenant is somebody else.
+    // The same user id in another tenant is another person.
     let mut namesake = begun("mallory-the-forgotten");
     namesake.names = Arc::new(Names { tenant: tenants("umbrella"), ..(*namesake.names).clone() });
     request(&ledger, namesake, finished(11));
@@ -460,7 +463,7 @@ async fn a_forgotten_person_leaves_only_sums(place: Place) {
     assert!(is_in_files(place.directory.path(), "bob") || matches!(place.settings.store, Some(Store::Postgres(_))));
 }
 
-/// Whether any file below holds this text.
+/// Returns true if any file in the directory contains this text.
 fn is_in_files(directory: &Path, text: &str) -> bool {
     std::fs::read_dir(directory).unwrap().any(|file| {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
@@ -485,7 +488,7 @@ async fn what_is_too_old_is_deleted(mut place: Place) {
         (400, vec!["user-0", "user-39"]),
     ] {
         place.settings.retention_days = kept;
-        // One part at the opening, one after each batch.
+        // Retention deletes one part at the opening and one after each batch.
         let ledger = place.open();
         let reader = place.reader();
         until("what is too old is gone", async || users(&place).await == expected).await;
@@ -521,7 +524,7 @@ async fn two_users_with_one_identifier_are_a_collision(place: Place) {
         request(&ledger, with("erin", Some("same"), "acme"), finished(1));
         ledger.close().await;
     }
-    assert_eq!(place.counter("callsign_ledger_collisions_total"), 1, "warned about when it first happens");
+    assert_eq!(place.counter("callsign_ledger_collisions_total"), 1, "a collision is counted once, when it first happens");
     let collision = only(place.reader().statistics().await.unwrap().collisions);
     let of_acme = |user: &str| (Some("acme".to_owned()), user.to_owned());
     assert_eq!(
@@ -574,7 +577,7 @@ async fn two_nodes_share_a_ledger(place: Place) {
         request(&two, begun(&user), finished(1));
     }
     two.close().await;
-    // Whoever starts anew must not give up what runs elsewhere.
+    // A restart must not give up requests that run on another node.
     other.come_and_go().await;
     long.finish(finished(1));
     one.close().await;
@@ -621,21 +624,21 @@ async fn a_ledger_without_rows_answers_with_nothing(place: Place) {
         assert_eq!(reader.whois("x", Some("org")).await.unwrap(), []);
         assert_eq!(reader.statistics().await.unwrap().users, 0);
         assert_eq!(reader.unpriced(&Filter::default(), None).await.unwrap(), (Vec::new(), None));
-        // Before there is one, and after.
+        // Without a database, and with an empty one.
         place.come_and_go().await;
     }
 }
 
-/// A spill file that is taken back twice, with a torn line and lines that say less, counts every request once.
+/// A spill file that is read back repeatedly, torn, and with older lines of requests counts every request once.
 async fn rows_in_the_spill_file_count_once(place: Place) {
-    // A ledger that cannot be reached, on the same data directory.
+    // A ledger with the same data directory whose database cannot be reached.
     let away = Place {
         settings: place.settings.clone(),
         metrics: Arc::new(Metrics::new()),
         directory: tempfile::tempdir().unwrap(),
     };
     let mut away = away;
-    away.settings.store = Some(Store::Postgres(callsign::secret::Secret::new("postgres://nobody@127.0.0.1:1/none")));
+    away.settings.store = Some(Store::Postgres(callsign_core::secret::Secret::new("postgres://nobody@127.0.0.1:1/none")));
     let ledger = away.open();
     for number in 0..50 {
         request(&ledger, begun(&format!("user-{}", number % 5)), finished(3));

@@ -1,12 +1,14 @@
-//! What counting promises, wherever it is done: run in memory by `cargo test`, over Redis by `tests/external/redis.sh`.
+//! The promises of the limit counters, for any store: `cargo test` runs them in memory, `tests/external/redis.sh` over
+//! Redis.
 
-use callsign::limits::{Ask, Ceilings, Estimate, Gauge, Limit, Link, Memory, Settlement, Standing, Subject};
+use callsign_store::limits::{Ask, Gauge, Link, Memory, Settlement, Standing, Subject};
+use callsign_core::allowance::{Ceilings, Estimate, Limit};
 
-/// The beginning of a month.
+/// The beginning of a month, 2026-01-01, in milliseconds.
 pub(crate) const NOW: i64 = 1_767_225_600_000;
 const DAY: i64 = 86_400_000;
 
-/// Where it is counted.
+/// A store of counters.
 pub(crate) trait Engine {
     async fn reserve(&self, subject: Subject, ask: &Ask, now: i64) -> Standing;
     async fn settle(&self, subject: Subject, id: u64, settlement: Settlement, now: i64);
@@ -42,14 +44,14 @@ fn ask(id: u64, ceilings: Ceilings) -> Ask {
     Ask { id, ceilings, message: Some(id), estimate: Estimate { tokens: 100, usd: 10 }, enforce: true }
 }
 
-/// A subject that nobody else counts.
+/// Returns a subject that only one test uses.
 fn somebody(name: &str) -> Subject {
     Subject::user(Some("suite"), name)
 }
 
 const USED: Settlement = Settlement::Used { tokens: None, usd: None };
 
-/// All promises.
+/// Tests all promises.
 pub(crate) async fn all(engine: &impl Engine) {
     windows(engine).await;
     messages(engine).await;
@@ -143,7 +145,7 @@ async fn days_and_months(engine: &impl Engine) {
     engine.reserve(who, &ask(1, ceilings), later).await;
     engine.settle(who, 1, Settlement::Used { tokens: Some(1), usd: Some(2) }, later).await;
     engine.reserve(who, &ask(2, ceilings), later + DAY - 1).await;
-    // 1 February.
+    // 1 February, a new month.
     assert_eq!(used(engine.reserve(who, &ask(3, ceilings), later + DAY).await), [0, 0, 0]);
     engine.settle(who, 2, Settlement::Used { tokens: Some(700), usd: Some(70) }, later + DAY).await;
     assert_eq!(used(engine.reserve(who, &ask(4, ceilings), later + DAY).await), [100, 10, 10], "of last month");
@@ -171,7 +173,7 @@ async fn subjects(engine: &impl Engine) {
     }
 }
 
-/// However many come at the same time.
+/// Concurrent requests do not exceed a limit.
 async fn never_over(engine: &impl Engine) {
     let who = somebody("never over");
     let ceilings = Ceilings([Some(7), None, None, None, None, None]);

@@ -1,7 +1,7 @@
-//! Upstreams that are broken: raw sockets that misbehave at an exact byte.
+//! Broken upstreams: raw sockets that misbehave at an exact byte.
 //!
-//! For faults that an HTTP server cannot produce. Whatever a well-behaved server may do is the stand-in's
-//! (`callsign::standin`), steered by the model's name.
+//! These produce faults that an HTTP server cannot. Valid behaviour comes from `mock_openrouter`, steered by the
+//! model's name.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -14,20 +14,20 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::within;
 
-/// A complete answer in raw bytes: status line, `content-length`, body.
+/// Builds a complete answer: status line, `content-length`, body.
 pub(crate) fn answer(body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
-/// The head of a chunked stream and then each piece as one HTTP chunk, without the end.
+/// Builds the head of a chunked stream and each piece as one HTTP chunk, without the last chunk.
 pub(crate) fn chunks(pieces: &[&str]) -> Vec<u8> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk = |piece: &&str| format!("{:x}\r\n{piece}\r\n", piece.len());
     [head.to_owned()].into_iter().chain(pieces.iter().map(chunk)).collect::<String>().into_bytes()
 }
 
-/// An answer whose header block is of `size` bytes.
+/// Builds an answer with a header block of `size` bytes.
 pub(crate) fn oversized_head(size: usize) -> Vec<u8> {
     let mut bytes = b"HTTP/1.1 200 OK\r\n".to_vec();
     let mut number = 0;
@@ -39,31 +39,31 @@ pub(crate) fn oversized_head(size: usize) -> Vec<u8> {
     bytes
 }
 
-/// When a connection is answered.
+/// The moment at which a connection is answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum When {
     /// As soon as it is open.
     Connected,
-    /// When the blank line of the head has come.
+    /// After the blank line that ends the head.
     Head,
-    /// When so many bytes have come, head included.
+    /// After this many bytes, head included.
     Bytes(usize),
-    /// Never: it is only read.
+    /// Not at all: the connection is only read.
     Never,
 }
 
-/// What follows the last byte.
+/// The action after the last byte.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Then {
-    /// An orderly close. What was written arrives.
+    /// An orderly close. All written bytes arrive.
     Close,
-    /// A reset (`SO_LINGER` 0). The peer's system may throw away what it has not read yet.
+    /// A reset (`SO_LINGER` 0). The peer's system may drop bytes that the peer has not read.
     Reset,
-    /// Silence; it goes on reading.
+    /// Silence; the upstream continues to read.
     Stall,
 }
 
-/// One broken upstream. Every connection is treated alike. Dropping it closes them all.
+/// A broken upstream. Dropping it closes its connections.
 #[derive(Debug)]
 pub(crate) struct Chaos {
     address: SocketAddr,
@@ -90,7 +90,7 @@ impl Chaos {
         Self::in_turn(vec![(when, bytes.into(), then)]).await
     }
 
-    /// Plays one script for each connection, in the order in which they come, and the last one for all that follow.
+    /// Plays one script per connection in order of arrival, and the last script for all further ones.
     pub(crate) async fn in_turn(scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -99,18 +99,18 @@ impl Chaos {
         Self { address, log, accepting }
     }
 
-    /// Takes connections, reads them, and never answers.
+    /// Accepts and reads connections without answering.
     pub(crate) async fn silent() -> Self {
         Self::start(When::Never, "", Then::Stall).await
     }
 
-    /// The URL of a port at which nobody listens: it was bound and given up just now.
+    /// Returns the URL of a port without a listener, by binding and closing one.
     pub(crate) async fn refusing_url() -> String {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         format!("http://{}/api/v1", listener.local_addr().unwrap())
     }
 
-    /// As `CALLSIGN_UPSTREAM_URL` wants it.
+    /// Returns the URL for `CALLSIGN_UPSTREAM_URL`.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/api/v1", self.address)
     }
@@ -119,22 +119,22 @@ impl Chaos {
         self.address
     }
 
-    /// All bytes that have come, of all connections, in the order in which they came.
+    /// Returns all received bytes of all connections in order of arrival.
     pub(crate) fn received(&self) -> Vec<u8> {
         self.log.received.lock().unwrap().clone()
     }
 
-    /// How many connections were opened.
+    /// Returns the number of accepted connections.
     pub(crate) fn accepted(&self) -> usize {
         self.log.counts.borrow().accepted
     }
 
-    /// Waits until `count` connections were opened.
+    /// Waits until `count` connections were accepted.
     pub(crate) async fn wait_accepted(&self, count: usize) {
         self.wait("connections", |counts| counts.accepted >= count).await;
     }
 
-    /// Waits until `count` bytes have come.
+    /// Waits until `count` bytes were received.
     pub(crate) async fn wait_bytes(&self, count: usize) {
         self.wait("bytes", |counts| counts.bytes >= count).await;
     }
@@ -155,7 +155,7 @@ impl Drop for Chaos {
     }
 }
 
-/// When to send what, and what to do then.
+/// A moment, the bytes to send then, and the action after them.
 pub(crate) type Script = (When, Vec<u8>, Then);
 
 async fn accept(listener: TcpListener, scripts: Vec<Script>, log: Arc<Log>) {
@@ -175,13 +175,13 @@ async fn play(mut socket: TcpStream, script: Arc<Script>, log: Arc<Log>) {
     socket.set_nodelay(true).unwrap();
     let mut seen = Vec::new();
     while !is_due(*when, &seen) {
-        // Not a byte more, so that what is done then is done at that byte.
+        // Reads no byte more, so that the action happens at exactly this byte.
         let most = if let When::Bytes(count) = when { count - seen.len() } else { usize::MAX };
         if !read(&mut socket, most, &mut seen, &log).await {
             return;
         }
     }
-    // A peer that leaves while it is written to is noticed by the next read.
+    // The next read notices a peer that leaves during the write.
     let _ = socket.write_all(bytes).await;
     match then {
         Then::Close => {
@@ -193,7 +193,7 @@ async fn play(mut socket: TcpStream, script: Arc<Script>, log: Arc<Log>) {
         }
         Then::Stall => {}
     }
-    // Closing with unread bytes would be a reset: an orderly close reads on until the peer has gone too.
+    // Closing with unread bytes would send a reset, so an orderly close reads until the peer closes.
     while read(&mut socket, usize::MAX, &mut seen, &log).await {}
 }
 
@@ -206,7 +206,7 @@ fn is_due(when: When, seen: &[u8]) -> bool {
     }
 }
 
-/// Reads once, `most` bytes at the most; false, and counted, once the peer has left.
+/// Reads at most `most` bytes once. Returns false and counts the peer as left when it has closed.
 async fn read(socket: &mut TcpStream, most: usize, seen: &mut Vec<u8>, log: &Log) -> bool {
     let before = seen.len();
     let read = socket.take(most as u64).read_buf(seen).await.unwrap_or(0);

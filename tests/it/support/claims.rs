@@ -1,16 +1,16 @@
-//! What a client may claim about itself: every member and header by which it could say who it is.
+//! Claims of identity by a client: every member and header in which it could name itself.
 //!
-//! All of it carries the mark `mallory` (or [`MARKED_NUMBER`]), so that one search over whatever arrived upstream tells
-//! whether any of it got through.
+//! All claims contain the mark `mallory` (or [`MARKED_NUMBER`]), so that a search of a received request finds any that
+//! passed.
 
 use std::collections::BTreeSet;
 
-use callsign::caller::preset::Preset;
+use callsign_core::auth::preset::Preset;
 
-/// The mark of claims that are numbers.
+/// The mark in claims that are numbers.
 pub(crate) const MARKED_NUMBER: &str = "66600666";
 
-/// The names that never pass (contract, section 3, "Endpoints").
+/// The members that are removed (docs/SPEC.md#removed-fields), and `prompt_cache_key`, which is bound.
 const NAMES: [&str; 9] = [
     "user",
     "session_id",
@@ -38,7 +38,7 @@ const VALUES: [&str; 11] = [
     r#"{"user_id": "mallory", "deep": {"a": [1, "}"]}}"#,
 ];
 
-/// Headers that say who, where or what a client is; those of the presets are added.
+/// Headers that identify a client. The presets' headers are added.
 const CLAIMS: &str = "x-session-id x_session_id x-external-user session-id session_id thread-id conversation_id \
     agent-session-id x-session-affinity x-claude-code-session-id x-client-request-id x-codex-window-id \
     x-codex-turn-metadata x-codex-installation-id x-roo-task-id x-litellm-trace-id x-litellm-session-id \
@@ -52,7 +52,7 @@ const CLAIMS: &str = "x-session-id x_session_id x-external-user session-id sessi
     x-stainless-retry-count user-agent origin dnt x-openrouter-user x-user x_user_id user openai-organization \
     openai-project proxy-authorization from";
 
-/// How a reader somewhere may spell a name and still mean it, without the quotes.
+/// Returns spellings of a name, without quotes, that some JSON reader takes for that name.
 fn spellings(name: &str) -> BTreeSet<String> {
     let escaped = |text: &str| text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
     let upper = name.to_ascii_uppercase();
@@ -69,7 +69,8 @@ fn spellings(name: &str) -> BTreeSet<String> {
     ])
 }
 
-/// A body with every name in every spelling with every value, and a member to be kept after each; the names of those.
+/// Builds a body with every name in every spelling and value, each followed by a member that must be kept. Returns the
+/// body and the names of the kept members.
 pub(crate) fn claiming_body() -> (String, Vec<String>) {
     let mut claims: Vec<String> = Vec::new();
     for name in NAMES {
@@ -82,7 +83,7 @@ pub(crate) fn claiming_body() -> (String, Vec<String>) {
     (format!("{{{}}}", both.join(",\n")), kept)
 }
 
-/// [`CLAIMS`] and every header of every preset, all marked.
+/// Returns [`CLAIMS`] and every header of every preset with marked values.
 pub(crate) fn claiming_headers() -> Vec<(String, String)> {
     let presets: Vec<Preset> = Preset::BUILT_IN.iter().filter_map(|name| Preset::built_in(name)).collect();
     let of_presets = presets.iter().flat_map(Preset::headers).map(|name| name.as_str().to_owned());

@@ -1,6 +1,6 @@
-//! A small HTTP/1.1 client: one connection for each request, headers as given, nothing added but `host` and framing.
+//! A small HTTP/1.1 client: one connection per request, and no headers except the given ones, `host` and framing.
 //!
-//! It follows nothing, decodes nothing and retries nothing, so that a test sees what was really answered.
+//! It does not follow redirects, decode or retry, so that tests see the real answer.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
@@ -17,24 +17,24 @@ use tokio::task::AbortHandle;
 use super::secrets::{self, Place};
 use super::within;
 
-/// Headers in the order in which they are sent; a name may come twice.
+/// Headers in sending order. A name may occur twice.
 pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
 
 type RequestBody = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
-/// An answer that has ended.
+/// A finished answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// All bytes that arrived.
     pub(crate) body: Bytes,
-    /// Why the body is not whole, if it is not.
+    /// The error that cut the body, if it is incomplete.
     pub(crate) cut: Option<String>,
 }
 
 impl Answer {
-    /// The body as JSON; fails the test if it is none, or was cut.
+    /// Parses the body as JSON. Fails the test if it is not JSON or was cut.
     pub(crate) fn json(&self) -> serde_json::Value {
         assert_eq!(self.cut, None, "{self:?}");
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
@@ -44,12 +44,12 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// A header's first value, or the empty string.
+    /// Returns a header's first value, or the empty string.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The JSON of every `data:` line, without `[DONE]`.
+    /// Parses the JSON of every `data:` line except `[DONE]`.
     pub(crate) fn events(&self) -> Vec<serde_json::Value> {
         let text = self.text();
         let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
@@ -57,7 +57,7 @@ impl Answer {
     }
 }
 
-/// An answer that is still coming. Dropping it closes the connection at once.
+/// An answer whose body is still arriving. Dropping it closes the connection at once.
 #[derive(Debug)]
 pub(crate) struct Streaming {
     pub(crate) status: StatusCode,
@@ -76,7 +76,7 @@ impl Drop for Connection {
 }
 
 impl Streaming {
-    /// The next bytes as they come: `None` at a clean end, an error where the stream was cut.
+    /// Returns the next bytes: `None` at a clean end, an error where the stream was cut.
     pub(crate) async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
         loop {
             match within("a frame", self.body.frame()).await? {
@@ -87,7 +87,7 @@ impl Streaming {
         }
     }
 
-    /// Reads until `wanted` has come, and gives all that came until then; fails the test if the stream ends before.
+    /// Reads until `wanted` has arrived and returns all bytes so far. Fails the test if the stream ends before.
     pub(crate) async fn until(&mut self, wanted: &str) -> Bytes {
         let mut seen = BytesMut::new();
         while memchr::memmem::find(&seen, wanted.as_bytes()).is_none() {
@@ -110,7 +110,7 @@ impl Streaming {
                 }
             }
         }
-        // The stand-in invents such a header too, to see that it does not pass.
+        // The mock sends this header too, to test that callsign drops it.
         if self.headers.get("x-callsign-error").is_some_and(|code| code != "invented_upstream") {
             secrets::search(Place::Answer, &body);
         }
@@ -118,7 +118,7 @@ impl Streaming {
     }
 }
 
-/// One connection that is kept for several requests, one after the other.
+/// A keep-alive connection for consecutive requests.
 #[derive(Debug)]
 pub(crate) struct Persistent {
     sender: hyper::client::conn::http1::SendRequest<RequestBody>,
@@ -133,7 +133,7 @@ impl Persistent {
         Self { sender, _connection: connection }
     }
 
-    /// POST; fails the test if the connection has been closed.
+    /// Sends a POST. Fails the test if the connection has been closed.
     pub(crate) async fn post(&mut self, url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
         let body = body.into();
         secrets::remember_body(&body);
@@ -148,11 +148,12 @@ impl Persistent {
     }
 }
 
-/// The other end of a body that a test writes piece by piece. Dropping it ends the body cleanly.
+/// The sending end of a body that a test writes in pieces. Dropping it ends the body cleanly.
 pub(crate) struct Upload(mpsc::Sender<Bytes>);
 
 impl Upload {
-    /// Gives a piece to the connection; waits while the peer does not read. Fails if nobody wants more: see the answer.
+    /// Sends a piece; waits while the peer does not read. Fails once the peer reads no more, usually because it has
+    /// answered.
     pub(crate) async fn send(&self, piece: impl Into<Bytes>) -> Result<(), mpsc::error::SendError<Bytes>> {
         let piece = piece.into();
         secrets::remember_body(&piece);
@@ -160,7 +161,7 @@ impl Upload {
     }
 }
 
-/// GET.
+/// Sends a GET.
 pub(crate) async fn get(url: &str, headers: Headers<'_>) -> Answer {
     let answer = request(Method::GET, url, headers, "").await;
     if url.ends_with("/metrics") {
@@ -169,22 +170,22 @@ pub(crate) async fn get(url: &str, headers: Headers<'_>) -> Answer {
     answer
 }
 
-/// POST with a body of known length. `content-type` is not added.
+/// Sends a POST with a body of known length. Does not add `content-type`.
 pub(crate) async fn post(url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
     request(Method::POST, url, headers, body).await
 }
 
-/// Any method; reads the answer to its end.
+/// Sends a request and reads the answer to its end.
 pub(crate) async fn request(method: Method, url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Answer {
     open(method, url, headers, body).await.unwrap_or_else(|error| panic!("{url}: {error}")).finish().await
 }
 
-/// POST; gives the answer as soon as its head is there.
+/// Sends a POST and returns when the answer's head has arrived.
 pub(crate) async fn stream(url: &str, headers: Headers<'_>, body: impl Into<Bytes>) -> Streaming {
     open(Method::POST, url, headers, body).await.unwrap_or_else(|error| panic!("{url}: {error}"))
 }
 
-/// Any method; the error is what happened to the connection before the answer's head.
+/// Sends a request and returns when the answer's head has arrived. Fails if the connection fails before.
 pub(crate) async fn open(
     method: Method,
     url: &str,
@@ -196,7 +197,7 @@ pub(crate) async fn open(
     dispatch(method, url, headers, Full::new(body).boxed_unsync()).await
 }
 
-/// POST with a chunked body that the test writes. The future gives the answer; poll it (or spawn it) while sending.
+/// Starts a POST with a chunked body that the test writes. Poll or spawn the returned future while sending.
 pub(crate) fn upload(
     url: &str,
     headers: Headers<'_>,

@@ -1,4 +1,4 @@
-//! A JSON object as a careful reader sees it: every top-level member in its order, duplicates included.
+//! Reads JSON objects exactly: every top-level member in order, duplicates included.
 
 use std::fmt;
 
@@ -6,14 +6,15 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The members of the object: decoded name (as spelt, if it is no Unicode string) and value as it stands there.
+/// Returns the object's members: decoded name (the raw one if it is not valid Unicode) and raw value.
 pub(crate) fn members(body: &[u8]) -> Vec<(String, String)> {
     let members: Members =
         serde_json::from_slice(body).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(body)));
     members.0
 }
 
-/// The members with their values read; for bodies without lone surrogates and the like.
+/// Returns the object's members with parsed values. Fails the test on values that `serde_json` rejects, as lone
+/// surrogates.
 pub(crate) fn values(body: &[u8]) -> Vec<(String, Value)> {
     let value = |raw: String| serde_json::from_str(&raw).unwrap_or_else(|error| panic!("{error}: {raw}"));
     members(body).into_iter().map(|(name, raw)| (name, value(raw))).collect()

@@ -1,6 +1,6 @@
-//! An issuer's web server: what it publishes, and what was asked of it.
+//! A web server of a token issuer: tests set its answers and read the requested paths.
 //!
-//! Shared by the unit tests of `issuers` and the integration tests.
+//! The unit tests of `issuers` and the integration tests share it.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// One server on loopback. Dropping it closes its connections and its port.
+/// A server on loopback. Dropping it closes its connections and its port.
 #[derive(Debug)]
 pub(crate) struct KeyServer {
     address: SocketAddr,
@@ -34,7 +34,7 @@ struct House {
     open: watch::Sender<bool>,
 }
 
-/// What a path answers.
+/// The answer of a path.
 #[derive(Clone, Debug)]
 struct Answer {
     status: u16,
@@ -43,7 +43,7 @@ struct Answer {
 }
 
 impl KeyServer {
-    /// A server that publishes nothing yet.
+    /// Starts a server that publishes nothing.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -56,23 +56,23 @@ impl KeyServer {
         Self { address, house, accepting }
     }
 
-    /// The URL of a path, which begins with a slash or is empty.
+    /// Returns the URL of a path, which begins with a slash or is empty.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// From now on this path answers 200 and `body`.
+    /// Lets a path answer 200 with `body`.
     pub(crate) fn publish(&self, path: &str, body: impl Into<Bytes>) {
         self.set(path, Answer { status: 200, location: None, body: body.into() });
     }
 
-    /// From now on this path answers with this status, and the body that it had.
+    /// Lets a path answer with this status and its earlier body.
     pub(crate) fn fail(&self, path: &str, status: u16) {
         let body = self.house.answers.lock().unwrap().get(path).map(|known| known.body.clone()).unwrap_or_default();
         self.set(path, Answer { status, location: None, body });
     }
 
-    /// From now on this path sends its visitors elsewhere.
+    /// Lets a path redirect to `location`.
     pub(crate) fn redirect(&self, path: &str, location: &str) {
         self.set(path, Answer { status: 302, location: Some(location.to_owned()), body: Bytes::new() });
     }
@@ -81,22 +81,22 @@ impl KeyServer {
         self.house.answers.lock().unwrap().insert(path.to_owned(), answer);
     }
 
-    /// Answers nobody until [`Self::release`]. What they will be told is what was published when they asked.
+    /// Delays all answers until [`Self::release`]. An answer has the content at the time of its request.
     pub(crate) fn hold(&self) {
         self.house.open.send_replace(false);
     }
 
-    /// Answers again.
+    /// Sends the delayed answers and stops delaying.
     pub(crate) fn release(&self) {
         self.house.open.send_replace(true);
     }
 
-    /// Every path that was asked for, in order.
+    /// Returns the requested paths in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.house.asked.borrow().clone()
     }
 
-    /// Waits until so many requests have come.
+    /// Waits until this many requests have arrived.
     pub(crate) async fn wait_asked(&self, count: usize) {
         let mut asked = self.house.asked.subscribe();
         let waiting = tokio::time::timeout(Duration::from_secs(20), asked.wait_for(|asked| asked.len() >= count));

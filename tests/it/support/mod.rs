@@ -1,5 +1,5 @@
-//! What the integration tests share. Nothing here sleeps: whatever waits, waits for an event, and fails after [`LIMIT`].
-#![expect(dead_code, reason = "each capability uses a part of it")]
+//! Helpers of the integration tests. They do not sleep: they wait for an event, and fail after [`LIMIT`].
+#![expect(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod chaos;
 pub(crate) mod claims;
@@ -15,10 +15,10 @@ pub(crate) mod signer;
 use std::future::Future;
 use std::time::Duration;
 
-/// How long anything may take before its test fails. Long, since the machine may be busy; nothing waits it out when all is well.
+/// The longest wait for an event before a test fails. It is long because the machine may be busy.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
-/// What `future` yields; panics, naming `what` was waited for, if that takes longer than [`LIMIT`].
+/// Returns the output of `future`. Panics after [`LIMIT`] and names `what` was waited for.
 #[track_caller]
 pub(crate) fn within<F: Future>(what: &str, future: F) -> impl Future<Output = F::Output> {
     let place = std::panic::Location::caller();

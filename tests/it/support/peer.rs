@@ -1,4 +1,4 @@
-//! A raw connection to a server: bytes out, bytes in, for what no HTTP client would send.
+//! Raw connections to a server, for bytes that HTTP clients do not send.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,12 +11,12 @@ use super::within;
 /// Writes `bytes` and reads until the server closes (or resets) the connection.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut peer = Peer::connect(address).await;
-    // A server may refuse before it has read all; what it answered is what matters.
+    // The server may answer before it has read everything; the test looks at its answer.
     let _ = peer.send(bytes).await;
     peer.read_to_close().await
 }
 
-/// One raw connection.
+/// A raw connection.
 #[derive(Debug)]
 pub(crate) struct Peer {
     socket: TcpStream,
@@ -30,7 +30,7 @@ impl Peer {
         Self { socket, seen: Vec::new() }
     }
 
-    /// Connects with the smallest buffer for what the server writes, so that not reading is soon felt there.
+    /// Connects with the smallest receive buffer, so that the server soon blocks when the test does not read.
     pub(crate) async fn connect_narrow(address: SocketAddr) -> Self {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(1).unwrap();
@@ -43,7 +43,7 @@ impl Peer {
         within("the server to read", self.socket.write_all(bytes)).await
     }
 
-    /// Reads until `wanted` has come, and gives all that has come on this connection; fails the test at a close.
+    /// Reads until `wanted` has arrived and returns all bytes of this connection. Fails the test at a close.
     pub(crate) async fn read_until(&mut self, wanted: &[u8]) -> &[u8] {
         while memchr::memmem::find(&self.seen, wanted).is_none() {
             let more = self.read().await;
@@ -52,28 +52,28 @@ impl Peer {
         &self.seen
     }
 
-    /// Reads until the server closes or resets the connection, and gives all that has come on it.
+    /// Reads until the server closes or resets the connection and returns all its bytes.
     pub(crate) async fn read_to_close(mut self) -> Vec<u8> {
         while self.read().await > 0 {}
         self.seen
     }
 
-    /// Reads once, and tells whether anything came.
+    /// Reads once. Returns true if any bytes arrived.
     pub(crate) async fn hears_something(&mut self) -> bool {
         self.read().await > 0
     }
 
-    /// Says that nothing more will be written, without closing.
+    /// Closes the sending half of the connection.
     pub(crate) async fn half_close(&mut self) {
         let _ = self.socket.shutdown().await;
     }
 
-    /// Closes with a reset, so that the server cannot take it for a clean end.
+    /// Closes with a reset, which is not a clean end.
     pub(crate) fn reset(self) {
         socket2::SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }
 
-    /// Reads once; 0 once the server has closed or reset the connection.
+    /// Reads once. Returns 0 if the server has closed or reset the connection.
     async fn read(&mut self) -> usize {
         within("bytes, or a close", self.socket.read_buf(&mut self.seen)).await.unwrap_or(0)
     }

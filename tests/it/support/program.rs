@@ -1,4 +1,4 @@
-//! callsign as a process: with exactly the variables that a test gives, and nothing of the machine's environment.
+//! callsign as a process. Its environment has only the variables that a test sets.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 use super::secrets::{self, Place};
 use super::within;
 
-/// Variables by name.
+/// Environment variables by name.
 pub(crate) type Variables<'a> = &'a [(&'a str, &'a str)];
 
-/// What a command said, and how it ended.
+/// The output and exit code of a command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
@@ -21,12 +21,12 @@ pub(crate) struct Said {
     pub(crate) err: String,
 }
 
-/// Runs a command to its end; the words of `line` are its arguments.
+/// Runs a command to its end. The words of `line` are its arguments.
 pub(crate) fn callsign(line: &str, variables: Variables<'_>) -> Said {
     callsign_reading(line, variables, "")
 }
 
-/// The same beside what else a test runs: a stand-in or a callsign in this process.
+/// Runs a command without blocking the runtime, for tests with a mock or a callsign in this process.
 pub(crate) async fn callsign_beside(line: &str, variables: Variables<'_>) -> Said {
     let own = |text: &str| text.to_owned();
     let line = own(line);
@@ -38,7 +38,7 @@ pub(crate) async fn callsign_beside(line: &str, variables: Variables<'_>) -> Sai
     tokio::task::spawn_blocking(run).await.unwrap()
 }
 
-/// The same with something on its standard input.
+/// Runs a command with this standard input.
 pub(crate) fn callsign_reading(line: &str, variables: Variables<'_>, input: impl Into<Vec<u8>>) -> Said {
     secrets::remember_variables(variables);
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_callsign"));
@@ -49,25 +49,25 @@ pub(crate) fn callsign_reading(line: &str, variables: Variables<'_>, input: impl
     Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// A running `serve`, killed when dropped.
+/// A running `callsign serve`, killed on drop.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
     out: mpsc::UnboundedReceiver<String>,
     err: mpsc::UnboundedReceiver<String>,
-    /// The data port's address, as announced.
+    /// The data port's address, from the program's output.
     pub(crate) data: SocketAddr,
-    /// The admin port's.
+    /// The admin port's address, if it has one.
     pub(crate) admin: Option<SocketAddr>,
 }
 
 impl Server {
-    /// Starts it on ports of the system's choice, unless told otherwise, and waits for the line that says which.
+    /// Starts the program and waits for its listening line. The system chooses the ports unless `variables` does.
     pub(crate) async fn start(line: &str, variables: Variables<'_>) -> Self {
         Self::run(&mut Command::new(env!("CARGO_BIN_EXE_callsign")), line, variables).await
     }
 
-    /// The same with no more than so many open files, which it cannot raise.
+    /// Starts the program with this hard limit of open files.
     pub(crate) async fn start_with_files(files: usize, line: &str, variables: Variables<'_>) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_callsign")]);
@@ -102,12 +102,12 @@ impl Server {
         Self { child, out, err, data, admin }
     }
 
-    /// The next line on its standard output.
+    /// Returns the next line of standard output.
     pub(crate) async fn line(&mut self) -> String {
-        within("a line", self.out.recv()).await.unwrap_or_else(|| panic!("it has ended"))
+        within("a line", self.out.recv()).await.unwrap_or_else(|| panic!("the program has ended"))
     }
 
-    /// Reads its standard error until a line holds `wanted`.
+    /// Reads standard error until a line contains `wanted`.
     pub(crate) async fn logged(&mut self, wanted: &str) {
         while let Some(line) = within(wanted, self.err.recv()).await {
             if line.contains(wanted) {
@@ -117,24 +117,24 @@ impl Server {
         panic!("ended before it said {wanted:?}");
     }
 
-    /// Its process.
+    /// Returns the process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it SIGKILL and waits until it is gone.
+    /// Sends SIGKILL and waits for the end of the process.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Sends it SIGTERM.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Waits for its end; gives everything that it said and nobody has read.
+    /// Waits for the end of the process. Returns its status and its unread output.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let mut said = String::new();
         while let Some(line) = within("the end of its output", self.out.recv()).await {
@@ -143,14 +143,14 @@ impl Server {
         while let Some(line) = within("the end of its log", self.err.recv()).await {
             said += &(line + "\n");
         }
-        // Both pipes are closed, so that there is hardly anything to wait for.
+        // Both pipes are closed, so the process is about to end.
         (self.child.wait().unwrap(), said)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if !thread::panicking() {
@@ -159,7 +159,7 @@ impl Drop for Server {
     }
 }
 
-/// The lines of a pipe, those of a log searched for secrets. Standard output may name samples and fresh keys.
+/// Reads the lines of a pipe. Searches log lines for secrets; standard output may show samples and new keys.
 fn lines(pipe: impl Read + Send + 'static, log: bool) -> mpsc::UnboundedReceiver<String> {
     let (sender, receiver) = mpsc::unbounded_channel();
     thread::spawn(move || {
@@ -175,7 +175,7 @@ fn lines(pipe: impl Read + Send + 'static, log: bool) -> mpsc::UnboundedReceiver
     receiver
 }
 
-/// A file of this content, removed with the value.
+/// Creates a temporary file with this content, deleted on drop.
 pub(crate) fn file(content: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
     file.write_all(content.as_bytes()).unwrap();

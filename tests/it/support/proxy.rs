@@ -1,49 +1,49 @@
-//! callsign itself, in process, between a test's client and the upstream of the test's choice.
+//! callsign in this process, between a test's client and a test's upstream.
 
 use std::net::SocketAddr;
 
-use callsign::config::{Config, Sources};
-use callsign::run::{self, Running, Setting};
-use callsign::server::Patience;
-use callsign::standin::StandIn;
+use callsign::config::{Config, ConfigInputs};
+use callsign::run::{self, Running, ServeOptions};
+use callsign_gateway::server::Patience;
+use mock_openrouter::MockServer;
 
 use super::client::Headers;
 use super::secrets;
 
-/// What callsign pays with upstream.
+/// The operator's OpenRouter key.
 pub(crate) const OPERATOR_KEY: &str = "sk-or-v1-the-operators-own-key";
-/// The key of an app, which names its users in the headers of the preset (`generic` unless a test says otherwise).
+/// The key of an app that names its users in the preset's headers (`generic` by default).
 pub(crate) const APP_KEY: &str = "sk-cs-a-key-of-one-app-0123456789";
 /// A personal key of the user `alice`.
 pub(crate) const ALICE_KEY: &str = "sk-cs-a-key-of-alice-0123456789";
 
-/// The usual headers of the app, without a user.
+/// The app's headers without a user.
 pub(crate) const APP: Headers<'static> =
     &[("authorization", "Bearer sk-cs-a-key-of-one-app-0123456789"), ("content-type", "application/json")];
-/// The usual headers of alice.
+/// The headers of alice with her personal key.
 pub(crate) const ALICE: Headers<'static> =
     &[("authorization", "Bearer sk-cs-a-key-of-alice-0123456789"), ("content-type", "application/json")];
 
-/// Four of the valves: everything but the cache session and `trace`.
+/// All valves on except cache session and `trace`.
 pub(crate) const VALVES: [(&str, &str); 4] =
     [("SEND_END_USER_ID", "true"), ("SEND_SESSION_ID", "true"), ("SEND_CHAT_ID", "true"), ("SEND_MESSAGE_ID", "true")];
 
-/// How one callsign is set up. By default: an app key, a key of alice's, all valves off.
+/// The setup of a callsign. Default: an app key, a personal key of alice, all valves off.
 #[derive(Debug)]
 pub(crate) struct Setup {
     variables: Vec<(String, String)>,
     toml: Option<String>,
-    setting: Setting,
+    setting: ServeOptions,
     adjust: fn(&mut Config),
 }
 
 impl Setup {
-    /// In front of the upstream at this URL.
+    /// Starts a setup with the upstream at this URL.
     pub(crate) fn to(upstream: &str) -> Self {
         let setup = Self {
             variables: Vec::new(),
             toml: None,
-            setting: Setting { proxy_from_env: false, ..Setting::default() },
+            setting: ServeOptions { proxy_from_env: false, ..ServeOptions::default() },
             adjust: |_| {},
         };
         setup.set(&[
@@ -56,7 +56,7 @@ impl Setup {
         ])
     }
 
-    /// Sets variables; a later value wins, an empty one counts as unset.
+    /// Sets variables. A later value wins; an empty one counts as unset.
     pub(crate) fn set(mut self, variables: &[(&str, &str)]) -> Self {
         secrets::remember_variables(variables);
         for (name, value) in variables {
@@ -66,32 +66,32 @@ impl Setup {
         self
     }
 
-    /// Streams every body: nothing is held.
+    /// Streams every body instead of buffering it.
     pub(crate) fn streaming(self) -> Self {
-        self.set(&[("CALLSIGN_HOLD_BODY_BYTES", "0")])
+        self.set(&[("CALLSIGN_BUFFER_BODY_BYTES", "0")])
     }
 
-    /// A TOML file below the variables.
+    /// Sets a TOML file, which the variables override.
     pub(crate) fn toml(self, text: &str) -> Self {
         Self { toml: Some(text.to_owned()), ..self }
     }
 
-    /// The time-outs of client connections.
+    /// Sets the timeouts of client connections.
     pub(crate) fn patience(self, patience: Patience) -> Self {
-        Self { setting: Setting { patience, ..self.setting }, ..self }
+        Self { setting: ServeOptions { patience, ..self.setting }, ..self }
     }
 
-    /// Serves with this many threads; one, where a test needs its connections to share a pool.
+    /// Sets the number of threads. With one, all connections share a pool.
     pub(crate) fn workers(self, workers: usize) -> Self {
-        Self { setting: Setting { workers, ..self.setting }, ..self }
+        Self { setting: ServeOptions { workers, ..self.setting }, ..self }
     }
 
-    /// Changes the configuration behind the settings' backs: time-outs below a second.
+    /// Changes the loaded configuration, for values that settings do not allow, such as timeouts below a second.
     pub(crate) fn adjust(self, adjust: fn(&mut Config)) -> Self {
         Self { adjust, ..self }
     }
 
-    /// Starts it. Must be called within a tokio runtime.
+    /// Starts callsign. Must be called within a tokio runtime.
     pub(crate) fn start(self) -> Callsign {
         secrets::watch();
         let file = self.toml.map(|text| {
@@ -100,7 +100,7 @@ impl Setup {
             file
         });
         let sources =
-            Sources::environment(self.variables).file(file.as_ref().map(|file| file.path().to_owned())).serving();
+            ConfigInputs::environment(self.variables).file(file.as_ref().map(|file| file.path().to_owned())).serving();
         let mut config = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems:?}")).config;
         (self.adjust)(&mut config);
         Callsign(run::start(&config, self.setting).unwrap())
@@ -112,17 +112,17 @@ impl Setup {
 pub(crate) struct Callsign(Running);
 
 impl Callsign {
-    /// Where the data port listens.
+    /// Returns the data port's address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.0.data
     }
 
-    /// The URL of a path behind `/v1/`.
+    /// Returns the URL of a path below `/v1/`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}/v1/{path}", self.0.data)
     }
 
-    /// The URL of `/` and a path on the admin port.
+    /// Returns the URL of a path on the admin port.
     pub(crate) fn admin_url(&self, path: &str) -> String {
         format!("http://{}/{path}", self.0.admin.unwrap())
     }
@@ -137,9 +137,9 @@ impl Drop for Callsign {
     }
 }
 
-/// A stand-in, and a callsign with these variables in front of it.
-pub(crate) async fn callsign(variables: &[(&str, &str)]) -> (StandIn, Callsign) {
-    let standin = StandIn::start().await.unwrap();
+/// Starts a mock OpenRouter and a callsign with these variables in front of it.
+pub(crate) async fn callsign(variables: &[(&str, &str)]) -> (MockServer, Callsign) {
+    let standin = MockServer::start().await.unwrap();
     let callsign = Setup::to(&standin.url()).set(variables).start();
     (standin, callsign)
 }

@@ -1,21 +1,21 @@
-//! What must never be said: every credential, identity and prompt that a test sends is remembered, and every log line,
-//! metric and answer of callsign's own is searched for all of them.
+//! A search for leaked secrets: the helpers remember every credential, identity and prompt that a test sends, and
+//! search every log line, metric and refusal of callsign for them.
 //!
-//! Tests need not do anything for it. The clients of `support` remember what they send, [`watch`] has the whole process
-//! log at `trace` as an operator would get it, and whatever is found fails the next test that ends, with the line.
+//! Tests need no code for it. The clients of `support` remember what they send, [`watch`] lets the whole process log at
+//! `trace`, and a finding fails the next test that ends, with the line.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, Once, RwLock};
 
-use callsign::config::LogFormat;
-use callsign::observe::logging;
+use callsign_telemetry::logging::LogFormat;
+use callsign_telemetry::logging;
 use http::{HeaderMap, HeaderName};
 
-/// As many bytes of a secret are remembered, from its beginning. Shorter ones could stand in a log for other reasons.
+/// The remembered prefix of a secret in bytes. Shorter secrets are ignored, since they could be in a log by chance.
 const WINDOW: usize = 12;
-/// Texts of one body that are remembered: bodies of some tests are long lists of the same.
+/// The most texts of one body that are remembered: some tests send long lists of the same text.
 const TEXTS: usize = 64;
 
 type Window = [u8; WINDOW];
@@ -24,12 +24,12 @@ static SECRETS: LazyLock<RwLock<HashSet<Window>>> = LazyLock::new(RwLock::defaul
 static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static SEARCHED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
-/// Headers whose values are no secrets.
+/// Headers whose values are not secrets.
 const HARMLESS: &str = "host content-type content-length content-encoding transfer-encoding accept accept-encoding origin \
     user-agent expect connection upgrade anthropic-version anthropic-beta x-anthropic-beta openai-beta http-referer x-title \
     x-openrouter-title x-openrouter-categories access-control-request-method access-control-request-headers keep-alive";
 
-/// Where something was looked for.
+/// A kind of searched text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place {
     Log,
@@ -37,7 +37,7 @@ pub(crate) enum Place {
     Answer,
 }
 
-/// Logs at `trace` from now on, into nothing but the search.
+/// Starts logging at `trace`, only into the search.
 pub(crate) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -68,7 +68,7 @@ pub(crate) fn remember(secret: &[u8]) {
     }
 }
 
-/// Remembers what a request says about its sender.
+/// Remembers the values of a request's headers, except harmless ones.
 pub(crate) fn remember_headers(headers: &HeaderMap) {
     static HARMLESS_NAMES: LazyLock<HashSet<HeaderName>> =
         LazyLock::new(|| HARMLESS.split_whitespace().map(|name| name.parse().unwrap()).collect());
@@ -83,14 +83,14 @@ pub(crate) fn remember_body(body: &[u8]) {
     let mut parts = body.split(|&byte| byte == b'"').skip(1).take(4 * TEXTS).peekable();
     while let Some(text) = parts.next() {
         let behind = parts.next().unwrap_or_default().trim_ascii_start();
-        // What OpenRouter calls its tools is known to everybody.
+        // Names of OpenRouter's tools are public.
         if !behind.starts_with(b":") && !text.starts_with(b"openrouter:") {
             remember(text);
         }
     }
 }
 
-/// Remembers what a configuration holds of secrets.
+/// Remembers the secrets in a configuration.
 pub(crate) fn remember_variables(variables: &[(&str, &str)]) {
     for (name, value) in variables {
         let secret = ["_API_KEY", "_APP_KEY", "_USER_KEYS", "_TOKEN", "_SECRET"].iter().any(|end| name.ends_with(end));
@@ -112,20 +112,20 @@ pub(crate) fn search(place: Place, text: &[u8]) {
     }
 }
 
-/// How often each place was searched.
+/// Returns the number of searched texts of each kind.
 pub(crate) fn searched() -> HashMap<&'static str, u64> {
     let count = |place: Place| SEARCHED[place as usize].load(Ordering::Relaxed);
     HashMap::from([("log", count(Place::Log)), ("metrics", count(Place::Metrics)), ("answers", count(Place::Answer))])
 }
 
-/// Fails the test if anything was found, in this test or in another one beside it; one test for each finding.
+/// Fails the test if secrets were found, in this test or in a concurrent one. Each finding fails one test.
 #[track_caller]
 pub(crate) fn assert_none_found() {
     let found = std::mem::take(&mut *FOUND.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    assert!(found.is_empty(), "said what must not be said:\n{}", found.join("\n"));
+    assert!(found.is_empty(), "secrets in callsign's output:\n{}", found.join("\n"));
 }
 
-/// Takes back what was found: for the test that shows that something would be.
+/// Removes and returns findings that contain `marked`, for the test of the search itself.
 pub(crate) fn take_found(marked: &str) -> Vec<String> {
     FOUND.lock().unwrap().extract_if(.., |found| found.contains(marked)).collect()
 }

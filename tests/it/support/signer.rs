@@ -1,7 +1,7 @@
-//! An issuer's signing key, and whatever a test wants signed with it.
+//! An issuer's signing key, and tokens signed with it.
 //!
-//! Shared by the unit tests beside the code, the integration tests and the benchmark. It builds tokens from raw text, so
-//! that a test can sign what no library would.
+//! Unit tests, integration tests and the benchmark share it. It builds tokens from raw text, so that tests can sign
+//! tokens that libraries reject.
 
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::Jwk;
@@ -11,7 +11,7 @@ use rcgen::{
 };
 use serde_json::{Value, json};
 
-/// A key pair (or a shared secret) with a name.
+/// A key pair or shared secret, with a `kid`.
 #[derive(Clone)]
 pub(crate) struct Signer {
     key: EncodingKey,
@@ -22,7 +22,7 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    /// A fresh key pair for this algorithm.
+    /// Generates a key pair for this algorithm.
     pub(crate) fn generate(algorithm: Algorithm, kid: &str) -> Self {
         use Algorithm::{ES256, ES384, EdDSA};
         let pair = match algorithm {
@@ -50,7 +50,7 @@ impl Signer {
         Self { key, algorithm, kid: kid.to_owned(), jwk, pem: pair.public_key_pem() }
     }
 
-    /// A shared secret, for HS256.
+    /// Uses a shared secret with HS256.
     pub(crate) fn secret(secret: &[u8]) -> Self {
         Self {
             key: EncodingKey::from_secret(secret),
@@ -61,22 +61,22 @@ impl Signer {
         }
     }
 
-    /// The same key, used with another algorithm of its family.
+    /// Returns this key with another algorithm of its family.
     pub(crate) fn with(&self, algorithm: Algorithm) -> Self {
         Self { algorithm, ..self.clone() }
     }
 
-    /// The public key, with `kid` and `use` but without `alg`.
+    /// Returns the public key as a JWK, with `kid` and `use`, without `alg`.
     pub(crate) fn jwk(&self) -> Value {
         self.jwk.clone()
     }
 
-    /// The public key in PEM.
+    /// Returns the public key in PEM.
     pub(crate) fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// The header of an ordinary token.
+    /// Returns the header of an ordinary token.
     pub(crate) fn header(&self) -> Value {
         let name = format!("{:?}", self.algorithm);
         if self.kid.is_empty() {
@@ -86,30 +86,30 @@ impl Signer {
         }
     }
 
-    /// An ordinary token with these claims.
+    /// Signs an ordinary token with these claims.
     pub(crate) fn token(&self, claims: &Value) -> String {
         self.sign(&self.header(), claims)
     }
 
-    /// A token with this header, whatever it says.
+    /// Signs a token with any header.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         self.sign_text(&header.to_string(), &claims.to_string())
     }
 
-    /// A token of these two parts, which may be no JSON at all.
+    /// Signs a token of two texts, which need not be JSON.
     pub(crate) fn sign_text(&self, header: &str, claims: &str) -> String {
         let encode = |part: &str| BASE64URL_NOPAD.encode(part.as_bytes());
         self.sign_encoded(&format!("{}.{}", encode(header), encode(claims)))
     }
 
-    /// Puts a signature behind two parts that have been encoded, well or badly.
+    /// Signs two parts that the caller has encoded, correctly or not.
     pub(crate) fn sign_encoded(&self, message: &str) -> String {
         let signature = crypto::sign(message.as_bytes(), &self.key, self.algorithm).unwrap();
         format!("{message}.{signature}")
     }
 }
 
-/// The JWK set of these keys.
+/// Returns the JWK set of these keys.
 pub(crate) fn jwks<'a>(keys: impl IntoIterator<Item = &'a Signer>) -> String {
     let keys: Vec<Value> = keys.into_iter().map(Signer::jwk).collect();
     json!({ "keys": keys }).to_string()

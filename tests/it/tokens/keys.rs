@@ -1,4 +1,4 @@
-//! An issuer's keys while callsign runs: fetched one by one, by strangers' wish, slowly, never, and changed.
+//! An issuer's keys while callsign runs: single keys, floods of unknown keys, slow and failing issuers, rotation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +34,7 @@ async fn behind_a_load_balancer() {
         let own = [("authorization", &*app), ("x-amzn-oidc-data", token), ("x-amzn-oidc-identity", "mallory")];
         client::post(&url, &[CLAIMED, &own].concat(), BODY).await
     };
-    // Its key is fetched for the first request that needs it, and for that one only.
+    // The key is fetched once, for the first request that needs it.
     for _ in 0..3 {
         let answer = post(&padded(&header)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -77,7 +77,7 @@ async fn a_flood_of_unknown_keys_is_two_fetches_and_slows_nobody() {
         done.unwrap();
     }
     assert_eq!(server.asked().len(), 2 + 2, "1,000 unknown keys");
-    // Nobody else is any the worse for it, not even when the issuer is gone.
+    // Other users are not affected, even when the issuer is unreachable.
     drop(server);
     for way in WAYS {
         let token = RSA.token(&changed(claims(way.issuer()), "jti", json!(format!("{way:?}"))));
@@ -102,7 +102,7 @@ async fn a_slow_issuer_slows_only_those_who_need_it() {
     let meanwhile = async {
         server.wait_asked(3).await;
         for way in WAYS {
-            // Not remembered, but signed with a key that is.
+            // A token that is not cached, signed with a key that is.
             let token = RSA.token(&changed(claims(way.issuer()), "jti", json!("another")));
             assert_eq!(way.post(&callsign, &token).await.status, 200, "{way:?}");
         }
@@ -131,8 +131,8 @@ async fn a_rotation_at_the_issuer_costs_no_request() {
         connections.spawn(async move {
             let mut client = Persistent::connect(&url).await;
             for _ in 0..EACH {
-                // After a third and after two thirds of the requests a new key is published. Only then it signs; tokens
-                // of those before are still about.
+                // A new key is published after a third and after two thirds of the requests. Then it signs new tokens;
+                // tokens signed with earlier keys are still used.
                 let number = sent.fetch_add(1, Ordering::SeqCst);
                 if number > 0 && number % (ALL / keys.len()) == 0 {
                     let rotations = number / (ALL / keys.len());

@@ -1,4 +1,4 @@
-//! Who is who: one user id in several tenants, and many users on one app's key.
+//! Attribution: one user id in several tenants, and many users on one app's key.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use super::*;
 use crate::support::client::Persistent;
 
-/// Tenants by name; the last is none: the operator's own callers.
+/// Names of tenants; the empty one stands for the operator's own callers.
 const TENANTS: [&str; 3] = ["acme", "umbrella", ""];
 
-/// The `iss` of a tenant's tokens, by the way in which they arrive.
+/// Returns the `iss` of a tenant's tokens that arrive this way.
 fn tenant_issuer(way: &str, number: usize) -> String {
     format!("https://{way}.tenant-{number}.example")
 }
 
-/// The key of a tenant's app, by the preset that it has.
+/// Returns the key of a tenant's app with this preset.
 fn tenant_app(preset: &str, number: usize) -> String {
     format!("sk-cs-the-{preset}-app-key-of-tenant-{number}")
 }
@@ -23,8 +23,8 @@ fn payer(tenant: &str) -> String {
     if tenant.is_empty() { OPERATOR_KEY.to_owned() } else { format!("sk-or-v1-the-own-key-of-{tenant}") }
 }
 
-/// For each of them three ways in: an issuer whose tokens are credentials, one whose tokens arrive next to an app's key,
-/// and an app that names its users itself.
+/// Returns the configuration of three credentials per tenant: tokens as credentials, tokens beside an app's key, and an
+/// app that names its users in headers.
 fn tenants(server: &KeyServer, own_secrets: bool) -> String {
     let mut toml = Vec::new();
     for (number, tenant) in TENANTS.into_iter().enumerate() {
@@ -54,7 +54,7 @@ fn tenants(server: &KeyServer, own_secrets: bool) -> String {
     toml.concat()
 }
 
-/// Every value that names somebody, or something of theirs.
+/// Collects every identifier in a body.
 fn identifiers(body: &Value) -> BTreeSet<String> {
     let top = ["user", "session_id", "prompt_cache_key"].map(|name| (name, &body[name]));
     let inner = ["session_id", "chat_id", "message_id"].map(|name| (name, &body["metadata"][name]));
@@ -75,7 +75,7 @@ async fn two_tenants_with_the_same_user_share_nothing() {
         ("{seal *}", true),
     ] {
         let format = |field: &str| shape.replace('*', field);
-        let standin = StandIn::start().await.unwrap();
+        let standin = MockServer::start().await.unwrap();
         let callsign = Setup::to(&standin.url())
             .set(&VALVES)
             .set(&[
@@ -91,7 +91,7 @@ async fn two_tenants_with_the_same_user_share_nothing() {
             .start();
         let mut seen = BTreeSet::new();
         for (number, tenant) in TENANTS.into_iter().enumerate() {
-            // The same person, chat and all, as in the headers of an app.
+            // The same user, session and chat as in the app's headers.
             let token = |way| {
                 let issuer = tenant_issuer(way, number);
                 RSA.token(&json!({"iss": issuer, "sub": "mallory", "sid": "mallory-session", "exp": now() + 60}))
@@ -114,7 +114,7 @@ async fn two_tenants_with_the_same_user_share_nothing() {
             }
             let written = of_tenant.swap_remove(0);
             assert!(of_tenant.iter().all(|other| *other == written), "{shape} {tenant}: {written:?}, {of_tenant:?}");
-            // Without a tenant, what is to name it is not written; the bound cache key always is.
+            // Without a tenant, formats that contain it yield nothing. The bound cache key is written all the same.
             let expected = if tenant.is_empty() && shape.contains("tenant") { 1 } else { 6 };
             assert_eq!(written.len(), expected, "{shape} {tenant}: {written:?}");
             for identifier in written {
@@ -143,7 +143,7 @@ async fn fifty_users_of_one_app_are_told_apart_in_ten_thousand_requests() {
         let (url, tokens) = (url.clone(), tokens.clone());
         connections.spawn(async move {
             let app = format!("Bearer {SIGNED_APP}");
-            // Neighbours on one connection are different people.
+            // Consecutive requests on one connection are from different users.
             let mut client = Persistent::connect(&url).await;
             for turn in 0..EACH {
                 let number = connection * EACH + turn;

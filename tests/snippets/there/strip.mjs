@@ -1,4 +1,4 @@
-// Takes the types out of NAME.ts beside this file and writes NAME.mjs.
+// Strips the types of NAME.ts in this directory and writes NAME.mjs.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { transformSync } from "amaro";

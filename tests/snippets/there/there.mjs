@@ -1,4 +1,4 @@
-// What a reader's page has from their identity provider's library, with a token of tokens.mjs.
+// Replaces the libraries of identity providers in a reader's web page; tokens come from tokens.mjs.
 
 const tokens = JSON.parse(process.env.TOKENS);
 export const getAccessTokenSilently = async () => tokens.auth0;

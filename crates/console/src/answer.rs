@@ -1,0 +1,135 @@
+//! Errors of the admin API: their messages, statuses, codes and JSON shape (docs/SPEC.md#admin-api).
+//!
+//! An error is not sent with status 200 (test: `errors_have_their_status_and_are_json`).
+
+use axum::Json;
+use axum::body::Body;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+use serde_json::json;
+
+use super::attempts::TooManyAttemptsError;
+use callsign_store::archive::ArchiveError;
+use callsign_store::ledger::LedgerError;
+use callsign_store::limits::blocks::order::OrderError;
+use callsign_store::limits::blocks::shelf::ShelfError;
+
+/// An error of the admin API.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    /// The `Host` is not one of the port's names.
+    #[error("unknown Host: use localhost or an IP address, or add the name to CALLSIGN_ADMIN_HOSTS")]
+    UnknownHost,
+    /// No admin token is configured.
+    #[error("set CALLSIGN_ADMIN_TOKEN to use the admin API and the dashboard")]
+    NoToken,
+    /// The bearer token is missing or wrong.
+    #[error("missing or wrong admin token: send CALLSIGN_ADMIN_TOKEN as `Authorization: Bearer …`")]
+    Unauthorized,
+    /// Too many wrong tokens were sent.
+    #[error(transparent)]
+    TooManyAttemptsError(#[from] TooManyAttemptsError),
+    /// A form came from another site's page (cross-site request forgery).
+    #[error("refused a form from another origin: the Origin header must match the Host header")]
+    ForeignOrigin,
+    /// The path does not exist.
+    #[error("unknown path; see /api/v1/admin/openapi.json")]
+    NoRoute,
+    /// The path does not support the method.
+    #[error("method not allowed; see /api/v1/admin/openapi.json")]
+    Method,
+    /// No request of a user with this id was recorded.
+    #[error("unknown user: no request with this user id was recorded")]
+    NoUser,
+    /// The identifier belongs to no known user.
+    #[error("unknown identifier: no user with this identifier was found")]
+    Nobody,
+    /// The id is not blocked.
+    #[error("this id is not blocked")]
+    NotBlocked,
+    /// The block list cannot be read or written.
+    #[error(transparent)]
+    Blocks(#[from] ShelfError),
+    /// The user id exists in several tenants. The response lists them.
+    #[error("this id exists in several tenants: choose one with ?tenant= (empty for users without a tenant)")]
+    SeveralTenants(Vec<Option<String>>),
+    /// The tenant is not configured.
+    #[error("{0}")]
+    NoTenant(#[from] callsign_core::tenant::UnknownTenantError),
+    /// A parameter or the body is invalid.
+    #[error("{0}")]
+    Invalid(String),
+    /// The self-test could not run.
+    #[error("the self-test failed: {0}")]
+    SelfTest(String),
+    /// The ledger is off or unavailable.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The archive cannot be read or changed.
+    #[error("the archive {0}")]
+    Archive(#[from] ArchiveError),
+}
+
+impl ApiError {
+    /// Returns the status and the value of `error.code`.
+    fn row(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::UnknownHost => (StatusCode::FORBIDDEN, "unknown_host"),
+            Self::NoToken => (StatusCode::NOT_FOUND, "admin_token_not_set"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::TooManyAttemptsError(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::NoUser => (StatusCode::NOT_FOUND, "unknown_user"),
+            Self::Nobody => (StatusCode::NOT_FOUND, "unknown_identifier"),
+            Self::NotBlocked => (StatusCode::NOT_FOUND, "not_blocked"),
+            Self::Blocks(_) => (StatusCode::SERVICE_UNAVAILABLE, "blocks_unavailable"),
+            Self::SeveralTenants(_) => (StatusCode::CONFLICT, "several_tenants"),
+            Self::NoTenant(_) => (StatusCode::NOT_FOUND, "unknown_tenant"),
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::SelfTest(_) => (StatusCode::BAD_GATEWAY, "self_test_failed"),
+            Self::Ledger(LedgerError::Off) => (StatusCode::SERVICE_UNAVAILABLE, "ledger_off"),
+            Self::Ledger(_) => (StatusCode::SERVICE_UNAVAILABLE, "ledger_unavailable"),
+            Self::Archive(_) => (StatusCode::SERVICE_UNAVAILABLE, "archive_unavailable"),
+        }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.row().0
+    }
+}
+
+impl From<OrderError> for ApiError {
+    fn from(error: OrderError) -> Self {
+        let named = |tenant: String| Some(tenant).filter(|tenant| !tenant.is_empty());
+        match error {
+            OrderError::Several(tenants) => Self::SeveralTenants(tenants.into_iter().map(named).collect()),
+            OrderError::NoId => Self::Invalid(error.to_string()),
+            OrderError::Shelf(error) => Self::Blocks(error),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response<Body> {
+        let (status, code) = self.row();
+        let mut error = json!({ "message": self.to_string(), "code": code });
+        if let Self::SeveralTenants(tenants) = &self {
+            error["tenants"] = json!(tenants);
+        }
+        let mut response = (status, Json(json!({ "error": error }))).into_response();
+        let headers = response.headers_mut();
+        match self {
+            Self::Unauthorized => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"callsign\""));
+            }
+            Self::TooManyAttemptsError(TooManyAttemptsError(wait)) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,40 @@
+//! The routes of the admin API, `/api/v1/admin/…` (docs/SPEC.md#admin-api). The bearer token was checked before.
+
+mod blocks;
+mod configuration;
+mod mapping;
+mod openapi;
+mod test_mapping;
+mod usage;
+
+use std::sync::Arc;
+
+use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
+
+use super::answer::ApiError;
+use crate::operator::Operator;
+pub(super) use configuration::{example, formats, sources};
+pub(super) use mapping::{collided, per_endpoint, success_rate, unmapped};
+pub(super) use usage::csv;
+
+/// Returns all routes. The test `every_route_is_documented` compares them with the OpenAPI document.
+pub(super) fn router() -> Router<Arc<Operator>> {
+    let routes = Router::new()
+        .route("/openapi.json", get(|| async { Json(openapi::document()) }))
+        .route("/user-mapping/validate", get(mapping::validate))
+        .route("/configuration", get(configuration::configuration))
+        .route("/statistics", get(mapping::statistics))
+        .route("/user/{user_id}/mapping", get(mapping::of_user))
+        .route("/test-mapping", post(test_mapping::test_mapping))
+        .route("/usage", get(usage::usage))
+        .route("/whois/{id}", get(usage::who))
+        .route("/users/{user_id}", delete(usage::forget))
+        .route("/users/{user_id}/block", put(blocks::block).delete(blocks::unblock))
+        .route("/blocks", get(blocks::list))
+        .fallback(|| async { ApiError::NoRoute })
+        .method_not_allowed_fallback(|| async { ApiError::Method });
+    Router::new()
+        .nest("/api/v1/admin", routes)
+        .route("/api/{*rest}", axum::routing::any(|| async { ApiError::NoRoute }))
+}

@@ -1,0 +1,60 @@
+//! `test-mapping`: tries a caller's ids in a self-test and shows what arrived.
+//!
+//! The request also holds spoofed identifiers, so `passed` includes that these were removed. With `live` an ordinary
+//! request goes to OpenRouter as well, with the operator's (or the tenant's) key. It costs a fraction of a cent and gets
+//! no row in the ledger, because no app sent it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Query, State};
+use callsign_core::endpoint::Inference;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::answer::ApiError;
+use crate::ask::OfTenant;
+use crate::operator::Operator;
+use crate::self_test::{SelfTestError, Trial};
+
+/// The body of `POST test-mapping`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    user_id: String,
+    session_id: Option<String>,
+    chat_id: Option<String>,
+    message_id: Option<String>,
+    endpoint: Option<String>,
+    model: Option<String>,
+    #[serde(default)]
+    live: bool,
+}
+
+/// `POST test-mapping`: runs the self-test and returns what arrived.
+pub(super) async fn test_mapping(
+    State(operator): State<Arc<Operator>>,
+    Query(of): Query<OfTenant>,
+    body: Result<Json<Body>, JsonRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Json(body) = body.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
+    let endpoint = body.endpoint.as_deref().unwrap_or("chat");
+    let endpoint = Inference::named(endpoint).map_err(|names| ApiError::Invalid(format!("endpoint: {names}")))?;
+    let tenant = of.tenant.filter(|name| !name.is_empty());
+    operator.view().tenants.policy_of(tenant.as_deref())?;
+    let Body { user_id, session_id, chat_id, message_id, model, live, .. } = body;
+    let trial = Trial { endpoint, tenant, user_id, session_id, chat_id, message_id, model, live };
+
+    let _one_at_a_time = operator.stage.lock().await;
+    let report = (operator.deps.self_test.0)(trial).await.map_err(|error| match error {
+        SelfTestError::Invalid(reason) => ApiError::Invalid(reason),
+        SelfTestError::Failed(reason) => ApiError::SelfTest(reason),
+    })?;
+    Ok(Json(json!({
+        "identifiers": report.identifiers,
+        "received": { "headers": report.headers, "body": report.body },
+        "passed": report.passed,
+        "live": report.live,
+    })))
+}

@@ -1,0 +1,146 @@
+//! The admin port: health and metrics for machines, and an API and a dashboard for the operator
+//! (docs/SPEC.md#admin-port).
+//!
+//! ```text
+//! request ─► public path? (/healthz /readyz /metrics) ─► known Host? ─► admin token configured?
+//!            ─► /api/…: bearer token       ─► api    JSON
+//!            ─► else: session, same origin ─► pages  server-rendered HTML, no scripts
+//! ```
+//!
+//! It is not reachable through the data port and does not forward callers' requests. It reads the configuration in
+//! force, the ledger's sums and the metrics. It changes only three things: it forgets users in ledger and archive, sets
+//! and lifts blocks, and begins and ends its own sessions. `test-mapping` with `live` sends one test request upstream.
+
+mod answer;
+mod api;
+mod ask;
+mod attempts;
+mod health;
+mod host;
+mod operator;
+mod pages;
+pub mod self_test;
+mod session;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY};
+use axum::http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::request::Parts;
+use axum::http::{Request, Response};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tower::ServiceExt;
+
+use answer::ApiError;
+use attempts::Attempts;
+use callsign_core::secret::Secret;
+use host::Hosts;
+use operator::Operator;
+pub use operator::{AdminDeps, Peer, Probe};
+use session::Sessions;
+pub use view::View;
+
+/// Public paths. They need no token and accept any `Host`, because probes and scrapers use various names.
+const OPEN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+/// The content security policy: the dashboard loads its own style sheet and icon, and no scripts
+/// (docs/SPEC.md#admin-access).
+const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; style-src 'self'; \
+                      img-src 'self'";
+
+/// The settings of the admin port, apart from its address.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `CALLSIGN_ADMIN_TOKEN`; without it only the public paths answer.
+    pub token: Option<Secret>,
+    /// `CALLSIGN_ADMIN_HOSTS`: further names in `Host`, in lower case.
+    pub hosts: Vec<String>,
+}
+
+/// The admin port's request handler.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    operator: Arc<Operator>,
+    router: Router,
+}
+
+impl Admin {
+    /// Creates the handler.
+    pub fn new(settings: &Settings, deps: AdminDeps) -> Self {
+        let operator = Arc::new(Operator {
+            deps,
+            token: settings.token.clone(),
+            hosts: Hosts::new(settings.hosts.clone()),
+            attempts: Attempts::default(),
+            sessions: Sessions::default(),
+            stage: tokio::sync::Mutex::default(),
+        });
+        let router = Router::new()
+            .route("/healthz", get(|| async { "alive\n" }))
+            .route("/readyz", get(health::ready))
+            .route("/metrics", get(health::metrics))
+            .merge(api::router())
+            .merge(pages::router())
+            .with_state(Arc::clone(&operator));
+        Self { operator, router }
+    }
+
+    /// Checks a request, routes it, and adds the security headers to the response.
+    pub async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let mut response = if let Some(refusal) = self.refusal(&parts, peer) {
+            refusal
+        } else {
+            let mut request = Request::from_parts(parts, body);
+            request.extensions_mut().insert(peer);
+            match self.router.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        };
+        protect(response.headers_mut());
+        response
+    }
+
+    /// Returns the response to a request that may not reach a route, or `None` if it may.
+    fn refusal(&self, parts: &Parts, peer: Peer) -> Option<Response<Body>> {
+        let path = parts.uri.path();
+        if OPEN.contains(&path) {
+            return None;
+        }
+        if !self.operator.hosts.know(parts) {
+            return Some(ApiError::UnknownHost.into_response());
+        }
+        if self.operator.token.is_none() {
+            return Some(ApiError::NoToken.into_response());
+        }
+        if path.starts_with("/api/") {
+            self.operator.check_bearer(&parts.headers, peer).err().map(IntoResponse::into_response)
+        } else {
+            pages::refusal(&self.operator, parts)
+        }
+    }
+}
+
+/// Adds the security and caching headers, except those that a route has set.
+fn protect(headers: &mut HeaderMap) {
+    let same_origin = HeaderValue::from_static("same-origin");
+    let fixed = [
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        // With `no-referrer` browsers send `Origin: null`, so `is_own_form` would refuse the dashboard's own forms.
+        (REFERRER_POLICY, same_origin.clone()),
+        (HeaderName::from_static("cross-origin-opener-policy"), same_origin.clone()),
+        (HeaderName::from_static("cross-origin-resource-policy"), same_origin),
+    ];
+    for (name, value) in fixed {
+        headers.entry(name).or_insert(value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

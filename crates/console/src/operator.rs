@@ -1,0 +1,98 @@
+//! The state that all routes of the admin port share, and its access check.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::http::header::{AUTHORIZATION, HeaderMap};
+use callsign_core::secret::{KeyDigest, Secret};
+use callsign_store::archive::settings::Place;
+use callsign_store::ledger::{Keeper, Ledger, Reader};
+use callsign_store::limits::Limiter;
+use callsign_telemetry::metrics::Metrics;
+use subtle::ConstantTimeEq;
+
+use crate::answer::ApiError;
+use crate::attempts::{Attempts, TooManyAttemptsError};
+use crate::host::Hosts;
+use crate::self_test::SelfTest;
+use crate::session::Sessions;
+use crate::view::View;
+
+/// The other end of a connection to the admin port.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The address that the connection comes from.
+    pub address: SocketAddr,
+    /// True if the connection uses TLS.
+    pub tls: bool,
+}
+
+/// A question about the running program whose answer may change.
+#[derive(Clone)]
+pub struct Probe(pub Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Probe")
+    }
+}
+
+/// The parts of callsign that the admin port shows and controls.
+#[derive(Debug)]
+pub struct AdminDeps {
+    /// Served at `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// Returns true once a drain has begun; `/readyz` is 503 from then on.
+    pub is_draining: Probe,
+    /// The configuration in force. A reload replaces it.
+    pub view: Arc<ArcSwap<View>>,
+    /// Runs `test-mapping`.
+    pub self_test: SelfTest,
+    /// Address of the data port. The dashboard shows it as the apps' base URL.
+    pub data: SocketAddr,
+    /// The dashboard shows its health.
+    pub ledger: Ledger,
+    /// Its blocks are listed, set and lifted.
+    pub limiter: Limiter,
+    /// Access to the ledger for reading and for forgetting users; `None` if the ledger is off.
+    pub ledger_access: Option<(Reader, Keeper)>,
+    /// The archive's directory and password, for forgetting users; `None` if the archive is off.
+    pub archive: Option<Place>,
+}
+
+/// State that all routes share.
+#[derive(Debug)]
+pub(crate) struct Operator {
+    pub(crate) deps: AdminDeps,
+    pub(crate) token: Option<Secret>,
+    pub(crate) hosts: Hosts,
+    pub(crate) attempts: Attempts,
+    pub(crate) sessions: Sessions,
+    /// Serialises self-tests.
+    pub(crate) stage: tokio::sync::Mutex<()>,
+}
+
+impl Operator {
+    /// Checks the bearer token.
+    pub(crate) fn check_bearer(&self, headers: &HeaderMap, peer: Peer) -> Result<(), ApiError> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else { return Err(ApiError::Unauthorized) };
+        let token = value.as_bytes().split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+        let (_, token) = token.ok_or(ApiError::Unauthorized)?;
+        if self.is_token(token.trim_ascii(), peer)? { Ok(()) } else { Err(ApiError::Unauthorized) }
+    }
+
+    /// Returns true if `given` is the admin token. Digests are compared in constant time, so that response times reveal
+    /// neither the token nor its length. A wrong token counts as a failed attempt.
+    ///
+    /// # Errors
+    /// [`TooManyAttemptsError`] after too many wrong tokens.
+    pub(crate) fn is_token(&self, given: &[u8], peer: Peer) -> Result<bool, TooManyAttemptsError> {
+        self.attempts.attempt(peer.address.ip(), || {
+            let given = KeyDigest::of(given).to_hex();
+            self.token.as_ref().is_some_and(|token| token.digest().to_hex().as_bytes().ct_eq(given.as_bytes()).into())
+        })
+    }
+}

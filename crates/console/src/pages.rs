@@ -1,0 +1,96 @@
+//! The dashboard: HTML pages that are rendered on the server, without scripts.
+//!
+//! A page is a function from query parameters to markup. Names of users, models and apps are untrusted: maud escapes
+//! them, [`text::link`] encodes them in URLs, and [`text::name`] truncates and isolates them. Pages read sums and the
+//! configuration in force. They must not read single requests or change anything except sessions.
+
+mod chart;
+mod export;
+mod layout;
+mod limits;
+mod login;
+mod mapping;
+mod overview;
+mod period;
+mod person;
+mod settings;
+mod speed;
+mod tables;
+mod text;
+mod usage;
+mod whois;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, Method, Response, Uri};
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::{get, post};
+
+use super::answer::ApiError;
+use crate::operator::Operator;
+
+const STYLE: &str = include_str!("pages/style.css");
+const ICON: &str = include_str!("pages/icon.svg");
+/// Pages that need no session.
+const PUBLIC: [&str; 3] = ["/login", "/style.css", "/icon.svg"];
+
+/// Returns the routes of all pages.
+pub(super) fn router() -> Router<Arc<Operator>> {
+    Router::new()
+        .route("/", get(overview::overview))
+        .route("/users", get(usage::users))
+        .route("/models", get(usage::models))
+        .route("/apps", get(usage::apps))
+        .route("/speed", get(speed::speed))
+        .route("/mapping", get(mapping::mapping))
+        .route("/settings", get(settings::settings))
+        .route("/user", get(person::person))
+        .route("/whois", get(whois::whois))
+        .route("/export.csv", get(export::csv))
+        .route("/login", get(login::login).post(login::sign_in))
+        .route("/logout", post(login::sign_out))
+        .route("/style.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
+        .route("/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
+        .fallback(layout::not_found)
+}
+
+/// Returns the response to a request that may not see the page: an error for a form of another origin, or a redirect to
+/// the sign-in page if there is no session.
+pub(super) fn refusal(operator: &Operator, parts: &Parts) -> Option<Response<Body>> {
+    let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+    if !reads && !is_own_form(&parts.headers) {
+        return Some(ApiError::ForeignOrigin.into_response());
+    }
+    if PUBLIC.contains(&parts.uri.path()) || operator.sessions.know(&parts.headers) {
+        return None;
+    }
+    let next = parts.uri.path_and_query().map(PathAndQuery::as_str).filter(|target| reads && *target != "/");
+    let login = next.map_or_else(|| "/login".to_owned(), |next| text::link("/login", &[("next", next)]));
+    Some(Redirect::to(&login).into_response())
+}
+
+/// Returns true if the request's `Origin` is this port's own. Browsers send `Origin` with every POST. The cookie's
+/// `SameSite=Strict` is a second protection against forged forms.
+fn is_own_form(headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let (Some(origin), None) = (origins.next(), origins.next()) else { return false };
+    let origin: Option<Uri> = origin.to_str().ok().and_then(|origin| origin.parse().ok());
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    match (origin.as_ref().and_then(Uri::authority), host) {
+        (Some(authority), Some(host)) => authority.as_str().eq_ignore_ascii_case(host),
+        _ => false,
+    }
+}
+
+/// Returns a static file that browsers may cache for an hour.
+fn asset(content_type: &'static str, content: &'static str) -> impl IntoResponse {
+    ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "public, max-age=3600")], content)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Sign-in with the admin token, and sign-out (docs/SPEC.md#admin-sessions).
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::http::header::{ORIGIN, RETRY_AFTER, SET_COOKIE};
+use axum::http::{HeaderMap, Response, StatusCode};
+use axum::response::{Html, IntoResponse, Redirect};
+use maud::html;
+use serde::Deserialize;
+
+use super::layout::{document, icon};
+use crate::attempts::TooManyAttemptsError;
+use crate::operator::Operator;
+use crate::operator::Peer;
+
+/// The query parameters of `GET /login`: the path to return to after signing in.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Next {
+    next: Option<String>,
+}
+
+/// `GET /login`: the sign-in form.
+pub(super) async fn login(Query(next): Query<Next>) -> Html<String> {
+    form(None, next.next.as_deref())
+}
+
+/// `POST /login`: checks the token, begins a session, and redirects to `next`.
+pub(super) async fn sign_in(
+    State(operator): State<Arc<Operator>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let mut fields = url::form_urlencoded::parse(&body);
+    let next = fields.clone().find(|(name, _)| name == "next").map(|(_, next)| next.into_owned());
+    let token = fields.find(|(name, _)| name == "token").map(|(_, token)| token).unwrap_or_default();
+    match operator.is_token(token.trim().as_bytes(), peer) {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::warn!("dashboard: sign-in failed: wrong admin token");
+            let page = form(Some("That is not the admin token."), next.as_deref());
+            return (StatusCode::FORBIDDEN, page).into_response();
+        }
+        Err(TooManyAttemptsError(wait)) => {
+            let said = format!("Too many wrong tokens. Try again in {} seconds.", wait.as_secs());
+            let page = form(Some(&said), next.as_deref());
+            return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, wait.as_secs().to_string())], page).into_response();
+        }
+    }
+    match operator.sessions.begin(is_secure(&headers, peer)) {
+        Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to(own_path(next.as_deref()))).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "dashboard: cannot create a session: the system's random source failed");
+            (StatusCode::SERVICE_UNAVAILABLE, form(Some("The system's random source failed."), None)).into_response()
+        }
+    }
+}
+
+/// `POST /logout`: ends the session.
+pub(super) async fn sign_out(
+    State(operator): State<Arc<Operator>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> impl IntoResponse {
+    let cookie = operator.sessions.end(&headers, is_secure(&headers, peer));
+    ([(SET_COOKIE, cookie)], Redirect::to("/login"))
+}
+
+/// Returns true if the browser uses TLS, to callsign or (by its `Origin`) to a proxy in front of it.
+fn is_secure(headers: &HeaderMap, peer: Peer) -> bool {
+    peer.tls || headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
+}
+
+/// Returns `next` if it is a path of this port, else `/`. Browsers read `//host` and `/\host` as other hosts.
+fn own_path(next: Option<&str>) -> &str {
+    let own = |next: &&str| {
+        next.starts_with('/')
+            && !next.starts_with("//")
+            && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    };
+    next.filter(own).unwrap_or("/")
+}
+
+fn form(error: Option<&str>, next: Option<&str>) -> Html<String> {
+    let body = html! {
+        main.login {
+            div.brand { (icon()) "callsign" }
+            h1 { "Sign in" }
+            form method="post" action="/login" {
+                @if let Some(error) = error { p.error #error role="alert" { (error) } }
+                @if let Some(next) = next { input type="hidden" name="next" value=(own_path(Some(next))); }
+                // Password managers need a user name to store the token under.
+                input type="text" name="username" value="admin" autocomplete="username" hidden;
+                label for="token" { "Admin token" }
+                input #token type="password" name="token" autocomplete="current-password" required autofocus
+                    aria-describedby={ "hint" @if error.is_some() { " error" } };
+                p.hint #hint { "The value of " code { "CALLSIGN_ADMIN_TOKEN" } "." }
+                button { "Sign in" }
+            }
+        }
+    };
+    document("Sign in", "bare", &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sign_in_redirects_only_to_own_paths() {
+        for (next, path) in [
+            (None, "/"),
+            (Some("/user?id=a%26b"), "/user?id=a%26b"),
+            (Some("//evil.example"), "/"),
+            (Some("/\\evil.example"), "/"),
+            (Some("https://evil.example"), "/"),
+            (Some("/a\r\nset-cookie: x"), "/"),
+            (Some(""), "/"),
+        ] {
+            assert_eq!(own_path(next), path, "{next:?}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The page that finds the user of an identifier that OpenRouter or a provider reports.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::Html;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::layout::{NoPage, heading, page};
+use super::period::Period;
+use super::tables::person;
+use super::text::{count, moment, name, name_or};
+use crate::operator::Operator;
+use callsign_store::ledger::query::Found;
+use callsign_store::whois::{Candidates, Question};
+
+/// The query parameters of `GET /whois`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    id: String,
+}
+
+/// `GET /whois`: the page.
+pub(super) async fn whois(
+    State(operator): State<Arc<Operator>>,
+    Query(asked): Query<Asked>,
+) -> Result<Html<String>, NoPage> {
+    let identifier = asked.id.trim();
+    let found = if identifier.is_empty() {
+        Vec::new()
+    } else {
+        let question = Question { identifier, tenant: None, candidates: &Candidates::default() };
+        callsign_store::whois::ask(operator.view().whois_scope(), operator.reader()?, question).await?
+    };
+    let content = html! {
+        (heading(&html! { "Who is " @if !identifier.is_empty() { (name(identifier)) } "?" }, &html! {}))
+        @if found.is_empty() {
+            div.empty {
+                @if identifier.is_empty() {
+                    p { "Put an identifier into the box above: one that was sent, a session, chat, message or generation id, or "
+                        "what a provider reports." }
+                } @else {
+                    p { "Nobody has been seen with this identifier." }
+                    p { "Identifiers are compared as they were sent, to the letter. A hash can be tried against a list of users: "
+                        code { "callsign whois ID --candidates FILE" } "." }
+                    @if operator.view().org_id.is_none() {
+                        p { "What a provider reports is " code { "sha256(ORG_ID-user)" } "; set " code { "OPENROUTER_ORG_ID" }
+                            " to have that resolved." }
+                    }
+                }
+            }
+        } @else {
+            section.card { (found_table(&found, true)) }
+        }
+    };
+    Ok(page("Who is", "/whois", &content))
+}
+
+/// Renders the matches. `users` adds a column for the user.
+pub(super) fn found_table(found: &[Found], users: bool) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Identifiers" {
+            table {
+                caption.hidden { "Identifiers, the latest first" }
+                thead {
+                    tr {
+                        th scope="col" { "Kind" }
+                        @if users { th scope="col" { "User" } th scope="col" { "Tenant" } } @else { th scope="col" { "Identifier" } }
+                        th scope="col" { "Key" }
+                        th.number scope="col" { "Requests" }
+                        th scope="col" { "First seen" }
+                        th scope="col" { "Last seen" }
+                    }
+                }
+                tbody {
+                    @for one in found {
+                        tr {
+                            th scope="row" { (one.kind.name()) }
+                            @if users {
+                                td {
+                                    @if let Some(user) = &one.user {
+                                        a href=(person(user, one.tenant.as_deref(), Period::default())) { (name(user)) }
+                                    } @else { span.none { "nobody named" } }
+                                }
+                                td { (name_or(one.tenant.as_deref(), "–")) }
+                            } @else { td { (name(&one.identifier)) } }
+                            td { (name_or(one.key.as_deref(), "–")) }
+                            td.number { (count(one.requests)) }
+                            td { @if let Some(at) = one.first_seen { (moment(at)) } @else { "–" } }
+                            td { @if let Some(at) = one.last_seen { (moment(at)) } @else { "–" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The parts of the configuration in force that the console shows.
+
+use callsign_core::auth::settings::Callers;
+use callsign_core::tenant::Tenants;
+use callsign_store::limits::Rules;
+use callsign_store::whois::Scope;
+
+/// A read-only view of the configuration in force. It holds no setting of the console itself.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Keys, issuers and pass-through.
+    pub callers: Callers,
+    /// The policies.
+    pub tenants: Tenants,
+    /// `OPENROUTER_ORG_ID`.
+    pub org_id: Option<String>,
+    /// The limits and blocks of the configuration.
+    pub rules: Rules,
+    /// True if the data port uses TLS.
+    pub tls: bool,
+    /// `CALLSIGN_MAX_BODY_BYTES`.
+    pub max_body_bytes: u64,
+}
+
+impl View {
+    /// Returns what `whois` looks an identifier up in.
+    pub fn whois_scope(&self) -> Scope<'_> {
+        Scope { tenants: &self.tenants, org_id: self.org_id.as_deref() }
+    }
+}

@@ -1,0 +1,310 @@
+//! Resolves the [`Caller`] of a request from its credential and, for trusted apps, from identity headers.
+//!
+//! The inputs are headers, client address, [`Directory`] and key sets. A user is resolved for each request; only the
+//! verification result of an identical token is cached. This module must not know valves or formats (`identity` does)
+//! and must not fetch signing keys: for an unknown one it returns [`AuthError::UnknownSigner`], and the gateway
+//! refreshes the keys and retries. Rules: `docs/SPEC.md#callers-and-credentials`.
+#![forbid(unsafe_code)]
+
+pub mod client_session;
+pub mod credential;
+pub mod identity_header;
+pub mod issuer;
+pub mod jwt;
+pub mod key;
+pub mod jwks;
+pub mod preset;
+pub mod settings;
+#[cfg(test)]
+#[path = "../tests/it/support/signer.rs"]
+pub(crate) mod signer;
+pub mod verifier;
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName};
+
+use crate::identity::caller_identity::CallerIdentity;
+use crate::secret::KeyDigest;
+use credential::Credential;
+use identity_header::AmbiguousIdentity;
+use issuer::{Issuer, IssuerId};
+use jwt::TokenError;
+use key::{Directory, Grant, Key};
+use preset::Preset;
+use verifier::Verifier;
+
+/// The credential that a request is sent upstream with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamCredential {
+    /// The operator's (or the tenant's) OpenRouter key.
+    Operator,
+    /// The caller's own OpenRouter key, forwarded unchanged.
+    PassThrough,
+}
+
+/// A resolved caller, borrowed from the request and the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller<'a> {
+    /// The name of the caller's key or issuer; safe to log.
+    pub key: Cow<'a, str>,
+    /// The tenant, within which user ids are unique; absent for callers without a tenant.
+    pub tenant: Option<Cow<'a, str>>,
+    /// The credential for OpenRouter.
+    pub account: UpstreamCredential,
+    /// The metadata pairs of the key, sorted by name.
+    pub metadata: &'a [(String, String)],
+    /// True if the caller's requests are archived; `None` if the key does not set it.
+    pub archive: Option<bool>,
+    /// The user id.
+    pub user: Option<Cow<'a, str>>,
+    /// The session id.
+    pub session: Option<Cow<'a, str>>,
+    /// The chat id.
+    pub chat: Option<Cow<'a, str>>,
+    /// The message id.
+    pub message: Option<Cow<'a, str>>,
+    /// A session chosen by the client, which is sent only bound to the caller.
+    pub client_session: Option<&'a str>,
+}
+
+/// The reason why no caller could be resolved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// No header has a credential.
+    #[error("no API key; send `Authorization: Bearer KEY` or `x-api-key: KEY` with a key from callsign's operator")]
+    MissingCredential,
+    /// The credential is unknown, disabled, expired or used from another network. The message does not say which.
+    #[error("this API key is not valid; ask callsign's operator for one")]
+    InvalidCredential,
+    /// Differing credentials, or one header twice.
+    #[error("ambiguous credential in {0}; send one value, at most once in each header")]
+    AmbiguousCredential(String),
+    /// An identity header was sent twice.
+    #[error(transparent)]
+    AmbiguousIdentity(#[from] AmbiguousIdentity),
+    /// The user's token is missing or refused.
+    #[error("the user's token is missing or not valid; sign in again, or check how the app forwards it")]
+    InvalidToken,
+    /// The token is signed with an unknown key. Retry after refreshing the issuer's keys.
+    #[error("the user's token is missing or not valid; sign in again, or check how the app forwards it")]
+    UnknownSigner(Signer),
+}
+
+/// An unknown signing key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The issuer of the token.
+    pub issuer: IssuerId,
+    /// The key id in the token.
+    pub kid: Option<String>,
+}
+
+/// The parts of a caller that a request needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A valid credential only (reading the catalogue).
+    Credential,
+    /// A valid credential and the user.
+    Identity,
+}
+
+/// The keys and issuers to authenticate with.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The accepted keys, issuers and presets.
+    pub directory: &'a Directory,
+    /// The token verifier with the issuers' signing keys.
+    pub verifier: &'a Verifier,
+}
+
+impl Known<'_> {
+    /// Returns the issuer of this credential, if it is a token.
+    fn issuer_of(self, credential: Credential<'_>, digest: KeyDigest) -> Option<IssuerId> {
+        self.directory.issuer_of(credential.as_bytes(), |id| self.verifier.has_seen(id, digest))
+    }
+}
+
+impl<'a> Caller<'a> {
+    /// Resolves the caller of a request from client `address`.
+    ///
+    /// # Errors
+    /// [`AuthError`], whose messages tell the caller what to do but not which keys exist.
+    pub fn resolve(headers: &'a HeaderMap, address: IpAddr, known: Known<'a>, need: Need) -> Result<Self, AuthError> {
+        let directory = known.directory;
+        let credential = Credential::find(headers)?;
+        let digest = KeyDigest::of(credential.as_bytes());
+        let mut caller = match directory.key(digest) {
+            Some(key) if key.admits(address, jiff::Timestamp::now) => Self::from_key(key, headers, known, need)?,
+            Some(_) => return Err(AuthError::InvalidCredential),
+            None => match (known.issuer_of(credential, digest), directory.pass_through()) {
+                (Some(issuer), _) => Self::from_token(issuer, credential.as_bytes(), headers, known, need)?,
+                (None, Some(preset)) if credential.is_openrouter_key() => {
+                    Self::from_pass_through(digest, preset, headers, need)?
+                }
+                _ => return Err(AuthError::InvalidCredential),
+            },
+        };
+        if need == Need::Identity {
+            caller.client_session = directory.client_session(headers);
+        }
+        Ok(caller)
+    }
+
+    /// Returns a caller without ids, to be filled in.
+    fn unidentified(key: Cow<'a, str>, tenant: Option<Cow<'a, str>>) -> Self {
+        Self {
+            key,
+            tenant,
+            account: UpstreamCredential::Operator,
+            metadata: &[],
+            archive: None,
+            user: None,
+            session: None,
+            chat: None,
+            message: None,
+            client_session: None,
+        }
+    }
+
+    fn from_key(key: &'a Key, headers: &'a HeaderMap, known: Known<'a>, need: Need) -> Result<Self, AuthError> {
+        let name = Cow::Borrowed(key.name.as_str());
+        let mut caller = Self::unidentified(name, key.tenant.as_deref().map(Cow::Borrowed));
+        caller.metadata = &key.metadata;
+        caller.archive = key.archive;
+        match &key.grant {
+            Grant::Signed(id) => caller.read_forwarded_token(*id, headers, known, need)?,
+            _ if need == Need::Credential => {}
+            Grant::User(user) => {
+                caller.user = Some(Cow::Borrowed(user));
+                caller.read_chat_and_message(headers, key.bring_chat.as_ref(), key.bring_message.as_ref())?;
+            }
+            Grant::Preset(preset) => caller.read_preset(preset, headers)?,
+        }
+        Ok(caller)
+    }
+
+    /// Resolves a caller whose credential is a token.
+    fn from_token(
+        id: IssuerId,
+        token: &[u8],
+        headers: &'a HeaderMap,
+        known: Known<'a>,
+        need: Need,
+    ) -> Result<Self, AuthError> {
+        let issuer = known.directory.issuers().get(id).ok_or(AuthError::InvalidCredential)?;
+        let mut caller = Self::unidentified(Cow::Borrowed(&issuer.name), issuer.tenant.as_deref().map(Cow::Borrowed));
+        caller.read_token(id, issuer, token, headers, known, need)?;
+        Ok(caller)
+    }
+
+    /// Reads the user's token that is sent in the issuer's header next to an app's key. With [`Need::Credential`] the
+    /// token is optional, but if present it must be valid.
+    fn read_forwarded_token(
+        &mut self,
+        id: IssuerId,
+        headers: &'a HeaderMap,
+        known: Known<'a>,
+        need: Need,
+    ) -> Result<(), AuthError> {
+        let issuer = known.directory.issuers().get(id).ok_or(AuthError::InvalidToken)?;
+        self.tenant = issuer.tenant.as_deref().map(Cow::Borrowed);
+        let mut tokens = headers.get_all(&issuer.header).iter();
+        match (tokens.next(), tokens.next()) {
+            (Some(_), Some(_)) => Err(AmbiguousIdentity(issuer.header.clone()).into()),
+            (Some(token), None) if !token.as_bytes().trim_ascii().is_empty() => {
+                let token = token.as_bytes().trim_ascii();
+                self.read_token(id, issuer, credential::without_scheme(token), headers, known, need)
+            }
+            _ if need == Need::Credential => Ok(()),
+            _ => Err(AuthError::InvalidToken),
+        }
+    }
+
+    fn read_token(
+        &mut self,
+        id: IssuerId,
+        issuer: &'a Issuer,
+        token: &[u8],
+        headers: &'a HeaderMap,
+        known: Known<'a>,
+        need: Need,
+    ) -> Result<(), AuthError> {
+        let now = jiff::Timestamp::now().as_second();
+        let verified = known.verifier.verify(id, issuer, token, now).map_err(|error| {
+            tracing::debug!(issuer = %issuer.name, %error, "token refused");
+            match error {
+                TokenError::UnknownKey { kid } => AuthError::UnknownSigner(Signer { issuer: id, kid }),
+                _ => AuthError::InvalidToken,
+            }
+        })?;
+        if need == Need::Identity {
+            self.user = Some(Cow::Owned(verified.user.clone()));
+            self.session = verified.session.clone().map(Cow::Owned);
+            self.read_chat_and_message(headers, issuer.bring_chat.as_ref(), issuer.bring_message.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Resolves a caller of a pass-through key. The key's name is also the tenant, so that each key has its own
+    /// namespace.
+    fn from_pass_through(
+        digest: KeyDigest,
+        preset: &Preset,
+        headers: &'a HeaderMap,
+        need: Need,
+    ) -> Result<Self, AmbiguousIdentity> {
+        let name = pass_through_name(digest);
+        let mut caller = Self::unidentified(Cow::Owned(name.clone()), Some(Cow::Owned(name)));
+        caller.account = UpstreamCredential::PassThrough;
+        if need == Need::Identity {
+            caller.read_preset(preset, headers)?;
+        }
+        Ok(caller)
+    }
+
+    fn read_preset(&mut self, preset: &Preset, headers: &'a HeaderMap) -> Result<(), AmbiguousIdentity> {
+        self.user = identity_header::read(headers, preset.user.as_ref())?.map(Cow::Borrowed);
+        self.session = identity_header::read(headers, preset.session.as_ref())?.map(Cow::Borrowed);
+        self.read_chat_and_message(headers, preset.chat.as_ref(), preset.message.as_ref())
+    }
+
+    fn read_chat_and_message(
+        &mut self,
+        headers: &'a HeaderMap,
+        chat: Option<&HeaderName>,
+        message: Option<&HeaderName>,
+    ) -> Result<(), AmbiguousIdentity> {
+        self.chat = identity_header::read(headers, chat)?.map(Cow::Borrowed);
+        self.message = identity_header::read(headers, message)?.map(Cow::Borrowed);
+        Ok(())
+    }
+
+    /// Returns the source values for formats.
+    pub fn sources(&self) -> CallerIdentity<'_> {
+        CallerIdentity {
+            tenant: self.tenant.as_deref(),
+            key: &self.key,
+            user: self.user.as_deref(),
+            session: self.session.as_deref(),
+            chat: self.chat.as_deref(),
+            message: self.message.as_deref(),
+            client_session: self.client_session,
+        }
+    }
+}
+
+/// The prefix of the names of pass-through keys. Configured tenants cannot have it.
+pub const PASS_THROUGH: &str = "passthrough-";
+
+/// Returns the name of a pass-through key: the prefix and 16 digits of its digest.
+pub fn pass_through_name(digest: KeyDigest) -> String {
+    let mut name = digest.to_hex();
+    name.truncate(16);
+    name.insert_str(0, PASS_THROUGH);
+    name
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Checks the claims of every token: time, issuer, audience, authorized party, user (RFC 7519, section 4.1).
+
+use serde_json::{Map, Value};
+
+use super::super::issuer::Issuer;
+use super::{TokenError, Verified};
+
+/// Checks the claims and returns the user and the session.
+pub(super) fn check(claims: &Map<String, Value>, issuer: &Issuer, now: i64) -> Result<Verified, TokenError> {
+    let leeway = i64::try_from(issuer.leeway.as_secs()).unwrap_or(0);
+    let expires = time(claims, "exp")?.ok_or(TokenError::Refused("it has no expiry time (no exp)"))?;
+    let expires = expires.saturating_add(leeway);
+    if now >= expires {
+        return Err(TokenError::Refused("it has expired"));
+    }
+    for (name, refusal) in [("nbf", "it is not valid yet (nbf)"), ("iat", "it was issued in the future (iat)")] {
+        if time(claims, name)?.is_some_and(|since| since > now.saturating_add(leeway)) {
+            return Err(TokenError::Refused(refusal));
+        }
+    }
+    if let Some(expected) = &issuer.issuer
+        && claims.get("iss").and_then(Value::as_str) != Some(expected)
+    {
+        return Err(TokenError::Refused("its issuer is not the configured one (iss)"));
+    }
+    if !issuer.audience.is_empty()
+        && !audiences(claims).any(|audience| issuer.audience.iter().any(|own| own == audience))
+    {
+        return Err(TokenError::Refused("its audience is not in the issuer's `audience` (aud)"));
+    }
+    if !issuer.authorized_parties.is_empty() {
+        let party = claims.get("azp").and_then(Value::as_str);
+        if !party.is_some_and(|party| issuer.authorized_parties.iter().any(|own| own == party)) {
+            return Err(TokenError::Refused("its party is not in the issuer's `authorized_parties` (azp)"));
+        }
+    }
+    let user = match claims.get(&issuer.user_claim) {
+        Some(Value::String(user)) if is_id(user) => user.clone(),
+        _ => return Err(TokenError::Refused("its user claim is missing, empty, not text, or has control characters")),
+    };
+    // A session claim that is not a usable string counts as absent.
+    let session = issuer.session_claim.as_ref().and_then(|name| claims.get(name)?.as_str());
+    Ok(Verified { user, session: session.filter(|id| is_id(id)).map(str::to_owned), expires })
+}
+
+/// Returns true if a claim is not empty and has no control characters. Formats and bindings join fields with U+001F, so
+/// an id with that character could collide with another user's.
+fn is_id(claim: &str) -> bool {
+    !claim.is_empty() && !claim.contains(char::is_control)
+}
+
+/// Reads a `NumericDate` (RFC 7519, section 2), rounded down to seconds.
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, TokenError> {
+    let whole = |number: f64| {
+        #[expect(clippy::cast_possible_truncation, reason = "a float-to-int cast saturates, as intended")]
+        let seconds = number.floor() as i64;
+        seconds
+    };
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::Number(number)) => {
+            number.as_i64().or_else(|| number.as_f64().map(whole)).map(Some).ok_or(TokenError::Malformed)
+        }
+        Some(_) => Err(TokenError::Refused("one of exp, nbf and iat is not a number")),
+    }
+}
+
+/// Returns the values of `aud`, a string or a list of strings (RFC 7519, section 4.1.3).
+fn audiences(claims: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let (one, many) = match claims.get("aud") {
+        Some(Value::String(one)) => (Some(one.as_str()), [].as_slice()),
+        Some(Value::Array(many)) => (None, many.as_slice()),
+        _ => (None, [].as_slice()),
+    };
+    one.into_iter().chain(many.iter().filter_map(Value::as_str))
+}

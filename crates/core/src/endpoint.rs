@@ -1,0 +1,222 @@
+//! The table of exposed endpoints: each path's error format, identifiers and body kind.
+//!
+//! Every other path gets 404, because it could expose the operator's account (`docs/SPEC.md#not-exposed`). This module
+//! decides by method, path and two flags; it must not look at headers or bodies.
+
+pub mod path;
+
+use http::Method;
+
+pub use path::Reads;
+
+/// An error response format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `{"error":{"message","type","param","code"}}`.
+    OpenAi,
+    /// `{"type":"error","error":{"type","message"}}`.
+    Anthropic,
+}
+
+/// The place of the session id in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// The body's `session_id`.
+    Body,
+    /// The header `x-session-id`, on endpoints without a body field for it (OpenRouter docs, "Grouping requests across
+    /// modalities").
+    Header,
+}
+
+/// The metadata that an endpoint accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metadata {
+    /// No metadata.
+    None,
+    /// A map of up to 16 pairs.
+    Full,
+    /// Only `{"user_id": …}`, as in OpenRouter's `MessagesRequestMetadata`.
+    UserOnly,
+}
+
+/// The identifiers that requests to an endpoint may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// True if the body may have `user`.
+    pub user: bool,
+    /// The place of the session id.
+    pub session: Session,
+    /// The metadata that the body may have.
+    pub metadata: Metadata,
+    /// True if the body may have `trace`.
+    pub trace: bool,
+    /// True if the body may have `safety_identifier`, which equals `user`.
+    pub safety_identifier: bool,
+}
+
+/// A POST endpoint whose request body is rewritten.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Inference {
+    /// The path after `/v1/`; also the endpoint's name in metrics and logs.
+    pub path: &'static str,
+    /// The error format.
+    pub dialect: Dialect,
+    /// The identifiers that a request may carry.
+    pub fields: Fields,
+    /// True if the endpoint uses `prompt_cache_key`, so that the bound value replaces the client's.
+    pub cache_key: bool,
+    /// True if the body may also be a multipart form.
+    pub form: bool,
+    /// Query parameters that are forwarded; all others are dropped.
+    pub query: &'static [&'static str],
+}
+
+impl Inference {
+    /// Finds an endpoint by path, with or without `/v1/` or `/api/v1/`, or by short name: `chat`, or the last segment
+    /// of a path, such as `speech`.
+    ///
+    /// # Errors
+    /// A message that lists the accepted names.
+    pub fn named(name: &str) -> Result<&'static Self, String> {
+        let path = name.trim_start_matches('/').trim_start_matches("api/").trim_start_matches("v1/");
+        let path = if path == "chat" { "chat/completions" } else { path };
+        let last = |endpoint: &&Self| endpoint.path.rsplit('/').next() == Some(path);
+        let exact = INFERENCE.iter().find(|endpoint| endpoint.path == path);
+        exact.or_else(|| INFERENCE.iter().find(last)).ok_or_else(|| {
+            let paths: Vec<_> = INFERENCE.iter().map(|endpoint| endpoint.path).collect();
+            format!("unknown endpoint; expected chat or one of {}", paths.join(", "))
+        })
+    }
+}
+
+const CHAT: Fields =
+    Fields { user: true, session: Session::Body, metadata: Metadata::Full, trace: true, safety_identifier: false };
+const RESPONSES: Fields = Fields { safety_identifier: true, ..CHAT };
+const MESSAGES: Fields = Fields { metadata: Metadata::UserOnly, ..CHAT };
+const HEADER_ONLY: Fields =
+    Fields { user: false, session: Session::Header, metadata: Metadata::None, trace: false, safety_identifier: false };
+const EMBEDDINGS: Fields = Fields { user: true, ..HEADER_ONLY };
+
+const fn openai(path: &'static str, fields: Fields, cache_key: bool) -> Inference {
+    Inference { path, dialect: Dialect::OpenAi, fields, cache_key, form: false, query: &[] }
+}
+
+const fn anthropic(path: &'static str) -> Inference {
+    // The Anthropic SDKs add `?beta=true`.
+    Inference { path, dialect: Dialect::Anthropic, fields: MESSAGES, cache_key: true, form: false, query: &["beta"] }
+}
+
+/// All POST endpoints (`docs/SPEC.md#inference-endpoints`).
+pub static INFERENCE: [Inference; 11] = [
+    openai("chat/completions", CHAT, true),
+    openai("completions", CHAT, true),
+    openai("responses", RESPONSES, true),
+    anthropic("messages"),
+    anthropic("messages/count_tokens"),
+    openai("embeddings", EMBEDDINGS, false),
+    openai("rerank", HEADER_ONLY, false),
+    openai("images", HEADER_ONLY, false),
+    openai("images/generations", HEADER_ONLY, false),
+    openai("audio/speech", HEADER_ONLY, false),
+    Inference { form: true, ..openai("audio/transcriptions", HEADER_ONLY, false) },
+];
+
+/// Top-level body members that are removed from every request; `rewrite::reserved_fields` compares the names.
+/// `prompt_cache_key` has its own setting, `CALLSIGN_PROMPT_CACHE_KEY` (`docs/SPEC.md#removed-fields`).
+pub const REMOVED: [&str; 8] =
+    ["user", "session_id", "metadata", "safety_identifier", "trace", "client_metadata", "callback_url", "__proto__"];
+
+/// The `allow` header of read-only endpoints.
+const READING: &str = "GET, HEAD";
+
+/// The endpoint that a method and a path select.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A POST whose body is rewritten.
+    Inference(&'static Inference),
+    /// A GET or HEAD of OpenRouter's public catalogue, forwarded under this path.
+    Read(Reads),
+    /// A GET or HEAD of the caller's own data.
+    Own(Own),
+}
+
+/// A read-only endpoint for the caller's own data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// `/callsign/v1/me`: the caller's identifiers and usage, answered by callsign.
+    Me,
+    /// `generation?id=…`: OpenRouter's record of one of the caller's generations. Requires the ledger, which records
+    /// whose each generation is.
+    Generation,
+}
+
+/// The reason why no endpoint matches a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// The path is not in the table.
+    #[error(
+        "this path is not exposed; callsign serves inference and the model catalogue under /v1 (see its documentation)"
+    )]
+    NotExposed,
+    /// The path is in the table, but not with this method.
+    #[error("method not allowed; this path accepts {allow}")]
+    MethodNotAllowed {
+        /// The value of the `allow` header.
+        allow: &'static str,
+    },
+    /// A WebSocket handshake for the Responses API, which OpenRouter does not offer.
+    #[error("WebSocket is not supported; send POST to this path instead")]
+    WebSocket,
+}
+
+impl Endpoint {
+    /// Finds the endpoint of a request. `upgrade` is true for a WebSocket handshake; `ledger` is true if the ledger is
+    /// enabled and `generation` is therefore available.
+    ///
+    /// # Errors
+    /// [`RouteError::NotExposed`] (404), [`RouteError::MethodNotAllowed`] (405) or [`RouteError::WebSocket`] (426).
+    pub fn find(method: &Method, raw_path: &str, upgrade: bool, ledger: bool) -> Result<Self, RouteError> {
+        let reading = method == Method::GET || method == Method::HEAD;
+        let own = |own| if reading { Ok(Self::Own(own)) } else { Err(RouteError::MethodNotAllowed { allow: READING }) };
+        if path::is_me(raw_path) {
+            return own(Own::Me);
+        }
+        let path = path::Path::parse(raw_path).ok_or(RouteError::NotExposed)?;
+        let inference = INFERENCE.iter().find(|endpoint| path.is(endpoint.path));
+        if let Some(endpoint) = inference
+            && method == Method::POST
+        {
+            return Ok(Self::Inference(endpoint));
+        }
+        match (inference, path.reads()) {
+            (Some(endpoint), _) if upgrade && method == Method::GET && endpoint.path == "responses" => {
+                Err(RouteError::WebSocket)
+            }
+            (_, Some(read)) if reading => Ok(Self::Read(read)),
+            (Some(_), _) => Err(RouteError::MethodNotAllowed { allow: "POST" }),
+            (None, Some(_)) => Err(RouteError::MethodNotAllowed { allow: READING }),
+            (None, None) if ledger && path.is("generation") => own(Own::Generation),
+            (None, None) => Err(RouteError::NotExposed),
+        }
+    }
+
+    /// Returns the error format for a path, exposed or not: Anthropic's for `messages` endpoints, else OpenAI's.
+    pub fn dialect_of(raw_path: &str) -> Dialect {
+        let messages = path::Path::parse(raw_path)
+            .is_some_and(|path| INFERENCE.iter().any(|e| e.dialect == Dialect::Anthropic && path.is(e.path)));
+        if messages { Dialect::Anthropic } else { Dialect::OpenAi }
+    }
+
+    /// Returns the name in metrics and logs; one of a fixed set.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Inference(endpoint) => endpoint.path,
+            Self::Read(read) => read.name(),
+            Self::Own(Own::Me) => "me",
+            Self::Own(Own::Generation) => "generation",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

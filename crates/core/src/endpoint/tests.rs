@@ -1,0 +1,154 @@
+use super::*;
+
+fn find(method: &str, path: &str) -> Result<Endpoint, RouteError> {
+    Endpoint::find(&method.parse().unwrap(), path, false, false)
+}
+
+fn upstream_path(path: &str) -> Option<String> {
+    match find("GET", path) {
+        Ok(Endpoint::Read(read)) => Some(read.path().to_owned()),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_row_of_the_table_is_found_under_both_base_paths() {
+    for endpoint in &INFERENCE {
+        for base in ["/v1/", "/api/v1/"] {
+            let found = find("POST", &format!("{base}{}", endpoint.path));
+            assert_eq!(found, Ok(Endpoint::Inference(endpoint)));
+        }
+    }
+    for path in [
+        "models",
+        "models/count",
+        "models/openai/gpt-4o/endpoints",
+        "model/openai/gpt-4o",
+        "models/gpt-4o",
+        "models/openai%2Fgpt-4o",
+        "models/anthropic%2Fclaude-3.5-sonnet:beta",
+        "providers",
+        "embeddings/models",
+        "images/models",
+        "images/models/a/b/endpoints",
+    ] {
+        assert_eq!(upstream_path(&format!("/api/v1/{path}")).as_deref(), Some(path));
+    }
+}
+
+#[test]
+fn paths_of_the_account_and_odd_spellings_are_not_exposed() {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/",
+        "/api",
+        "/v2/models",
+        "/models",
+        "/v1/keys",
+        "/v1/credits",
+        "/v1/key",
+        "/v1/activity",
+        "/v1/files",
+        "/v1/presets",
+        "/v1/videos",
+        "/v1/generation",
+        "/v1/generation/content",
+        "/v1/models/user",
+        "/v1/models/USER",
+        "/v1/models/%75ser",
+        "/v1/models/user%2Fx",
+        "/v1/models/user;x",
+        "/v1/models/user%20",
+        "/v1/models/u%C5%BFer",
+        "/v1/models/",
+        "/v1//models",
+        "/v1/models//",
+        "/v1/../keys",
+        "/v1/models/..",
+        "/v1/models/%2e%2e",
+        "/v1/models/%2E%2E%2Fkeys",
+        "/v1/models/x%2F..%2F..%2Fkeys",
+        "/v1/models/a%5Cb",
+        "/v1/models/a%255Cb",
+        "/v1/models/a%00",
+        "/v1/models/%FF",
+        "/v1/models/a/b",
+        "/v1/model/a/b%2Fc",
+        "/v1/models/a%2Fb/c/endpoints",
+        "/v1/images/models/a/b%2Fc/endpoints",
+        "/v1/models/a%2F%2Fb",
+        "/v1/chat%2Fcompletions",
+        "/v1/chat/completions/",
+        "/V1/models",
+        "/v1/Models",
+        "/v1/models;x",
+    ] {
+        for method in ["GET", "POST", "DELETE", "OPTIONS"] {
+            assert_eq!(find(method, path), Err(RouteError::NotExposed), "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn self_service_endpoints_are_read_only() {
+    let find = |method: &str, path, ledger| Endpoint::find(&method.parse().unwrap(), path, false, ledger);
+    assert_eq!(find("GET", "/callsign/v1/me", false), Ok(Endpoint::Own(Own::Me)));
+    assert_eq!(find("GET", "/v1/generation", true), Ok(Endpoint::Own(Own::Generation)));
+    assert_eq!(find("HEAD", "/api/v1/generation", true), Ok(Endpoint::Own(Own::Generation)));
+    for path in ["/callsign/v1/me", "/v1/generation"] {
+        assert_eq!(find("POST", path, true), Err(RouteError::MethodNotAllowed { allow: "GET, HEAD" }), "{path}");
+    }
+    for path in ["/callsign/v1/me/", "/callsign/v1/%6De", "/v1/me", "/v1/generation/content", "/v1/generation/", "/me"]
+    {
+        assert_eq!(find("GET", path, true), Err(RouteError::NotExposed), "{path}");
+    }
+}
+
+#[test]
+fn percent_encoded_letters_are_decoded() {
+    assert_eq!(find("POST", "/v1/%63hat/completions").unwrap().name(), "chat/completions");
+}
+
+#[test]
+fn other_methods_get_405_with_the_allowed_methods() {
+    assert_eq!(find("GET", "/v1/chat/completions"), Err(RouteError::MethodNotAllowed { allow: "POST" }));
+    assert_eq!(find("OPTIONS", "/v1/messages"), Err(RouteError::MethodNotAllowed { allow: "POST" }));
+    assert_eq!(find("POST", "/v1/models"), Err(RouteError::MethodNotAllowed { allow: "GET, HEAD" }));
+    assert!(find("HEAD", "/v1/models").is_ok());
+}
+
+#[test]
+fn a_websocket_handshake_is_recognised_on_responses_only() {
+    let upgrade = |path| Endpoint::find(&Method::GET, path, true, false);
+    assert_eq!(upgrade("/v1/responses"), Err(RouteError::WebSocket));
+    assert_eq!(upgrade("/v1/messages"), Err(RouteError::MethodNotAllowed { allow: "POST" }));
+    assert!(upgrade("/v1/models").is_ok());
+}
+
+#[test]
+fn the_error_format_depends_on_the_path() {
+    assert_eq!(Endpoint::dialect_of("/v1/messages"), Dialect::Anthropic);
+    assert_eq!(Endpoint::dialect_of("/api/v1/messages/count_tokens"), Dialect::Anthropic);
+    assert_eq!(Endpoint::dialect_of("/v1/keys"), Dialect::OpenAi);
+}
+
+#[test]
+fn an_endpoint_is_found_by_path_and_by_short_name() {
+    for (name, path) in [
+        ("chat", "chat/completions"),
+        ("chat/completions", "chat/completions"),
+        ("/v1/chat/completions", "chat/completions"),
+        ("/api/v1/messages", "messages"),
+        ("completions", "completions"),
+        ("speech", "audio/speech"),
+        ("count_tokens", "messages/count_tokens"),
+        ("images", "images"),
+        ("rerank", "rerank"),
+    ] {
+        assert_eq!(Inference::named(name).map(|endpoint| endpoint.path), Ok(path), "{name}");
+    }
+    for name in ["", "chats", "v1", "models", "audio"] {
+        assert!(Inference::named(name).is_err(), "{name}");
+    }
+}

@@ -1,0 +1,188 @@
+//! Computes the identifiers that one request sends about its caller.
+//!
+//! The inputs are the caller's [`CallerIdentity`], the endpoint's [`Fields`] and the operator's [`Policy`] (valves,
+//! formats, limits). The result is [`Identifiers`]: the members to append to the body and the header to set. This
+//! module has no side effects. It must not know how the caller was authenticated or how a body is rewritten. Rules:
+//! `docs/SPEC.md#identifiers`.
+#![forbid(unsafe_code)]
+
+pub mod format;
+pub mod limit;
+pub mod missing;
+pub mod secret;
+pub mod caller_identity;
+pub mod valve;
+pub mod rendered;
+
+use crate::endpoint::Fields;
+use format::Format;
+use missing::{MissingUser, UserRequired};
+use secret::{Binder, IdSecret, Purpose};
+use caller_identity::CallerIdentity;
+use valve::Valves;
+pub use rendered::{Identifiers, Omission, Reason};
+
+/// The format of each identifier.
+#[derive(Clone, Debug)]
+pub struct Formats {
+    /// `USER_ID_FORMAT`.
+    pub user: Format,
+    /// `SESSION_ID_FORMAT`.
+    pub session: Format,
+    /// `CHAT_ID_FORMAT`.
+    pub chat: Format,
+    /// `MESSAGE_ID_FORMAT`.
+    pub message: Format,
+    /// `CACHE_SESSION_ID_FORMAT`.
+    pub cache_session: Format,
+}
+
+/// The settings for identifiers, global or of one tenant.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The identifiers that may be sent.
+    pub valves: Valves,
+    /// The formats of the identifiers.
+    pub formats: Formats,
+    /// Maximum length of `user`, `session_id` and `safety_identifier`, in UTF-16 code units.
+    pub max_id_chars: usize,
+    /// The treatment of callers without a user id.
+    pub missing_user: MissingUser,
+    /// Static metadata pairs: the tenant's, then the operator's, each sorted by name.
+    pub metadata: Vec<(String, String)>,
+    /// The key for `hmac`, `seal` and bindings.
+    pub secret: Option<IdSecret>,
+}
+
+/// A caller's identifiers as the formats write them, regardless of valves and limits. Archive files are named by them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The user; `None` if no user is known.
+    pub user: Option<String>,
+    /// The chat.
+    pub chat: Option<String>,
+    /// The message.
+    pub message: Option<String>,
+}
+
+impl Policy {
+    /// Renders a request's identifiers as if every valve were on and there were no length limit.
+    pub fn names(&self, sources: &CallerIdentity<'_>) -> Names {
+        let bound = self.bound_session(sources);
+        let sources = &with_bound(sources, bound.as_deref());
+        Names {
+            user: self.render(&self.formats.user, sources),
+            chat: self.render(&self.formats.chat, sources),
+            message: self.render(&self.formats.message, sources),
+        }
+    }
+
+    /// Computes the identifiers of a request to an endpoint with these `fields`. `key_metadata` are the static pairs of
+    /// the caller's key, sorted by name; they take precedence over the policy's.
+    ///
+    /// # Errors
+    /// [`UserRequired`] if `CALLSIGN_MISSING_USER` is `reject` and there is no user id that can be sent.
+    pub fn identify<'a>(
+        &'a self,
+        sources: &CallerIdentity<'_>,
+        key_metadata: &'a [(String, String)],
+        fields: Fields,
+    ) -> Result<Identifiers<'a>, UserRequired> {
+        let bound = self.bound_session(sources);
+        let sources = &with_bound(sources, bound.as_deref());
+        let mut written = Identifiers::new(fields);
+        self.write_user(sources, &mut written)?;
+        self.write_session(sources, &mut written);
+        for (on, format, name) in [
+            (self.valves.chat, &self.formats.chat, "chat_id"),
+            (self.valves.message, &self.formats.message, "message_id"),
+        ] {
+            if on {
+                match self.render(format, sources) {
+                    Some(id) if limit::fits(&id, limit::METADATA_VALUE_CHARS) => written.push_pair(name, id),
+                    Some(_) => written.omit(name, Reason::TooLong),
+                    None => written.omit(name, Reason::NoSource),
+                }
+            }
+        }
+        for (name, value) in key_metadata.iter().chain(&self.metadata) {
+            written.push_static_pair(name, value);
+        }
+        written.trace = self.valves.trace;
+        Ok(written)
+    }
+
+    /// Returns a binder for the `prompt_cache_key` of this caller's client.
+    pub fn cache_binder(&self, sources: &CallerIdentity<'_>) -> Binder {
+        Binder::new(sources, self.secret.as_ref(), Purpose::Cache)
+    }
+
+    fn write_user(&self, sources: &CallerIdentity<'_>, written: &mut Identifiers<'_>) -> Result<(), UserRequired> {
+        if self.missing_user == MissingUser::Reject && sources.user.is_none() {
+            return Err(UserRequired::Missing);
+        }
+        if !self.valves.user {
+            return Ok(());
+        }
+        let id = match (&self.missing_user, sources.user) {
+            (MissingUser::Shared(id), None) => Some(id.clone()),
+            _ => self.render(&self.formats.user, sources),
+        };
+        match id {
+            Some(id) if limit::fits(&id, self.max_id_chars) => written.set_user(id),
+            Some(_) if self.missing_user == MissingUser::Reject => {
+                return Err(UserRequired::TooLong(self.max_id_chars));
+            }
+            Some(_) => written.omit("user_id", Reason::TooLong),
+            None if self.missing_user == MissingUser::Reject => return Err(UserRequired::Missing),
+            None => written.omit("user_id", Reason::NoSource),
+        }
+        Ok(())
+    }
+
+    fn write_session(&self, sources: &CallerIdentity<'_>, written: &mut Identifiers<'_>) {
+        let limited = |format: &Format| match self.render(format, sources) {
+            Some(id) if limit::fits(&id, self.max_id_chars) => Ok(id),
+            Some(_) => Err(Reason::TooLong),
+            None => Err(Reason::NoSource),
+        };
+        if self.valves.session {
+            match limited(&self.formats.session) {
+                Ok(id) => {
+                    if !self.valves.cache_session {
+                        written.session_id = Some(id.clone());
+                    }
+                    written.push_pair("session_id", id);
+                }
+                Err(reason) => written.omit("session_id", reason),
+            }
+        }
+        if self.valves.cache_session {
+            match limited(&self.formats.cache_session) {
+                Ok(id) => written.session_id = Some(id),
+                Err(reason) => written.omit("cache_session_id", reason),
+            }
+        }
+        written.check_header();
+    }
+
+    /// Returns the client's own session, bound to the caller, if the identity source has no session.
+    fn bound_session(&self, sources: &CallerIdentity<'_>) -> Option<String> {
+        let value = sources.client_session.filter(|_| sources.session.is_none())?;
+        let mut binder = Binder::new(sources, self.secret.as_ref(), Purpose::Session);
+        binder.update(value.as_bytes());
+        Some(binder.finish())
+    }
+
+    fn render(&self, format: &Format, sources: &CallerIdentity<'_>) -> Option<String> {
+        format.render(sources, self.secret.as_ref())
+    }
+}
+
+/// Returns `sources` with the bound session as session and chat, where those are absent.
+fn with_bound<'a>(sources: &CallerIdentity<'a>, bound: Option<&'a str>) -> CallerIdentity<'a> {
+    CallerIdentity { session: sources.session.or(bound), chat: sources.chat.or(bound), ..*sources }
+}
+
+#[cfg(test)]
+mod tests;

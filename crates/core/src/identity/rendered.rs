@@ -1,0 +1,193 @@
+//! The rendered identifiers of one request, written as members to append to the body and as the `x-session-id` header.
+//!
+//! Everything that displays identifiers (`callsign id`, `check`, the admin API) uses this module, so that it displays
+//! exactly what is sent.
+
+use std::borrow::Cow;
+
+use serde::ser::{SerializeMap, Serializer};
+
+use super::limit;
+use crate::endpoint::{Fields, Metadata, Session};
+
+/// The reason why an identifier was omitted although its valve is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// A source value that its format needs is absent.
+    NoSource,
+    /// Over a length limit.
+    TooLong,
+    /// A metadata key or value that OpenRouter does not accept.
+    Invalid,
+    /// More than 16 metadata pairs.
+    TooManyPairs,
+    /// Not visible ASCII, on an endpoint that carries it in a header.
+    NotAscii,
+}
+
+impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 5] = [Self::NoSource, Self::TooLong, Self::Invalid, Self::TooManyPairs, Self::NotAscii];
+
+    /// Returns the name in metrics and in the admin API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSource => "no_source",
+            Self::TooLong => "too_long",
+            Self::Invalid => "invalid",
+            Self::TooManyPairs => "too_many_pairs",
+            Self::NotAscii => "not_ascii",
+        }
+    }
+}
+
+/// An omitted identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Omission {
+    /// `user_id`, `session_id`, `cache_session_id`, `chat_id`, `message_id` or `metadata` (a static pair).
+    pub field: &'static str,
+    /// The reason.
+    pub reason: Reason,
+}
+
+impl Omission {
+    /// All values of [`Omission::field`].
+    pub const FIELDS: [&'static str; 6] =
+        ["user_id", "session_id", "cache_session_id", "chat_id", "message_id", "metadata"];
+}
+
+/// The identifiers that one request sends about its caller.
+#[derive(Clone, Debug)]
+pub struct Identifiers<'a> {
+    /// `user` (and `safety_identifier`, where the endpoint has it).
+    pub user: Option<String>,
+    /// The top-level `session_id`, or the `x-session-id` header.
+    pub session_id: Option<String>,
+    /// True if `trace` repeats the metadata.
+    pub trace: bool,
+    /// The omitted identifiers.
+    pub omitted: Vec<Omission>,
+    pairs: Vec<(&'a str, Cow<'a, str>)>,
+    fields: Fields,
+}
+
+impl<'a> Identifiers<'a> {
+    pub(super) fn new(fields: Fields) -> Self {
+        Self { user: None, session_id: None, trace: false, omitted: Vec::new(), pairs: Vec::new(), fields }
+    }
+
+    pub(super) fn set_user(&mut self, id: String) {
+        self.push_pair("user_id", id.clone());
+        self.user = Some(id);
+    }
+
+    /// Adds the metadata pair of an identifier whose length has been checked.
+    pub(super) fn push_pair(&mut self, name: &'static str, value: String) {
+        self.pairs.push((name, Cow::Owned(value)));
+    }
+
+    /// Adds a configured pair unless its name is taken. A pair that OpenRouter would refuse is omitted and does not
+    /// count towards the maximum.
+    pub(super) fn push_static_pair(&mut self, name: &'a str, value: &'a str) {
+        if !limit::is_metadata_key(name) || !limit::fits(value, limit::METADATA_VALUE_CHARS) {
+            self.omit("metadata", Reason::Invalid);
+        } else if self.pairs.len() >= limit::METADATA_PAIRS {
+            self.omit("metadata", Reason::TooManyPairs);
+        } else if !self.pairs.iter().any(|(taken, _)| *taken == name) {
+            self.pairs.push((name, Cow::Borrowed(value)));
+        }
+    }
+
+    pub(super) fn omit(&mut self, field: &'static str, reason: Reason) {
+        self.omitted.push(Omission { field, reason });
+    }
+
+    /// Drops the session if this endpoint carries it in a header and it is not visible ASCII.
+    pub(super) fn check_header(&mut self) {
+        if self.fields.session == Session::Header
+            && self.session_id.take_if(|id| !id.bytes().all(|byte| byte.is_ascii_graphic())).is_some()
+        {
+            self.omit("session_id", Reason::NotAscii);
+        }
+    }
+
+    /// Returns the full metadata map in order, regardless of the metadata that the endpoint accepts.
+    pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (*name, value.as_ref()))
+    }
+
+    /// Returns the metadata names of the identifiers that are sent anywhere in the request.
+    pub fn sent(&self) -> impl Iterator<Item = &'static str> {
+        let (fields, full) = (self.fields, self.fields.metadata == Metadata::Full);
+        let pair = |name: &str| full && self.pairs.iter().any(|(of, _)| *of == name);
+        let sent = [
+            ("user_id", self.user.is_some() && (fields.user || fields.metadata != Metadata::None)),
+            ("session_id", self.session_id.is_some() || pair("session_id")),
+            ("chat_id", pair("chat_id")),
+            ("message_id", pair("message_id")),
+        ];
+        sent.into_iter().filter(|(_, is_sent)| *is_sent).map(|(name, _)| name)
+    }
+
+    /// Returns the value of the `x-session-id` header, if this endpoint carries the session there.
+    pub fn session_header(&self) -> Option<&str> {
+        self.session_id.as_deref().filter(|_| self.fields.session == Session::Header)
+    }
+
+    /// Returns the members to append to the body, `"user":"u1","session_id":…`, without braces; empty if there are
+    /// none. The order is fixed, because the order of properties is part of the key of OpenRouter's response cache.
+    pub fn members(&self) -> String {
+        let mut json = Vec::with_capacity(256);
+        // Serializing strings into a `Vec` cannot fail. If it did, no identifiers would be safer than partial ones.
+        if self.write_members(&mut json).is_err() {
+            return String::new();
+        }
+        let object = String::from_utf8(json).unwrap_or_default();
+        object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned()
+    }
+
+    /// Returns the members as a JSON object, plus `headers` if the session is sent in a header. `callsign id`,
+    /// `test-mapping` and `me` display it.
+    pub fn to_json(&self) -> serde_json::Map<String, serde_json::Value> {
+        let mut fields: serde_json::Map<_, _> =
+            serde_json::from_str(&format!("{{{}}}", self.members())).unwrap_or_default();
+        if let Some(session) = self.session_header() {
+            fields.insert("headers".to_owned(), serde_json::json!({ "x-session-id": session }));
+        }
+        fields
+    }
+
+    fn write_members(&self, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        let mut serializer = serde_json::Serializer::new(json);
+        let mut members = serializer.serialize_map(None)?;
+        if let Some(user) = self.user.as_deref().filter(|_| self.fields.user) {
+            members.serialize_entry("user", user)?;
+        }
+        if let Some(session) = self.session_id.as_deref().filter(|_| self.fields.session == Session::Body) {
+            members.serialize_entry("session_id", session)?;
+        }
+        if let Some(user) = self.user.as_deref().filter(|_| self.fields.safety_identifier) {
+            members.serialize_entry("safety_identifier", user)?;
+        }
+        let all = Pairs(&self.pairs);
+        let user_only = Pairs(self.pairs.get(..1).filter(|_| self.user.is_some()).unwrap_or_default());
+        match self.fields.metadata {
+            Metadata::Full if !all.0.is_empty() => members.serialize_entry("metadata", &all)?,
+            Metadata::UserOnly if !user_only.0.is_empty() => members.serialize_entry("metadata", &user_only)?,
+            Metadata::Full | Metadata::UserOnly | Metadata::None => {}
+        }
+        if self.trace && self.fields.trace && !all.0.is_empty() {
+            members.serialize_entry("trace", &all)?;
+        }
+        members.end()
+    }
+}
+
+/// Serializes metadata pairs as a JSON object, in order.
+struct Pairs<'p>(&'p [(&'p str, Cow<'p, str>)]);
+
+impl serde::Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}

@@ -1,0 +1,239 @@
+//! The operator's identifier secret (`CALLSIGN_ID_SECRET`) and its uses: HMAC, seal and bindings.
+//!
+//! Formats choose the values to hash or seal. [`Binder`] handles the values that clients choose.
+
+use aes_siv::siv::Aes256Siv;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::identity::caller_identity::CallerIdentity;
+use crate::secret::Secret;
+
+type HmacSha256 = Hmac<Sha256>;
+
+/// The associated data for AES-SIV: none.
+const NO_HEADERS: [&[u8]; 0] = [];
+
+/// Minimum length of a secret in bytes. Shorter ones can be found by brute force.
+pub const MIN_SECRET_BYTES: usize = 16;
+
+/// Well-known secrets from examples, in lower case. `docs/configuration.md` lists them.
+pub const PLACEHOLDERS: &[&str] = &[
+    "changeme-changeme",
+    "change-me-change-me",
+    "changemechangeme",
+    "replace-with-a-long-random-secret",
+    "your-secret-here",
+    "your-very-long-secret",
+    "0123456789abcdef",
+    "0123456789abcdef0123456789abcdef",
+    "secretsecretsecret",
+    "supersecretsupersecret",
+    "passwordpassword",
+];
+
+/// The reason why a secret is refused at startup. The message does not contain the secret.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum WeakSecretError {
+    /// Shorter than [`MIN_SECRET_BYTES`].
+    #[error("has {0} bytes; at least {MIN_SECRET_BYTES} are required (try: openssl rand -hex 32)")]
+    Short(usize),
+    /// One of [`PLACEHOLDERS`], or one byte repeated.
+    #[error("is a well-known placeholder; use a random secret (try: openssl rand -hex 32)")]
+    Placeholder,
+}
+
+impl WeakSecretError {
+    /// Refuses a secret that could be guessed.
+    ///
+    /// # Errors
+    /// [`WeakSecretError`] if the secret is too short or a placeholder.
+    pub fn refuse(secret: &Secret) -> Result<(), Self> {
+        let text = secret.expose();
+        if text.len() < MIN_SECRET_BYTES {
+            return Err(Self::Short(text.len()));
+        }
+        let lower = text.to_ascii_lowercase();
+        let repeated = text.bytes().all(|byte| Some(byte) == text.bytes().next());
+        if repeated || PLACEHOLDERS.contains(&lower.as_str()) { Err(Self::Placeholder) } else { Ok(()) }
+    }
+}
+
+/// The secret with precomputed keyed states, which are cloned per request.
+#[derive(Clone)]
+pub struct IdSecret {
+    mac: HmacSha256,
+    seal_key: Zeroizing<[u8; 64]>,
+}
+
+impl IdSecret {
+    /// Checks the strength of `secret` and derives the keys.
+    pub fn new(secret: &Secret) -> Result<Self, WeakSecretError> {
+        WeakSecretError::refuse(secret)?;
+        Ok(Self::derive(secret.expose().as_bytes()))
+    }
+
+    /// Derives the secret of a tenant without a configured one: the 32 bytes of HMAC-SHA256(secret, "tenant" 0x1F
+    /// name). Computing it requires the operator's secret.
+    #[must_use]
+    pub fn for_tenant(&self, name: &str) -> Self {
+        let mut mac = self.mac.clone();
+        mac.update(b"tenant\x1f");
+        mac.update(name.as_bytes());
+        Self::derive(&mac.finalize().into_bytes())
+    }
+
+    fn derive(key: &[u8]) -> Self {
+        let mac = keyed(key);
+        let half = |label: &[u8]| {
+            let mut half = mac.clone();
+            half.update(label);
+            half.finalize().into_bytes()
+        };
+        let mut seal_key = Zeroizing::new([0; 64]);
+        let (first, second) = seal_key.split_at_mut(32);
+        first.copy_from_slice(&half(b"callsign seal\x1f1"));
+        second.copy_from_slice(&half(b"callsign seal\x1f2"));
+        Self { mac, seal_key }
+    }
+
+    /// Computes HMAC-SHA256 of `value`, equal to `openssl dgst -sha256 -hmac "$secret"`.
+    pub fn hmac(&self, value: &[u8]) -> [u8; 32] {
+        let mut mac = self.mac.clone();
+        mac.update(value);
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Encrypts `value` with AES-SIV (RFC 5297) without nonce or associated data, as base64url. Equal values give equal
+    /// texts. Only [`IdSecret::open`] with the same secret decrypts them. Returns `None` only if encryption fails,
+    /// which values of request-header length do not cause.
+    pub fn seal(&self, value: &str) -> Option<String> {
+        let sealed = self.siv().encrypt(NO_HEADERS, value.as_bytes()).ok()?;
+        Some(data_encoding::BASE64URL_NOPAD.encode(&sealed))
+    }
+
+    /// Decrypts a sealed value. Returns `None` for anything that was not sealed with this secret.
+    pub fn open(&self, sealed: &str) -> Option<String> {
+        let bytes = data_encoding::BASE64URL_NOPAD.decode(sealed.as_bytes()).ok()?;
+        let value = self.siv().decrypt(NO_HEADERS, &bytes).ok()?;
+        String::from_utf8(value).ok()
+    }
+
+    fn siv(&self) -> Aes256Siv {
+        Aes256Siv::new(&(*self.seal_key).into())
+    }
+}
+
+impl std::fmt::Debug for IdSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Computes SHA-256 of `value`, equal to `sha256sum`.
+pub(super) fn sha256(value: &[u8]) -> [u8; 32] {
+    Sha256::digest(value).into()
+}
+
+fn keyed(key: &[u8]) -> HmacSha256 {
+    // HMAC accepts keys of any length (RFC 2104, section 2), so the fallback is unreachable. It avoids a panic.
+    HmacSha256::new_from_slice(key).unwrap_or_else(|_| HmacSha256::new(&hmac::digest::Key::<HmacSha256>::default()))
+}
+
+/// The use of a bound value. It is hashed too, so that the same value gives different results for different uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// `prompt_cache_key`.
+    Cache,
+    /// A client's session header.
+    Session,
+}
+
+/// Binds a value that the client chose to its caller, so that two callers who send the same value get different
+/// results.
+///
+/// The result is HMAC-SHA256(secret, tenant ␟ subject ␟ purpose ␟ value), or SHA-256 without a secret. The subject is
+/// the user, else `key:` and the key's name (`docs/SPEC.md#binding`). The value may arrive in pieces, so that the body
+/// need not be buffered.
+#[derive(Clone)]
+pub struct Binder {
+    state: BinderState,
+}
+
+#[derive(Clone)]
+enum BinderState {
+    Keyed(HmacSha256),
+    Plain(Sha256),
+}
+
+impl Binder {
+    /// Creates a binder for the caller of `sources`.
+    pub fn new(sources: &CallerIdentity<'_>, secret: Option<&IdSecret>, purpose: Purpose) -> Self {
+        let state = match secret {
+            Some(secret) => BinderState::Keyed(secret.mac.clone()),
+            None => BinderState::Plain(Sha256::new()),
+        };
+        let mut binder = Self { state };
+        binder.update(sources.tenant.unwrap_or_default().as_bytes());
+        binder.update(b"\x1f");
+        if let Some(user) = sources.user {
+            binder.update(user.as_bytes());
+        } else {
+            binder.update(b"key:");
+            binder.update(sources.key.as_bytes());
+        }
+        binder.update(match purpose {
+            Purpose::Cache => b"\x1fcache\x1f".as_slice(),
+            Purpose::Session => b"\x1fsession\x1f".as_slice(),
+        });
+        binder
+    }
+
+    /// Adds the next piece of the value.
+    pub fn update(&mut self, piece: &[u8]) {
+        match &mut self.state {
+            BinderState::Keyed(mac) => mac.update(piece),
+            BinderState::Plain(sha) => Digest::update(sha, piece),
+        }
+    }
+
+    /// Returns the bound value: 64 lower-case hexadecimal digits.
+    pub fn finish(self) -> String {
+        let digest: [u8; 32] = match self.state {
+            BinderState::Keyed(mac) => mac.finalize().into_bytes().into(),
+            BinderState::Plain(sha) => sha.finalize().into(),
+        };
+        data_encoding::HEXLOWER.encode(&digest)
+    }
+}
+
+impl std::fmt::Debug for Binder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Binder")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weak_secrets_are_refused() {
+        let refuse = |text: &str| WeakSecretError::refuse(&Secret::new(text));
+        assert_eq!(refuse(&"ab".repeat(8)), Ok(()), "sixteen bytes are enough");
+        assert_eq!(refuse("abcdefghijklmno"), Err(WeakSecretError::Short(15)));
+        assert_eq!(refuse(""), Err(WeakSecretError::Short(0)));
+        for placeholder in ["ChangeMeChangeMe", "0123456789abcdef", &"x".repeat(32)] {
+            assert_eq!(refuse(placeholder), Err(WeakSecretError::Placeholder), "{placeholder}");
+        }
+    }
+
+    #[test]
+    fn debug_output_does_not_contain_the_secret() {
+        let secret = IdSecret::new(&Secret::new("a secret of some length")).unwrap();
+        let binder = Binder::new(&CallerIdentity::default(), Some(&secret), Purpose::Cache);
+        assert_eq!((format!("{binder:?}").as_str(), format!("{secret:?}").contains("secret of")), ("Binder", false));
+        assert!(!format!("{secret:?}").is_empty());
+    }
+}

@@ -1,0 +1,258 @@
+use super::*;
+use crate::endpoint::INFERENCE;
+use crate::identity::caller_identity::CallerIdentity;
+use crate::secret::Secret;
+
+const ALL: Valves = Valves { user: true, session: true, chat: true, message: true, cache_session: false, trace: false };
+
+fn policy(valves: Valves) -> Policy {
+    let format = |text| Format::parse(text).unwrap();
+    Policy {
+        valves,
+        formats: Formats {
+            user: format("{user}"),
+            session: format("{session}"),
+            chat: format("{chat}"),
+            message: format("{message}"),
+            cache_session: format("{hmac user chat}"),
+        },
+        max_id_chars: 128,
+        missing_user: MissingUser::Omit,
+        metadata: Vec::new(),
+        secret: Some(IdSecret::new(&Secret::new("a secret of some length")).unwrap()),
+    }
+}
+
+fn alice() -> CallerIdentity<'static> {
+    CallerIdentity {
+        key: "app",
+        user: Some("alice"),
+        session: Some("s1"),
+        chat: Some("c1"),
+        message: Some("m1"),
+        ..CallerIdentity::default()
+    }
+}
+
+fn fields(path: &str) -> Fields {
+    INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap().fields
+}
+
+fn members(policy: &Policy, sources: CallerIdentity<'_>, path: &str) -> String {
+    policy.identify(&sources, &[], fields(path)).unwrap().members()
+}
+
+fn header(policy: &Policy, sources: CallerIdentity<'_>, path: &str) -> Option<String> {
+    policy.identify(&sources, &[], fields(path)).unwrap().session_header().map(str::to_owned)
+}
+
+#[test]
+fn each_endpoint_gets_the_fields_that_it_supports() {
+    let policy = policy(Valves { trace: true, ..ALL });
+    let map = r#"{"user_id":"alice","session_id":"s1","chat_id":"c1","message_id":"m1"}"#;
+    for (path, expected, in_header) in [
+        ("chat/completions", format!(r#""user":"alice","session_id":"s1","metadata":{map},"trace":{map}"#), None),
+        ("completions", format!(r#""user":"alice","session_id":"s1","metadata":{map},"trace":{map}"#), None),
+        (
+            "responses",
+            format!(r#""user":"alice","session_id":"s1","safety_identifier":"alice","metadata":{map},"trace":{map}"#),
+            None,
+        ),
+        (
+            "messages",
+            format!(r#""user":"alice","session_id":"s1","metadata":{{"user_id":"alice"}},"trace":{map}"#),
+            None,
+        ),
+        ("embeddings", r#""user":"alice""#.to_owned(), Some("s1")),
+        ("rerank", String::new(), Some("s1")),
+        ("audio/speech", String::new(), Some("s1")),
+    ] {
+        assert_eq!(members(&policy, alice(), path), expected, "{path}");
+        assert_eq!(header(&policy, alice(), path).as_deref(), in_header, "{path}");
+    }
+}
+
+#[test]
+fn with_all_valves_off_nothing_is_sent() {
+    let policy = policy(Valves::default());
+    for endpoint in &INFERENCE {
+        assert_eq!(members(&policy, alice(), endpoint.path), "");
+        assert_eq!(header(&policy, alice(), endpoint.path), None);
+    }
+}
+
+#[test]
+fn trace_is_omitted_if_there_is_no_metadata() {
+    let policy = policy(Valves { trace: true, ..Valves::default() });
+    assert_eq!(members(&policy, alice(), "chat/completions"), "");
+}
+
+#[test]
+fn messages_metadata_has_no_pair_other_than_user_id() {
+    let policy = policy(Valves { session: true, chat: true, ..Valves::default() });
+    assert_eq!(members(&policy, alice(), "messages"), r#""session_id":"s1""#);
+}
+
+#[test]
+fn a_value_over_the_limit_is_omitted_everywhere_and_not_truncated() {
+    let policy = policy(ALL);
+    let long = "u".repeat(129);
+    let sources = CallerIdentity { user: Some(&long), session: Some(&long), ..alice() };
+    let ids = policy.identify(&sources, &[], fields("chat/completions")).unwrap();
+    assert_eq!(ids.members(), r#""metadata":{"chat_id":"c1","message_id":"m1"}"#);
+    let too_long = |field| Omission { field, reason: Reason::TooLong };
+    assert_eq!(ids.omitted, [too_long("user_id"), too_long("session_id")]);
+    let fits = "u".repeat(128);
+    assert!(members(&policy, CallerIdentity { user: Some(&fits), ..alice() }, "chat/completions").contains(&fits));
+    let chat = "c".repeat(513);
+    assert!(!members(&policy, CallerIdentity { chat: Some(&chat), ..alice() }, "chat/completions").contains("chat_id"));
+}
+
+#[test]
+fn the_cache_session_replaces_the_top_level_session_without_fallback() {
+    let policy = policy(Valves { cache_session: true, ..ALL });
+    let ids = policy.identify(&alice(), &[], fields("chat/completions")).unwrap();
+    let expected = Format::parse("{hmac user chat}").unwrap().render(&alice(), policy.secret.as_ref());
+    assert_eq!(ids.session_id, expected);
+    assert!(ids.members().contains(r#""session_id":"s1""#), "metadata keeps the session's own id");
+    let no_chat = CallerIdentity { chat: None, ..alice() };
+    assert_eq!(policy.identify(&no_chat, &[], fields("chat/completions")).unwrap().session_id, None);
+}
+
+#[test]
+fn missing_user_policies() {
+    let without_user = CallerIdentity { user: None, ..alice() };
+    let with = |missing_user, valves| Policy { missing_user, ..policy(valves) };
+    assert!(!members(&with(MissingUser::Omit, ALL), without_user, "chat/completions").contains("user"));
+    for valves in [ALL, Valves::default()] {
+        let error = with(MissingUser::Reject, valves).identify(&without_user, &[], fields("rerank")).unwrap_err();
+        assert_eq!(error, UserRequired::Missing);
+    }
+    let long = "u".repeat(129);
+    let error = with(MissingUser::Reject, ALL)
+        .identify(&CallerIdentity { user: Some(&long), ..alice() }, &[], fields("rerank"))
+        .unwrap_err();
+    assert_eq!(error, UserRequired::TooLong(128));
+
+    let mut shared = with(MissingUser::Shared("acme".into()), ALL);
+    shared.formats.user = Format::parse("acme_user_{sha256:8 user}").unwrap();
+    shared.formats.chat = Format::parse("{user}.{chat}").unwrap();
+    let sent = members(&shared, without_user, "chat/completions");
+    assert!(sent.starts_with(r#""user":"acme","session_id":"s1","metadata":{"user_id":"acme","session_id":"s1","#));
+    assert!(!sent.contains("chat_id"), "{{user}} stays absent in every other format");
+    assert!(members(&shared, alice(), "chat/completions").starts_with(r#""user":"acme_user_2bd806c9""#));
+}
+
+#[test]
+fn static_metadata_is_appended_in_order_up_to_sixteen_pairs() {
+    let mut policy = policy(Valves { user: true, ..Valves::default() });
+    policy.metadata = vec![("app".into(), "tenant's".into()), ("bad[key]".into(), "x".into())];
+    policy.metadata.extend((0..20).map(|n| (format!("k{n:02}"), n.to_string())));
+    let key = [("app".to_owned(), "key's".to_owned()), ("user_id".to_owned(), "mallory".to_owned())];
+    let ids = policy.identify(&alice(), &key, fields("chat/completions")).unwrap();
+    let pairs: Vec<_> = ids.metadata().collect();
+    assert_eq!(pairs[..3], [("user_id", "alice"), ("app", "key's"), ("k00", "0")]);
+    assert_eq!(pairs.len(), 16);
+    assert_eq!(pairs[15], ("k13", "13"), "an invalid pair does not count towards the sixteen");
+}
+
+#[test]
+fn a_session_that_is_not_visible_ascii_is_omitted_from_the_header() {
+    let policy = policy(ALL);
+    let odd = CallerIdentity { session: Some("sé 1"), ..alice() };
+    assert_eq!(header(&policy, odd, "embeddings"), None);
+    assert!(members(&policy, odd, "chat/completions").contains(r#""session_id":"sé 1""#));
+}
+
+#[test]
+fn a_client_session_is_bound_to_the_caller_and_used_as_session_and_chat() {
+    let policy = policy(ALL);
+    let of = |user, client| {
+        let sources =
+            CallerIdentity { user, session: None, chat: None, message: None, client_session: Some(client), ..alice() };
+        policy.identify(&sources, &[], fields("chat/completions")).unwrap().session_id.unwrap()
+    };
+    let id = of(Some("alice"), "ses_1");
+    assert_eq!(id.len(), 64);
+    assert_eq!(id, of(Some("alice"), "ses_1"));
+    assert_ne!(id, of(Some("bob"), "ses_1"));
+    assert_ne!(id, of(None, "ses_1"));
+    assert_ne!(id, of(Some("alice"), "ses_2"));
+    let sources = CallerIdentity { session: None, chat: None, client_session: Some("ses_1"), ..alice() };
+    let ids = policy.identify(&sources, &[], fields("chat/completions")).unwrap();
+    assert_eq!(ids.metadata().find(|(name, _)| *name == "chat_id"), Some(("chat_id", id.as_str())));
+    let with_both = CallerIdentity { client_session: Some("ses_1"), ..alice() };
+    assert_eq!(policy.identify(&with_both, &[], fields("chat/completions")).unwrap().session_id.as_deref(), Some("s1"));
+}
+
+#[test]
+fn bindings_equal_the_hashes_of_openssl_and_sha256sum() {
+    // printf 'acme\037alice\037cache\037k' | openssl dgst -sha256 -hmac "a secret of some length"
+    let sources = CallerIdentity { tenant: Some("acme"), ..alice() };
+    let mut binder = policy(ALL).cache_binder(&sources);
+    binder.update(b"k");
+    assert_eq!(binder.finish(), "775a49e1b2e963d3af4c6eacc7a95f97cafe26d0ef803cf30f5c296617cee802");
+    // printf '\037key:app\037session\037v' | sha256sum
+    let without_user = CallerIdentity { user: None, ..alice() };
+    let mut binder = Binder::new(&without_user, None, Purpose::Session);
+    binder.update(b"v");
+    assert_eq!(binder.finish(), "e062a0e3f7424efadb3c8ddbc071a61f1335f7ead6a0e5d0ba56171581e7f4f2");
+}
+
+#[test]
+fn a_user_format_with_an_absent_field_counts_as_a_missing_user() {
+    let mut policy = Policy { missing_user: MissingUser::Reject, ..policy(ALL) };
+    policy.formats.user = Format::parse("{tenant}_{user}").unwrap();
+    let refused = policy.identify(&alice(), &[], fields("chat/completions"));
+    assert_eq!(refused.unwrap_err(), UserRequired::Missing);
+    policy.missing_user = MissingUser::Omit;
+    assert!(!members(&policy, alice(), "chat/completions").contains("alice"));
+    let of_acme = CallerIdentity { tenant: Some("acme"), ..alice() };
+    assert!(members(&policy, of_acme, "chat/completions").starts_with(r#""user":"acme_alice""#));
+}
+
+#[test]
+fn sent_lists_the_identifiers_in_the_request() {
+    let bare = CallerIdentity { session: None, chat: None, message: None, ..alice() };
+    let session_only = Valves { session: true, ..Valves::default() };
+    let cached = Valves { cache_session: true, ..Valves::default() };
+    for (valves, sources, path, expected) in [
+        (ALL, alice(), "chat/completions", vec!["user_id", "session_id", "chat_id", "message_id"]),
+        (ALL, alice(), "messages", vec!["user_id", "session_id"]),
+        (ALL, alice(), "embeddings", vec!["user_id", "session_id"]),
+        (ALL, alice(), "rerank", vec!["session_id"]),
+        (ALL, bare, "chat/completions", vec!["user_id"]),
+        (ALL, bare, "rerank", vec![]),
+        (session_only, alice(), "chat/completions", vec!["session_id"]),
+        (cached, alice(), "chat/completions", vec!["session_id"]),
+        (Valves::default(), alice(), "chat/completions", vec![]),
+    ] {
+        let policy = policy(valves);
+        let identifiers = policy.identify(&sources, &[], fields(path)).unwrap();
+        assert_eq!(identifiers.sent().collect::<Vec<_>>(), expected, "{path} {valves:?}");
+    }
+    // The cache session has no source value, so `session_id` is sent in the metadata only.
+    let policy = policy(Valves { cache_session: true, ..session_only });
+    let sources = CallerIdentity { chat: None, ..alice() };
+    let identifiers = policy.identify(&sources, &[], fields("chat/completions")).unwrap();
+    assert_eq!((identifiers.session_id.as_deref(), identifiers.sent().collect::<Vec<_>>()), (None, vec!["session_id"]));
+}
+
+#[test]
+fn the_json_form_equals_what_is_sent() {
+    let policy = policy(ALL);
+    let shown = |path| serde_json::Value::Object(policy.identify(&alice(), &[], fields(path)).unwrap().to_json());
+    assert_eq!(
+        shown("messages"),
+        serde_json::json!({"user": "alice", "session_id": "s1", "metadata": {"user_id": "alice"}})
+    );
+    assert_eq!(shown("embeddings"), serde_json::json!({"user": "alice", "headers": {"x-session-id": "s1"}}));
+}
+
+#[test]
+fn names_of_reasons_and_state_of_valves() {
+    let names = Reason::ALL.map(Reason::name);
+    assert_eq!(names, ["no_source", "too_long", "invalid", "too_many_pairs", "not_ascii"]);
+    assert!(!Valves::default().any());
+    assert!(Valves { trace: true, ..Valves::default() }.any());
+}

@@ -1,0 +1,363 @@
+//! The JSON filter: overwrites reserved members with spaces and appends callsign's. `rewrite.rs` describes the rules.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::decode::Decoder;
+use super::pending_member::PendingMember;
+use super::reserved_fields::{Disposition, ReservedFields};
+use super::output::Output;
+use super::rewriter::Rejected;
+use super::scanner::{Fault, Scanner, Stop};
+use super::shared_tools::{SharedTool, SharedToolDetector};
+use super::utf8::Utf8;
+use crate::identity::secret::Binder;
+
+/// The beginning of the member that holds a bound cache key (docs/SPEC.md#binding).
+const BOUND_MEMBER: &str = r#""prompt_cache_key":""#;
+/// Hexadecimal digits of a bound value: HMAC-SHA256 or SHA-256.
+const BOUND_DIGITS: usize = 64;
+
+/// The body is not one strict JSON object (docs/SPEC.md#body-syntax).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body is not one valid JSON object: byte {offset}: {}", describe(*.fault))]
+pub struct Invalid {
+    /// Offset of the offending byte.
+    pub offset: u64,
+    /// The error at that byte.
+    pub fault: Fault,
+}
+
+fn describe(fault: Fault) -> &'static str {
+    match fault {
+        Fault::NotAnObject => "expected `{` (an object in UTF-8, without a byte order mark)",
+        Fault::Syntax => "unexpected byte (RFC 8259)",
+        Fault::TooDeep => "nested deeper than 1024 levels",
+        Fault::Utf8 => "not UTF-8",
+        Fault::Incomplete => "the body ends before the object is complete",
+    }
+}
+
+/// Rewrites one JSON body. The documentation of `rewrite` has an example.
+#[derive(Debug)]
+pub struct Filter {
+    reserved: Arc<ReservedFields>,
+    append: String,
+    scanner: Scanner,
+    utf8: Utf8,
+    pending: PendingMember,
+    /// True while bytes go to `pending`; otherwise they are kept or blanked as `disposition` says.
+    buffering: bool,
+    /// The action on the current member.
+    disposition: Disposition,
+    /// True if a member has been kept, so that the next one needs its comma.
+    kept_any: bool,
+    binding: Option<Binding>,
+    /// Present if shared tools are blocked.
+    detector: Option<SharedToolDetector>,
+    /// Bytes of all earlier pieces.
+    received: u64,
+}
+
+/// Hashes the value of a `prompt_cache_key`.
+#[derive(Debug)]
+struct Binding {
+    /// The initial state for each value.
+    fresh: Binder,
+    /// The state of the value that is being read; the flag is true while the value is empty.
+    passing: Option<(Decoder, Binder, bool)>,
+    /// The bound form of the last value; `None` if that value is not a string or is empty.
+    bound: Option<String>,
+}
+
+impl Filter {
+    /// Creates a filter that blanks the reserved members and appends `members` (`"a":1,"b":2`, without braces; may be
+    /// empty).
+    pub fn new(reserved: Arc<ReservedFields>, members: String) -> Self {
+        Self {
+            reserved,
+            append: members,
+            scanner: Scanner::new(),
+            utf8: Utf8::default(),
+            pending: PendingMember::default(),
+            buffering: false,
+            disposition: Disposition::Keep,
+            kept_any: false,
+            binding: None,
+            detector: None,
+            received: 0,
+        }
+    }
+
+    /// Hashes the value of the bound field with `binder` and appends the result as `prompt_cache_key`.
+    #[must_use]
+    pub fn bind(mut self, binder: Binder) -> Self {
+        self.binding = Some(Binding { fresh: binder, passing: None, bound: None });
+        self
+    }
+
+    /// Rejects bodies that ask for tools that all callers of the account share (docs/SPEC.md#blocked-tools).
+    #[must_use]
+    pub fn block_shared_tools(mut self) -> Self {
+        self.detector = Some(SharedToolDetector::default());
+        self
+    }
+
+    /// Returns the reserved names.
+    pub fn owned(&self) -> &Arc<ReservedFields> {
+        &self.reserved
+    }
+
+    /// Returns the appended members, without a bound cache key.
+    pub fn members(&self) -> &str {
+        &self.append
+    }
+
+    /// Returns true if the filter may append a bound cache key.
+    pub fn binds(&self) -> bool {
+        self.binding.is_some()
+    }
+
+    /// Returns the number of bytes by which every outgoing body is longer than the incoming one.
+    pub fn reserve(&self) -> usize {
+        let members = if self.append.is_empty() { 0 } else { 1 + self.append.len() };
+        let bound = if self.binding.is_some() { 1 + BOUND_MEMBER.len() + BOUND_DIGITS + 1 } else { 0 };
+        members + bound
+    }
+
+    /// Rewrites the next piece and adds outgoing bytes to `out`.
+    ///
+    /// # Errors
+    /// [`Rejected`] at the first byte that cannot continue a JSON object, or at a blocked tool. The caller must not
+    /// feed more pieces and must not complete the outgoing body.
+    pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), Rejected> {
+        out.expect(piece.len(), self.reserve());
+        let (valid, not_utf8) = self.utf8.check(piece);
+        let received = self.received;
+        let invalid = |at: usize, fault| Invalid { offset: received + at as u64, fault };
+        let text = piece.get(..valid).unwrap_or_default();
+        // `mark..at` is scanned and not yet added to `out`.
+        let (mut mark, mut at) = (0, 0);
+        // The beginning, in this piece, of the string that the detector needs.
+        let mut seen_from = 0;
+        let text_from = loop {
+            let rest = text.get(at..).unwrap_or_default();
+            let (consumed, stop) = self.scanner.next(rest).map_err(|(more, fault)| invalid(at + more, fault))?;
+            let before = at;
+            at += consumed;
+            match stop {
+                Stop::More => break before,
+                Stop::InnerKey => self.inner_key(text.get(before + self.scanner.key_from()..at - 1)),
+                Stop::Value(byte) => {
+                    seen_from = at;
+                    self.detect(|detector| detector.value_begins(byte))?;
+                }
+                Stop::ValueEnd => {
+                    let end = text.get(seen_from..at - 1).unwrap_or_default();
+                    self.detect(|detector| detector.string_ends(end))?;
+                }
+                _ => mark = self.stop(stop, piece, mark, before, at, out),
+            }
+        };
+        if let Some(begun) = not_utf8 {
+            let Invalid { offset, fault } = invalid(valid, Fault::Utf8);
+            return Err(Invalid { offset: offset.saturating_sub(begun as u64), fault }.into());
+        }
+        self.carry_seen(text, text_from, seen_from);
+        self.hash(piece, text_from, at);
+        self.end_of_piece(piece, mark, at, out);
+        self.received += piece.len() as u64;
+        Ok(())
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// [`Invalid`] if the object is incomplete.
+    pub fn finish(&mut self) -> Result<(), Invalid> {
+        if self.scanner.is_complete() {
+            Ok(())
+        } else {
+            Err(Invalid { offset: self.received, fault: Fault::Incomplete })
+        }
+    }
+
+    /// Returns true if the outgoing body is exactly as long as announced. A difference is a bug in this module. The
+    /// request must not be sent then, because hyper silently truncates a body that is too long.
+    pub fn length_matches(&self, out: &Output) -> bool {
+        out.written() == self.received + self.reserve() as u64
+    }
+
+    /// Handles a stop of the scanner after `piece[..at]`; returns the new mark.
+    fn stop(&mut self, stop: Stop, piece: &Bytes, mark: usize, before: usize, at: usize, out: &mut Output) -> usize {
+        match stop {
+            Stop::Open => {
+                out.slice(piece, mark, at);
+                self.buffering = true;
+                at
+            }
+            Stop::KeyStart => self.pending.begin_key(piece, mark, at - 1, out),
+            Stop::KeyEnd => self.end_key(piece, mark, at, out),
+            Stop::StringStart => {
+                if self.disposition == Disposition::Bind
+                    && let Some(binding) = &mut self.binding
+                {
+                    binding.passing = Some((Decoder::default(), binding.fresh.clone(), true));
+                }
+                mark
+            }
+            Stop::StringEnd => {
+                self.hash(piece, before, at - 1);
+                self.end_bound_value();
+                mark
+            }
+            Stop::Comma => {
+                self.pass(piece, mark, at - 1, out);
+                self.disposition = Disposition::Keep;
+                self.buffering = true;
+                at - 1
+            }
+            Stop::Close => {
+                self.close(piece, mark, at - 1, out);
+                at - 1
+            }
+            Stop::More | Stop::InnerKey | Stop::Value(_) | Stop::ValueEnd => mark,
+        }
+    }
+
+    fn end_key(&mut self, piece: &Bytes, mark: usize, at: usize, out: &mut Output) -> usize {
+        if self.buffering {
+            self.decide(piece, mark, at, out);
+            at
+        } else {
+            // A key over the cap was decided at the cap.
+            mark
+        }
+    }
+
+    /// Decides about the member whose pending key ends, or reaches the cap, at `to`.
+    fn decide(&mut self, piece: &Bytes, mark: usize, to: usize, out: &mut Output) {
+        let tail = piece.get(mark..to).unwrap_or_default();
+        let mut scratch = Vec::new();
+        let raw = self.pending.key(tail, &mut scratch);
+        self.disposition = self.reserved.disposition(raw);
+        if let Some(detector) = &mut self.detector {
+            // Blanked members are not sent, so they need no inspection.
+            let kept = self.disposition == Disposition::Keep;
+            self.scanner.look_at_inner_keys(kept);
+            if detector.outer_key(raw) && kept {
+                self.scanner.show_value();
+            }
+        }
+        match self.disposition {
+            Disposition::Keep => {
+                self.pending.keep(piece, mark, to, self.kept_any, out);
+                self.kept_any = true;
+            }
+            Disposition::Blank | Disposition::Bind => self.pending.blank(tail.len(), out),
+        }
+        if self.disposition == Disposition::Bind
+            && let Some(binding) = &mut self.binding
+        {
+            // Readers use the last of duplicate members, so an earlier value no longer counts.
+            binding.bound = None;
+        }
+        self.buffering = false;
+    }
+
+    /// Appends callsign's members before the closing brace at `to`. Pending bytes can only be white space here.
+    fn close(&mut self, piece: &Bytes, mark: usize, to: usize, out: &mut Output) {
+        if self.buffering {
+            self.pending.keep(piece, mark, to, true, out);
+            self.buffering = false;
+        } else {
+            self.pass(piece, mark, to, out);
+        }
+        self.disposition = Disposition::Keep;
+        let reserve = self.reserve() as u64;
+        let start = out.written();
+        let mut comma = if self.kept_any { "," } else { "" };
+        if !self.append.is_empty() {
+            out.copy(comma.as_bytes());
+            out.copy(self.append.as_bytes());
+            comma = ",";
+        }
+        if let Some(bound) = self.binding.as_ref().and_then(|binding| binding.bound.as_deref()) {
+            for part in [comma, BOUND_MEMBER, bound, "\""] {
+                out.copy(part.as_bytes());
+            }
+        }
+        let padding = (start + reserve).saturating_sub(out.written());
+        out.spaces(usize::try_from(padding).unwrap_or_default());
+    }
+
+    fn end_of_piece(&mut self, piece: &Bytes, mark: usize, at: usize, out: &mut Output) {
+        if self.buffering {
+            if self.pending.key_length(at - mark).is_some_and(|length| length > self.reserved.raw_cap()) {
+                self.decide(piece, mark, at, out);
+            } else {
+                self.pending.carry(piece, mark, out);
+            }
+        } else {
+            self.pass(piece, mark, at, out);
+        }
+    }
+
+    fn detect(
+        &mut self,
+        look: impl FnOnce(&mut SharedToolDetector) -> Result<(), SharedTool>,
+    ) -> Result<(), SharedTool> {
+        self.detector.as_mut().map_or(Ok(()), look)
+    }
+
+    /// Passes a nested key, or the part of it in this piece, to the detector.
+    fn inner_key(&mut self, text: Option<&[u8]>) {
+        if let Some(detector) = &mut self.detector
+            && detector.inner_key(text.unwrap_or_default())
+        {
+            self.scanner.show_value();
+        }
+    }
+
+    /// Buffers the beginning of a key or value that the piece's end splits, if the detector needs it.
+    fn carry_seen(&mut self, text: &[u8], scanned_from: usize, seen_from: usize) {
+        let Some(detector) = &mut self.detector else { return };
+        let from = match self.scanner.cut_key() {
+            Some(key) => scanned_from + key,
+            None if self.scanner.is_in_shown_string() => seen_from,
+            None => return,
+        };
+        detector.carry(text.get(from..).unwrap_or_default());
+    }
+
+    /// Sends bytes of the current member, or spaces in their place.
+    fn pass(&self, piece: &Bytes, from: usize, to: usize, out: &mut Output) {
+        match self.disposition {
+            Disposition::Keep => out.slice(piece, from, to),
+            Disposition::Blank | Disposition::Bind => out.spaces(to.saturating_sub(from)),
+        }
+    }
+
+    /// Hashes bytes of the bound value, if one is being read.
+    fn hash(&mut self, piece: &Bytes, from: usize, to: usize) {
+        let passing = self.binding.as_mut().and_then(|binding| binding.passing.as_mut());
+        if let (Some((decoder, binder, empty)), Some(text)) = (passing, piece.get(from..to)) {
+            *empty &= text.is_empty();
+            decoder.feed(text, |decoded| binder.update(decoded));
+        }
+    }
+
+    fn end_bound_value(&mut self) {
+        if let Some(binding) = &mut self.binding
+            && let Some((decoder, mut binder, empty)) = binding.passing.take()
+        {
+            decoder.finish(|decoded| binder.update(decoded));
+            binding.bound = (!empty).then(|| binder.finish());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,286 @@
+//! Rewrites multipart forms (RFC 7578) under a grammar that every reader parses in the same way.
+//!
+//! OpenRouter's transcriptions accept a form, whose parts could carry identifiers as JSON members do. The rewriter
+//! drops parts with a reserved name (docs/SPEC.md#forms) and writes all others with a random boundary of callsign's,
+//! which a client cannot guess and so cannot hide in a file. The content of a part passes unchanged. The rewriter
+//! buffers one part head of at most [`MAX_HEAD`] bytes.
+//!
+//! The grammar: the body begins with the delimiter, and lines end in CRLF. A part has `Content-Disposition: form-data;
+//! name="…"[; filename="…"]` and at most one `Content-Type`, in any order, and no other header. Folded lines, `name*`,
+//! duplicate parameters and backslashes in quoted strings are errors. At most one CRLF may follow the closing
+//! delimiter. Any other body is a [`FormError`].
+
+mod boundary;
+mod head;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use memchr::memmem::Finder;
+
+use super::reserved_fields::ReservedFields;
+use super::output::Output;
+pub use boundary::{Boundary, BoundaryError, RandomnessError};
+use head::Head;
+
+/// The longest accepted head of a part, in bytes, with its blank line.
+pub const MAX_HEAD: usize = 8192;
+
+/// The body is not a form of the accepted grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the form is invalid: byte {offset}: {fault}")]
+pub struct FormError {
+    /// Offset of the offending byte, or of the beginning of an invalid part head.
+    pub offset: u64,
+    /// The violated rule.
+    pub fault: FormErrorKind,
+}
+
+/// A rule of the form grammar that a body violates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormErrorKind {
+    /// The body does not begin with `--` and the boundary.
+    #[error("the body must begin with `--` and the boundary of its content type")]
+    Start,
+    /// A delimiter is followed by neither CRLF nor `--`.
+    #[error("a delimiter must be followed by CRLF or `--`")]
+    Delimiter,
+    /// A part head has unknown, duplicate, missing or malformed headers.
+    #[error(
+        "a part's head must be `Content-Disposition: form-data; name=\"…\"[; filename=\"…\"]` and at most one \
+         `Content-Type`, each on one line that ends in CRLF"
+    )]
+    Head,
+    /// A delimiter follows a part head without the CRLF that ends the content.
+    #[error("a part's content, even if empty, must end with CRLF before the next delimiter")]
+    NoContent,
+    /// A part head is longer than [`MAX_HEAD`].
+    #[error("a part's head must not be longer than {MAX_HEAD} bytes")]
+    LongHead,
+    /// More than one CRLF follows the closing delimiter.
+    #[error("only one CRLF may follow the closing delimiter")]
+    Epilogue,
+    /// The body ends before the closing delimiter.
+    #[error("the body ends before its closing delimiter")]
+    Incomplete,
+}
+
+/// Rewrites one form.
+#[derive(Debug)]
+pub struct Form {
+    reserved: Arc<ReservedFields>,
+    /// callsign's boundary.
+    boundary: Boundary,
+    /// `\r\n--` and the client's boundary.
+    delimiter: Vec<u8>,
+    finder: Finder<'static>,
+    state: State,
+    /// Number of delimiter bytes at the end of the bytes read so far.
+    matched: usize,
+    /// The part head that is being read, or the bytes after a delimiter that decide what follows.
+    buffered: Vec<u8>,
+    /// Offset of that head in the body.
+    head_from: u64,
+    /// Bytes of all earlier pieces.
+    received: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Inside the first delimiter, which has no CRLF before it.
+    Start,
+    /// After a delimiter: CRLF or `--` must follow.
+    Delimited,
+    /// Inside a part head.
+    Head,
+    /// After a part head. A delimiter here is ambiguous: some readers take it for content, others for the end of a part
+    /// without content, because RFC 2046 lets the CRLF of the blank line begin a delimiter.
+    Begun { kept: bool },
+    /// Inside the content of a part.
+    Content { kept: bool },
+    /// After the closing delimiter.
+    End,
+}
+
+impl Form {
+    /// Creates a rewriter for a form with the boundary `theirs`. It drops reserved parts and writes the others with the
+    /// boundary `ours`.
+    pub fn new(reserved: Arc<ReservedFields>, theirs: &Boundary, ours: Boundary) -> Self {
+        let delimiter = [b"\r\n--", theirs.as_bytes()].concat();
+        Self {
+            reserved,
+            boundary: ours,
+            finder: Finder::new(&delimiter).into_owned(),
+            delimiter,
+            state: State::Start,
+            // The first delimiter has no CRLF before it.
+            matched: 2,
+            buffered: Vec::new(),
+            head_from: 0,
+            received: 0,
+        }
+    }
+
+    /// Rewrites the next piece and adds outgoing bytes to `out`.
+    ///
+    /// # Errors
+    /// [`FormError`]. The caller must not feed more pieces and must not complete the outgoing body.
+    pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), FormError> {
+        let mut at = 0;
+        while at < piece.len() {
+            let before = at;
+            at = match self.state {
+                State::Start => self.start(piece, at),
+                State::Delimited => self.delimited(piece, at, out),
+                State::Head => self.head(piece, at, out),
+                State::Begun { kept } => self.begun(piece, at, kept, out),
+                State::Content { kept } => Ok(self.content(piece, at, kept, out)),
+                State::End => self.end(piece, at),
+            }
+            .map_err(|fault| self.error_at(before, fault))?;
+        }
+        self.received += piece.len() as u64;
+        Ok(())
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// [`FormError`] if the form is incomplete.
+    pub fn finish(&mut self) -> Result<(), FormError> {
+        if self.state == State::End && self.buffered != b"\r" {
+            Ok(())
+        } else {
+            Err(FormError { offset: self.received, fault: FormErrorKind::Incomplete })
+        }
+    }
+
+    fn error_at(&self, at: usize, fault: FormErrorKind) -> FormError {
+        let in_head = matches!(fault, FormErrorKind::Head | FormErrorKind::LongHead);
+        FormError { offset: if in_head { self.head_from } else { self.received + at as u64 }, fault }
+    }
+
+    fn start(&mut self, piece: &Bytes, at: usize) -> Result<usize, FormErrorKind> {
+        if piece.get(at) != self.delimiter.get(self.matched) {
+            return Err(FormErrorKind::Start);
+        }
+        self.matched += 1;
+        if self.matched == self.delimiter.len() {
+            self.matched = 0;
+            self.state = State::Delimited;
+        }
+        Ok(at + 1)
+    }
+
+    fn delimited(&mut self, piece: &Bytes, at: usize, out: &mut Output) -> Result<usize, FormErrorKind> {
+        self.buffered.extend(piece.get(at));
+        match self.buffered.as_slice() {
+            b"\r" | b"-" => return Ok(at + 1),
+            b"\r\n" => {
+                self.head_from = self.received + at as u64 + 1;
+                self.state = State::Head;
+            }
+            b"--" => {
+                for part in [b"--", self.boundary.as_bytes(), b"--\r\n"] {
+                    out.copy(part);
+                }
+                self.state = State::End;
+            }
+            _ => return Err(FormErrorKind::Delimiter),
+        }
+        self.buffered.clear();
+        Ok(at + 1)
+    }
+
+    /// Reads one line of a part head. The blank line ends the head.
+    fn head(&mut self, piece: &Bytes, at: usize, out: &mut Output) -> Result<usize, FormErrorKind> {
+        let rest = piece.get(at..).unwrap_or_default();
+        // Line by line, so that only new bytes are searched for the end.
+        let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+        if self.buffered.len() + line > MAX_HEAD {
+            return Err(FormErrorKind::LongHead);
+        }
+        self.buffered.extend_from_slice(rest.get(..line).unwrap_or_default());
+        if let Some(text) = self.buffered.strip_suffix(b"\r\n\r\n") {
+            let head = Head::parse(text).ok_or(FormErrorKind::Head)?;
+            let kept = !self.reserved.owns_part(head.name);
+            if kept {
+                head.write(&self.boundary, out);
+            }
+            self.state = State::Begun { kept };
+            self.matched = 2;
+            self.buffered.clear();
+        } else if self.buffered == b"\r\n" {
+            return Err(FormErrorKind::Head);
+        }
+        Ok(at + line)
+    }
+
+    fn begun(&mut self, piece: &Bytes, at: usize, kept: bool, out: &mut Output) -> Result<usize, FormErrorKind> {
+        if piece.get(at) == self.delimiter.get(self.matched) {
+            self.matched += 1;
+            return if self.matched == self.delimiter.len() { Err(FormErrorKind::NoContent) } else { Ok(at + 1) };
+        }
+        if kept {
+            out.copy(self.delimiter.get(2..self.matched).unwrap_or_default());
+        }
+        self.matched = 0;
+        self.state = State::Content { kept };
+        Ok(at)
+    }
+
+    /// Passes content up to the next delimiter, or drops it.
+    fn content(&mut self, piece: &Bytes, at: usize, kept: bool, out: &mut Output) -> usize {
+        let rest = piece.get(at..).unwrap_or_default();
+        if self.matched > 0 {
+            let owed = self.delimiter.get(self.matched..).unwrap_or_default();
+            let same = owed.iter().zip(rest).take_while(|(owed, byte)| owed == byte).count();
+            if same == owed.len() {
+                self.end_part(kept, out);
+                return at + same;
+            }
+            if same == rest.len() {
+                self.matched += same;
+                return piece.len();
+            }
+            // The matched bytes are content. A CR occurs only as a delimiter's first byte, so no other delimiter begins
+            // in them.
+            if kept {
+                out.copy(self.delimiter.get(..self.matched).unwrap_or_default());
+            }
+            self.matched = 0;
+        }
+        if let Some(end) = self.finder.find(rest) {
+            if kept {
+                out.slice(piece, at, at + end);
+            }
+            self.end_part(kept, out);
+            return at + end + self.delimiter.len();
+        }
+        let tail = rest.len().saturating_sub(self.delimiter.len() - 1);
+        let begun = memchr::memrchr(b'\r', rest.get(tail..).unwrap_or_default()).map(|cr| tail + cr);
+        let begun = begun.filter(|&cr| self.delimiter.starts_with(rest.get(cr..).unwrap_or_default()));
+        let end = begun.unwrap_or(rest.len());
+        self.matched = rest.len() - end;
+        if kept {
+            out.slice(piece, at, at + end);
+        }
+        piece.len()
+    }
+
+    fn end_part(&mut self, kept: bool, out: &mut Output) {
+        if kept {
+            out.copy(b"\r\n");
+        }
+        self.matched = 0;
+        self.state = State::Delimited;
+    }
+
+    fn end(&mut self, piece: &Bytes, at: usize) -> Result<usize, FormErrorKind> {
+        self.buffered.extend(piece.get(at));
+        if matches!(self.buffered.as_slice(), b"\r" | b"\r\n") { Ok(at + 1) } else { Err(FormErrorKind::Epilogue) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn boundary(text: &str) -> Boundary {
+    Boundary::of_content_type(format!("multipart/form-data; boundary={text}").as_bytes()).unwrap()
+}
+
+fn run(body: &[u8], splits: &[usize]) -> Result<Vec<u8>, FormError> {
+    let reserved = Arc::new(ReservedFields::new(["user", "session_id", "metadata"], Some("prompt_cache_key")));
+    let mut form = Form::new(reserved, &boundary("theirs"), boundary("ours"));
+    let mut out = Output::default();
+    let mut rest = Bytes::copy_from_slice(body);
+    for &split in splits {
+        form.feed(&rest.split_to(split.min(rest.len())), &mut out)?;
+    }
+    form.feed(&rest, &mut out)?;
+    form.finish()?;
+    Ok(out.into_pieces().flatten().collect())
+}
+
+/// Returns a form with these parts: name, file name, content.
+fn form(boundary: &str, parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, filename, content) in parts {
+        body.extend_from_slice(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"").as_bytes());
+        if let Some(filename) = filename {
+            body.extend_from_slice(format!("; filename=\"{filename}\"\r\nContent-Type: audio/mpeg").as_bytes());
+        }
+        body.extend_from_slice(b"\r\n\r\n");
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    body
+}
+
+#[test]
+fn reserved_parts_are_dropped_and_the_others_pass_at_any_split() {
+    let tricky: &[u8] = b"\r\n--their\r\n--theirX\r\r\n-\r\n--\r\n--thei\0\xff\r";
+    let kept: [(&str, Option<&str>, &[u8]); 4] = [
+        ("model", None, b"openai/whisper-1"),
+        ("file", Some("a.mp3"), tricky),
+        ("timestamp_granularities[]", None, b"word"),
+        ("empty", None, b""),
+    ];
+    let mut all = vec![("user", None, &b"mallory"[..])];
+    all.extend(kept);
+    all.insert(3, ("Metadata[user_id]", None, b"mallory"));
+    all.insert(4, ("session_id", Some("x.bin"), b"\r\n--their"));
+    all.push(("prompt_cache_key", None, b"k"));
+    let (body, expected) = (form("theirs", &all), form("ours", &kept));
+    for split in 0..=body.len() {
+        assert_eq!(run(&body, &[split]).unwrap(), expected, "at {split}");
+    }
+    assert_eq!(run(&body, &vec![1; body.len()]).unwrap(), expected, "byte by byte");
+}
+
+#[test]
+fn lenient_spellings_of_a_reserved_name_are_dropped() {
+    for name in [
+        "user",
+        "User",
+        "uſer",
+        "user[]",
+        "user[id]",
+        "metadata.user_id",
+        "%75ser",
+        "us%65r%5Bx%5D",
+        " user ",
+        "user%00x",
+    ] {
+        let body = form("theirs", &[(name, None, b"mallory")]);
+        assert_eq!(run(&body, &[]).unwrap(), b"--ours--\r\n", "{name}");
+    }
+    for name in ["users", "model", "", "x[user]", "us er", "%75sers", "%"] {
+        let body = form("theirs", &[(name, None, b"x")]);
+        assert_eq!(run(&body, &[]).unwrap(), form("ours", &[(name, None, b"x")]), "{name}");
+    }
+}
+
+#[test]
+fn invalid_forms_are_refused_with_their_offset() {
+    let part = "--theirs\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1";
+    let long = "x".repeat(MAX_HEAD + 1);
+    for (body, offset, fault) in [
+        (String::new(), 0, FormErrorKind::Incomplete),
+        ("--their".into(), 7, FormErrorKind::Incomplete),
+        ("preamble\r\n--theirs--".into(), 0, FormErrorKind::Start),
+        ("\r\n--theirs--".into(), 0, FormErrorKind::Start),
+        ("--others--".into(), 2, FormErrorKind::Start),
+        ("--theirs\n".into(), 8, FormErrorKind::Delimiter),
+        ("--theirs \r\n".into(), 8, FormErrorKind::Delimiter),
+        ("--theirsX".into(), 8, FormErrorKind::Delimiter),
+        ("--theirs-x".into(), 9, FormErrorKind::Delimiter),
+        ("--theirs\r\n\r\n1\r\n--theirs--".into(), 10, FormErrorKind::Head),
+        ("--theirs\r\nContent-Disposition: form-data\r\n\r\n1\r\n--theirs--".into(), 10, FormErrorKind::Head),
+        (format!("--theirs\r\n{long}"), 10, FormErrorKind::LongHead),
+        (part.trim_end_matches('1').to_owned() + "--theirs--", 61, FormErrorKind::NoContent),
+        (format!("{part}\r\n--theirsX"), 65, FormErrorKind::Delimiter),
+        (format!("{part}\r\n--theirs--\r\nx"), 69, FormErrorKind::Epilogue),
+        (format!("{part}\r\n--theirs--\r\n\r\n"), 69, FormErrorKind::Epilogue),
+        (format!("{part}\r\n--theirs--\n"), 67, FormErrorKind::Epilogue),
+        (format!("{part}\r\n--theirs--\r"), 68, FormErrorKind::Incomplete),
+        (format!("{part}\r\n--theirs\r\n"), 67, FormErrorKind::Incomplete),
+        (format!("{part}\n--theirs--\r\n"), 68, FormErrorKind::Incomplete),
+    ] {
+        let refused = run(body.as_bytes(), &[]).unwrap_err();
+        assert_eq!(refused, FormError { offset, fault }, "{body:?}");
+        let refused = run(body.as_bytes(), &vec![1; body.len()]).unwrap_err();
+        assert_eq!(refused.fault, fault, "{body:?}");
+    }
+    let (before, after) = ("Content-Disposition: form-data; name=\"", "\"\r\n\r\n");
+    for (size, fits) in [(MAX_HEAD, true), (MAX_HEAD + 1, false)] {
+        let name = "n".repeat(size - before.len() - after.len());
+        let body = format!("--theirs\r\n{before}{name}{after}1\r\n--theirs--");
+        assert_eq!(run(body.as_bytes(), &[]).is_ok(), fits, "{size}");
+        assert_eq!(run(body.as_bytes(), &vec![1; body.len()]).is_ok(), fits, "{size}");
+    }
+    for end in ["", "\r\n"] {
+        assert!(run(format!("{part}\r\n--theirs--{end}").as_bytes(), &[]).is_ok());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_content_passes_unchanged_at_any_split(
+        contents in proptest::collection::vec(
+            proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'-'), Just(b't'), Just(b'h'), any::<u8>()], 0..60),
+            0..4,
+        ),
+        splits in proptest::collection::vec(0_usize..40, 0..12),
+    ) {
+        prop_assume!(contents.iter().all(|content| memchr::memmem::find(content, b"\r\n--theirs").is_none()));
+        let parts: Vec<_> = contents.iter().map(|content| ("x", None, content.as_slice())).collect();
+        prop_assert_eq!(run(&form("theirs", &parts), &splits).unwrap(), form("ours", &parts));
+    }
+}

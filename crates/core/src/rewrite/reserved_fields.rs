@@ -1,0 +1,172 @@
+//! The set of reserved names, compared as the most lenient JSON reader upstream would compare them.
+//!
+//! Go folds case (and takes `ſ` for `s` and the Kelvin sign for `k`), .NET ignores case, and C code ends a name at
+//! U+0000. A name is reserved if any of these readers could take it for a reserved one (docs/SPEC.md#name-comparison).
+
+use super::decode::decode;
+use super::shared_tools::LONGEST_OUTER;
+
+/// A set of reserved names.
+#[derive(Clone, Debug)]
+pub struct ReservedFields {
+    folded: Vec<Vec<u8>>,
+    /// The name of the field whose string value is bound and appended instead of dropped (docs/SPEC.md#binding).
+    bound: Option<Vec<u8>>,
+    raw_cap: usize,
+}
+
+/// The filter's action on a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Disposition {
+    /// The member passes unchanged.
+    Keep,
+    /// The member is overwritten with spaces.
+    Blank,
+    /// The member is overwritten with spaces and its value is hashed.
+    Bind,
+}
+
+impl ReservedFields {
+    /// Reserves `names`, and `bound` if given.
+    pub fn new<'n>(names: impl IntoIterator<Item = &'n str>, bound: Option<&str>) -> Self {
+        let folded: Vec<_> = names.into_iter().map(|name| fold(name.as_bytes())).collect();
+        let bound = bound.map(|name| fold(name.as_bytes()));
+        let longest = folded.iter().chain(&bound).map(Vec::len).max().unwrap_or(0);
+        // A quote, then every character and a final U+0000 as six-byte escapes. The shared tool detector's names are
+        // not reserved, but must be recognised within the cap too.
+        Self { folded, bound, raw_cap: 6 * (longest.max(LONGEST_OUTER) + 1) + 1 }
+    }
+
+    /// The number of raw key bytes, from the opening quote on, that suffices to decide about a name.
+    pub(super) fn raw_cap(&self) -> usize {
+        self.raw_cap
+    }
+
+    /// Returns the action on the member with this raw key. `raw` begins with the opening quote and ends with the
+    /// closing quote, or anywhere after [`ReservedFields::raw_cap`] bytes.
+    pub(super) fn disposition(&self, raw: &[u8]) -> Disposition {
+        self.find(raw).map_or(Disposition::Keep, |(disposition, _)| disposition)
+    }
+
+    /// Returns the reserved name, in lower case, that some reader would take this raw key for; `None` for a key that
+    /// passes. Used to explain why a member is removed.
+    pub fn taken_for(&self, raw: &[u8]) -> Option<&str> {
+        self.find(raw).and_then(|(_, name)| std::str::from_utf8(name).ok())
+    }
+
+    /// Returns true if some reader would take this decoded name for a reserved one.
+    pub fn owns(&self, name: &str) -> bool {
+        self.contains(&fold(name.as_bytes()))
+    }
+
+    /// Returns true if some reader would take this form part name for a reserved one, percent-decoded or not. A path to
+    /// a nested member (`metadata[user_id]`, `metadata.user_id`) is reserved if its first segment is.
+    pub(super) fn owns_part(&self, name: &str) -> bool {
+        let decoded: Vec<u8> = percent_encoding::percent_decode_str(name).collect();
+        [name.as_bytes(), &decoded].into_iter().any(|name| {
+            let outer = name.split(|byte| b"[.".contains(byte)).next().unwrap_or_default();
+            self.contains(&fold(outer.trim_ascii()))
+        })
+    }
+
+    fn contains(&self, folded: &[u8]) -> bool {
+        self.folded.iter().chain(&self.bound).any(|reserved| reserved == folded)
+    }
+
+    fn find(&self, raw: &[u8]) -> Option<(Disposition, &[u8])> {
+        let text = unquoted(raw);
+        let decoded;
+        let name = if is_plain(text) {
+            text
+        } else {
+            decoded = fold(&decode(text));
+            decoded.as_slice()
+        };
+        let bound = self.bound.iter().map(|bound| (Disposition::Bind, bound));
+        let all = bound.chain(self.folded.iter().map(|reserved| (Disposition::Blank, reserved)));
+        all.map(|(disposition, reserved)| (disposition, reserved.as_slice()))
+            .find(|(_, reserved)| reserved.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Returns true if a raw text is ASCII without escapes.
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|&byte| byte.is_ascii() && byte != b'\\')
+}
+
+/// Removes the quotes of a raw key. The closing quote may be missing.
+pub(super) fn unquoted(raw: &[u8]) -> &[u8] {
+    let text = raw.strip_prefix(b"\"").unwrap_or(raw);
+    text.strip_suffix(b"\"").unwrap_or(text)
+}
+
+/// Lower-cases ASCII, replaces `ſ` (U+017F) by `s` and the Kelvin sign (U+212A) by `k`, and cuts at U+0000.
+pub(super) fn fold(name: &[u8]) -> Vec<u8> {
+    let mut folded = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte == 0 {
+            break;
+        } else if let Some(after) = rest.strip_prefix("\u{17f}".as_bytes()) {
+            folded.push(b's');
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("\u{212a}".as_bytes()) {
+            folded.push(b'k');
+            rest = after;
+        } else {
+            folded.push(byte.to_ascii_lowercase());
+            rest = after;
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lenient_spellings_of_a_reserved_name_are_reserved() {
+        let reserved = ReservedFields::new(["user", "session_id", "__proto__"], Some("prompt_cache_key"));
+        for key in [
+            r#""user""#,
+            r#""User""#,
+            r#""USER""#,
+            r#""\u0075ser""#,
+            r#""\u0055\u0053\u0045\u0052""#,
+            "\"u\u{17f}er\"",
+            r#""u\u017fer""#,
+            r#""user\u0000""#,
+            r#""user\u0000anything""#,
+            r#""ſeſſion_id""#,
+            r#""__PROTO__""#,
+        ] {
+            assert_eq!(reserved.disposition(key.as_bytes()), Disposition::Blank, "{key}");
+        }
+        for key in [r#""prompt_cache_key""#, "\"prompt_cache_\u{212a}ey\"", r#""prompt_cache_\u212aey""#] {
+            assert_eq!(reserved.disposition(key.as_bytes()), Disposition::Bind, "{key}");
+        }
+        for key in [r#""users""#, r#""use""#, r#""""#, r#"" user""#, r#""\u0000user""#, r#""us\ud83der""#, r#""üser""#]
+        {
+            assert_eq!(reserved.disposition(key.as_bytes()), Disposition::Keep, "{key}");
+        }
+        assert_eq!(reserved.taken_for("\"U\\u017fER\\u0000x\"".as_bytes()), Some("user"));
+        assert_eq!(reserved.taken_for(br#""users""#), None);
+        for name in ["user", "USER", "u\u{17f}er", "user\0x", "Prompt_Cache_Key"] {
+            assert!(reserved.owns(name), "{name}");
+        }
+        for name in ["", "users", " user", "\0user"] {
+            assert!(!reserved.owns(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_longest_spelling_of_the_longest_name_fits_under_the_cap() {
+        let name = "abcdefghijklmnop";
+        let reserved = ReservedFields::new([name], None);
+        let escaped = name.bytes().fold(String::new(), |escaped, byte| format!("{escaped}\\u{byte:04x}"));
+        let raw = format!("\"{escaped}\\u0000");
+        assert_eq!(raw.len(), reserved.raw_cap());
+        assert_eq!(reserved.disposition(raw.as_bytes()), Disposition::Blank);
+    }
+}

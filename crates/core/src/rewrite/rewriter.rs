@@ -1,0 +1,119 @@
+//! Dispatches a body to its rewriter: [`Filter`] for JSON, [`Form`] for multipart forms.
+
+use bytes::Bytes;
+
+use super::filter::{Filter, Invalid};
+use super::multipart::{FormError, Form};
+use super::output::Output;
+use super::shared_tools::SharedTool;
+
+/// The rewriter of one request body. Boxed, because it moves through several futures and each would reserve its full
+/// size.
+#[derive(Debug)]
+pub enum Rewriter {
+    /// A JSON object.
+    Json(Box<Filter>),
+    /// A multipart form.
+    Form(Box<Form>),
+}
+
+/// The reason why a body must not be sent upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// The body is not one strict JSON object.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The body asks for a tool that all callers of the account share.
+    #[error(transparent)]
+    SharedTool(#[from] SharedTool),
+    /// The body is not a form of the accepted grammar.
+    #[error(transparent)]
+    Form(#[from] FormError),
+}
+
+impl Rewriter {
+    /// Rewrites the next piece and adds outgoing bytes to `out`.
+    ///
+    /// # Errors
+    /// [`Rejected`]. The caller must not feed more pieces and must not complete the outgoing body.
+    pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), Rejected> {
+        match self {
+            Self::Json(filter) => filter.feed(piece, out),
+            Self::Form(form) => Ok(form.feed(piece, out)?),
+        }
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// [`Rejected`] if the body is incomplete.
+    pub fn finish(&mut self) -> Result<(), Rejected> {
+        match self {
+            Self::Json(filter) => Ok(filter.finish()?),
+            Self::Form(form) => Ok(form.finish()?),
+        }
+    }
+
+    /// Returns the length of the outgoing body for an incoming length; `None` for forms, whose length depends on their
+    /// parts.
+    pub fn outgoing_length(&self, incoming: u64) -> Option<u64> {
+        match self {
+            Self::Json(filter) => Some(incoming + filter.reserve() as u64),
+            Self::Form(_) => None,
+        }
+    }
+
+    /// Returns true if the outgoing body is as long as announced, as [`Filter::length_matches`] does. Forms announce no
+    /// length.
+    pub fn length_matches(&self, out: &Output) -> bool {
+        match self {
+            Self::Json(filter) => filter.length_matches(out),
+            Self::Form(_) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::rewrite::ReservedFields;
+    use crate::rewrite::multipart::Boundary;
+
+    fn rewriters() -> [Rewriter; 2] {
+        let reserved = Arc::new(ReservedFields::new(["user"], None));
+        let boundary = |name| Boundary::of_content_type(format!("multipart/form-data; boundary={name}").as_bytes());
+        let form = Form::new(Arc::clone(&reserved), &boundary("a").unwrap(), boundary("b").unwrap());
+        [Rewriter::Json(Box::new(Filter::new(reserved, r#""user":"u""#.into()))), Rewriter::Form(Box::new(form))]
+    }
+
+    #[test]
+    fn each_rewriter_accepts_its_own_kind_and_sends_the_announced_length() {
+        let bodies = ["{}", "--a\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--a--"];
+        for (number, mut rewriter) in rewriters().into_iter().enumerate() {
+            let body = Bytes::from_static(bodies[number].as_bytes());
+            let mut out = Output::default();
+            assert!(rewriter.finish().is_err(), "nothing has come yet");
+            rewriter.feed(&body, &mut out).unwrap();
+            rewriter.finish().unwrap();
+            assert!(rewriter.length_matches(&out));
+            let announced = rewriter.outgoing_length(2);
+            let sent: Vec<u8> = out.into_pieces().flatten().collect();
+            assert!(!sent.is_empty());
+            assert_eq!(announced, (number == 0).then_some(sent.len() as u64));
+        }
+        for (rewriter, other) in rewriters().iter_mut().zip(["--a\r\n", "{}"]) {
+            assert!(rewriter.feed(&Bytes::from_static(other.as_bytes()), &mut Output::default()).is_err());
+        }
+    }
+
+    #[test]
+    fn an_unexpected_length_is_detected() {
+        let [mut json, _] = rewriters();
+        let mut out = Output::default();
+        json.feed(&Bytes::from_static(b"{}"), &mut out).unwrap();
+        out.copy(b" ");
+        assert!(!json.length_matches(&out));
+    }
+}

@@ -1,0 +1,499 @@
+//! An incremental, strict JSON scanner (RFC 8259): one object, depth ≤ 1024, in pieces of any size.
+//!
+//! The scanner's state is a few dozen bytes and one bit per open container; it copies no text. It stops where the
+//! filter must act: at the borders of the outer object's members, and at keys and values that the shared tool detector
+//! needs. It must not check UTF-8 (`utf8.rs` does) or decode anything (`decode.rs` does).
+
+use super::text::text_end;
+use super::shared_tools::may_matter;
+
+/// The deepest accepted nesting; the outer object counts as 1 (docs/SPEC.md#body-syntax).
+pub const MAX_DEPTH: usize = 1024;
+
+/// The place where the scanner stopped. Except for `More`, the named byte is the last one consumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// At the end of the piece.
+    More,
+    /// After the outer `{`.
+    Open,
+    /// After the opening quote of a key of the outer object.
+    KeyStart,
+    /// After the closing quote of that key.
+    KeyEnd,
+    /// After the opening quote of a string that is the value of an outer member.
+    StringStart,
+    /// After the closing quote of that string.
+    StringEnd,
+    /// After a comma between members of the outer object.
+    Comma,
+    /// After the outer `}`.
+    Close,
+    /// After the closing quote of a nested key that may matter; [`Scanner::key_from`] is its beginning.
+    InnerKey,
+    /// After the first byte of the value that [`Scanner::show_value`] requested.
+    Value(u8),
+    /// After the closing quote of that value, if it is a string.
+    ValueEnd,
+}
+
+/// The reason why the scanner rejected a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The body does not begin with `{`.
+    NotAnObject,
+    /// The byte violates the grammar of RFC 8259.
+    Syntax,
+    /// More than [`MAX_DEPTH`] open containers.
+    TooDeep,
+    /// Invalid UTF-8.
+    Utf8,
+    /// The body ends inside the object.
+    Incomplete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before the outer `{`.
+    Start,
+    /// After `{`: a key or `}` must follow.
+    FirstKey,
+    /// After a comma in an object.
+    Key,
+    /// After a key.
+    Colon,
+    /// After a colon, or after a comma in an array.
+    Value,
+    /// After `[`: a value or `]` must follow.
+    FirstValue,
+    /// After a value: a comma or the container's end must follow.
+    After,
+    /// Inside a key.
+    KeyText,
+    /// Inside a string value.
+    StringText,
+    /// After a backslash in a string.
+    Escape { key: bool },
+    /// After `\u`: `owed` hexadecimal digits must follow.
+    Hex { key: bool, owed: u8 },
+    /// Inside `true`, `false` or `null`, after this many letters.
+    Literal(Literal, u8),
+    /// Inside a number.
+    Number(Number),
+    /// After the outer `}`.
+    End,
+}
+
+impl State {
+    /// Returns true if white space or the beginning of a token may follow.
+    fn is_between_tokens(self) -> bool {
+        matches!(self, Self::FirstKey | Self::Key | Self::Colon | Self::Value | Self::FirstValue | Self::After)
+    }
+}
+
+/// A literal name of JSON. [`State`] stores this enum and a count instead of the text, so that it fits in a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Literal {
+    True,
+    False,
+    Null,
+}
+
+impl Literal {
+    /// Returns the letters that must follow the first `letters`.
+    fn owed(self, letters: u8) -> &'static [u8] {
+        let word: &[u8] = match self {
+            Self::True => b"true",
+            Self::False => b"false",
+            Self::Null => b"null",
+        };
+        word.get(usize::from(letters)..).unwrap_or_default()
+    }
+}
+
+/// The last part of a number that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Number {
+    Minus,
+    Zero,
+    Integer,
+    Point,
+    Fraction,
+    Exponent,
+    ExponentSign,
+    ExponentDigits,
+}
+
+impl Number {
+    /// Returns the state after `byte`; `None` if `byte` cannot continue the number.
+    fn step(self, byte: u8) -> Option<Self> {
+        match (self, byte) {
+            (Self::Minus, b'0') => Some(Self::Zero),
+            (Self::Minus, b'1'..=b'9') | (Self::Integer, b'0'..=b'9') => Some(Self::Integer),
+            (Self::Zero | Self::Integer, b'.') => Some(Self::Point),
+            (Self::Point | Self::Fraction, b'0'..=b'9') => Some(Self::Fraction),
+            (Self::Zero | Self::Integer | Self::Fraction, b'e' | b'E') => Some(Self::Exponent),
+            (Self::Exponent, b'+' | b'-') => Some(Self::ExponentSign),
+            (Self::Exponent | Self::ExponentSign | Self::ExponentDigits, b'0'..=b'9') => Some(Self::ExponentDigits),
+            _ => None,
+        }
+    }
+
+    /// Returns true if a number may end here.
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Zero | Self::Integer | Self::Fraction | Self::ExponentDigits)
+    }
+}
+
+/// The scanner's state between two calls.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    state: State,
+    depth: usize,
+    /// One bit per open container: 1 for objects, 0 for arrays.
+    objects: [u64; MAX_DEPTH / 64],
+    /// The bit of the innermost open container.
+    in_object: bool,
+    /// True if the scanner stops at nested keys that may matter.
+    inner_keys: bool,
+    /// True if the current key has escapes or is split between pieces, so that [`may_matter`] cannot exclude it.
+    odd_key: bool,
+    /// The beginning of the current key's text in the bytes of the last call.
+    key_from: usize,
+    /// Progress of the value that [`Scanner::show_value`] requested.
+    show: Show,
+}
+
+/// Progress of a requested value: not requested, comes next, or a string that is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Show {
+    Nothing,
+    Next,
+    Passing,
+}
+
+impl Scanner {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Start,
+            depth: 0,
+            objects: [0; MAX_DEPTH / 64],
+            in_object: false,
+            inner_keys: false,
+            odd_key: false,
+            key_from: 0,
+            show: Show::Nothing,
+        }
+    }
+
+    /// Sets whether later calls stop at nested keys that may matter.
+    pub(super) fn look_at_inner_keys(&mut self, look: bool) {
+        self.inner_keys = look;
+    }
+
+    /// Requests a stop at the value of the key that just ended.
+    pub(super) fn show_value(&mut self) {
+        self.show = Show::Next;
+    }
+
+    /// Returns the beginning of the last key's text in the bytes of the last call; 0 if it began before them.
+    pub(super) fn key_from(&self) -> usize {
+        self.key_from
+    }
+
+    /// Returns the beginning, in the bytes of the last call, of a nested key that their end split.
+    pub(super) fn cut_key(&self) -> Option<usize> {
+        (self.inner_keys && self.depth > 1 && self.is_in_key()).then_some(self.key_from)
+    }
+
+    /// Returns true if the bytes of the last call end inside the requested string value.
+    pub(super) fn is_in_shown_string(&self) -> bool {
+        self.show == Show::Passing
+    }
+
+    fn is_in_key(&self) -> bool {
+        matches!(self.state, State::KeyText | State::Escape { key: true } | State::Hex { key: true, .. })
+    }
+
+    /// Returns true if one complete object was read.
+    pub(super) fn is_complete(&self) -> bool {
+        self.state == State::End
+    }
+
+    /// Scans `bytes` up to the next stop; returns the number of consumed bytes and the stop.
+    ///
+    /// # Errors
+    /// The index of the first byte that cannot continue a JSON object, and the reason.
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(usize, Stop), (usize, Fault)> {
+        let mut at = 0;
+        // The beginning of the current key's text in this piece.
+        let mut key_from = 0;
+        loop {
+            at = self.run(bytes, at);
+            let Some(&byte) = bytes.get(at) else { break };
+            let stop = if let State::KeyText | State::StringText = self.state {
+                let (end, escaped) = text_end(bytes, at);
+                self.odd_key |= escaped;
+                at = end;
+                match bytes.get(at) {
+                    None => break,
+                    Some(b'"') => self.end_string(bytes.get(key_from..at).unwrap_or_default()),
+                    Some(b'\\') => self.begin_escape(),
+                    Some(_) => return Err((at, Fault::Syntax)),
+                }
+            } else {
+                self.step(byte).map_err(|fault| (at, fault))?
+            };
+            at += 1;
+            if let Some(stop) = stop {
+                self.key_from = key_from;
+                return Ok((at, stop));
+            }
+            if byte == b'"' {
+                key_from = at;
+            }
+        }
+        self.odd_key |= self.is_in_key();
+        self.key_from = key_from;
+        Ok((at, Stop::More))
+    }
+
+    /// Skips complete nested tokens from `at` on. Stops before a token that is incomplete, invalid or possibly needed
+    /// by the detector; [`Self::step`] handles those. A fast path only: it keeps the state in registers.
+    fn run(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        if self.show != Show::Nothing {
+            return at;
+        }
+        let mut state = self.state;
+        while self.depth > 1
+            && let Some(&byte) = bytes.get(at)
+        {
+            let (next, end) = match state {
+                State::Key | State::FirstKey if byte == b'"' => {
+                    let (end, escaped) = text_end(bytes, at + 1);
+                    let (Some(key), Some([b'"', rest @ ..])) = (bytes.get(at + 1..end), bytes.get(end..)) else {
+                        break;
+                    };
+                    if self.inner_keys && (escaped || may_matter(key, rest)) {
+                        break;
+                    }
+                    if rest.first() == Some(&b':') { (State::Value, end + 2) } else { (State::Colon, end + 1) }
+                }
+                State::After if byte == b',' => (self.after_comma(), at + 1),
+                State::After if byte == if self.in_object { b'}' } else { b']' } => self.pop_in_run(bytes, at),
+                State::FirstKey if byte == b'}' => self.pop_in_run(bytes, at),
+                State::FirstValue if byte == b']' => self.pop_in_run(bytes, at),
+                State::Colon if byte == b':' => (State::Value, at + 1),
+                _ if is_space(byte) && state.is_between_tokens() => (state, at + 1),
+                State::Value | State::FirstValue => match self.whole_value(byte, bytes, at) {
+                    Some(ahead) => ahead,
+                    None => break,
+                },
+                _ => break,
+            };
+            state = next;
+            at = end;
+        }
+        self.state = state;
+        at
+    }
+
+    fn after_comma(&self) -> State {
+        if self.in_object { State::Key } else { State::Value }
+    }
+
+    /// Returns the state after a value that ends at `end`, or after the comma if that is the next byte, and its index.
+    fn after_value(&self, bytes: &[u8], end: usize) -> (State, usize) {
+        if bytes.get(end) == Some(&b',') { (self.after_comma(), end + 1) } else { (State::After, end) }
+    }
+
+    fn pop_in_run(&mut self, bytes: &[u8], at: usize) -> (State, usize) {
+        self.pop();
+        // The scanner stops at commas of the outer object, so they are not skipped here.
+        if self.depth > 1 { self.after_value(bytes, at + 1) } else { (State::After, at + 1) }
+    }
+
+    /// Returns the state after the value or opening bracket that begins at `at` with `byte`, and its index; `None` if
+    /// the value is incomplete or invalid.
+    fn whole_value(&mut self, byte: u8, bytes: &[u8], at: usize) -> Option<(State, usize)> {
+        let end = match byte {
+            b'"' => {
+                let (end, _) = text_end(bytes, at + 1);
+                (bytes.get(end) == Some(&b'"')).then_some(end + 1)?
+            }
+            b'{' | b'[' => {
+                self.push(byte == b'{').ok()?;
+                return Some((self.state, at + 1));
+            }
+            b't' => word_end(Literal::True, bytes, at)?,
+            b'f' => word_end(Literal::False, bytes, at)?,
+            b'n' => word_end(Literal::Null, bytes, at)?,
+            b'-' => number_end(Number::Minus, bytes, at + 1)?,
+            b'0' => number_end(Number::Zero, bytes, at + 1)?,
+            b'1'..=b'9' => number_end(Number::Integer, bytes, at + 1)?,
+            _ => return None,
+        };
+        Some(self.after_value(bytes, end))
+    }
+
+    /// Takes one byte outside the plain text of a string.
+    fn step(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
+        match self.state {
+            State::After => return self.after(byte),
+            State::FirstValue if byte == b']' => return Ok(self.pop()),
+            State::Value | State::FirstValue => return self.value(byte),
+            State::Key | State::FirstKey if byte == b'"' => {
+                self.state = State::KeyText;
+                self.odd_key = false;
+                return Ok(self.outer(Stop::KeyStart));
+            }
+            State::FirstKey if byte == b'}' => return Ok(self.pop()),
+            State::Colon if byte == b':' => self.state = State::Value,
+            State::Number(number) => match number.step(byte) {
+                Some(next) => self.state = State::Number(next),
+                None if number.is_whole() => {
+                    self.state = State::After;
+                    return self.after(byte);
+                }
+                None => return Err(Fault::Syntax),
+            },
+            State::Literal(literal, letters) => match literal.owed(letters) {
+                [last] if *last == byte => self.state = State::After,
+                [next, ..] if *next == byte => self.state = State::Literal(literal, letters + 1),
+                _ => return Err(Fault::Syntax),
+            },
+            State::Escape { key } => match byte {
+                b'u' => self.state = State::Hex { key, owed: 4 },
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.back_to_text(key),
+                _ => return Err(Fault::Syntax),
+            },
+            State::Hex { key, owed } if byte.is_ascii_hexdigit() => match owed {
+                1 => self.back_to_text(key),
+                _ => self.state = State::Hex { key, owed: owed - 1 },
+            },
+            State::Hex { .. } => return Err(Fault::Syntax),
+            State::Start if byte == b'{' => {
+                self.push(true)?;
+                return Ok(Some(Stop::Open));
+            }
+            _ if is_space(byte) => {}
+            State::Start => return Err(Fault::NotAnObject),
+            _ => return Err(Fault::Syntax),
+        }
+        Ok(None)
+    }
+
+    /// Takes a byte after a value.
+    fn after(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
+        match byte {
+            b',' => {
+                self.state = if self.in_object { State::Key } else { State::Value };
+                Ok(self.outer(Stop::Comma))
+            }
+            b'}' if self.in_object => Ok(self.pop()),
+            b']' if !self.in_object => Ok(self.pop()),
+            _ if is_space(byte) => Ok(None),
+            _ => Err(Fault::Syntax),
+        }
+    }
+
+    /// Takes a byte where a value must begin.
+    fn value(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
+        let stop = match byte {
+            b'"' => {
+                self.state = State::StringText;
+                self.outer(Stop::StringStart)
+            }
+            b'{' | b'[' => {
+                self.push(byte == b'{')?;
+                None
+            }
+            b'-' => self.begin(State::Number(Number::Minus)),
+            b'0' => self.begin(State::Number(Number::Zero)),
+            b'1'..=b'9' => self.begin(State::Number(Number::Integer)),
+            b't' => self.begin(State::Literal(Literal::True, 1)),
+            b'f' => self.begin(State::Literal(Literal::False, 1)),
+            b'n' => self.begin(State::Literal(Literal::Null, 1)),
+            _ if is_space(byte) => return Ok(None),
+            _ => return Err(Fault::Syntax),
+        };
+        if self.show == Show::Next {
+            self.show = if byte == b'"' { Show::Passing } else { Show::Nothing };
+            return Ok(Some(Stop::Value(byte)));
+        }
+        Ok(stop)
+    }
+
+    fn begin(&mut self, state: State) -> Option<Stop> {
+        self.state = state;
+        None
+    }
+
+    fn begin_escape(&mut self) -> Option<Stop> {
+        let key = self.state == State::KeyText;
+        self.odd_key |= key;
+        self.begin(State::Escape { key })
+    }
+
+    /// Ends a key or a string value. For a key, `key` is the part of its text in this piece.
+    fn end_string(&mut self, key: &[u8]) -> Option<Stop> {
+        if self.state == State::KeyText {
+            self.state = State::Colon;
+            let inner = self.depth > 1 && self.inner_keys && (self.odd_key || may_matter(key, &[]));
+            return if inner { Some(Stop::InnerKey) } else { self.outer(Stop::KeyEnd) };
+        }
+        self.state = State::After;
+        if self.show == Show::Passing {
+            self.show = Show::Nothing;
+            return Some(Stop::ValueEnd);
+        }
+        self.outer(Stop::StringEnd)
+    }
+
+    fn back_to_text(&mut self, key: bool) {
+        self.state = if key { State::KeyText } else { State::StringText };
+    }
+
+    fn push(&mut self, object: bool) -> Result<(), Fault> {
+        let word = self.objects.get_mut(self.depth / 64).ok_or(Fault::TooDeep)?;
+        let bit = 1 << (self.depth % 64);
+        *word = if object { *word | bit } else { *word & !bit };
+        self.depth += 1;
+        self.in_object = object;
+        self.state = if object { State::FirstKey } else { State::FirstValue };
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<Stop> {
+        self.depth -= 1;
+        let top = self.depth.wrapping_sub(1);
+        self.in_object = self.objects.get(top / 64).is_some_and(|word| word & (1 << (top % 64)) != 0);
+        self.state = if self.depth == 0 { State::End } else { State::After };
+        (self.depth == 0).then_some(Stop::Close)
+    }
+
+    /// Returns `stop` if the outer object is the innermost open container.
+    fn outer(&self, stop: Stop) -> Option<Stop> {
+        (self.depth == 1).then_some(stop)
+    }
+}
+
+/// Returns the end of a number in state `seen`; `None` if it is invalid or `bytes` end first.
+fn number_end(mut seen: Number, bytes: &[u8], mut at: usize) -> Option<usize> {
+    while let Some(next) = seen.step(*bytes.get(at)?) {
+        seen = next;
+        at += 1;
+    }
+    seen.is_whole().then_some(at)
+}
+
+/// Returns the end of the literal name that begins at `at`; `None` if it is incomplete or invalid.
+fn word_end(word: Literal, bytes: &[u8], at: usize) -> Option<usize> {
+    let letters = word.owed(0);
+    bytes.get(at..)?.starts_with(letters).then_some(at + letters.len())
+}
+
+/// Returns true for the white space of RFC 8259, section 2.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}

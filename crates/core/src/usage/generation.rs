@@ -1,0 +1,17 @@
+//! OpenRouter's generation id, which it sends in a response header (OpenRouter docs, "Streaming").
+
+use http::HeaderMap;
+
+const HEADER: &str = "x-generation-id";
+/// Maximum accepted length of an id in bytes.
+const LONGEST: usize = 256;
+
+/// Returns the generation id in a response's headers, if present and of accepted length.
+pub fn told(headers: &HeaderMap) -> Option<&str> {
+    headers.get(HEADER).and_then(|id| id.to_str().ok()).filter(|id| fits(id))
+}
+
+/// Returns true if `id` has an accepted length.
+pub fn fits(id: &str) -> bool {
+    (1..=LONGEST).contains(&id.len())
+}

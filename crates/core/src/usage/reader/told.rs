@@ -1,0 +1,227 @@
+//! What a document has told so far, and how documents of a stream add up.
+
+use super::ResponseUsage;
+use super::shape::{Figure, Member, Scope};
+use crate::usage::money::NanoUsd;
+use crate::usage::Usage;
+
+/// More tokens than any answer can have; a figure beyond is no figure. A million such rows still add up in an `i64`.
+const MAX_TOKENS: u64 = 1_000_000_000_000;
+/// A million dollars for one answer; a cost beyond is none.
+const MAX_COST: NanoUsd = NanoUsd(1_000_000_000_000_000);
+/// The longest name of an error.
+const MAX_ERROR_NAME: usize = 64;
+
+/// What `input_tokens` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenConvention {
+    /// All of the prompt, as OpenAI does.
+    CachedWithin,
+    /// Only what was neither read from a cache nor written to one, as Anthropic does.
+    CachedApart,
+}
+
+/// The values that were told. Texts are kept when it is cleared, so that reading on allocates nothing.
+#[derive(Debug, Default)]
+pub(super) struct Accumulator {
+    generation: String,
+    model: String,
+    provider: String,
+    figures: Figures,
+    /// The best name for an error so far and its rank, whether or not there is an error.
+    name: (u8, String),
+    has_usage: bool,
+    has_error: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    prompt: Option<u64>,
+    input: Option<u64>,
+    output: Option<u64>,
+    total: Option<u64>,
+    cached: Option<u64>,
+    cache_read: Option<u64>,
+    cache_creation: Option<u64>,
+    reasoning: Option<u64>,
+    cost: Option<NanoUsd>,
+}
+
+impl Accumulator {
+    /// An object that is looked into begins.
+    pub(super) fn enters(&mut self, scope: Scope) {
+        self.has_usage |= scope == Scope::Usage;
+        self.has_error |= scope == Scope::Error;
+        if scope == Scope::Reasons {
+            // What was asked for was refused, whatever the number of the error.
+            self.name(5, "moderation");
+        }
+    }
+
+    /// The value of a member: the raw text between the quotes (`quoted`), or of a number or literal.
+    pub(super) fn takes(&mut self, member: Member, raw: &[u8], quoted: bool) {
+        if let Member::Figure(figure) = member {
+            return self.figures.take(figure, raw);
+        }
+        let mut unescaped = String::new();
+        let Some(text) = decode(raw, quoted, &mut unescaped) else { return };
+        match member {
+            Member::Id if quoted && text.starts_with("gen-") => set(&mut self.generation, text),
+            Member::Model if quoted => set(&mut self.model, text),
+            Member::Provider if quoted => set(&mut self.provider, text),
+            Member::EventType if quoted => self.has_error |= text == "error",
+            Member::ErrorType if quoted => self.name(4, text),
+            Member::Type if quoted => self.name(3, text),
+            Member::Code if text != "null" => self.name(2, text),
+            Member::Error if quoted => {
+                self.has_error = true;
+                self.name(1, text);
+            }
+            _ => {}
+        }
+    }
+
+    /// Remembers a name for an error unless there is a better one. One of its form cannot be a message or hold a prompt.
+    fn name(&mut self, rank: u8, text: &str) {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        if rank > self.name.0 && (1..=MAX_ERROR_NAME).contains(&text.len()) && text.bytes().all(plain) {
+            self.name.0 = rank;
+            set(&mut self.name.1, text);
+        }
+    }
+
+    /// Whether it holds something for which an event that is not among the first is read.
+    pub(super) fn matters(&self) -> bool {
+        self.has_usage || self.has_error
+    }
+
+    /// Whether it names a model.
+    pub(super) fn has_model(&self) -> bool {
+        !self.model.is_empty()
+    }
+
+    /// Adds a later document of the same stream, and clears it: its names replace, its figures are cumulative.
+    pub(super) fn absorb(&mut self, later: &mut Self) {
+        for (own, new) in [
+            (&mut self.generation, &mut later.generation),
+            (&mut self.model, &mut later.model),
+            (&mut self.provider, &mut later.provider),
+        ] {
+            if !new.is_empty() {
+                std::mem::swap(own, new);
+            }
+        }
+        self.figures.raise(later.figures);
+        if later.has_error {
+            self.has_error = true;
+            std::mem::swap(&mut self.name, &mut later.name);
+        }
+        later.clear();
+    }
+
+    /// Forgets everything but the room that texts had.
+    pub(super) fn clear(&mut self) {
+        for text in [&mut self.generation, &mut self.model, &mut self.provider, &mut self.name.1] {
+            text.clear();
+        }
+        self.name.0 = 0;
+        self.figures = Figures::default();
+        (self.has_usage, self.has_error) = (false, false);
+    }
+
+    /// How many bytes it holds.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let texts = [&self.generation, &self.model, &self.provider, &self.name.1];
+        size_of::<Self>() + texts.iter().map(|text| text.capacity()).sum::<usize>()
+    }
+
+    pub(super) fn into_seen(self, sums: TokenConvention) -> ResponseUsage {
+        let some = |text: String| (!text.is_empty()).then_some(text);
+        let error = self.has_error.then(|| some(self.name.1).unwrap_or_else(|| "error".to_owned()));
+        ResponseUsage {
+            generation: some(self.generation),
+            model: some(self.model),
+            provider: some(self.provider),
+            usage: self.figures.usage(sums),
+            error,
+        }
+    }
+}
+
+impl Figures {
+    /// A number, quoted or not.
+    fn take(&mut self, figure: Figure, raw: &[u8]) {
+        let place = match figure {
+            Figure::Prompt => &mut self.prompt,
+            Figure::Input => &mut self.input,
+            Figure::Output => &mut self.output,
+            Figure::Total => &mut self.total,
+            Figure::Cached => &mut self.cached,
+            Figure::CacheRead => &mut self.cache_read,
+            Figure::CacheCreation => &mut self.cache_creation,
+            Figure::Reasoning => &mut self.reasoning,
+            Figure::Cost => {
+                let cost = std::str::from_utf8(raw).ok().and_then(NanoUsd::parse).filter(|cost| *cost <= MAX_COST);
+                self.cost = self.cost.max(cost);
+                return;
+            }
+        };
+        *place = (*place).max(count(raw).filter(|tokens| *tokens <= MAX_TOKENS));
+    }
+
+    /// The larger of each: a stream's figures only grow, and a 0 in its last event takes nothing back.
+    fn raise(&mut self, later: Self) {
+        self.prompt = self.prompt.max(later.prompt);
+        self.input = self.input.max(later.input);
+        self.output = self.output.max(later.output);
+        self.total = self.total.max(later.total);
+        self.cached = self.cached.max(later.cached);
+        self.cache_read = self.cache_read.max(later.cache_read);
+        self.cache_creation = self.cache_creation.max(later.cache_creation);
+        self.reasoning = self.reasoning.max(later.reasoning);
+        self.cost = self.cost.max(later.cost);
+    }
+
+    fn usage(self, sums: TokenConvention) -> Usage {
+        let apart = match sums {
+            TokenConvention::CachedWithin => 0,
+            TokenConvention::CachedApart => self.cache_read.unwrap_or(0) + self.cache_creation.unwrap_or(0),
+        };
+        let input = self.input.map(|tokens| tokens + apart);
+        // Where only a total is told (rerank), all of it was the prompt.
+        let total = self.total.filter(|_| self.output.is_none());
+        Usage {
+            prompt_tokens: self.prompt.or(input).or(total),
+            completion_tokens: self.output,
+            cached_tokens: self.cached.or(self.cache_read),
+            reasoning_tokens: self.reasoning,
+            cost: self.cost,
+        }
+    }
+}
+
+/// Digits and nothing else.
+fn count(raw: &[u8]) -> Option<u64> {
+    let (first, rest) = raw.split_first()?;
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    rest.iter().try_fold(digit(first)?, |count, byte| count.checked_mul(10)?.checked_add(digit(byte)?))
+}
+
+/// An empty text tells nothing.
+fn set(place: &mut String, text: &str) {
+    if !text.is_empty() {
+        place.clear();
+        place.push_str(text);
+    }
+}
+
+/// The text that `raw` stands for; `None` if it is no UTF-8 or its escapes are broken.
+fn decode<'a>(raw: &'a [u8], quoted: bool, unescaped: &'a mut String) -> Option<&'a str> {
+    let text = std::str::from_utf8(raw).ok()?;
+    if !quoted || memchr::memchr(b'\\', raw).is_none() {
+        return Some(text);
+    }
+    *unescaped = serde_json::from_str(&format!("\"{text}\"")).ok()?;
+    Some(unescaped)
+}

@@ -1,0 +1,72 @@
+//! Calls from browsers, from origins that the operator named (`CALLSIGN_CORS_ORIGINS`) and from nowhere else.
+//!
+//! OpenRouter's own `access-control-*` headers speak for OpenRouter's origin and never pass.
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
+};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+
+use callsign_core::endpoint::{Endpoint, RouteError};
+use crate::relay::Answer;
+
+/// What scripts may read of an answer besides the safelisted headers.
+const EXPOSED: HeaderValue = HeaderValue::from_static("x-generation-id, x-callsign-error, retry-after");
+
+/// The origins that may call.
+#[derive(Clone, Debug, Default)]
+pub struct Cors {
+    origins: Vec<HeaderValue>,
+}
+
+impl Cors {
+    /// Allows these origins (`https://app.example`), or all with `*`.
+    pub fn new(origins: Vec<HeaderValue>) -> Self {
+        Self { origins }
+    }
+
+    /// The answer to a preflight request of an allowed origin for an exposed path (with a `ledger` there is one more);
+    /// `None` for everything else, which then goes the ordinary way.
+    pub fn preflight(&self, parts: &Parts, ledger: bool) -> Option<Response<Answer>> {
+        if self.origins.is_empty() || parts.method != Method::OPTIONS {
+            return None;
+        }
+        self.allowed(&parts.headers)?;
+        parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
+        let found = Endpoint::find(&Method::OPTIONS, parts.uri.path(), false, ledger);
+        let exposed = !matches!(found, Err(RouteError::NotExposed));
+        let mut response = Response::new(Answer::empty());
+        if !exposed {
+            return None;
+        }
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        self.allow(&parts.headers, response.headers_mut());
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST"));
+        if let Some(asked) = parts.headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+        }
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        Some(response)
+    }
+
+    /// Lets scripts of an allowed origin read the answer.
+    pub fn allow(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        if let Some(origin) = self.allowed(request) {
+            response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            response.append(VARY, HeaderValue::from_static("origin"));
+        }
+    }
+
+    fn allowed<'a>(&self, request: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        if self.origins.is_empty() {
+            return None;
+        }
+        let origin = request.get(ORIGIN)?;
+        self.origins.iter().any(|allowed| allowed == origin || allowed == "*").then_some(origin)
+    }
+}

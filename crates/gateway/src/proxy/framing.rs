@@ -1,0 +1,216 @@
+//! What a request's head must be like before anything else is looked at (contract, sections 3 and 5).
+//!
+//! hyper refuses broken heads by itself; this file refuses those that hyper takes and another server might read
+//! differently.
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{HeaderValue, Version};
+
+use callsign_core::rewrite::multipart::{Boundary, BoundaryError};
+use crate::server::Coding;
+
+/// The framing is open to two readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FramingError {
+    /// RFC 9112, section 3.2: none, or more than one.
+    #[error("the request must have exactly one `Host` header")]
+    Host,
+    /// Anything but `chunked`, once.
+    #[error("`Transfer-Encoding` must be exactly `chunked`")]
+    TransferEncoding,
+}
+
+/// The body is of a kind that is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// Not JSON in UTF-8.
+    #[error("the content type must be `application/json`, with no parameter but `charset=utf-8`{}", or_form(*.form))]
+    MediaType {
+        /// Whether a form would do too.
+        form: bool,
+    },
+    /// A form whose parts cannot be told apart.
+    #[error(transparent)]
+    Boundary(BoundaryError),
+    /// Compressed in a way that is not read: what cannot be examined is not passed on.
+    #[error("the body's encoding must be `gzip`, `br` or `zstd`, or none at all")]
+    Encoding,
+}
+
+fn or_form(form: bool) -> &'static str {
+    if form { ", or `multipart/form-data`" } else { "" }
+}
+
+/// What a body claims to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// JSON in UTF-8.
+    Json,
+    /// A form with this boundary.
+    Form(Boundary),
+}
+
+/// Checks the framing of a head.
+///
+/// # Errors
+/// [`FramingError`].
+pub fn check(parts: &Parts) -> Result<(), FramingError> {
+    if parts.version < Version::HTTP_2 {
+        let mut hosts = parts.headers.get_all(HOST).iter();
+        if (hosts.next().is_none() && parts.version == Version::HTTP_11) || hosts.next().is_some() {
+            return Err(FramingError::Host);
+        }
+    }
+    match only(&parts.headers, TRANSFER_ENCODING) {
+        Only::None => Ok(()),
+        Only::One(value) if value.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        Only::One(_) | Only::Several => Err(FramingError::TransferEncoding),
+    }
+}
+
+/// Whether the client asks for a WebSocket.
+pub fn wants_websocket(headers: &HeaderMap) -> bool {
+    headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// How the body is encoded, if it is.
+///
+/// # Errors
+/// [`Unsupported::Encoding`].
+pub fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Unsupported> {
+    match only(headers, CONTENT_ENCODING) {
+        Only::None => Ok(None),
+        Only::One(value) if value.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(None),
+        Only::One(value) => Coding::named(value.as_bytes()).map(Some).ok_or(Unsupported::Encoding),
+        Only::Several => Err(Unsupported::Encoding),
+    }
+}
+
+/// What the body is: JSON in UTF-8, or, where the endpoint takes one, a `form`. A lenient upstream would decode
+/// `charset=utf-7` to other bytes than were scanned, so that nothing but UTF-8 may be named.
+///
+/// # Errors
+/// [`Unsupported`].
+pub fn kind(headers: &HeaderMap, form: bool) -> Result<Kind, Unsupported> {
+    match only(headers, CONTENT_TYPE) {
+        Only::None => Ok(Kind::Json),
+        Only::One(value) if is_json(value.as_bytes()) => Ok(Kind::Json),
+        Only::One(value) if form => match Boundary::of_content_type(value.as_bytes()) {
+            Ok(boundary) => Ok(Kind::Form(boundary)),
+            Err(BoundaryError::OtherType) => Err(Unsupported::MediaType { form }),
+            Err(bad) => Err(Unsupported::Boundary(bad)),
+        },
+        Only::One(_) | Only::Several => Err(Unsupported::MediaType { form }),
+    }
+}
+
+fn is_json(value: &[u8]) -> bool {
+    let mut parts = value.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let media_type = parts.next().unwrap_or_default();
+    let charset = parts.next();
+    let is_utf8 = |parameter: &[u8]| {
+        parameter.eq_ignore_ascii_case(b"charset=utf-8") || parameter.eq_ignore_ascii_case(b"charset=\"utf-8\"")
+    };
+    media_type.eq_ignore_ascii_case(b"application/json") && charset.is_none_or(is_utf8) && parts.next().is_none()
+}
+
+enum Only<'a> {
+    None,
+    One(&'a HeaderValue),
+    Several,
+}
+
+fn only(headers: &HeaderMap, name: http::HeaderName) -> Only<'_> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Only::None,
+        (Some(value), None) => Only::One(value),
+        (Some(_), Some(_)) => Only::Several,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    #[test]
+    fn content_types() {
+        for good in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json ; Charset=Utf-8 ",
+        ] {
+            assert_eq!(kind(&headers(&[("content-type", good)]), false), Ok(Kind::Json), "{good}");
+        }
+        for bad in [
+            "text/plain",
+            "application/json; charset=utf-7",
+            "application/json; charset=utf-8; charset=utf-8",
+            "application/json; a=b",
+            "application/json;",
+            "application/json, text/plain",
+            "application/jsonx",
+            "",
+        ] {
+            assert_eq!(
+                kind(&headers(&[("content-type", bad)]), false),
+                Err(Unsupported::MediaType { form: false }),
+                "{bad}"
+            );
+        }
+        assert_eq!(kind(&headers(&[]), false), Ok(Kind::Json));
+        let twice = headers(&[("content-type", "application/json"), ("content-type", "application/json")]);
+        assert_eq!(kind(&twice, true), Err(Unsupported::MediaType { form: true }));
+        let form = |value| kind(&headers(&[("content-type", value)]), true);
+        assert!(matches!(form("multipart/form-data; boundary=x"), Ok(Kind::Form(_))));
+        assert_eq!(form("multipart/form-data"), Err(Unsupported::Boundary(BoundaryError::BadBoundary)));
+        assert_eq!(form("multipart/mixed; boundary=x"), Err(Unsupported::MediaType { form: true }));
+        assert_eq!(form("application/json"), Ok(Kind::Json));
+        let coding = |value| coding(&headers(&[("content-encoding", value)]));
+        for (value, expected) in [
+            ("identity", Ok(None)),
+            ("gzip", Ok(Some(Coding::Gzip))),
+            ("BR", Ok(Some(Coding::Brotli))),
+            ("zstd", Ok(Some(Coding::Zstd))),
+            ("deflate", Err(Unsupported::Encoding)),
+            ("identity, gzip", Err(Unsupported::Encoding)),
+            ("gzip, gzip", Err(Unsupported::Encoding)),
+            ("", Err(Unsupported::Encoding)),
+        ] {
+            assert_eq!(coding(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_transfer_encodings() {
+        let check = |pairs: &[(&'static str, &'static str)], version| {
+            let mut request = http::Request::new(());
+            *request.version_mut() = version;
+            *request.headers_mut() = headers(pairs);
+            check(&request.into_parts().0)
+        };
+        assert_eq!(check(&[("host", "a")], Version::HTTP_11), Ok(()));
+        assert_eq!(check(&[], Version::HTTP_2), Ok(()));
+        assert_eq!(check(&[], Version::HTTP_10), Ok(()));
+        assert_eq!(check(&[], Version::HTTP_11), Err(FramingError::Host));
+        assert_eq!(check(&[("host", "a"), ("host", "a")], Version::HTTP_11), Err(FramingError::Host));
+        assert_eq!(check(&[("host", "a"), ("transfer-encoding", "Chunked")], Version::HTTP_11), Ok(()));
+        for odd in ["gzip, chunked", "identity", "chunked, chunked", "xchunked"] {
+            let result = check(&[("host", "a"), ("transfer-encoding", odd)], Version::HTTP_11);
+            assert_eq!(result, Err(FramingError::TransferEncoding), "{odd}");
+        }
+        let twice = [("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
+        assert_eq!(check(&twice, Version::HTTP_11), Err(FramingError::TransferEncoding));
+    }
+}

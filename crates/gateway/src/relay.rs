@@ -1,0 +1,219 @@
+//! Relays OpenRouter's response to the client byte for byte, frame by frame, as it arrives (`docs/SPEC.md#responses`).
+//!
+//! This module must not parse, join or buffer frames. It handles the end of a response: a stream that breaks breaks for
+//! the client too, after every byte before; a silent stream is cut; and a client that disconnects drops the body, which
+//! cancels the upstream request. Each response is recorded once, in [`RequestRecord`]'s `Drop`.
+
+mod redact;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use callsign_store::ledger::Committed;
+use crate::record::account::RequestRecord;
+use callsign_core::usage::outcome::Outcome;
+use crate::upstream::verdict::UploadState;
+pub use redact::{concerns as may_name_account, redact_account};
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// callsign's own answer, or a response of OpenRouter that was changed as a whole.
+    Own {
+        /// The answer's bytes.
+        body: Full<Bytes>,
+        /// The request's record, finished when the body is dropped.
+        account: Box<RequestRecord>,
+    },
+    /// An empty body without a record.
+    Empty,
+    /// OpenRouter's response, relayed as it arrives.
+    Relayed(Box<Relayed>),
+}
+
+/// A response that ends early. The text is not shown to the client: hyper aborts the connection.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The upstream connection broke.
+    #[error("the upstream connection broke within the response")]
+    Upstream,
+    /// The upstream sent nothing for the idle timeout.
+    #[error("the upstream sent nothing for the idle timeout (upstream.idle_timeout_seconds)")]
+    Silent,
+    /// The operator blocked the caller.
+    #[error("the operator blocked this caller")]
+    Blocked,
+}
+
+impl Answer {
+    /// Creates an answer of callsign.
+    pub fn own(body: Bytes, mut account: Box<RequestRecord>) -> Self {
+        account.passed(&body);
+        Self::Own { body: Full::new(body), account }
+    }
+
+    /// Creates an empty answer without a record, for example for CORS.
+    pub fn empty() -> Self {
+        Self::Empty
+    }
+
+    /// Creates the relay of OpenRouter's response. `idle` is the longest allowed silence between two frames. `upload`
+    /// is the state of the request's upload, which is cancelled when the response ends.
+    pub fn relayed(body: Incoming, account: Box<RequestRecord>, idle: Duration, upload: Option<Arc<UploadState>>) -> Self {
+        let silence = Silence { limit: idle, since: None, alarm: None };
+        Self::Relayed(Box::new(Relayed { body, account, silence, upload, release: None }))
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = RelayError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Own { body, .. } => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Relayed(relayed) => relayed.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Own { body, .. } => body.is_end_stream(),
+            Self::Relayed(relayed) => relayed.release.is_none() && relayed.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Own { body, .. } => body.size_hint(),
+            Self::Relayed(relayed) => relayed.size_hint(),
+        }
+    }
+}
+
+/// The relay of one response of OpenRouter.
+#[derive(Debug)]
+pub struct Relayed {
+    body: Incoming,
+    account: Box<RequestRecord>,
+    silence: Silence,
+    upload: Option<Arc<UploadState>>,
+    /// The end of the response, kept until its ledger row is written (`docs/SPEC.md#strict-mode`).
+    release: Option<Release>,
+}
+
+/// The end of a response that waits for its ledger row.
+#[derive(Debug)]
+struct Release {
+    committed: Committed,
+    last: Option<Bytes>,
+}
+
+impl Relayed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        if let Some(release) = &mut self.release {
+            ready!(Pin::new(&mut release.committed).poll(cx));
+            let last = self.release.take().and_then(|release| release.last);
+            return Poll::Ready(last.map(|data| Ok(Frame::data(data))));
+        }
+        if self.account.is_cut() {
+            return Poll::Ready(Some(Err(RelayError::Blocked)));
+        }
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.silence.reset();
+                // Trailers end a stream and are dropped: no client of these APIs uses them.
+                let Ok(data) = frame.into_data() else { return self.end(None, cx) };
+                self.account.passed(&data);
+                // hyper does not poll again after the last announced byte.
+                if self.body.is_end_stream() {
+                    self.end(Some(data), cx)
+                } else {
+                    Poll::Ready(Some(Ok(Frame::data(data))))
+                }
+            }
+            Poll::Ready(Some(Err(_))) => {
+                // `server` writes every byte before the error first.
+                self.account.outcome = Outcome::UpstreamCut;
+                Poll::Ready(Some(Err(RelayError::Upstream)))
+            }
+            Poll::Ready(None) => self.end(None, cx),
+            Poll::Pending if self.silence.poll_over(cx) => {
+                self.account.outcome = Outcome::UpstreamSilent;
+                Poll::Ready(Some(Err(RelayError::Silent)))
+            }
+            Poll::Pending if self.account.poll_cut(cx) => Poll::Ready(Some(Err(RelayError::Blocked))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Ends a complete response with its last bytes, after its ledger row is written in strict mode.
+    fn end(&mut self, last: Option<Bytes>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        self.account.outcome = Outcome::Complete;
+        match self.account.settle() {
+            None => Poll::Ready(last.map(|data| Ok(Frame::data(data)))),
+            Some(committed) => {
+                self.release = Some(Release { committed, last });
+                self.poll_frame(cx)
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.release {
+            None => self.body.size_hint(),
+            Some(release) => SizeHint::with_exact(release.last.as_ref().map_or(0, Bytes::len) as u64),
+        }
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        if let Some(upload) = &self.upload
+            && !upload.is_complete()
+        {
+            upload.cancel();
+        }
+    }
+}
+
+/// The idle timeout of a response. Time during which the client takes nothing does not count, because hyper then does
+/// not poll the body.
+#[derive(Debug)]
+struct Silence {
+    limit: Duration,
+    since: Option<Instant>,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Silence {
+    /// Restarts the timeout after a frame.
+    fn reset(&mut self) {
+        self.since = None;
+    }
+
+    /// Returns true if the timeout has passed; otherwise wakes the task when it does. The timer is not reset for every
+    /// frame: when it fires too early, it is reset to the remaining time.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let until = *self.since.get_or_insert_with(Instant::now) + self.limit;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        while alarm.as_mut().poll(cx).is_ready() {
+            if alarm.deadline() >= until {
+                return true;
+            }
+            alarm.as_mut().reset(until);
+        }
+        false
+    }
+}

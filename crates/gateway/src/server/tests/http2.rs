@@ -1,0 +1,79 @@
+//! The timeouts of HTTP/2 connections, on a paused clock.
+
+use http_body_util::Empty;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::idle::connect;
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Starts a client that sends a PING every 7 s, also while idle. The second value completes with the connection.
+async fn http2_client(stream: DuplexStream) -> (SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>) {
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(7 * SECOND)
+        .keep_alive_while_idle(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    (sender, tokio::spawn(connection))
+}
+
+async fn fetch(sender: &mut SendRequest<Empty<Bytes>>, path: &str) -> String {
+    let request = Request::get(format!("http://callsign{path}")).body(Empty::new()).unwrap();
+    let body = sender.send_request(request).await.unwrap().into_body();
+    String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_preface_is_closed_after_15_s() {
+    for sent in [&b"P"[..], b"PRI * HTTP/2.0\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"] {
+        let (mut client, ..) = connect(1024);
+        client.write_all(sent).await.unwrap();
+        let start = Instant::now();
+        assert_eq!(rest(&mut client).await, "");
+        assert_eq!(start.elapsed().as_secs(), 15, "{}", sent.escape_ascii());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_do_not_change_the_idle_timeout_of_120_s() {
+    let (client, server, _) = connect(65_536);
+    let (mut sender, connection) = http2_client(client).await;
+    for pause in [119, 61, 119] {
+        assert_eq!(fetch(&mut sender, "/hello").await, "hello");
+        sleep(pause * SECOND).await;
+    }
+    assert_eq!(fetch(&mut sender, "/hello").await, "hello");
+    let start = Instant::now();
+    // No error, because the server sent GOAWAY before it closed.
+    connection.await.unwrap().unwrap();
+    server.await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 120);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_in_flight_has_no_deadline() {
+    let (client, ..) = connect(65_536);
+    let (mut sender, connection) = http2_client(client).await;
+    assert_eq!(fetch(&mut sender, "/think").await, "thought");
+    let start = Instant::now();
+    connection.await.unwrap().unwrap();
+    assert_eq!(start.elapsed().as_secs(), 120);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_answer_a_ping_is_closed() {
+    let (mut client, server, _) = connect(65_536);
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    client.write_all(&settings).await.unwrap();
+    let start = Instant::now();
+    server.await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 40, "20 s until the PING, 20 s for its answer");
+}

@@ -1,0 +1,218 @@
+//! Load shedding: limits connections and requests in flight, in all and per address or caller.
+//!
+//! `server` limits the connections; this module limits the requests in flight, for `proxy`. The limits per address and
+//! per caller keep one of them from using up everything. A request takes its [`Slot`] before anything is sent upstream
+//! and releases it when its answer has ended or was dropped. Nothing here may wait, and an address or caller without an
+//! open connection or request must not use memory.
+#![forbid(unsafe_code)]
+
+pub mod settings;
+mod shares;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::shed::OverloadError;
+pub use settings::Settings;
+pub(crate) use shares::Shares;
+
+/// The smallest default limit of requests in flight per caller.
+const LEAST_PER_CALLER: usize = 64;
+
+/// The limits in force, all at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Open connections of the data port.
+    pub connections: usize,
+    /// Open connections of one address.
+    pub connections_per_address: usize,
+    /// Requests in flight.
+    pub in_flight: usize,
+    /// Requests in flight of one user.
+    pub in_flight_per_caller: usize,
+    /// Requests in flight of one key that name no user. They may belong to many people.
+    pub in_flight_per_key: usize,
+}
+
+impl Caps {
+    /// Computes the limits from the settings. `most` is the number of connections for which the file descriptors
+    /// suffice, each with one upstream connection. It limits the requests too, because one HTTP/2 connection can carry
+    /// many requests.
+    ///
+    /// By default an address gets three quarters of the connections: many deployments have one trusted app at one
+    /// address, and it must not use up the last connection. A user gets an eighth of the requests, at least
+    /// [`LEAST_PER_CALLER`] and at most three quarters. A key's requests without a user get three quarters.
+    pub fn new(set: &Settings, most: usize) -> Self {
+        let share = |all: usize| (all - all / 4).max(1);
+        let connections = set.connections.unwrap_or(most).min(most);
+        let in_flight = set.in_flight.min(most);
+        let by_default = (in_flight / 8).max(LEAST_PER_CALLER).min(share(in_flight));
+        Self {
+            connections,
+            connections_per_address: set.connections_per_address.unwrap_or(share(connections)).min(connections),
+            in_flight,
+            in_flight_per_caller: set.in_flight_per_caller.unwrap_or(by_default).min(in_flight),
+            in_flight_per_key: set.in_flight_per_caller.unwrap_or(share(in_flight)).min(in_flight),
+        }
+    }
+}
+
+/// The requests in flight.
+#[derive(Debug)]
+pub struct InFlight {
+    all: AtomicUsize,
+    callers: Shares,
+    caps: Caps,
+}
+
+/// The slot of one request in flight, released on drop.
+#[derive(Debug)]
+pub struct Slot {
+    in_flight: Arc<InFlight>,
+    caller: u64,
+}
+
+impl InFlight {
+    /// Creates a counter with these limits and no request in flight.
+    pub fn new(caps: Caps) -> Arc<Self> {
+        Arc::new(Self { all: AtomicUsize::new(0), callers: Shares::default(), caps })
+    }
+
+    /// Takes a slot for a request of this caller: the user within its tenant, or the key if there is no user.
+    ///
+    /// # Errors
+    /// [`OverloadError::Caller`] if the caller has used its share, else [`OverloadError::InFlight`] if no slot is free.
+    /// The caller's own share is checked first, because the caller can act on that error.
+    pub fn enter(self: &Arc<Self>, sources: &CallerIdentity<'_>) -> Result<Slot, OverloadError> {
+        let (key, share) = match sources.user {
+            Some(_) => (None, self.caps.in_flight_per_caller),
+            None => (Some(sources.key), self.caps.in_flight_per_key),
+        };
+        let caller = self.callers.take((sources.tenant, sources.user, key), share).ok_or(OverloadError::Caller)?;
+        // From here on dropping the slot releases the share.
+        let slot = Slot { in_flight: Arc::clone(self), caller };
+        let before = self.all.fetch_add(1, Ordering::Relaxed);
+        if before < self.caps.in_flight { Ok(slot) } else { Err(OverloadError::InFlight) }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.in_flight.callers.give_back(self.caller);
+        self.in_flight.all.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caps(in_flight: usize, in_flight_per_caller: usize) -> Caps {
+        Caps {
+            connections: 1,
+            connections_per_address: 1,
+            in_flight,
+            in_flight_per_caller,
+            in_flight_per_key: in_flight_per_caller,
+        }
+    }
+
+    fn of<'a>(tenant: Option<&'a str>, key: &'a str, user: Option<&'a str>) -> CallerIdentity<'a> {
+        CallerIdentity { tenant, key, user, session: None, chat: None, message: None, client_session: None }
+    }
+
+    #[test]
+    fn default_limits_leave_room_for_other_callers_at_any_descriptor_limit() {
+        let unset =
+            Settings { connections: None, connections_per_address: None, in_flight: 4096, in_flight_per_caller: None };
+        let shown = |set: &Settings, most| {
+            let caps = Caps::new(set, most);
+            [
+                caps.connections,
+                caps.connections_per_address,
+                caps.in_flight,
+                caps.in_flight_per_caller,
+                caps.in_flight_per_key,
+            ]
+        };
+        for (most, expected) in [
+            (65_536, [65_536, 49_152, 4096, 512, 3072]),
+            (448, [448, 336, 448, 64, 336]),
+            (96, [96, 72, 96, 64, 72]),
+            (8, [8, 6, 8, 6, 6]),
+            (1, [1, 1, 1, 1, 1]),
+        ] {
+            assert_eq!(shown(&unset, most), expected, "{most}");
+        }
+        let set = Settings {
+            connections: Some(100),
+            connections_per_address: Some(100),
+            in_flight: 50,
+            in_flight_per_caller: Some(50),
+        };
+        assert_eq!(shown(&set, 1000), [100, 100, 50, 50, 50]);
+        assert_eq!(shown(&set, 20), [20, 20, 20, 20, 20]);
+    }
+
+    #[test]
+    fn a_caller_is_a_user_of_a_tenant_or_a_key_without_one() {
+        let in_flight = InFlight::new(caps(100, 1));
+        let callers = [
+            of(None, "app", None),
+            of(None, "app2", None),
+            of(None, "app", Some("ada")),
+            of(None, "app", Some("app")),
+            of(Some("acme"), "app", Some("ada")),
+            of(Some("acme"), "app", None),
+        ];
+        let slots: Vec<_> = callers.iter().map(|caller| in_flight.enter(caller).unwrap()).collect();
+        for caller in &callers {
+            assert_eq!(in_flight.enter(caller).unwrap_err(), OverloadError::Caller);
+        }
+        let again = of(None, "another-key-of-hers", Some("ada"));
+        assert_eq!(in_flight.enter(&again).unwrap_err(), OverloadError::Caller, "a user has one share, whatever the key");
+        drop(slots);
+        assert!(in_flight.callers.is_empty());
+        assert!(callers.iter().all(|caller| in_flight.enter(caller).is_ok()));
+    }
+
+    #[test]
+    fn a_refusal_takes_no_slot() {
+        let in_flight = InFlight::new(caps(2, 2));
+        let (ada, bob) = (of(None, "k", Some("ada")), of(None, "k", Some("bob")));
+        let slots = [in_flight.enter(&ada).unwrap(), in_flight.enter(&ada).unwrap()];
+        for _ in 0..10 {
+            assert_eq!(in_flight.enter(&ada).unwrap_err(), OverloadError::Caller);
+            assert_eq!(in_flight.enter(&bob).unwrap_err(), OverloadError::InFlight);
+        }
+        drop(slots);
+        assert_eq!(in_flight.all.load(Ordering::Relaxed), 0);
+        assert!(in_flight.callers.is_empty());
+        assert!(in_flight.enter(&bob).is_ok());
+    }
+
+    #[test]
+    fn threads_neither_exceed_a_limit_nor_lose_a_slot() {
+        let in_flight = InFlight::new(caps(3, 2));
+        let worst = AtomicUsize::new(0);
+        let inside = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for user in ["ada", "ada", "bob", "bob"] {
+                let (in_flight, worst, inside) = (&in_flight, &worst, &inside);
+                scope.spawn(move || {
+                    for _ in 0..20_000 {
+                        if let Ok(slot) = in_flight.enter(&of(None, "k", Some(user))) {
+                            worst.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                            drop(slot);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(worst.into_inner() <= 3);
+        assert!(in_flight.callers.is_empty());
+        assert_eq!(in_flight.all.load(Ordering::Relaxed), 0);
+    }
+}

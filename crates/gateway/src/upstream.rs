@@ -1,0 +1,172 @@
+//! The HTTP client for OpenRouter: a connection pool that dials, sends a request and waits for the response head.
+//!
+//! It must not follow redirects, and must not send a request again once a byte of it may have left
+//! (`docs/SPEC.md#no-retries`): hyper-util repeats a request only if the pooled connection was closed before it
+//! accepted the request. No timeout covers a whole request, because it would cut healthy streams. Instead there is one
+//! for connecting, one for the response head (both here) and one for silence within the response (`relay`).
+
+mod connector;
+pub mod control;
+pub mod outgoing;
+pub mod settings;
+mod tls;
+pub mod verdict;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::PROXY_AUTHORIZATION;
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use callsign_telemetry::metrics::Metrics;
+use connector::{ConnectTimeoutError, Connector, Route};
+use outgoing::Outgoing;
+pub use tls::RootsError;
+use tls::config as tls_config;
+use verdict::{UploadState, UploadError};
+
+/// Time after which an idle connection is closed. It is shorter than the upstream's own timeout, because a request on a
+/// connection that is being closed cannot be repeated.
+const POOL_IDLE: Duration = Duration::from_secs(50);
+/// Maximum size of hyper's buffers in bytes, per connection and direction.
+const BUFFER: usize = 32 * 1024;
+
+/// Connection options of the upstream.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The upstream's base URL. Only scheme, host and port are used.
+    pub url: Uri,
+    /// Timeout of name resolution, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Timeout of the response head. It counts from the time at which the upstream last read a part of the request.
+    pub first_byte_timeout: Duration,
+    /// Offers HTTP/2 in TLS. One connection then carries all requests, and excess requests queue at the server's stream
+    /// limit without notice.
+    pub http2: bool,
+    /// Uses the environment's `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    pub proxy_from_env: bool,
+    /// Counts the connections.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A request without a response to relay.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// The client's upload failed; the upstream is not the cause.
+    #[error(transparent)]
+    UploadError(#[from] UploadError),
+    /// The connection failed.
+    #[error("cannot connect to OpenRouter; try again")]
+    Unreachable,
+    /// The connection was not established in time.
+    #[error("timed out while connecting to OpenRouter; try again")]
+    ConnectTimeout,
+    /// The connection ended before the response head. OpenRouter may have run the request, so it is not repeated.
+    #[error("OpenRouter closed the connection before it responded; it may have run the request")]
+    Closed,
+    /// OpenRouter switched to a protocol that was not requested (101).
+    #[error("OpenRouter switched protocols (101) instead of responding; it may have run the request")]
+    NoAnswer,
+    /// The response head did not arrive in time.
+    #[error("OpenRouter did not respond in time; it may have run the request")]
+    AnswerTimeout,
+}
+
+impl UpstreamError {
+    /// Returns true if OpenRouter certainly did not run the request: it was not reached, or did not get the whole body.
+    pub fn nothing_ran(&self) -> bool {
+        matches!(self, Self::UploadError(_) | Self::Unreachable | Self::ConnectTimeout)
+    }
+}
+
+/// The pooled client of the upstream. Clones share the pool.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    client: Client<Connector, Outgoing>,
+    first_byte_timeout: Duration,
+    /// The proxy's credentials, which plain HTTP through a proxy repeats in every request.
+    proxy_authorization: Option<HeaderValue>,
+}
+
+impl Upstream {
+    /// Creates a client for one upstream. Reads `SSL_CERT_FILE`, `SSL_CERT_DIR` and, with `proxy_from_env`, the proxy
+    /// variables from the environment.
+    ///
+    /// # Errors
+    /// The named certificates cannot be read.
+    pub fn new(options: &Options) -> Result<Self, RootsError> {
+        let intercept = if options.proxy_from_env { Matcher::from_env().intercept(&options.url) } else { None };
+        let route = Route::choose(&options.url, intercept.as_ref());
+        let proxy_authorization = match (&route, &intercept) {
+            (Route::Forward(_), Some(proxy)) => proxy.basic_auth().cloned(),
+            _ => None,
+        };
+        let connector = Connector::new(route, tls::config()?, options);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .timer(TokioTimer::new())
+            .http1_max_buf_size(BUFFER)
+            .build(connector);
+        Ok(Self { client, first_byte_timeout: options.first_byte_timeout, proxy_authorization })
+    }
+
+    /// Sends a request and waits for the response head. `progress` is the upload state of a streaming body. Dropping
+    /// the future cancels the request.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]; the upload's own error if there is one.
+    pub async fn send(
+        &self,
+        mut request: Request<Outgoing>,
+        progress: Option<&UploadState>,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        if let Some(authorization) = &self.proxy_authorization {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        let answer = self.client.request(request);
+        let answer = match progress {
+            None => tokio::time::timeout(self.first_byte_timeout, answer).await.ok(),
+            Some(progress) => tokio::select! {
+                answer = answer => Some(answer),
+                () = progress.stalled(self.first_byte_timeout) => None,
+            },
+        };
+        if let Some(error) = progress.and_then(UploadState::spoiled) {
+            return Err(error.into());
+        }
+        let answer = answer.ok_or(UpstreamError::AnswerTimeout)?.map_err(|error| classify(&error))?;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UpstreamError::NoAnswer);
+        }
+        Ok(answer)
+    }
+}
+
+/// Logs an error of hyper's client and classifies it.
+fn classify(error: &Error) -> UpstreamError {
+    let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    tracing::warn!(error = %Causes(error), "upstream request failed");
+    if !error.is_connect() {
+        UpstreamError::Closed
+    } else if causes().any(<dyn std::error::Error>::is::<ConnectTimeoutError>) {
+        UpstreamError::ConnectTimeout
+    } else {
+        UpstreamError::Unreachable
+    }
+}
+
+/// Displays an error with its causes, for the log. hyper's errors name addresses and reasons, not content.
+struct Causes<'a>(&'a Error);
+
+impl std::fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        std::iter::successors(std::error::Error::source(self.0), |cause| cause.source())
+            .try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}

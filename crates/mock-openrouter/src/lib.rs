@@ -1,0 +1,201 @@
+//! A mock OpenRouter for `serve --demo`, `check`, `test-mapping` and the tests.
+//!
+//! The mock server listens on a loopback port, speaks HTTP/1.1 and HTTP/2 and answers every endpoint that callsign
+//! exposes in OpenRouter's formats. It records every request and response. The assistant's text lists the received
+//! identifiers and headers (`story.rs`). The model name of a request selects special behaviour (`behaviour.rs`). This
+//! crate must not use callsign's other crates: it plays an independent server.
+//!
+//! The path of a request: [`MockServer::start_with`] accepts the connection → `upload` reads the body → `record`
+//! records the request → `answer` selects the endpoint, whose file (`chat`, `responses`, `messages`, `media`,
+//! `catalogue`, `generations`, `errors`) builds a plan → `behaviour` changes the plan (with `faults`) → `plan` sends
+//! the response.
+
+mod answer;
+mod asked;
+mod behaviour;
+mod faults;
+mod call;
+mod catalogue;
+mod chat;
+mod errors;
+mod generations;
+mod gzip;
+mod media;
+mod messages;
+mod plan;
+mod record;
+mod reply;
+mod responses;
+mod rules;
+mod story;
+mod upload;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
+
+use self::answer::State;
+use self::record::Recorder;
+pub use self::record::{Received, Sent};
+
+/// Pause after a failed accept, so that a lack of file descriptors does not cause a busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Options of a mock server.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Pause between two chunks of every response, so that a person sees the stream; none by default.
+    pub pace: Option<Duration>,
+    /// True (the default) if requests and responses are recorded in full. `--demo` sets it to false to bound its
+    /// memory.
+    pub keep: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { pace: None, keep: true }
+    }
+}
+
+impl Options {
+    /// The options of `serve --demo`: a visible stream; only the latest generation records are kept.
+    pub const DEMO: Self = Self { pace: Some(Duration::from_millis(30)), keep: false };
+}
+
+/// A running mock server. Dropping it stops the server and closes every connection.
+#[derive(Debug)]
+pub struct MockServer {
+    address: SocketAddr,
+    state: Arc<State>,
+    taken: AtomicUsize,
+    accepting: AbortHandle,
+}
+
+impl MockServer {
+    /// Starts a mock server with the default options. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// If no loopback port can be bound.
+    pub async fn start() -> io::Result<Self> {
+        Self::start_with(Options::default()).await
+    }
+
+    /// Starts a mock server with `options`. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// If no loopback port can be bound.
+    pub async fn start_with(options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let recorder = Arc::new(Recorder::new(options.keep));
+        let state = Arc::new(State { options, recorder, gate: Arc::new(Semaphore::new(0)) });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&state))).abort_handle();
+        Ok(Self { address, state, taken: AtomicUsize::new(0), accepting })
+    }
+
+    /// Returns the base URL for `CALLSIGN_UPSTREAM_URL`: `http://127.0.0.1:PORT/api/v1`.
+    pub fn url(&self) -> String {
+        format!("http://{}/api/v1", self.address)
+    }
+
+    /// Returns the address that the server listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns every completely received request, in the order of completion.
+    pub fn received(&self) -> Vec<Received> {
+        self.state.recorder.received()
+    }
+
+    /// Waits for the next completely received request that this method has not returned, and returns it. Without
+    /// [`Options::keep`] this method does not return.
+    pub async fn next_received(&self) -> Received {
+        let index = self.taken.fetch_add(1, Ordering::Relaxed);
+        self.wait_received(index + 1).await;
+        match self.state.recorder.received_at(index) {
+            Some(received) => received,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until at least `count` requests are completely received.
+    pub async fn wait_received(&self, count: usize) {
+        self.state.recorder.wait(|tally| tally.received >= count).await;
+    }
+
+    /// Returns the number of received request heads.
+    pub fn begun(&self) -> usize {
+        self.state.recorder.tally().begun
+    }
+
+    /// Waits until at least `count` request heads are received.
+    pub async fn wait_begun(&self, count: usize) {
+        self.state.recorder.wait(|tally| tally.begun >= count).await;
+    }
+
+    /// Returns the number of requests that the client cancelled: during the upload, or before the response ended.
+    pub fn cancelled(&self) -> usize {
+        self.state.recorder.tally().cancelled
+    }
+
+    /// Waits until the client has cancelled at least `count` requests.
+    pub async fn wait_cancelled(&self, count: usize) {
+        self.state.recorder.wait(|tally| tally.cancelled >= count).await;
+    }
+
+    /// Returns what was sent so far in response to the request with this [`Received::number`].
+    pub fn sent(&self, number: usize) -> Option<Sent> {
+        self.state.recorder.sent(number)
+    }
+
+    /// Adds `count` permits for the behaviours `gate`, `gate-head` and `slow-read`. Each of their waits takes one
+    /// permit; all requests share them.
+    pub fn release(&self, count: usize) {
+        self.state.gate.add_permits(count.min(Semaphore::MAX_PERMITS - self.state.gate.available_permits()));
+    }
+}
+
+impl Drop for MockServer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Accepts connections until it is aborted. Aborting drops the `JoinSet` and with it every connection.
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, Arc::clone(&state)));
+                }
+                // The likely reason is a lack of file descriptors; open connections must end first.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, state: Arc<State>) {
+    // The client notices a failed connection. Its exchanges count as cancelled.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let service = service_fn(move |request| answer::answer(Arc::clone(&state), request));
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new());
+    builder.http2().timer(TokioTimer::new());
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+}

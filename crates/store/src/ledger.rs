@@ -1,0 +1,44 @@
+//! The ledger: one durable row per inference request with its caller, the identifiers sent, cost and outcome.
+//!
+//! ```text
+//! request path                        writer thread                               queries
+//! Ledger::begin → Entry ─ queue ─► batch ─► Store (SQLite | PostgreSQL) ◄─ Reader (usage, whois, pages)
+//!                  │ answered, finish   └─► spill file, when the store does not take it
+//! ```
+//!
+//! The request path queues rows and does not wait for disk or database. Only in `strict` mode the end of a response
+//! waits for its row. The ledger must not contain prompts, replies or credentials.
+
+mod context;
+mod engine;
+mod error;
+mod handle;
+mod home;
+mod insert;
+mod keeper;
+pub mod names;
+mod opening;
+mod pool;
+pub mod query;
+mod queue;
+mod reader;
+pub mod record;
+pub mod report;
+mod row;
+pub mod settings;
+mod since;
+mod spill;
+mod store;
+mod sums;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use error::LedgerError;
+pub use handle::{Committed, Entry, Ledger};
+pub use keeper::Keeper;
+pub use names::{AskedBy, Name, Names};
+pub use reader::Reader;
+pub use record::{Begun, End, Finished};
+pub use since::{PeriodError, since};

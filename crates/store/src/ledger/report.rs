@@ -1,0 +1,186 @@
+//! Formats query results as JSON, CSV and tables, for the command line and the admin API (docs/SPEC.md#usage,
+//! docs/SPEC.md#whois).
+//!
+//! Names of users, models and apps are untrusted. JSON escapes them. CSV cells must not become spreadsheet formulas,
+//! and tables must not contain terminal control sequences.
+
+use comfy_table::{Cell, CellAlignment, Row, Table, presets};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+use callsign_core::usage::money::NanoUsd;
+use super::query::{By, Found, Kind, UsageRow};
+
+impl By {
+    /// Returns the name of the grouping: a row's first key in JSON and its first column elsewhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Model => "model",
+            Self::Day => "day",
+            Self::App => "app",
+            Self::Tenant => "tenant",
+        }
+    }
+}
+
+impl Kind {
+    /// Returns the name for JSON and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Session => "session",
+            Self::Chat => "chat",
+            Self::Message => "message",
+            Self::Generation => "generation",
+            Self::Upstream => "upstream",
+            Self::Sealed => "sealed",
+        }
+    }
+}
+
+/// Formats `callsign usage --format json`.
+pub fn usage_json(by: By, rows: &[UsageRow]) -> Value {
+    rows.iter().map(|row| Value::Object(usage_cells(by, row).into_iter().collect::<Map<_, _>>())).collect()
+}
+
+/// Formats `callsign usage --format csv`: RFC 4180 with a header line.
+pub fn usage_csv(by: By, rows: &[UsageRow]) -> String {
+    let heading = usage_cells(by, &UsageRow::default()).into_iter().map(|(name, _)| csv_cell(&name));
+    let mut csv = heading.collect::<Vec<_>>().join(",") + "\r\n";
+    for row in rows {
+        let cells = usage_cells(by, row).into_iter().map(|(_, value)| match value {
+            Value::Null => String::new(),
+            Value::String(text) => csv_cell(&text),
+            other => other.to_string(),
+        });
+        csv += &cells.collect::<Vec<_>>().join(",");
+        csv += "\r\n";
+    }
+    csv
+}
+
+/// Formats `callsign usage --format table`.
+pub fn usage_table(by: By, rows: &[UsageRow]) -> String {
+    table(rows.iter().map(|row| usage_cells(by, row)), &usage_cells(by, &UsageRow::default()))
+}
+
+/// Formats `callsign whois --format json`.
+pub fn whois_json(found: &[Found]) -> Value {
+    found.iter().map(|found| Value::Object(whois_cells(found).into_iter().collect::<Map<_, _>>())).collect()
+}
+
+/// Formats `callsign whois --format table`.
+pub fn whois_table(found: &[Found]) -> String {
+    let nobody = Found {
+        kind: Kind::User,
+        identifier: String::new(),
+        user: None,
+        key: None,
+        tenant: None,
+        first_seen: None,
+        last_seen: None,
+        requests: 0,
+    };
+    table(found.iter().map(whois_cells), &whois_cells(&nobody))
+}
+
+/// Formats an amount as an exact decimal number of dollars without trailing zeros: `0.00126`.
+pub fn usd(amount: NanoUsd) -> String {
+    let NanoUsd(nano) = amount;
+    let (sign, nano) = (if nano < 0 { "-" } else { "" }, nano.unsigned_abs());
+    let text = format!("{sign}{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Formats text as a CSV cell (RFC 4180). Text that a spreadsheet would read as a formula gets a leading apostrophe
+/// (OWASP, "CSV Injection").
+pub fn csv_cell(text: &str) -> String {
+    let defused = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    if text.contains([',', '"', '\r', '\n']) {
+        format!("\"{defused}{}\"", text.replace('"', "\"\""))
+    } else {
+        format!("{defused}{text}")
+    }
+}
+
+/// Removes control and format characters (Unicode Cc, Cf, Zl, Zp), which could move a cursor or hide or reorder text.
+pub fn plain(text: &str) -> String {
+    let shown = |character: char| match character.general_category() {
+        GeneralCategory::Control
+        | GeneralCategory::Format
+        | GeneralCategory::LineSeparator
+        | GeneralCategory::ParagraphSeparator => char::REPLACEMENT_CHARACTER,
+        _ => character,
+    };
+    text.chars().map(shown).collect()
+}
+
+fn usage_cells(by: By, row: &UsageRow) -> Vec<(String, Value)> {
+    let mut cells = vec![(by.name(), json!(row.key))];
+    if by == By::User {
+        cells.push(("external_user_id", json!(row.external_user_id)));
+    }
+    cells.extend([
+        ("requests", json!(row.requests)),
+        ("errors", json!(row.errors)),
+        ("prompt_tokens", json!(row.prompt_tokens)),
+        ("completion_tokens", json!(row.completion_tokens)),
+        ("cached_tokens", json!(row.cached_tokens)),
+        ("reasoning_tokens", json!(row.reasoning_tokens)),
+        ("cost_usd", json!(usd(row.cost))),
+        ("charged_usd", json!(usd(row.charged))),
+        ("last_seen", time(row.last_seen)),
+    ]);
+    if by != By::Tenant {
+        cells.push(("tenant", json!(row.tenant)));
+    }
+    cells.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn whois_cells(found: &Found) -> Vec<(String, Value)> {
+    let cells = [
+        ("kind", json!(found.kind.name())),
+        ("identifier", json!(found.identifier)),
+        ("user", json!(found.user)),
+        ("key", json!(found.key)),
+        ("tenant", json!(found.tenant)),
+        ("first_seen", time(found.first_seen)),
+        ("last_seen", time(found.last_seen)),
+        ("requests", json!(found.requests)),
+    ];
+    cells.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// Formats a time as RFC 3339 in whole seconds.
+pub fn time(time: Option<Timestamp>) -> Value {
+    json!(time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()))
+}
+
+fn table(rows: impl Iterator<Item = Vec<(String, Value)>>, heading: &[(String, Value)]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    // Amounts are strings in JSON, but are aligned like numbers.
+    let is_number = |name: &str, value: &Value| value.is_number() || name.ends_with("_usd");
+    let cell = |text: String, number: bool| {
+        let alignment = if number { CellAlignment::Right } else { CellAlignment::Left };
+        Cell::new(text).set_alignment(alignment)
+    };
+    let titles =
+        heading.iter().map(|(name, value)| cell(name.to_uppercase().replace('_', " "), is_number(name, value)));
+    table.set_header(Row::from(titles.collect::<Vec<_>>()));
+    for row in rows {
+        let cells = row.into_iter().map(|(name, value)| match value {
+            Value::Null => cell("–".to_owned(), is_number(&name, &Value::Null)),
+            Value::String(text) => cell(plain(&text), is_number(&name, &Value::Null)),
+            number => cell(number.to_string(), true),
+        });
+        table.add_row(Row::from(cells.collect::<Vec<_>>()));
+    }
+    let lines = table.to_string();
+    lines.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! callsign's state: the ledger, limits and blocks, and the archive.
+
+pub mod archive;
+pub mod ledger;
+pub mod limits;
+pub mod whois;

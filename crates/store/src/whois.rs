@@ -1,0 +1,155 @@
+//! Finds the user of an identifier that OpenRouter or a provider reports. The command line and the admin port share it.
+//!
+//! The ledger is searched first. If it has no match, the formats of the configuration in force are tried: seals are
+//! decrypted with the secret, raw and prefixed identifiers are read back, and hashes are compared with those of
+//! candidates. Identifiers that were sent under other formats or another secret are not found this way.
+
+mod candidates;
+
+use sha2::{Digest, Sha256};
+
+use callsign_core::tenant::Tenants;
+use callsign_core::identity::Policy;
+use callsign_core::identity::format::{Format, ReadBack};
+use callsign_core::identity::missing::MissingUser;
+use callsign_core::identity::caller_identity::{Field, CallerIdentity};
+use crate::ledger::query::{Found, Kind};
+use crate::ledger::{LedgerError, Reader};
+pub use candidates::Candidates;
+
+/// The configuration that an identifier is looked up in.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'s> {
+    /// The policies that may have written the identifier.
+    pub tenants: &'s Tenants,
+    /// `OPENROUTER_ORG_ID`, which OpenRouter hashes into the identifiers that it passes on to providers.
+    pub org_id: Option<&'s str>,
+}
+
+/// A search for the user of one identifier.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
+    /// The exact identifier.
+    pub identifier: &'q str,
+    /// Restricts the search to one tenant; `""` selects callers without a tenant, `None` all callers.
+    pub tenant: Option<&'q str>,
+    /// Users to compare hashes with.
+    pub candidates: &'q Candidates,
+}
+
+/// Searches the ledger, and then the formats if the ledger has no match.
+///
+/// # Errors
+/// [`LedgerError`] if the ledger cannot be read.
+pub async fn ask(scope: Scope<'_>, reader: &Reader, question: Question<'_>) -> Result<Vec<Found>, LedgerError> {
+    let of_tenant = |found: &Found| question.tenant.is_none_or(|name| found.tenant.as_deref().unwrap_or("") == name);
+    let mut found = reader.whois(question.identifier, scope.org_id).await?;
+    found.retain(of_tenant);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let mut matches = by_formats(scope, question);
+    for one in &mut matches {
+        let Some(user) = &one.user else { continue };
+        let known = reader.mapping(user, Some(one.tenant.as_deref().unwrap_or_default())).await?;
+        if let Some(known) = known.first() {
+            one.first_seen = Some(known.first_seen);
+            one.last_seen = Some(known.last_seen);
+            one.requests = known.requests;
+        }
+    }
+    Ok(matches)
+}
+
+/// Searches by the formats only. The ledger is not needed, and the users found may have sent no request.
+pub fn by_formats(scope: Scope<'_>, question: Question<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (tenant, policy) in scope.tenants.policies() {
+        if question.tenant.is_none_or(|name| name == tenant.unwrap_or("")) {
+            let search = Search { question, tenant, policy, org_id: scope.org_id };
+            search.run(&mut found);
+        }
+    }
+    found
+}
+
+/// A search under the policy of one tenant.
+struct Search<'s> {
+    question: Question<'s>,
+    tenant: Option<&'s str>,
+    policy: &'s Policy,
+    org_id: Option<&'s str>,
+}
+
+impl Search<'_> {
+    fn run(&self, found: &mut Vec<Found>) {
+        let formats = &self.policy.formats;
+        let identifier = self.question.identifier;
+        if matches!(&self.policy.missing_user, MissingUser::Shared(id) if id == identifier) {
+            found.push(self.found(Kind::User, None));
+        }
+        for (kind, format) in [
+            (Kind::User, &formats.user),
+            (Kind::Session, &formats.session),
+            (Kind::Session, &formats.cache_session),
+            (Kind::Chat, &formats.chat),
+            (Kind::Message, &formats.message),
+        ] {
+            let read = format.read_back(identifier, self.tenant, self.policy.secret.as_ref());
+            // A session, chat or message id without a user does not identify anybody.
+            if let Some(read) = read.filter(|read| read.get(Field::User).is_some() || read.sealed) {
+                self.add(kind, &read, found);
+            }
+            for candidate in self.question.candidates.iter() {
+                let sources = candidate.sources(self.tenant);
+                if self.render(format, &sources).as_deref() == Some(identifier) {
+                    add_once(self.found(kind, sources.user), found);
+                }
+            }
+        }
+        self.by_digest(found);
+    }
+
+    /// Compares the identifier with `sha256(ORG_ID-user)` of each candidate, the form in which a provider may report a
+    /// user (see [`Reader::whois`]).
+    fn by_digest(&self, found: &mut Vec<Found>) {
+        let Some(org_id) = self.org_id.filter(|_| self.question.identifier.len() == 64) else { return };
+        for candidate in self.question.candidates.iter() {
+            let sources = candidate.sources(self.tenant);
+            let Some(sent) = self.render(&self.policy.formats.user, &sources) else { continue };
+            let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{org_id}-{sent}")));
+            if digest.eq_ignore_ascii_case(self.question.identifier) {
+                add_once(self.found(Kind::Upstream, sources.user), found);
+            }
+        }
+    }
+
+    fn add(&self, kind: Kind, read: &ReadBack, found: &mut Vec<Found>) {
+        let kind = if read.sealed { Kind::Sealed } else { kind };
+        add_once(self.found(kind, read.get(Field::User)), found);
+    }
+
+    fn found(&self, kind: Kind, user: Option<&str>) -> Found {
+        Found {
+            kind,
+            identifier: self.question.identifier.to_owned(),
+            user: user.map(str::to_owned),
+            key: None,
+            tenant: self.tenant.map(str::to_owned),
+            first_seen: None,
+            last_seen: None,
+            requests: 0,
+        }
+    }
+
+    fn render(&self, format: &Format, sources: &CallerIdentity<'_>) -> Option<String> {
+        format.render(sources, self.policy.secret.as_ref())
+    }
+}
+
+/// Adds a match unless the same user of the same tenant was found before.
+fn add_once(one: Found, found: &mut Vec<Found>) {
+    if !found.iter().any(|other| (&other.user, &other.tenant) == (&one.user, &one.tenant)) {
+        found.push(one);
+    }
+}

@@ -1,0 +1,67 @@
+//! Candidate users for a hashed identifier, one per line, as in an export of an app's users.
+
+use callsign_core::auth::identity_header;
+use callsign_core::identity::caller_identity::CallerIdentity;
+
+/// A list of candidate users.
+#[derive(Clone, Debug, Default)]
+pub struct Candidates {
+    text: String,
+}
+
+/// One line: a user id, optionally followed by a tab and the session, chat or message id that a format hashes with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate<'c> {
+    user: &'c str,
+    other: Option<&'c str>,
+}
+
+impl Candidates {
+    /// Creates a list from the text of a file. Lines without a user (empty, `null`, …) are skipped.
+    pub fn new(text: String) -> Self {
+        Self { text }
+    }
+
+    /// Returns the number of candidates.
+    pub fn count(&self) -> usize {
+        self.iter().count()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Candidate<'_>> {
+        let meaning = |value: &str| identity_header::meaning(value.as_bytes()).map(str::len);
+        self.text.lines().filter_map(move |line| {
+            let (user, other) = match line.split_once('\t') {
+                Some((user, other)) => (user, Some(other)),
+                None => (line, None),
+            };
+            meaning(user)?;
+            Some(Candidate { user: user.trim_ascii(), other: other.map(str::trim_ascii).filter(|o| !o.is_empty()) })
+        })
+    }
+}
+
+impl<'c> Candidate<'c> {
+    pub(super) fn sources(self, tenant: Option<&'c str>) -> CallerIdentity<'c> {
+        CallerIdentity {
+            tenant,
+            user: Some(self.user),
+            session: self.other,
+            chat: self.other,
+            message: self.other,
+            ..CallerIdentity::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_user_and_an_optional_second_id() {
+        let candidates = Candidates::new("alice\n\n  bob \r\nnull\ncarol\tchat-1\n".to_owned());
+        let read: Vec<_> = candidates.iter().map(|c| (c.user, c.other)).collect();
+        assert_eq!(read, [("alice", None), ("bob", None), ("carol", Some("chat-1"))]);
+        assert_eq!(candidates.count(), 3);
+    }
+}

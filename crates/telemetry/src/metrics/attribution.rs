@@ -1,0 +1,173 @@
+//! Metrics of identifiers, usage and upstream connections, summed over all callers. No label identifies a caller.
+//!
+//! | name | meaning |
+//! |---|---|
+//! | `callsign_identifiers_written_total{field}` | identifiers sent upstream |
+//! | `callsign_generations_total` | responses with a generation id |
+//! | `callsign_tokens_total{kind}` | tokens: `prompt` (includes `cached`), `completion` (includes `reasoning`) |
+//! | `callsign_cost_nano_usd_total` | OpenRouter's charges in billionths of a dollar, so that sums are exact integers |
+//! | `callsign_upstream_connections` | open connections to the upstream, including idle ones in the pool |
+//! | `callsign_upstream_connections_opened_total` | connections opened to the upstream |
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::Metrics;
+use callsign_core::identity::Identifiers;
+use callsign_core::usage::Usage;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FieldLabel {
+    field: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+/// The metrics in the module's table.
+#[derive(Debug, Default)]
+pub(super) struct Attribution {
+    written: Family<FieldLabel, Counter>,
+    generations: Counter,
+    tokens: Family<KindLabel, Counter>,
+    cost: Counter,
+    connections: Gauge,
+    opened: Counter,
+}
+
+impl Attribution {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        // Created with 0, because a rate needs the first value too.
+        for field in ["user_id", "session_id", "chat_id", "message_id"] {
+            drop(self.written.get_or_create(&FieldLabel { field }));
+        }
+        for kind in ["prompt", "completion", "cached", "reasoning"] {
+            drop(self.tokens.get_or_create(&KindLabel { kind }));
+        }
+        registry.register("identifiers_written", "Identifiers sent upstream", self.written.clone());
+        registry.register("generations", "Responses with a generation id", self.generations.clone());
+        let tokens = "Tokens; prompt includes cached, completion includes reasoning";
+        registry.register("tokens", tokens, self.tokens.clone());
+        registry.register("cost_nano_usd", "OpenRouter's charges in billionths of a dollar", self.cost.clone());
+        registry.register("upstream_connections", "Open connections to the upstream", self.connections.clone());
+        registry.register("upstream_connections_opened", "Connections opened to the upstream", self.opened.clone());
+    }
+}
+
+impl Metrics {
+    /// Counts the tokens and the cost of a response.
+    pub fn used(&self, usage: &Usage) {
+        let attribution = &self.attribution;
+        let kinds = [
+            ("prompt", usage.prompt_tokens),
+            ("completion", usage.completion_tokens),
+            ("cached", usage.cached_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ];
+        for (kind, tokens) in kinds {
+            if let Some(tokens) = tokens {
+                attribution.tokens.get_or_create(&KindLabel { kind }).inc_by(tokens);
+            }
+        }
+        // A counter only grows, so negative costs (refunds) are visible in the ledger only.
+        attribution.cost.inc_by(usage.cost.and_then(|cost| u64::try_from(cost.0).ok()).unwrap_or(0));
+    }
+
+    /// Counts a response with a generation id.
+    pub fn generated(&self) {
+        self.attribution.generations.inc();
+    }
+
+    /// Counts the identifiers of a request that is sent upstream.
+    pub fn written(&self, identifiers: &Identifiers<'_>) {
+        for field in identifiers.sent() {
+            self.attribution.written.get_or_create(&FieldLabel { field }).inc();
+        }
+    }
+
+    /// Counts an opened connection to the upstream, which is open until [`Metrics::upstream_closed`].
+    pub fn upstream_opened(&self) {
+        self.attribution.opened.inc();
+        self.attribution.connections.inc();
+    }
+
+    /// Counts a closed connection to the upstream.
+    pub fn upstream_closed(&self) {
+        self.attribution.connections.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callsign_core::endpoint::Inference;
+    use callsign_core::identity::Policy;
+    use callsign_core::identity::caller_identity::CallerIdentity;
+    use callsign_core::usage::money::NanoUsd;
+
+    fn has(metrics: &Metrics, lines: &[&str]) {
+        let text = metrics.encode();
+        for line in lines {
+            assert!(text.lines().any(|found| found == *line), "{line} in {text}");
+        }
+    }
+
+    #[test]
+    fn tokens_and_cost_are_exact_sums() {
+        let metrics = Metrics::new();
+        let usage = |prompt, cached, cost| Usage {
+            prompt_tokens: prompt,
+            completion_tokens: Some(7),
+            cached_tokens: cached,
+            reasoning_tokens: None,
+            cost,
+        };
+        metrics.used(&usage(Some(100), Some(40), Some(NanoUsd(9_007_199_254_740_993))));
+        metrics.used(&usage(Some(1), None, Some(NanoUsd(-5))));
+        metrics.used(&usage(None, None, None));
+        metrics.generated();
+        metrics.upstream_opened();
+        metrics.upstream_opened();
+        metrics.upstream_closed();
+        has(
+            &metrics,
+            &[
+                "callsign_tokens_total{kind=\"prompt\"} 101",
+                "callsign_tokens_total{kind=\"completion\"} 21",
+                "callsign_tokens_total{kind=\"cached\"} 40",
+                "callsign_tokens_total{kind=\"reasoning\"} 0",
+                "callsign_cost_nano_usd_total 9007199254740993",
+                "callsign_generations_total 1",
+                "callsign_upstream_connections 1",
+                "callsign_upstream_connections_opened_total 2",
+            ],
+        );
+    }
+
+    #[test]
+    fn identifiers_that_an_endpoint_does_not_carry_are_not_counted() {
+        let variables = ["SEND_END_USER_ID", "SEND_SESSION_ID", "SEND_CHAT_ID", "SEND_MESSAGE_ID"];
+        let variables = variables.map(|name| (name.to_owned(), "true".to_owned()));
+        let sources = callsign::config::CallerIdentity::environment(variables.to_vec());
+        let policy: Policy = callsign::config::Config::load(&sources).unwrap().config.identifiers;
+        let metrics = Metrics::new();
+        for endpoint in ["chat", "messages", "embeddings", "rerank"] {
+            let fields = Inference::named(endpoint).unwrap().fields;
+            metrics.written(&policy.identify(&CallerIdentity::SAMPLE, &[], fields).unwrap());
+        }
+        has(
+            &metrics,
+            &[
+                "callsign_identifiers_written_total{field=\"user_id\"} 3",
+                "callsign_identifiers_written_total{field=\"session_id\"} 4",
+                "callsign_identifiers_written_total{field=\"chat_id\"} 1",
+                "callsign_identifiers_written_total{field=\"message_id\"} 1",
+            ],
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! Makes keys: `sk-cs-`, 32 random characters, and a checksum, so that secret scanners can tell a real key from a
+//! look-alike.
+
+use std::io;
+
+/// What callsign's own keys begin with.
+pub(crate) const PREFIX: &str = "sk-cs-";
+/// Random characters: 32 × 5 bits.
+const RANDOM_BYTES: usize = 20;
+
+/// A new key, from the system's random numbers.
+///
+/// # Errors
+/// When the system gives none.
+pub(crate) fn generate() -> io::Result<String> {
+    let mut random = [0; RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let body = data_encoding::BASE32_NOPAD.encode(&random).to_ascii_lowercase();
+    let checksum = checksum(&body);
+    Ok(format!("{PREFIX}{body}{checksum}"))
+}
+
+/// Whether `key` has the form and the checksum of one of callsign's own keys.
+pub(crate) fn is_well_formed(key: &str) -> bool {
+    let Some((body, sum)) = key.strip_prefix(PREFIX).and_then(|rest| rest.split_at_checked(32)) else { return false };
+    sum == checksum(body)
+}
+
+/// CRC-32 of the random part, as eight hexadecimal digits.
+fn checksum(body: &str) -> String {
+    format!("{:08x}", crc32fast::hash(body.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_differ_and_carry_their_checksum() {
+        let (a, b) = (generate().unwrap(), generate().unwrap());
+        assert_ne!(a, b);
+        assert!(is_well_formed(&a) && is_well_formed(&b), "{a}");
+        assert_eq!(a.len(), PREFIX.len() + 40);
+        let flipped = a.replacen(&a[10..11], if &a[10..11] == "z" { "y" } else { "z" }, 1);
+        assert!(!is_well_formed(&flipped));
+        assert!(!is_well_formed("sk-cs-") && !is_well_formed("sk-or-v1-abc"));
+    }
+}

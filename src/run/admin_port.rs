@@ -1,0 +1,60 @@
+//! Serves the console on the admin port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use callsign_console::{Admin, AdminDeps, Peer, Probe, Settings};
+use callsign_gateway::server::{self, Drain, Handler, Upload};
+use callsign_store::archive::settings::Place;
+use callsign_store::ledger::{self, Keeper, Ledger, Reader};
+use callsign_store::limits::Limiter;
+use callsign_telemetry::metrics::Metrics;
+use http::{Request, Response};
+
+use super::in_force::InForce;
+use crate::selftest;
+
+/// The parts of the running program that the console shows and controls.
+pub(super) struct Shown {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) drain: Drain,
+    pub(super) in_force: InForce,
+    pub(super) data: SocketAddr,
+    pub(super) ledger: Ledger,
+    pub(super) limiter: Limiter,
+    pub(super) ledger_settings: ledger::settings::Settings,
+    pub(super) archive: Option<Place>,
+}
+
+/// The console as a request handler of a port.
+#[derive(Clone, Debug)]
+pub(super) struct AdminPort(Admin);
+
+impl AdminPort {
+    pub(super) fn new(settings: &Settings, shown: Shown) -> Self {
+        let Shown { metrics, drain, in_force, data, ledger, limiter, ledger_settings, archive } = shown;
+        let view = in_force.view();
+        let deps = AdminDeps {
+            metrics,
+            is_draining: Probe(Arc::new(move || drain.is_draining())),
+            view,
+            self_test: selftest::trial::self_test(move || in_force.config()),
+            data,
+            ledger,
+            limiter,
+            ledger_access: Reader::open(&ledger_settings).ok().zip(Keeper::open(&ledger_settings).ok()),
+            archive,
+        };
+        Self(Admin::new(settings, deps))
+    }
+}
+
+impl Handler for AdminPort {
+    type Body = Body;
+
+    async fn handle(&self, request: Request<Upload>, peer: server::Peer) -> Response<Body> {
+        let peer = Peer { address: peer.address, tls: peer.tls };
+        self.0.answer(request.map(Body::new), peer).await
+    }
+}

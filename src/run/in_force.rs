@@ -1,0 +1,50 @@
+//! The configuration in force: one copy for each part of the program that works by it, replaced together.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use callsign_console::View;
+use callsign_gateway::proxy::Proxy;
+use callsign_gateway::proxy::snapshot::SnapshotError;
+
+use crate::config::Config;
+
+/// Handles to every copy of the configuration in force. Clones share them.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// Works by a snapshot of the configuration.
+    proxy: Proxy,
+    /// Shown by the console.
+    view: Arc<ArcSwap<View>>,
+    /// The whole configuration, for self-tests.
+    config: Arc<ArcSwap<Config>>,
+}
+
+impl InForce {
+    /// Puts `config` in force, by which `proxy` was made.
+    pub(super) fn new(config: &Config, proxy: Proxy) -> Self {
+        let view = Arc::new(ArcSwap::from_pointee(config.view()));
+        Self { proxy, view, config: Arc::new(ArcSwap::from_pointee(config.clone())) }
+    }
+
+    /// Puts another configuration in force. Running requests end under the old one.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; the old configuration then stays in force.
+    pub fn replace(&self, config: &Config) -> Result<(), SnapshotError> {
+        self.proxy.replace_settings(&config.proxy())?;
+        self.view.store(Arc::new(config.view()));
+        self.config.store(Arc::new(config.clone()));
+        Ok(())
+    }
+
+    /// Returns the view that the console shows.
+    pub(super) fn view(&self) -> Arc<ArcSwap<View>> {
+        Arc::clone(&self.view)
+    }
+
+    /// Returns the whole configuration.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+}

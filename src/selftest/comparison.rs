@@ -1,0 +1,166 @@
+//! Compares what reached the upstream with what had to. Pure; the tests below show that it can fail.
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+
+use super::sample::CLAIMS;
+use crate::json_members;
+use callsign_core::secret::Secret;
+use mock_openrouter::Sent;
+
+/// The result of a comparison: a description of what was found, or of what is wrong.
+pub(crate) type Outcome = Result<String, String>;
+
+/// Headers that belong to the connection between callsign and the upstream.
+const FRAMING: [HeaderName; 3] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
+
+/// What must arrive.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    /// Members of the client's that must come through in this order: name and JSON text.
+    pub(crate) kept: Vec<(String, String)>,
+    /// Members that callsign writes.
+    pub(crate) written: Vec<(String, String)>,
+    /// Every header but framing and authorization.
+    pub(crate) headers: HeaderMap,
+    /// The one that pays.
+    pub(crate) authorization: HeaderValue,
+    /// Whose it is, in words.
+    pub(crate) payer: &'static str,
+    /// What stands in every spoofed value.
+    pub(crate) marker: String,
+    /// What the caller authenticated with.
+    pub(crate) credential: Secret,
+}
+
+/// Each comparison with its outcome: what was found, or what is wrong.
+pub(crate) fn compare(expected: &Expected, headers: &HeaderMap, body: &[u8]) -> Vec<(&'static str, Outcome)> {
+    let text = String::from_utf8_lossy(body);
+    let members: Result<Vec<(String, String)>, String> = json_members::read(&text)
+        .map(|members| members.iter().map(|member| (member.name(), member.value.to_owned())).collect())
+        .map_err(|error| format!("the body is no JSON object: {error}"));
+    let members = members.as_deref().map_err(Clone::clone);
+    vec![
+        ("identifiers", members.clone().and_then(|members| identifiers(expected, members, headers))),
+        ("nothing spoofed", nothing_spoofed(expected, headers, &text)),
+        ("body", members.and_then(|members| rest_of_body(expected, members))),
+        ("headers", other_headers(expected, headers)),
+        ("authorization", authorization(expected, headers)),
+    ]
+}
+
+/// Whether the client got what the upstream sent.
+pub(crate) fn same_answer(answer: &Response<Bytes>, sent: Option<&Sent>) -> Outcome {
+    match sent {
+        Some(sent) if sent.status == answer.status() && sent.body == *answer.body() => {
+            Ok(format!("{} bytes, as they were sent", sent.body.len()))
+        }
+        Some(sent) => Err(format!(
+            "the client got {} and {} bytes, the upstream had sent {} and {}",
+            answer.status(),
+            answer.body().len(),
+            sent.status,
+            sent.body.len()
+        )),
+        None => Err("the upstream has sent nothing".to_owned()),
+    }
+}
+
+/// Every expected identifier once and with its value, and no other.
+fn identifiers(expected: &Expected, members: &[(String, String)], headers: &HeaderMap) -> Outcome {
+    let mut wrong = Vec::new();
+    for (name, value) in &expected.written {
+        let found: Vec<_> = members.iter().filter(|(found, _)| found == name).map(|(_, value)| value).collect();
+        match found.as_slice() {
+            [found] if *found == value => {}
+            [found] => wrong.push(format!("{name} is {found} instead of {value}")),
+            [] => wrong.push(format!("{name} is missing, it should be {value}")),
+            several => wrong.push(format!("{name} is there {} times", several.len())),
+        }
+    }
+    let ours = |name: &str| expected.written.iter().chain(&expected.kept).any(|(own, _)| own == name);
+    for (name, _) in members.iter().filter(|(name, _)| !ours(name)) {
+        if CLAIMS.iter().any(|claim| claim.eq_ignore_ascii_case(name)) {
+            wrong.push(format!("{name} is there and should not be"));
+        }
+    }
+    let session = HeaderName::from_static("x-session-id");
+    if expected.headers.get(&session) != headers.get(&session) {
+        wrong.push("the header x-session-id is not what it should be".to_owned());
+    }
+    let names = expected.written.iter().map(|(name, _)| name.as_str());
+    let header = expected.headers.contains_key(&session).then_some("header x-session-id");
+    let names: Vec<_> = names.chain(header).collect();
+    outcome(&wrong, if names.is_empty() { "none, as all valves are off".to_owned() } else { names.join(", ") })
+}
+
+/// The marker and the caller's credential are nowhere.
+fn nothing_spoofed(expected: &Expected, headers: &HeaderMap, body: &str) -> Outcome {
+    let mut wrong = Vec::new();
+    for (text, what) in
+        [(expected.marker.as_str(), "a spoofed value"), (expected.credential.expose(), "the caller's key")]
+    {
+        if holds(body.as_bytes(), text) {
+            wrong.push(format!("{what} is in the body"));
+        }
+        for (name, _) in headers.iter().filter(|(name, value)| **name != AUTHORIZATION && holds(value.as_bytes(), text))
+        {
+            wrong.push(format!("{what} is in the header {name}"));
+        }
+    }
+    outcome(&wrong, "in the body, in the headers".to_owned())
+}
+
+/// The client's other members, byte for byte and in their order.
+fn rest_of_body(expected: &Expected, members: &[(String, String)]) -> Outcome {
+    let written = |name: &str| expected.written.iter().any(|(own, _)| own == name);
+    let rest: Vec<_> = members.iter().filter(|(name, _)| !written(name)).collect();
+    if rest.iter().copied().eq(&expected.kept) {
+        return Ok(format!("the other {} members byte for byte", rest.len()));
+    }
+    let wanted = expected.kept.iter();
+    let changed = wanted.filter(|member| !rest.contains(member)).map(|(name, _)| name.as_str());
+    let added = rest.iter().filter(|member| !expected.kept.contains(**member)).map(|(name, _)| name.as_str());
+    Err(format!(
+        "missing or changed: [{}]; not the client's: [{}]",
+        changed.collect::<Vec<_>>().join(", "),
+        added.collect::<Vec<_>>().join(", ")
+    ))
+}
+
+/// Exactly the headers that are expected. Values are not said: they may be secrets.
+fn other_headers(expected: &Expected, headers: &HeaderMap) -> Outcome {
+    let mut wrong = Vec::new();
+    for name in expected.headers.keys() {
+        if !expected.headers.get_all(name).iter().eq(headers.get_all(name)) {
+            wrong.push(format!("{name} is missing or changed"));
+        }
+    }
+    let known =
+        |name: &HeaderName| expected.headers.contains_key(name) || FRAMING.contains(name) || *name == AUTHORIZATION;
+    wrong.extend(headers.keys().filter(|name| !known(name)).map(|name| format!("{name} should not be there")));
+    let names: Vec<_> = expected.headers.keys().map(HeaderName::as_str).collect();
+    outcome(&wrong, format!("only {}", names.join(", ")))
+}
+
+fn authorization(expected: &Expected, headers: &HeaderMap) -> Outcome {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) if *value == expected.authorization => Ok(expected.payer.to_owned()),
+        (Some(_), None) => Err(format!("it is not {}", expected.payer)),
+        (None, _) => Err("it is missing".to_owned()),
+        (Some(_), Some(_)) => Err("it is there more than once".to_owned()),
+    }
+}
+
+fn outcome(wrong: &[String], right: String) -> Outcome {
+    if wrong.is_empty() { Ok(right) } else { Err(wrong.join("; ")) }
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    memchr::memmem::find(&bytes.to_ascii_lowercase(), text.to_ascii_lowercase().as_bytes()).is_some()
+}
+
+#[cfg(test)]
+mod tests;

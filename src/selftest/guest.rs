@@ -1,0 +1,191 @@
+//! The caller that a self-test plays: it authenticates with a temporary key and reports its ids in the same headers as the
+//! operator's app.
+
+use std::io;
+
+use callsign_console::self_test::Trial;
+use callsign_core::auth::key::{Grant, Key};
+use callsign_core::auth::preset::Preset;
+use callsign_core::auth::settings::ClientSession;
+use callsign_core::auth::{client_session, identity_header, pass_through_name};
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::secret::{KeyDigest, Secret};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::config::Config;
+use crate::key_material;
+
+/// The prefix of OpenRouter's keys. A key with it that is not configured is passed through.
+const OPENROUTER_KEY: &str = "sk-or-v1-";
+/// The name of the temporary key.
+const KEY_NAME: &str = "callsign-check";
+
+/// A caller, as callsign is expected to see it.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    /// The credential that it sends.
+    pub(crate) credential: Secret,
+    /// The `authorization` header that must reach the upstream.
+    pub(crate) authorization: HeaderValue,
+    /// The owner of that key, for messages.
+    pub(crate) payer: &'static str,
+    /// Its identity headers.
+    pub(crate) identity: Vec<(HeaderName, HeaderValue)>,
+    /// The metadata pairs of its key.
+    pub(crate) metadata: Vec<(String, String)>,
+    tenant: Option<String>,
+    /// The name of its key: that of the temporary key, or that of a pass-through key.
+    key: String,
+    ids: Ids<Option<String>>,
+}
+
+/// A value for each kind of id that a caller reports.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ids<T> {
+    user: T,
+    session: T,
+    chat: T,
+    message: T,
+}
+
+impl Guest {
+    /// Returns a guest that uses the configuration as its first app does, and the temporary key to add to the
+    /// configuration. There is no such key if only pass-through lets callers in.
+    ///
+    /// # Errors
+    /// If the system has no random numbers.
+    pub(crate) fn invite(config: &Config) -> io::Result<(Self, Option<Key>)> {
+        let enabled = || config.callers.keys.iter().filter(|key| !key.disabled);
+        let app = enabled().find(|key| matches!(key.grant, Grant::Preset(_)));
+        let with_key = |model: &Key| Self::of_key(config, model).map(|(guest, key)| (guest, Some(key)));
+        match (app.or(enabled().next()), &config.callers.passthrough) {
+            (Some(model), _) => with_key(model),
+            (None, Some(preset)) => Ok((Self::passed_through(preset)?, None)),
+            // Only token issuers let callers in.
+            (None, None) => with_key(&Key::new(KEY_NAME, KeyDigest::of(&[]), Grant::Preset(generic()))),
+        }
+    }
+
+    /// Returns a guest with the ids of `trial`, and its temporary key, an app's key with the `generic` preset.
+    ///
+    /// # Errors
+    /// If a header cannot carry an id, or the system has no random numbers.
+    pub(crate) fn on_trial(config: &Config, trial: &Trial) -> io::Result<(Self, Key)> {
+        let credential = Secret::new(key_material::generate()?);
+        let grant = Grant::Preset(generic());
+        let key = Key { tenant: trial.tenant.clone(), ..Key::new(KEY_NAME, credential.digest(), grant) };
+        let ids = Ids {
+            user: Some(trial.user_id.as_str()),
+            session: trial.session_id.as_deref(),
+            chat: trial.chat_id.as_deref(),
+            message: trial.message_id.as_deref(),
+        };
+        let tenant = config.tenants.list.iter().find(|tenant| Some(&tenant.name) == trial.tenant.as_ref());
+        let pays = tenant.and_then(|tenant| tenant.api_key.as_ref()).or(config.upstream.api_key.as_ref());
+        let authorization = bearer(pays.map(Secret::expose).unwrap_or_default())?;
+        let mut guest = Self::new(credential, authorization, "the operator's key", &generic(), ids)?;
+        guest.tenant.clone_from(&trial.tenant);
+        Ok((guest, key))
+    }
+
+    fn of_key(config: &Config, model: &Key) -> io::Result<(Self, Key)> {
+        let credential = Secret::new(key_material::generate()?);
+        let user = CallerIdentity::SAMPLE.user.unwrap_or_default();
+        let (grant, preset) = match &model.grant {
+            Grant::User(_) => {
+                let headers = Preset {
+                    chat: model.bring_chat.clone(),
+                    message: model.bring_message.clone(),
+                    ..Preset::default()
+                };
+                (Grant::User(user.to_owned()), headers)
+            }
+            Grant::Preset(preset) => (Grant::Preset(preset.clone()), preset.clone()),
+            // Only the issuer can sign a token, so the guest reports its ids in plain headers. Everything after the
+            // token's verification is the same.
+            Grant::Signed(_) => (Grant::Preset(generic()), generic()),
+        };
+        let personal = matches!(grant, Grant::User(_));
+        let key = Key {
+            name: KEY_NAME.to_owned(),
+            digest: credential.digest(),
+            grant,
+            expires: None,
+            disabled: false,
+            from: Vec::new(),
+            tenant: None,
+            ..model.clone()
+        };
+        let authorization = bearer(config.upstream.api_key.as_ref().map(Secret::expose).unwrap_or_default())?;
+        let mut guest = Self::new(credential, authorization, "the operator's key", &preset, sample())?;
+        if personal {
+            guest.ids.user = Some(user.to_owned());
+        }
+        guest.metadata.clone_from(&key.metadata);
+        Ok((guest, key))
+    }
+
+    fn passed_through(preset: &Preset) -> io::Result<Self> {
+        let credential = Secret::new(format!("{OPENROUTER_KEY}{}", key_material::generate()?));
+        let authorization = bearer(credential.expose())?;
+        let name = pass_through_name(credential.digest());
+        let mut guest = Self::new(credential, authorization, "the caller's own key (pass-through)", preset, sample())?;
+        guest.tenant = Some(name.clone());
+        guest.key = name;
+        Ok(guest)
+    }
+
+    fn new(
+        credential: Secret,
+        authorization: HeaderValue,
+        payer: &'static str,
+        preset: &Preset,
+        ids: Ids<Option<&str>>,
+    ) -> io::Result<Self> {
+        let mut identity = Vec::new();
+        let mut named = |header: &Option<HeaderName>, id: Option<&str>| -> io::Result<Option<String>> {
+            let (Some(header), Some(id)) = (header, id) else { return Ok(None) };
+            let value = HeaderValue::from_bytes(id.as_bytes()).map_err(io::Error::other)?;
+            identity.push((header.clone(), value));
+            Ok(identity_header::meaning(id.as_bytes()).map(str::to_owned))
+        };
+        let ids = Ids {
+            user: named(&preset.user, ids.user)?,
+            session: named(&preset.session, ids.session)?,
+            chat: named(&preset.chat, ids.chat)?,
+            message: named(&preset.message, ids.message)?,
+        };
+        let key = KEY_NAME.to_owned();
+        Ok(Self { credential, authorization, payer, identity, metadata: Vec::new(), tenant: None, key, ids })
+    }
+
+    /// Returns the identity that callsign is expected to see in a request of the guest with these headers.
+    pub(crate) fn caller<'a>(&'a self, config: &Config, headers: &'a HeaderMap) -> CallerIdentity<'a> {
+        let bind = config.callers.client_session == ClientSession::Bind;
+        CallerIdentity {
+            tenant: self.tenant.as_deref(),
+            key: &self.key,
+            user: self.ids.user.as_deref(),
+            session: self.ids.session.as_deref(),
+            chat: self.ids.chat.as_deref(),
+            message: self.ids.message.as_deref(),
+            client_session: if bind { client_session::find(headers) } else { None },
+        }
+    }
+}
+
+/// Returns an `authorization` header with this key, marked as sensitive.
+pub(crate) fn bearer(key: &str) -> io::Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(io::Error::other)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn sample() -> Ids<Option<&'static str>> {
+    let sample = CallerIdentity::SAMPLE;
+    Ids { user: sample.user, session: sample.session, chat: sample.chat, message: sample.message }
+}
+
+fn generic() -> Preset {
+    Preset::built_in("generic").unwrap_or_default()
+}
