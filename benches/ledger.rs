@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callsign::config;
+use callsign_store::ledger::settings::Settings;
 use callsign_core::secret::Secret;
 use callsign_core::usage::Usage;
 use callsign_core::usage::money::NanoUsd;
@@ -68,12 +68,12 @@ async fn main() {
     }
 }
 
-fn settings(directory: &Path, mode: Mode) -> config::Ledger {
+fn settings(directory: &Path, mode: Mode) -> Settings {
     let store = match std::env::var("LEDGER") {
         Ok(url) => Store::Postgres(Secret::new(url)),
         Err(_) => Store::Sqlite(directory.join("ledger.db")),
     };
-    config::Ledger {
+    Settings {
         store: Some(store),
         mode,
         retention_days: 36_500,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use callsign::config;
+use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
 use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger};
 use callsign_core::usage::markup::Markup;
@@ -147,7 +147,7 @@ async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let path: PathBuf = arguments.next().context("usage: fill_ledger PATH [REQUESTS]")?.into();
     let requests: u64 = arguments.next().map_or(Ok(40_000), |number| number.parse())?;
-    let settings = config::Ledger {
+    let settings = Settings {
         store: Some(Store::Sqlite(path.clone())),
         mode: Mode::Strict,
         retention_days: 36_500,

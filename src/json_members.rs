@@ -1,15 +1,15 @@
-//! Reads the top-level members of a JSON object in their order, with where they stand: repeated names, spellings and
-//! numbers stay as they are, so that two bodies can be compared byte by byte.
+//! Reads the top-level members of a JSON object in order, with their offsets. Repeated names, spellings and numbers are
+//! kept, so that two bodies can be compared byte by byte.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// One member.
+/// A member of a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Member<'a> {
-    /// The name as it is spelt, with its quotes.
+    /// The name as spelt, with its quotes.
     pub(super) key: &'a str,
     /// The value's JSON text.
     pub(super) value: &'a str,
@@ -18,16 +18,16 @@ pub(super) struct Member<'a> {
 }
 
 impl Member<'_> {
-    /// The name, decoded; as it is spelt if no text is behind it (a lone surrogate).
+    /// Returns the decoded name, or its spelling if it does not decode (a lone surrogate).
     pub(super) fn name(&self) -> String {
         serde_json::from_str(self.key).unwrap_or_else(|_| self.key.to_owned())
     }
 }
 
-/// The members of the object `json`.
+/// Reads the members of the object `json`.
 ///
 /// # Errors
-/// When it is none.
+/// If `json` is not a JSON object.
 pub(super) fn read(json: &str) -> Result<Vec<Member<'_>>, serde_json::Error> {
     let pairs: Pairs<'_> = serde_json::from_str(json)?;
     let start = json.as_ptr().addr();

@@ -3,15 +3,15 @@
 
 use std::io;
 
-/// What callsign's own keys begin with.
+/// Prefix of callsign's keys.
 pub(crate) const PREFIX: &str = "sk-cs-";
-/// Random characters: 32 × 5 bits.
+/// Random bytes of a key; they become 32 characters of 5 bits.
 const RANDOM_BYTES: usize = 20;
 
-/// A new key, from the system's random numbers.
+/// Makes a new key from the system's random source.
 ///
 /// # Errors
-/// When the system gives none.
+/// If the system has no random numbers.
 pub(crate) fn generate() -> io::Result<String> {
     let mut random = [0; RANDOM_BYTES];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
@@ -20,13 +20,13 @@ pub(crate) fn generate() -> io::Result<String> {
     Ok(format!("{PREFIX}{body}{checksum}"))
 }
 
-/// Whether `key` has the form and the checksum of one of callsign's own keys.
+/// Returns true if `key` has the form and the checksum of callsign's keys.
 pub(crate) fn is_well_formed(key: &str) -> bool {
     let Some((body, sum)) = key.strip_prefix(PREFIX).and_then(|rest| rest.split_at_checked(32)) else { return false };
     sum == checksum(body)
 }
 
-/// CRC-32 of the random part, as eight hexadecimal digits.
+/// Returns the CRC-32 of the random part as eight hexadecimal digits.
 fn checksum(body: &str) -> String {
     format!("{:08x}", crc32fast::hash(body.as_bytes()))
 }

@@ -96,7 +96,7 @@ impl Reloader {
                 for problem in &problems {
                     tracing::error!("configuration refused: {problem}");
                 }
-                tracing::error!(problems = problems.len(), "configuration reload refused; the previous configuration stays in force");
+                tracing::error!(problems = problems.len(), "configuration refused; the previous one stays in force");
             }
         }
     }
@@ -108,7 +108,8 @@ impl Reloader {
         let emptied = print.is_emptied_since(&self.print);
         self.print = print;
         if emptied {
-            return Reloaded::Refused(vec!["the configuration file is empty and was not before; write it again or restart".to_owned()]);
+            let problem = "the configuration file is empty and was not before; write it again or restart";
+            return Reloaded::Refused(vec![problem.to_owned()]);
         }
         let loaded = match Config::load(&self.sources) {
             Ok(loaded) => loaded,

@@ -128,7 +128,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
         archive: archive.clone(),
         limiter: limiter.clone(),
         reader: Reader::open(&config.ledger).ok(),
-        hold_total: config.bodies.hold_total_bytes as u64,
+        buffer_total: config.bodies.buffer_total_bytes as u64,
     };
     let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, fixtures);
     let in_force = InForce::new(config, proxy.clone());

@@ -15,7 +15,7 @@ use callsign_core::auth::key::{Directory, Grant, Key};
 use callsign_core::auth::jwks::KeySet;
 use callsign_core::auth::preset::Preset;
 use callsign_core::auth::verifier::Verifier;
-use callsign_core::auth::{Account, Caller, Known, Need, AuthError, pass_through_name};
+use callsign_core::auth::{UpstreamCredential, Caller, Known, Need, AuthError, pass_through_name};
 use callsign_core::secret::{KeyDigest, Secret};
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -66,7 +66,7 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
 static DIRECTORIES: LazyLock<[Directory; 4]> = LazyLock::new(|| [0, 1, 2, 3].map(directory));
 
 /// A resolved caller, for comparison.
-type Who = (String, Option<String>, Account, [Option<String>; 4], Option<String>);
+type Who = (String, Option<String>, UpstreamCredential, [Option<String>; 4], Option<String>);
 
 /// Checks one input.
 pub(crate) fn check(data: &[u8]) {
@@ -121,7 +121,7 @@ fn check_caller(credential: &[u8], pairs: &[(HeaderName, HeaderValue)], who: &Wh
     let found = [user, session, chat, message].map(Clone::clone);
     assert_eq!((tenant.clone(), found), expected);
     let paid_by_caller = tenant.as_deref().is_some_and(|tenant| tenant.starts_with("passthrough-"));
-    assert_eq!(*account == Account::PassThrough, paid_by_caller);
+    assert_eq!(*account == UpstreamCredential::PassThrough, paid_by_caller);
     assert!(client_session.is_none() || (options & 2 != 0 && !anonymous));
 }
 

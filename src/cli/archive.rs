@@ -93,7 +93,8 @@ pub(super) fn run(
         }
     };
     if !place.directory.is_dir() {
-        writeln!(err, "callsign: CALLSIGN_ARCHIVE_DIR is not a directory: {}", shown(&place.directory.display().to_string()))?;
+        let path = shown(&place.directory.display().to_string());
+        writeln!(err, "callsign: CALLSIGN_ARCHIVE_DIR is not a directory: {path}")?;
         return Ok(Exit::Failure);
     }
     match command {

@@ -9,7 +9,7 @@ use super::archive::ArchiveCommand;
 use callsign_core::endpoint::Inference;
 use callsign_store::ledger::query::By;
 
-/// A reverse proxy for OpenRouter that tells every request's caller apart.
+/// An OpenAI-compatible reverse proxy for OpenRouter that attributes every request to its caller.
 ///
 /// Set an app's base URL to callsign. callsign authenticates every request, removes client-supplied identifiers, writes
 /// the identifiers that the operator's valves allow, and relays the response byte for byte.

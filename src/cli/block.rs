@@ -1,7 +1,7 @@
-//! `callsign block` and `unblock`: stops one person and lets them in again.
+//! `callsign block` and `unblock`: blocks a user, removes a block, lists blocks.
 //!
-//! The list is changed where the running callsigns read it, in the shared store or in the data directory, so that no server
-//! need be asked and none need run.
+//! The commands change the list in the shared store or the data directory, where running callsigns read it. No server
+//! needs to run.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -17,26 +17,27 @@ use callsign_store::limits::blocks::order::{self, Knowledge, Order};
 use callsign_store::limits::blocks::shelf::Shelf;
 use callsign_store::limits::blocks;
 
-/// The list that the callsigns of this configuration read; `None` (and why) where there is none.
+/// Opens the list of blocks that callsigns with this configuration read. Returns `None`, with the reason on `err`, if
+/// there is none.
 async fn shelf(config: &Config, err: &mut impl Write) -> io::Result<Option<Shelf>> {
     let link = match &config.limits.store {
         None => None,
         Some(url) => match Link::new(url) {
             Ok(link) => Some(Arc::new(link)),
-            Err(_) => return refuse(err, "CALLSIGN_LIMIT_STORE cannot be used"),
+            Err(_) => return refuse(err, "CALLSIGN_LIMIT_STORE is not usable; expected a redis:// URL"),
         },
     };
     if let Some(link) = &link
         && link.dial().await.is_err()
     {
-        return refuse(err, "the store of CALLSIGN_LIMIT_STORE does not answer");
+        return refuse(err, "the store in CALLSIGN_LIMIT_STORE does not answer; check that it runs and can be reached");
     }
     let shelf = Shelf::new(link, config.ledger.data_dir.as_deref());
     if shelf.is_shared() {
         return Ok(Some(shelf));
     }
-    let why = "there is no place for blocks that a server would find: set CALLSIGN_DATA_DIR or CALLSIGN_LIMIT_STORE as the \
-               server has it, write `blocked = true` into [[users]], or use the admin API";
+    let why = "no list of blocks is shared with a server: set CALLSIGN_DATA_DIR or CALLSIGN_LIMIT_STORE to the \
+               server's value, set `blocked = true` in [[users]], or use the admin API";
     refuse(err, why)
 }
 
@@ -45,10 +46,10 @@ fn refuse<T>(err: &mut impl Write, why: &str) -> io::Result<Option<T>> {
     Ok(None)
 }
 
-/// `block`.
+/// Runs `callsign block`.
 ///
 /// # Errors
-/// Those of `out` and `err`.
+/// I/O errors of `out` and `err`.
 pub(super) async fn block(
     config: &Config,
     args: &Block,
@@ -78,10 +79,10 @@ pub(super) async fn block(
     }
 }
 
-/// `unblock`.
+/// Runs `callsign unblock`.
 ///
 /// # Errors
-/// Those of `out` and `err`.
+/// I/O errors of `out` and `err`.
 pub(super) async fn unblock(
     config: &Config,
     args: &Unblock,
@@ -111,7 +112,7 @@ async fn list(shelf: &Shelf, out: &mut impl Write, err: &mut impl Write) -> io::
             blocks.retain(|block| block.holds(now));
             blocks.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.id.cmp(&b.id)));
             if blocks.is_empty() {
-                writeln!(out, "nobody is blocked")?;
+                writeln!(out, "No user is blocked.")?;
             }
             for block in &blocks {
                 writeln!(out, "{}", line(block))?;
@@ -127,15 +128,15 @@ fn failed(error: &dyn std::error::Error, err: &mut impl Write) -> io::Result<Exi
     Ok(Exit::Failure)
 }
 
-/// One block, on one line.
+/// Formats a block as one line.
 fn line(block: &blocks::Block) -> String {
     let tenant = match block.tenant.as_deref() {
         None => " in any tenant".to_owned(),
         Some("") => String::new(),
         Some(tenant) => format!(" of tenant {}", printable(tenant)),
     };
-    let until = block.until.map_or("for good".to_owned(), |until| format!("until {until:.0}"));
-    let cut = if block.cut { ", running answers cut" } else { "" };
+    let until = block.until.map_or("permanently".to_owned(), |until| format!("until {until:.0}"));
+    let cut = if block.cut { ", running responses aborted" } else { "" };
     let reason = block.reason.as_ref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
     format!("{}{tenant} since {:.0} {until}{cut}{reason}", printable(&block.id), block.since)
 }

@@ -1,8 +1,8 @@
-//! `callsign check`: proves a configuration by sending requests through it.
+//! `callsign check`: tests a configuration by sending requests through it (`docs/SPEC.md#check`).
 //!
-//! A real callsign with this configuration is started on a port of its own, in front of a stand-in. Requests full of
-//! spoofed identifiers go in by real sockets, and what arrived is compared with what the valves and formats say. It never
-//! passes by looking at files or logs.
+//! It starts a callsign with this configuration on a free port, in front of a mock OpenRouter, sends requests with
+//! spoofed identifiers over real sockets, and compares what arrived with the valves and formats. It must not pass by
+//! reading files or logs.
 
 mod live;
 mod report;
@@ -23,13 +23,13 @@ use crate::selftest::comparison;
 use report::Report;
 use crate::selftest::sample::Sample;
 
-/// One endpoint of each kind of identifier fields.
+/// One endpoint for each set of identifier fields.
 const ENDPOINTS: [&str; 4] = ["chat/completions", "responses", "messages", "embeddings"];
 
-/// Checks the configuration that `sources` give; with the name of a model in `live`, OpenRouter too.
+/// Checks the configuration in `sources`. With a model in `live` it also sends a request to OpenRouter.
 ///
 /// # Errors
-/// Those of `out` and `err`, and of the system's random numbers.
+/// I/O errors of `out` and `err`, and errors of the system's random source.
 pub(super) async fn check(
     sources: &ConfigInputs,
     live: Option<&str>,
@@ -58,14 +58,14 @@ pub(super) async fn check(
     Ok(if report.passed() { Exit::Success } else { Exit::Failure })
 }
 
-/// callsign between a client and a stand-in.
+/// A callsign between a client and a mock OpenRouter.
 struct Rig {
     selftest: Selftest,
     guest: Guest,
 }
 
 impl Rig {
-    /// Starts the real server with a copy of `config` that has one more key.
+    /// Starts the server with a copy of `config` that has one more key.
     async fn start(config: &Config) -> io::Result<Result<Self, run::StartError>> {
         let (guest, key) = Guest::invite(config)?;
         let mut copy = config.clone();
@@ -73,7 +73,7 @@ impl Rig {
         Ok(Selftest::start(copy).await?.map(|selftest| Self { selftest, guest }))
     }
 
-    /// Sends the sample request of `endpoint` and compares.
+    /// Sends the sample request of `endpoint` and adds the comparisons to the report.
     async fn probe(&self, config: &Config, endpoint: &'static Inference, report: &mut Report) -> io::Result<()> {
         let sample = Sample::new(config, endpoint, &self.guest, None)?;
         let expected = match sample.expected(config, &self.guest) {
@@ -100,7 +100,7 @@ impl Rig {
         Ok(())
     }
 
-    /// The answer to the sample, and the one request that reached the stand-in.
+    /// Sends the sample. Returns the response and the one request that reached the mock.
     async fn exchange(&self, sample: &Sample) -> Result<(Response<Bytes>, Received), String> {
         self.selftest.exchange(sample.request()).await
     }

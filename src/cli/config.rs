@@ -1,14 +1,14 @@
-//! `callsign config`: the effective configuration with the source of each value; secrets are `***`.
+//! `callsign config`: prints every setting with its value and source. Secrets are shown as `***`.
 
 use std::io::{self, Write};
 
 use super::Exit;
 use crate::config::{Loaded, printable};
 
-/// Prints one setting per line: name, value, source. What is not set comes as a comment with the variable that sets it.
+/// Prints one setting per line: name, value, source. A setting without a value shows the variable to set.
 ///
 /// # Errors
-/// Those of `out`.
+/// I/O errors of `out`.
 pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<Exit> {
     let rows: Vec<_> = loaded
         .effective
@@ -18,7 +18,7 @@ pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<Exit> {
     let width = |text: &str| text.chars().count();
     let name_width = rows.iter().map(|(name, ..)| width(name)).max().unwrap_or_default();
     let value_width = rows.iter().filter_map(|(_, value, _)| value.as_deref().map(width)).max().unwrap_or_default();
-    // One long value must not push every source off the screen.
+    // One long value must not move the source column off the screen.
     let value_width = value_width.min(40);
     for (name, value, source) in rows {
         match value {

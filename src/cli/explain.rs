@@ -1,6 +1,6 @@
-//! `callsign explain`: before → after of one request: what is removed and why, what is written and by which setting.
+//! `callsign explain`: shows what is removed from a request body and why, and what is written and by which setting.
 //!
-//! Nothing is reckoned here: the body goes through the real filter, and the two texts are compared.
+//! The body goes through the filter of the proxy, and the two texts are compared.
 
 mod compare;
 mod paint;
@@ -22,10 +22,10 @@ use callsign_core::rewrite::{Output, Rejected};
 use callsign_gateway::upstream::verdict::UploadError;
 use compare::{Mark, Row};
 
-/// Explains the request on `input`. Without any id, `person` is the sample caller.
+/// Explains the request body on `input`. If `person` has no ids, the sample caller is used.
 ///
 /// # Errors
-/// Those of `input`, `out` and `err`; a body that would be refused is told on `err`.
+/// I/O errors of `input`, `out` and `err`. A refused body is reported on `err`.
 pub(super) fn explain(
     config: &Config,
     person: Person<'_>,
@@ -63,7 +63,7 @@ pub(super) fn explain(
             return Ok(Exit::Failure);
         }
     };
-    // The filter has seen to it that both are UTF-8.
+    // The filter accepts only UTF-8.
     let (before, after) = (String::from_utf8_lossy(&body), String::from_utf8_lossy(&after));
     let mut rows = compare::rows(&before, &after, &snapshot, endpoint, &sources)?;
     if let Some(session) = identifiers.session_header() {
@@ -80,7 +80,7 @@ pub(super) fn explain(
     Ok(Exit::Success)
 }
 
-/// The body as it would leave.
+/// Returns the body as it would be sent upstream.
 fn rewrite(
     snapshot: &Snapshot,
     endpoint: &Inference,

@@ -1,4 +1,4 @@
-//! `callsign forget`: erases a person from ledger and archive, keeps the sums.
+//! `callsign forget`: erases a user from the ledger and the archive. Sums stay.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use crate::config::{Config, printable};
 use callsign_store::archive::settings::Place;
 use callsign_store::ledger::{Keeper, LedgerError, Reader};
 
-/// Erases, and says how much. The same person can be forgotten again.
+/// Erases the user and prints how much was erased. Running it again is harmless.
 ///
 /// # Errors
-/// Those of `out` and `err`.
+/// I/O errors of `out` and `err`.
 pub(super) async fn run(
     config: &Config,
     asked: &Forget,
@@ -37,7 +37,7 @@ async fn forget(
         Err(LedgerError::Off) if place.is_some() => return from_archive_alone(place, asked, out, err).await.map(Ok),
         Err(error) => return Ok(Err(error)),
     };
-    // The archive may know whom the ledger does not.
+    // The archive may have requests of a user whom the ledger does not know.
     if place.is_some() && matches!(reader.mapping(&asked.user, asked.tenant.as_deref()).await.as_deref(), Ok([])) {
         return from_archive_alone(place, asked, out, err).await.map(Ok);
     }
@@ -46,7 +46,7 @@ async fn forget(
         Ok(None) => return Ok(Ok(Exit::Failure)),
         Err(error) => return Ok(Err(error)),
     };
-    // First: should it fail, the ledger still knows whom to ask for again.
+    // The archive first: if this fails, the ledger still has the user, and the command can be repeated.
     if from_archive(place, person.tenant.as_deref(), &person.user, out, err).await?.is_err() {
         return Ok(Ok(Exit::Failure));
     }
@@ -54,7 +54,7 @@ async fn forget(
         Ok(forgotten) => {
             writeln!(
                 out,
-                "Forgotten: {} requests have no name any more, {} identifiers are gone. The sums are kept.",
+                "Forgotten: {} requests no longer name the user, {} identifiers are deleted. Sums are kept.",
                 forgotten.requests, forgotten.identifiers
             )?;
             Ok(Ok(Exit::Success))
@@ -63,7 +63,7 @@ async fn forget(
     }
 }
 
-/// Without a ledger that knows the person, the tenant is the one that was said.
+/// Erases the archives of a user whom no ledger knows. The tenant is that of `--tenant`.
 async fn from_archive_alone(
     place: Option<&Place>,
     asked: &Forget,
@@ -74,14 +74,14 @@ async fn from_archive_alone(
     Ok(match from_archive(place, tenant, &asked.user, out, err).await? {
         Ok(removed) if removed > 0 => Exit::Success,
         Ok(_) => {
-            writeln!(err, "callsign: no request of such a user is in ledger or archive")?;
+            writeln!(err, "callsign: no request of this user is in the ledger or the archive")?;
             Exit::Failure
         }
         Err(_) => Exit::Failure,
     })
 }
 
-/// Removes the person's archives, if there are any; gives how many. What went wrong has been said.
+/// Removes the user's archived requests and returns their number. Errors are already reported on `err`.
 async fn from_archive(
     place: Option<&Place>,
     tenant: Option<&str>,
@@ -95,12 +95,12 @@ async fn from_archive(
             writeln!(out, "Archives removed: {}.", forgotten.removed)?;
             if forgotten.unreadable > 0 {
                 let stay = forgotten.unreadable;
-                writeln!(err, "callsign: {stay} archives cannot be read; whose they are is not known, and they stay")?;
+                writeln!(err, "callsign: {stay} archives cannot be read (another password?) and are kept")?;
             }
             Ok(Ok(forgotten.removed))
         }
         Err(error) => {
-            writeln!(err, "callsign: the archive {}", printable(&error.to_string()))?;
+            writeln!(err, "callsign: erasing from the archive failed: {}", printable(&error.to_string()))?;
             Ok(Err(error))
         }
     }

@@ -1,4 +1,4 @@
-//! `callsign healthcheck`: whether the local server is ready, for an image without a shell.
+//! `callsign healthcheck`: checks that the local server is ready, for container images without a shell.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -11,18 +11,18 @@ use super::Exit;
 use crate::config::{Config, ConfigInputs};
 use crate::selftest::client::Port;
 
-/// Docker's own default is 30 s; a server on this machine that takes longer than this is not well.
+/// Maximum time for the answer. A ready server on this machine answers much faster; Docker's own limit is 30 s.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// Asks the server of this configuration. Says nothing if it is ready, else one line why not.
+/// Asks the server of this configuration. Prints nothing if it is ready, else one line with the reason.
 ///
 /// # Errors
-/// Those of `err`.
+/// I/O errors of `err`.
 pub(super) async fn run(sources: &ConfigInputs, err: &mut impl Write) -> io::Result<Exit> {
     let reason = match Config::load(sources) {
         Err(problems) => {
             let count = problems.iter().count();
-            Err(format!("the configuration is invalid ({count} to mend); callsign config tells"))
+            Err(format!("the configuration is invalid ({count} problems); run callsign config to see them"))
         }
         Ok(loaded) => match tokio::time::timeout(LIMIT, ask(&loaded.config)).await {
             Ok(answer) => answer,
@@ -44,13 +44,13 @@ async fn ask(config: &Config) -> Result<(), String> {
         None => (config.data.listen, config.data.tls.is_some(), "/"),
     };
     if listen.port() == 0 {
-        return Err("the configuration leaves the port to the system (port 0), so that nobody knows it".to_owned());
+        return Err("the port is chosen by the system (port 0), so it is not known; set a fixed port".to_owned());
     }
     let answer = get(Port::new(listen, tls), path).await?;
     if config.admin.listen.is_some() && answer.status() != StatusCode::OK {
         let said: String =
             String::from_utf8_lossy(answer.body()).lines().next().unwrap_or_default().chars().take(80).collect();
-        return Err(format!("{path} answers {}: {}", answer.status(), crate::config::printable(&said)));
+        return Err(format!("{path} returned {}: {}", answer.status(), crate::config::printable(&said)));
     }
     Ok(())
 }

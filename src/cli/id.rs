@@ -1,4 +1,4 @@
-//! `callsign id`: the identifier fields of a request, exactly as they would be sent.
+//! `callsign id`: prints the identifier fields of a request as they would be sent.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,10 @@ use crate::config::Config;
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::Reason;
 
-/// Prints one JSON object on `out`; what an operator may wonder about goes to `err`.
+/// Prints one JSON object on `out`, and notes about omitted identifiers on `err`.
 ///
 /// # Errors
-/// Those of `out` and `err`.
+/// I/O errors of `out` and `err`.
 pub(super) fn print(
     config: &Config,
     person: Person<'_>,
@@ -23,7 +23,7 @@ pub(super) fn print(
     for name in person.meaningless() {
         writeln!(
             err,
-            "callsign: this {name} counts as absent: it is empty, a template, or holds invisible characters"
+            "callsign: the {name} id is ignored: it is empty, an unfilled template, or has invisible characters"
         )?;
     }
     let sources = person.sources();
@@ -40,7 +40,7 @@ pub(super) fn print(
         writeln!(err, "callsign: {field} is not sent: {why}")?;
     }
     if !policy.valves.any() {
-        writeln!(err, "callsign: all valves are off, so no identifier of a caller is sent (SEND_END_USER_ID=true)")?;
+        writeln!(err, "callsign: all valves are off, so no identifier is sent; set SEND_END_USER_ID=true")?;
     }
     writeln!(out, "{}", serde_json::to_string_pretty(&identifiers.to_json())?)?;
     Ok(Exit::Success)

@@ -1,4 +1,4 @@
-//! What the command line says about a request, in the program's own terms: a caller's source values.
+//! Converts the ids on the command line to a caller's source values (`docs/SPEC.md#source-values`).
 
 use std::io::{self, Write};
 
@@ -7,10 +7,10 @@ use callsign_core::auth::identity_header;
 use callsign_core::identity::Policy;
 use callsign_core::identity::caller_identity::CallerIdentity;
 
-/// What is said about the callers of this person's tenant; a tenant that is not configured is told on `err`.
+/// Returns the identifier policy of the person's tenant. An unknown tenant is reported on `err`.
 ///
 /// # Errors
-/// Those of `err`.
+/// I/O errors of `err`.
 pub(super) fn policy_of<'c>(
     config: &'c Config,
     person: Person<'_>,
@@ -25,7 +25,7 @@ pub(super) fn policy_of<'c>(
     }
 }
 
-/// A caller made up on the command line.
+/// A caller with the ids on the command line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Person<'a> {
     pub(super) tenant: Option<&'a str>,
@@ -36,12 +36,12 @@ pub(super) struct Person<'a> {
 }
 
 impl<'a> Person<'a> {
-    /// Whether nothing is known about it.
+    /// Returns true if there is no id.
     pub(super) fn is_nobody(&self) -> bool {
         self.values().into_iter().all(|(_, value)| value.is_none())
     }
 
-    /// Its source values, cleaned as the values of headers are.
+    /// Returns the source values, cleaned like the values of headers.
     pub(super) fn sources(&self) -> CallerIdentity<'a> {
         CallerIdentity {
             tenant: self.tenant,
@@ -53,7 +53,7 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// The values that say nothing (contract, section 3, "Source value"), by name.
+    /// Returns the names of ids that are ignored.
     pub(super) fn meaningless(&self) -> impl Iterator<Item = &'static str> {
         let values = self.values().into_iter();
         values.filter(|(_, value)| value.is_some() && meaning(*value).is_none()).map(|(name, _)| name)

@@ -1,4 +1,4 @@
-//! `callsign key list`: the configured keys, whom they let in, and whether they do. The keys themselves are not known.
+//! `callsign key list`: prints the configured keys, their callers and their state. Only digests of keys are known.
 
 use std::io::{self, Write};
 
@@ -9,24 +9,24 @@ use callsign_core::auth::key::{Grant, Key};
 use callsign_core::auth::preset::Preset;
 use crate::config::{Config, printable};
 
-/// Digits of the digest that are shown, enough to find the line in a file.
+/// Number of shown digits of the digest, enough to find the key in a file.
 const DIGITS: usize = 12;
-const HEADINGS: [&str; 7] = ["NAME", "LETS IN", "STATE", "EXPIRES", "FROM", "SHA-256", "CONFIGURED"];
+const HEADINGS: [&str; 7] = ["NAME", "CALLERS", "STATE", "EXPIRES", "FROM", "SHA-256", "CONFIGURED"];
 
-/// Prints a table.
+/// Prints the keys as a table.
 ///
 /// # Errors
-/// Those of `out`.
+/// I/O errors of `out`.
 pub(super) fn print(config: &Config, now: jiff::Timestamp, out: &mut impl Write) -> io::Result<Exit> {
     let callers = &config.callers;
     if callers.keys.is_empty() {
-        writeln!(out, "No key is configured; make one with: callsign key new --user NAME")?;
+        writeln!(out, "No key is configured; make one with: callsign key new --user ID")?;
     } else {
         let rows: Vec<_> = callers.keys.iter().map(|key| row(key, now)).collect();
         table(&rows, out)?;
     }
     if callers.passthrough.is_some() {
-        writeln!(out, "Pass-through is on: OpenRouter keys (sk-or-…) are let in as well, and pay for themselves.")?;
+        writeln!(out, "Pass-through is on: OpenRouter keys (sk-or-…) are accepted too and pay for their requests.")?;
     }
     Ok(Exit::Success)
 }
@@ -42,7 +42,7 @@ fn row(key: &Key, now: jiff::Timestamp) -> [String; 7] {
     digest.truncate(DIGITS);
     [
         printable(&key.name),
-        printable(&lets_in(&key.grant)),
+        printable(&callers_of(&key.grant)),
         state.to_owned(),
         key.expires.map_or_else(|| "never".to_owned(), |expires| expires.to_string()),
         if from.is_empty() { "anywhere".to_owned() } else { from.join(" ") },
@@ -51,14 +51,14 @@ fn row(key: &Key, now: jiff::Timestamp) -> [String; 7] {
     ]
 }
 
-fn lets_in(grant: &Grant) -> String {
+fn callers_of(grant: &Grant) -> String {
     match grant {
         Grant::User(user) => format!("user {user}"),
-        Grant::Signed(_) => "users with a token of its issuer".to_owned(),
+        Grant::Signed(_) => "users with a token of the key's issuer".to_owned(),
         Grant::Preset(preset) => {
             let named = Preset::BUILT_IN.into_iter().find(|name| Preset::built_in(name).as_ref() == Some(preset));
             let header = preset.user.as_ref().map(http::HeaderName::as_str).unwrap_or_default();
-            format!("users in {header} ({})", named.unwrap_or("own preset"))
+            format!("users named in {header} ({})", named.unwrap_or("own preset"))
         }
     }
 }

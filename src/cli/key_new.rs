@@ -1,4 +1,4 @@
-//! `callsign key new`: a key, once, and both ways to let it in. Only its SHA-256 needs to be kept.
+//! `callsign key new`: makes a key, prints it once, and prints both ways to configure it.
 
 use std::io::{self, Write};
 
@@ -9,31 +9,31 @@ use crate::config::Config;
 use callsign_core::auth::identity_header;
 use callsign_core::secret::KeyDigest;
 
-/// The preset of an app that names none.
+/// The preset of an app's key if none is given.
 const DEFAULT_PRESET: &str = "generic";
 
-/// Makes a key and prints it.
+/// Makes and prints a key.
 ///
 /// # Errors
-/// Those of `out` and `err`, and of the system's random numbers.
+/// I/O errors of `out` and `err`, and errors of the system's random source.
 pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let given = holder.user.as_ref().or(holder.app.as_ref()).map(String::as_bytes).unwrap_or_default();
     let Some(id) = identity_header::meaning(given) else {
-        writeln!(err, "callsign: this is no id: it is empty, a template, or holds invisible characters")?;
+        writeln!(err, "callsign: the id is unusable: it is empty, an unfilled template, or has invisible characters")?;
         return Ok(Exit::Invalid);
     };
     let preset = holder.app.as_ref().map(|_| holder.preset.as_deref().unwrap_or(DEFAULT_PRESET));
     if let Some(preset) = preset.filter(|preset| config.callers.preset(preset).is_none()) {
         let known = callsign_core::auth::preset::Preset::BUILT_IN.join(", ");
-        writeln!(err, "callsign: there is no preset {preset:?}; there are {known}, and those of [presets]")?;
+        writeln!(err, "callsign: --preset {preset:?} is unknown; expected {known}, or one of [presets]")?;
         return Ok(Exit::Invalid);
     }
     let key = key_material::generate()?;
-    writeln!(out, "{key}\n\nThis is the only time that the key is shown. Let it in by the environment,\n")?;
+    writeln!(out, "{key}\n\nThe key is shown only once. To accept it, set this variable:\n")?;
     let line = environment(id, preset, &key);
-    let line = line.as_deref().unwrap_or("(not this id: it holds a comma, an equals sign or a quote)");
-    let more = if preset.is_none() { "(further people behind a comma), " } else { "" };
-    writeln!(out, "  {line}\n\n{more}or by the configuration file:\n")?;
+    let line = line.as_deref().unwrap_or("(not possible: the id contains a comma, an equals sign or a quote)");
+    let more = if preset.is_none() { "(separate several users by commas) " } else { "" };
+    writeln!(out, "  {line}\n\n{more}or add this to the configuration file:\n")?;
     writeln!(out, "[[keys]]")?;
     writeln!(out, "name = {}", quoted(&free_name(config, id))?)?;
     writeln!(out, "sha256 = \"{}\"", KeyDigest::of(key.as_bytes()).to_hex())?;
@@ -44,7 +44,7 @@ pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err:
     Ok(Exit::Success)
 }
 
-/// The variables that let the key in; `None` for an id that cannot stand in one.
+/// Returns the variables that configure the key; `None` if the id cannot be part of one.
 fn environment(id: &str, preset: Option<&str>, key: &str) -> Option<String> {
     match preset {
         Some(DEFAULT_PRESET) => Some(format!("CALLSIGN_APP_KEY={key}")),
@@ -57,14 +57,14 @@ fn environment(id: &str, preset: Option<&str>, key: &str) -> Option<String> {
     }
 }
 
-/// `id`, or with a number behind it if a configured key has that name.
+/// Returns `id`, with a number appended if a configured key has that name.
 fn free_name(config: &Config, id: &str) -> String {
     let taken = |name: &str| config.callers.keys.iter().any(|key| key.name == name);
     let numbered = (2..).map(|number| format!("{id}-{number}"));
     std::iter::once(id.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
-/// A TOML basic string. JSON's escapes are among TOML's, and what only TOML would escape (U+007F) is in no id.
+/// Returns a TOML basic string. JSON's escapes are valid TOML, and ids do not contain U+007F, which only TOML escapes.
 fn quoted(text: &str) -> io::Result<String> {
     Ok(serde_json::to_string(text)?)
 }

@@ -1,9 +1,9 @@
-//! Says in words which setting wrote an identifier, and why one was left out.
+//! Names the setting that wrote an identifier, and the reason for which one was omitted.
 
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::identity::{Omission, Policy, Reason};
 
-/// The setting by which `member` of the body (or of `metadata`) is written.
+/// Returns the setting that writes this member of the body or of `metadata`.
 pub(super) fn writer(member: &str, policy: &Policy, sources: &CallerIdentity<'_>) -> &'static str {
     match member {
         "user" | "user_id" | "safety_identifier" if sources.user.is_none() => "CALLSIGN_MISSING_USER",
@@ -15,7 +15,7 @@ pub(super) fn writer(member: &str, policy: &Policy, sources: &CallerIdentity<'_>
     }
 }
 
-/// The setting by which a pair of `metadata` is written.
+/// Returns the setting that writes this pair of `metadata`.
 pub(super) fn pair_writer(name: &str) -> &'static str {
     match name {
         "session_id" => "SEND_SESSION_ID",
@@ -25,14 +25,14 @@ pub(super) fn pair_writer(name: &str) -> &'static str {
     }
 }
 
-/// What was left out and why, for a caller whom nothing else is said about.
+/// Returns the omitted field and the reason.
 pub(super) fn omission(omission: Omission) -> (&'static str, &'static str) {
     let why = match omission.reason {
-        Reason::NoSource => "the caller brings nothing for it",
-        Reason::TooLong => "longer than OpenRouter may be given, and never cut",
+        Reason::NoSource => "the caller has no value for it",
+        Reason::TooLong => "longer than the limit; identifiers are not truncated",
         Reason::Invalid => "OpenRouter would refuse this pair",
-        Reason::TooManyPairs => "there are sixteen pairs already",
-        Reason::NotAscii => "not visible ASCII, and here it would travel in a header",
+        Reason::TooManyPairs => "metadata already has 16 pairs",
+        Reason::NotAscii => "not visible ASCII, which a header requires",
     };
     (omission.field, why)
 }

@@ -1,4 +1,4 @@
-//! What the commands that ask the ledger have in common.
+//! Functions that the commands on the ledger share.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use crate::config::printable;
 use callsign_store::ledger::query::{Filter, Mapping};
 use callsign_store::ledger::{self, LedgerError, Reader};
 
-/// Which rows `--since` and `--tenant` mean; `None` if the time cannot be read, which is said on `err`.
+/// Parses `--since` and `--tenant`. Returns `None` if the time is invalid, which is reported on `err`.
 ///
 /// # Errors
-/// Those of `err`.
+/// I/O errors of `err`.
 pub(super) fn filter(since: Option<&str>, tenant: Option<&str>, err: &mut impl Write) -> io::Result<Option<Filter>> {
     match since.map(|text| ledger::since(text, Timestamp::now())).transpose() {
         Ok(since) => Ok(Some(Filter { since, tenant: tenant.map(str::to_owned), ..Filter::default() })),
@@ -23,19 +23,19 @@ pub(super) fn filter(since: Option<&str>, tenant: Option<&str>, err: &mut impl W
     }
 }
 
-/// Says why the ledger gives no answer.
+/// Reports an error of the ledger.
 ///
 /// # Errors
-/// Those of `err`.
+/// I/O errors of `err`.
 pub(super) fn refuse(error: &LedgerError, err: &mut impl Write) -> io::Result<Exit> {
     writeln!(err, "callsign: {}", printable(&error.to_string()))?;
     Ok(Exit::Failure)
 }
 
-/// The one person of this id; what keeps it from being one is said on `err`.
+/// Finds the user with this id. Returns `None`, with the reason on `err`, if there is none or several.
 ///
 /// # Errors
-/// The ledger's (inner), and those of `err`.
+/// Errors of the ledger (inner), and I/O errors of `err`.
 pub(super) async fn person(
     reader: &Reader,
     user: &str,
@@ -47,14 +47,14 @@ pub(super) async fn person(
         Err(error) => return Ok(Err(error)),
     };
     match found.len() {
-        0 => writeln!(err, "callsign: no request of such a user is in the ledger")?,
+        0 => writeln!(err, "callsign: no request of this user is in the ledger")?,
         1 => {}
         _ => {
-            writeln!(err, "callsign: this id exists in several tenants; say which by --tenant:")?;
+            writeln!(err, "callsign: this id exists in several tenants; choose one with --tenant:")?;
             for mapping in &found {
                 match mapping.tenant.as_deref() {
                     Some(tenant) => writeln!(err, "  --tenant {}", printable(tenant))?,
-                    None => writeln!(err, "  --tenant ''   (users of no tenant)")?,
+                    None => writeln!(err, "  --tenant ''   (users without a tenant)")?,
                 }
             }
             found.clear();

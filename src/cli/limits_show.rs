@@ -1,5 +1,5 @@
-//! `callsign limits show`: what a user has used up, and when it comes back. Read from the shared store, or from what the
-//! server has written into the data directory a second ago.
+//! `callsign limits show`: prints the used part of each limit and the time until it becomes available again. It reads
+//! the shared store, or the data directory, which the server updates every second.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::allowance::{Ceilings, Limit};
 use callsign_store::limits::{Gauge, Link, Rules, Subject, look, span};
 
-/// Prints it.
+/// Prints the limits of a user.
 ///
 /// # Errors
-/// Those of `out` and `err`.
+/// I/O errors of `out` and `err`.
 pub(super) async fn show(
     config: &Config,
     user: &str,
@@ -41,13 +41,13 @@ pub(super) async fn show(
         (None, None) => {
             writeln!(
                 err,
-                "callsign: counters are in the server's memory only; set CALLSIGN_DATA_DIR to see them here"
+                "callsign: the counters are only in the server's memory; set CALLSIGN_DATA_DIR for both to share them"
             )?;
             return Ok(Exit::Failure);
         }
     };
     let Some(gauges) = gauges else {
-        writeln!(err, "callsign: the counters cannot be read")?;
+        writeln!(err, "callsign: the counters cannot be read; check CALLSIGN_LIMIT_STORE or CALLSIGN_DATA_DIR")?;
         return Ok(Exit::Failure);
     };
     table(ceilings, &gauges, out).map(|()| Exit::Success)

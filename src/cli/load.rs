@@ -1,4 +1,4 @@
-//! Loads the configuration for a command: the one place where the process's environment is read.
+//! Loads the configuration for a command. Only this file reads the process's environment.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -6,26 +6,26 @@ use std::path::PathBuf;
 
 use crate::config::{Config, DEFAULTS_FILE, Loaded, Problems, ConfigInputs};
 
-/// Everything that `callsign` takes its configuration from.
+/// Returns the inputs of the configuration: environment, files.
 pub fn sources(file: Option<PathBuf>) -> ConfigInputs {
     with_variables(file, variables())
 }
 
-/// The process's environment.
-#[expect(clippy::disallowed_methods, reason = "the one place; everybody else is handed what it needs")]
+/// Returns the process's environment.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn variables() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
-/// The same with other variables; for the demonstration and tests.
+/// Returns the inputs with other variables, for the demo and tests.
 pub fn with_variables(file: Option<PathBuf>, variables: impl IntoIterator<Item = (OsString, OsString)>) -> ConfigInputs {
     ConfigInputs::environment(variables).file(file).defaults(DEFAULTS_FILE)
 }
 
-/// Loads, and prints what is wrong: every problem, one a line.
+/// Loads the configuration and prints every problem. Returns `None` if there were problems.
 ///
 /// # Errors
-/// Those of `out`. `None` means that there were problems, which have been printed.
+/// I/O errors of `out`.
 pub fn load(sources: &ConfigInputs, out: &mut impl Write) -> io::Result<Option<Loaded>> {
     match Config::load(sources) {
         Ok(loaded) => Ok(Some(loaded)),
@@ -36,7 +36,7 @@ pub fn load(sources: &ConfigInputs, out: &mut impl Write) -> io::Result<Option<L
     }
 }
 
-/// Prints what is wrong: one problem a line.
+/// Prints one problem per line.
 pub(super) fn print_problems(problems: &Problems, out: &mut impl Write) -> io::Result<()> {
     let count = problems.iter().count();
     writeln!(
@@ -47,5 +47,5 @@ pub(super) fn print_problems(problems: &Problems, out: &mut impl Write) -> io::R
     for problem in problems.iter() {
         writeln!(out, "  {problem}")?;
     }
-    writeln!(out, "See docs/configuration.md, or `callsign config` for what is in force.")
+    writeln!(out, "All settings are described in docs/configuration.md.")
 }

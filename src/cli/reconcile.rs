@@ -1,7 +1,7 @@
-//! `callsign reconcile`: fills in costs that never arrived, from OpenRouter's generation records.
+//! `callsign reconcile`: fetches missing costs from OpenRouter's generation records.
 //!
-//! Each answer is written at once and what is known is never asked for again, so that it can be broken off at any time
-//! and simply be started again.
+//! Each cost is written at once, and known costs are not requested again, so the command can be interrupted and
+//! restarted.
 
 mod progress;
 
@@ -20,29 +20,29 @@ use callsign_gateway::openrouter::{RecordError, Record, Records};
 use callsign_core::secret::Secret;
 use progress::Progress;
 
-/// Between two questions: five a second, a fraction of what OpenRouter allows.
+/// Time between two requests. Five a second is far below OpenRouter's limit.
 const PACE: Duration = Duration::from_millis(200);
-/// How often one record is asked for while OpenRouter asks to wait.
+/// Maximum number of requests for one record while OpenRouter asks to wait.
 const TRIES: u32 = 5;
-/// The longest wait between two of them.
+/// Maximum wait between two of them.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// What came of it.
+/// Counts of the results.
 #[derive(Debug, Default)]
 struct Tally {
     filled: u64,
     cost: NanoUsd,
-    /// OpenRouter has no record, or none yet.
+    /// Requests of which OpenRouter has no record, or none yet.
     not_there: u64,
-    /// Paid by a caller's own key, which callsign does not have.
+    /// Requests paid with a caller's own key, which callsign does not store.
     not_ours: u64,
     failed: u64,
 }
 
-/// Asks for every cost that is missing, and prints what came of it.
+/// Fetches all missing costs and prints the counts.
 ///
 /// # Errors
-/// Those of `out` and `err`.
+/// I/O errors of `out` and `err`.
 pub(super) async fn run(
     config: &Config,
     asked: &Reconcile,
@@ -63,14 +63,14 @@ pub(super) async fn run(
         Ok(tally) => tally,
         Err(error) => return ledger_access::refuse(&error, err),
     };
-    writeln!(out, "{} costs filled in, {} USD.", tally.filled, report::usd(tally.cost))?;
+    writeln!(out, "Costs added: {}, {} USD in total.", tally.filled, report::usd(tally.cost))?;
     for (count, what) in [
-        (tally.not_there, "have no record at OpenRouter, or none yet"),
-        (tally.not_ours, "were paid for by callers' own keys, which cannot be asked"),
-        (tally.failed, "could not be asked for; run it again"),
+        (tally.not_there, "Requests without a record at OpenRouter, or not yet"),
+        (tally.not_ours, "Requests paid with callers' own keys, whose records cannot be read"),
+        (tally.failed, "Failed requests, run callsign reconcile again"),
     ] {
         if count > 0 {
-            writeln!(out, "{count} {what}.")?;
+            writeln!(out, "{what}: {count}.")?;
         }
     }
     Ok(if tally.failed == 0 { Exit::Success } else { Exit::Failure })
@@ -107,7 +107,7 @@ async fn reconcile(
                     tally.filled += 1;
                     tally.cost = tally.cost.saturating_add(record.price.usage.cost.unwrap_or_default());
                 }
-                // Somebody else was quicker, or the record says nothing new.
+                // Another process wrote the cost first, or the record has none.
                 Ok(false) => {}
                 Err(error) => return Ok(Err(error)),
             },
@@ -123,7 +123,7 @@ async fn reconcile(
     Ok(Ok(tally))
 }
 
-/// Everything that is missing; ids alone, some hundred bytes each.
+/// Returns all requests without a cost, as ids of about 100 bytes each.
 async fn missing(reader: &Reader, filter: &Filter) -> Result<Vec<Unpriced>, LedgerError> {
     let (mut missing, mut page) = (Vec::new(), None);
     loop {
@@ -136,7 +136,8 @@ async fn missing(reader: &Reader, filter: &Filter) -> Result<Vec<Unpriced>, Ledg
     }
 }
 
-/// The key that paid for it, which may ask: the tenant's own, else the operator's. `None` for a pass-through key.
+/// Returns the key that paid for a request and may read its record: the tenant's, else the operator's. `None` for a
+/// pass-through key.
 fn payer<'c>(config: &'c Config, request: &Unpriced) -> Option<&'c Secret> {
     let operator = config.upstream.api_key.as_ref();
     match &request.tenant {
@@ -149,7 +150,7 @@ fn payer<'c>(config: &'c Config, request: &Unpriced) -> Option<&'c Secret> {
     }
 }
 
-/// One record, asked for again while OpenRouter asks to wait.
+/// Fetches one record, with retries while OpenRouter asks to wait.
 async fn ask(records: &Records, key: &Secret, generation: &str) -> Result<Record, RecordError> {
     let mut wait = Duration::from_secs(1);
     for _ in 1..TRIES {

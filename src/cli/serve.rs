@@ -1,4 +1,5 @@
-//! `callsign serve`: runs the proxy until a signal ends it. With `--demo` against a stand-in of its own.
+//! `callsign serve`: runs the proxy until a signal ends it. With `--demo` its upstream is a mock OpenRouter in this
+//! process (`docs/SPEC.md#demo`).
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -13,13 +14,13 @@ use crate::run::{self, Running, ServeOptions};
 use callsign_gateway::server;
 use mock_openrouter::{Options, MockServer};
 
-/// The valves that the demonstration opens unless the environment says otherwise.
+/// The valves that the demo turns on if the environment does not set them.
 const DEMO_VALVES: [&str; 4] = ["SEND_END_USER_ID", "SEND_SESSION_ID", "SEND_CHAT_ID", "SEND_MESSAGE_ID"];
 
-/// Runs the proxy. Returns when it has been drained.
+/// Runs the proxy. Returns when its last connection has ended.
 ///
 /// # Errors
-/// Those of `out`, and of signal handling.
+/// I/O errors of `out`, and errors of signal handling.
 pub async fn serve(file: Option<PathBuf>, demo: bool, out: &mut impl Write) -> io::Result<Exit> {
     if demo {
         let standin = MockServer::start_with(Options::DEMO).await?;
@@ -36,7 +37,7 @@ async fn run(sources: &ConfigInputs, setting: ServeOptions, demo_key: Option<&st
     let Some(loaded) = load::load(sources, &mut io::stderr())? else { return Ok(Exit::Invalid) };
     let config = &loaded.config;
     if let Err(error) = logging::start(&config.log.filter, config.log.format) {
-        writeln!(io::stderr(), "callsign: CALLSIGN_LOG: {error}")?;
+        writeln!(io::stderr(), "callsign: starting the log failed (CALLSIGN_LOG): {error}")?;
         return Ok(Exit::Invalid);
     }
     let running = match run::start(config, setting) {
@@ -49,9 +50,9 @@ async fn run(sources: &ConfigInputs, setting: ServeOptions, demo_key: Option<&st
     let signals = tokio::spawn(server::signals(&running.drain)?);
     let reloader = Reloader::new(sources.clone(), running.in_force.clone(), running.tls.clone(), &loaded);
     let reloads = tokio::spawn(reloader.watch());
-    // A terminal that went away is no reason not to serve.
+    // A closed standard output does not stop the server.
     if let Err(error) = greet(&running, &loaded, demo_key, out) {
-        tracing::warn!(%error, "the start could not be announced");
+        tracing::warn!(%error, "writing the start message to the standard output failed");
     }
     running.ended().await;
     signals.abort();
@@ -59,7 +60,7 @@ async fn run(sources: &ConfigInputs, setting: ServeOptions, demo_key: Option<&st
     Ok(Exit::Success)
 }
 
-/// What an operator sees at the start: addresses, warnings, attribution at a glance.
+/// Prints the start message: addresses, warnings, and a summary of attribution.
 fn greet(running: &Running, loaded: &Loaded, demo_key: Option<&str>, out: &mut impl Write) -> io::Result<()> {
     announce(running, out)?;
     for warning in &loaded.warnings {
@@ -72,7 +73,7 @@ fn greet(running: &Running, loaded: &Loaded, demo_key: Option<&str>, out: &mut i
     out.flush()
 }
 
-/// The one line with the bound addresses.
+/// Prints the line with the bound addresses.
 fn announce(running: &Running, out: &mut impl Write) -> io::Result<()> {
     let scheme = if running.tls.is_some() { "https" } else { "http" };
     write!(out, "callsign {} listening on {scheme}://{}", env!("CARGO_PKG_VERSION"), running.data)?;
@@ -82,7 +83,7 @@ fn announce(running: &Running, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// The environment of the demonstration: a key for an app, the stand-in as upstream, the valves on.
+/// Returns the environment of the demo: an app's key, the mock as upstream, valves on.
 fn demo_variables(mut variables: Vec<(OsString, OsString)>, standin: &MockServer, key: &str) -> Vec<(OsString, OsString)> {
     let fixed = [
         ("CALLSIGN_UPSTREAM_URL", standin.url()),
@@ -107,8 +108,8 @@ fn print_curl(running: &Running, key: &str, out: &mut impl Write) -> io::Result<
     };
     writeln!(
         out,
-        "\nNo OpenRouter account is used: a stand-in answers and shows what reached it. The body below claims to be \
-         somebody else's; paste:\n\n\
+        "\nDemo: a mock OpenRouter answers and shows what it received; no account is used. The body below claims to \
+         come from another user. Run:\n\n\
          curl -N {scheme}://{host}/v1/chat/completions \\\n  \
          -H 'Authorization: Bearer {key}' \\\n  \
          -H 'X-User-Id: alice' -H 'X-Session-Id: tab-1' -H 'X-Chat-Id: chat-7' -H 'X-Message-Id: msg-42' \\\n  \

@@ -1,4 +1,4 @@
-//! Attribution at a glance, for `serve`'s start and for `check`: which valves are on and what an identifier looks like.
+//! A summary of attribution for the start of `serve` and for `check`: the open valves and a sample identifier.
 
 use std::io::{self, Write};
 
@@ -6,18 +6,18 @@ use crate::config::Config;
 use callsign_core::endpoint::{Fields, INFERENCE};
 use callsign_core::identity::caller_identity::CallerIdentity;
 
-/// A caller made up for showing.
+/// The sample caller.
 pub const SAMPLE: CallerIdentity<'static> = CallerIdentity::SAMPLE;
 
-/// What may be sent on `chat/completions`.
+/// Returns the identifier fields of `chat/completions`.
 pub fn chat_fields() -> Fields {
     INFERENCE[0].fields
 }
 
-/// Prints one line about the valves, and one with a sample.
+/// Prints one line about the valves and one with a sample.
 ///
 /// # Errors
-/// Those of `out`.
+/// I/O errors of `out`.
 pub fn print(config: &Config, out: &mut impl Write) -> io::Result<()> {
     let policy = &config.tenants.operator;
     let (on, off): (Vec<_>, Vec<_>) = policy.valves.list().into_iter().partition(|valve| valve.on);
@@ -27,7 +27,7 @@ pub fn print(config: &Config, out: &mut impl Write) -> io::Result<()> {
     if on.is_empty() {
         return writeln!(
             out,
-            "attribution OFF: all valves are off, so no identifier of a caller leaves (turn one on: SEND_END_USER_ID=true)"
+            "attribution OFF: all valves are off, so no identifier is sent (set SEND_END_USER_ID=true to send user ids)"
         );
     }
     writeln!(

@@ -1,4 +1,4 @@
-//! `callsign usage`: spend and tokens from the ledger.
+//! `callsign usage`: prints spend and tokens from the ledger.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,10 @@ use crate::config::Config;
 use callsign_store::ledger::query::{By, Filter, UsageRow};
 use callsign_store::ledger::{LedgerError, Reader, report};
 
-/// Prints the sums.
+/// Prints the sums as a table, CSV or JSON.
 ///
 /// # Errors
-/// Those of `out` and `err`.
+/// I/O errors of `out` and `err`.
 pub(super) async fn print(
     config: &Config,
     asked: &Usage,
@@ -28,7 +28,7 @@ pub(super) async fn print(
     match asked.format {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report::usage_json(asked.by, &rows))?)?,
         Format::Csv => write!(out, "{}", report::usage_csv(asked.by, &rows))?,
-        Format::Table if rows.is_empty() => writeln!(out, "No request in that time.")?,
+        Format::Table if rows.is_empty() => writeln!(out, "The ledger has no request in this period.")?,
         Format::Table => write!(out, "{}", report::usage_table(asked.by, &rows))?,
     }
     Ok(Exit::Success)

@@ -1,4 +1,4 @@
-//! `callsign whois`: which caller stands behind an identifier that OpenRouter or a provider reports.
+//! `callsign whois`: finds the caller of an identifier that OpenRouter or a provider reports.
 
 use std::fs;
 use std::io::{self, Write};
@@ -10,10 +10,10 @@ use callsign_store::ledger::query::Found;
 use callsign_store::ledger::{LedgerError, Reader, report};
 use callsign_store::whois::{self, Candidates, Question};
 
-/// Prints who it is; exits with failure if nobody is found.
+/// Prints the callers that were found. Fails if there are none.
 ///
 /// # Errors
-/// Those of `out` and `err`.
+/// I/O errors of `out` and `err`.
 pub(super) async fn print(
     config: &Config,
     asked: &Whois,
@@ -23,7 +23,7 @@ pub(super) async fn print(
     let candidates = match asked.candidates.as_ref().map(fs::read_to_string).transpose() {
         Ok(text) => Candidates::new(text.unwrap_or_default()),
         Err(error) => {
-            writeln!(err, "callsign: the candidates cannot be read: {error}")?;
+            writeln!(err, "callsign: the --candidates file cannot be read: {error}")?;
             return Ok(Exit::Invalid);
         }
     };
@@ -42,7 +42,7 @@ pub(super) async fn print(
     Ok(Exit::Success)
 }
 
-/// By the ledger if there is one and it answers, else by the formats alone.
+/// Searches the ledger; without one, or if it fails, only the formats.
 async fn search(config: &Config, question: Question<'_>, err: &mut impl Write) -> io::Result<Vec<Found>> {
     let asked = match Reader::open(&config.ledger) {
         Ok(reader) => whois::ask(config.whois_scope(), &reader, question).await,
@@ -52,24 +52,24 @@ async fn search(config: &Config, question: Question<'_>, err: &mut impl Write) -
         Ok(found) => Ok(found),
         Err(LedgerError::Off) => Ok(whois::by_formats(config.whois_scope(), question)),
         Err(error) => {
-            writeln!(err, "callsign: {}; asking the formats alone", printable(&error.to_string()))?;
+            writeln!(err, "callsign: {}; using only the formats", printable(&error.to_string()))?;
             Ok(whois::by_formats(config.whois_scope(), question))
         }
     }
 }
 
-/// What could be done to find more.
+/// Prints how to find more.
 fn explain(config: &Config, candidates: &Candidates, err: &mut impl Write) -> io::Result<()> {
-    writeln!(err, "callsign: nobody is found behind this identifier; it is compared to the letter")?;
+    writeln!(err, "callsign: no caller has this identifier (upper and lower case differ)")?;
     if config.ledger.store.is_none() {
-        writeln!(err, "  The ledger is off (CALLSIGN_DATA_DIR, CALLSIGN_LEDGER): only the formats could be asked.")?;
+        writeln!(err, "  The ledger is off (CALLSIGN_DATA_DIR, CALLSIGN_LEDGER), so only the formats were used.")?;
     }
     match candidates.count() {
-        0 => writeln!(err, "  A hash can be tried against your users, one id a line: --candidates FILE")?,
-        count => writeln!(err, "  None of {count} candidates has it under the formats and secret in force.")?,
+        0 => writeln!(err, "  To compare a hash with your users, list their ids one per line: --candidates FILE")?,
+        count => writeln!(err, "  None of the {count} candidates has it with the current formats and secret.")?,
     }
     if config.upstream.org_id.is_none() {
-        writeln!(err, "  A provider may report sha256(ORG_ID-user): set OPENROUTER_ORG_ID to have that tried.")?;
+        writeln!(err, "  A provider may report sha256(ORG_ID-user): set OPENROUTER_ORG_ID to search for that form.")?;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
         |text: &str| values::number(1, MOST_BYTES)(text).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let retention_days = reader.required("archive.retention_days", days);
     let required = reader.required("archive.required", values::switch);
-    let everybody = reader.required("archive.by_default", values::switch);
+    let by_default = reader.required("archive.by_default", values::switch);
     let sample_percent = reader.required("archive.sample_percent", values::number(1, 100));
     let max_body = reader.required("archive.max_body_bytes", size);
     let max_memory = reader.required("archive.max_memory_bytes", size);
@@ -40,7 +40,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
         place,
         retention_days: retention_days?,
         required,
-        everybody: everybody?,
+        by_default: by_default?,
         sample_percent: sample_percent?,
         max_body: max_body?,
         max_memory: max_memory?,
@@ -140,7 +140,7 @@ mod tests {
 
     const PASSWORD: &str = "correct horse battery staple";
 
-    fn load(variables: &[(&str, &str)]) -> Result<Archive, String> {
+    fn load(variables: &[(&str, &str)]) -> Result<Settings, String> {
         let loaded = Config::load(&ConfigInputs::environment(variables.iter().copied()));
         loaded.map(|loaded| loaded.config.archive).map_err(|problems| problems.to_string())
     }
@@ -151,9 +151,9 @@ mod tests {
         let archive = load(&[("CALLSIGN_ARCHIVE_DIR", "/a"), ("CALLSIGN_ARCHIVE_PASSWORD", PASSWORD)]).unwrap();
         let place = archive.place.as_ref().unwrap();
         assert_eq!((place.directory.as_os_str(), place.password.expose()), ("/a".as_ref(), PASSWORD));
-        assert_eq!((archive.retention_days, archive.required, archive.everybody), (90, false, true));
-        assert_eq!(archive.max_body, Archive::OFF.max_body);
-        assert_eq!(archive.max_memory, Archive::OFF.max_memory);
+        assert_eq!((archive.retention_days, archive.required, archive.by_default), (90, false, true));
+        assert_eq!(archive.max_body, Settings::OFF.max_body);
+        assert_eq!(archive.max_memory, Settings::OFF.max_memory);
         assert!(!format!("{archive:?}").contains("battery"));
     }
 
@@ -200,12 +200,12 @@ mod tests {
         let broken =
             [("CALLSIGN_LISTEN", "nonsense"), ("CALLSIGN_NO_SUCH", "x"), ("CALLSIGN_ARCHIVE_RETENTION_DAYS", "0")];
         let on = [("CALLSIGN_ARCHIVE_DIR", "/a"), ("CALLSIGN_ARCHIVE_PASSWORD", PASSWORD)];
-        let place = Place::load(&ConfigInputs::environment([&broken[..], &on].concat())).unwrap();
+        let place = load_place(&ConfigInputs::environment([&broken[..], &on].concat())).unwrap();
         assert_eq!(place.directory.as_os_str(), "/a");
-        let missing = Place::load(&ConfigInputs::environment(broken)).unwrap_err().to_string();
+        let missing = load_place(&ConfigInputs::environment(broken)).unwrap_err().to_string();
         assert!(missing.contains("CALLSIGN_ARCHIVE_DIR: is not set"), "{missing}");
         let unreadable = [("CALLSIGN_ARCHIVE_DIR", "/a"), ("CALLSIGN_ARCHIVE_PASSWORD_FILE", "/no/such/file")];
-        let missing = Place::load(&ConfigInputs::environment(unreadable)).unwrap_err().to_string();
+        let missing = load_place(&ConfigInputs::environment(unreadable)).unwrap_err().to_string();
         assert!(missing.contains("cannot be read"), "{missing}");
     }
 }

@@ -11,8 +11,8 @@ const LARGEST_BODY_BYTES: u64 = 1 << 40;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Bodies, Reported> {
     let max_bytes = reader.required("max_body_bytes", values::number(1, LARGEST_BODY_BYTES));
-    let hold_bytes = reader.required("buffer_body_bytes", values::size(MOST_BUFFERED_BYTES));
-    let hold_total_bytes = reader.required("buffer_total_bytes", values::size(MOST_BUFFERED_BYTES));
+    let buffer_bytes = reader.required("buffer_body_bytes", values::size(MOST_BUFFERED_BYTES));
+    let buffer_total_bytes = reader.required("buffer_total_bytes", values::size(MOST_BUFFERED_BYTES));
     let remove = reader.list("body.remove", "body.remove", removable);
     let prompt_cache_key = reader.required(
         "prompt_cache_key",
@@ -25,8 +25,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Bodies, Reported> {
     let server_tools = reader
         .required("server_tools", values::choice(&[("block", ServerTools::Block), ("allow", ServerTools::Allow)]));
     let redact_account = reader.required("redact_account", values::switch);
-    let (max_bytes, mut hold_bytes) = (max_bytes?, hold_bytes?);
-    if hold_bytes as u64 > max_bytes {
+    let (max_bytes, mut buffer_bytes) = (max_bytes?, buffer_bytes?);
+    if buffer_bytes as u64 > max_bytes {
         if reader.is_set("buffer_body_bytes") {
             return reader.refuse(
                 reader.place("buffer_body_bytes"),
@@ -34,12 +34,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Bodies, Reported> {
             );
         }
         // The default is larger than a low CALLSIGN_MAX_BODY_BYTES, which must not be an error.
-        hold_bytes = usize::try_from(max_bytes).unwrap_or(hold_bytes);
+        buffer_bytes = usize::try_from(max_bytes).unwrap_or(buffer_bytes);
     }
     Ok(Bodies {
         max_bytes,
-        hold_bytes,
-        hold_total_bytes: hold_total_bytes?,
+        buffer_bytes,
+        buffer_total_bytes: buffer_total_bytes?,
         remove: remove?,
         prompt_cache_key: prompt_cache_key?,
         server_tools: server_tools?,

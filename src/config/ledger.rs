@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, ConfigInputs};
 
-    fn load(variables: &[(&str, &str)]) -> Result<Ledger, String> {
+    fn load(variables: &[(&str, &str)]) -> Result<Settings, String> {
         let loaded = Config::load(&ConfigInputs::environment(variables.iter().copied()));
         loaded.map(|loaded| loaded.config.ledger).map_err(|problems| problems.to_string())
     }

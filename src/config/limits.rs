@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, ConfigInputs};
 
-    fn load(variables: &[(&str, &str)], toml: &str) -> Result<(Limits, Vec<String>), String> {
+    fn load(variables: &[(&str, &str)], toml: &str) -> Result<(Settings, Vec<String>), String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), toml).unwrap();
         let sources = ConfigInputs::environment(variables.iter().copied()).file(Some(file.path().to_owned()));

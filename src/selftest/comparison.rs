@@ -1,4 +1,5 @@
-//! Compares what reached the upstream with what had to. Pure; the tests below show that it can fail.
+//! Compares the request that reached the upstream with the expected one. Pure; the tests show that each comparison can
+//! fail.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -15,31 +16,31 @@ pub(crate) type Outcome = Result<String, String>;
 /// Headers that belong to the connection between callsign and the upstream.
 const FRAMING: [HeaderName; 3] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
 
-/// What must arrive.
+/// The request that must arrive.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
-    /// Members of the client's that must come through in this order: name and JSON text.
+    /// The client's members that must arrive in this order: name and JSON text.
     pub(crate) kept: Vec<(String, String)>,
-    /// Members that callsign writes.
+    /// Members that callsign must write.
     pub(crate) written: Vec<(String, String)>,
-    /// Every header but framing and authorization.
+    /// All headers except framing and `authorization`.
     pub(crate) headers: HeaderMap,
-    /// The one that pays.
+    /// The `authorization` header.
     pub(crate) authorization: HeaderValue,
-    /// Whose it is, in words.
+    /// The owner of that key, for messages.
     pub(crate) payer: &'static str,
-    /// What stands in every spoofed value.
+    /// A text that every spoofed value contains.
     pub(crate) marker: String,
-    /// What the caller authenticated with.
+    /// The caller's own credential, which must not arrive elsewhere.
     pub(crate) credential: Secret,
 }
 
-/// Each comparison with its outcome: what was found, or what is wrong.
+/// Runs all comparisons. Returns the name and the outcome of each.
 pub(crate) fn compare(expected: &Expected, headers: &HeaderMap, body: &[u8]) -> Vec<(&'static str, Outcome)> {
     let text = String::from_utf8_lossy(body);
     let members: Result<Vec<(String, String)>, String> = json_members::read(&text)
         .map(|members| members.iter().map(|member| (member.name(), member.value.to_owned())).collect())
-        .map_err(|error| format!("the body is no JSON object: {error}"));
+        .map_err(|error| format!("the body is not a JSON object: {error}"));
     let members = members.as_deref().map_err(Clone::clone);
     vec![
         ("identifiers", members.clone().and_then(|members| identifiers(expected, members, headers))),
@@ -50,44 +51,44 @@ pub(crate) fn compare(expected: &Expected, headers: &HeaderMap, body: &[u8]) -> 
     ]
 }
 
-/// Whether the client got what the upstream sent.
+/// Compares the client's response with the one that the upstream sent.
 pub(crate) fn same_answer(answer: &Response<Bytes>, sent: Option<&Sent>) -> Outcome {
     match sent {
         Some(sent) if sent.status == answer.status() && sent.body == *answer.body() => {
-            Ok(format!("{} bytes, as they were sent", sent.body.len()))
+            Ok(format!("{} bytes, unchanged", sent.body.len()))
         }
         Some(sent) => Err(format!(
-            "the client got {} and {} bytes, the upstream had sent {} and {}",
+            "the client received {} and {} bytes, the upstream sent {} and {}",
             answer.status(),
             answer.body().len(),
             sent.status,
             sent.body.len()
         )),
-        None => Err("the upstream has sent nothing".to_owned()),
+        None => Err("the upstream sent no response".to_owned()),
     }
 }
 
-/// Every expected identifier once and with its value, and no other.
+/// Checks that every expected identifier is there once with its value, and no other.
 fn identifiers(expected: &Expected, members: &[(String, String)], headers: &HeaderMap) -> Outcome {
     let mut wrong = Vec::new();
     for (name, value) in &expected.written {
         let found: Vec<_> = members.iter().filter(|(found, _)| found == name).map(|(_, value)| value).collect();
         match found.as_slice() {
             [found] if *found == value => {}
-            [found] => wrong.push(format!("{name} is {found} instead of {value}")),
-            [] => wrong.push(format!("{name} is missing, it should be {value}")),
-            several => wrong.push(format!("{name} is there {} times", several.len())),
+            [found] => wrong.push(format!("{name} is {found}, expected {value}")),
+            [] => wrong.push(format!("{name} is missing, expected {value}")),
+            several => wrong.push(format!("{name} is there {} times, expected once", several.len())),
         }
     }
     let ours = |name: &str| expected.written.iter().chain(&expected.kept).any(|(own, _)| own == name);
     for (name, _) in members.iter().filter(|(name, _)| !ours(name)) {
         if CLAIMS.iter().any(|claim| claim.eq_ignore_ascii_case(name)) {
-            wrong.push(format!("{name} is there and should not be"));
+            wrong.push(format!("{name} is there, but is not expected"));
         }
     }
     let session = HeaderName::from_static("x-session-id");
     if expected.headers.get(&session) != headers.get(&session) {
-        wrong.push("the header x-session-id is not what it should be".to_owned());
+        wrong.push("the header x-session-id differs from the expected one".to_owned());
     }
     let names = expected.written.iter().map(|(name, _)| name.as_str());
     let header = expected.headers.contains_key(&session).then_some("header x-session-id");
@@ -95,7 +96,7 @@ fn identifiers(expected: &Expected, members: &[(String, String)], headers: &Head
     outcome(&wrong, if names.is_empty() { "none, as all valves are off".to_owned() } else { names.join(", ") })
 }
 
-/// The marker and the caller's credential are nowhere.
+/// Checks that the marker and the caller's credential are nowhere.
 fn nothing_spoofed(expected: &Expected, headers: &HeaderMap, body: &str) -> Outcome {
     let mut wrong = Vec::new();
     for (text, what) in
@@ -109,15 +110,15 @@ fn nothing_spoofed(expected: &Expected, headers: &HeaderMap, body: &str) -> Outc
             wrong.push(format!("{what} is in the header {name}"));
         }
     }
-    outcome(&wrong, "in the body, in the headers".to_owned())
+    outcome(&wrong, "neither in the body nor in the headers".to_owned())
 }
 
-/// The client's other members, byte for byte and in their order.
+/// Checks that the client's other members are unchanged and in order.
 fn rest_of_body(expected: &Expected, members: &[(String, String)]) -> Outcome {
     let written = |name: &str| expected.written.iter().any(|(own, _)| own == name);
     let rest: Vec<_> = members.iter().filter(|(name, _)| !written(name)).collect();
     if rest.iter().copied().eq(&expected.kept) {
-        return Ok(format!("the other {} members byte for byte", rest.len()));
+        return Ok(format!("the other {} members are unchanged, byte for byte", rest.len()));
     }
     let wanted = expected.kept.iter();
     let changed = wanted.filter(|member| !rest.contains(member)).map(|(name, _)| name.as_str());
@@ -129,7 +130,7 @@ fn rest_of_body(expected: &Expected, members: &[(String, String)]) -> Outcome {
     ))
 }
 
-/// Exactly the headers that are expected. Values are not said: they may be secrets.
+/// Checks that exactly the expected headers are there. Messages contain no values, which may be secrets.
 fn other_headers(expected: &Expected, headers: &HeaderMap) -> Outcome {
     let mut wrong = Vec::new();
     for name in expected.headers.keys() {
@@ -139,7 +140,7 @@ fn other_headers(expected: &Expected, headers: &HeaderMap) -> Outcome {
     }
     let known =
         |name: &HeaderName| expected.headers.contains_key(name) || FRAMING.contains(name) || *name == AUTHORIZATION;
-    wrong.extend(headers.keys().filter(|name| !known(name)).map(|name| format!("{name} should not be there")));
+    wrong.extend(headers.keys().filter(|name| !known(name)).map(|name| format!("{name} is there, but is not expected")));
     let names: Vec<_> = expected.headers.keys().map(HeaderName::as_str).collect();
     outcome(&wrong, format!("only {}", names.join(", ")))
 }
@@ -150,7 +151,7 @@ fn authorization(expected: &Expected, headers: &HeaderMap) -> Outcome {
         (Some(value), None) if *value == expected.authorization => Ok(expected.payer.to_owned()),
         (Some(_), None) => Err(format!("it is not {}", expected.payer)),
         (None, _) => Err("it is missing".to_owned()),
-        (Some(_), Some(_)) => Err("it is there more than once".to_owned()),
+        (Some(_), Some(_)) => Err("it is there more than once, expected once".to_owned()),
     }
 }
 

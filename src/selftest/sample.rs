@@ -1,4 +1,4 @@
-//! A request that claims to be somebody else in every way there is, and what must be left of it upstream.
+//! A sample request that spoofs another caller in every known way, and the request that must arrive upstream for it.
 
 use std::io;
 
@@ -17,8 +17,8 @@ use callsign_core::endpoint::Inference;
 use callsign_core::identity::missing::UserRequired;
 use serde_json::{Value, json};
 
-/// Members by which somebody could be named (contract, section 3, "Endpoints"). The check has a list of its own: with
-/// that of the code that it checks, it would miss what is missing there.
+/// Members that can name a caller (`docs/SPEC.md#removed-fields`). The check has its own list: with the list of the
+/// code under test it could not find a missing entry.
 pub(crate) const CLAIMS: [&str; 9] = [
     "user",
     "session_id",
@@ -30,7 +30,7 @@ pub(crate) const CLAIMS: [&str; 9] = [
     "__proto__",
     "prompt_cache_key",
 ];
-/// Headers by which somebody could be named, besides those of presets and clients.
+/// Headers that can name a caller, besides those of presets and clients.
 const NAMING: [&str; 14] = [
     "x-external-user",
     "x-forwarded-for",
@@ -47,26 +47,26 @@ const NAMING: [&str; 14] = [
     "traceparent",
     "openai-organization",
 ];
-/// Servers take a hundred headers; these leave room for the others.
+/// Maximum number of spoofed headers. Servers accept 100 headers; the rest is for the other ones.
 const MOST_SPOOFED: usize = 80;
 
-/// One request.
+/// A sample request.
 #[derive(Debug)]
 pub(crate) struct Sample {
     pub(crate) endpoint: &'static Inference,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
-    /// Members that must come through: name and JSON text.
+    /// Members that must arrive: name and JSON text.
     kept: Vec<(String, String)>,
-    /// What every spoofed value holds; a new one each time, so that it can be nowhere by chance.
+    /// A random text that every spoofed value contains.
     marker: String,
 }
 
 impl Sample {
-    /// The sample request of `guest` to `endpoint`.
+    /// Creates the sample request of `guest` to `endpoint`.
     ///
     /// # Errors
-    /// When the system gives no random numbers.
+    /// If the system has no random numbers.
     pub(crate) fn new(
         config: &Config,
         endpoint: &'static Inference,
@@ -96,10 +96,10 @@ impl Sample {
         self.request().map(|_| Bytes::from(Value::Object(members.collect()).to_string()))
     }
 
-    /// What must arrive, reckoned from the policy.
+    /// Computes the request that must arrive from the policy.
     ///
     /// # Errors
-    /// [`UserRequired`], if the operator requires a user id that the first app's headers never bring.
+    /// [`UserRequired`], if the operator requires a user id and the guest's headers have none.
     pub(crate) fn expected(&self, config: &Config, guest: &Guest) -> Result<Expected, UserRequired> {
         let caller = guest.caller(config, &self.headers);
         let policy = config.tenants.policy_or_operator(caller.tenant);
@@ -174,7 +174,7 @@ fn ordinary(endpoint: &Inference, model: Option<&str>) -> Vec<(&'static str, Val
     members
 }
 
-/// What it must not say, as members: every name that is removed, in four spellings and three types.
+/// Returns the spoofed members: every removed name in four spellings and three types.
 fn spoofed(config: &Config, marker: &str) -> Vec<String> {
     let values = [format!("\"{marker}\""), format!("{{\"user_id\":\"{marker}\"}}"), format!("[\"{marker}\",null]")];
     let mut members = Vec::new();
@@ -199,7 +199,7 @@ fn spoofed(config: &Config, marker: &str) -> Vec<String> {
     members
 }
 
-/// An object of all of them, the spoofed ones before, between and behind the others.
+/// Returns a JSON object with the spoofed members before, between and after the others.
 fn mix(genuine: &[(String, String)], spoofed: &[String]) -> String {
     let mut rest = spoofed.chunks(spoofed.len() / (genuine.len() + 1) + 1);
     let mut members = Vec::new();
@@ -227,8 +227,8 @@ fn headers(config: &Config, guest: &Guest, marker: &str) -> io::Result<HeaderMap
     Ok(headers)
 }
 
-/// Headers that could name somebody, but for those that the guest's own identity arrives in and those that the operator
-/// passes on.
+/// Returns the headers that can name a caller, except those of the guest's own identity and those that the operator
+/// forwards.
 fn spoofed_names(config: &Config, guest: &Guest) -> Vec<HeaderName> {
     let presets: Vec<Preset> = config.callers.presets().collect();
     let read: Vec<&str> = presets.iter().flat_map(Preset::headers).map(HeaderName::as_str).collect();

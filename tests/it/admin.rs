@@ -6,7 +6,7 @@ mod schema;
 use std::path::Path;
 use std::sync::Arc;
 
-use callsign::config;
+use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
 use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger};
 use callsign_core::usage::money::NanoUsd;
@@ -67,7 +67,7 @@ fn row(user: &str, tenant: Option<&str>, sent: Option<&str>) -> (Begun, Finished
 /// Fills a ledger: three requests of alice, one bob in each of two tenants, carol without an identifier, dan and dora
 /// with the same identifier, and users whose names are special in HTML, spreadsheets, terminals and paths.
 async fn fill(directory: &Path) {
-    let settings = config::Ledger {
+    let settings = Settings {
         store: Some(Store::Sqlite(directory.join("ledger.db"))),
         mode: Mode::Strict,
         retention_days: 400,

@@ -95,7 +95,7 @@ async fn usage_is_what_was_used() {
     assert!(table.out.trim_start().starts_with("DAY ") && table.out.contains("0.000001261"), "{table:?}");
     assert_eq!(place.json("usage --since 2999-01-01 --format json").await, json!([]));
     assert_eq!(place.json("usage --tenant acme --format json").await, json!([]));
-    assert!(place.run("usage --since 2999-01-01").await.out.contains("No request in that time."));
+    assert!(place.run("usage --since 2999-01-01").await.out.contains("The ledger has no request in this period."));
 
     let wrong = place.run("usage --since yesterday").await;
     assert_eq!((wrong.code, wrong.err.contains("--since takes")), (2, true), "{wrong:?}");
@@ -148,7 +148,7 @@ async fn whois_needs_no_ledger_where_the_format_or_a_list_of_users_tells() {
     let raw = callsign_beside("whois p_bob", &[("OPENROUTER_USER_PREFIX", "p")]).await;
     assert!(raw.code == 0 && raw.out.contains(" bob "), "{raw:?}");
     let lost = callsign_beside("whois x --candidates /nowhere/at/all", &[]).await;
-    assert_eq!((lost.code, lost.err.contains("candidates cannot be read")), (2, true), "{lost:?}");
+    assert_eq!((lost.code, lost.err.contains("--candidates file cannot be read")), (2, true), "{lost:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,13 +162,13 @@ async fn reconcile_fills_in_what_a_broken_stream_never_told() {
 
     let said = place.run("reconcile --since 24h").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
-    assert!(said.out.starts_with("2 costs filled in, 0.00000034 USD."), "{said:?}");
+    assert!(said.out.starts_with("Costs added: 2, 0.00000034 USD"), "{said:?}");
     let after = place.json("usage --format json").await;
     assert_eq!(row(&after, &json!("alice"))["cost_usd"], "0.000000345");
     assert_eq!(row(&after, &json!("alice"))["requests"], 3);
 
     let again = place.run("reconcile").await;
-    assert!(again.code == 0 && again.out.starts_with("0 costs filled in, 0 USD."), "{again:?}");
+    assert!(again.code == 0 && again.out.starts_with("Costs added: 0, 0 USD"), "{again:?}");
     assert_eq!(place.json("usage --format json").await, after);
 }
 
@@ -185,14 +185,14 @@ async fn reconcile_says_what_it_could_not_ask_for() {
     ];
     // This mock does not know the generation.
     let said = callsign_beside("reconcile --since 2999-01-01", &nowhere).await;
-    assert!(said.code == 0 && said.out.starts_with("0 costs filled in"), "{said:?}");
+    assert!(said.code == 0 && said.out.starts_with("Costs added: 0,"), "{said:?}");
     let other = MockServer::start().await.unwrap();
     let url = other.url();
     let elsewhere = [nowhere[0], ("CALLSIGN_UPSTREAM_URL", &url), nowhere[2]];
     let said = callsign_beside("reconcile", &elsewhere).await;
-    assert!(said.code == 0 && said.out.contains("1 have no record at OpenRouter"), "{said:?}");
+    assert!(said.code == 0 && said.out.contains("Requests without a record at OpenRouter, or not yet: 1."), "{said:?}");
     let keyless = callsign_beside("reconcile", &[nowhere[0], ("CALLSIGN_UPSTREAM_URL", &url)]).await;
-    assert!(keyless.code == 0 && keyless.out.contains("1 were paid for by"), "{keyless:?}");
+    assert!(keyless.code == 0 && keyless.out.contains("whose records cannot be read: 1."), "{keyless:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +213,7 @@ async fn who_is_forgotten_is_nobody_and_the_sums_stay() {
     assert!(!holds(place.directory.path(), b"chat-of-bob"), "the bytes are still in the ledger's files");
 
     let again = place.run("forget bob").await;
-    assert_eq!((again.code, again.err.contains("no request of such a user")), (1, true), "{again:?}");
+    assert_eq!((again.code, again.err.contains("no request of this user")), (1, true), "{again:?}");
 }
 
 /// Returns true if any file below the directory contains these bytes.
@@ -240,7 +240,7 @@ async fn a_live_check_verifies_what_was_recorded() {
         assert!(said.out.contains(line), "{line}: {said:?}");
     }
     assert!(said.out.contains("passed: 28 checks") && said.out.contains("recorded as acme_"), "{said:?}");
-    assert!(said.out.contains("has its row, under key callsign-check"), "{said:?}");
+    assert!(said.out.contains("has the row, with key callsign-check"), "{said:?}");
     let sent = place.standin.received();
     assert_eq!(sent.iter().filter(|received| received.path.ends_with("completions")).count(), 1, "{sent:?}");
 

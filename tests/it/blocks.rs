@@ -94,7 +94,7 @@ async fn the_command_stops_a_person_within_a_second_and_lets_them_in_again() {
     assert_eq!(rig.command("unblock ada", "off").out, "unblocked ada\n");
     rig.until(&ada, 200).await;
     assert_eq!(rig.command("unblock ada", "off").code, 1);
-    assert_eq!(rig.command("block --list", "off").out, "nobody is blocked\n");
+    assert_eq!(rig.command("block --list", "off").out, "No user is blocked.\n");
     assert_eq!(program::callsign("block ada", &[]).code, 1, "without a data directory the block cannot be stored");
     for wrong in ["block", "block ada --for 1", "block ada --for 0h", "block --list --cut"] {
         assert_eq!(rig.command(wrong, "off").code, 2, "{wrong}");

@@ -42,7 +42,7 @@ fn id_prints_what_would_be_sent() {
 fn id_cleans_values_as_headers_are_cleaned() {
     let said = callsign("id --user null", VALVES);
     assert_eq!((said.code, said.out.as_str()), (0, "{}\n"));
-    assert!(said.err.contains("this user counts as absent"), "{}", said.err);
+    assert!(said.err.contains("the user id is ignored"), "{}", said.err);
 
     let long = "x".repeat(513);
     let said = callsign(&format!("id --chat {long}"), VALVES);
@@ -84,8 +84,8 @@ fn explain_shows_before_and_after() {
     - \u0053ession_id   "stolen"                        client-supplied identifier (another spelling of session_id)
       messages          [{"role": "user", "content": "Who am I? Plea…
       temperature       1.10
-    - metadata          {"user_id": "root"}             client-supplied, may hold identifiers
-    - callback_url      "https://elsewhere.example"     would send answers to an address of the client's
+    - metadata          {"user_id": "root"}             client-supplied, may contain identifiers
+    - callback_url      "https://elsewhere.example"     would send results to a URL chosen by the client
     - prompt_cache_key  "k"                             bound to the caller
       stream            true
     + user              "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
@@ -94,9 +94,9 @@ fn explain_shows_before_and_after() {
     +   user_id         "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
     +   session_id      "tab-1"                         SEND_SESSION_ID
     + prompt_cache_key  "887ababf019a0818…              bound to the caller
-    ! chat_id           not sent                        the caller brings nothing for it
+    ! chat_id           not sent                        the caller has no value for it
 
-    body: 324 → 544 bytes; what is removed becomes spaces, all else stays as it was
+    body: 324 → 544 bytes; removed members become spaces, all other bytes are unchanged
     "#);
 }
 
@@ -114,9 +114,9 @@ fn explain_shows_headers_static_pairs_and_what_is_left_out() {
     - tracking             7                               [body] remove
     + user                 "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
     + header x-session-id  tab-1                           SEND_SESSION_ID
-    ! chat_id              not sent                        the caller brings nothing for it
+    ! chat_id              not sent                        the caller has no value for it
 
-    body: 26 → 64 bytes; what is removed becomes spaces, all else stays as it was
+    body: 26 → 64 bytes; removed members become spaces, all other bytes are unchanged
     "#);
 
     let trace = [VALVES, &[("SEND_TRACE", "true")]].concat();
@@ -125,7 +125,7 @@ fn explain_shows_headers_static_pairs_and_what_is_left_out() {
     POST /v1/messages
     from user alice, session tab-1
 
-    - prompt_cache_key  1                               no text that could be bound to the caller
+    - prompt_cache_key  1                               not a string, so it cannot be bound to the caller
     + user              "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
     + session_id        "tab-1"                         SEND_SESSION_ID
     + metadata
@@ -134,9 +134,9 @@ fn explain_shows_headers_static_pairs_and_what_is_left_out() {
     +   user_id         "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
     +   session_id      "tab-1"                         SEND_SESSION_ID
     +   deployment      "eu-1"                          [metadata]
-    ! chat_id           not sent                        the caller brings nothing for it
+    ! chat_id           not sent                        the caller has no value for it
 
-    body: 22 → 313 bytes; what is removed becomes spaces, all else stays as it was
+    body: 22 → 313 bytes; removed members become spaces, all other bytes are unchanged
     "#);
 }
 
@@ -145,7 +145,7 @@ fn explain_takes_a_sample_caller_and_says_so() {
     let said = callsign_reading("explain", &[], "{}");
     assert_eq!(said.code, 0);
     assert!(said.out.contains("from user user_2N4ZuACdqJrGGgz5c2egqQnwZaN"), "{}", said.out);
-    assert!(said.out.contains("(a sample; --as gives another)"), "{}", said.out);
+    assert!(said.out.contains("(sample caller; choose another with --as)"), "{}", said.out);
     assert!(said.out.contains("All valves are off"), "{}", said.out);
 }
 
@@ -224,11 +224,11 @@ fn the_list_of_keys_tells_their_state() {
         None => format!("{line}\n"),
     });
     insta::assert_snapshot!(lines.collect::<String>(), @"
-    NAME   LETS IN                                   STATE     EXPIRES               FROM        SHA-256       CONFIGURED
-    alice  user alice                                valid     never                 anywhere    ebc4878740fa  env CALLSIGN_USER_KEYS
-    old    user bob                                  expired   2020-01-01T00:00:00Z  anywhere    abababababab  FILE
-    off    users in x-librechat-user-id (librechat)  disabled  never                 10.0.0.0/8  cdcdcdcdcdcd  FILE
-    Pass-through is on: OpenRouter keys (sk-or-…) are let in as well, and pay for themselves.
+    NAME   CALLERS                                         STATE     EXPIRES               FROM        SHA-256       CONFIGURED
+    alice  user alice                                      valid     never                 anywhere    ebc4878740fa  env CALLSIGN_USER_KEYS
+    old    user bob                                        expired   2020-01-01T00:00:00Z  anywhere    abababababab  FILE
+    off    users named in x-librechat-user-id (librechat)  disabled  never                 10.0.0.0/8  cdcdcdcdcdcd  FILE
+    Pass-through is on: OpenRouter keys (sk-or-…) are accepted too and pay for their requests.
     ");
 
     let said = callsign("key list", &[]);

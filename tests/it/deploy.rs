@@ -11,7 +11,7 @@ mod packages;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use callsign::config::settings::{SECTIONS, ServeOptions};
+use callsign::config::settings::{SECTIONS, Setting};
 use callsign::config::{Config, ConfigInputs};
 use serde_json::Value;
 
@@ -60,7 +60,7 @@ fn list<'v>(value: &'v Value, path: &str) -> &'v [Value] {
 }
 
 /// Returns the setting that a variable or its `_FILE` form sets.
-fn setting(variable: &str) -> Option<&'static ServeOptions> {
+fn setting(variable: &str) -> Option<&'static Setting> {
     let by_name =
         |name: &str| SECTIONS.iter().flat_map(|section| section.settings).find(|row| row.variable == Some(name));
     by_name(variable).or_else(|| by_name(variable.strip_suffix("_FILE")?).filter(|row| row.secret))

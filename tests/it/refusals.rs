@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use callsign_core::endpoint::{Dialect, INFERENCE};
-use callsign_gateway::server::{Patience, UploadPatience};
+use callsign_gateway::server::{Timeouts, UploadPatience};
 use mock_openrouter::MockServer;
 use http::Method;
 
@@ -417,14 +417,14 @@ async fn a_body_over_the_limit_is_413_announced_or_not() {
 
 #[tokio::test]
 async fn a_slow_upload_is_408() {
-    let impatient = |upload| Patience { upload, ..Patience::default() };
+    let impatient = |upload| Timeouts { upload, ..Timeouts::default() };
     let silent = UploadPatience { idle: Duration::from_millis(50), ..UploadPatience::default() };
     // One byte a millisecond is below this rate. A shorter window would contain too few bytes to measure a rate.
     let dribbling = UploadPatience { window: Duration::from_secs(1), least_per_second: 1 << 20, ..silent };
     for hold in ["0", "262144"] {
         let standin = MockServer::start().await.unwrap();
         let setup = || Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]);
-        let callsign = setup().patience(impatient(silent)).start();
+        let callsign = setup().timeouts(impatient(silent)).start();
         for (path, shape) in [("chat/completions", "{\"error\":{"), ("messages", "{\"type\":\"error\",")] {
             for begin in ["", "{\"model\":\"m\","] {
                 let mut peer = Peer::connect(callsign.address()).await;
@@ -443,7 +443,7 @@ async fn a_slow_upload_is_408() {
         }
         assert_alive(&callsign).await;
 
-        let callsign = setup().patience(impatient(dribbling)).start();
+        let callsign = setup().timeouts(impatient(dribbling)).start();
         let (upload, answer) = client::upload(&callsign.url("chat/completions"), APP);
         let answer = tokio::spawn(answer);
         upload.send("{").await.unwrap();

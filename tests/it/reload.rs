@@ -46,7 +46,7 @@ async fn live() -> Live {
     let sources = ConfigInputs::environment(none).file(Some(file.clone())).serving();
     let loaded = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems:?}"));
     let running = run::start(&loaded.config, ServeOptions { proxy_from_env: false, ..ServeOptions::default() }).unwrap();
-    let reloader = Reloader::new(sources, running.proxy.clone(), None, &loaded);
+    let reloader = Reloader::new(sources, running.in_force.clone(), None, &loaded);
     Live { standin, running, reloader, file, _directory: directory }
 }
 

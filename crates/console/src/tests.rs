@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::to_bytes;
 use axum::http::StatusCode;
@@ -6,56 +6,64 @@ use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, RETRY_AFT
 use serde_json::Value;
 
 use super::*;
-use callsign::config::{Config, ConfigInputs};
-use callsign_gateway::audit::{Auditor, Finding};
-use callsign_gateway::proxy;
-use callsign_gateway::proxy::snapshot::Snapshot;
-use callsign_gateway::shed::{Caps, InFlight};
-use callsign_gateway::upstream::{self, Upstream};
+use callsign_core::auth::settings::{Callers, ClientSession};
+use callsign_core::identity::{Formats, Policy};
+use callsign_core::tenant::Tenants;
+use callsign_store::ledger::{self, Keeper, Ledger, Reader};
+use callsign_store::limits::{self, Limiter, Rules};
+use callsign_telemetry::metrics::Metrics;
+use callsign_telemetry::metrics::audit::Finding;
+use axum::http::header::AUTHORIZATION;
+use self_test::{SelfTest, SelfTestError};
 
 pub(super) const TOKEN: &str = "an-admin-token-of-tests";
 
-/// Returns an admin port configured by these variables, without a ledger.
-pub(super) fn admin(variables: &[(&str, &str)]) -> Admin {
-    admin_with(variables, None, Ledger::off())
+/// Returns an admin port with these settings, without a ledger.
+pub(super) fn admin(settings: &Settings) -> Admin {
+    admin_with(settings, None, Ledger::off())
 }
 
-/// Returns an admin port configured by these variables, with a ledger.
-pub(super) fn admin_with(variables: &[(&str, &str)], books: Option<(Reader, Keeper)>, ledger: Ledger) -> Admin {
-    let variables = variables.iter().map(|(name, value)| (String::from(*name), String::from(*value)));
-    let config = Config::load(&ConfigInputs::environment(variables.collect::<Vec<_>>())).unwrap().config;
+/// Returns an admin port with these settings and a ledger.
+pub(super) fn admin_with(settings: &Settings, ledger_access: Option<(Reader, Keeper)>, ledger: Ledger) -> Admin {
     let metrics = Arc::new(Metrics::new());
-    let to_upstream = upstream::Options {
-        url: config.upstream.url.clone(),
-        connect_timeout: config.upstream.connect_timeout,
-        first_byte_timeout: config.upstream.first_byte_timeout,
-        http2: false,
-        proxy_from_env: false,
-        metrics: Arc::clone(&metrics),
+    let data = ledger::settings::Settings {
+        store: None,
+        mode: ledger::settings::Mode::Fast,
+        retention_days: 400,
+        data_dir: None,
+        data_dir_set: false,
     };
-    let limiter = callsign_store::limits::Limiter::start(&view, &metrics).unwrap();
-    let fixtures = proxy::AdminDeps {
-        limiter: limiter.clone(),
-        ledger: callsign_store::ledger::Ledger::off(),
-        archive: callsign_store::archive::Archive::off(),
-        reader: None,
-        metrics: Arc::clone(&metrics),
-        auditor: Auditor::start(Arc::clone(&metrics)).unwrap(),
-        in_flight: InFlight::new(Caps::new(&view.shedding, 64)),
-        hold_total: 0,
-    };
-    let proxy = Proxy::new(Snapshot::new(&view, None).unwrap(), Upstream::new(&to_upstream).unwrap(), fixtures);
-    let shown = AdminDeps {
+    let deps = AdminDeps {
+        limiter: Limiter::start(&limits::settings::Settings::default(), &data, &metrics).unwrap(),
         metrics,
-        drain: Drain::new(Duration::ZERO, Duration::ZERO),
-        proxy,
+        is_draining: Probe(Arc::new(|| false)),
+        view: Arc::new(arc_swap::ArcSwap::from_pointee(view())),
+        self_test: SelfTest(Arc::new(|_| Box::pin(async { Err(SelfTestError::Failed("not in this test".into())) }))),
         data: "127.0.0.1:8484".parse().unwrap(),
         ledger,
-        limiter,
-        books,
+        ledger_access,
         archive: None,
     };
-    Admin::new(&view.admin, shown)
+    Admin::new(settings, deps)
+}
+
+fn view() -> View {
+    let formats = ["{user}", "{session}", "{chat}", "{message}", "{hmac user chat}"];
+    let operator = Policy::new(Formats::parse(formats).unwrap());
+    View {
+        callers: Callers {
+            keys: Vec::new(),
+            issuers: Vec::new(),
+            passthrough: None,
+            client_session: ClientSession::Drop,
+            own_presets: std::collections::BTreeMap::new(),
+        },
+        tenants: Tenants { operator, list: Vec::new() },
+        org_id: None,
+        rules: Rules::new(&limits::settings::Settings::default()),
+        tls: false,
+        max_body_bytes: 1 << 20,
+    }
 }
 
 const PEER: &str = "10.0.0.1:40000";
@@ -70,7 +78,7 @@ pub(super) async fn send(admin: &Admin, line: &str, headers: &[(HeaderName, &str
     for (name, value) in headers {
         request = request.header(name, *value);
     }
-    let peer = Peer { address: PEER.parse().unwrap(), tls: false, shed: None };
+    let peer = Peer { address: PEER.parse().unwrap(), tls: false };
     admin.answer(request.body(Body::from(body.to_owned())).unwrap(), peer).await
 }
 
@@ -90,18 +98,20 @@ fn header<'a>(response: &'a Response<Body>, name: &HeaderName) -> &'a str {
 const BEARER: (HeaderName, &str) = (AUTHORIZATION, "Bearer an-admin-token-of-tests");
 const FORM: [(HeaderName, &str); 2] =
     [(ORIGIN, "http://localhost:8485"), (CONTENT_TYPE, "application/x-www-form-urlencoded")];
-const SETTINGS: [(&str, &str); 2] =
-    [("CALLSIGN_ADMIN_TOKEN", TOKEN), ("CALLSIGN_ADMIN_HOSTS", "callsign.acme.example")];
+
+fn settings() -> Settings {
+    Settings { token: Some(Secret::new(TOKEN)), hosts: vec!["callsign.acme.example".to_owned()] }
+}
 
 #[tokio::test]
 async fn a_failed_audit_makes_readyz_503() {
-    let admin = admin(&[]);
+    let admin = admin(&Settings::default());
     let metrics = &admin.operator.deps.metrics;
     for finding in [Finding::Passed, Finding::Unreadable] {
-        metrics.audited(finding);
+        metrics.audited(finding, Instant::now());
         assert_eq!(send(&admin, "GET /readyz", &[], "").await.status(), 200, "{finding:?}");
     }
-    metrics.audited(Finding::Failed);
+    metrics.audited(Finding::Failed, Instant::now());
     assert_eq!(send(&admin, "GET /readyz", &[], "").await.status(), 503);
     let text = metrics.encode();
     for line in [
@@ -115,7 +125,7 @@ async fn a_failed_audit_makes_readyz_503() {
 
 #[tokio::test]
 async fn without_a_token_only_the_public_paths_answer() {
-    let admin = admin(&[]);
+    let admin = admin(&Settings::default());
     for path in ["/healthz", "/readyz", "/metrics"] {
         let evil = [(HOST, "evil.example")];
         assert_eq!(send(&admin, &format!("GET {path}"), &evil, "").await.status(), 200, "{path}");
@@ -129,7 +139,7 @@ async fn without_a_token_only_the_public_paths_answer() {
 
 #[tokio::test]
 async fn an_unknown_host_is_refused_before_other_checks() {
-    let admin = admin(&SETTINGS);
+    let admin = admin(&settings());
     for path in ["/", "/login", "/api/v1/admin/openapi.json"] {
         let answer = send(&admin, &format!("GET {path}"), &[BEARER, (HOST, "rebound.evil.example")], "").await;
         assert_eq!(answer.status(), 403, "{path}");
@@ -143,7 +153,7 @@ async fn an_unknown_host_is_refused_before_other_checks() {
 
 #[tokio::test(start_paused = true)]
 async fn the_api_requires_the_token_as_a_bearer() {
-    let admin = admin(&SETTINGS);
+    let admin = admin(&settings());
     let path = "GET /api/v1/admin/configuration";
     for wrong in [
         &[][..],
@@ -175,7 +185,7 @@ async fn the_api_requires_the_token_as_a_bearer() {
 
 #[tokio::test]
 async fn errors_have_their_status_and_are_json() {
-    let admin = admin(&SETTINGS);
+    let admin = admin(&settings());
     for (line, status, expected) in [
         ("GET /api/v1/admin/nothing", 404, "not_found"),
         ("GET /api/v2", 404, "not_found"),
@@ -194,7 +204,7 @@ async fn errors_have_their_status_and_are_json() {
 
 #[tokio::test(start_paused = true)]
 async fn signing_in_and_out() {
-    let admin = admin(&SETTINGS);
+    let admin = admin(&settings());
     let answer = send(&admin, "GET /user?id=a%26b", &[], "").await;
     assert_eq!(
         (answer.status(), header(&answer, &LOCATION)),
@@ -223,7 +233,7 @@ async fn signing_in_and_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_browser_using_tls_gets_a_secure_cookie() {
-    let admin = admin(&SETTINGS);
+    let admin = admin(&settings());
     let form = [(ORIGIN, "https://callsign.acme.example"), (HOST, "callsign.acme.example")];
     let answer = send(&admin, "POST /login", &form, "token=an-admin-token-of-tests").await;
     assert!(header(&answer, &SET_COOKIE).ends_with("; Secure"));
@@ -231,7 +241,7 @@ async fn a_browser_using_tls_gets_a_secure_cookie() {
 
 #[tokio::test(start_paused = true)]
 async fn five_wrong_tokens_close_the_form_for_a_minute() {
-    let admin = admin(&SETTINGS);
+    let admin = admin(&settings());
     for _ in 0..5 {
         assert_eq!(send(&admin, "POST /login", &FORM, "token=guessed").await.status(), 403);
     }
@@ -246,7 +256,7 @@ async fn five_wrong_tokens_close_the_form_for_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn a_form_from_another_origin_is_refused() {
-    let admin = admin(&SETTINGS);
+    let admin = admin(&settings());
     for origin in [
         None,
         Some("null"),
@@ -267,7 +277,7 @@ async fn a_form_from_another_origin_is_refused() {
 
 #[tokio::test]
 async fn every_response_forbids_scripts_frames_and_caching() {
-    let admin = admin(&SETTINGS);
+    let admin = admin(&settings());
     for line in ["GET /login", "GET /", "GET /nothing", "GET /api/v1/admin/configuration", "GET /healthz"] {
         let answer = send(&admin, line, &[], "").await;
         let policy = header(&answer, &CONTENT_SECURITY_POLICY);

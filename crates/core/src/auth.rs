@@ -16,7 +16,7 @@ pub mod jwks;
 pub mod preset;
 pub mod settings;
 #[cfg(test)]
-#[path = "../tests/it/support/signer.rs"]
+#[path = "../../../tests/it/support/signer.rs"]
 pub(crate) mod signer;
 pub mod verifier;
 

@@ -15,7 +15,7 @@ pub mod valve;
 pub mod rendered;
 
 use crate::endpoint::Fields;
-use format::Format;
+use format::{Format, FormatError};
 use missing::{MissingUser, UserRequired};
 use secret::{Binder, IdSecret, Purpose};
 use caller_identity::CallerIdentity;
@@ -54,6 +54,22 @@ pub struct Policy {
     pub secret: Option<IdSecret>,
 }
 
+impl Formats {
+    /// Parses the formats, in the order of the fields.
+    ///
+    /// # Errors
+    /// The first format that is invalid.
+    pub fn parse([user, session, chat, message, cache_session]: [&str; 5]) -> Result<Self, FormatError> {
+        Ok(Self {
+            user: Format::parse(user)?,
+            session: Format::parse(session)?,
+            chat: Format::parse(chat)?,
+            message: Format::parse(message)?,
+            cache_session: Format::parse(cache_session)?,
+        })
+    }
+}
+
 /// A caller's identifiers as the formats write them, regardless of valves and limits. Archive files are named by them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
@@ -66,6 +82,18 @@ pub struct Names {
 }
 
 impl Policy {
+    /// Returns a policy that sends nothing: every valve is off, callers without a user id are accepted.
+    pub fn new(formats: Formats) -> Self {
+        Self {
+            valves: Valves::default(),
+            formats,
+            max_id_chars: limit::DEFAULT_MAX_ID_CHARS,
+            missing_user: MissingUser::default(),
+            metadata: Vec::new(),
+            secret: None,
+        }
+    }
+
     /// Renders a request's identifiers as if every valve were on and there were no length limit.
     pub fn names(&self, sources: &CallerIdentity<'_>) -> Names {
         let bound = self.bound_session(sources);

@@ -92,7 +92,7 @@ pub struct ProxyDeps {
     /// Where callers' questions about themselves are answered from.
     pub reader: Option<Reader>,
     /// `CALLSIGN_HOLD_TOTAL_BYTES`.
-    pub hold_total: u64,
+    pub buffer_total: u64,
 }
 
 /// A refusal, with what is left of the upload: it is read to its end before the answer is given.
@@ -104,8 +104,8 @@ struct Refused {
 impl Proxy {
     /// A proxy that works by `snapshot` until told otherwise.
     pub fn new(snapshot: Snapshot, upstream: Upstream, fixtures: ProxyDeps) -> Self {
-        let ProxyDeps { metrics, auditor, in_flight, ledger, archive, limiter, reader, hold_total } = fixtures;
-        let permits = usize::try_from(hold_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let ProxyDeps { metrics, auditor, in_flight, ledger, archive, limiter, reader, buffer_total } = fixtures;
+        let permits = usize::try_from(buffer_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let hold = Arc::new(Semaphore::new(permits));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);

@@ -1,7 +1,7 @@
 //! Selects the behaviour of a response by the model that the request names.
 //!
-//! A body member, because a header would not pass callsign's allow-list. The model `standin/NAME` selects one behaviour
-//! of [`TABLE`], `standin/NAME+NAME` several (`standin/gate+cut-after-3`). Any other model gets the plain response. A
+//! The model selects it because a header would not pass callsign's allow-list. `standin/NAME` selects one behaviour of
+//! [`TABLE`], `standin/NAME+NAME` several (`standin/gate+cut-after-3`). Any other model gets the plain response. A
 //! `standin/` name that is not in the table is refused, so that a test with a typo fails.
 
 use std::time::Duration;

@@ -1,14 +1,14 @@
-//! Limits and blocks: how much each caller may use, and who may use nothing at all (contract, section 6).
+//! Limits and blocks of callers (docs/SPEC.md#limits-and-budgets, docs/SPEC.md#blocks).
 //!
 //! ```text
-//! request ─► gate: stopped? ─► rules: which limits? ─► memory, or one script in the shared store ─► Reservation
+//! request ─► gate: blocked? ─► rules: which limits? ─► memory, or one script in the shared store ─► Reservation
 //!                                                                                                    │ end of the request
-//! keeper (a thread of its own): dials the store, tells it ends, writes counters, watches blocks  ◄───┘
+//! keeper (worker thread): connects the store, settles, writes counters, polls blocks            ◄───┘
 //! ```
 //!
-//! A request is counted, and its estimate reserved, before anything of it leaves; what it really took is exchanged for that
-//! at its end, which waits for nothing. It never knows a prompt, and names nobody where it counts. [`counters`] says what the
-//! limits mean; the scripts beside it say the same to Redis.
+//! A request is counted, and its estimated use reserved, before it goes upstream. At its end the estimate is replaced
+//! by the actual use, without waiting. Counters are stored under digests of user ids and contain no prompts.
+//! [`counters`] implements the limits in Rust, and the scripts in `redis/` implement the same rules in Redis.
 
 pub mod blocks;
 mod auto_block;

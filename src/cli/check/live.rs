@@ -1,6 +1,7 @@
-//! `callsign check --live`: one tiny request to OpenRouter itself, and whether it was recorded as it was sent.
+//! `callsign check --live`: sends one small request to OpenRouter and compares its generation record with the request.
 //!
-//! It goes through the whole program, with this configuration, its ledger included; nothing passes by looking at logs.
+//! The request goes through the whole program with this configuration, including its ledger. It must not pass by
+//! reading logs.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -21,27 +22,28 @@ use callsign_gateway::openrouter::{RecordError, Record, Records};
 use crate::selftest;
 use callsign_core::usage::generation;
 
-/// A model that takes longer for one word is not what is checked here.
+/// Maximum time for the response. A working model answers one word much faster.
 const LIMIT: Duration = Duration::from_mins(1);
-/// OpenRouter has a record a moment after the answer's end, usually within a second.
+/// Maximum time for the generation record, which OpenRouter usually has within a second of the response's end.
 const RECORDED: Duration = Duration::from_secs(30);
+/// Time between two requests for the record.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// How much of an unexpected answer is repeated, in characters.
+/// Number of characters of an unexpected response to show.
 const SHOWN: usize = 300;
 
-/// What OpenRouter must have recorded.
+/// The identifiers that OpenRouter must have recorded.
 struct Expected {
     user: Option<String>,
     session: Option<String>,
 }
 
-/// Sends the request to `model` and adds to the report what became of it.
+/// Sends the request to `model` and adds the results to the report.
 ///
 /// # Errors
-/// Those of `err`, and of the system's random numbers.
+/// I/O errors of `err`, and errors of the system's random source.
 pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err: &mut impl Write) -> io::Result<()> {
     let Some(operator) = &config.upstream.api_key else {
-        report.add("live: upstream", Err("nobody's key could pay for a request; set OPENROUTER_API_KEY".to_owned()));
+        report.add("live: upstream", Err("no OpenRouter key pays for the request; set OPENROUTER_API_KEY".to_owned()));
         return Ok(());
     };
     let (guest, key) = Guest::invite(config)?;
@@ -55,7 +57,7 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
             return Ok(());
         }
     };
-    writeln!(err, "callsign: asking {} at {} for a word", printable(model), config.upstream.url)?;
+    writeln!(err, "callsign: sending a request for {} to {}", printable(model), config.upstream.url)?;
     let began = Instant::now();
     let answer = selftest::perform(copy, request(model, headers), LIMIT).await;
     let generation = match answered(answer, began) {
@@ -112,21 +114,21 @@ fn expected(config: &Config, guest: &Guest, headers: &HeaderMap) -> Result<Expec
     Ok(Expected { user: identifiers.user.clone(), session: identifiers.session_id.clone() })
 }
 
-/// The generation's id, and what to say of the answer.
+/// Returns the generation id and a description of the response.
 fn answered(answer: Result<Response<Bytes>, String>, began: Instant) -> Result<(String, String), String> {
     let answer = answer?;
     if !answer.status().is_success() {
         let body: String = String::from_utf8_lossy(answer.body()).chars().take(SHOWN).collect();
-        return Err(format!("it answers {}: {}", answer.status(), printable(&body)));
+        return Err(format!("expected a success status, got {}: {}", answer.status(), printable(&body)));
     }
     let header = generation::told(answer.headers()).map(str::to_owned);
     let member = || Some(serde_json::from_slice::<serde_json::Value>(answer.body()).ok()?["id"].as_str()?.to_owned());
-    let generation = header.or_else(member).ok_or("its answer has no generation id")?;
-    let found = format!("answers in {} ms, generation {}", began.elapsed().as_millis(), printable(&generation));
+    let generation = header.or_else(member).ok_or("the response has no generation id")?;
+    let found = format!("answered in {} ms, generation {}", began.elapsed().as_millis(), printable(&generation));
     Ok((generation, found))
 }
 
-/// The record, once there is one.
+/// Waits for the generation record.
 async fn recorded(records: &Records, key: &callsign_core::secret::Secret, generation: &str) -> Result<Record, RecordError> {
     let until = Instant::now() + RECORDED;
     loop {
@@ -137,12 +139,12 @@ async fn recorded(records: &Records, key: &callsign_core::secret::Secret, genera
     }
 }
 
-/// Whether this was recorded as it was sent.
+/// Compares an identifier as recorded with the one that was sent.
 fn same(name: &str, sent: Option<String>, recorded: Option<String>) -> Outcome {
     let recorded = recorded.filter(|id| !id.is_empty());
     match (sent, recorded) {
         (Some(sent), Some(recorded)) if sent == recorded => Ok(format!("recorded as {}", printable(&sent))),
-        (None, None) => Ok("none was sent (its valve is off, or has no source) and none is recorded".to_owned()),
+        (None, None) => Ok("none was sent (its valve is off, or there is no value) and none is recorded".to_owned()),
         (Some(sent), None) => Err(format!("{name} {} was sent and is not recorded", printable(&sent))),
         (None, Some(recorded)) => Err(format!("none was sent, and {} is recorded", printable(&recorded))),
         (Some(sent), Some(recorded)) => {
@@ -151,19 +153,19 @@ fn same(name: &str, sent: Option<String>, recorded: Option<String>) -> Outcome {
     }
 }
 
-/// Whether the ledger has the row.
+/// Checks that the ledger has exactly one row of the request.
 async fn written_down(config: &Config, generation: &str) -> Outcome {
     if config.ledger.store.is_none() {
-        return Ok("off: nothing can be read back later (CALLSIGN_DATA_DIR turns it on)".to_owned());
+        return Ok("off: set CALLSIGN_DATA_DIR to turn it on".to_owned());
     }
     let owners = match Reader::open(&config.ledger) {
         Ok(reader) => reader.owner_of(generation).await,
         Err(error) => Err(error),
     };
     match owners.map_err(|error| printable(&error.to_string()))?.as_slice() {
-        [owner] => Ok(format!("has its row, under key {}", printable(&owner.key))),
-        [] => Err("has no row of it".to_owned()),
-        several => Err(format!("has {} rows of it", several.len())),
+        [owner] => Ok(format!("has the row, with key {}", printable(&owner.key))),
+        [] => Err("has no row of the request; see the log for ledger errors".to_owned()),
+        several => Err(format!("has {} rows of the request, expected one", several.len())),
     }
 }
 

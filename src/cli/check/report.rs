@@ -1,4 +1,4 @@
-//! What `check` found out, for people and as JSON. Nothing is decided here.
+//! Prints the results of `check` as text and as JSON. It must not decide any result.
 
 use std::io::{self, Write};
 
@@ -15,12 +15,12 @@ use crate::config::{Config, printable};
 use callsign_core::endpoint::Inference;
 use mock_openrouter::Received;
 
-/// The endpoint whose arrival is shown.
+/// The endpoint whose arrived request is shown.
 const SHOWN: &str = "chat/completions";
-/// Headers whose values are never shown.
+/// Headers whose values are shown as `***`.
 const CREDENTIALS: [&str; 5] = ["authorization", "x-api-key", "api-key", "cookie", "proxy-authorization"];
 
-/// Everything that was checked.
+/// The results of all checks.
 #[derive(Debug)]
 pub(super) struct Report {
     warnings: Vec<String>,
@@ -30,7 +30,7 @@ pub(super) struct Report {
     received: Option<Arrived>,
 }
 
-/// One request as it arrived, credentials apart: names and values, names and JSON texts.
+/// One request as it arrived, without credentials: headers as names and values, body members as names and JSON texts.
 #[derive(Debug)]
 struct Arrived {
     headers: Vec<(String, String)>,
@@ -38,7 +38,7 @@ struct Arrived {
 }
 
 impl Report {
-    /// A report on this configuration, with nothing checked yet.
+    /// Creates a report on this configuration without results.
     pub(super) fn new(config: &Config, warnings: Vec<String>) -> Self {
         let policy = &config.tenants.operator;
         let formats = &policy.formats;
@@ -58,12 +58,12 @@ impl Report {
         }
     }
 
-    /// Adds a check.
+    /// Adds the result of a check.
     pub(super) fn add(&mut self, name: &str, outcome: Outcome) {
         self.checks.push((name.to_owned(), outcome));
     }
 
-    /// Keeps what arrived, if it is what is to be shown.
+    /// Stores an arrived request if its endpoint is the one to show.
     pub(super) fn show(&mut self, endpoint: &Inference, received: &Received) {
         if endpoint.path != SHOWN {
             return;
@@ -84,7 +84,7 @@ impl Report {
         });
     }
 
-    /// Whether there were checks, and none failed.
+    /// Returns true if there were checks and none failed.
     pub(super) fn passed(&self) -> bool {
         !self.checks.is_empty() && self.failed() == 0
     }
@@ -93,7 +93,7 @@ impl Report {
         self.checks.iter().filter(|(_, outcome)| outcome.is_err()).count()
     }
 
-    /// Prints it for people.
+    /// Prints the report as text.
     pub(super) fn print(&self, config: &Config, out: &mut impl Write) -> io::Result<()> {
         const BOLD: Style = Style::new().bold();
         const DIM: Style = Style::new().dimmed();
@@ -111,7 +111,7 @@ impl Report {
             }
         }
         if let Some(received) = &self.received {
-            writeln!(out, "\n{BOLD}What arrived for {SHOWN}{BOLD:#} (of a request that claimed to be somebody else)")?;
+            writeln!(out, "\n{BOLD}Arrived for {SHOWN}{BOLD:#} (the request claimed another user's identifiers)")?;
             for (name, value) in &received.headers {
                 writeln!(out, "  {name}: {}", printable(value))?;
             }
@@ -126,7 +126,7 @@ impl Report {
         }
     }
 
-    /// Prints it as one JSON document.
+    /// Prints the report as one JSON document.
     pub(super) fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, self)?;
         writeln!(out)
@@ -167,7 +167,7 @@ impl Serialize for Headers<'_> {
     }
 }
 
-/// A body with its numbers as they came.
+/// A body whose numbers keep their spelling.
 struct Body<'a>(&'a [(String, String)]);
 
 impl Serialize for Body<'_> {

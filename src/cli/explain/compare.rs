@@ -1,5 +1,5 @@
-//! Finds out from the two bodies what happened to each member. The filter never moves a member that it keeps, and writes
-//! its own behind the last byte of the client's: so a member whose name still stands in its place was kept.
+//! Compares a body before and after the filter, member by member. The filter does not move a member that it keeps, and
+//! appends its own after the client's last byte. So a member was kept if its name is still at the same offset.
 
 use crate::json_members::{self, Member};
 use crate::cli::labels;
@@ -9,24 +9,24 @@ use callsign_core::endpoint::Inference;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_gateway::proxy::snapshot::Snapshot;
 
-/// Longer values are cut, but for those that are written: they are what one wants to see.
+/// Maximum length of a client's value, in characters. Values that callsign writes are shown whole.
 const SHOWN_CHARS: usize = 44;
-/// Longer names are cut too.
+/// Maximum length of a name, in characters.
 const NAME_CHARS: usize = 32;
 
-/// A quote and the beginning of a digest.
+/// Number of characters shown of a bound cache key: a quote and 16 digits.
 const DIGEST_CHARS: usize = 17;
 
-/// What happened to a member.
+/// The treatment of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// It went through.
+    /// Passed on unchanged.
     Kept,
-    /// It was the client's and is gone.
+    /// Removed from the client's body.
     Removed,
-    /// callsign wrote it.
+    /// Written by callsign.
     Written,
-    /// callsign would have written it and could not.
+    /// Not written, because the identifier is not usable.
     Omitted,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Row {
     pub(super) mark: Mark,
     pub(super) name: String,
     pub(super) value: String,
-    /// The reason, or the setting.
+    /// The reason of a removal, or the setting that wrote it.
     pub(super) why: String,
 }
 
@@ -46,7 +46,7 @@ impl Row {
     }
 }
 
-/// What became of each member of `before`, then what was written.
+/// Returns a row for each member of `before`, then for each written member.
 pub(super) fn rows(
     before: &str,
     after: &str,
@@ -74,7 +74,7 @@ pub(super) fn rows(
     Ok(rows)
 }
 
-/// One row for what was written, or one for each pair of a map.
+/// Adds the row of a written member. A map gets a row for each pair.
 fn write_rows(
     member: &Member<'_>,
     metadata: Option<&str>,
@@ -85,7 +85,7 @@ fn write_rows(
     let name = member.name();
     let why = labels::writer(&name, &snapshot.tenant(sources.tenant).policy, sources);
     if name == "prompt_cache_key" {
-        // A digest says nothing, and the end of it no more.
+        // A digest needs no more than its beginning.
         rows.push(Row::new(Mark::Written, &name, &one_line(member.value, DIGEST_CHARS), "bound to the caller"));
     } else if name == "trace" && metadata == Some(member.value) {
         rows.push(Row::new(Mark::Written, &name, "(as metadata)", why));
@@ -106,18 +106,18 @@ fn write_rows(
     Ok(())
 }
 
-/// Why a member was removed.
+/// Returns the reason for which a member was removed.
 fn reason(member: &Member<'_>, snapshot: &Snapshot, endpoint: &Inference, bound: bool) -> String {
     let name = snapshot.owned.taken_for(member.key.as_bytes()).unwrap_or_default();
     let why = match name {
         "user" | "session_id" | "safety_identifier" => "client-supplied identifier",
-        "metadata" | "trace" | "client_metadata" => "client-supplied, may hold identifiers",
-        "callback_url" => "would send answers to an address of the client's",
-        "__proto__" => "some readers would merge it into the request",
+        "metadata" | "trace" | "client_metadata" => "client-supplied, may contain identifiers",
+        "callback_url" => "would send results to a URL chosen by the client",
+        "__proto__" => "JavaScript parsers may merge it into the request",
         "prompt_cache_key" => match snapshot.cache_key {
             PromptCacheKey::Bind if bound => "bound to the caller",
-            PromptCacheKey::Bind if endpoint.cache_key => "no text that could be bound to the caller",
-            PromptCacheKey::Bind => "means nothing on this endpoint",
+            PromptCacheKey::Bind if endpoint.cache_key => "not a string, so it cannot be bound to the caller",
+            PromptCacheKey::Bind => "not used on this endpoint",
             PromptCacheKey::Drop | PromptCacheKey::Keep => "CALLSIGN_PROMPT_CACHE_KEY=drop",
         },
         _ => "[body] remove",
@@ -125,12 +125,12 @@ fn reason(member: &Member<'_>, snapshot: &Snapshot, endpoint: &Inference, bound:
     if spelling(member) == name { why.to_owned() } else { format!("{why} (another spelling of {name})") }
 }
 
-/// The name as the client wrote it, without its quotes.
+/// Returns the name as the client wrote it, without its quotes.
 fn spelling<'a>(member: &Member<'a>) -> &'a str {
     member.key.trim_start_matches('"').strip_suffix('"').unwrap_or(member.key)
 }
 
-/// `text` with each run of white space as one blank, cut behind `chars` characters.
+/// Returns `text` with each run of white space as one space, truncated to `chars` characters.
 fn one_line(text: &str, chars: usize) -> String {
     let mut line = String::new();
     let mut left = chars;

@@ -1,4 +1,4 @@
-//! Prints an explanation: as a diff, so that it reads without colour too.
+//! Prints an explanation as a diff, which is readable without colour too.
 
 use std::io::{self, Write};
 
@@ -11,21 +11,21 @@ use callsign_core::identity::caller_identity::CallerIdentity;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
-/// Values beyond this do not widen the column for all the others.
+/// Maximum width of a column, in characters. Longer values do not widen it.
 const VALUE_CHARS: usize = 48;
 
-/// Which request, and whose.
+/// Prints the endpoint and the caller's ids.
 pub(super) fn title(endpoint: &Inference, sources: &CallerIdentity<'_>, sample: bool, out: &mut impl Write) -> io::Result<()> {
     let ids =
         [("user", sources.user), ("session", sources.session), ("chat", sources.chat), ("message", sources.message)];
     let ids: Vec<_> = ids.iter().filter_map(|(name, id)| Some(format!("{name} {}", printable((*id)?)))).collect();
-    let ids = if ids.is_empty() { "nobody in particular".to_owned() } else { ids.join(", ") };
-    let note = if sample { " (a sample; --as gives another)" } else { "" };
+    let ids = if ids.is_empty() { "a caller without ids".to_owned() } else { ids.join(", ") };
+    let note = if sample { " (sample caller; choose another with --as)" } else { "" };
     writeln!(out, "{BOLD}POST /v1/{}{BOLD:#}", endpoint.path)?;
     writeln!(out, "{DIM}from {ids}{note}{DIM:#}\n")
 }
 
-/// One line for each row: mark, name, value, reason.
+/// Prints one line for each row: mark, name, value, reason.
 pub(super) fn rows(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
     let widest = |text: fn(&Row) -> &str, limit: usize| {
         rows.iter().map(|row| text(row).chars().count()).filter(|width| *width <= limit).max().unwrap_or_default()
@@ -50,16 +50,16 @@ pub(super) fn rows(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The lengths, and what to do if nothing was written.
+/// Prints both lengths, and a hint if all valves are off.
 pub(super) fn footer(before: usize, after: usize, any_valve: bool, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
-        "\n{DIM}body: {before} → {after} bytes; what is removed becomes spaces, all else stays as it was{DIM:#}"
+        "\n{DIM}body: {before} → {after} bytes; removed members become spaces, all other bytes are unchanged{DIM:#}"
     )?;
     if !any_valve {
         writeln!(
             out,
-            "All valves are off, so nothing is said about the caller; SEND_END_USER_ID=true opens the first."
+            "All valves are off, so no identifier is sent; set SEND_END_USER_ID=true to send the user id."
         )?;
     }
     Ok(())

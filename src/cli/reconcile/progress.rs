@@ -1,4 +1,4 @@
-//! How far it is: a bar on a terminal, now and then a line elsewhere.
+//! Progress of `reconcile`: a bar on a terminal, else a line every ten seconds.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-/// Between two lines where there is no terminal.
+/// Time between two lines if there is no terminal.
 const LINES: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// A progress display.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
@@ -21,26 +21,26 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(all: usize, terminal: bool) -> Self {
         let bar = terminal.then(|| {
-            let template = "{bar:40} {pos} of {len} asked, {eta} left";
+            let template = "{bar:40} {pos} of {len} records requested, {eta} left";
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(all as u64).with_style(style)
         });
         Self { bar, done: 0, all, line: Instant::now() }
     }
 
-    /// One more is done.
+    /// Counts one more request as done.
     pub(super) fn step(&mut self, err: &mut impl Write) -> io::Result<()> {
         self.done += 1;
         if let Some(bar) = &self.bar {
             bar.inc(1);
         } else if self.line.elapsed() >= LINES {
             self.line = Instant::now();
-            writeln!(err, "{} of {} asked", self.done, self.all)?;
+            writeln!(err, "{} of {} records requested", self.done, self.all)?;
         }
         Ok(())
     }
 
-    /// A line that stays.
+    /// Prints a line above the bar.
     pub(super) fn say(&self, line: &str, err: &mut impl Write) -> io::Result<()> {
         match &self.bar {
             Some(bar) => bar.suspend(|| writeln!(err, "{line}")),

@@ -1,5 +1,6 @@
 //! `[[issuers]]`, the variables for one issuer, and the app keys that accompany tokens.
 
+use callsign_core::auth::settings::TokenIssuer;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;

@@ -1,28 +1,32 @@
 //! Precedence of the layers, sources of values, and conversion to text.
 
+use callsign_core::auth::settings::ClientSession;
+use callsign_gateway::proxy::settings::PromptCacheKey;
+use callsign_store::ledger::settings::Mode;
+use callsign_telemetry::logging::LogFormat;
 use super::*;
 
 #[test]
 fn every_default_has_its_documented_value() {
-    let Config { data, admin, callers, identifiers, bodies, headers, upstream, shedding, ledger, limits, .. } =
+    let Config { data, admin, callers, bodies, headers, upstream, shedding, ledger, limits, .. } =
         load(&[]).config;
     let Config { archive, drain, log, tenants, .. } = load(&[]).config;
-    assert!(archive.place.is_none() && !archive.required && archive.everybody);
+    assert!(archive.place.is_none() && !archive.required && archive.by_default);
     assert_eq!((archive.retention_days, archive.sample_percent), (90, 100));
     assert!(limits.default == callsign_core::allowance::Allowance::default() && limits.store.is_none() && !limits.dry_run);
     assert!(ledger.store.is_none() && ledger.data_dir.is_none());
     assert_eq!((ledger.mode, ledger.retention_days), (Mode::Fast, 400));
-    assert!(tenants.is_empty() && callers.issuers.is_empty());
+    assert!(tenants.list.is_empty() && callers.issuers.is_empty());
     assert_eq!(data.listen.to_string(), "127.0.0.1:8484");
     assert!(data.tls.is_none() && data.cors_origins.is_empty());
     assert_eq!(admin.listen.unwrap().to_string(), "127.0.0.1:8485");
-    assert!(admin.token.is_none());
+    assert!(admin.console.token.is_none());
     assert!(callers.keys.is_empty() && callers.passthrough.is_none());
     assert_eq!(callers.client_session, ClientSession::Drop);
-    assert!(!identifiers.valves.any());
-    assert_eq!(identifiers.max_id_chars, 128);
-    assert_eq!(identifiers.formats.cache_session.to_string(), "{hmac user chat}");
-    assert_eq!((bodies.max_bytes, bodies.hold_bytes, bodies.hold_total_bytes), (104_857_600, 262_144, 8_388_608));
+    assert!(!tenants.operator.valves.any());
+    assert_eq!(tenants.operator.max_id_chars, 128);
+    assert_eq!(tenants.operator.formats.cache_session.to_string(), "{hmac user chat}");
+    assert_eq!((bodies.max_bytes, bodies.buffer_bytes, bodies.buffer_total_bytes), (104_857_600, 262_144, 8_388_608));
     assert_eq!(bodies.prompt_cache_key, PromptCacheKey::Bind);
     assert!(!bodies.redact_account && bodies.remove.is_empty());
     assert_eq!(headers, Headers::default());

@@ -98,7 +98,7 @@ fn the_ports_differ() {
 
 #[test]
 fn a_low_body_limit_lowers_the_default_buffer() {
-    assert_eq!(load(&[("CALLSIGN_MAX_BODY_BYTES", "1000")]).config.bodies.hold_bytes, 1000);
+    assert_eq!(load(&[("CALLSIGN_MAX_BODY_BYTES", "1000")]).config.bodies.buffer_bytes, 1000);
     let set = problems(&[("CALLSIGN_MAX_BODY_BYTES", "1000"), ("CALLSIGN_BUFFER_BODY_BYTES", "1001")]);
     assert!(set.starts_with("env CALLSIGN_BUFFER_BODY_BYTES: is more than CALLSIGN_MAX_BODY_BYTES"), "{set}");
 }

@@ -1,5 +1,6 @@
 //! `[[tenants]]`, and their keys and issuers.
 
+use callsign_core::tenant::Tenant;
 use rstest::rstest;
 
 use super::*;
@@ -36,7 +37,7 @@ fn a_tenant_inherits_what_it_does_not_set() {
     let text = operator.to_owned() + &acme + &tenant("plain", "") + &member("acme") + &member("plain");
     let loaded = with_file(&text, &[]).unwrap();
     assert_eq!(loaded.warnings, Vec::<String>::new());
-    let [acme, plain] = &loaded.config.tenants[..] else { panic!() };
+    let [acme, plain] = &loaded.config.tenants.list[..] else { panic!() };
     assert_eq!(acme.api_key.as_ref().unwrap().expose(), "sk-or-acme");
     assert!(plain.api_key.is_none());
     assert_eq!((user_of(acme).as_deref(), user_of(plain).as_deref()), (Some("acme_u"), Some("op_u")));
@@ -57,7 +58,7 @@ fn a_tenant_can_set_every_valve_and_format() {
     let formats = ["user", "session", "chat", "message", "cache_session"];
     let formats = formats.map(|name| format!("formats.{name} = \"{name}_{{user}}\"\n")).concat();
     let config = with_file(&tenant("acme", &(valves + &formats)), &[]).unwrap().config;
-    let policy = &config.tenants[0].policy;
+    let policy = &config.tenants.list[0].policy;
     assert!(policy.valves.list().into_iter().all(|valve| valve.on));
     let formats = &policy.formats;
     let texts = [&formats.user, &formats.session, &formats.chat, &formats.message, &formats.cache_session];

@@ -31,14 +31,14 @@ fn arrived() -> HeaderMap {
     headers
 }
 
-/// The names of the comparisons that fail.
+/// Returns the names of the comparisons that fail.
 fn failing(headers: &HeaderMap, body: &str) -> Vec<&'static str> {
     let outcomes = compare(&expected(), headers, body.as_bytes());
     outcomes.into_iter().filter(|(_, outcome)| outcome.is_err()).map(|(name, _)| name).collect()
 }
 
 #[test]
-fn what_had_to_arrive_passes() {
+fn the_expected_request_passes() {
     assert_eq!(failing(&arrived(), BODY), Vec::<&str>::new());
 }
 
@@ -51,7 +51,7 @@ fn a_wrong_body_fails() {
         (r#""user":"acme_alice""#, r#""user":"acme_bob""#, &["identifiers"]),
         (r#""user":"acme_alice""#, r#""user":"acme_alice","user":"acme_alice""#, &["identifiers"]),
         (r#""user":"acme_alice""#, r#""user":"acme_alice","\u0075ser":"eve""#, &["identifiers"]),
-        // Too many, in other spellings too.
+        // Too many members, in other spellings too.
         (r#""n":1.10"#, r#""n":1.10,"session_id":"s""#, &["identifiers", "body"]),
         (r#""n":1.10"#, r#""n":1.10,"User":"x""#, &["identifiers", "body"]),
         (r#""n":1.10"#, r#""n":1.10,"prompt_cache_key":"k""#, &["identifiers", "body"]),
@@ -59,12 +59,12 @@ fn a_wrong_body_fails() {
         (r#""m""#, r#""m spoofed42""#, &["nothing spoofed", "body"]),
         (r#""m""#, r#""m SPOOFED42""#, &["nothing spoofed", "body"]),
         (r#""m""#, r#""sk-cs-caller""#, &["nothing spoofed", "body"]),
-        // Infidelity.
+        // Changed bytes or order.
         ("1.10", "1.1", &["body"]),
         (r#""model":"m",   "n":1.10"#, r#""n":1.10,"model":"m""#, &["body"]),
         (r#""n":1.10,"#, "", &["body"]),
         ("}}", "}", &["identifiers", "body"]),
-        // White space is nobody's business.
+        // White space may differ.
         ("   ", " ", &none),
     ] {
         assert!(BODY.contains(from), "{from}");

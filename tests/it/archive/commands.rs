@@ -69,18 +69,18 @@ async fn archives_are_listed_shown_and_verified() {
     assert_eq!((said.code, said.out.as_str()), (1, ""));
 
     let said = archive(&rig, "verify");
-    assert_eq!((said.code, said.out.as_str()), (0, "3 of 3 archives are sound\n"));
+    assert_eq!((said.code, said.out.as_str()), (0, "3 of 3 archives are intact\n"));
     let path = rig.path().join("acme_bob/c3/m3.zip");
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle - 40..middle + 40].fill(0);
     std::fs::write(&path, bytes).unwrap();
     let said = archive(&rig, "verify");
-    assert_eq!((said.code, said.out.as_str()), (1, "2 of 3 archives are sound\n"));
+    assert_eq!((said.code, said.out.as_str()), (1, "2 of 3 archives are intact\n"));
     assert!(said.err.starts_with("acme_bob/c3/m3.zip "), "{}", said.err);
 
     let said = with_password(&rig, "verify", "another long password");
-    assert_eq!((said.code, said.out.as_str()), (1, "0 of 3 archives are sound\n"));
+    assert_eq!((said.code, said.out.as_str()), (1, "0 of 3 archives are intact\n"));
     let said = with_password(&rig, "show m1", "another long password");
     assert_eq!((said.code, said.out.as_str()), (1, ""));
     assert!(said.err.contains("acme_alice/c1/m1.zip was written with another password"), "{}", said.err);
@@ -109,7 +109,7 @@ fn serve_never_skips_an_archive_silently() {
     for (more, code, why) in [
         (&[("CALLSIGN_ARCHIVE_DIR", "/a")][..], 2, "CALLSIGN_ARCHIVE_PASSWORD: is not set"),
         (&[("CALLSIGN_ARCHIVE_DIR", "/a"), ("CALLSIGN_ARCHIVE_PASSWORD", "fifteen-letters")], 2, "at least 16"),
-        (&[("CALLSIGN_ARCHIVE_REQUIRED", "true")], 2, "needs an archive"),
+        (&[("CALLSIGN_ARCHIVE_REQUIRED", "true")], 2, "requires the archive"),
         (&[("CALLSIGN_ARCHIVE_DIR", &path), ("CALLSIGN_ARCHIVE_PASSWORD", PASSWORD)], 1, "directory cannot be used"),
     ] {
         let ports = [("CALLSIGN_LISTEN", "127.0.0.1:0"), ("CALLSIGN_ADMIN_LISTEN", "off")];

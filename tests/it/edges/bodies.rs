@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callsign_gateway::server::{Patience, UploadPatience};
+use callsign_gateway::server::{Timeouts, UploadPatience};
 use mock_openrouter::MockServer;
 
 use super::{answers, ask, ask_once, lossy, send_some};
@@ -124,7 +124,7 @@ async fn a_408_does_not_wait_for_the_rest() {
     let dribble = |hold: &'static str| async move {
         let standin = MockServer::start().await.unwrap();
         let setup = Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]);
-        let callsign = setup.patience(Patience { upload, ..Patience::default() }).start();
+        let callsign = setup.timeouts(Timeouts { upload, ..Timeouts::default() }).start();
         let (upload, answer) = client::upload(&callsign.url("chat/completions"), APP);
         let answer = tokio::spawn(tokio::time::timeout(soon, answer));
         // Sends a byte a millisecond until the answer arrives.

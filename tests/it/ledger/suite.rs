@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callsign::config;
+use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
 use callsign_store::ledger::query::{By, Filter, Found, Kind, Mapping, Page, Price, Split, Step, UsageRow};
 use callsign_store::ledger::{Begun, End, Entry, Finished, Keeper, Ledger, Names, Reader};
@@ -23,7 +23,7 @@ use uuid::{NoContext, Uuid};
 
 /// The settings, metrics and data directory of one test's ledger.
 pub(crate) struct Place {
-    pub(crate) settings: config::Ledger,
+    pub(crate) settings: Settings,
     pub(crate) metrics: Arc<Metrics>,
     /// The data directory, deleted on drop.
     pub(crate) directory: tempfile::TempDir,
@@ -33,7 +33,7 @@ impl Place {
     /// Uses this store, or a SQLite file in a new data directory.
     pub(crate) fn new(store: Option<Store>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let settings = config::Ledger {
+        let settings = Settings {
             store: Some(store.unwrap_or_else(|| Store::Sqlite(directory.path().join("ledger.db")))),
             mode: Mode::Fast,
             retention_days: 400,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use callsign::config::{Config, ConfigInputs};
 use callsign::run::{self, Running, ServeOptions};
-use callsign_gateway::server::Patience;
+use callsign_gateway::server::Timeouts;
 use mock_openrouter::MockServer;
 
 use super::client::Headers;
@@ -77,8 +77,8 @@ impl Setup {
     }
 
     /// Sets the timeouts of client connections.
-    pub(crate) fn patience(self, patience: Patience) -> Self {
-        Self { setting: ServeOptions { patience, ..self.setting }, ..self }
+    pub(crate) fn timeouts(self, timeouts: Timeouts) -> Self {
+        Self { setting: ServeOptions { timeouts, ..self.setting }, ..self }
     }
 
     /// Sets the number of threads. With one, all connections share a pool.

@@ -8,12 +8,14 @@ use serde_json::json;
 use super::*;
 use callsign_core::auth::issuer::Issuer;
 use callsign_core::auth::jwt::TokenRules;
-use callsign_core::auth::signer::{Signer as Key, jwks};
+use signer::{Signer as Key, jwks};
 use crate::upstream::control::LARGEST;
 use key_server::KeyServer;
 
-#[path = "../../tests/it/support/key_server.rs"]
+#[path = "../../../../tests/it/support/key_server.rs"]
 mod key_server;
+#[path = "../../../../tests/it/support/signer.rs"]
+mod signer;
 
 const JWKS: &str = "/jwks.json";
 const NOW: i64 = 1_800_000_000;

@@ -37,8 +37,8 @@ pub(super) async fn take(
     }
     let mut out = Output::default();
     let mut received = 0;
-    let share = announced.unwrap_or(limits.hold_body);
-    let Some(share) = (share <= limits.hold_body).then(|| reserve(budget, share)).flatten() else {
+    let share = announced.unwrap_or(limits.buffer_body);
+    let Some(share) = (share <= limits.buffer_body).then(|| reserve(budget, share)).flatten() else {
         let limit = limits.max_body;
         return Ok(Taken::Begun(Box::new(Begun { upload, rewriter, out, received, announced, limit })));
     };
@@ -54,7 +54,7 @@ pub(super) async fn take(
         if let Err(invalid) = rewriter.feed(&piece, &mut out) {
             return Err((invalid.into(), upload));
         }
-        if received > limits.hold_body {
+        if received > limits.buffer_body {
             let limit = limits.max_body;
             return Ok(Taken::Begun(Box::new(Begun { upload, rewriter, out, received, announced, limit })));
         }

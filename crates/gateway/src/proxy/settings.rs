@@ -43,9 +43,9 @@ pub struct Bodies {
     /// `CALLSIGN_MAX_BODY_BYTES`; a larger request body is 413.
     pub max_bytes: u64,
     /// `CALLSIGN_HOLD_BODY_BYTES`, at most [`Bodies::max_bytes`]; 0 streams every body.
-    pub hold_bytes: usize,
+    pub buffer_bytes: usize,
     /// `CALLSIGN_HOLD_TOTAL_BYTES`; 0 streams every body.
-    pub hold_total_bytes: usize,
+    pub buffer_total_bytes: usize,
     /// `[body] remove`: further top-level names to remove.
     pub remove: Vec<String>,
     /// `CALLSIGN_PROMPT_CACHE_KEY`.

@@ -34,7 +34,7 @@ pub struct Limits {
     /// `CALLSIGN_MAX_BODY_BYTES`.
     pub max_body: u64,
     /// `CALLSIGN_HOLD_BODY_BYTES`.
-    pub hold_body: u64,
+    pub buffer_body: u64,
 }
 
 /// Where requests go: the base URL in parts, so that a target is put together without parsing.
@@ -198,7 +198,7 @@ impl Snapshot {
             )
             .reading_answers(settings.reads_answers()),
             base: Base::new(&settings.upstream.url).ok_or(SnapshotError::Upstream)?,
-            limits: Limits { max_body: bodies.max_bytes, hold_body: bodies.hold_bytes as u64 },
+            limits: Limits { max_body: bodies.max_bytes, buffer_body: bodies.buffer_bytes as u64 },
             idle_timeout: settings.upstream.idle_timeout,
             archive: Selection::new(&settings.archive),
             redaction: Redaction::new(callers.token_headers()),

@@ -13,7 +13,7 @@ pub struct Selection {
     /// True if an archive is configured.
     on: bool,
     /// `archive.by_default`: applies to callers whose key and tenant have no `archive` setting.
-    everybody: bool,
+    by_default: bool,
     /// `None` archives all requests of the selected callers.
     sample: Option<Sample>,
 }
@@ -41,13 +41,13 @@ impl Selection {
             mac.update(b"callsign archive sample\x1f");
             Sample { percent: settings.sample_percent, mac }
         });
-        Self { on: true, everybody: settings.everybody, sample }
+        Self { on: true, by_default: settings.by_default, sample }
     }
 
     /// Returns true if the caller's requests may be archived. `setting` is the `archive` setting of the caller's key,
     /// or else of its tenant.
     pub fn wants(&self, setting: Option<bool>) -> bool {
-        self.on && setting.unwrap_or(self.everybody)
+        self.on && setting.unwrap_or(self.by_default)
     }
 
     /// Returns true if the request is in the sample. All requests of a chat get the same answer; a request without a
@@ -73,20 +73,21 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::settings::Place;
     use callsign_core::secret::Secret;
 
-    fn selection(everybody: bool, sample_percent: u64) -> Selection {
+    fn selection(by_default: bool, sample_percent: u64) -> Selection {
         let password = Secret::new("correct horse battery staple");
         let place = Some(Place { directory: "x".into(), password });
-        let settings = Settings { place, everybody, sample_percent, ..Settings::OFF };
+        let settings = Settings { place, by_default, sample_percent, ..Settings::OFF };
         Selection::new(&settings)
     }
 
     #[test]
     fn a_callers_setting_overrides_the_default() {
-        for everybody in [true, false] {
-            let selection = selection(everybody, 100);
-            assert_eq!(selection.wants(None), everybody);
+        for by_default in [true, false] {
+            let selection = selection(by_default, 100);
+            assert_eq!(selection.wants(None), by_default);
             assert!(selection.wants(Some(true)) && !selection.wants(Some(false)));
         }
         assert!(!Selection::new(&Settings::OFF).wants(Some(true)), "off is off");

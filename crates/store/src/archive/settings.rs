@@ -14,7 +14,7 @@ pub struct Settings {
     /// Whether a request that could not be archived is refused.
     pub required: bool,
     /// Whether callers are archived of whose key and tenant it is not said.
-    pub everybody: bool,
+    pub by_default: bool,
     /// Conversations of a hundred.
     pub sample_percent: u64,
     /// The most that is kept of one body, in bytes.
@@ -38,7 +38,7 @@ impl Settings {
         place: None,
         retention_days: 90,
         required: false,
-        everybody: true,
+        by_default: true,
         sample_percent: 100,
         max_body: 32 << 20,
         max_memory: 256 << 20,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::reader::{self, Opened};
 use super::*;
-use crate::archive::settings::{Place, Settings};
+use crate::archive::settings::{self, Settings};
 use callsign_core::identity::Names;
 use crate::ledger::{self, AskedBy};
 use callsign_telemetry::metrics::Metrics;
@@ -31,7 +31,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let place = Place { directory: directory.path().join("archive"), password: Secret::new(PASSWORD) };
+        let place = settings::Place { directory: directory.path().join("archive"), password: Secret::new(PASSWORD) };
         let settings = Settings { place: Some(place), ..Settings::OFF };
         Self { directory, settings, metrics: Arc::new(Metrics::new()) }
     }

@@ -4,22 +4,22 @@
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// No ledger is configured.
-    #[error("the ledger is off; set CALLSIGN_DATA_DIR, or CALLSIGN_LEDGER")]
+    #[error("the ledger is off: set CALLSIGN_DATA_DIR or CALLSIGN_LEDGER")]
     Off,
     /// The data directory cannot be created or written.
-    #[error("the data directory cannot be used: {0}")]
+    #[error("cannot use the data directory (CALLSIGN_DATA_DIR): {0}")]
     Directory(std::io::Error),
     /// The database cannot be opened, is not a database, or was written by a newer callsign.
-    #[error("the ledger cannot be opened: {0}")]
+    #[error("cannot open the ledger: {0}")]
     Open(String),
     /// A query or a change failed.
-    #[error("the ledger does not answer: {0}")]
+    #[error("the ledger is unavailable: {0}")]
     Query(String),
     /// The spill file could not be read or rewritten.
-    #[error("the ledger's spill file cannot be used: {0}")]
+    #[error("cannot use the ledger's spill file: {0}")]
     Spill(std::io::Error),
     /// The writer's thread could not be started.
-    #[error("the ledger's thread cannot be started: {0}")]
+    #[error("cannot start the ledger's writer thread: {0}")]
     Thread(std::io::Error),
 }
 
@@ -29,9 +29,9 @@ pub(super) fn reason(error: &sqlx::Error) -> String {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
         sqlx::Error::Tls(_) => "TLS failed".to_owned(),
-        sqlx::Error::WorkerCrashed => "its thread ended".to_owned(),
-        sqlx::Error::Configuration(_) => "its address cannot be used".to_owned(),
-        sqlx::Error::Protocol(_) => "it does not speak as expected".to_owned(),
+        sqlx::Error::WorkerCrashed => "the connection's thread ended".to_owned(),
+        sqlx::Error::Configuration(_) => "invalid database address".to_owned(),
+        sqlx::Error::Protocol(_) => "unexpected answer from the database".to_owned(),
         other => format!("{other}").chars().take(200).collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! What the request path has of the ledger. Nothing in here waits, reads or writes: a short lock and a push.
+//! The ledger's interface to the request path. It takes a short lock and queues; it does no I/O.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,25 +18,26 @@ use super::settings::Settings;
 use crate::ledger::settings::Mode;
 use callsign_telemetry::metrics::Metrics;
 
-/// An answer waits no longer for its row (contract, section 6; the end of a response is released then).
+/// Maximum time that a response waits for its row in `strict` mode (docs/SPEC.md#strict-mode). Then its end is
+/// released.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long [`Ledger::close`] waits.
+/// Maximum time that [`Ledger::close`] waits.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// The ledger as requests see it. Cheap to clone.
+/// A cheap handle to the ledger.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     shared: Option<Arc<Shared>>,
 }
 
-/// One request that has begun. Dropped unfinished, it has ended as "client gone" with what is known.
+/// A request in flight. Dropping it without calling `finish` records it as `client_gone`.
 #[derive(Debug)]
 pub struct Entry {
-    /// `None` when the ledger is off, or its end is known.
+    /// `None` if the ledger is off or the request has finished.
     cell: Option<Arc<Cell>>,
 }
 
-/// Becomes ready when the row is committed, or has reached neither database nor spill file within two seconds.
+/// A future that completes when the row is committed, or when it was not stored within two seconds.
 #[derive(Debug)]
 pub struct Committed {
     cell: Arc<Cell>,
@@ -45,31 +46,32 @@ pub struct Committed {
 }
 
 impl Ledger {
-    /// A ledger that writes nothing down.
+    /// Returns a ledger that records nothing.
     pub fn off() -> Self {
         Self { shared: None }
     }
 
-    /// Opens the store and starts the writer; [`Ledger::off`] where none is configured. Waits for the database, at most
-    /// a few seconds; in `fast` mode one that does not answer, or that is damaged, is no error: rows go to the spill file.
+    /// Opens the database and starts the writer. Returns [`Ledger::off`] if none is configured. Waits a few seconds
+    /// for the database. In `fast` mode an unavailable or damaged database is not an error: rows go to the spill file.
     ///
     /// # Errors
-    /// [`LedgerError`]: in `strict` mode whatever keeps a row from being written.
+    /// [`LedgerError`] if the writer cannot start, or in `strict` mode if rows cannot be written.
     pub fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Self, LedgerError> {
         Ok(Self { shared: opening::open(settings, metrics)? })
     }
 
-    /// Whether anything is written down; otherwise nothing need be gathered.
+    /// Returns true if a ledger is configured.
     pub fn is_on(&self) -> bool {
         self.shared.is_some()
     }
 
-    /// False in `strict` mode from a lost row until a write succeeds: new requests get 503 `ledger_unavailable`.
+    /// Returns false in `strict` mode from a lost row until a write succeeds. New requests then get 503
+    /// `ledger_unavailable`.
     pub fn is_available(&self) -> bool {
         self.shared.as_ref().is_none_or(|shared| shared.mode == Mode::Fast || !shared.is_losing())
     }
 
-    /// Who asks, and what is sent for them, shared with earlier requests of the same conversation.
+    /// Returns names that are shared with earlier requests of the same conversation.
     pub fn names(&self, asked: &AskedBy<'_>) -> Arc<Names> {
         match &self.shared {
             Some(shared) => shared.names.names(asked),
@@ -77,32 +79,32 @@ impl Ledger {
         }
     }
 
-    /// Notes that a request goes upstream.
+    /// Records that a request goes upstream.
     pub fn begin(&self, begun: Begun) -> Entry {
         Entry { cell: self.shared.as_ref().map(|shared| Cell::begin(shared, begun)) }
     }
 
-    /// Writes what is queued, then stops the writer; gives up after five seconds. For the end of a drain.
+    /// Writes queued rows and stops the writer, for the end of a drain. Gives up after five seconds.
     pub async fn close(&self) {
         let Some(shared) = &self.shared else { return };
         let mut ended = shared.ended.subscribe();
         shared.close();
         let waited = tokio::time::timeout(CLOSING, ended.wait_for(|ended| *ended)).await;
         if waited.is_err() {
-            tracing::error!(queued = shared.len(), "the ledger did not take its last rows in time");
+            tracing::error!(queued = shared.len(), "ledger: shutdown timed out; queued rows are lost");
         }
     }
 }
 
 impl Entry {
-    /// Notes that the head of the answer came, and under which generation id.
+    /// Records the response's head and its generation id.
     pub fn answered(&self, generation: Option<&str>) {
         if let (Some(cell), Some(generation)) = (&self.cell, generation) {
             cell.answered(generation);
         }
     }
 
-    /// Notes how it ended. In `strict` mode the end of the answer waits for what is returned.
+    /// Records the request's end. In `strict` mode the end of the response waits for the returned future.
     pub fn finish(mut self, finished: Finished) -> Option<Committed> {
         let cell = self.cell.take()?;
         cell.finish(finished);
@@ -143,10 +145,10 @@ impl Future for Committed {
             return Poll::Ready(());
         }
         if self.patience.as_mut().poll(context).is_ready() {
-            // The writer is held up by something that does not even fail.
+            // The writer is blocked without an error.
             self.done = true;
             self.cell.shared.lost(1);
-            tracing::error!("a response was released although its row is not written yet");
+            tracing::error!("ledger: timed out waiting for a row; the response was released");
             return Poll::Ready(());
         }
         Poll::Pending

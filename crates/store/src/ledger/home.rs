@@ -1,4 +1,4 @@
-//! The directory of a ledger: whether it can be used, and which run of callsign was in it before this one.
+//! The data directory of a ledger: creates it, and locks one of its slots for this process.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -6,32 +6,33 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// As many callsigns may share a directory.
+/// Maximum number of processes that share a directory.
 const PLACES: u32 = 64;
 
-/// This run's place in a data directory, held until it is dropped, even by a crash.
+/// This process's slot in a data directory. It is locked until dropped, or until the process ends.
 #[derive(Debug)]
 pub(super) struct Home {
-    /// This run.
+    /// The id of this process.
     pub(super) node: Arc<str>,
-    /// The run that had the place before and is not there any more.
+    /// The id of the earlier process that had the slot and has ended.
     pub(super) before: Option<String>,
-    /// Locked.
+    /// The locked file.
     _place: Option<File>,
 }
 
-/// A name that no other run has.
+/// Returns a unique process id.
 fn name() -> Arc<str> {
     uuid::Uuid::now_v7().simple().to_string().into()
 }
 
 impl Home {
-    /// Without a directory nothing is known of the run before; others notice its silence after a while.
+    /// Returns an id without a slot. The earlier process is then unknown; its rows are taken over once its heartbeat
+    /// is old.
     pub(super) fn nowhere() -> Self {
         Self { node: name(), before: None, _place: None }
     }
 
-    /// Makes the directory unless it is there, and takes the first free place in it.
+    /// Creates the directory if needed and locks the first free slot.
     pub(super) fn take(directory: &Path) -> io::Result<Self> {
         make(directory)?;
         for place in 0..PLACES {
@@ -51,11 +52,11 @@ impl Home {
             let before = Some(before).filter(|before| !before.is_empty());
             return Ok(Self { node, before, _place: Some(file) });
         }
-        Err(io::Error::new(io::ErrorKind::ResourceBusy, "too many callsigns share it"))
+        Err(io::Error::new(io::ErrorKind::ResourceBusy, "more than 64 processes share the data directory"))
     }
 }
 
-/// Makes a directory for callsign alone, unless it is there.
+/// Creates a directory that only its owner can access, if it does not exist.
 pub(super) fn make(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }

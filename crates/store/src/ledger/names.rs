@@ -1,7 +1,6 @@
-//! Who asks, and what is sent for them: all that the requests of one conversation have in common.
+//! Caller and sent identifiers, which the requests of one conversation share.
 //!
-//! The names are kept once and shared by those requests, from the request path to the writer: most requests then cost no
-//! text at all, and nothing that one core has made need be given back by another.
+//! Names are interned and shared from the request path to the writer, so most requests allocate no text.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -12,74 +11,74 @@ use foldhash::fast::RandomState;
 
 use callsign_core::usage::markup::Markup;
 
-/// Text that is shared.
+/// Shared text.
 pub type Name = Arc<str>;
 
-/// A name as it can be stored: PostgreSQL takes no U+0000, which a model's name from outside may hold.
+/// Replaces U+0000 with U+FFFD. PostgreSQL does not store U+0000, and an untrusted model name may contain it.
 pub(super) fn storable(name: Option<Name>) -> Option<Name> {
     name.map(|name| if name.contains('\0') { name.replace('\0', "\u{fffd}").into() } else { name })
 }
 
-/// Conversations that are remembered; about a kilobyte each.
+/// Maximum number of cached conversations, of about 1 KB each.
 pub(super) const REMEMBERED: usize = 10_000;
 
-/// The names as the request path has them at hand. `sent_…` are the identifiers exactly as they go upstream; `None` where a
-/// valve is off or the source is absent.
+/// Borrowed names of one request. `sent_…` are the identifiers exactly as sent upstream; `None` if a valve is off or
+/// the source is absent.
 #[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct AskedBy<'a> {
     /// The tenant, if any.
     pub tenant: Option<&'a str>,
-    /// The name of the key, issuer or pass-through namespace that let the caller in.
+    /// The name of the key, issuer or pass-through namespace that authenticated the caller.
     pub key: &'a str,
-    /// The internal user id; `None` where the source named nobody.
+    /// The user id as the caller states it; `None` if there is none.
     pub user: Option<&'a str>,
-    /// The session as the source named it.
+    /// The session as the caller states it.
     pub session: Option<&'a str>,
-    /// The chat as the source named it.
+    /// The chat as the caller states it.
     pub chat: Option<&'a str>,
-    /// `user`.
+    /// The field `user` as sent.
     pub sent_user: Option<&'a str>,
-    /// `session_id`, or what `SEND_CACHE_SESSION_ID` put there.
+    /// The field `session_id` as sent, which may come from `SEND_CACHE_SESSION_ID`.
     pub sent_session: Option<&'a str>,
-    /// `metadata.session_id`, where it differs from `sent_session`.
+    /// `metadata.session_id` as sent, if it differs from `sent_session`.
     pub sent_metadata_session: Option<&'a str>,
-    /// `metadata.chat_id`.
+    /// `metadata.chat_id` as sent.
     pub sent_chat: Option<&'a str>,
     /// The endpoint's name, one of a fixed set.
     pub endpoint: &'a str,
-    /// The tenant's factor between cost and charge, as it is now.
+    /// The tenant's current factor between cost and charge.
     pub markup: Markup,
 }
 
-/// The same, kept.
+/// Owned, shared names of one conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub tenant: Option<Name>,
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub key: Name,
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub user: Option<Name>,
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub session: Option<Name>,
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub chat: Option<Name>,
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub sent_user: Option<Name>,
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub sent_session: Option<Name>,
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub sent_metadata_session: Option<Name>,
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub sent_chat: Option<Name>,
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub endpoint: Name,
-    /// See [`AskedBy`].
+    /// As in [`AskedBy`].
     pub markup: Markup,
 }
 
 impl<'a> AskedBy<'a> {
-    /// As [`Names::optional`].
+    /// Returns the optional names in the order of [`Names::optional`].
     fn optional(&self) -> [Option<&'a str>; 8] {
         [
             self.tenant,
@@ -95,7 +94,7 @@ impl<'a> AskedBy<'a> {
 }
 
 impl Names {
-    /// Those that may be absent, in a fixed order.
+    /// Returns the optional names in a fixed order.
     pub(super) fn optional(&self) -> [Option<&Name>; 8] {
         [
             &self.tenant,
@@ -137,16 +136,16 @@ impl From<&AskedBy<'_>> for Names {
     }
 }
 
-/// The names that were met lately.
+/// A cache of recent names.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     hasher: RandomState,
-    /// By their hash; should two share one, whether by chance or by somebody's will, the last of them.
+    /// Keyed by hash. If two hashes collide, the later entry replaces the earlier one.
     names: Mutex<HashMap<u64, Arc<Names>, RandomState>>,
 }
 
 impl Known {
-    /// These names, shared with whoever else has them.
+    /// Returns shared names equal to these, cached if possible.
     pub(super) fn names(&self, asked: &AskedBy<'_>) -> Arc<Names> {
         let hash = self.hasher.hash_one(asked);
         let mut known = self.names.lock();

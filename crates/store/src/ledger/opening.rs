@@ -28,7 +28,7 @@ pub(super) fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option
         Some((_, Err(error))) if strict || settings.data_dir_set => return Err(LedgerError::Directory(error)),
         // The directory is unusable, but the rows are in another database, so only the spill file is missing.
         Some((directory, Err(error))) if !is_kept_in(settings, directory) => {
-            tracing::error!(%error, "the data directory cannot be used: rows are lost while the ledger's database is away");
+            tracing::error!(%error, "cannot use the data directory, so there is no spill file: rows are lost while the ledger's database is unavailable");
             (Home::nowhere(), None)
         }
         Some((_, Err(error))) => {
@@ -56,7 +56,7 @@ pub(super) fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option
     match waiting.recv_timeout(START) {
         Ok(Ok(())) => Ok(Some(shared)),
         Ok(Err(error)) => Err(error),
-        Err(_) => Err(LedgerError::Open("it does not answer".to_owned())),
+        Err(_) => Err(LedgerError::Open("the writer did not start in time".to_owned())),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Shared {
     idle: AtomicBool,
     /// True if an entry must be written without the batching delay.
     urgent: AtomicBool,
-    /// Closes the queue.
+    /// True once no more cells will be pushed.
     closing: AtomicBool,
     /// True if the latest row was lost.
     losing: AtomicBool,

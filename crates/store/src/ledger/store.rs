@@ -1,10 +1,11 @@
-//! The writer's side of the database. Every change is one transaction, and every count is exact whatever is repeated:
+//! The writer's access to the database. Every change is one transaction, and repeating a write does not change a sum:
 //!
-//! * a row is written by its id; a finished one is never touched again,
-//! * the ids of newly finished rows are kept in `pending` until the tables of sums hold them, in one transaction each way,
-//! * whatever may have been written before (`replay`) asks first which ids are finished.
+//! * A row is written by its id. A finished row does not change any more.
+//! * The ids of newly finished rows are in `pending` until the sums contain them. Each of the two steps is one
+//! transaction.
+//! * `replay`, for rows that may have been written before, first queries which ids are finished.
 //!
-//! After an error the store is dropped, with its connection; what was begun on it is then undone.
+//! After an error the store is dropped with its connection, which rolls back an open transaction.
 
 mod apply;
 mod claim;
@@ -34,9 +35,9 @@ use super::tally::Tally;
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// Contexts that are remembered, at 8 bytes each.
+/// Maximum number of cached context ids, of 8 bytes each.
 const REMEMBERED: usize = 200_000;
-/// Ids to a question.
+/// Ids per query.
 const IDS: usize = 256;
 
 /// A connection that writes, with its prepared statements.
@@ -44,31 +45,31 @@ const IDS: usize = 256;
 pub(super) struct Store {
     connection: Connection,
     statements: Arc<Statements>,
-    /// SQLite's file and its number, should somebody take it away: it would go on taking rows, for nobody.
+    /// SQLite's file and its inode number, for detecting that the file was deleted or replaced while it is open.
     file: Option<(PathBuf, u64)>,
-    /// This run of callsign.
+    /// The id of this process.
     node: Arc<str>,
     /// The number of the next batch in `pending`.
     batch: i64,
-    /// Contexts that are known to be in the table already.
+    /// Ids of contexts that are already in the table.
     contexts: HashSet<i64>,
-    /// How often somebody had been forgotten when that was so.
+    /// The count of `forget` runs at which `contexts` was valid.
     forgotten: i64,
-    /// Digests of users and identifiers that are known to be in the table already.
+    /// Digests of users and identifiers that are already in the table.
     known: HashSet<u64>,
     hasher: std::hash::RandomState,
 }
 
-/// Where the counts of a batch are.
+/// The state of a batch's sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// In `pending`: they are to be folded.
+    /// The rows are in `pending`, and not yet in the sums.
     Pending,
-    /// In the tables already.
+    /// The rows are in the sums.
     Folded,
 }
 
-/// Brings the tables to this program's version.
+/// Migrates the tables to this program's version.
 async fn migrate(connection: &mut Connection) -> Result<(), LedgerError> {
     let migrated = match connection {
         Connection::Sqlite(connection) => SQLITE.run_direct(None, connection.as_mut(), false).await,
@@ -82,13 +83,13 @@ async fn migrate(connection: &mut Connection) -> Result<(), LedgerError> {
     })
 }
 
-/// The number of a file, if it is there.
+/// Returns a file's inode number, if it exists.
 fn number(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|file| file.ino())
 }
 
 impl Store {
-    /// Connects, and brings the tables to this program's version.
+    /// Connects, and migrates the tables to this program's version.
     pub(super) async fn open(target: Target, purpose: Purpose, node: Arc<str>) -> Result<Self, LedgerError> {
         let connection = target.connect(purpose).await;
         let mut connection = connection.map_err(|error| LedgerError::Open(super::error::reason(&error)))?;
@@ -103,7 +104,7 @@ impl Store {
         Ok(Self { connection, statements, file, node, batch, contexts, forgotten, known, hasher })
     }
 
-    /// Writes rows, the first `fresh` of which were never written before, the others only as begun. Their ids differ.
+    /// Writes rows with different ids. The first `fresh` rows were not written before; the others may exist as begun.
     pub(super) async fn write(&mut self, rows: &[Row], fresh: usize) -> Result<Written, sqlx::Error> {
         if self.file.as_ref().is_some_and(|(path, known)| number(path) != Some(*known)) {
             return Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into()));
@@ -115,7 +116,7 @@ impl Store {
         statements.fresh_rows.run(&mut self.connection, fresh, bind_row).await?;
         let changed = statements.rows.run(&mut self.connection, again, bind_row).await?;
         if changed != again.len() as u64 {
-            // Somebody has given one of them up for lost: only what is new may count.
+            // Another process has taken over one of the rows, so only new rows may be counted.
             self.connection.rollback().await?;
             self.contexts.clear();
             self.replay(rows).await?;
@@ -138,11 +139,11 @@ impl Store {
         Ok(Written::Pending)
     }
 
-    /// Writes what rows have in common with others, unless it is there.
+    /// Writes the contexts of rows that are not in the table yet.
     async fn write_contexts(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
         let mut new = Vec::new();
         for row in rows {
-            // Should the transaction fail, the store is dropped together with what it knows.
+            // If the transaction fails, the store and this cache are dropped.
             if self.contexts.insert(row.context.id) {
                 new.push(Arc::clone(&row.context));
             }
@@ -156,9 +157,9 @@ impl Store {
         Ok(())
     }
 
-    /// Writes rows that may be written already, in part or as a whole; counts each once.
+    /// Writes rows that may have been written before, and counts each once.
     pub(super) async fn replay(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
-        // Of two lines for one request the one that knows its end counts.
+        // Of two lines for one request, the finished one is used.
         let mut latest: HashMap<Uuid, &Row> = HashMap::new();
         for row in rows {
             let known = latest.entry(row.id).or_insert(row);
@@ -176,7 +177,7 @@ impl Store {
         let statements = Arc::clone(&self.statements);
         let changed = statements.rows.run(&mut self.connection, &fresh, bind_row).await?;
         if changed != fresh.len() as u64 {
-            // Whoever wrote them the first time has come through only now; ask again, later.
+            // An earlier write of these rows was committed meanwhile. The caller retries.
             return Err(sqlx::Error::Protocol("rows changed meanwhile".to_owned()));
         }
         let mut tally = Tally::default();
@@ -187,7 +188,7 @@ impl Store {
         self.connection.commit().await
     }
 
-    /// Which of these are finished.
+    /// Returns the ids that are finished.
     async fn finished_among(&mut self, ids: impl Iterator<Item = Uuid>) -> Result<HashSet<Uuid>, sqlx::Error> {
         let ids: Vec<_> = ids.collect();
         let sql: Arc<str> =
@@ -201,7 +202,7 @@ impl Store {
         Ok(finished)
     }
 
-    /// Runs a question that takes [`IDS`] ids; the last of fewer stands for the rest.
+    /// Runs a query with [`IDS`] ids. If there are fewer, the last one is repeated.
     async fn fetch_by_ids(&mut self, sql: &Arc<str>, ids: &[Uuid]) -> Result<Vec<super::engine::Row>, sqlx::Error> {
         let Some(last) = ids.last() else { return Ok(Vec::new()) };
         let mut arguments = self.connection.arguments();
@@ -211,7 +212,7 @@ impl Store {
         self.connection.fetch(sqlx::AssertSqlSafe(Arc::clone(sql)), arguments).await
     }
 
-    /// Lets the runs that these rows are in flight in be found, should nobody know them.
+    /// Registers the processes of these rows if they are unknown, so that other processes can take the rows over.
     async fn know_nodes(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
         let nodes: HashSet<_> = rows.iter().filter(|row| row.ended.is_none()).map(|row| &row.node).collect();
         for node in nodes {
@@ -223,8 +224,8 @@ impl Store {
         Ok(())
     }
 
-    /// Adds what was counted to the tables, and empties `pending` of this run. Says how many users turned out to share an
-    /// identifier with another.
+    /// Adds the sums to the tables, and empties this process's `pending`. Returns the number of users that newly share
+    /// an identifier with another user.
     pub(super) async fn fold(&mut self, tally: &Tally) -> Result<usize, sqlx::Error> {
         self.connection.begin().await?;
         let collisions = self.apply(&tally.folded()).await?;
@@ -235,14 +236,14 @@ impl Store {
         let forgotten = forgotten.first().map_or(Ok(0), |row| row.count(0))?;
         self.connection.commit().await?;
         if forgotten != self.forgotten {
-            // Contexts of a person who was forgotten are gone; should the person come back, they are written anew.
+            // Forgetting a user deletes their contexts. They must be written again if the user returns.
             self.contexts.clear();
             self.forgotten = forgotten;
         }
         Ok(collisions)
     }
 
-    /// Says that this run is alive.
+    /// Writes this process's heartbeat.
     pub(super) async fn heartbeat(&mut self) -> Result<(), sqlx::Error> {
         let mut arguments = self.connection.arguments();
         arguments.shared(Some(&self.node))?;
@@ -252,7 +253,7 @@ impl Store {
         self.connection.execute(sql, arguments).await.map(drop)
     }
 
-    /// Closes it in order.
+    /// Closes the connection.
     pub(super) async fn close(self) -> Result<(), sqlx::Error> {
         self.connection.close().await
     }

@@ -1,5 +1,5 @@
-//! The writer: one thread that takes what requests have queued and sees to it that it stays. Nothing in here is waited
-//! for by a request, but for the end of an answer in `strict` mode.
+//! The writer thread. It takes queued requests and writes them to the database, or else to the spill file. Requests do
+//! not wait for it, except the end of a response in `strict` mode.
 
 mod chores;
 
@@ -21,25 +21,25 @@ use super::sums::now_us;
 use super::tally::Tally;
 use crate::ledger::settings::Mode;
 
-/// How long the first of a batch waits for others: a batch costs as much as a hundred rows. With the time of a
-/// commit and of the sums once a second it stays well below the 50 ms that a crash may cost.
+/// Maximum batching delay. One commit costs about as much as 100 rows, so waiting 20 ms amortises it. Together with
+/// the commit it stays well below 50 ms, the longest loss that a crash may cause.
 const TICK: Duration = Duration::from_millis(20);
-/// Rows to a batch, fresh ones or back from the spill file: few enough for a slow disk to write and count them in time, whatever has piled up.
+/// Maximum rows per batch. A slow disk can write and sum this many within [`BOUND`].
 const BATCH: usize = 1024;
-/// How long a database may take for a batch before it goes to the spill file.
+/// Maximum time for writing a batch to the database. Then it goes to the spill file.
 const BOUND: Duration = Duration::from_millis(500);
-/// The same where the end of an answer waits: the rest of its two seconds is for the spill file.
+/// The same limit in `strict` mode. A response waits at most two seconds, and the rest is for the spill file.
 const STRICT_BOUND: Duration = Duration::from_millis(1200);
-/// How long a database may take to be opened.
+/// Maximum time for opening the database.
 const OPENING: Duration = Duration::from_secs(5);
-/// Sums are folded so often while requests keep coming, and when none do.
+/// Interval at which sums are written to the tables.
 const FOLDING: Duration = Duration::from_secs(1);
-/// What is still in the spill file at the end may take so long.
+/// Maximum time at shutdown for writing spilled rows to the database.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Problems are logged so often.
+/// Minimum time between two log lines about the same kind of problem.
 const LOUD: Duration = Duration::from_mins(1);
 
-/// Where rows go.
+/// The destinations of rows.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) target: Target,
@@ -48,38 +48,39 @@ pub(super) struct Plan {
     pub(super) retention_days: u32,
 }
 
-/// See the module.
+/// The state of the writer thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     shared: Arc<Shared>,
     plan: Plan,
     home: Home,
-    /// `None` while the database does not take anything.
+    /// `None` while the database is unavailable.
     store: Option<Store>,
-    /// The next attempt to open it, under way.
+    /// A running attempt to open the database.
     opening: Option<JoinHandle<Result<Store, LedgerError>>>,
-    /// What is in `pending` of this run, counted.
+    /// The sums of this process's rows in `pending`.
     tally: Tally,
     contexts: Contexts,
     due: chores::Due,
-    /// Requests that still ran when they were met the first time. Most have ended by the second, and cost one row instead of two.
+    /// Requests that were still running when dequeued. They wait for one more batch, since most have ended by then and
+    /// cost one write instead of two.
     young: Vec<Arc<Cell>>,
-    /// When the batch that comes next began to gather: when all before it was taken, or when its first row came.
+    /// Start of the next batch's delay: the end of the previous batch, or the arrival of its first row.
     since: Instant,
-    /// Where in the spill file the next rows are taken from.
+    /// Position in the spill file of the next rows to restore.
     spilled: Mark,
-    /// Whether the runs before this one have been taken over from.
+    /// True once rows of earlier processes have been taken over.
     claimed: bool,
-    /// When the last problem was logged, with the database and with losses.
+    /// Time of the latest log line: 0 database failures, 1 losses.
     loud: [Option<Instant>; 2],
 }
 
-/// Rows, and who is to be told of each.
+/// The rows of a batch, and the cells to notify.
 #[derive(Default)]
 struct Batch {
     rows: Vec<Row>,
     cells: Vec<Arc<Cell>>,
-    /// How many of the rows, the first ones, were never written before.
+    /// The first `fresh` rows were not written before.
     fresh: usize,
 }
 
@@ -109,13 +110,13 @@ impl Writer {
         }
     }
 
-    /// Writes until the ledger is closed. `opened` hears whether the database could be opened; in `fast` mode that it
-    /// could not is no error.
+    /// Runs until the ledger is closed. Sends to `opened` whether the database could be opened. In `fast` mode a
+    /// failure to open is not an error.
     pub(super) async fn run(mut self, opened: mpsc::Sender<Result<(), LedgerError>>) {
         match self.open().await {
             Ok(()) => {}
             Err(error) if self.shared.mode == Mode::Strict => {
-                // Nobody waits any longer if this fails.
+                // Fails only if the receiver has given up.
                 let _gone = opened.send(Err(error));
                 return;
             }
@@ -137,7 +138,7 @@ impl Writer {
         self.end().await;
     }
 
-    /// Opens the database and takes over what the runs before left.
+    /// Opens the database and takes over the rows of earlier processes.
     async fn open(&mut self) -> Result<(), LedgerError> {
         self.store = Some(self.connect().await?);
         self.shared.metrics.ledger.up.set(1);
@@ -145,7 +146,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits for work; while requests come, for a few of them.
+    /// Waits for work, and then for the batching delay.
     async fn rest(&mut self) {
         if self.shared.rest() {
             let until = self.due.next(!self.tally.is_empty() || !self.young.is_empty());
@@ -161,13 +162,13 @@ impl Writer {
         }
     }
 
-    /// What is queued, as rows. At the end what still runs does not wait either.
+    /// Takes queued requests as a batch. When closing, running requests are included.
     fn gather(&mut self, closing: bool) -> Batch {
         let mut cells = std::mem::take(&mut self.young);
         let met = cells.len();
         cells.append(&mut self.shared.drain(BATCH));
         if (1..BATCH).contains(&(cells.len() - met)) {
-            // Of more than a batch the rest does not wait once more.
+            // If more than a batch is queued, the rest is not delayed again.
             self.since = Instant::now();
         }
         let (mut batch, mut again) = (Batch::default(), Batch::default());
@@ -192,7 +193,7 @@ impl Writer {
         batch
     }
 
-    /// Sees to it that a batch stays: in the database, or else in the spill file.
+    /// Stores a batch in the database, or else in the spill file.
     async fn keep(&mut self, batch: Batch) {
         let Batch { rows, cells, fresh } = batch;
         let finished = rows.iter().filter(|row| row.ended.is_some());
@@ -225,7 +226,7 @@ impl Writer {
         }
     }
 
-    /// Hands rows to the database, if there is one that takes them in time.
+    /// Writes rows to the database. `None` if it is unavailable or too slow.
     async fn write(&mut self, rows: &[Row], fresh: usize) -> Option<Written> {
         let bound = if self.shared.mode == Mode::Strict { STRICT_BOUND } else { BOUND };
         let written = timeout(bound, self.store.as_mut()?.write(rows, fresh)).await;
@@ -242,7 +243,7 @@ impl Writer {
         }
     }
 
-    /// Hands rows to the spill file, if there is one that takes them.
+    /// Writes rows to the spill file. Returns false if that is impossible.
     fn spill(&mut self, rows: &[Row], finished: u64) -> bool {
         let problem = match self.plan.spill.as_ref().map(|spill| spill.append(rows)) {
             Some(Ok(())) => {
@@ -255,13 +256,13 @@ impl Writer {
         self.shared.lost(finished);
         if self.may_shout(1) {
             let lost = self.shared.metrics.ledger.lost.get();
-            tracing::error!(problem, lost, "the ledger loses rows: neither database nor spill file takes them");
+            tracing::error!(problem, lost, "ledger: rows are lost; neither the database nor the spill file can be written");
         }
         false
     }
 
-    /// The database has failed: the connection is given up, and with it what was counted, since nobody knows whether the
-    /// last change came through.
+    /// Handles a database failure: drops the connection and the sums in memory, because the state of the last
+    /// transaction is unknown.
     fn failed(&mut self, problem: &str) {
         self.store = None;
         self.tally.clear();
@@ -269,11 +270,11 @@ impl Writer {
         self.shared.metrics.ledger.failures.inc();
         self.shared.metrics.ledger.up.set(0);
         if self.may_shout(0) {
-            tracing::error!(problem, "the ledger's database fails; rows go to the spill file");
+            tracing::error!(problem, "ledger: database unavailable; writing rows to the spill file");
         }
     }
 
-    /// Whether a problem of this kind may be logged again.
+    /// Returns true if this kind of problem was not logged recently.
     fn may_shout(&mut self, kind: usize) -> bool {
         let Some(last) = self.loud.get_mut(kind) else { return false };
         let may = last.is_none_or(|last| last.elapsed() >= LOUD);
@@ -283,7 +284,7 @@ impl Writer {
         may
     }
 
-    /// Folds what was counted, takes back what there is time for, and closes the database.
+    /// Writes the sums, restores spilled rows while there is time, and closes the database.
     async fn end(&mut self) {
         let until = Instant::now() + LAST_WORDS;
         self.fold().await;

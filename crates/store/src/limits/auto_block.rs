@@ -1,5 +1,6 @@
-//! How often providers have refused whom: enough of it within a while suspends a user, so that one abuser does not cost
-//! everybody the account. Each callsign counts what it sees itself; the suspension is a block like any other.
+//! Auto-block: counts refusals by providers per user and suspends a user after too many, so that one abuser does not
+//! cost the operator the OpenRouter account (docs/SPEC.md#auto-block). Each process counts its own requests. A
+//! suspension is an ordinary block.
 
 use std::collections::{HashMap, VecDeque};
 use parking_lot::Mutex;
@@ -7,17 +8,17 @@ use parking_lot::Mutex;
 use super::subject::Subject;
 use crate::limits::settings::AutoBlock;
 
-/// People with refusals that are remembered; who comes when it is full starts the count anew.
+/// Maximum number of users with counted refusals. When it is reached, the counts are reset.
 const MOST: usize = 10_000;
 
-/// See the module.
+/// Refusals by user.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     of: Mutex<HashMap<Subject, VecDeque<i64>>>,
 }
 
 impl Refusals {
-    /// Counts one; whether it is one too many, after which the count begins anew.
+    /// Counts a refusal. Returns true if the user must be suspended, and then resets the user's count.
     pub(super) fn count(&self, auto_block: AutoBlock, subject: Subject, now_ms: i64) -> bool {
         let mut of = self.of.lock();
         let since = now_ms - i64::try_from(auto_block.within.as_millis()).unwrap_or(i64::MAX);

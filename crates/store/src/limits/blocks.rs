@@ -1,6 +1,6 @@
-//! Who is stopped: a list that every request is held against, by user id and by the identifier that would be sent. Pure.
+//! The block list. Requests are compared with it by user id and by the identifier that would be sent. No I/O.
 //!
-//! `shelf` keeps the list where the command line and other callsigns find it; `gate` is what requests pass.
+//! `shelf` stores the list for other processes and the command line; `gate` checks requests.
 
 mod file;
 pub mod gate;
@@ -15,55 +15,55 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::LedgerError;
 use crate::ledger::Reader;
 
-/// The longest reason that is kept, in characters.
+/// Maximum length of a reason in characters.
 pub const LONGEST_REASON: usize = 500;
 
-/// One person who is stopped.
+/// A block of one user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// The user's id, or the identifier as sent upstream.
     pub id: String,
-    /// The tenant: absent for any, empty for the users of none.
+    /// The tenant: absent for any, empty for users without a tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// When it began.
+    /// Start of the block.
     pub since: Timestamp,
-    /// When it ends; never without.
+    /// End of the block; absent if unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Why, for the operator.
+    /// The operator's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Whether running answers are cut.
+    /// True if running responses are ended.
     #[serde(default)]
     pub cut: bool,
 }
 
 impl Block {
-    /// Whether it still holds.
+    /// Returns true if the block has not expired.
     pub fn holds(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 
-    /// Whether it is about the same person, or identifier, of the same tenant.
+    /// Returns true if the block has this id and tenant.
     pub fn is_about(&self, id: &str, tenant: Option<&str>) -> bool {
         self.id == id && self.tenant.as_deref() == tenant
     }
 
-    /// Whether it is about people of this tenant.
+    /// Returns true if the block applies to users of this tenant.
     pub fn is_of(&self, tenant: Option<&str>) -> bool {
         self.tenant.as_deref().is_none_or(|of| of == tenant.unwrap_or_default())
     }
 }
 
-/// Everybody who is stopped, ready to be asked.
+/// The block list, indexed for lookups.
 #[derive(Clone, Debug, Default)]
 pub struct BlockList {
     by_id: HashMap<String, Vec<Block>>,
 }
 
 impl BlockList {
-    /// Of these.
+    /// Creates the list.
     pub fn new(blocks: Vec<Block>) -> Self {
         let mut by_id: HashMap<String, Vec<Block>> = HashMap::new();
         for block in blocks {
@@ -72,56 +72,56 @@ impl BlockList {
         Self { by_id }
     }
 
-    /// Whether nobody is stopped.
+    /// Returns true if the list is empty.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
 
-    /// Whether a user of this tenant, for whom `sent` would go upstream, is stopped.
+    /// Returns true if a user of this tenant, for whom `sent` would go upstream, is blocked.
     pub fn stops(&self, tenant: Option<&str>, user: Option<&str>, sent: Option<&str>, now: Timestamp) -> bool {
         let named = [user, sent].into_iter().flatten().filter_map(|name| self.by_id.get(name));
         named.flatten().any(|block| block.is_of(tenant) && block.holds(now))
     }
 
-    /// Every one.
+    /// Iterates over all blocks.
     pub fn iter(&self) -> impl Iterator<Item = &Block> {
         self.by_id.values().flatten()
     }
 }
 
-/// Puts a block on a list in place of an earlier one about the same; what is over goes.
+/// Inserts or replaces a block and drops expired ones.
 pub fn put(blocks: &mut Vec<Block>, block: Block) {
     blocks.retain(|other| other.holds(block.since) && !other.is_about(&block.id, block.tenant.as_deref()));
     blocks.push(block);
 }
 
-/// Takes the blocks about `id` off a list: those of `tenant`, or all where none is named. How many there were.
+/// Removes the blocks of `id`, either of one tenant or of all, and returns their number.
 pub fn lift(blocks: &mut Vec<Block>, id: &str, tenant: Option<&str>) -> usize {
     let before = blocks.len();
     blocks.retain(|block| block.id != id || tenant.is_some_and(|tenant| block.tenant.as_deref() != Some(tenant)));
     before - blocks.len()
 }
 
-/// Whom an id means.
+/// The users that an id refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meant {
-    /// This user of this tenant (empty: of none).
+    /// One user.
     User {
         /// The id.
         id: String,
-        /// The tenant.
+        /// The tenant; empty for none.
         tenant: String,
     },
-    /// Whoever has it as id or is sent under it: the ledger knows nobody, or many.
+    /// Any user with this id or sent identifier, because the ledger knows none or several.
     Literal,
-    /// Users of several tenants, these.
+    /// Users of several tenants, which are listed.
     Several(Vec<String>),
 }
 
-/// Finds out whom `id` means, by the ledger: a user's id before an identifier that was sent.
+/// Resolves an id with the ledger. A user id takes precedence over a sent identifier.
 ///
 /// # Errors
-/// Those of the ledger.
+/// The ledger's errors.
 pub async fn meant(
     reader: &Reader,
     id: &str,
@@ -137,7 +137,7 @@ pub async fn meant(
         people.sort();
         people.dedup();
         if people.len() > 1 && people.iter().any(|(of, _)| *of == people[0].0) && same_tenant(&people) {
-            // One identifier for many, as `shared:ID` makes it.
+            // Several users share the identifier, as with `shared:ID`.
             return Ok(Meant::Literal);
         }
     }

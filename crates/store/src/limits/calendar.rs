@@ -1,20 +1,21 @@
-//! Days and months of UTC as plain numbers, reckoned from milliseconds since 1970. `reserve.lua` does the same by Redis's
-//! clock.
+//! Days and months of UTC as numbers, computed from milliseconds since 1970. `reserve.lua` computes the same with
+//! Redis's clock.
 
 /// Milliseconds of a day.
 pub(super) const DAY_MS: i64 = 86_400_000;
 
-/// Days since 1970.
+/// Returns the number of days since 1970.
 pub(super) fn day(now_ms: i64) -> i64 {
     now_ms.div_euclid(DAY_MS)
 }
 
-/// When the next day begins.
+/// Returns the start of the next day in milliseconds.
 pub(super) fn next_day_ms(now_ms: i64) -> i64 {
     (day(now_ms) + 1) * DAY_MS
 }
 
-/// Months since the year 0 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": `civil_from_days`).
+/// Returns the number of months since the year 0 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms":
+/// `civil_from_days`).
 pub(super) fn month(now_ms: i64) -> i64 {
     let days = day(now_ms) + 719_468;
     let era = days.div_euclid(146_097);
@@ -25,9 +26,9 @@ pub(super) fn month(now_ms: i64) -> i64 {
     (year_of_era + era * 400) * 12 + from_march + 2
 }
 
-/// When the next month begins (`days_from_civil` of the same).
+/// Returns the start of the next month in milliseconds (`days_from_civil` of the same source).
 pub(super) fn next_month_ms(now_ms: i64) -> i64 {
-    // Counted from March, as `month` does it.
+    // Counted from March, as in `month`.
     let shifted = month(now_ms) + 1 - 2;
     let (year, from_march) = (shifted.div_euclid(12), shifted.rem_euclid(12));
     let era = year.div_euclid(400);

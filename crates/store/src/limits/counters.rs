@@ -1,9 +1,10 @@
-//! The arithmetic of the six limits for one subject: what is used, whether a request fits, and when it would. Pure: the time
-//! is an argument. `reserve.lua` and `settle.lua` do exactly the same in Redis; one suite holds both to it.
+//! The counters of the six limits of one subject: current use, whether a request fits, and the wait until it does. No
+//! I/O; the time is an argument. `reserve.lua` and `settle.lua` implement the same rules in Redis;
+//! `tests/it/limits/suite.rs` tests both.
 //!
-//! Requests and messages are logs of their moments, so that a window is exact whenever one looks. A budget is one sum per
-//! day or month, into which a request's estimate goes at once; when it ends, the estimate is exchanged for what it really
-//! took. So an estimate that is never exchanged (a crash) stays charged.
+//! Requests and messages are logs of timestamps, so sliding windows are exact. A budget is one sum per day or month. A
+//! request's estimate is added at once and replaced by its actual use at its end. After a crash the estimate stays
+//! charged (docs/SPEC.md#reservations).
 
 use std::collections::{HashMap, VecDeque};
 
@@ -16,69 +17,69 @@ use super::calendar;
 pub(super) const MINUTE_MS: i64 = 60_000;
 /// The window of [`Limit::Messages`].
 pub(super) const WINDOW_MS: i64 = calendar::DAY_MS;
-/// How long to wait for somebody else's request to end; nobody knows.
+/// The wait that is reported for [`Limit::Concurrent`]. The actual wait is unknown.
 pub(super) const SOON_MS: i64 = 1_000;
 
-/// A request that wants to pass.
+/// A request that is to be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// Its own number, chosen at random.
+    /// A random id of the request.
     pub id: u64,
     /// The limits in force for its caller.
     pub ceilings: Ceilings,
-    /// Whether it is a message, and which: equal ones count once.
+    /// The digest of the message id, if the request is a message. Equal digests count once.
     pub message: Option<u64>,
-    /// What it is taken to use.
+    /// The estimated use.
     pub estimate: Estimate,
-    /// Whether it is refused if it does not fit; otherwise it is counted all the same.
+    /// True if a request that does not fit is refused. False counts it anyway.
     pub enforce: bool,
 }
 
 impl Ask {
-    /// The tokens that it reserves; an estimate never asks for more than there is in all.
+    /// Returns the tokens to reserve, at most the limit itself.
     pub(super) fn tokens(&self) -> Option<i64> {
         self.ceilings.of(Limit::TokensDay).map(|most| self.estimate.tokens.min(most))
     }
 
-    /// The nano-dollars that it reserves, of the day and of the month.
+    /// Returns the nano-dollars to reserve, at most the daily and the monthly limit.
     pub(super) fn usd(&self) -> i64 {
         let most = [Limit::UsdDay, Limit::UsdMonth].into_iter().filter_map(|limit| self.ceilings.of(limit)).min();
         most.map_or(0, |most| self.estimate.usd.min(most))
     }
 }
 
-/// What is used of one limit.
+/// The use of one limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauge {
-    /// So much, before the request.
+    /// The use before the request.
     pub used: i64,
-    /// Milliseconds until a request would fit; 0 when it does.
+    /// Milliseconds until the request fits; 0 if it does.
     pub wait_ms: i64,
 }
 
-/// What became of an [`Ask`].
+/// The result of an [`Ask`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether it was counted.
+    /// True if the request was counted.
     pub counted: bool,
-    /// What was used, by [`Limit`]; zero where there is no limit.
+    /// The use by [`Limit`]; zero for absent limits.
     pub gauges: [Gauge; 6],
 }
 
 impl Standing {
-    /// The limit that is reached and takes longest to come back.
+    /// Returns the reached limit with the longest wait.
     pub fn over(&self) -> Option<(Limit, Gauge)> {
         let gauges = Limit::ALL.into_iter().zip(self.gauges);
         gauges.filter(|(_, gauge)| gauge.wait_ms > 0).max_by_key(|(_, gauge)| gauge.wait_ms)
     }
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// Nothing of it has left: it has never been.
+    /// The request was not sent. The reservation is refunded.
     Undone,
-    /// It took so much; `None` where nobody said.
+    /// The actual use; `None` if unknown.
     Used {
         /// Tokens.
         tokens: Option<i64>,
@@ -87,7 +88,7 @@ pub enum Settlement {
     },
 }
 
-/// What a request has added.
+/// The reservation of a running request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Open {
     /// The message, unless it repeats one.
@@ -99,13 +100,13 @@ struct Open {
     usd_month: Option<i64>,
 }
 
-/// Everything that is counted of one subject.
+/// All counters of one subject.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
-    /// Requests of the last minute: when, and which.
+    /// Time and id of the requests in the last minute.
     #[serde(rename = "r", default, skip_serializing_if = "VecDeque::is_empty")]
     requests: VecDeque<(i64, u64)>,
-    /// Messages of the last day.
+    /// Time and digest of the messages in the last day.
     #[serde(rename = "m", default, skip_serializing_if = "VecDeque::is_empty")]
     messages: VecDeque<(i64, u64)>,
     #[serde(rename = "d", default)]
@@ -118,20 +119,20 @@ pub struct Counters {
     month: i64,
     #[serde(rename = "um", default)]
     usd_month: i64,
-    /// What runs. Not kept over a restart: nothing runs then, and what it reserved stays charged.
+    /// Running requests. Not stored, because none run after a restart; their estimates stay charged.
     #[serde(skip)]
     open: HashMap<u64, Open>,
 }
 
 impl Counters {
-    /// Forgets what no window reaches any more.
+    /// Removes expired entries and starts new days and months.
     fn advance(&mut self, now: i64) {
         for (log, span) in [(&mut self.requests, MINUTE_MS), (&mut self.messages, WINDOW_MS)] {
             while log.front().is_some_and(|(at, _)| *at <= now - span) {
                 log.pop_front();
             }
         }
-        // A clock that was set back, or a late word from an outage, never begins a day anew.
+        // A clock that was set back, or a late report after an outage, does not restart an earlier day.
         if self.day < calendar::day(now) {
             (self.day, self.tokens, self.usd_day) = (calendar::day(now), 0, 0);
         }
@@ -140,7 +141,7 @@ impl Counters {
         }
     }
 
-    /// Whether nothing is left to know.
+    /// Returns true if all counters are zero or expired.
     pub(super) fn is_idle(&mut self, now: i64) -> bool {
         self.advance(now);
         self.open.is_empty()
@@ -149,7 +150,7 @@ impl Counters {
             && (self.tokens, self.usd_day, self.usd_month) == (0, 0, 0)
     }
 
-    /// What is used, for these limits, and whether the request would fit.
+    /// Returns the use of each limit and whether the request fits.
     fn gauges(&self, ask: &Ask, new_message: bool, now: i64) -> [Gauge; 6] {
         let window = |log: &VecDeque<(i64, u64)>, span: i64, most: i64| {
             let used = i64::try_from(log.len()).unwrap_or(i64::MAX);
@@ -167,7 +168,7 @@ impl Counters {
                 Limit::Rpm => window(&self.requests, MINUTE_MS, most),
                 Limit::Messages => {
                     let gauge = window(&self.messages, WINDOW_MS, most);
-                    // What is no message, or one that counts already, always fits.
+                    // A request that is not a message, or repeats one, fits.
                     Gauge { wait_ms: if new_message { gauge.wait_ms } else { 0 }, ..gauge }
                 }
                 Limit::Concurrent => {
@@ -181,7 +182,7 @@ impl Counters {
         })
     }
 
-    /// Counts a request if it fits, or is to be counted anyway.
+    /// Counts a request if it fits or `enforce` is false.
     pub fn reserve(&mut self, ask: &Ask, now: i64) -> Standing {
         self.advance(now);
         let counts_messages = ask.ceilings.of(Limit::Messages).is_some();
@@ -218,7 +219,7 @@ impl Counters {
         self.open.insert(ask.id, open);
     }
 
-    /// Exchanges what a request has reserved for what it took. A second time nothing happens.
+    /// Replaces a request's reservation by its actual use. Further calls for the same request have no effect.
     pub fn settle(&mut self, id: u64, settlement: Settlement, now: i64) {
         self.advance(now);
         let Some(open) = self.open.remove(&id) else { return };
@@ -246,7 +247,7 @@ impl Counters {
         }
     }
 
-    /// What is used now; nothing is counted.
+    /// Returns the current use without counting a request.
     pub fn look(&mut self, ceilings: Ceilings, now: i64) -> [Gauge; 6] {
         self.advance(now);
         let ask = Ask { id: 0, ceilings, message: Some(0), estimate: Estimate { tokens: 0, usd: 0 }, enforce: true };
@@ -258,7 +259,7 @@ impl Counters {
     }
 }
 
-/// For who looks, a budget is used up when nothing is left, not only when it is overdrawn.
+/// Sets the wait of a budget that is exactly used up. For display it counts as reached.
 pub(super) fn exhausted(limit: Limit, ceilings: Ceilings, gauge: &mut Gauge, now: i64) {
     if limit.is_budget() && ceilings.of(limit).is_some_and(|most| gauge.used >= most) {
         let month = limit == Limit::UsdMonth;
@@ -266,7 +267,7 @@ pub(super) fn exhausted(limit: Limit, ceilings: Ceilings, gauge: &mut Gauge, now
     }
 }
 
-/// Keeps a log in order even when the clock was set back.
+/// Inserts into a log in order of time, even if the clock was set back.
 fn insert(log: &mut VecDeque<(i64, u64)>, mark: (i64, u64)) {
     let place = log.iter().rposition(|(at, _)| *at <= mark.0).map_or(0, |index| index + 1);
     log.insert(place, mark);

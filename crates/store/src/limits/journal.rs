@@ -1,8 +1,8 @@
-//! The file of counters in the data directory: one line per subject and change, the last one counts. Appended to once a
-//! second, beside the requests; written anew when it has grown to several times what it holds. A torn line costs only
-//! itself, and a crash the last second.
+//! The file of counters in the data directory: one line per subject and change, of which the last is valid. The worker
+//! appends once a second, and rewrites the file when it has grown to several times its content. A torn line loses only
+//! itself, and a crash loses the last second.
 //!
-//! Several callsigns may share a directory; each takes the first free place in it, so that a restart finds its own file.
+//! Several processes may share a directory. Each locks the first free slot, so a restarted process finds its own file.
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -14,25 +14,25 @@ use super::counters::Counters;
 use super::memory::Memory;
 use super::subject::Subject;
 
-/// As many callsigns may share a directory.
+/// Maximum number of processes that share a directory.
 const PLACES: u32 = 64;
-/// A file below this is never written anew for its size.
+/// Minimum size in bytes of a file that is rewritten to shrink it.
 const SMALL: u64 = 1 << 20;
 
-/// See the module.
+/// The file of counters of one process.
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
-    /// Bytes in the file, and how many there were when it was written anew.
+    /// Bytes in the file now, and directly after it was last rewritten.
     size: u64,
     fresh: u64,
-    /// Locked while the place is taken.
+    /// The lock on the slot.
     _place: File,
 }
 
 impl Journal {
-    /// Takes a place in the directory and gives `memory` what was counted there before.
+    /// Locks a slot in the directory and loads its counters into `memory`.
     pub(super) fn open(directory: &Path, memory: &Memory, now_ms: i64) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         for place in 0..PLACES {
@@ -49,10 +49,10 @@ impl Journal {
             journal.write_anew(memory, now_ms)?;
             return Ok(journal);
         }
-        Err(io::Error::new(io::ErrorKind::ResourceBusy, "too many callsigns share it"))
+        Err(io::Error::new(io::ErrorKind::ResourceBusy, "more than 64 processes share the data directory"))
     }
 
-    /// Writes down what has changed. After an error everything is written the next time.
+    /// Appends changed counters. After an error the next call rewrites the whole file.
     pub(super) fn write(&mut self, memory: &Memory, now_ms: i64) -> io::Result<()> {
         if self.size > SMALL.max(4 * self.fresh) {
             return self.write_anew(memory, now_ms);
@@ -62,12 +62,12 @@ impl Journal {
         if lines.is_empty() {
             return Ok(());
         }
-        // Taken before it is known to be written: a failure leads to the whole being written.
+        // Updated before the write, because a failure leads to rewriting the whole file.
         self.size += lines.len() as u64;
         self.file.write_all(lines.as_bytes()).inspect_err(|_| self.size = u64::MAX)
     }
 
-    /// Replaces the file by one that holds each subject once.
+    /// Replaces the file with one that contains each subject once.
     fn write_anew(&mut self, memory: &Memory, now_ms: i64) -> io::Result<()> {
         let mut lines = String::new();
         memory.all(now_ms, |subject, counters| line(&mut lines, subject, counters));
@@ -94,7 +94,7 @@ fn file_of(directory: &Path, place: u32) -> PathBuf {
 }
 
 fn line(out: &mut String, subject: Subject, counters: &Counters) {
-    // Plain data always has a text.
+    // Cannot fail: the counters are plain data.
     if let Ok(counters) = serde_json::to_string(counters) {
         out.push_str(&subject.hex());
         out.push(' ');
@@ -103,7 +103,7 @@ fn line(out: &mut String, subject: Subject, counters: &Counters) {
     }
 }
 
-/// What a file holds; nothing where there is none.
+/// Reads a file of counters. Empty if it does not exist.
 fn read(path: &Path) -> io::Result<HashMap<Subject, Counters>> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -122,7 +122,7 @@ fn read(path: &Path) -> io::Result<HashMap<Subject, Counters>> {
     Ok(found)
 }
 
-/// What the callsigns of this directory have written down of one subject, for who is not one of them.
+/// Reads one subject's counters of all processes of this directory, for the command line.
 pub(super) fn look(directory: &Path, subject: Subject) -> io::Result<Vec<Counters>> {
     let mut all = Vec::new();
     for place in 0..PLACES {
@@ -164,7 +164,7 @@ mod tests {
         journal.write(&memory, NOW).unwrap();
         assert_eq!(look(directory.path(), Subject::user(None, "ada")).unwrap().len(), 1);
         drop(journal);
-        // Torn by a crash.
+        // A torn line after a crash.
         let path = file_of(directory.path(), 0);
         let mut text = std::fs::read(&path).unwrap();
         text.extend_from_slice(b"00ff {\"r\":[[17");

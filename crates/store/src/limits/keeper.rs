@@ -1,5 +1,5 @@
-//! What goes on beside the requests, in a thread of its own: dialling the store, telling it how requests ended, writing
-//! counters down, watching the list of blocks.
+//! The limits' worker thread. It connects to the store, settles requests there, writes counters to the file, and polls
+//! the block list.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,16 +13,16 @@ use super::journal::Journal;
 use super::limiter::{Job, Shared, now_ms};
 use super::link::{LEASE, Link};
 
-/// How often the list of blocks is looked at: it is to be in force within a second.
+/// Polling interval of the block list. A change must be in force within one second (docs/SPEC.md#blocking).
 const LOOK: Duration = Duration::from_millis(300);
-/// How often the store is tried, and counters are written down.
+/// Interval of connection attempts and of writing counters.
 const EVERY: Duration = Duration::from_secs(1);
-/// Ends of requests that are told in one go.
+/// Maximum number of ends of requests per batch.
 const BATCH: usize = 256;
-/// How often counters that mean nothing any more are forgotten, where no file is written.
+/// Interval of removing expired counters if no file is written.
 const TIDY: Duration = Duration::from_mins(1);
 
-/// Starts the thread.
+/// Starts the worker thread.
 pub(super) fn start(shared: Arc<Shared>, jobs: mpsc::Receiver<Job>, journal: Option<Journal>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let keeper = Keeper {
@@ -42,13 +42,13 @@ pub(super) fn start(shared: Arc<Shared>, jobs: mpsc::Receiver<Job>, journal: Opt
 struct Keeper {
     shared: Arc<Shared>,
     journal: Option<Journal>,
-    /// Jobs that the store has not taken.
+    /// Jobs that wait for the store.
     waiting: VecDeque<Job>,
     written: Instant,
     dialled: Option<Instant>,
     renewed: Instant,
     tidied: Instant,
-    /// Whether the state of the store has been logged.
+    /// True if the current state of the store has been logged.
     told: bool,
 }
 
@@ -64,7 +64,7 @@ impl Keeper {
                 _ = closing.wait_for(|closing| *closing) => break,
                 _ = looks.tick() => {
                     if Arc::strong_count(&self.shared) == 1 {
-                        // Nobody is left to count for.
+                        // All handles were dropped.
                         break;
                     }
                     self.look().await;
@@ -83,7 +83,7 @@ impl Keeper {
         self.shared.closed.send_replace(true);
     }
 
-    /// What is done again and again.
+    /// Runs the periodic work.
     async fn look(&mut self) {
         if let Some(link) = self.shared.link.clone() {
             self.dial(&link).await;
@@ -91,7 +91,7 @@ impl Keeper {
             self.work().await;
         }
         if let Some(blocks) = self.shared.shelf.news().await {
-            tracing::info!(blocks = blocks.len(), "the list of blocks has changed");
+            tracing::info!(blocks = blocks.len(), "limits: block list changed");
             self.shared.gate.set(blocks);
         }
         if self.written.elapsed() >= EVERY {
@@ -103,7 +103,7 @@ impl Keeper {
         }
     }
 
-    /// Tries the store again, once a second.
+    /// Tries to connect to the store, once a second.
     async fn dial(&mut self, link: &Link) {
         let up = &self.shared.metrics.limits.store_up;
         if link.is_up() || self.dialled.is_some_and(|at| at.elapsed() < EVERY) {
@@ -118,14 +118,14 @@ impl Keeper {
         match link.dial().await {
             Ok(()) => {
                 up.set(1);
-                tracing::info!("the store of limits is there");
+                tracing::info!("limits: store connected");
             }
-            // The text names the address, never the password.
-            Err(error) => tracing::warn!(kind = ?error.kind(), "the store of limits is away; it is tried every second"),
+            // Only the error's kind is logged, so that the URL's password is not.
+            Err(error) => tracing::warn!(kind = ?error.kind(), "limits: store unavailable; retrying every second"),
         }
     }
 
-    /// Tells the store what still runs.
+    /// Renews the leases of running requests in the store.
     async fn renew(&mut self, link: &Link) {
         if self.renewed.elapsed() < LEASE / 4 {
             return;
@@ -142,7 +142,7 @@ impl Keeper {
         }
     }
 
-    /// Does what waits; what the store does not take goes on waiting.
+    /// Runs waiting jobs. Jobs that the store does not accept stay queued.
     async fn work(&mut self) {
         while !self.waiting.is_empty() {
             let part: Vec<Job> = self.waiting.drain(..self.waiting.len().min(BATCH)).collect();
@@ -162,7 +162,7 @@ impl Keeper {
                 Job::Stop(block) => match self.shared.shelf.put(block.clone()).await {
                     Ok(blocks) => self.shared.gate.set(blocks),
                     Err(error) => {
-                        tracing::error!(%error, "a suspension holds on this callsign only, until the store is there");
+                        tracing::error!(%error, "limits: cannot store an auto-block; it applies to this process only until the store is available");
                         let mut blocks = self.shared.gate.blocks();
                         super::blocks::put(&mut blocks, block);
                         self.shared.gate.set(blocks);
@@ -198,7 +198,7 @@ impl Keeper {
         if let Some(journal) = &mut self.journal
             && let Err(error) = journal.write(&self.shared.memory, now_ms())
         {
-            tracing::error!(%error, "counts of limits cannot be written down; they are tried again in a second");
+            tracing::error!(%error, "limits: cannot write counters; retrying in a second");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The limiter as requests see it: what they pass before they leave, and what they hold until they have ended.
+//! The limiter's interface to the request path: checks before a request goes upstream, and its reservation until its
+//! end.
 //!
-//! In memory mode everything is counted here. With a store, one script there checks and counts; while it is away, requests
-//! are counted here (`open`) and told to the store afterwards, or refused (`closed`). The end of a request never waits: it is
-//! handed to `keeper`.
+//! Without a store, requests are counted in memory. With one, a script in Redis checks and counts. While the store is
+//! unavailable, `limits.on_store_failure` decides: `allow` counts in memory and reports to the store afterwards,
+//! `deny` refuses requests. The end of a request does not wait: it is queued for `keeper`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,20 +32,20 @@ use callsign_core::endpoint::Inference;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_telemetry::metrics::Metrics;
 
-/// Ends of requests that wait for the store; more are dropped, and their estimates stay charged.
+/// Maximum number of queued ends of requests. Further ones are dropped, and their estimates stay charged.
 const MOST_JOBS: usize = 65_536;
-/// How long [`Limiter::close`] waits.
+/// Maximum time that [`Limiter::close`] waits.
 const CLOSING: Duration = Duration::from_secs(5);
-/// What is a message (contract, section 6).
+/// The endpoints whose requests count as messages (docs/SPEC.md#messages).
 const MESSAGES: [&str; 4] = ["chat/completions", "completions", "responses", "messages"];
-/// Costs nothing at OpenRouter.
+/// An endpoint without cost at OpenRouter. Its requests reserve no budget.
 const FREE: &str = "messages/count_tokens";
 
-/// See the module. Cheap to clone.
+/// A cheap handle to the limiter.
 #[derive(Clone, Debug)]
 pub struct Limiter(Arc<Shared>);
 
-/// What requests and the keeper share.
+/// State that requests and the worker share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) memory: Memory,
@@ -53,50 +54,50 @@ pub(super) struct Shared {
     pub(super) gate: Arc<Gate>,
     pub(super) shelf: Shelf,
     pub(super) metrics: Arc<Metrics>,
-    /// What runs and is counted in the store, so that it can be renewed there.
+    /// Running requests that the store counts. The worker renews their leases.
     pub(super) leases: Mutex<HashMap<u64, Subject>>,
     refusals: Refusals,
     jobs: mpsc::Sender<Job>,
-    /// Told to end, and whether it has.
+    /// Signals the worker to end.
     pub(super) closing: watch::Sender<bool>,
     pub(super) closed: watch::Sender<bool>,
 }
 
-/// What is done beside the requests.
+/// A task for the worker.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// A request has ended that the store counts.
+    /// Settles a request that the store counted.
     Settle(Subject, u64, Settlement),
-    /// A request has ended that was counted here while the store was away: it is told now.
+    /// Reports to the store a request that was counted in memory while the store was unavailable.
     Tell(Subject, Ask, i64, Settlement),
-    /// Somebody is to be stopped.
+    /// Sets a block.
     Stop(Block),
 }
 
-/// Why there can be no limiter.
+/// An error of starting the limiter.
 #[derive(Debug, thiserror::Error)]
 pub enum LimitsError {
-    /// The directory that the operator chose.
-    #[error("the data directory cannot be used for limits: {0}")]
+    /// The configured data directory cannot be used.
+    #[error("limits: cannot use the data directory (CALLSIGN_DATA_DIR): {0}")]
     Directory(std::io::Error),
-    /// No thread.
-    #[error("a thread for limits cannot be had: {0}")]
+    /// The worker thread cannot be started.
+    #[error("limits: cannot start the worker thread: {0}")]
     Thread(std::io::Error),
-    /// No client for the store.
-    #[error("the store of limits cannot be used")]
+    /// The store's URL is invalid.
+    #[error("limits: CALLSIGN_LIMIT_STORE is not a valid Redis URL")]
     Store,
 }
 
-/// The wall clock.
+/// Returns the wall-clock time in milliseconds since 1970.
 pub(super) fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
 }
 
 impl Limiter {
-    /// Starts what goes on beside the requests. The store need not be there.
+    /// Starts the worker. The store need not be reachable.
     ///
     /// # Errors
-    /// [`LimitsError`].
+    /// [`LimitsError`] if the data directory, the store's URL or the thread cannot be used.
     pub fn start(settings: &Settings, data: &ledger::settings::Settings, metrics: &Arc<Metrics>) -> Result<Self, LimitsError> {
         let link = settings.store.as_ref().map(Link::new).transpose().map_err(|_| LimitsError::Store)?;
         let link = link.map(Arc::new);
@@ -108,7 +109,7 @@ impl Limiter {
                 Ok(journal) => Some(journal),
                 Err(error) if data.data_dir_set => return Err(LimitsError::Directory(error)),
                 Err(error) => {
-                    tracing::error!(%error, "limits are counted in memory only: the data directory cannot be used");
+                    tracing::error!(%error, "limits: cannot use the data directory; counting in memory only");
                     None
                 }
             },
@@ -132,26 +133,26 @@ impl Limiter {
         Ok(Self(shared))
     }
 
-    /// The list of blocks, as the operator's side changes it.
+    /// Returns the stored block list, for changing it.
     pub fn shelf(&self) -> &Shelf {
         &self.0.shelf
     }
 
-    /// What requests pass.
+    /// Returns the block list in force, for checking requests.
     pub fn gate(&self) -> &Gate {
         &self.0.gate
     }
 
-    /// Watches for a cut of this caller's requests.
+    /// Returns a watcher that signals when this caller's running requests must end.
     pub fn watch(&self, sources: &CallerIdentity<'_>, sent: Option<&str>) -> Watcher {
         self.0.gate.watch(sources, sent)
     }
 
-    /// Lets a request pass and counts it, or says why not. `sent` is the user's identifier as it would go upstream. Nothing
-    /// is held where nothing is limited.
+    /// Checks blocks and limits of a request and counts it. `sent` is the user's identifier as it would go upstream.
+    /// The reservation is `None` if the caller has no limits.
     ///
     /// # Errors
-    /// [`Refused`].
+    /// [`Refused`] if the caller is blocked, a limit is reached, or the store is unavailable and configured to deny.
     pub async fn admit(
         &self,
         rules: &Rules,
@@ -193,7 +194,8 @@ impl Limiter {
             return Ok((standing, held(Counted::Here)));
         };
         if link.is_up() {
-            // Held before it is known: a client that leaves meanwhile, or an answer that never comes, takes it back.
+            // Created before the store answers, so that dropping it (the client left, or no answer) takes the count
+            // back.
             let reservation = held(Counted::InStore);
             if let Ok(standing) = link.reserve(subject, &ask, None).await {
                 if standing.counted && ask.ceilings.of(callsign_core::allowance::Limit::Concurrent).is_some() {
@@ -205,7 +207,7 @@ impl Limiter {
         match shared.down {
             OnStoreFailure::Deny => Err(Refused::Unavailable),
             OnStoreFailure::Allow => {
-                // Another number: the first may still be taken back in the store.
+                // A new id, because the first one may still be taken back in the store.
                 let ask = Ask { id: random(), ..ask };
                 let standing = shared.memory.reserve(subject, &ask, now_ms());
                 let reservation = Reservation {
@@ -220,7 +222,7 @@ impl Limiter {
         }
     }
 
-    /// Whom to suspend if providers refuse this user too often.
+    /// Returns the user to suspend if providers refuse their requests too often.
     pub fn suspect(&self, rules: &Rules, tenant: Option<&str>, user: &str) -> Suspect {
         Suspect {
             shared: Arc::clone(&self.0),
@@ -230,10 +232,10 @@ impl Limiter {
         }
     }
 
-    /// What is used now, by everybody who counts.
+    /// Returns the current use of a subject's limits, over all processes.
     ///
     /// # Errors
-    /// When the store is away.
+    /// [`StoreUnavailableError`](super::StoreUnavailableError) if the store is unavailable.
     pub async fn look(&self, subject: Subject, ceilings: Ceilings) -> Result<[Gauge; 6], super::StoreUnavailableError> {
         match &self.0.link {
             None => Ok(self.0.memory.look(subject, ceilings, now_ms())),
@@ -241,12 +243,12 @@ impl Limiter {
         }
     }
 
-    /// Writes down what is left to be written, then stops; gives up after five seconds. For the end of a drain.
+    /// Finishes queued tasks and stops the worker, for the end of a drain. Gives up after five seconds.
     pub async fn close(&self) {
         let mut closed = self.0.closed.subscribe();
         self.0.closing.send_replace(true);
         if tokio::time::timeout(CLOSING, closed.wait_for(|closed| *closed)).await.is_err() {
-            tracing::error!("limits did not write down their last counts in time");
+            tracing::error!("limits: shutdown timed out; the latest counts may be lost");
         }
     }
 }
@@ -263,7 +265,7 @@ impl Shared {
     }
 }
 
-/// The user of one request, where a auto_block counts what providers refuse.
+/// The user of one request, for counting refusals by providers (auto-block).
 #[derive(Debug)]
 pub struct Suspect {
     shared: Arc<Shared>,
@@ -273,7 +275,7 @@ pub struct Suspect {
 }
 
 impl Suspect {
-    /// A provider has refused the request.
+    /// Counts a refusal by a provider. Suspends the user after too many.
     pub fn was_refused(self) {
         let Some(auto_block) = self.auto_block else { return };
         let subject = Subject::user(self.tenant.as_deref(), &self.user);
@@ -293,20 +295,20 @@ impl Suspect {
     }
 }
 
-/// Where a request was counted.
+/// The place where a request was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Counted {
-    /// In this process, which is all there is.
+    /// In memory; no store is configured.
     Here,
     /// In the store.
     InStore,
-    /// In this process while the store is away.
+    /// In memory, while the store is unavailable.
     Meanwhile,
-    /// Nowhere: it was refused.
+    /// Not counted, because it was refused.
     Nowhere,
 }
 
-/// What one request has reserved. Dropped without a word about its end, it has never been.
+/// A request's reserved quota. Dropping it without calling `settle` refunds the reservation.
 #[derive(Debug)]
 pub struct Reservation {
     shared: Arc<Shared>,
@@ -317,12 +319,12 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Whether what the answer says matters.
+    /// Returns true if a budget applies, so that the response's usage is needed.
     pub fn has_budget(&self) -> bool {
         self.ask.ceilings.has_budget()
     }
 
-    /// Exchanges it for what the request took; what is not known stays as estimated.
+    /// Replaces the estimate by the actual use. Unknown values stay as estimated.
     pub fn settle(mut self, tokens: Option<u64>, usd: Option<i64>) {
         let tokens = tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
         self.end(Settlement::Used { tokens, usd });
@@ -357,7 +359,7 @@ impl Drop for Reservation {
     }
 }
 
-/// A number that no other request has, as far as chance goes.
+/// Returns a random request id.
 fn random() -> u64 {
     // Version 7 UUIDs end in 62 random bits.
     uuid::Uuid::now_v7().as_u64_pair().1

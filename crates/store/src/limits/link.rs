@@ -1,5 +1,5 @@
-//! The connection to the shared store: one for the whole process, on which requests of all threads share the way. Whoever
-//! meets a failure gives it up for all; `keeper` dials again.
+//! The connection to the shared store (Redis). All threads of a process share one multiplexed connection. After a
+//! failure it is dropped for all of them, and `keeper` reconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,50 +12,50 @@ use super::counters::{Ask, Gauge, Settlement, Standing};
 use super::subject::Subject;
 use callsign_core::secret::Secret;
 
-/// A request waits no longer for the store.
+/// Maximum time that a request waits for the store.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Dialling takes no longer.
+/// Maximum time of connecting.
 const DIALLING: Duration = Duration::from_secs(1);
-/// A request that has not been heard of for so long does not run any more: its callsign has died.
+/// Lease of a running request in the store. If it is not renewed, its process has died.
 pub(super) const LEASE: Duration = Duration::from_mins(1);
 
-/// What runs in the store.
+/// The Lua scripts.
 const SCRIPTS: [&str; 3] =
     [include_str!("redis/reserve.lua"), include_str!("redis/settle.lua"), include_str!("redis/renew.lua")];
 
-/// See the module.
+/// The connection to the store.
 pub struct Link {
     client: redis::Client,
     live: ArcSwapOption<Live>,
 }
 
-/// A connection that works, as far as is known.
+/// A connection without a known failure.
 pub(super) struct Live {
     connection: MultiplexedConnection,
-    /// The scripts' digests, in their order.
+    /// The scripts' SHA-1 digests, in the order of `SCRIPTS`.
     scripts: [String; 3],
 }
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The URL may hold a password.
+        // The URL may contain a password.
         f.debug_struct("Link").field("is_up", &self.is_up()).finish_non_exhaustive()
     }
 }
 
 impl Link {
-    /// To the store at this URL; nothing is dialled yet.
+    /// Creates a link to the store at this URL without connecting.
     ///
     /// # Errors
-    /// When it is none; the configuration has looked.
+    /// An error if the URL is invalid. The configuration checks it before.
     pub fn new(url: &Secret) -> RedisResult<Self> {
         Ok(Self { client: redis::Client::open(url.expose())?, live: ArcSwapOption::empty() })
     }
 
-    /// Dials, and brings the scripts.
+    /// Connects and loads the scripts.
     ///
     /// # Errors
-    /// When the store cannot be reached, or is not ready yet.
+    /// An error if the store cannot be reached or is not ready yet.
     pub async fn dial(&self) -> RedisResult<()> {
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(DIALLING)).set_response_timeout(Some(PATIENCE));
@@ -68,17 +68,17 @@ impl Link {
         Ok(())
     }
 
-    /// Whether it works, as far as is known.
+    /// Returns true if there is a connection without a known failure.
     pub fn is_up(&self) -> bool {
         self.live.load().is_some()
     }
 
-    /// The connection; `None` while the store is away.
+    /// Returns the connection; `None` while the store is unavailable.
     pub(super) fn live(&self) -> Option<Arc<Live>> {
         self.live.load_full()
     }
 
-    /// Gives a connection up, unless there is another one already.
+    /// Drops a failed connection, unless it was replaced already.
     pub(super) fn lost(&self, of: &Arc<Live>) {
         let now = self.live.load();
         if now.as_ref().is_some_and(|now| Arc::ptr_eq(now, of)) {
@@ -86,7 +86,7 @@ impl Link {
         }
     }
 
-    /// Asks something of the store; a failure gives the connection up.
+    /// Runs a command. A failure drops the connection.
     pub(super) async fn ask<T: redis::FromRedisValue>(&self, command: &mut impl Command) -> Result<T, StoreUnavailableError> {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
         let answer = command.run(live.connection.clone()).await;
@@ -98,34 +98,34 @@ impl Link {
 }
 
 impl Link {
-    /// See [`super::counters::Counters::reserve`], by the store's clock unless a test says otherwise.
+    /// Runs [`super::counters::Counters::reserve`] in the store, with the store's clock unless a test sets `now_ms`.
     ///
     /// # Errors
-    /// [`StoreUnavailableError`]; whether it was counted is then not known.
+    /// [`StoreUnavailableError`]. The request may have been counted.
     pub async fn reserve(&self, subject: Subject, ask: &Ask, now_ms: Option<i64>) -> Result<Standing, StoreUnavailableError> {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
         let answer = self.ask::<Vec<i64>>(&mut live.reserve(subject, ask, now_ms)).await?;
         standing(&answer).ok_or(StoreUnavailableError(None))
     }
 
-    /// See [`super::counters::Counters::settle`].
+    /// Runs [`super::counters::Counters::settle`] in the store.
     ///
     /// # Errors
-    /// [`StoreUnavailableError`]; it may be done again.
+    /// [`StoreUnavailableError`]. The call can be retried.
     pub async fn settle(&self, subject: Subject, id: u64, settlement: Settlement) -> Result<(), StoreUnavailableError> {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
         self.ask::<redis::Value>(&mut live.settle(subject, id, settlement)).await.map(drop)
     }
 }
 
-/// The store does not answer, or not as it should.
+/// The store is unavailable or gave an unexpected answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the store of limits does not answer{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+#[error("the limits' store is unavailable{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
 pub struct StoreUnavailableError(pub(super) Option<String>);
 
-/// One command or several.
+/// One command or a pipeline.
 pub(super) trait Command {
-    /// Sends it.
+    /// Sends the command.
     async fn run(&mut self, connection: MultiplexedConnection) -> RedisResult<Value>;
 }
 
@@ -148,7 +148,7 @@ impl Live {
         command
     }
 
-    /// See [`super::counters::Counters::reserve`]. `now_ms` is the store's own clock unless a test says otherwise.
+    /// Builds the call of `reserve.lua`. Tests set `now_ms`; `None` uses the store's clock.
     pub(super) fn reserve(&self, subject: Subject, ask: &Ask, now_ms: Option<i64>) -> redis::Cmd {
         let mut command = self.script(0, &keys(subject));
         command.arg(member(ask.id)).arg(now_ms.unwrap_or(0)).arg(i32::from(ask.enforce));
@@ -163,7 +163,7 @@ impl Live {
         command
     }
 
-    /// See [`super::counters::Counters::settle`].
+    /// Builds the call of `settle.lua`.
     pub(super) fn settle(&self, subject: Subject, id: u64, settlement: Settlement) -> redis::Cmd {
         let mut command = self.script(1, &keys(subject));
         let told = |amount: Option<i64>| amount.map(|amount| amount.to_string()).unwrap_or_default();
@@ -175,7 +175,7 @@ impl Live {
         command
     }
 
-    /// Says that a request still runs.
+    /// Builds the call of `renew.lua`, which renews a request's lease.
     pub(super) fn renew(&self, subject: Subject, id: u64) -> redis::Cmd {
         let [_, _, concurrent, _] = keys(subject);
         let mut command = self.script(2, &[concurrent]);
@@ -184,7 +184,7 @@ impl Live {
     }
 }
 
-/// What the store answers to a reservation.
+/// Parses the store's answer to a reservation.
 fn standing(answer: &[i64]) -> Option<Standing> {
     let (counted, pairs) = answer.split_first()?;
     let mut gauges = [Gauge::default(); 6];
@@ -194,7 +194,7 @@ fn standing(answer: &[i64]) -> Option<Standing> {
     (pairs.len() == 12).then_some(Standing { counted: *counted == 1, gauges })
 }
 
-/// All keys of a subject live in one slot.
+/// Returns a subject's keys. They share one Redis Cluster slot.
 fn keys(subject: Subject) -> [String; 4] {
     ["r", "m", "c", "b"].map(|kind| format!("callsign:{{{}}}:{kind}", subject.hex()))
 }

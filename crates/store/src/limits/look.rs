@@ -1,4 +1,4 @@
-//! What is used of limits, for who is no request: the operator's page and command.
+//! Reads the use of limits for the dashboard and the command line.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use super::limiter::now_ms;
 use super::link::{Link, StoreUnavailableError};
 use super::subject::Subject;
 
-/// By the store.
+/// Returns a subject's use according to the store.
 ///
 /// # Errors
-/// When it is away.
+/// [`StoreUnavailableError`] if the store is unavailable.
 pub async fn in_store(link: &Link, subject: Subject, ceilings: Ceilings) -> Result<[Gauge; 6], StoreUnavailableError> {
-    // Looks without counting: a limit that nothing fits into refuses what would be counted.
+    // A limit of zero refuses the request, so that the script returns the use without counting.
     let mut closed = ceilings;
     closed.0[Limit::Concurrent as usize] = Some(0);
     let estimate = Estimate { tokens: 0, usd: 0 };
@@ -30,10 +30,10 @@ pub async fn in_store(link: &Link, subject: Subject, ceilings: Ceilings) -> Resu
     Ok(gauges)
 }
 
-/// By what the callsigns of a data directory have written down, a second ago at most.
+/// Returns a subject's use according to the counter files of a data directory, which may be one second old.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// An I/O error if a file cannot be read.
 pub fn in_directory(directory: &Path, subject: Subject, ceilings: Ceilings) -> std::io::Result<[Gauge; 6]> {
     let mut gauges = [Gauge::default(); 6];
     for mut counters in super::journal::look(directory, subject)? {

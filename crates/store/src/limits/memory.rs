@@ -1,4 +1,4 @@
-//! The counters of one process, in memory. What changed is remembered, so that it can be written down beside the requests.
+//! The counters of one process in memory. Changed subjects are tracked, so that the worker can write them to the file.
 
 use std::collections::{HashMap, HashSet};
 use parking_lot::{Mutex, MutexGuard};
@@ -7,10 +7,10 @@ use callsign_core::allowance::Ceilings;
 use super::counters::{Ask, Counters, Gauge, Settlement, Standing};
 use super::subject::Subject;
 
-/// Independent parts, so that threads hardly ever meet.
+/// Number of independently locked shards. Reduces lock contention.
 const SHARDS: usize = 32;
 
-/// See the module.
+/// Counters by subject.
 #[derive(Debug, Default)]
 pub struct Memory {
     shards: [Mutex<Shard>; SHARDS],
@@ -27,12 +27,12 @@ impl Memory {
         self.shards[subject.spread() % SHARDS].lock()
     }
 
-    /// Takes over what was counted before.
+    /// Loads counters from the file.
     pub(super) fn adopt(&self, subject: Subject, counters: Counters) {
         self.shard(subject).subjects.insert(subject, counters);
     }
 
-    /// See [`Counters::reserve`].
+    /// Calls [`Counters::reserve`] for a subject.
     pub fn reserve(&self, subject: Subject, ask: &Ask, now_ms: i64) -> Standing {
         let mut shard = self.shard(subject);
         let standing = shard.subjects.entry(subject).or_default().reserve(ask, now_ms);
@@ -42,7 +42,7 @@ impl Memory {
         standing
     }
 
-    /// See [`Counters::settle`].
+    /// Calls [`Counters::settle`] for a subject.
     pub fn settle(&self, subject: Subject, id: u64, settlement: Settlement, now_ms: i64) {
         let mut shard = self.shard(subject);
         if let Some(counters) = shard.subjects.get_mut(&subject) {
@@ -51,7 +51,7 @@ impl Memory {
         }
     }
 
-    /// See [`Counters::look`].
+    /// Calls [`Counters::look`] for a subject.
     pub fn look(&self, subject: Subject, ceilings: Ceilings, now_ms: i64) -> [Gauge; 6] {
         match self.shard(subject).subjects.get_mut(&subject) {
             Some(counters) => counters.look(ceilings, now_ms),
@@ -59,7 +59,7 @@ impl Memory {
         }
     }
 
-    /// Hands over what changed since the last time.
+    /// Passes the counters that changed since the last call.
     pub(super) fn changes(&self, mut take: impl FnMut(Subject, &Counters)) {
         for shard in &self.shards {
             let mut shard = shard.lock();
@@ -72,7 +72,7 @@ impl Memory {
         }
     }
 
-    /// Hands over everything that still means something and forgets the rest.
+    /// Passes all unexpired counters and removes the others.
     pub(super) fn all(&self, now_ms: i64, mut take: impl FnMut(Subject, &Counters)) {
         for shard in &self.shards {
             let mut shard = shard.lock();
@@ -85,7 +85,7 @@ impl Memory {
         }
     }
 
-    /// Forgets who has used nothing that still counts.
+    /// Removes expired counters.
     pub(super) fn tidy(&self, now_ms: i64) {
         for shard in &self.shards {
             let mut shard = shard.lock();

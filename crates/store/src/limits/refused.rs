@@ -1,35 +1,35 @@
-//! Why a request does not pass, in words for its caller. `error.rs` makes an answer of it.
+//! The reasons for refusing a request, with messages for the caller. The gateway turns them into responses.
 
 use callsign_core::allowance::{Ceilings, Limit};
 use super::counters::Gauge;
 
-/// See the module.
+/// A reason for refusing a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The operator has stopped the caller.
-    #[error("the operator of this service has blocked this user; ask them if you think that is a mistake")]
+    /// The operator has blocked the caller.
+    #[error("the operator of this service has blocked this user; contact the operator if this is a mistake")]
     Blocked,
     /// A limit is reached.
     #[error("{}", .0.message())]
     Over(Over),
-    /// The store is away, and nothing is to pass then.
-    #[error("limits cannot be checked at the moment, and must be; try again")]
+    /// The store is unavailable, and `limits.on_store_failure` is `deny`.
+    #[error("limits cannot be checked because their store is unavailable; retry later")]
     Unavailable,
 }
 
-/// A limit that is reached.
+/// A reached limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Over {
-    /// Which; of several the one that takes longest.
+    /// The reached limit; of several, the one with the longest wait.
     pub limit: Limit,
     /// The limits in force.
     pub ceilings: Ceilings,
-    /// What is used of them.
+    /// The use of each limit.
     pub gauges: [Gauge; 6],
 }
 
 impl Over {
-    /// Seconds after which to try again, at least 1.
+    /// Returns the seconds until a retry can succeed, at least 1.
     pub fn retry_after(&self) -> u32 {
         seconds(self.gauges[self.limit as usize].wait_ms).max(1)
     }
@@ -57,7 +57,7 @@ impl Over {
         }
     }
 
-    /// Name and value of the headers that tell where the caller stands, as OpenAI words them.
+    /// Returns the rate-limit headers, in OpenAI's format.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
         for (limit, gauge) in Limit::ALL.into_iter().zip(self.gauges) {
@@ -88,12 +88,12 @@ fn names(limit: Limit) -> [&'static str; 3] {
     }
 }
 
-/// Whole seconds, rounded up.
+/// Converts milliseconds to whole seconds, rounded up.
 fn seconds(wait_ms: i64) -> u32 {
     u32::try_from(wait_ms.max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX)
 }
 
-/// As `1h2m3s`, the largest two or three units that matter.
+/// Formats seconds as `1h2m3s`, with the largest two or three units.
 pub fn span(seconds: u32) -> String {
     let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     let mut text = String::new();

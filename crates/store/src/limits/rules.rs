@@ -1,4 +1,4 @@
-//! The limits of one configuration, ready for the request path: whose hold for whom, closest first. Pure.
+//! The configured limits, prepared for the request path: finds the limits that apply to a caller. No I/O.
 
 use std::collections::HashMap;
 
@@ -6,27 +6,27 @@ use callsign_core::allowance::{Allowance, Ceilings, Estimate};
 use super::settings::{AutoBlock, Settings};
 use callsign_core::identity::caller_identity::CallerIdentity;
 
-/// See the module.
+/// The configured limits.
 #[derive(Clone, Debug)]
 pub struct Rules {
     default: Allowance,
     keys: HashMap<String, Allowance>,
     tenants: HashMap<String, Allowance>,
-    /// By user id; each with its tenant.
+    /// Limits by user id, each with its tenant.
     users: HashMap<String, Vec<(Option<String>, Allowance)>>,
     blocked: HashMap<String, Vec<Option<String>>>,
-    /// Whether anybody has a limit.
+    /// True if any limit is configured.
     limits: bool,
-    /// See [`Settings`].
+    /// As in [`Settings`].
     pub dry_run: bool,
-    /// See [`Settings`].
+    /// As in [`Settings`].
     pub estimate: Estimate,
-    /// See [`Settings`].
+    /// As in [`Settings`].
     pub auto_block: Option<AutoBlock>,
 }
 
 impl Rules {
-    /// Those of this configuration.
+    /// Creates the rules from settings.
     pub fn new(configured: &Settings) -> Self {
         let mut users: HashMap<String, Vec<_>> = HashMap::new();
         for ((tenant, user), allowance) in &configured.users {
@@ -50,7 +50,7 @@ impl Rules {
         }
     }
 
-    /// Whether the configuration stops this caller.
+    /// Returns true if the configuration blocks this caller.
     pub fn stops(&self, sources: &CallerIdentity<'_>) -> bool {
         !self.blocked.is_empty()
             && sources
@@ -59,7 +59,8 @@ impl Rules {
                 .is_some_and(|tenants| tenants.iter().any(|tenant| tenant.as_deref() == sources.tenant))
     }
 
-    /// The limits of this caller: the person's over the key's, over the tenant's, over everybody's.
+    /// Returns the limits of this caller. The user's limits override the key's, the tenant's and the defaults, in this
+    /// order.
     pub fn ceilings(&self, sources: &CallerIdentity<'_>) -> Ceilings {
         if !self.limits {
             return Ceilings::default();

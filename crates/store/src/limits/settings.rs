@@ -9,53 +9,53 @@ use callsign_core::secret::Secret;
 /// The settings of limits and blocks.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What everybody may use.
+    /// Limits of all callers, unless overridden.
     pub default: Allowance,
-    /// What differs, by the name of a key.
+    /// Overrides by name of a key.
     pub keys: HashMap<String, Allowance>,
-    /// What differs, by the name of a tenant.
+    /// Overrides by name of a tenant.
     pub tenants: HashMap<String, Allowance>,
-    /// What differs for one person, by tenant (`None`: the operator's own users) and user id.
+    /// Overrides by tenant (`None` for users without a tenant) and user id.
     pub users: HashMap<(Option<String>, String), Allowance>,
-    /// Who may use nothing.
+    /// Blocked users, by tenant and user id.
     pub blocked: HashSet<(Option<String>, String)>,
-    /// Counts and tells, refuses nobody.
+    /// True if limits are counted and logged but not enforced.
     pub dry_run: bool,
-    /// `redis://…`, which may hold a password; `None` counts in memory.
+    /// The store's URL (`redis://…`), which may contain a password. `None` counts in memory.
     pub store: Option<Secret>,
-    /// What holds while the store is away.
+    /// The behaviour while the store is unavailable.
     pub on_store_failure: OnStoreFailure,
-    /// What a request is taken to use until its answer says.
+    /// The estimated use of a request, reserved until its end.
     pub estimate: Estimate,
-    /// When providers' refusals suspend a user.
+    /// Auto-block after refusals by providers.
     pub auto_block: Option<AutoBlock>,
-    /// The tenants that `[[users]]` name, and where.
+    /// The tenants that `[[users]]` entries name, with the place in the configuration.
     pub named_tenants: Vec<(String, String)>,
 }
 
-/// See [`Limits::on_store_failure`].
+/// The values of [`Settings::on_store_failure`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnStoreFailure {
-    /// Every callsign counts by itself.
+    /// Each process counts in memory.
     #[default]
     Allow,
-    /// 503 `limits_unavailable`.
+    /// Requests get 503 `limits_unavailable`.
     Deny,
 }
 
-/// So many refusals of one user by providers within this time suspend the user for that long.
+/// Suspends a user after a number of refusals by providers within a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AutoBlock {
-    /// How many.
+    /// Number of refusals.
     pub refusals: u32,
-    /// Within which time.
+    /// The period in which refusals are counted.
     pub within: Duration,
-    /// For how long.
+    /// Duration of the suspension.
     pub suspend: Duration,
 }
 
 impl Default for Settings {
-    /// No limits, no blocks, no shared store.
+    /// Returns settings without limits, blocks or store.
     fn default() -> Self {
         Self {
             default: Allowance::default(),
@@ -74,7 +74,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Whether what answers say decides anything.
+    /// Returns true if responses must be read for usage or refusals.
     pub fn reads_answers(&self) -> bool {
         let mut all = [self.default].into_iter().chain(self.keys.values().copied());
         self.auto_block.is_some()

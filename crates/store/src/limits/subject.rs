@@ -1,5 +1,5 @@
-//! Whose use is counted: a user of a tenant, or a key where no user is known. A digest, so that neither the file of counters
-//! nor Redis holds a name.
+//! The subject of counters: a user of a tenant, or a key if there is no user. It is a digest, so that neither the
+//! counter file nor Redis contains names.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 
 use callsign_core::identity::caller_identity::CallerIdentity;
 
-/// See the module.
+/// A digest of a user or a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subject([u8; 16]);
 
 impl Subject {
-    /// The one to whom a request counts.
+    /// Returns the subject of a request.
     pub fn of(sources: &CallerIdentity<'_>) -> Self {
         match sources.user {
             Some(user) => Self::user(sources.tenant, user),
@@ -20,7 +20,7 @@ impl Subject {
         }
     }
 
-    /// A user.
+    /// Returns the subject of a user.
     pub fn user(tenant: Option<&str>, user: &str) -> Self {
         Self::digest(b"user", tenant, user)
     }
@@ -28,7 +28,7 @@ impl Subject {
     fn digest(kind: &[u8], tenant: Option<&str>, name: &str) -> Self {
         let mut digest = Sha256::new();
         digest.update(kind);
-        // With its length, so that no two pairs of names read alike.
+        // The length prefix makes the digest's input unambiguous.
         digest.update(tenant.map_or(u64::MAX, |tenant| tenant.len() as u64).to_be_bytes());
         digest.update(tenant.unwrap_or_default());
         digest.update(name);
@@ -37,17 +37,17 @@ impl Subject {
         Self(half)
     }
 
-    /// As text.
+    /// Formats the digest as hexadecimal text.
     pub fn hex(self) -> String {
         data_encoding::HEXLOWER.encode(&self.0)
     }
 
-    /// Back from text.
+    /// Parses hexadecimal text.
     pub fn from_hex(text: &str) -> Option<Self> {
         data_encoding::HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }
 
-    /// A number that is spread evenly.
+    /// Returns an evenly distributed number, for choosing a shard.
     pub(super) fn spread(self) -> usize {
         usize::from(self.0[0])
     }
@@ -59,7 +59,7 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// A digest of a message's id, for telling equal ones.
+/// Returns a digest of a message id, for recognising repeated messages.
 pub(super) fn message_digest(id: &str) -> u64 {
     let digest = Sha256::digest(id);
     u64::from_be_bytes(digest[..8].try_into().unwrap_or_default())

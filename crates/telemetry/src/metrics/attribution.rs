@@ -106,7 +106,8 @@ impl Metrics {
 mod tests {
     use super::*;
     use callsign_core::endpoint::Inference;
-    use callsign_core::identity::Policy;
+    use callsign_core::identity::valve::Valves;
+    use callsign_core::identity::{Formats, Policy};
     use callsign_core::identity::caller_identity::CallerIdentity;
     use callsign_core::usage::money::NanoUsd;
 
@@ -151,10 +152,9 @@ mod tests {
 
     #[test]
     fn identifiers_that_an_endpoint_does_not_carry_are_not_counted() {
-        let variables = ["SEND_END_USER_ID", "SEND_SESSION_ID", "SEND_CHAT_ID", "SEND_MESSAGE_ID"];
-        let variables = variables.map(|name| (name.to_owned(), "true".to_owned()));
-        let sources = callsign::config::CallerIdentity::environment(variables.to_vec());
-        let policy: Policy = callsign::config::Config::load(&sources).unwrap().config.identifiers;
+        let formats = ["{user}", "{session}", "{chat}", "{message}", "{chat}"];
+        let mut policy = Policy::new(Formats::parse(formats).unwrap());
+        policy.valves = Valves { user: true, session: true, chat: true, message: true, ..Valves::default() };
         let metrics = Metrics::new();
         for endpoint in ["chat", "messages", "embeddings", "rerank"] {
             let fields = Inference::named(endpoint).unwrap().fields;

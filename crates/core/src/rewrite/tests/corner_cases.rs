@@ -4,7 +4,7 @@
 use super::*;
 use table::Disposition::{Arrives, Refused};
 
-#[path = "../../../tests/it/json_suite/table.rs"]
+#[path = "../../../../../tests/it/json_suite/table.rs"]
 #[expect(dead_code, reason = "only the integration test reads the source of each case")]
 mod table;
 

@@ -1,4 +1,4 @@
-//! What only the rows themselves know: messages, generations, missing costs.
+//! Queries of single rows: messages, generations and missing costs.
 
 use uuid::Uuid;
 
@@ -7,10 +7,10 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::query::{Filter, Found, Kind, Owner, Page, Unpriced};
 use crate::ledger::store::first_id;
 
-/// Rows that one question for missing costs looks at.
+/// Maximum number of rows that one query for missing costs reads.
 const WINDOW: i64 = 20_000;
 
-/// Where a message or generation is looked for; each has an index of its own.
+/// The columns that are searched for a message or generation. Each has an index.
 const PLACES: [(Kind, &str); 3] = [
     (Kind::Generation, "r.generation = "),
     (Kind::Message, "r.message = "),
@@ -18,7 +18,7 @@ const PLACES: [(Kind, &str); 3] = [
 ];
 
 impl Reader {
-    /// See [`Reader::whois`].
+    /// Searches messages and generations for [`Reader::whois`].
     pub(super) async fn whois_in_rows(&self, identifier: &str) -> Result<Vec<Found>, LedgerError> {
         let mut found = Vec::new();
         for (kind, condition) in PLACES {
@@ -45,7 +45,7 @@ impl Reader {
         Ok(found)
     }
 
-    /// Who made a generation: an empty answer is nobody.
+    /// Returns the callers of a generation; empty if it is unknown.
     pub async fn owner_of(&self, generation: &str) -> Result<Vec<Owner>, LedgerError> {
         let question = self.ask(
             "SELECT DISTINCT c.tenant, c.key_name, c.user_id FROM requests r JOIN contexts c ON c.id = r.context \
@@ -59,8 +59,8 @@ impl Reader {
         Ok(owners)
     }
 
-    /// Requests whose cost never came although there is a generation to ask for, oldest first. Looks at a bounded number
-    /// of rows each time: a page may be empty and still have a next one.
+    /// Returns finished requests with a generation but without a cost, oldest first. Reads a bounded number of rows,
+    /// so a page may be empty although another one follows.
     pub async fn unpriced(
         &self,
         filter: &Filter,

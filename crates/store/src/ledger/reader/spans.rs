@@ -1,18 +1,19 @@
-//! A span of time, put together from buckets of the sums.
+//! Divides a period into spans of coarser and finer buckets.
 
 use crate::ledger::sums::Grain;
 
-/// Buckets of one width.
+/// A span of buckets of one width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) grain: Grain,
     pub(super) from_us: i64,
-    /// `None`: all that follow.
+    /// `None` for no end.
     pub(super) until_us: Option<i64>,
 }
 
-/// The spans from `from_us`, cut to the hour, until now: fine ones up to where a coarser bucket begins. `widest` is the
-/// last of [`Grain::Hour`], [`Grain::Day`] (or [`Grain::Curve`] in its place) and [`Grain::Month`].
+/// Returns the spans from `from_us`, rounded down to the hour, until now. Each finer span ends where a bucket of the
+/// next coarser width begins. `widest` is the coarsest width to use: [`Grain::Hour`], [`Grain::Day`] (or
+/// [`Grain::Curve`] instead of it) or [`Grain::Month`].
 pub(super) fn spans(from_us: i64, widest: Grain) -> Vec<Span> {
     let steps: &[Grain] = match widest {
         Grain::Hour => &[Grain::Hour],

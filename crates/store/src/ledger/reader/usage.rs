@@ -1,4 +1,4 @@
-//! Sums: by name, over time, times to first byte, errors.
+//! Queries of sums: usage by name, usage over time, times to the first byte, and errors.
 
 use jiff::tz::TimeZone;
 
@@ -11,7 +11,7 @@ use crate::ledger::pool::Question;
 use crate::ledger::query::{By, Errors, Filter, Latency, Point, Split, Step, UsageRow};
 use crate::ledger::sums::{self, DAY_US, Grain, timestamp};
 
-/// What every question for usage sums, in the order of [`read_sums`].
+/// The summed columns of every usage query, in the order of [`read_sums`].
 const SUMMED: [&str; 10] = [
     "requests",
     "errors",
@@ -25,13 +25,13 @@ const SUMMED: [&str; 10] = [
     "first_bytes",
 ];
 
-/// PostgreSQL's sums are of a wider type.
+/// Returns the summed columns as SQL, cast to 64 bits because PostgreSQL's `SUM` returns a wider type.
 fn summed() -> String {
     let sums: Vec<_> = SUMMED.iter().map(|name| format!("CAST(SUM({name}) AS BIGINT)")).collect();
     format!("{}, MAX(last_us)", sums.join(", "))
 }
 
-/// The sums in an answer, from this column on.
+/// Reads the sums of a row, starting at this column.
 fn read_sums(row: &Row, first: usize) -> Result<UsageRow, LedgerError> {
     Ok(UsageRow {
         requests: count(row, first)?,
@@ -49,13 +49,13 @@ fn read_sums(row: &Row, first: usize) -> Result<UsageRow, LedgerError> {
     })
 }
 
-/// Whether anything is left of it, once requests of an unknown model turned out to be of a known one.
+/// Returns true if a sum is not zero. Sums of the unknown model become zero when the model becomes known.
 fn is_something(sums: &UsageRow) -> bool {
     sums.requests > 0 || sums.cost != NanoUsd(0) || sums.prompt_tokens > 0
 }
 
 impl Reader {
-    /// Usage, summed; the largest cost first, days in order.
+    /// Returns usage by group, largest cost first; days are in order of time.
     pub async fn usage(&self, by: By, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
         if by == By::Day {
             let points = self.series(Step::Day, Split::None, filter).await?;
@@ -81,7 +81,7 @@ impl Reader {
         Ok(usage)
     }
 
-    /// Usage over time, oldest first; steps in which nothing happened are left out.
+    /// Returns usage over time, oldest first. Steps without requests are absent.
     pub async fn series(&self, step: Step, split: Split, filter: &Filter) -> Result<Vec<Point>, LedgerError> {
         let names_matter = filter.user.is_some() || filter.key.is_some();
         let (grain, width) = match step {
@@ -93,7 +93,7 @@ impl Reader {
             Split::None => ("''", "1"),
             Split::Model => ("model", "1, 2"),
         };
-        // Hours at the beginning of a span by days belong to their day.
+        // A series by days may begin with hourly buckets, which are added to their day.
         let at = format!("bucket_us - bucket_us % {width}");
         let question = self.ask(&format!("SELECT {at}, {model}, {} FROM (", summed()));
         let question =
@@ -107,7 +107,7 @@ impl Reader {
         Ok(points)
     }
 
-    /// Times to first byte by user and model, most requests first.
+    /// Returns the times to the first byte by user and model, most requests first.
     pub async fn latencies(&self, filter: &Filter, limit: u32) -> Result<Vec<Latency>, LedgerError> {
         let question = self.ask(
             "SELECT tenant, user_id, model, CAST(SUM(first_byte_us) AS BIGINT), CAST(SUM(first_bytes) AS BIGINT) FROM (",
@@ -129,7 +129,7 @@ impl Reader {
         Ok(latencies)
     }
 
-    /// Errors by kind, most first.
+    /// Returns the errors by kind, most frequent first.
     pub async fn errors(&self, filter: &Filter) -> Result<Vec<Errors>, LedgerError> {
         let from = Grain::Hour.bucket(self.start_of(filter).await?);
         let question =
@@ -142,14 +142,14 @@ impl Reader {
         Ok(errors)
     }
 
-    /// When what is asked about begins: no earlier than what is kept.
+    /// Returns the start of the filter's period, but not before the oldest retained sums.
     async fn start_of(&self, filter: &Filter) -> Result<i64, LedgerError> {
         let kept = self.pool.fetch(self.ask("SELECT from_us FROM retained")).await?;
         let kept = kept.first().map_or(Ok(0), |row| row.count(0))?;
         Ok(filter.since.map_or(kept, |since| since.as_microsecond().max(kept)))
     }
 
-    /// The buckets that a question sums over.
+    /// Adds the buckets of the filter's period to a query.
     async fn over_sums(&self, question: Question, widest: Grain, filter: &Filter) -> Result<Question, LedgerError> {
         let columns = format!("bucket_us, tenant, key_name, user_id, model, {}, last_us", SUMMED.join(", "));
         let mut question = question;
@@ -169,7 +169,7 @@ impl Reader {
         Ok(question)
     }
 
-    /// Adds the identifier that was sent last for each user.
+    /// Adds the latest sent identifier of each user.
     async fn add_sent(&self, usage: &mut [UsageRow], filter: &Filter) -> Result<(), LedgerError> {
         let question = self.ask("SELECT tenant, user_id, sent FROM users WHERE sent IS NOT NULL");
         let question = filtered(question, &Filter { key: None, ..filter.clone() })?;
@@ -195,7 +195,7 @@ fn filtered(question: Question, filter: &Filter) -> Result<Question, LedgerError
     Ok(question)
 }
 
-/// `2026-11-22`.
+/// Formats a date as `2026-11-22`.
 fn day(at: jiff::Timestamp) -> String {
     timestamp(at.as_microsecond()).to_zoned(TimeZone::UTC).date().to_string()
 }

@@ -1,4 +1,4 @@
-//! Who is known, and under which identifiers.
+//! Queries of users and their identifiers.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::query::{Collision, Found, Kind, Mapping, Statistics};
 use crate::ledger::tally;
 
-/// Identifiers to a question, when all of them are looked through.
+/// Identifiers per query when all of them are searched.
 const PAGE: i64 = 5_000;
-/// Collisions that are listed.
+/// Maximum number of listed collisions.
 const COLLISIONS: i64 = 1_000;
 
 /// The columns of [`read_found`].
@@ -50,8 +50,8 @@ fn read_mapping(row: &Row) -> Result<Mapping, LedgerError> {
 }
 
 impl Reader {
-    /// Who stands behind an identifier, as sent or internal, of any kind, in any tenant. With `org_id` also
-    /// `sha256(ORG_ID-user)`. The latest first.
+    /// Returns the users of an identifier, as sent or as stated, of any kind and in any tenant, latest first. With
+    /// `org_id`, `sha256(ORG_ID-user)` is searched as well.
     pub async fn whois(&self, identifier: &str, org_id: Option<&str>) -> Result<Vec<Found>, LedgerError> {
         let sql = format!("SELECT {FOUND} FROM identifiers WHERE kind IN (0, 1, 2) AND identifier = ");
         let rows = self.pool.fetch(self.ask(&sql).text(identifier)?).await?;
@@ -67,8 +67,8 @@ impl Reader {
         Ok(found)
     }
 
-    /// Of all users as sent those whose digest with the organisation's id is this one. OpenRouter documents no form; this
-    /// is what another gateway has found (SHA-256 over `ORG_ID-user`).
+    /// Returns the users whose sent identifier has this digest: SHA-256 over `ORG_ID-user`. OpenRouter does not
+    /// document the form in which providers see a user; another gateway has observed this one.
     async fn whois_upstream(&self, digest: &str, org_id: &str) -> Result<Vec<Found>, LedgerError> {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
@@ -95,8 +95,8 @@ impl Reader {
         }
     }
 
-    /// How a user is known outside, one entry for each tenant that has such a user; only that of `tenant` if given, `""`
-    /// being none.
+    /// Returns the mapping of a user, one entry for each tenant that has a user with this id. `tenant` restricts it to
+    /// one tenant; `""` means none.
     pub async fn mapping(&self, user: &str, tenant: Option<&str>) -> Result<Vec<Mapping>, LedgerError> {
         let mut question = self.ask(&format!("SELECT {MAPPING} FROM users WHERE user_id = ")).text(user)?;
         if let Some(tenant) = tenant {
@@ -106,7 +106,7 @@ impl Reader {
         rows.iter().map(read_mapping).collect()
     }
 
-    /// Every user, in order of tenant and id. `after` is the last one of the page before.
+    /// Returns users in order of tenant and id. `after` is the last entry of the previous page.
     pub async fn mappings(&self, after: Option<&Mapping>, limit: u32) -> Result<Vec<Mapping>, LedgerError> {
         let (tenant, user) =
             after.map_or(("", ""), |after| (after.tenant.as_deref().unwrap_or_default(), after.user.as_str()));
@@ -120,8 +120,8 @@ impl Reader {
         self.pool.fetch(question).await?.iter().map(read_mapping).collect()
     }
 
-    /// The identifiers seen of one user, the latest first; only of `tenant` if given, `""` being none. Messages and
-    /// generations are not among them.
+    /// Returns the identifiers of one user, latest first, without messages and generations. `tenant` restricts them to
+    /// one tenant; `""` means none.
     pub async fn identifiers_of(
         &self,
         user: &str,
@@ -136,7 +136,7 @@ impl Reader {
         self.pool.fetch(question).await?.iter().map(read_found).collect()
     }
 
-    /// Counts over all users.
+    /// Returns counts over all users.
     pub async fn statistics(&self) -> Result<Statistics, LedgerError> {
         let users = self.pool.fetch(self.ask("SELECT COUNT(*), COUNT(sent) FROM users")).await?;
         let (users, mapped) =

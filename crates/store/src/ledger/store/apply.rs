@@ -1,4 +1,4 @@
-//! Raises the tables of sums, errors, identifiers and users by what was counted.
+//! Adds the sums in memory to the tables of sums, errors, identifiers and users.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -12,13 +12,14 @@ use crate::ledger::names::Name;
 use crate::ledger::sums::Sums;
 use crate::ledger::tally::{ErrorKey, Folded, IdentifierKey, SENT, Seen, SumKey, USER};
 
-/// Identifiers to a question.
+/// Identifiers per query.
 const IDENTIFIERS: usize = 64;
-/// How many are remembered, at 8 bytes each.
+/// Maximum number of cached digests, of 8 bytes each.
 const REMEMBERED: usize = 200_000;
 
 impl Store {
-    /// Within a transaction. Says how many users turned out to share an identifier with another.
+    /// Adds the increments within the current transaction. Returns the number of users that newly share an identifier
+    /// with another user.
     pub(super) async fn apply(&mut self, folded: &Folded) -> Result<usize, sqlx::Error> {
         let collisions = self.collisions(folded).await?;
         let statements: Arc<Statements> = Arc::clone(&self.statements);
@@ -37,7 +38,7 @@ impl Store {
         Ok(collisions)
     }
 
-    /// How many users appear for the first time with an identifier that another user of their tenant was sent with.
+    /// Returns the number of users whose identifier is new for them and was sent for another user of their tenant.
     async fn collisions(&mut self, folded: &Folded) -> Result<usize, sqlx::Error> {
         let sent = folded
             .identifiers
@@ -79,7 +80,7 @@ impl Store {
             if self.known.len() >= REMEMBERED {
                 self.known.clear();
             }
-            // Should the transaction fail, the store is dropped together with what it knows.
+            // If the transaction fails, the store and this cache are dropped.
             self.known.insert(digest);
         }
         Ok(collisions)

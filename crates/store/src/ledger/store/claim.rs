@@ -1,5 +1,5 @@
-//! Takes over what a run of callsign left behind that is not there any more: finished requests that were not counted
-//! yet, and requests that will never finish.
+//! Takes over the rows of ended processes: finished requests that are not in the sums yet, and requests that cannot
+//! finish any more.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ use crate::ledger::row::{Ended, Ending};
 use crate::ledger::sums::now_us;
 use crate::ledger::tally::Tally;
 
-/// A run that has not been heard of for so long is gone: ten minutes in microseconds.
+/// Maximum age of a live process's heartbeat: ten minutes in microseconds.
 const GONE_US: i64 = 600_000_000;
 
-/// What was found.
+/// The result of a take-over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::ledger) struct Claimed {
-    /// Requests that had begun and never finished.
+    /// Requests that began and did not finish.
     pub(in crate::ledger) unfinished: u64,
 }
 
 impl Store {
-    /// Takes over from the run before this one on the same data directory, if there was one, and from all that have not
-    /// been heard of for ten minutes.
+    /// Takes over from the earlier process of the same data directory, if any, and from processes without a heartbeat
+    /// for ten minutes.
     pub(in crate::ledger) async fn claim(&mut self, before: Option<&str>) -> Result<Claimed, sqlx::Error> {
         let mut arguments = self.connection.arguments();
         arguments.int(Some(now_us() - GONE_US))?;
@@ -44,8 +44,8 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Counts again one batch of what this run has in `pending`, after it lost count. Says whether there was one: each is
-    /// a change of its own, so that a slow database gets on with every attempt.
+    /// Recomputes the sums of one batch of this process's rows in `pending`, after a failure. Returns false if there
+    /// was none. Each batch is one transaction, so a slow database makes progress with every attempt.
     pub(in crate::ledger) async fn recount(&mut self) -> Result<bool, sqlx::Error> {
         let node = Arc::clone(&self.node);
         self.connection.begin().await?;
@@ -69,7 +69,7 @@ impl Store {
 
     async fn claim_one(&mut self, node: &str) -> Result<u64, sqlx::Error> {
         self.connection.begin().await?;
-        // Of several that try, one deletes it; the others wait for it and then find nothing.
+        // If several processes try, one deletes it; the others wait and then find nothing.
         let mut arguments = self.connection.arguments();
         arguments.text(Some(node))?;
         if self.connection.execute("DELETE FROM nodes WHERE node = $1", arguments).await? == 0 {
@@ -89,7 +89,7 @@ impl Store {
         Ok(unfinished)
     }
 
-    /// Counts the finished rows that these batches name in their first column.
+    /// Sums the finished rows whose ids are in the first column of these batches.
     async fn tally_of(&mut self, batches: &[engine::Row]) -> Result<Tally, sqlx::Error> {
         let mut ids = Vec::new();
         for batch in batches {
@@ -106,7 +106,7 @@ impl Store {
         Ok(tally)
     }
 
-    /// Gives up what was in flight in a run, and counts it.
+    /// Ends the requests in flight of a process with an unknown outcome, and sums them.
     async fn give_up(&mut self, node: &str, tally: &mut Tally) -> Result<u64, sqlx::Error> {
         let mut arguments = self.connection.arguments();
         arguments.text(Some(node))?;
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(requests(&mut store).await, 6);
     }
 
-    /// What the sums by month say.
+    /// Returns the number of requests in the monthly sums.
     async fn requests(store: &mut Store) -> i64 {
         let arguments = store.connection.arguments();
         let rows = store.connection.fetch("SELECT requests FROM sums WHERE grain = 2", arguments).await.unwrap();

@@ -1,4 +1,4 @@
-//! Erases a person: names go, sums stay under no name.
+//! Erases a user's names. Sums stay without a name.
 
 use std::sync::Arc;
 
@@ -13,20 +13,20 @@ use crate::ledger::names::{Name, Names};
 use crate::ledger::query::Forgotten;
 use crate::ledger::sums::Sums;
 
-/// Rows to a transaction.
+/// Rows per transaction.
 const ROWS: i64 = 20_000;
 
-/// Somebody, and the keys that are nobody else's: their names say who it is.
+/// A user, and the keys that only this user used. The names of those keys identify the user.
 #[derive(Debug)]
 pub(in crate::ledger) struct Person<'p> {
-    /// `""` for none.
+    /// The tenant; `""` for none.
     pub(in crate::ledger) tenant: &'p str,
     pub(in crate::ledger) user: &'p str,
     pub(in crate::ledger) keys: Vec<String>,
 }
 
 impl Store {
-    /// The person, with the keys that nobody else has come in by.
+    /// Finds the keys that only this user used.
     pub(in crate::ledger) async fn person<'p>(
         &mut self,
         tenant: &'p str,
@@ -55,12 +55,12 @@ impl Store {
         Ok(arguments)
     }
 
-    /// Takes the names out of rows: moves them to contexts without names.
+    /// Removes the names from rows by moving the rows to contexts without names.
     pub(in crate::ledger) async fn forget_rows(&mut self, person: &Person<'_>) -> Result<u64, sqlx::Error> {
         self.replace_contexts(person).await?;
         let (mut changed, mut from) = (0, Some(Uuid::nil()));
         while let Some(after) = from {
-            // The table is walked in order of its key: it has no index for the sake of this.
+            // The table is scanned in order of its primary key, because it has no index by user.
             let mut arguments = self.connection.arguments();
             arguments.bytes(after.as_bytes())?;
             arguments.int(Some(ROWS))?;
@@ -85,7 +85,7 @@ impl Store {
         Ok(changed)
     }
 
-    /// Says of each of a person's contexts which one takes its place.
+    /// Maps each of the user's contexts to its replacement.
     async fn replace_contexts(&mut self, person: &Person<'_>) -> Result<(), sqlx::Error> {
         self.connection.begin().await?;
         let sql = "SELECT id, until_us, key_name, endpoint, markup FROM contexts \
@@ -112,13 +112,13 @@ impl Store {
         self.connection.commit().await
     }
 
-    /// Whether anything finished is not counted yet.
+    /// Returns true if finished rows are not in the sums yet.
     pub(in crate::ledger) async fn has_pending(&mut self) -> Result<bool, sqlx::Error> {
         let found = self.connection.fetch("SELECT node FROM pending LIMIT 1", self.connection.arguments()).await?;
         Ok(!found.is_empty())
     }
 
-    /// Moves the sums under no name, and takes the person out of every other table.
+    /// Moves the user's sums to no name, and removes the user from all other tables.
     pub(in crate::ledger) async fn forget_sums(&mut self, person: &Person<'_>) -> Result<Forgotten, sqlx::Error> {
         self.connection.begin().await?;
         let key = key_column(person, 3);
@@ -162,8 +162,8 @@ impl Store {
         Ok(forgotten)
     }
 
-    /// On SQLite: writes the file anew. Deleted text is overwritten there anyway, but a page that was split keeps
-    /// copies of what moved to the other half.
+    /// Rewrites the file (SQLite only). Deleted text is overwritten already, but a page that was split keeps copies of
+    /// the content that moved to the other half.
     pub(in crate::ledger) async fn scrub(&mut self) -> Result<(), sqlx::Error> {
         match self.connection.engine() {
             Engine::Sqlite => self.connection.run("VACUUM").await,
@@ -173,7 +173,8 @@ impl Store {
         }
     }
 
-    /// On SQLite: empties the write-ahead log, which holds pages as they were. Says whether nobody was in the way.
+    /// Truncates the write-ahead log (SQLite only), which contains old versions of pages. Returns false if another
+    /// connection prevented it.
     pub(in crate::ledger) async fn cut_log(&mut self) -> Result<bool, sqlx::Error> {
         if self.connection.engine() == Engine::Postgres {
             return Ok(true);
@@ -183,7 +184,8 @@ impl Store {
     }
 }
 
-/// What stands for the key's name: nothing for those whose names say who it is. They are the arguments from `first` on.
+/// Returns the SQL expression of the key's name, which is empty for the user's own keys. Their names are the arguments
+/// from `first` on.
 fn key_column(person: &Person<'_>, first: usize) -> String {
     if person.keys.is_empty() {
         return "key_name".to_owned();

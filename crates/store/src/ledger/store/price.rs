@@ -1,4 +1,4 @@
-//! Fills in what came late, and moves the sums along.
+//! Fills in costs that arrive late, and updates the sums.
 
 use uuid::Uuid;
 
@@ -10,8 +10,8 @@ use crate::ledger::sums::{Grain, Sums};
 use crate::ledger::tally::Folded;
 
 impl Store {
-    /// Fills in what the row does not know yet. Says whether there was anything, and whether it could be done: not while
-    /// the row runs, or is not counted yet.
+    /// Fills in missing values of a row. Returns true if a value was filled in. Does nothing while the request runs or
+    /// is not in the sums yet.
     pub(in crate::ledger) async fn price(&mut self, id: Uuid, price: &Price) -> Result<bool, sqlx::Error> {
         self.connection.begin().await?;
         let filled = self.fill(id, price).await?;
@@ -35,7 +35,7 @@ impl Store {
         if new == old || self.is_pending(id).await? {
             return Ok(false);
         }
-        // Of two that fill in the same, one finds the row changed.
+        // If two processes fill in the same row, one finds it changed.
         let mut arguments = self.connection.arguments();
         bind_fill(&new, &mut arguments)?;
         arguments.int(cost_of(&old))?;
@@ -52,7 +52,7 @@ impl Store {
             folded.shift(grain, &old, Sums::of(&old).map(Sums::negative));
             folded.shift(grain, &new, Sums::of(&new));
         }
-        // A sum that retention has taken must not come to life again as a part of what it was.
+        // Sums that retention has deleted must not be recreated with partial values.
         folded.sums.retain(|key, sums| {
             key.bucket_us >= retained && *sums != Sums { last_us: sums.last_us, ..Sums::default() }
         });
@@ -75,7 +75,7 @@ fn cost_of(row: &Row) -> Option<i64> {
     row.ended.as_ref()?.usage.cost.map(|cost| cost.0)
 }
 
-/// The row with what it did not know.
+/// Returns the row with missing values filled in.
 fn filled(row: &Row, price: &Price) -> Row {
     let mut new = row.clone();
     let Some(ended) = &mut new.ended else { return new };

@@ -1,27 +1,27 @@
-//! Deletes what is older than the operator wants to keep, a bounded part at a time.
+//! Deletes rows and sums that are older than the configured retention, a bounded part at a time.
 
 use super::Store;
 use crate::ledger::engine::Engine;
 use crate::ledger::sums::{Grain, now_us};
 use uuid::Uuid;
 
-/// Rows to a transaction: requests wait for it no longer than a few milliseconds.
+/// Rows per transaction. Other writes wait for it only a few milliseconds.
 const ROWS: i64 = 2_000;
 
-/// The smallest id of a request that began at this time or later (`UUIDv7`, RFC 9562, section 5.7).
+/// Returns the smallest id of a request that began at this time or later (`UUIDv7`, RFC 9562, section 5.7).
 pub(in crate::ledger) fn first_id(us: i64) -> Uuid {
     let milliseconds = u64::try_from(us.div_euclid(1000)).unwrap_or_default();
     Uuid::from_u128(u128::from(milliseconds) << 80)
 }
 
 impl Store {
-    /// Deletes a part of what began before `from_us`, cut to the full hour. Says whether that was all. On SQLite what is
-    /// deleted is overwritten, and the file gets shorter.
+    /// Deletes a part of the rows that began before `from_us`, rounded down to the full hour. Returns true if none are
+    /// left. SQLite overwrites deleted content and shrinks the file.
     pub(in crate::ledger) async fn retain(&mut self, from_us: i64) -> Result<bool, sqlx::Error> {
         let from_us = Grain::Hour.bucket(from_us);
         self.connection.begin().await?;
-        // Sums over a time that is in part deleted are deleted as a whole; finer ones hold the rest. Readers look at
-        // this mark first.
+        // A sum whose period is partly deleted is deleted as a whole; finer sums contain the rest. Readers check this
+        // mark first.
         let mut arguments = self.connection.arguments();
         arguments.int(Some(from_us))?;
         let raise = "UPDATE retained SET from_us = $1 WHERE from_us < $1";
@@ -70,7 +70,7 @@ impl Store {
         Ok(most)
     }
 
-    /// When what is kept has to have begun, for so many days.
+    /// Returns the start of the retained period of this many days.
     pub(in crate::ledger) fn kept_from(days: u32) -> i64 {
         now_us() - i64::from(days) * crate::ledger::sums::DAY_US
     }

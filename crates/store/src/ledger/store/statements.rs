@@ -1,4 +1,4 @@
-//! The inserts, written out once, and the order of the columns of a row.
+//! The insert statements, and the order of columns.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const ROW_COLUMNS: &str = "id, began_us, node, context, message, sent_message, g
      provider, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, request_bytes, response_bytes, \
      first_byte_us, duration_us";
 
-/// Those of them that may change when a row is written again.
+/// The columns that may change when a row is written again.
 const CHANGING: &str = "node, generation, ending, status, error, model, provider, prompt_tokens, completion_tokens, \
      cached_tokens, reasoning_tokens, cost, request_bytes, response_bytes, first_byte_us, duration_us";
 
@@ -27,19 +27,19 @@ const CHANGING: &str = "node, generation, ending, status, error, model, provider
 const CONTEXT_COLUMNS: &str = "id, until_us, tenant, key_name, user_id, session, chat, sent_user, sent_session, \
      sent_metadata_session, sent_chat, endpoint, markup";
 
-/// A question for rows, to be followed by its condition; they are read by [`read_row`].
+/// A query for rows, without its condition. [`read_row`] reads its result.
 pub(super) const SELECT_ROWS: &str = "SELECT r.id, r.began_us, r.node, r.message, r.sent_message, r.generation, r.ending, \
      r.status, r.error, r.model, r.provider, r.prompt_tokens, r.completion_tokens, r.cached_tokens, r.reasoning_tokens, \
      r.cost, r.request_bytes, r.response_bytes, r.first_byte_us, r.duration_us, c.until_us, c.tenant, c.key_name, \
      c.user_id, c.session, c.chat, c.sent_user, c.sent_session, c.sent_metadata_session, c.sent_chat, c.endpoint, \
      c.markup FROM requests r LEFT JOIN contexts c ON c.id = r.context WHERE ";
 
-/// See the functions that run them.
+/// The insert statements of one engine.
 #[derive(Debug)]
 pub(super) struct Statements {
-    /// Rows that were never written before.
+    /// Rows that were not written before.
     pub(super) fresh_rows: Insert,
-    /// Rows that may be there as begun; a finished one is left as it is.
+    /// Rows that may exist as begun. A finished row does not change.
     pub(super) rows: Insert,
     pub(super) contexts: Insert,
     pub(super) sums: Insert,
@@ -52,22 +52,23 @@ fn names(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim)
 }
 
-/// `a = excluded.a`, for those that are replaced.
+/// Returns `a = excluded.a` for each column.
 fn replaced(list: &str) -> String {
     names(list).map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// `a = t.a + excluded.a`.
+/// Returns `a = t.a + excluded.a` for each column.
 pub(super) fn raised<'n>(table: &str, names: impl Iterator<Item = &'n str>) -> String {
     names.map(|name| format!("{name} = {table}.{name} + excluded.{name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The greater one of what is there and what comes. SQLite's and PostgreSQL's functions for that have different names.
+/// Returns an expression for the greater of the old and the new value. SQLite and PostgreSQL name this function
+/// differently.
 pub(super) fn later(table: &str, name: &str) -> String {
     format!("{name} = CASE WHEN excluded.{name} > {table}.{name} THEN excluded.{name} ELSE {table}.{name} END")
 }
 
-/// What happens to sums that are there already.
+/// Returns the conflict clause of sums.
 pub(super) fn on_sums_conflict() -> String {
     let counts = Sums::COLUMNS.into_iter().filter(|name| *name != "last_us");
     format!(
@@ -77,7 +78,7 @@ pub(super) fn on_sums_conflict() -> String {
     )
 }
 
-/// What happens to errors that are there already.
+/// The conflict clause of errors.
 pub(super) const ON_ERRORS_CONFLICT: &str = "ON CONFLICT (bucket_us, tenant, key_name, user_id, kind) \
      DO UPDATE SET requests = errors.requests + excluded.requests";
 
@@ -92,7 +93,7 @@ impl Statements {
         let seen = |table: &str| {
             format!("{}, {}, requests = {table}.requests + excluded.requests", earlier(table), later(table, "last_us"))
         };
-        // A row that comes again is one that ended, or that was answered: what was known of its beginning stays.
+        // A row is written again when it was answered or has ended. The data of its beginning does not change.
         let on_rows = format!("ON CONFLICT (id) DO UPDATE SET {} WHERE requests.ending IS NULL", replaced(CHANGING));
         let rows = format!("requests ({ROW_COLUMNS})");
         let sums = format!(
@@ -132,11 +133,11 @@ impl Statements {
     }
 }
 
-/// The arguments of a row, in the order of [`ROW_COLUMNS`].
+/// Adds the arguments of a row, in the order of [`ROW_COLUMNS`].
 pub(super) fn bind_row(row: &Row, to: &mut Arguments) -> Result<(), sqlx::Error> {
     to.bytes(row.id.as_bytes())?;
     to.int(Some(row.began_us))?;
-    // Only what is in flight is in flight somewhere.
+    // The process is stored only while the request is in flight.
     to.shared(Some(&row.node).filter(|_| row.ended.is_none()))?;
     to.int(Some(row.context.id))?;
     to.shared(row.message.as_ref())?;
@@ -145,7 +146,7 @@ pub(super) fn bind_row(row: &Row, to: &mut Arguments) -> Result<(), sqlx::Error>
     bind_end(row.ended.as_ref(), to)
 }
 
-/// The arguments of a context, in the order of [`CONTEXT_COLUMNS`].
+/// Adds the arguments of a context, in the order of [`CONTEXT_COLUMNS`].
 pub(super) fn bind_context(context: &Context, to: &mut Arguments) -> Result<(), sqlx::Error> {
     let names = &context.names;
     to.int(Some(context.id))?;
@@ -181,7 +182,7 @@ fn bind_end(ended: Option<&Ended>, to: &mut Arguments) -> Result<(), sqlx::Error
     to.int(Some(stored(ended.duration_us)))
 }
 
-/// The row in an answer to [`SELECT_ROWS`].
+/// Reads a row of [`SELECT_ROWS`].
 pub(super) fn read_row(from: &engine::Row) -> Result<Row, sqlx::Error> {
     let text = |column| from.text(column).map(|text| text.map(Name::from));
     let count = |column| from.int(column).map(|count| count.and_then(|count| u64::try_from(count).ok()));

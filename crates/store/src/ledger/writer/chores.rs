@@ -1,5 +1,5 @@
-//! What the writer does between batches: opens the database again, takes back what was spilled, folds, deletes what is
-//! too old. Each a bounded part at a time, so that requests' rows never wait long.
+//! The writer's maintenance between batches: reopens the database, restores spilled rows, writes sums and deletes old
+//! rows. Each step is bounded, so that new rows do not wait long.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use super::{BATCH, FOLDING, OPENING, TICK, Writer};
 use crate::ledger::error::{LedgerError, reason};
 use crate::ledger::store::Store;
 
-/// How long one chore may hold up the next batch, should the database be slow.
+/// Maximum time of one maintenance step, which delays the next batch.
 const BOUND: Duration = Duration::from_secs(2);
-/// Between two attempts to open the database.
+/// Time between two attempts to open the database.
 const REOPENING: Duration = Duration::from_millis(500);
-/// Between two signs of life.
+/// Time between two heartbeats.
 const BEAT: Duration = Duration::from_mins(1);
-/// Between two looks for what is too old.
+/// Time between two searches for expired rows.
 const RETENTION: Duration = Duration::from_hours(1);
-/// Groups of requests that are counted before they are folded, however soon that is: folding them is one change, which has
-/// to come to its end within [`BOUND`] on a slow disk too.
+/// Number of groups at which sums are written early. Writing them is one transaction, which must finish within
+/// [`BOUND`] on a slow disk as well.
 const FOLDED: usize = 2048;
 
-/// When what is to be done next.
+/// The times of the next maintenance steps.
 #[derive(Debug)]
 pub(super) struct Due {
     fold: Instant,
@@ -40,12 +40,12 @@ impl Default for Due {
 }
 
 impl Due {
-    /// The database is to be opened again.
+    /// Schedules reopening the database.
     pub(super) fn reopen(&mut self) {
         self.reopen = Some(Instant::now() + REOPENING);
     }
 
-    /// When the writer has to stir even if no request comes.
+    /// Returns the time at which the writer must wake up even without requests.
     pub(super) fn next(&self, counted: bool) -> Instant {
         let quiet = counted.then(|| Instant::now() + TICK);
         let dues = [self.reopen, quiet, Some(self.beat), Some(self.retain)];
@@ -54,7 +54,7 @@ impl Due {
 }
 
 impl Writer {
-    /// Does what is due. Says whether there is more to be done at once.
+    /// Runs the steps that are due. Returns true if more work is ready now.
     pub(super) async fn chores(&mut self) -> bool {
         self.reopen().await;
         if self.store.is_none() {
@@ -78,7 +78,7 @@ impl Writer {
         more && self.store.is_some()
     }
 
-    /// Opens the database again, beside the other work.
+    /// Reopens the database in the background.
     async fn reopen(&mut self) {
         if let Some(opening) = self.opening.take_if(|opening| opening.is_finished()) {
             match opening.await {
@@ -87,7 +87,7 @@ impl Writer {
                 Err(_) => self.failed("it cannot be opened"),
             }
         } else if self.opening.is_some() {
-            // Looked after again soon.
+            // Poll the attempt again soon.
             self.due.reopen();
         } else if self.due.reopen.is_some_and(|due| Instant::now() >= due) {
             self.opening = Some(tokio::spawn(self.connect()));
@@ -95,7 +95,7 @@ impl Writer {
         }
     }
 
-    /// Opens the database for this run, and says so in there.
+    /// Opens the database and registers this process in it.
     pub(super) fn connect(&self) -> impl Future<Output = Result<Store, LedgerError>> + use<> {
         let opening = Store::open(self.plan.target.clone(), self.plan.purpose, Arc::clone(&self.home.node));
         let opening = timeout(OPENING, async move {
@@ -103,13 +103,13 @@ impl Writer {
             store.heartbeat().await?;
             Ok(store)
         });
-        async move { opening.await.unwrap_or_else(|_| Err(LedgerError::Open("it does not answer".to_owned()))) }
+        async move { opening.await.unwrap_or_else(|_| Err(LedgerError::Open("the database does not answer".to_owned()))) }
     }
 
-    /// The database is back: what it holds of this run and is not counted yet is counted first.
+    /// Handles a reopened database: first recomputes the sums of this process's rows in `pending`.
     async fn reopened(&mut self, mut store: Store) {
         let counted = loop {
-            // Each batch within its time: what was done of it stays.
+            // The limit applies to each batch. Completed batches stay done.
             match timeout(BOUND, store.recount()).await {
                 Ok(Ok(true)) => {}
                 other => break other,
@@ -121,14 +121,14 @@ impl Writer {
                 self.due.reopen = None;
                 self.loud = [None; 2];
                 self.shared.metrics.ledger.up.set(1);
-                tracing::info!("the ledger's database takes rows");
+                tracing::info!("ledger: database available");
             }
             Ok(Err(error)) => self.failed(&reason(&error)),
             Err(_) => self.failed("it does not answer in time"),
         }
     }
 
-    /// Takes rows back from the spill file. Says whether there are more.
+    /// Restores rows from the spill file. Returns true if there are more.
     async fn take_back(&mut self) -> bool {
         let Some(spill) = self.plan.spill.clone().filter(|spill| !spill.is_empty()) else { return false };
         let Some(store) = self.store.as_mut() else { return false };
@@ -137,7 +137,7 @@ impl Writer {
             Err(error) => return self.unread(&error),
         };
         if part.damaged > 0 {
-            tracing::error!(lines = part.damaged, "damaged lines of the ledger's spill file are left out");
+            tracing::error!(lines = part.damaged, "ledger: skipped damaged lines of the spill file");
         }
         match timeout(BOUND, store.replay(&part.rows)).await {
             Ok(Ok(())) => {}
@@ -156,7 +156,7 @@ impl Writer {
         }
         match spill.clear(part.next) {
             Ok(true) => {
-                tracing::info!("the ledger has taken back what was spilled");
+                tracing::info!("ledger: restored all spilled rows");
                 false
             }
             Ok(false) => true,
@@ -164,15 +164,15 @@ impl Writer {
         }
     }
 
-    /// The spill file does not let itself be read or emptied: later again.
+    /// Handles a spill file that cannot be read or emptied: schedules a retry.
     fn unread(&mut self, error: &std::io::Error) -> bool {
         if self.may_shout(1) {
-            tracing::error!(%error, "the ledger's spill file cannot be taken back");
+            tracing::error!(%error, "ledger: cannot restore rows from the spill file; retrying");
         }
         false
     }
 
-    /// Takes over from the runs before.
+    /// Takes over the rows of earlier processes.
     async fn claim(&mut self) {
         let Some(store) = self.store.as_mut() else { return };
         match store.claim(self.home.before.as_deref()).await {
@@ -181,7 +181,7 @@ impl Writer {
                 if claimed.unfinished > 0 {
                     tracing::warn!(
                         requests = claimed.unfinished,
-                        "requests had begun and never finished when callsign ended; `callsign reconcile` can find their cost"
+                        "ledger: found unfinished requests of an ended process; `callsign reconcile` can find their cost"
                     );
                 }
             }
@@ -189,7 +189,7 @@ impl Writer {
         }
     }
 
-    /// Adds what was counted to the sums.
+    /// Writes the sums in memory to the tables.
     pub(super) async fn fold(&mut self) {
         self.due.fold = Instant::now() + FOLDING;
         let Some(store) = self.store.as_mut().filter(|_| !self.tally.is_empty()) else { return };
@@ -214,7 +214,7 @@ impl Writer {
         self.due.beat = Instant::now() + BEAT;
         let Some(store) = self.store.as_mut() else { return };
         let beaten = match timeout(BOUND, store.heartbeat()).await {
-            // Others may have ended meanwhile without a word.
+            // Other processes may have crashed meanwhile.
             Ok(Ok(())) => {
                 self.claimed = false;
                 self.home.before = None;
@@ -226,12 +226,12 @@ impl Writer {
         self.failed(&beaten);
     }
 
-    /// Deletes a part of what is too old.
+    /// Deletes a part of the expired rows.
     async fn retain(&mut self) {
         let Some(store) = self.store.as_mut() else { return };
         match timeout(BOUND, store.retain(Store::kept_from(self.plan.retention_days))).await {
             Ok(Ok(all)) => {
-                // The next part after the next batch.
+                // The next part follows after the next batch.
                 self.due.retain = Instant::now() + if all { RETENTION } else { TICK };
             }
             Ok(Err(error)) => self.failed(&reason(&error)),

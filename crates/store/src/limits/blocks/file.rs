@@ -1,5 +1,5 @@
-//! The list in a file of the data directory. It is replaced whole, under a lock, so that nobody ever reads half of it; the
-//! server looks whether it is another one than before.
+//! The block list as a file in the data directory. It is replaced atomically under a lock, so readers see a whole
+//! list. The server polls it for changes.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Block;
 
-/// See the module.
+/// The file of the block list.
 #[derive(Clone, Debug)]
 pub(super) struct BlockFile {
     directory: PathBuf,
@@ -21,7 +21,7 @@ struct Content {
     blocks: Vec<Block>,
 }
 
-/// By which one file is told from the next.
+/// Metadata that changes whenever the file is replaced.
 pub(super) type Print = Option<(u64, i64, i64, u64)>;
 
 impl BlockFile {
@@ -33,13 +33,13 @@ impl BlockFile {
         self.directory.join("blocks.json")
     }
 
-    /// What the file looks like from outside; `None` where there is none.
+    /// Returns the file's metadata; `None` if it does not exist.
     pub(super) fn print(&self) -> Print {
         let seen = std::fs::metadata(self.path()).ok()?;
         Some((seen.ino(), seen.mtime(), seen.mtime_nsec(), seen.size()))
     }
 
-    /// The list; empty where there is no file.
+    /// Reads the list; empty if the file does not exist.
     pub(super) fn read(&self) -> io::Result<Vec<Block>> {
         match std::fs::read(self.path()) {
             Ok(text) => {
@@ -51,7 +51,7 @@ impl BlockFile {
         }
     }
 
-    /// Changes the list; what it is afterwards.
+    /// Changes the list and returns the result.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Vec<Block>) -> T) -> io::Result<(Vec<Block>, T)> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
         let private = |name: &str, anew: bool| {

@@ -1,7 +1,7 @@
-//! What requests pass: the list in force, and word of a new one for those that are under way.
+//! The block list in force. It checks new requests and notifies running ones of a new list.
 //!
-//! A request that runs keeps four digests of who it is of, and looks at the list again only when there is another one. A new
-//! list wakes all that wait, so that a cut comes at once and nothing is looked at as long as nobody is stopped.
+//! A running request keeps four digests of its user and checks them again only when the list changes. A new list wakes
+//! all waiting requests, so a block with `cut` ends them at once, without any work while the list stays the same.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -18,19 +18,19 @@ use tokio::sync::futures::OwnedNotified;
 use super::{Block, BlockList};
 use callsign_core::identity::caller_identity::CallerIdentity;
 
-/// See the module.
+/// The block list in force.
 #[derive(Debug, Default)]
 pub struct Gate {
     list: ArcSwap<BlockList>,
     cut: ArcSwap<HashSet<u64>>,
-    /// How many lists there have been.
+    /// Version of the list, incremented with every change.
     lists: AtomicU64,
     news: Arc<Notify>,
     keys: RandomState,
 }
 
 impl Gate {
-    /// Takes a list into force, and wakes whoever it may cut.
+    /// Puts a list into force, and wakes running requests that it may end.
     pub fn set(&self, blocks: Vec<Block>) {
         let now = Timestamp::now();
         let cut = blocks.iter().filter(|block| block.cut && block.holds(now));
@@ -41,18 +41,18 @@ impl Gate {
         self.news.notify_waiters();
     }
 
-    /// Whether this caller is stopped.
+    /// Returns true if this caller is blocked.
     pub fn stops(&self, sources: &CallerIdentity<'_>, sent: Option<&str>) -> bool {
         let list = self.list.load();
         !list.is_empty() && list.stops(sources.tenant, sources.user, sent, Timestamp::now())
     }
 
-    /// The list in force.
+    /// Returns the list in force.
     pub fn blocks(&self) -> Vec<Block> {
         self.list.load().iter().cloned().collect()
     }
 
-    /// Watches for a cut of this caller's requests.
+    /// Returns a watcher that signals when this caller's running requests must end.
     pub fn watch(self: &Arc<Self>, sources: &CallerIdentity<'_>, sent: Option<&str>) -> Watcher {
         let tenant = sources.tenant.unwrap_or_default();
         let both =
@@ -66,7 +66,7 @@ impl Gate {
     }
 }
 
-/// Of one running request; see [`Gate::watch`].
+/// The watcher of one running request; created by [`Gate::watch`].
 #[derive(Debug)]
 pub struct Watcher {
     gate: Arc<Gate>,
@@ -76,7 +76,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Whether the request is to end now. One load unless there is a new list.
+    /// Returns true if the request must end now. Costs one atomic load unless the list has changed.
     pub fn is_cut(&mut self) -> bool {
         let lists = self.gate.lists.load(Ordering::Acquire);
         if lists == self.seen {
@@ -87,11 +87,11 @@ impl Watcher {
         self.who.iter().any(|digest| cut.contains(digest))
     }
 
-    /// The same; otherwise the task is woken when there is a new list.
+    /// Is ready if the request must end now. Otherwise the task is woken at the next list.
     pub fn poll_cut(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             if self.news.is_some() {
-                // Registered already, and for the same task.
+                // The same task is registered already.
                 if self.gate.lists.load(Ordering::Acquire) == self.seen {
                     return Poll::Pending;
                 }
@@ -99,7 +99,7 @@ impl Watcher {
             }
             let mut news = Box::pin(Arc::clone(&self.gate.news).notified_owned());
             let registered = news.as_mut().poll(context).is_pending();
-            // Looked at behind the registration, so that nothing comes in between.
+            // Checked after the registration, so that a list that arrives in between is not missed.
             if self.is_cut() {
                 return Poll::Ready(());
             }
@@ -110,13 +110,14 @@ impl Watcher {
         }
     }
 
-    /// Ends when the request is to. Nothing is allocated: every request waits here for its answer's head.
+    /// Completes when the request must end. Does not allocate, because every request uses it while waiting for the
+    /// response's head.
     pub async fn cut(&mut self) {
         let gate = Arc::clone(&self.gate);
         loop {
             let mut news = std::pin::pin!(gate.news.notified());
             news.as_mut().enable();
-            // Looked at behind the registration, so that nothing comes in between.
+            // Checked after the registration, so that a list that arrives in between is not missed.
             if self.is_cut() {
                 return;
             }
@@ -169,7 +170,7 @@ mod tests {
         tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.unwrap().unwrap();
     }
 
-    /// Whether it ends at once.
+    /// Returns true if the watcher is ready at once.
     fn is_cut_now(watcher: &mut Watcher) -> bool {
         watcher.poll_cut(&mut Context::from_waker(std::task::Waker::noop())).is_ready()
     }

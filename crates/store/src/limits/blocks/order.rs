@@ -1,5 +1,5 @@
-//! Blocking and unblocking somebody, as the command line and the admin API do it: finds out whom the id means, then changes
-//! the list. A ledger that does not answer stops nobody from being stopped: the id is then taken literally.
+//! Blocks and unblocks users, for the command line and the admin API. It resolves the id with the ledger and then
+//! changes the list. If the ledger is unavailable, the id is used literally, so that blocking works without it.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use super::shelf::{Shelf, ShelfError};
 use super::{Block, LONGEST_REASON, Meant, meant};
 use crate::ledger::Reader;
 
-/// The longest id, in bytes.
+/// Maximum length of an id in bytes.
 const LONGEST_ID: usize = 1024;
 
-/// What is ordered.
+/// A request to block a user.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// The user's id, or the identifier as sent.
     pub id: String,
     /// The tenant: absent for any, empty for none.
     pub tenant: Option<String>,
-    /// For how long; for good without.
+    /// Duration of the block; unlimited if absent.
     pub time: Option<Duration>,
-    /// Why.
+    /// The operator's reason.
     pub reason: Option<String>,
-    /// Whether running answers are cut.
+    /// True if running responses are ended.
     pub cut: bool,
 }
 
-/// Who knows whom an id means.
+/// The sources for resolving an id.
 #[derive(Clone, Debug, Default)]
 pub struct Knowledge<'a> {
     /// The ledger, if there is one.
@@ -36,16 +36,16 @@ pub struct Knowledge<'a> {
     pub org_id: Option<String>,
 }
 
-/// Why it is not done.
+/// An error of blocking or unblocking.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
-    /// The id alone does not say who.
+    /// The id exists in several tenants.
     #[error("this id exists in several tenants: {}", listed(.0))]
     Several(Vec<String>),
-    /// Nobody.
-    #[error("an id has 1 to {LONGEST_ID} bytes")]
+    /// The id is empty or too long.
+    #[error("invalid id: expected 1 to {LONGEST_ID} bytes")]
     NoId,
-    /// The list cannot be had.
+    /// The list cannot be read or written.
     #[error(transparent)]
     Shelf(#[from] ShelfError),
 }
@@ -65,17 +65,17 @@ impl Knowledge<'_> {
             Ok(Meant::Several(tenants)) => Err(OrderError::Several(tenants)),
             Ok(meant) => Ok(meant),
             Err(error) => {
-                tracing::warn!(%error, "the ledger cannot say whom the id means; it is taken literally");
+                tracing::warn!(%error, "blocks: ledger unavailable; using the id literally");
                 Ok(Meant::Literal)
             }
         }
     }
 }
 
-/// Stops somebody; the block, and the list afterwards.
+/// Blocks a user. Returns the block and the resulting list.
 ///
 /// # Errors
-/// [`OrderError`]; nothing has changed then.
+/// [`OrderError`]. The list is unchanged then.
 pub async fn block(shelf: &Shelf, knowledge: Knowledge<'_>, order: Order) -> Result<(Block, Vec<Block>), OrderError> {
     let (id, tenant) = match knowledge.of(&order.id, order.tenant.as_deref()).await? {
         Meant::User { id, tenant } => (id, Some(tenant)),
@@ -89,10 +89,10 @@ pub async fn block(shelf: &Shelf, knowledge: Knowledge<'_>, order: Order) -> Res
     Ok((block, blocks))
 }
 
-/// Lets somebody in again; the list afterwards, and how many blocks there were.
+/// Unblocks a user. Returns the resulting list and the number of removed blocks.
 ///
 /// # Errors
-/// [`OrderError`].
+/// [`OrderError`] if the id is invalid or ambiguous, or the list cannot be changed.
 pub async fn unblock(
     shelf: &Shelf,
     knowledge: Knowledge<'_>,
@@ -101,7 +101,7 @@ pub async fn unblock(
 ) -> Result<(Vec<Block>, usize), OrderError> {
     let meant = knowledge.of(id, tenant).await;
     let (mut blocks, mut lifted) = match meant {
-        // Several people have the id; whichever of them is blocked under it is let in.
+        // Several users have the id. All blocks under it are removed.
         Ok(_) | Err(OrderError::Several(_)) => shelf.lift(id, tenant).await?,
         Err(error) => return Err(error),
     };

@@ -1,9 +1,8 @@
-//! Where the list of blocks is kept, so that every callsign and the command line find it: in the shared store, else in the
-//! data directory, else only in this process.
+//! Stores the block list for all processes and the command line: in the shared store, else in the data directory, else
+//! only in this process.
 //!
-//! In the store it is a hash with a number that grows with every change; who looks compares the number. A callsign that has
-//! a data directory keeps a copy there, for a start while the store is away, and gives a store that has lost everything
-//! its list back.
+//! In the store it is a hash with a version number that readers compare. A process with a data directory keeps a copy
+//! there. The copy is used at a start while the store is unavailable, and restores a store that has lost its data.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,7 +16,7 @@ use crate::limits::link::{Link, StoreUnavailableError};
 const LIST: &str = "callsign:blocks";
 const VERSION: &str = "callsign:blocks:version";
 
-/// See the module.
+/// The stored block list.
 #[derive(Debug)]
 pub struct Shelf {
     link: Option<Arc<Link>>,
@@ -30,29 +29,29 @@ struct Seen {
     blocks: Vec<Block>,
     print: Print,
     version: Option<i64>,
-    /// Whether the store has been looked into.
+    /// True once the store has been read.
     looked: bool,
     failed: bool,
 }
 
-/// Why the list cannot be had.
+/// An error of reading or writing the list.
 #[derive(Debug, thiserror::Error)]
 pub enum ShelfError {
-    /// The store.
+    /// The store is unavailable.
     #[error(transparent)]
     Store(#[from] StoreUnavailableError),
-    /// The file.
-    #[error("blocks.json in the data directory cannot be used: {0}")]
+    /// The file cannot be read or written.
+    #[error("cannot use blocks.json in the data directory: {0}")]
     File(#[from] std::io::Error),
 }
 
 impl Shelf {
-    /// On the store, else in this directory.
+    /// Uses the store, or else the directory.
     pub fn new(link: Option<Arc<Link>>, directory: Option<&Path>) -> Self {
         Self { link, file: directory.map(BlockFile::new), here: Mutex::default() }
     }
 
-    /// Whether what is put there is found by somebody else.
+    /// Returns true if other processes can read the list.
     pub fn is_shared(&self) -> bool {
         self.link.is_some() || self.file.is_some()
     }
@@ -61,14 +60,14 @@ impl Shelf {
         self.here.lock()
     }
 
-    /// What was kept the last time, for the start; whoever is stopped stays so while the store is away.
+    /// Returns the list in the data directory, for the start. Blocks stay in force while the store is unavailable.
     pub fn first(&self) -> Vec<Block> {
         let read = self.file.as_ref().map(BlockFile::read);
         let blocks = match read {
             None => Vec::new(),
             Some(Ok(blocks)) => blocks,
             Some(Err(error)) => {
-                tracing::error!(%error, "blocks.json in the data directory cannot be read; nobody is stopped by it");
+                tracing::error!(%error, "blocks: cannot read blocks.json in the data directory; its blocks are not in force");
                 Vec::new()
             }
         };
@@ -78,7 +77,7 @@ impl Shelf {
         blocks
     }
 
-    /// The list, if it is another one than the last time.
+    /// Returns the list if it has changed since the last call.
     pub async fn news(&self) -> Option<Vec<Block>> {
         let read = match &self.link {
             Some(link) => self.news_of_store(link).await,
@@ -94,9 +93,9 @@ impl Shelf {
                 news
             }
             Err(error) => {
-                // Once, not three times a second. A store that is away is told of elsewhere.
+                // Logged once per failure, not at every poll. An unavailable store is logged by the worker.
                 if !std::mem::replace(&mut seen.failed, true) && matches!(error, ShelfError::File(_)) {
-                    tracing::error!(%error, "the list of blocks stays as it was");
+                    tracing::error!(%error, "blocks: cannot read the block list; the previous list stays in force");
                 }
                 None
             }
@@ -124,8 +123,8 @@ impl Shelf {
             seen.blocks.clone()
         };
         if version.is_none() && !known.is_empty() {
-            // It had a list and has none, not even an empty one: everything was lost.
-            tracing::error!("the store has lost the list of blocks; it gets this one");
+            // The store had a list and has no version number any more, so it has lost its data.
+            tracing::error!("blocks: the store has lost the block list; restoring it from the local copy");
             let mut restore = redis::pipe();
             for block in &known {
                 restore.cmd("HSETNX").arg(LIST).arg(field(block)).arg(json(block)).ignore();
@@ -142,17 +141,17 @@ impl Shelf {
         Ok(Some(blocks))
     }
 
-    /// Keeps a copy of the store's list.
+    /// Writes a copy of the store's list to the data directory.
     fn copy(&self, blocks: &[Block]) {
         if let Some(Err(error)) = self.file.as_ref().map(|file| file.change(|copy| *copy = blocks.to_vec())) {
-            tracing::warn!(%error, "the data directory does not take a copy of the list of blocks");
+            tracing::warn!(%error, "blocks: cannot write a copy of the block list to the data directory");
         }
     }
 
-    /// Every block there is.
+    /// Returns all blocks.
     ///
     /// # Errors
-    /// [`ShelfError`].
+    /// [`ShelfError`] if the store or the file cannot be used.
     pub async fn list(&self) -> Result<Vec<Block>, ShelfError> {
         match (&self.link, &self.file) {
             (Some(link), _) => Ok(read_store(link).await?),
@@ -161,10 +160,10 @@ impl Shelf {
         }
     }
 
-    /// Puts a block there; the list afterwards.
+    /// Adds a block and returns the resulting list.
     ///
     /// # Errors
-    /// [`ShelfError`]; nothing has changed then, as far as is known.
+    /// [`ShelfError`]. The list may have changed if the store's answer was lost.
     pub async fn put(&self, block: Block) -> Result<Vec<Block>, ShelfError> {
         if let Some(link) = &self.link {
             let blocks = read_store(link).await?;
@@ -181,10 +180,11 @@ impl Shelf {
         Ok(self.change(|blocks| put(blocks, block))?.0)
     }
 
-    /// Takes the blocks about `id` away, those of `tenant` or all; the list afterwards, and how many there were.
+    /// Removes the blocks of `id`, either of one tenant or of all. Returns the resulting list and the number of
+    /// removed blocks.
     ///
     /// # Errors
-    /// [`ShelfError`].
+    /// [`ShelfError`] if the store or the file cannot be used.
     pub async fn lift(&self, id: &str, tenant: Option<&str>) -> Result<(Vec<Block>, usize), ShelfError> {
         if let Some(link) = &self.link {
             let mut left = read_store(link).await?;
@@ -214,11 +214,11 @@ impl Shelf {
 
 async fn read_store(link: &Link) -> Result<Vec<Block>, StoreUnavailableError> {
     let all: HashMap<String, String> = link.ask(redis::cmd("HGETALL").arg(LIST)).await?;
-    // What a newer callsign has put there in another form is its own to hold.
+    // Entries in an unknown format are skipped. A newer callsign may have written them.
     Ok(all.values().filter_map(|text| serde_json::from_str(text).ok()).collect())
 }
 
-/// No two blocks about different people share one.
+/// Returns the hash field of a block. Blocks of different users have different fields.
 fn field(block: &Block) -> String {
     match &block.tenant {
         None => format!("*\x1f{}", block.id),
@@ -227,6 +227,6 @@ fn field(block: &Block) -> String {
 }
 
 fn json(block: &Block) -> String {
-    // Plain data always has a text.
+    // Cannot fail: a block is plain data.
     serde_json::to_string(block).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Tables of the arithmetic; `tests/it/limits/suite.rs` holds both engines to the same.
+//! Tests of the counters. `tests/it/limits/suite.rs` runs one suite against the Rust and the Redis implementation.
 
 use super::*;
 
@@ -60,7 +60,7 @@ fn budgets_reserve_an_estimate_and_settle_with_the_truth() {
     counters.settle(2, Settlement::Used { tokens: None, usd: None }, NOW);
     assert_eq!(counters.look(ask(0).ceilings, NOW).map(|gauge| gauge.used), [0, 0, 0, 130, 13, 13]);
     assert!(counters.reserve(&ask(3), NOW).counted);
-    // The next day begins at nothing; what ends late does not count to it, only to its month.
+    // A new day begins at zero. A request of the previous day counts only towards its month when it ends.
     counters.settle(3, Settlement::Used { tokens: Some(500), usd: Some(50) }, NOW + calendar::DAY_MS);
     let next = counters.look(ask(0).ceilings, NOW + calendar::DAY_MS);
     assert_eq!(next.map(|gauge| gauge.used), [0, 0, 0, 0, 0, 63]);

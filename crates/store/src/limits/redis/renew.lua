@@ -1,4 +1,4 @@
--- Says that a request still runs.
+-- Renews the lease of a running request.
 -- KEYS: concurrent
 -- ARGV: id, lease in ms
 local time = redis.call('TIME')

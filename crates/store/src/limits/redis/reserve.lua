@@ -1,4 +1,4 @@
--- Checks the six limits for one request and counts it, in one step (counters.rs says the same in Rust).
+-- Checks the six limits of one request and counts it, atomically (counters.rs implements the same in Rust).
 -- KEYS: requests, messages (sorted sets by time), concurrent (by the end of a lease), budgets (a hash)
 -- ARGV: id, now in ms ('0': the server's), enforce, six ceilings ('' = none), message ('' = none), tokens, nano-dollars, lease in ms
 local now = tonumber(ARGV[2])
@@ -58,10 +58,10 @@ if most[3] then
 end
 
 local sums = redis.call('HMGET', KEYS[4], 'day', 'tokens', 'usd_day', 'month', 'usd_month')
--- A clock that was set back, or a late word from an outage, never begins a day anew.
+-- A clock that was set back, or a late report after an outage, does not restart an earlier day.
 day, month = math.max(day, tonumber(sums[1]) or day), math.max(month, tonumber(sums[4]) or month)
 if sums[4] and tonumber(sums[4]) ~= month then
-  -- What was reserved last month and never settled goes with it.
+  -- Reservations of last month that were not settled are deleted as well.
   redis.call('DEL', KEYS[4])
   sums = {false, false, false, false, false}
 end
@@ -85,7 +85,7 @@ local counted = true
 if enforce then
   for index = 1, 6 do counted = counted and wait[index] == 0 end
 end
--- Asked again after a doubt: once is enough.
+-- A repeated call with the same id counts once.
 if counted and redis.call('HEXISTS', KEYS[4], 'o:' .. id) == 0 then
   if most[1] then
     redis.call('ZADD', KEYS[1], now, id)

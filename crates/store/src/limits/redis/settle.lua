@@ -1,4 +1,4 @@
--- Exchanges what a request has reserved for what it took, once (counters.rs says the same in Rust).
+-- Replaces a request's reservation by its actual use, once (counters.rs implements the same in Rust).
 -- KEYS: as in reserve.lua
 -- ARGV: id, undone ('1'), tokens ('' = unknown), nano-dollars ('' = unknown)
 local id, undone = ARGV[1], ARGV[2] == '1'
