@@ -13,7 +13,7 @@ use callsign_core::auth::jwks::KeySet;
 use callsign_core::auth::jwt::{self, TokenRules};
 use callsign_core::auth::key::{Directory, Grant, Key};
 use callsign_core::auth::verifier::Verifier;
-use callsign_core::auth::{Caller, Known, Need};
+use callsign_core::auth::{AuthContext, Caller, Need};
 use callsign_core::secret::KeyDigest;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::header::AUTHORIZATION;
@@ -41,10 +41,10 @@ fn issuer(algorithm: Algorithm) -> Issuer {
         header: AUTHORIZATION,
         user_claim: "sub".into(),
         session_claim: Some("sid".into()),
-        bring_chat: None,
-        bring_message: None,
+        chat_header: None,
+        message_header: None,
         leeway: Duration::from_secs(5),
-        trap: TokenRules::Clerk,
+        token_rules: TokenRules::Clerk,
         padded: false,
     }
 }
@@ -93,7 +93,7 @@ fn remembered(criterion: &mut Criterion) {
     // From the headers of a request to its caller.
     let directory = Directory::new([], None, false).with_issuers(vec![issuer(RS256)]);
     let headers = with_credential(&token);
-    let known = Known { directory: &directory, verifier: &verifier };
+    let known = AuthContext { directory: &directory, verifier: &verifier };
     group.bench_function("whole step", |bencher| {
         bencher.iter(|| Caller::resolve(black_box(&headers), ADDRESS, known, Need::Identity).unwrap());
     });
@@ -102,7 +102,7 @@ fn remembered(criterion: &mut Criterion) {
     criterion.bench_function("new token/whole step, RS256", |bencher| {
         let forgetful = || Verifier::new([keys.clone()]);
         let resolve = |verifier: &mut Verifier| {
-            let known = Known { directory: &directory, verifier };
+            let known = AuthContext { directory: &directory, verifier };
             Caller::resolve(black_box(&headers), ADDRESS, known, Need::Identity).unwrap().user.is_some()
         };
         bencher.iter_batched_ref(forgetful, resolve, BatchSize::SmallInput);
@@ -121,7 +121,7 @@ fn personal_keys(criterion: &mut Criterion) {
         let directory = Directory::new((0..count).map(key), None, false);
         let headers: Vec<HeaderMap> =
             (0..count).step_by(count / 10).map(|number| with_credential(&secret(number))).collect();
-        let known = Known { directory: &directory, verifier: &verifier };
+        let known = AuthContext { directory: &directory, verifier: &verifier };
         let mut next = headers.iter().cycle();
         group.bench_function(format!("one of {count}"), |bencher| {
             bencher.iter(|| {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use callsign_core::auth::key::{Directory, Grant, Key};
 use callsign_core::auth::verifier::Verifier;
-use callsign_core::auth::{Caller, Known, Need};
-use callsign_core::endpoint::{INFERENCE, REMOVED};
+use callsign_core::auth::{AuthContext, Caller, Need};
+use callsign_core::endpoint::{INFERENCE, REMOVED_FIELDS};
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::rewrite::ReservedFields;
 use callsign_core::secret::KeyDigest;
@@ -74,7 +74,7 @@ fn count(program: &str, name: &str, times: u64) -> Option<u64> {
 }
 
 fn cases() -> Vec<Case> {
-    let reserved = Arc::new(ReservedFields::new(REMOVED, Some("prompt_cache_key")));
+    let reserved = Arc::new(ReservedFields::new(REMOVED_FIELDS, Some("prompt_cache_key")));
     let bodies = bodies::all().into_iter().map(|(name, body)| {
         let (reserved, body) = (Arc::clone(&reserved), Bytes::from(body));
         let step: Box<dyn FnMut()> = Box::new({
@@ -101,7 +101,7 @@ fn caller() -> Box<dyn FnMut()> {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", HeaderValue::try_from(format!("Bearer {secret}")).unwrap());
     Box::new(move || {
-        let known = Known { directory: &directory, verifier: &verifier };
+        let known = AuthContext { directory: &directory, verifier: &verifier };
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         black_box(Caller::resolve(black_box(&headers), address, known, Need::Identity).unwrap());
     })

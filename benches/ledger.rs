@@ -20,11 +20,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callsign_store::ledger::settings::Settings;
 use callsign_core::secret::Secret;
 use callsign_core::usage::Usage;
 use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::query::{By, Filter, Split, Step};
+use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
 use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger, Reader};
 use callsign_telemetry::metrics::Metrics;

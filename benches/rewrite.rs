@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use callsign_core::endpoint::REMOVED;
+use callsign_core::endpoint::REMOVED_FIELDS;
 use callsign_core::rewrite::ReservedFields;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -19,7 +19,7 @@ mod bodies;
 mod pass;
 
 fn rewrite(criterion: &mut Criterion) {
-    let reserved = Arc::new(ReservedFields::new(REMOVED, Some("prompt_cache_key")));
+    let reserved = Arc::new(ReservedFields::new(REMOVED_FIELDS, Some("prompt_cache_key")));
     let mut group = criterion.benchmark_group("rewrite");
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2)).sample_size(20);
     for (name, body) in bodies::all() {

@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use callsign_core::usage::Usage;
+use callsign_core::usage::markup::Markup;
+use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
 use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger};
-use callsign_core::usage::markup::Markup;
-use callsign_core::usage::money::NanoUsd;
-use callsign_core::usage::Usage;
 use callsign_telemetry::metrics::Metrics;
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};

@@ -12,10 +12,10 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use callsign_core::endpoint::REMOVED;
-use callsign_core::identity::secret::{Binder, Purpose};
+use callsign_core::endpoint::REMOVED_FIELDS;
 use callsign_core::identity::caller_identity::CallerIdentity;
-use callsign_core::rewrite::{Filter, Output, ReservedFields, Rejected};
+use callsign_core::identity::secret::{Binder, Purpose};
+use callsign_core::rewrite::{Filter, Output, ReservedFields, RewriteError};
 use data_encoding::BASE64;
 
 /// The members that are appended to every body.
@@ -24,19 +24,19 @@ const MEMBERS: &str = r#""user":"u-1","session_id":"s-1","metadata":{"user_id":"
 const PIECE: usize = 7;
 
 fn main() -> anyhow::Result<()> {
-    let reserved = Arc::new(ReservedFields::new(REMOVED, Some("prompt_cache_key")));
+    let reserved = Arc::new(ReservedFields::new(REMOVED_FIELDS, Some("prompt_cache_key")));
     let mut out = io::BufWriter::new(io::stdout().lock());
     for line in io::stdin().lock().lines() {
         match rewrite(&reserved, &BASE64.decode(line?.as_bytes())?) {
             Ok(sent) => writeln!(out, "{}", BASE64.encode(&sent))?,
-            Err(Rejected::Invalid(invalid)) => writeln!(out, "invalid {}", invalid.offset)?,
+            Err(RewriteError::Invalid(invalid)) => writeln!(out, "invalid {}", invalid.offset)?,
             Err(rejected) => writeln!(out, "rejected: {rejected}")?,
         }
     }
     Ok(out.flush()?)
 }
 
-fn rewrite(reserved: &Arc<ReservedFields>, body: &[u8]) -> Result<Vec<u8>, Rejected> {
+fn rewrite(reserved: &Arc<ReservedFields>, body: &[u8]) -> Result<Vec<u8>, RewriteError> {
     let caller = CallerIdentity { key: "app", user: Some("u-1"), ..CallerIdentity::default() };
     let mut filter =
         Filter::new(Arc::clone(reserved), MEMBERS.to_owned()).bind(Binder::new(&caller, None, Purpose::Cache));

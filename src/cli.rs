@@ -4,7 +4,6 @@
 pub mod archive;
 pub mod args;
 mod block;
-mod ledger_access;
 mod check;
 pub mod config;
 mod explain;
@@ -14,6 +13,8 @@ mod id;
 mod identity_args;
 mod key_list;
 mod key_new;
+mod labels;
+mod ledger_access;
 mod limits_show;
 pub mod load;
 mod reconcile;
@@ -21,14 +22,13 @@ pub mod serve;
 pub mod summary;
 mod usage;
 mod whois;
-mod labels;
 
 use std::io::{self, IsTerminal, Write};
 
 use args::{Args, Command, KeyCommand, LimitsCommand};
 use identity_args::Person;
 
-use crate::config::{Loaded, ConfigInputs};
+use crate::config::{ConfigInputs, Loaded};
 
 /// Exit status of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,10 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
 }
 
 /// Loads the configuration and runs a command with it. The configuration may lack keys and callers.
-async fn configured(sources: &ConfigInputs, command: impl AsyncFnOnce(&Loaded) -> io::Result<Exit>) -> io::Result<Exit> {
+async fn configured(
+    sources: &ConfigInputs,
+    command: impl AsyncFnOnce(&Loaded) -> io::Result<Exit>,
+) -> io::Result<Exit> {
     match load::load(sources, &mut io::stderr())? {
         Some(loaded) => command(&loaded).await,
         None => Ok(Exit::Invalid),

@@ -32,7 +32,7 @@ mod warnings;
 
 pub use archive::load_place;
 pub use effective::Effective;
-pub use layers::{DEFAULTS_FILE, ConfigInputs};
+pub use layers::{ConfigInputs, DEFAULTS_FILE};
 pub use ports::{AdminPort, DataPort, TlsFiles};
 pub use problem::{Problem, Problems, printable};
 pub use process::{Drain, Log};

@@ -40,7 +40,7 @@
 //! | [`secret`] | the redacting types | prints what it holds |
 //! | [`admin`] | the operator's port: health, metrics, admin API, dashboard | is reached from the data port |
 //! | `selftest` | a real callsign between this machine and a stand-in, for `check` and `test-mapping` | says what is right |
-//! | [`standin`] | an OpenRouter in this process, for `--demo` and the tests | knows callsign's other rooms |
+//! | [`mock`] | an OpenRouter in this process, for `--demo` and the tests | knows callsign's other rooms |
 //! | [`records`] | OpenRouter's own records, asked for by the operator | is waited for by a request |
 //! | [`whois`] | who stands behind an identifier, by the ledger or by the formats alone | writes anything |
 //! | [`cli`] | the command line, one file per command | decides anything about a request |

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let _stderr_closed =  writeln!(std::io::stderr(), "callsign: {error:#}");
+            let _stderr_closed = writeln!(std::io::stderr(), "callsign: {error:#}");
             ExitCode::from(Exit::Failure.code())
         }
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::config::{Config, Effective, Loaded, ConfigInputs};
+use crate::config::{Config, ConfigInputs, Effective, Loaded};
 use crate::run::in_force::InForce;
 use callsign_gateway::server::Tls;
 use files::Print;

@@ -9,19 +9,19 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use callsign_store::archive::{Archive, ArchiveError};
 use crate::config::Config;
-use callsign_store::ledger::{Ledger, LedgerError, Reader};
-use callsign_store::limits::{Limiter, LimitsError};
-use callsign_telemetry::metrics::Metrics;
+use admin_port::{AdminPort, Shown};
 use callsign_gateway::audit::Auditor;
 use callsign_gateway::proxy::snapshot::{Snapshot, SnapshotError};
 use callsign_gateway::proxy::{Proxy, ProxyDeps};
-use admin_port::{AdminPort, Shown};
-use in_force::InForce;
-use callsign_gateway::server::{self, BindError, Drain, Options, Timeouts, ConnectionLimiter, Tls, TlsError};
-use callsign_gateway::shed::{Caps, InFlight};
+use callsign_gateway::server::{self, BindError, ConnectionLimiter, Drain, Options, Timeouts, Tls, TlsError};
+use callsign_gateway::shed::{InFlight, LoadLimits};
 use callsign_gateway::upstream::{self, RootsError, Upstream};
+use callsign_store::archive::{Archive, ArchiveError};
+use callsign_store::ledger::{Ledger, LedgerError, Reader};
+use callsign_store::limits::{Limiter, LimitsError};
+use callsign_telemetry::metrics::Metrics;
+use in_force::InForce;
 
 /// Connections of the admin port, which has a share of its own so that health checks are answered when the data port is
 /// full.
@@ -133,14 +133,19 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
     let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, fixtures);
     let in_force = InForce::new(config, proxy.clone());
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
-    let options = |limiter, tls| Arc::new(Options { timeouts: serve.timeouts, connection_limiter: Arc::new(limiter), tls });
+    let options =
+        |limiter, tls| Arc::new(Options { timeouts: serve.timeouts, connection_limiter: Arc::new(limiter), tls });
 
     let (alive, ports) = mpsc::channel(1);
     let listeners = server::bind_shared(config.data.listen, serve.workers.max(1))?;
     let data = listeners.first().map_or(Ok(config.data.listen), std::net::TcpListener::local_addr)?;
     let admin = config.admin.listen.map(listen).transpose()?;
-    let places =
-        ConnectionLimiter::new(caps.connections, caps.connections_per_address, TOLD_CONNECTIONS, Some(Arc::clone(&metrics)));
+    let places = ConnectionLimiter::new(
+        caps.connections,
+        caps.connections_per_address,
+        TOLD_CONNECTIONS,
+        Some(Arc::clone(&metrics)),
+    );
     let data_options = options(places, tls.clone());
     for (number, listener) in listeners.into_iter().enumerate() {
         let handler = proxy.with_upstream(Upstream::new(&to_upstream)?);
@@ -175,9 +180,9 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
 }
 
 /// The limits in force on this machine.
-fn caps(config: &Config) -> Caps {
+fn caps(config: &Config) -> LoadLimits {
     let most = server::connection_cap();
-    let caps = Caps::new(&config.shedding, most);
+    let caps = LoadLimits::new(&config.shedding, most);
     if config.shedding.connections.is_some_and(|set| set > most) {
         tracing::warn!(max_connections = most, "the open-files limit allows fewer connections than are set");
     }
@@ -197,7 +202,7 @@ impl Port {
     /// requests than one shared runtime, whose threads wake each other (docs/PERFORMANCE.md).
     fn serve_in_thread(self, name: String, handler: Proxy, metrics: &Metrics) -> Result<(), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        metrics.watch(runtime.handle().clone());
+        metrics.add_runtime(runtime.handle().clone());
         std::thread::Builder::new().name(name).spawn(move || {
             runtime.block_on(async move {
                 match TcpListener::from_std(self.listener) {

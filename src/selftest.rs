@@ -18,10 +18,10 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::config::{Config, printable};
-use callsign_store::ledger::settings::Mode;
 use crate::run::{self, Running, ServeOptions};
-use mock_openrouter::{Received, Sent, MockServer};
+use callsign_store::ledger::settings::Mode;
 use client::Port;
+use mock_openrouter::{MockServer, Received, Sent};
 
 /// A request between two ports of this machine that takes longer than this has failed.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ const SHOWN: usize = 300;
 /// callsign in front of a stand-in. Dropping it ends both.
 #[derive(Debug)]
 pub(crate) struct Selftest {
-    standin: MockServer,
+    mock: MockServer,
     running: Running,
 }
 
@@ -44,13 +44,14 @@ impl Selftest {
     /// # Errors
     /// When there is no stand-in to be had (outer), or this configuration cannot be started (inner).
     pub(crate) async fn start(mut config: Config) -> io::Result<Result<Self, run::StartError>> {
-        let standin = MockServer::start().await?;
+        let mock = MockServer::start().await?;
         config.data.listen = LOOPBACK;
         config.admin.listen = config.admin.listen.map(|_| LOOPBACK);
         write_nothing_down(&mut config);
-        config.upstream.url = standin.url().parse().map_err(io::Error::other)?;
-        let running = run::start(&config, ServeOptions { proxy_from_env: false, workers: 1, ..ServeOptions::default() });
-        Ok(running.map(|running| Self { standin, running }))
+        config.upstream.url = mock.url().parse().map_err(io::Error::other)?;
+        let running =
+            run::start(&config, ServeOptions { proxy_from_env: false, workers: 1, ..ServeOptions::default() });
+        Ok(running.map(|running| Self { mock, running }))
     }
 
     /// Sends a request (with an origin-form target): the answer, and the one request that reached the stand-in for it.
@@ -58,9 +59,9 @@ impl Selftest {
     /// # Errors
     /// Says for the operator what happened instead.
     pub(crate) async fn exchange(&self, request: Request<Bytes>) -> Result<(Response<Bytes>, Received), String> {
-        let earlier = self.standin.received().len();
+        let earlier = self.mock.received().len();
         let answer = send(&self.running, request, LIMIT).await?;
-        let mut arrived = self.standin.received().into_iter().skip(earlier);
+        let mut arrived = self.mock.received().into_iter().skip(earlier);
         match (arrived.next(), arrived.next()) {
             (Some(received), None) if answer.status() == StatusCode::OK => Ok((answer, received)),
             (arrived, _) => {
@@ -73,7 +74,7 @@ impl Selftest {
 
     /// What the stand-in answered to this request.
     pub(crate) fn sent(&self, received: &Received) -> Option<Sent> {
-        self.standin.sent(received.number)
+        self.mock.sent(received.number)
     }
 }
 

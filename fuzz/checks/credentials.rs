@@ -10,12 +10,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use callsign_core::auth::issuer::Issuer;
+use callsign_core::auth::jwks::KeySet;
 use callsign_core::auth::jwt::TokenRules;
 use callsign_core::auth::key::{Directory, Grant, Key};
-use callsign_core::auth::jwks::KeySet;
 use callsign_core::auth::preset::Preset;
 use callsign_core::auth::verifier::Verifier;
-use callsign_core::auth::{UpstreamCredential, Caller, Known, Need, AuthError, pass_through_name};
+use callsign_core::auth::{AuthContext, AuthError, Caller, Need, UpstreamCredential, pass_through_name};
 use callsign_core::secret::{KeyDigest, Secret};
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -77,7 +77,7 @@ pub(crate) fn check(data: &[u8]) {
     let address = if options & 8 == 0 { HOME } else { ELSEWHERE };
     let resolve = |pairs: &[(HeaderName, HeaderValue)]| {
         let headers: HeaderMap = pairs.iter().cloned().collect_appended();
-        let known = Known { directory, verifier: &VERIFIER };
+        let known = AuthContext { directory, verifier: &VERIFIER };
         Caller::resolve(&headers, address, known, need).map(|caller| who(&caller))
     };
     let result = resolve(&pairs);
@@ -249,14 +249,14 @@ fn who(caller: &Caller<'_>) -> Who {
     let own = |id: &Option<std::borrow::Cow<'_, str>>| id.as_deref().map(str::to_owned);
     let ids = [own(&caller.user), own(&caller.session), own(&caller.chat), own(&caller.message)];
     let client_session = caller.client_session.map(str::to_owned);
-    (caller.key.clone().into_owned(), own(&caller.tenant), caller.account, ids, client_session)
+    (caller.key.clone().into_owned(), own(&caller.tenant), caller.upstream_credential, ids, client_session)
 }
 
 fn directory(switches: u8) -> Directory {
     let key = |name: &str, secret: &str, grant| Key::new(name, KeyDigest::of(secret.as_bytes()), grant);
     let generic = || Preset::built_in("generic").expect("a preset");
     let alice = Key {
-        bring_chat: Some(HeaderName::from_static("x-chat-id")),
+        chat_header: Some(HeaderName::from_static("x-chat-id")),
         from: vec!["10.0.0.0/8".parse().expect("a network")],
         ..key("alice", ALICE, Grant::User("alice".into()))
     };
@@ -282,10 +282,10 @@ fn issuer(header: HeaderName) -> Issuer {
         header,
         user_claim: "sub".into(),
         session_claim: Some("sid".into()),
-        bring_chat: Some(HeaderName::from_static("x-openwebui-chat-id")),
-        bring_message: Some(HeaderName::from_static("x-openwebui-message-id")),
+        chat_header: Some(HeaderName::from_static("x-openwebui-chat-id")),
+        message_header: Some(HeaderName::from_static("x-openwebui-message-id")),
         leeway: Duration::from_secs(5),
-        trap: TokenRules::None,
+        token_rules: TokenRules::None,
         padded: false,
     }
 }

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use callsign_core::endpoint::{INFERENCE, Inference};
+use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::identity::format::Format;
 use callsign_core::identity::missing::MissingUser;
 use callsign_core::identity::secret::IdSecret;
-use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::identity::valve::Valves;
 use callsign_core::identity::{Formats, Identifiers, Policy};
 use callsign_core::secret::Secret;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use callsign_core::rewrite::multipart::{FormError, Boundary, Form};
+use callsign_core::rewrite::multipart::{Boundary, Form, FormError};
 use callsign_core::rewrite::{Output, ReservedFields};
 
 const NAMES: [&str; 4] = ["user", "session_id", "metadata", "__proto__"];

@@ -3,7 +3,7 @@
 //! Input: one byte of options (bits 0–1 the method, 2 a WebSocket upgrade, 3 a ledger exists), then the path as in a
 //! request line.
 
-use callsign_core::endpoint::{Dialect, Endpoint, INFERENCE, RouteError, Own};
+use callsign_core::endpoint::{Dialect, Endpoint, INFERENCE, RouteError, SelfService};
 use http::Method;
 
 /// Checks one input.
@@ -23,14 +23,18 @@ pub(crate) fn check(data: &[u8]) {
         Ok(Endpoint::Read(read)) => {
             assert!(method == Method::GET || method == Method::HEAD);
             let once = once.as_deref().expect("a path that can be decoded");
-            assert_eq!(decode(read.path()).as_deref(), Some(once), "the checked path differs from the path sent upstream");
+            assert_eq!(
+                decode(read.path()).as_deref(),
+                Some(once),
+                "the checked path differs from the path sent upstream"
+            );
             check_read(read.path(), once);
         }
-        Ok(Endpoint::Own(own)) => {
+        Ok(Endpoint::SelfService(own)) => {
             assert!(method == Method::GET || method == Method::HEAD);
             match own {
-                Own::Me => assert_eq!(path, "/callsign/v1/me"),
-                Own::Generation => assert_eq!((once.as_deref(), options & 8), (Some("generation"), 8)),
+                SelfService::Me => assert_eq!(path, "/callsign/v1/me"),
+                SelfService::Generation => assert_eq!((once.as_deref(), options & 8), (Some("generation"), 8)),
             }
         }
         Err(RouteError::MethodNotAllowed { allow }) => assert!(!allow.split(", ").any(|own| own == method.as_str())),

@@ -9,9 +9,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use callsign_core::identity::secret::{Binder, Purpose};
 use callsign_core::identity::caller_identity::CallerIdentity;
-use callsign_core::rewrite::{Fault, Filter, Invalid, MAX_DEPTH, Output, ReservedFields, Rejected};
+use callsign_core::identity::secret::{Binder, Purpose};
+use callsign_core::rewrite::{Filter, JsonError, JsonErrorKind, MAX_DEPTH, Output, ReservedFields, RewriteError};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -64,17 +64,18 @@ impl<'a> Case<'a> {
 
     fn filter(&self) -> Filter {
         let bound = (!self.owned.contains(&"user_id")).then_some(BOUND);
-        let filter = Filter::new(Arc::new(ReservedFields::new(self.owned.iter().copied(), bound)), self.append.to_owned());
+        let filter =
+            Filter::new(Arc::new(ReservedFields::new(self.owned.iter().copied(), bound)), self.append.to_owned());
         let filter = if self.bind { filter.bind(binder()) } else { filter };
         if self.block_tools { filter.block_shared_tools() } else { filter }
     }
 
-    fn owns(&self, name: &[u16]) -> bool {
+    fn reserves(&self, name: &[u16]) -> bool {
         self.owned.iter().any(|owned| is(name, owned)) || (self.owned.len() > 1 && is(name, BOUND))
     }
 
     /// Runs the filter on the body in pieces of these lengths; the rest is one piece.
-    fn run(&self, lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, Rejected> {
+    fn run(&self, lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, RewriteError> {
         let mut filter = self.filter();
         let (mut out, mut sent) = (Output::default(), Vec::new());
         let mut rest = Bytes::copy_from_slice(&self.body);
@@ -104,22 +105,22 @@ pub(crate) fn check(data: &[u8]) {
         same(&case, &whole, &case.run(std::iter::repeat_n(1, case.body.len())));
     }
     let acceptable = is_acceptable(&case.body);
-    let valid = !matches!(whole, Err(Rejected::Invalid(_)));
+    let valid = !matches!(whole, Err(RewriteError::Invalid(_)));
     // A blocked tool ends the reading, so the bytes after it may be invalid.
-    let blocked = matches!(whole, Err(Rejected::SharedTool(_)));
+    let blocked = matches!(whole, Err(RewriteError::SharedTool(_)));
     assert!(valid == acceptable || blocked, "{whole:?}: {}", case.body.escape_ascii());
     if case.block_tools && acceptable && depth(&case.body) <= DEEPEST_FOR_TOOLS {
         assert_eq!(blocked, asks_for_shared_tools(&case), "{}", case.body.escape_ascii());
     }
     match whole {
         Ok(sent) => check_output(&case, &sent),
-        Err(Rejected::Invalid(invalid)) => check_offset(&case.body, invalid),
+        Err(RewriteError::Invalid(invalid)) => check_offset(&case.body, invalid),
         Err(rejected) => assert!(case.block_tools, "{rejected:?}"),
     }
 }
 
 /// Checks that two runs over differently split pieces of a body have the same result.
-fn same(case: &Case<'_>, whole: &Result<Vec<u8>, Rejected>, split: &Result<Vec<u8>, Rejected>) {
+fn same(case: &Case<'_>, whole: &Result<Vec<u8>, RewriteError>, split: &Result<Vec<u8>, RewriteError>) {
     match (whole, split) {
         (Ok(whole), Ok(split)) if whole == split => {}
         (Ok(whole), Ok(split)) => {
@@ -129,10 +130,10 @@ fn same(case: &Case<'_>, whole: &Result<Vec<u8>, Rejected>, split: &Result<Vec<u
             assert!(longest > Some(SPACE_CAP), "{}\n{}", whole.escape_ascii(), split.escape_ascii());
         }
         // The kind of fault at an invalid character may depend on the split; its offset may not.
-        (Err(Rejected::Invalid(whole)), Err(Rejected::Invalid(split))) => {
+        (Err(RewriteError::Invalid(whole)), Err(RewriteError::Invalid(split))) => {
             assert_eq!(whole.offset, split.offset, "{whole:?} {split:?}");
         }
-        (Err(Rejected::SharedTool(whole)), Err(Rejected::SharedTool(split))) => assert_eq!(whole, split),
+        (Err(RewriteError::SharedTool(whole)), Err(RewriteError::SharedTool(split))) => assert_eq!(whole, split),
         _ => panic!("{whole:?} {split:?}"),
     }
 }
@@ -163,10 +164,10 @@ fn depth(body: &[u8]) -> usize {
 }
 
 /// Checks that the bytes before the offset are a prefix of some acceptable body.
-fn check_offset(body: &[u8], invalid: Invalid) {
+fn check_offset(body: &[u8], invalid: JsonError) {
     let offset = usize::try_from(invalid.offset).expect("within the body");
     assert!(offset <= body.len());
-    assert_eq!(invalid.fault == Fault::Incomplete, offset == body.len(), "{invalid:?}");
+    assert_eq!(invalid.fault == JsonErrorKind::Incomplete, offset == body.len(), "{invalid:?}");
     let before = &body[..offset];
     let text = std::str::from_utf8(before);
     // The text before the offset may end within a character only at the end of the body.
@@ -182,7 +183,7 @@ fn check_offset(body: &[u8], invalid: Invalid) {
 
 /// Returns true if a kept member names a tool of the shared account or a container.
 fn asks_for_shared_tools(case: &Case<'_>) -> bool {
-    members(&case.body).iter().filter(|(name, _)| !case.owns(&decode(name))).any(|(name, value)| {
+    members(&case.body).iter().filter(|(name, _)| !case.reserves(&decode(name))).any(|(name, value)| {
         let name = decode(name);
         names_container(&name, value) || asks_within(value, is(&name, "tools"))
     })
@@ -212,7 +213,7 @@ fn names_container(name: &[u16], value: &str) -> bool {
 fn check_output(case: &Case<'_>, sent: &[u8]) {
     let (before, after) = (members(&case.body), members(sent));
     let ours = members(format!("{{{}}}", case.append).as_bytes());
-    let mut expected: Vec<_> = before.iter().filter(|(name, _)| !case.owns(&decode(name))).cloned().collect();
+    let mut expected: Vec<_> = before.iter().filter(|(name, _)| !case.reserves(&decode(name))).cloned().collect();
     expected.extend(ours);
     let cache_key = before.iter().rfind(|(name, _)| is(&decode(name), BOUND)).and_then(|(_, value)| bound(value));
     if let Some(digest) = cache_key.filter(|_| case.bind) {

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use callsign_core::auth::issuer::Issuer;
-use callsign_core::auth::jwt::{self, TokenRules};
 use callsign_core::auth::jwks::KeySet;
+use callsign_core::auth::jwt::{self, TokenRules};
 use callsign_core::auth::verifier::Verifier;
 use callsign_core::secret::Secret;
 use data_encoding::{BASE64URL, BASE64URL_NOPAD};
@@ -103,7 +103,7 @@ fn agrees(header: &Map<String, Value>, claims: &Map<String, Value>, issuer: &Iss
             one => one == Some(&Value::from("app")),
         };
     let party = issuer.authorized_parties.is_empty() || text("azp") == Some("https://app.example");
-    let trap = match &issuer.trap {
+    let rules = match &issuer.token_rules {
         TokenRules::None => true,
         TokenRules::Clerk => {
             header.get("cat").is_none_or(|cat| cat == "cl_B7d4PD111AAA")
@@ -115,7 +115,7 @@ fn agrees(header: &Map<String, Value>, claims: &Map<String, Value>, issuer: &Iss
         TokenRules::AwsAlb { signer } => header.get("signer") == Some(&Value::from(signer.as_str())),
     };
     let user = text(&issuer.user_claim).is_some_and(|user| !user.is_empty());
-    algorithm && header_is_plain && in_time && named && audience && party && trap && user
+    algorithm && header_is_plain && in_time && named && audience && party && rules && user
 }
 
 /// Decodes a part of an accepted token, which must be an object.
@@ -163,19 +163,19 @@ fn issuer(which: u8) -> Issuer {
         header: AUTHORIZATION,
         user_claim: "sub".into(),
         session_claim: Some("sid".into()),
-        bring_chat: None,
-        bring_message: None,
+        chat_header: None,
+        message_header: None,
         leeway: Duration::from_secs(LEEWAY.unsigned_abs()),
-        trap: TokenRules::None,
+        token_rules: TokenRules::None,
         padded: false,
     };
     match which {
         0 => plain,
         1 => Issuer { audience: vec!["app".into()], authorized_parties: vec!["https://app.example".into()], ..plain },
-        2 => Issuer { trap: TokenRules::Clerk, ..plain },
-        3 => Issuer { trap: TokenRules::Supabase, session_claim: None, ..plain },
-        4 => Issuer { issuer: None, user_claim: "id".into(), trap: TokenRules::OpenWebUiSession, ..plain },
-        5 => Issuer { issuer: None, trap: TokenRules::AwsAlb { signer: "arn:1".into() }, padded: true, ..plain },
+        2 => Issuer { token_rules: TokenRules::Clerk, ..plain },
+        3 => Issuer { token_rules: TokenRules::Supabase, session_claim: None, ..plain },
+        4 => Issuer { issuer: None, user_claim: "id".into(), token_rules: TokenRules::OpenWebUiSession, ..plain },
+        5 => Issuer { issuer: None, token_rules: TokenRules::AwsAlb { signer: "arn:1".into() }, padded: true, ..plain },
         // The issuer's list of algorithms decides, not the token's header.
         6 => Issuer { algorithms: vec![HS256, RS256], ..plain },
         _ => Issuer { algorithms: vec![HS512], ..plain },

@@ -73,8 +73,8 @@ pub enum Command {
         /// The other options of the request.
         #[command(flatten)]
         request: Request,
-        },
-        /// Print the identifier fields that would be sent for a caller, as JSON.
+    },
+    /// Print the identifier fields that would be sent for a caller, as JSON.
     #[command(after_help = "Example:\n  \
         SEND_END_USER_ID=true USER_ID_FORMAT='acme_{sha256:16 user}' callsign id --user alice --endpoint responses")]
     Id {
@@ -241,7 +241,7 @@ pub struct Request {
     #[arg(long, value_name = "M")]
     pub message: Option<String>,
     /// Endpoint: chat, responses, messages, embeddings, rerank, … or a path, as chat/completions.
-    #[arg(long, value_name = "E", default_value = "chat", value_parser = Inference::named)]
+    #[arg(long, value_name = "E", default_value = "chat", value_parser = Inference::find_by_name)]
     pub endpoint: &'static Inference,
 }
 

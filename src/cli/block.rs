@@ -13,9 +13,9 @@ use super::args::{Block, Unblock};
 use crate::config::{Config, printable};
 use callsign_store::ledger::Reader;
 use callsign_store::limits::Link;
+use callsign_store::limits::blocks;
 use callsign_store::limits::blocks::order::{self, Knowledge, Order};
 use callsign_store::limits::blocks::shelf::Shelf;
-use callsign_store::limits::blocks;
 
 /// Opens the list of blocks that callsigns with this configuration read. Returns `None`, with the reason on `err`, if
 /// there is none.

@@ -13,15 +13,15 @@ use bytes::Bytes;
 use http::Response;
 
 use super::{Exit, load};
-use crate::config::{Config, Loaded, ConfigInputs};
-use callsign_core::endpoint::{INFERENCE, Inference};
-use crate::selftest::Selftest;
+use crate::config::{Config, ConfigInputs, Loaded};
 use crate::run;
-use mock_openrouter::Received;
-use crate::selftest::guest::Guest;
+use crate::selftest::Selftest;
 use crate::selftest::comparison;
-use report::Report;
+use crate::selftest::guest::Guest;
 use crate::selftest::sample::Sample;
+use callsign_core::endpoint::{INFERENCE, Inference};
+use mock_openrouter::Received;
+use report::Report;
 
 /// One endpoint for each set of identifier fields.
 const ENDPOINTS: [&str; 4] = ["chat/completions", "responses", "messages", "embeddings"];

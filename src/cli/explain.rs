@@ -14,12 +14,12 @@ use super::summary::SAMPLE;
 use super::{Exit, labels};
 use crate::config::Config;
 use callsign_core::endpoint::Inference;
-use callsign_gateway::error::Refusal;
 use callsign_core::identity::Identifiers;
 use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::rewrite::{Output, RewriteError};
+use callsign_gateway::error::Refusal;
 use callsign_gateway::proxy::snapshot::Snapshot;
-use callsign_core::rewrite::{Output, Rejected};
-use callsign_gateway::upstream::verdict::UploadError;
+use callsign_gateway::upstream::upload_state::UploadError;
 use compare::{Mark, Row};
 
 /// Explains the request body on `input`. If `person` has no ids, the sample caller is used.
@@ -87,7 +87,7 @@ fn rewrite(
     sources: &CallerIdentity<'_>,
     identifiers: &Identifiers<'_>,
     body: &Bytes,
-) -> Result<Vec<u8>, Rejected> {
+) -> Result<Vec<u8>, RewriteError> {
     let mut filter = snapshot.filter(identifiers.members(), snapshot.cache_binder(endpoint, sources));
     let mut out = Output::default();
     filter.feed(body, &mut out)?;

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use super::args::Forget;
 use super::{Exit, ledger_access};
-use callsign_store::archive::{self, ArchiveError};
 use crate::config::{Config, printable};
 use callsign_store::archive::settings::Place;
+use callsign_store::archive::{self, ArchiveError};
 use callsign_store::ledger::{Keeper, LedgerError, Reader};
 
 /// Erases the user and prints how much was erased. Running it again is harmless.

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::Exit;
+use crate::config::{Config, printable};
 use callsign_core::auth::key::{Grant, Key};
 use callsign_core::auth::preset::Preset;
-use crate::config::{Config, printable};
 
 /// Number of shown digits of the digest, enough to find the key in a file.
 const DIGITS: usize = 12;

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::args::Holder;
 use super::Exit;
-use crate::key_material;
+use super::args::Holder;
 use crate::config::Config;
+use crate::key_material;
 use callsign_core::auth::identity_header;
 use callsign_core::secret::KeyDigest;
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::config::{Config, DEFAULTS_FILE, Loaded, Problems, ConfigInputs};
+use crate::config::{Config, ConfigInputs, DEFAULTS_FILE, Loaded, Problems};
 
 /// Returns the inputs of the configuration: environment, files.
 pub fn sources(file: Option<PathBuf>) -> ConfigInputs {
@@ -18,7 +18,10 @@ pub fn variables() -> Vec<(OsString, OsString)> {
 }
 
 /// Returns the inputs with other variables, for the demo and tests.
-pub fn with_variables(file: Option<PathBuf>, variables: impl IntoIterator<Item = (OsString, OsString)>) -> ConfigInputs {
+pub fn with_variables(
+    file: Option<PathBuf>,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ConfigInputs {
     ConfigInputs::environment(variables).file(file).defaults(DEFAULTS_FILE)
 }
 

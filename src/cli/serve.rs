@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::{Exit, load, summary};
+use crate::config::{ConfigInputs, Loaded};
 use crate::key_material;
-use crate::config::{Loaded, ConfigInputs};
-use callsign_telemetry::logging;
 use crate::reload::Reloader;
 use crate::run::{self, Running, ServeOptions};
 use callsign_gateway::server;
-use mock_openrouter::{Options, MockServer};
+use callsign_telemetry::logging;
+use mock_openrouter::{MockServer, Options};
 
 /// The valves that the demo turns on if the environment does not set them.
 const DEMO_VALVES: [&str; 4] = ["SEND_END_USER_ID", "SEND_SESSION_ID", "SEND_CHAT_ID", "SEND_MESSAGE_ID"];
@@ -23,9 +23,9 @@ const DEMO_VALVES: [&str; 4] = ["SEND_END_USER_ID", "SEND_SESSION_ID", "SEND_CHA
 /// I/O errors of `out`, and errors of signal handling.
 pub async fn serve(file: Option<PathBuf>, demo: bool, out: &mut impl Write) -> io::Result<Exit> {
     if demo {
-        let standin = MockServer::start_with(Options::DEMO).await?;
+        let mock = MockServer::start_with(Options::DEMO).await?;
         let key = key_material::generate()?;
-        let sources = load::with_variables(file, demo_variables(load::variables(), &standin, &key));
+        let sources = load::with_variables(file, demo_variables(load::variables(), &mock, &key));
         let setting = ServeOptions { proxy_from_env: false, ..ServeOptions::default() };
         run(&sources, setting, Some(&key), out).await
     } else {
@@ -33,7 +33,12 @@ pub async fn serve(file: Option<PathBuf>, demo: bool, out: &mut impl Write) -> i
     }
 }
 
-async fn run(sources: &ConfigInputs, setting: ServeOptions, demo_key: Option<&str>, out: &mut impl Write) -> io::Result<Exit> {
+async fn run(
+    sources: &ConfigInputs,
+    setting: ServeOptions,
+    demo_key: Option<&str>,
+    out: &mut impl Write,
+) -> io::Result<Exit> {
     let Some(loaded) = load::load(sources, &mut io::stderr())? else { return Ok(Exit::Invalid) };
     let config = &loaded.config;
     if let Err(error) = logging::start(&config.log.filter, config.log.format) {
@@ -84,9 +89,9 @@ fn announce(running: &Running, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Returns the environment of the demo: an app's key, the mock as upstream, valves on.
-fn demo_variables(mut variables: Vec<(OsString, OsString)>, standin: &MockServer, key: &str) -> Vec<(OsString, OsString)> {
+fn demo_variables(mut variables: Vec<(OsString, OsString)>, mock: &MockServer, key: &str) -> Vec<(OsString, OsString)> {
     let fixed = [
-        ("CALLSIGN_UPSTREAM_URL", standin.url()),
+        ("CALLSIGN_UPSTREAM_URL", mock.url()),
         ("OPENROUTER_API_KEY", "sk-or-demo-the-operators-key".to_owned()),
         ("CALLSIGN_APP_KEY", key.to_owned()),
     ];

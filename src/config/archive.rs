@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::layers::{Layers, ConfigInputs};
+use super::layers::{ConfigInputs, Layers};
 use super::problem::Problems;
 use super::reader::{Reader, Reported};
 use super::scope::Scope;
 use super::tenants::Entry;
 use super::values;
-use callsign_store::archive::settings::{Place, Settings};
 use callsign_core::identity::Policy;
 use callsign_core::identity::secret::WeakSecretError;
 use callsign_core::secret::Secret;
+use callsign_store::archive::settings::{Place, Settings};
 
 /// Maximum retention: 100 years.
 const MOST_DAYS: u64 = 36_500;
@@ -110,7 +110,7 @@ fn password(text: &str) -> Result<Secret, String> {
         return Err("expected visible ASCII characters without leading or trailing spaces".to_owned());
     }
     let password = Secret::new(text);
-    WeakSecretError::refuse(&password).map_err(|error| error.to_string())?;
+    WeakSecretError::check(&password).map_err(|error| error.to_string())?;
     Ok(password)
 }
 

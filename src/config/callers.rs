@@ -14,8 +14,8 @@ use http::HeaderName;
 
 use super::reader::{Reader, Reported};
 use super::values;
-use callsign_core::auth::settings::{APP_KEY_NAME, Callers, ClientSession};
 use callsign_core::auth::key::{Grant, Key};
+use callsign_core::auth::settings::{APP_KEY_NAME, Callers, ClientSession};
 use grant::Grants;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Callers, Reported> {
@@ -24,10 +24,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Callers, Reported> {
     let grants = Grants { own: own_presets.as_ref().ok(), issuers: issuers.as_deref().ok() };
     let default_grant = reader.required("preset", |name| grants.find(name, None).map_err(|bad| bad.message));
     let passthrough = reader.required("passthrough", values::switch);
-    let client_session = reader.required(
-        "client_session",
-        values::choice(&[("drop", ClientSession::Drop), ("bind", ClientSession::Bind)]),
-    );
+    let client_session = reader
+        .required("client_session", values::choice(&[("drop", ClientSession::Drop), ("bind", ClientSession::Bind)]));
     let user_keys = reader.optional("user_keys", key::user_keys);
     let app_key = reader.optional("app_key", values::key);
     let listed = key::read(reader, grants);
@@ -47,10 +45,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Callers, Reported> {
         entry.source = reader.place("user_keys");
     }
     keys.extend(
-        app_key?.map(|key| Key {
-            source: reader.place("app_key"),
-            ..Key::new(APP_KEY_NAME, key.digest(), default_grant)
-        }),
+        app_key?
+            .map(|key| Key { source: reader.place("app_key"), ..Key::new(APP_KEY_NAME, key.digest(), default_grant) }),
     );
     keys.extend(listed?);
     let callers =
@@ -78,7 +74,7 @@ fn check(callers: &Callers, reader: &mut Reader<'_>) -> Result<(), Reported> {
         }
     }
     let identity: HashSet<HeaderName> = callers.identity_headers().collect();
-    for (name, source) in callers.brought().filter(|(name, _)| identity.contains(*name)) {
+    for (name, source) in callers.added_headers().filter(|(name, _)| identity.contains(*name)) {
         let message =
             format!("names the chat or message in {name}, a header of user ids or tokens; choose another header");
         result = reader.refuse(source, message);

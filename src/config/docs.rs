@@ -66,8 +66,7 @@ fn markdown() -> String {
         }
         if section.settings.iter().any(|setting| setting.id() == "id_secret") {
             let placeholders: Vec<_> = PLACEHOLDERS.iter().map(|text| format!("`{text}`")).collect();
-            write!(out, "\nRefused as an identifier secret, in any case: one character repeated, and ")
-                .unwrap();
+            write!(out, "\nRefused as an identifier secret, in any case: one character repeated, and ").unwrap();
             writeln!(out, "{}.", placeholders.join(", ")).unwrap();
         }
     }

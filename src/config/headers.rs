@@ -3,12 +3,12 @@
 
 use http::HeaderName;
 
-use callsign_core::auth::settings::Callers;
 use super::reader::{Reader, Reported};
 use super::values;
-use callsign_gateway::proxy::settings::Headers;
 use callsign_core::auth::client_session;
 use callsign_core::auth::preset::Preset;
+use callsign_core::auth::settings::Callers;
+use callsign_gateway::proxy::settings::Headers;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Headers, Reported> {
     let forward = reader.list("headers.forward", "headers.forward", check_forwarded);
@@ -21,7 +21,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Headers, Reported> {
 pub(super) fn check_identity(headers: &Headers, callers: &Callers, reader: &mut Reader<'_>) {
     let presets: Vec<Preset> = callers.presets().collect();
     let tokens: Vec<HeaderName> = callers.token_headers().collect();
-    let brought = callers.brought().map(|(name, _)| name);
+    let brought = callers.added_headers().map(|(name, _)| name);
     let read: Vec<_> = presets.iter().flat_map(Preset::headers).chain(&tokens).chain(brought).collect();
     for name in headers.forward.iter().filter(|name| read.contains(name)) {
         let place = reader.place("headers.forward");

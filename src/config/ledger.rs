@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::reader::{Reader, Reported};
 use super::values;
-use callsign_store::ledger::settings::{Mode, Settings, Store};
 use callsign_core::secret::Secret;
+use callsign_store::ledger::settings::{Mode, Settings, Store};
 
 /// File name of the SQLite ledger in the data directory.
 const FILE: &str = "ledger.db";

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::reader::{Reader, Reported};
 use super::table_reader::TableReader;
 use super::values;
-use callsign_store::limits::settings::{AutoBlock, OnStoreFailure, Settings};
-use callsign_core::usage::money::NanoUsd;
 use callsign_core::allowance::{Allowance, Ceiling, Estimate, Limit};
 use callsign_core::secret::Secret;
+use callsign_core::usage::money::NanoUsd;
+use callsign_store::limits::settings::{AutoBlock, OnStoreFailure, Settings};
 
 /// Maximum of both auto-block times, in seconds: 30 days.
 const LONGEST_SECONDS: u64 = 30 * 86_400;

@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Problem {
     /// Source and name: `env CALLSIGN_LISTEN`, `callsign.toml:3: listen`; the name alone if nothing is set.
     pub place: String,
-    /// What was expected and found, and what to do.
+    /// The expectation, what was found, and what to do.
     pub message: String,
 }
 

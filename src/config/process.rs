@@ -8,16 +8,16 @@ use super::reader::{Reader, Reported};
 use super::values;
 use callsign_telemetry::logging::LogFormat;
 
-/// What happens after SIGTERM.
+/// Timing of the shutdown after SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
-    /// `CALLSIGN_DRAIN_SECONDS`: when running responses are cut, counted from the signal.
+    /// `CALLSIGN_DRAIN_SECONDS`: time from the signal until running responses are aborted.
     pub total: Duration,
-    /// `CALLSIGN_DRAIN_DELAY_SECONDS`: until when new connections are taken, counted from the signal.
+    /// `CALLSIGN_DRAIN_DELAY_SECONDS`: time from the signal until new connections are refused.
     pub delay: Duration,
 }
 
-/// What is logged, and how.
+/// Filter and format of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// `CALLSIGN_LOG`, a valid filter of `tracing-subscriber`.

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use callsign_core::auth::settings::Callers;
 use super::ports::{AdminPort, DataPort};
 use super::problem::Problems;
 use super::reader::Reader;
+use callsign_core::auth::settings::Callers;
 use callsign_gateway::upstream::settings::Settings as Upstream;
 
 /// Refuses an admin port that is also the data port.

@@ -8,8 +8,7 @@ use callsign_gateway::shed::Settings;
 const MOST: u64 = 1_000_000;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
-    let count =
-        |text: &str| values::number(1, MOST)(text).map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+    let count = |text: &str| values::number(1, MOST)(text).map(|count| usize::try_from(count).unwrap_or(usize::MAX));
     let connections = reader.optional("max_connections", count);
     let connections_per_address = reader.optional("max_connections_per_address", count);
     let in_flight = reader.required("max_in_flight", count);

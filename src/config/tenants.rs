@@ -1,20 +1,20 @@
-//! Parses `[[tenants]]`: organisations that share one callsign, each with its own OpenRouter key, formats and valves.
-//! What a tenant does not set is inherited from the operator.
+//! Parses `[[tenants]]`: organisations that share one callsign, each with its own OpenRouter key, formats and valves. A
+//! tenant inherits from the operator what it does not set.
 
-use callsign_core::auth::settings::Callers;
-use callsign_core::tenant::Tenant;
 use super::identifiers::{self, FORMATS, VALVES};
 use super::reader::{Reader, Reported};
 use super::scope::Scope;
 use super::table_reader::TableReader;
 use super::values;
 use callsign_core::auth::PASS_THROUGH;
+use callsign_core::auth::settings::Callers;
 use callsign_core::identity::Policy;
 use callsign_core::identity::format::Format;
 use callsign_core::identity::missing::MissingUser;
 use callsign_core::identity::secret::IdSecret;
-use callsign_core::usage::markup::Markup;
 use callsign_core::secret::Secret;
+use callsign_core::tenant::Tenant;
+use callsign_core::usage::markup::Markup;
 
 /// The parsed fields of one entry, before they are merged with the operator's settings.
 pub(super) struct Entry {

@@ -1,6 +1,5 @@
 //! Parses URL, credentials and timeouts of the upstream.
 
-
 use http::Uri;
 
 use super::reader::{Reader, Reported};

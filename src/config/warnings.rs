@@ -2,20 +2,20 @@
 
 use std::collections::HashSet;
 
-use callsign_core::auth::settings::{Callers, ClientSession, TokenIssuer};
 use super::identifiers::{FORMATS, formats};
 use super::reader::Reader;
 use super::scope::Scope;
 use super::tenants::Entry;
-use callsign_gateway::upstream::settings::Settings as Upstream;
 use callsign_core::auth::issuer::preset::Audience;
 use callsign_core::auth::key::{Grant, Key};
 use callsign_core::auth::preset::Preset;
+use callsign_core::auth::settings::{Callers, ClientSession, TokenIssuer};
 use callsign_core::identity::Policy;
+use callsign_core::identity::caller_identity::Field;
 use callsign_core::identity::format::Format;
 use callsign_core::identity::limit::{METADATA_PAIRS, METADATA_VALUE_CHARS, fits, is_metadata_key};
 use callsign_core::identity::missing::MissingUser;
-use callsign_core::identity::caller_identity::Field;
+use callsign_gateway::upstream::settings::Settings as Upstream;
 
 /// Warns about the operator's identifiers, then about each tenant's own.
 pub(super) fn about_policies(policy: &Policy, tenants: &[Entry], callers: Option<&Callers>, reader: &mut Reader<'_>) {
@@ -160,7 +160,7 @@ pub(super) fn about_issuers(callers: &Callers, reader: &mut Reader<'_>) {
             reader.warn(&issuer.source, message);
         }
         let bounded = !rules.audience.is_empty() || !rules.authorized_parties.is_empty();
-        if issuer.preset.audience == Audience::Advised && !bounded {
+        if issuer.preset.audience == Audience::Recommended && !bounded {
             let message = "is an issuer that may also sign tokens for other apps, which would be accepted; set \
                            audience or authorized_parties";
             reader.warn(&issuer.source, message);
@@ -184,16 +184,16 @@ fn fields_of_key(key: &Key, callers: &Callers) -> Vec<Field> {
         Grant::Preset(preset) => fields_of_preset(preset),
         Grant::Signed(id) => callers.issuers.get(*id).map(fields_of_issuer).unwrap_or_default(),
     };
-    fields.extend(key.bring_chat.is_some().then_some(Field::Chat));
-    fields.extend(key.bring_message.is_some().then_some(Field::Message));
+    fields.extend(key.chat_header.is_some().then_some(Field::Chat));
+    fields.extend(key.message_header.is_some().then_some(Field::Message));
     fields
 }
 
 fn fields_of_issuer(issuer: &TokenIssuer) -> Vec<Field> {
     let rules = &issuer.rules;
     let session = rules.session_claim.is_some().then_some(Field::Session);
-    let chat = rules.bring_chat.is_some().then_some(Field::Chat);
-    let message = rules.bring_message.is_some().then_some(Field::Message);
+    let chat = rules.chat_header.is_some().then_some(Field::Chat);
+    let message = rules.message_header.is_some().then_some(Field::Message);
     [Some(Field::User), session, chat, message].into_iter().flatten().collect()
 }
 

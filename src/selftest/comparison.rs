@@ -140,7 +140,8 @@ fn other_headers(expected: &Expected, headers: &HeaderMap) -> Outcome {
     }
     let known =
         |name: &HeaderName| expected.headers.contains_key(name) || FRAMING.contains(name) || *name == AUTHORIZATION;
-    wrong.extend(headers.keys().filter(|name| !known(name)).map(|name| format!("{name} is there, but is not expected")));
+    wrong
+        .extend(headers.keys().filter(|name| !known(name)).map(|name| format!("{name} is there, but is not expected")));
     let names: Vec<_> = expected.headers.keys().map(HeaderName::as_str).collect();
     outcome(&wrong, format!("only {}", names.join(", ")))
 }

@@ -94,8 +94,8 @@ impl Guest {
         let (grant, preset) = match &model.grant {
             Grant::User(_) => {
                 let headers = Preset {
-                    chat: model.bring_chat.clone(),
-                    message: model.bring_message.clone(),
+                    chat: model.chat_header.clone(),
+                    message: model.message_header.clone(),
                     ..Preset::default()
                 };
                 (Grant::User(user.to_owned()), headers)

@@ -2,19 +2,19 @@
 
 use std::io;
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use super::comparison::Expected;
 use super::guest::{Guest, bearer};
+use crate::config::Config;
+use crate::json_members;
 use callsign_core::auth::client_session;
 use callsign_core::auth::preset::Preset;
-use crate::json_members;
-use crate::config::Config;
-use callsign_gateway::proxy::settings::PromptCacheKey;
 use callsign_core::endpoint::Inference;
-use callsign_core::identity::missing::UserRequired;
+use callsign_core::identity::missing::UserRequiredError;
+use callsign_gateway::proxy::settings::PromptCacheKey;
 use serde_json::{Value, json};
 
 /// Members that can name a caller (`docs/SPEC.md#removed-fields`). The check has its own list: with the list of the
@@ -99,8 +99,8 @@ impl Sample {
     /// Computes the request that must arrive from the policy.
     ///
     /// # Errors
-    /// [`UserRequired`], if the operator requires a user id and the guest's headers have none.
-    pub(crate) fn expected(&self, config: &Config, guest: &Guest) -> Result<Expected, UserRequired> {
+    /// [`UserRequiredError`], if the operator requires a user id and the guest's headers have none.
+    pub(crate) fn expected(&self, config: &Config, guest: &Guest) -> Result<Expected, UserRequiredError> {
         let caller = guest.caller(config, &self.headers);
         let policy = config.tenants.policy_or_operator(caller.tenant);
         let identifiers = policy.identify(&caller, &guest.metadata, self.endpoint.fields)?;

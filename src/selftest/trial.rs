@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callsign_console::self_test::{Pending, Report, SelfTest, SelfTestError, Trial};
-use callsign_core::endpoint::REMOVED;
+use callsign_core::endpoint::REMOVED_FIELDS;
 use callsign_core::usage::generation;
 use http::{HeaderMap, Response};
 use mock_openrouter::Received;
@@ -27,7 +27,8 @@ pub(crate) fn self_test(in_force: impl Fn() -> Arc<Config> + Send + Sync + 'stat
 async fn run(config: Arc<Config>, trial: Trial) -> Result<Report, SelfTestError> {
     let failed = |error: &dyn std::error::Error| SelfTestError::Failed(error.to_string());
     let (guest, key) = Guest::on_trial(&config, &trial).map_err(|error| SelfTestError::Invalid(error.to_string()))?;
-    let sample = Sample::new(&config, trial.endpoint, &guest, trial.model.as_deref()).map_err(|error| failed(&error))?;
+    let sample =
+        Sample::new(&config, trial.endpoint, &guest, trial.model.as_deref()).map_err(|error| failed(&error))?;
     let expected = sample
         .expected(&config, &guest)
         .map_err(|required| SelfTestError::Invalid(format!("403 user_required: {required}")))?;
@@ -38,7 +39,8 @@ async fn run(config: Arc<Config>, trial: Trial) -> Result<Report, SelfTestError>
     copy.callers.passthrough = None;
     copy.callers.keys = vec![key];
 
-    let selftest = Selftest::start(copy.clone()).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let selftest =
+        Selftest::start(copy.clone()).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     let (_, received) = selftest.exchange(sample.request()).await.map_err(SelfTestError::Failed)?;
     let compared = comparison::compare(&expected, &received.headers, &received.body);
     let mut passed = compared.iter().all(|(_, outcome)| outcome.is_ok());
@@ -56,7 +58,7 @@ async fn run(config: Arc<Config>, trial: Trial) -> Result<Report, SelfTestError>
 /// Returns the body that arrived, and the identifiers in it and in the headers.
 fn arrived(received: &Received) -> (Value, Value) {
     let body = received.json().unwrap_or_default();
-    let names = REMOVED.iter().filter_map(|name| Some(((*name).to_owned(), body.get(name)?.clone())));
+    let names = REMOVED_FIELDS.iter().filter_map(|name| Some(((*name).to_owned(), body.get(name)?.clone())));
     let mut identifiers: Map<_, _> = names.collect();
     if let Some(session) = received.header("x-session-id") {
         identifiers.insert("headers".to_owned(), json!({ "x-session-id": session }));
@@ -74,7 +76,7 @@ fn live(answer: Result<Response<Bytes>, String>) -> Value {
     match answer {
         Ok(answer) => {
             let status = answer.status().as_u16();
-            json!({ "status": status, "generation_id": generation::told(answer.headers()), "error": null })
+            json!({ "status": status, "generation_id": generation::id(answer.headers()), "error": null })
         }
         Err(error) => json!({ "status": null, "generation_id": null, "error": error }),
     }

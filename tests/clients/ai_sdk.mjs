@@ -59,11 +59,11 @@ function checks({ model, options: providerOptions }) {
       assert.equal(answer.filter((part) => part.type === "text-delta").map((part) => part.text).join(""), said);
     },
     async tools() {
-      const { answer, body, attributed } = await arrival(() => generateText(asking("standin/tool-call", { tools })));
+      const { answer, body, attributed } = await arrival(() => generateText(asking("mock/tool-call", { tools })));
       attributed();
       assert.deepEqual(answer.toolCalls.map((call) => [call.toolName, call.input]), [["weather", { city: "Paris" }]]);
       assert.equal(body.tools.length, 1);
-      const parts = await streamed("standin/tool-call", { tools });
+      const parts = await streamed("mock/tool-call", { tools });
       assert.deepEqual(parts.find((part) => part.type === "tool-call").input, { city: "Paris" });
     },
     async images() {
@@ -80,17 +80,17 @@ function checks({ model, options: providerOptions }) {
       }, 0);
       await arrival(async () => {
         for (const [status, retryable] of [[404, false], [429, true], [502, true]]) {
-          const failed = await raises(APICallError, () => generateText(asking(`standin/error-${status}`)));
+          const failed = await raises(APICallError, () => generateText(asking(`mock/error-${status}`)));
           assert.deepEqual([failed.statusCode, failed.isRetryable], [status, retryable]);
         }
       }, 3);
-      await raises(Error, () => streamed("standin/cut-after-3"));
+      await raises(Error, () => streamed("mock/cut-after-3"));
     },
     async cancelling() {
       await cancelled(async () => {
         const leaving = new AbortController();
         // After the first events, which have no text.
-        const { textStream } = streamText(asking("standin/hang-after-9", { abortSignal: leaving.signal }));
+        const { textStream } = streamText(asking("mock/hang-after-9", { abortSignal: leaving.signal }));
         for await (const text of textStream) {
           assert.ok(text);
           leaving.abort();

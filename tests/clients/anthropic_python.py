@@ -43,11 +43,11 @@ def streaming():
 
 def tools():
     with Arrival() as arrival:
-        answer = client.messages.create(model="standin/tool-call", tools=[TOOL], **ASK, **SPOOF)
+        answer = client.messages.create(model="mock/tool-call", tools=[TOOL], **ASK, **SPOOF)
     [call] = answer.content
     assert (answer.stop_reason, call.name, call.input) == ("tool_use", "weather", {"city": "Paris"})
     assert arrival.attributed().body["tools"] == [TOOL]
-    with client.messages.stream(model="standin/tool-call", tools=[TOOL], **ASK) as stream:
+    with client.messages.stream(model="mock/tool-call", tools=[TOOL], **ASK) as stream:
         [call] = stream.get_final_message().content
     assert (call.name, call.input) == ("weather", {"city": "Paris"})
 
@@ -72,15 +72,15 @@ def errors():
         assert invalid.body["error"]["type"] == "invalid_request_error"
         raises(anthropic.NotFoundError, client.messages.batches.list, 404)
     with Arrival(4):
-        raises(anthropic.NotFoundError, ask("standin/error-404"), 404)
-        assert raises(anthropic.RateLimitError, ask("standin/error-429"), 429).body["error"]["type"] == "rate_limit_error"
-        raises(anthropic.InternalServerError, ask("standin/error-502"), 502)
-        raises(anthropic.APIStatusError, lambda: list(ask("standin/mid-error", stream=True)()))
+        raises(anthropic.NotFoundError, ask("mock/error-404"), 404)
+        assert raises(anthropic.RateLimitError, ask("mock/error-429"), 429).body["error"]["type"] == "rate_limit_error"
+        raises(anthropic.InternalServerError, ask("mock/error-502"), 502)
+        raises(anthropic.APIStatusError, lambda: list(ask("mock/mid-error", stream=True)()))
 
 
 def cancelling():
     with Cancelled():
-        stream = client.messages.create(model="standin/hang-after-5", stream=True, **ASK)
+        stream = client.messages.create(model="mock/hang-after-5", stream=True, **ASK)
         assert next(iter(stream)).type == "message_start"
         stream.close()
 

@@ -38,7 +38,7 @@ const ALLOWED = new Set([
 ]);
 
 async function control(path) {
-  const answer = await fetch(environment.STANDIN_CONTROL + path, { signal: AbortSignal.timeout(20_000) });
+  const answer = await fetch(environment.MOCK_CONTROL + path, { signal: AbortSignal.timeout(20_000) });
   return answer.json();
 }
 

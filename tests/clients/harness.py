@@ -13,7 +13,7 @@ import urllib.request
 BASE = os.environ["CALLSIGN_URL"]
 KEY = os.environ["CLIENTS_APP_KEY"]
 ALICE = os.environ["CLIENTS_ALICE_KEY"]
-CONTROL = os.environ["STANDIN_CONTROL"]
+CONTROL = os.environ["MOCK_CONTROL"]
 OPERATOR = os.environ["OPENROUTER_API_KEY"]
 
 # The app's identity headers and the identifiers that the formats render: sha256("alice") begins with these digits.

@@ -40,7 +40,7 @@ def responses():
 def tools():
     tool = {"title": "weather", "description": "The weather in a city", **WEATHER}
     with Arrival() as arrival:
-        answer = chat("standin/tool-call").bind_tools([tool]).invoke("How is it in Paris?")
+        answer = chat("mock/tool-call").bind_tools([tool]).invoke("How is it in Paris?")
     [call] = answer.tool_calls
     assert (call["name"], call["args"]) == ("weather", {"city": "Paris"})
     arrival.attributed()
@@ -60,15 +60,15 @@ def errors():
         invalid = raises(openai.BadRequestError, lambda: chat(extra_body={"deep": deep()}).invoke("x"), 400)
         assert invalid.code == "invalid_json"
     with Arrival(3):
-        raises(openai.NotFoundError, lambda: chat("standin/error-404").invoke("x"), 404)
+        raises(openai.NotFoundError, lambda: chat("mock/error-404").invoke("x"), 404)
         # LangChain subclasses some of these errors.
         for status, kind in ((429, openai.RateLimitError), (502, openai.InternalServerError)):
-            raises(kind, lambda: chat(f"standin/error-{status}").invoke("x"), status)
+            raises(kind, lambda: chat(f"mock/error-{status}").invoke("x"), status)
 
 
 def cancelling():
     with Cancelled():
-        stream = chat("standin/hang-after-3").stream("x")
+        stream = chat("mock/hang-after-3").stream("x")
         next(stream)
         stream.close()
 

@@ -35,7 +35,7 @@ def streaming():
 
 def tools():
     with Arrival() as arrival:
-        answer = ask("openai/standin/tool-call", tools=[TOOL])
+        answer = ask("openai/mock/tool-call", tools=[TOOL])
     [call] = answer.choices[0].message.tool_calls
     assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"city": "Paris"})
     assert arrival.attributed().body["tools"] == [TOOL]
@@ -53,14 +53,14 @@ def errors():
         raises(litellm.AuthenticationError, lambda: ask(key="sk-cs-nobody-has-this-key"), 401)
         raises(litellm.BadRequestError, lambda: ask(extra_body={"deep": deep()}), 400)
     with Arrival(3):
-        raises(litellm.NotFoundError, lambda: ask("openai/standin/error-404"), 404)
-        raises(litellm.RateLimitError, lambda: ask("openai/standin/error-429"), 429)
-        raises(litellm.BadGatewayError, lambda: ask("openai/standin/error-502"), 502)
+        raises(litellm.NotFoundError, lambda: ask("openai/mock/error-404"), 404)
+        raises(litellm.RateLimitError, lambda: ask("openai/mock/error-429"), 429)
+        raises(litellm.BadGatewayError, lambda: ask("openai/mock/error-502"), 502)
 
 
 def cancelling():
     with Cancelled():
-        stream = ask("openai/standin/hang-after-3", stream=True)
+        stream = ask("openai/mock/hang-after-3", stream=True)
         next(stream)
         stream.completion_stream.close()
 

@@ -40,11 +40,11 @@ await run("openai (Node)", VERSION, {
     assert.equal(streamed.answer.at(-1).response.output_text, streamed.said);
   },
   async tools() {
-    const { answer, body, attributed } = await arrival(() => chat({ model: "standin/tool-call", tools, ...spoof }));
+    const { answer, body, attributed } = await arrival(() => chat({ model: "mock/tool-call", tools, ...spoof }));
     attributed();
     const [call] = answer.choices[0].message.tool_calls;
     assert.deepEqual([call.function.name, JSON.parse(call.function.arguments), body.tools], ["weather", { city: "Paris" }, tools]);
-    const chunks = await all(chat({ model: "standin/tool-call", tools, stream: true }));
+    const chunks = await all(chat({ model: "mock/tool-call", tools, stream: true }));
     const pieces = chunks.flatMap((chunk) => chunk.choices).flatMap((choice) => choice.delta.tool_calls ?? []);
     assert.deepEqual(JSON.parse(pieces.map((piece) => piece.function.arguments).join("")), { city: "Paris" });
   },
@@ -63,19 +63,19 @@ await run("openai (Node)", VERSION, {
       assert.equal((await raises(OpenAI.NotFoundError, () => client.files.list())).code, "not_exposed");
     }, 0);
     await arrival(async () => {
-      await raises(OpenAI.NotFoundError, () => chat({ model: "standin/error-404" }));
-      const limited = await raises(OpenAI.RateLimitError, () => chat({ model: "standin/error-429" }));
+      await raises(OpenAI.NotFoundError, () => chat({ model: "mock/error-404" }));
+      const limited = await raises(OpenAI.RateLimitError, () => chat({ model: "mock/error-429" }));
       assert.equal(limited.headers.get("retry-after"), "1");
-      await raises(OpenAI.InternalServerError, () => chat({ model: "standin/error-502" }));
-      await raises(OpenAI.APIError, () => all(chat({ model: "standin/mid-error", stream: true })));
+      await raises(OpenAI.InternalServerError, () => chat({ model: "mock/error-502" }));
+      await raises(OpenAI.APIError, () => all(chat({ model: "mock/mid-error", stream: true })));
     }, 4);
     // A stream that breaks upstream breaks for the client too.
-    await raises(Error, () => all(chat({ model: "standin/cut-after-3", stream: true })));
-    await arrival(() => raises(OpenAI.RateLimitError, () => chat({ model: "standin/error-429" }, { maxRetries: 1 })), 2);
+    await raises(Error, () => all(chat({ model: "mock/cut-after-3", stream: true })));
+    await arrival(() => raises(OpenAI.RateLimitError, () => chat({ model: "mock/error-429" }, { maxRetries: 1 })), 2);
   },
   async cancelling() {
     await cancelled(async () => {
-      const stream = await chat({ model: "standin/hang-after-3", stream: true });
+      const stream = await chat({ model: "mock/hang-after-3", stream: true });
       for await (const chunk of stream) {
         assert.ok(chunk.choices);
         stream.controller.abort();

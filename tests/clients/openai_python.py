@@ -41,7 +41,7 @@ def responses():
 
 def tools():
     with Arrival() as arrival:
-        answer = client.chat.completions.create(model="standin/tool-call", messages=ASK, tools=[TOOL], **SPOOF)
+        answer = client.chat.completions.create(model="mock/tool-call", messages=ASK, tools=[TOOL], **SPOOF)
     [call] = answer.choices[0].message.tool_calls
     assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"city": "Paris"})
     assert arrival.attributed().body["tools"] == [TOOL]
@@ -49,7 +49,7 @@ def tools():
     with Arrival() as arrival:
         client.chat.completions.create(model=MODEL, messages=result, tools=[TOOL], **SPOOF)
     assert arrival.attributed().body["messages"][-1]["content"] == "rain"
-    chunks = client.chat.completions.create(model="standin/tool-call", messages=ASK, tools=[TOOL], stream=True)
+    chunks = client.chat.completions.create(model="mock/tool-call", messages=ASK, tools=[TOOL], stream=True)
     pieces = [piece for chunk in chunks for choice in chunk.choices for piece in choice.delta.tool_calls or []]
     assert pieces[0].function.name == "weather"
     assert json.loads("".join(piece.function.arguments for piece in pieces)) == {"city": "Paris"}
@@ -72,23 +72,23 @@ def errors():
         assert raises(openai.BadRequestError, ask(extra_body={"deep": deep()}), 400).code == "invalid_json"
         assert raises(openai.NotFoundError, client.files.list, 404).code == "not_exposed"
     with Arrival(4):
-        raises(openai.NotFoundError, ask("standin/error-404"), 404)
-        limited = raises(openai.RateLimitError, ask("standin/error-429"), 429)
+        raises(openai.NotFoundError, ask("mock/error-404"), 404)
+        limited = raises(openai.RateLimitError, ask("mock/error-429"), 429)
         assert limited.response.headers["retry-after"] == "1" and "x-callsign-error" not in limited.response.headers
-        raises(openai.InternalServerError, ask("standin/error-502"), 502)
-        raises(openai.APIError, lambda: list(ask("standin/mid-error", stream=True)()))
+        raises(openai.InternalServerError, ask("mock/error-502"), 502)
+        raises(openai.APIError, lambda: list(ask("mock/mid-error", stream=True)()))
     # A stream that breaks upstream breaks for the client too.
     with Arrival(1):
-        cut = ask("standin/cut-after-3", stream=True)()
+        cut = ask("mock/cut-after-3", stream=True)()
         assert next(iter(cut)).choices
         raises(openai.APIConnectionError, lambda: list(cut))
     with Arrival(2):
-        raises(openai.RateLimitError, ask("standin/error-429", client.with_options(max_retries=1)), 429)
+        raises(openai.RateLimitError, ask("mock/error-429", client.with_options(max_retries=1)), 429)
 
 
 def cancelling():
     with Cancelled():
-        stream = client.chat.completions.create(model="standin/hang-after-3", messages=ASK, stream=True)
+        stream = client.chat.completions.create(model="mock/hang-after-3", messages=ASK, stream=True)
         assert next(iter(stream)).choices
         stream.close()
 

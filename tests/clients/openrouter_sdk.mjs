@@ -42,7 +42,7 @@ await run("@openrouter/sdk", version, {
     assert.equal(answer.flatMap((chunk) => chunk.choices).map((choice) => choice.delta.content ?? "").join(""), said);
   },
   async tools() {
-    const { answer, attributed } = await arrival(() => chat({ model: "standin/tool-call", tools }));
+    const { answer, attributed } = await arrival(() => chat({ model: "mock/tool-call", tools }));
     attributed();
     const [call] = answer.choices[0].message.toolCalls;
     assert.deepEqual([call.function.name, JSON.parse(call.function.arguments)], ["weather", { city: "Paris" }]);
@@ -63,15 +63,15 @@ await run("@openrouter/sdk", version, {
       assert.equal(JSON.parse(refused.body).error.code, "invalid_credential");
     }, 0);
     await arrival(async () => {
-      await raises(errors.NotFoundResponseError, () => chat({ model: "standin/error-404" }));
-      await raises(errors.TooManyRequestsResponseError, () => chat({ model: "standin/error-429" }));
-      await raises(errors.BadGatewayResponseError, () => chat({ model: "standin/error-502" }));
+      await raises(errors.NotFoundResponseError, () => chat({ model: "mock/error-404" }));
+      await raises(errors.TooManyRequestsResponseError, () => chat({ model: "mock/error-429" }));
+      await raises(errors.BadGatewayResponseError, () => chat({ model: "mock/error-502" }));
     }, 3);
   },
   async cancelling() {
     await cancelled(async () => {
       const leaving = new AbortController();
-      const stream = await chat({ model: "standin/hang-after-3", stream: true }, { fetchOptions: { signal: leaving.signal } });
+      const stream = await chat({ model: "mock/hang-after-3", stream: true }, { fetchOptions: { signal: leaving.signal } });
       await raises(Error, async () => {
         for await (const chunk of stream) {
           assert.ok(chunk.choices);

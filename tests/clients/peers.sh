@@ -37,21 +37,21 @@ install_clients() {
   echo "installed in $((SECONDS - started)) s"
 }
 
-# Sets CALLSIGN_UPSTREAM_URL and STANDIN_CONTROL.
+# Sets CALLSIGN_UPSTREAM_URL and MOCK_CONTROL.
 start_standin() {
   local said="$SCRATCH/standin"
-  cargo build --quiet --locked --example standin
+  cargo build --quiet --locked --example mock_openrouter
   : > "$said"
   mkfifo "$SCRATCH/stdin"
   # The mock ends with its standard input, which this shell keeps open.
-  "$TARGET/debug/examples/standin" < "$SCRATCH/stdin" > "$said" &
+  "$TARGET/debug/examples/mock_openrouter" < "$SCRATCH/stdin" > "$said" &
   local pid=$!
   exec 9> "$SCRATCH/stdin"
   STARTED+=("$pid")
-  until read -r CALLSIGN_UPSTREAM_URL STANDIN_CONTROL < "$said"; do
+  until read -r CALLSIGN_UPSTREAM_URL MOCK_CONTROL < "$said"; do
     kill -0 "$pid" || { echo "the mock OpenRouter did not start" >&2; return 1; }
   done
-  export CALLSIGN_UPSTREAM_URL STANDIN_CONTROL
+  export CALLSIGN_UPSTREAM_URL MOCK_CONTROL
 }
 
 # Starts callsign with the current environment and sets CALLSIGN_URL.
@@ -70,7 +70,7 @@ start_callsign() {
 # Clears the environment, since clients read many variables, and keeps litellm from fetching a price list.
 client_environment() {
   env -i PATH="$PATH" HOME="$SCRATCH" LITELLM_LOCAL_MODEL_COST_MAP=True LITELLM_TELEMETRY=False \
-    CALLSIGN_URL="$CALLSIGN_URL" STANDIN_CONTROL="$STANDIN_CONTROL" OPENROUTER_API_KEY="$OPENROUTER_API_KEY" \
+    CALLSIGN_URL="$CALLSIGN_URL" MOCK_CONTROL="$MOCK_CONTROL" OPENROUTER_API_KEY="$OPENROUTER_API_KEY" \
     CLIENTS_APP_KEY="$CLIENTS_APP_KEY" CLIENTS_ALICE_KEY="$CLIENTS_ALICE_KEY" CLIENTS_RESULTS="$CLIENTS_RESULTS" "$@"
 }
 

@@ -6,14 +6,14 @@ mod schema;
 use std::path::Path;
 use std::sync::Arc;
 
+use callsign_core::usage::Usage;
+use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
 use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger};
-use callsign_core::usage::money::NanoUsd;
-use callsign_core::usage::Usage;
 use callsign_telemetry::metrics::Metrics;
-use mock_openrouter::MockServer;
 use http::Method;
+use mock_openrouter::MockServer;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -98,7 +98,7 @@ async fn fill(directory: &Path) {
 /// A running callsign over a filled ledger.
 struct Rig {
     callsign: Callsign,
-    _standin: MockServer,
+    _mock: MockServer,
     _directory: tempfile::TempDir,
 }
 
@@ -106,8 +106,8 @@ impl Rig {
     async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fill(directory.path()).await;
-        let standin = MockServer::start().await.unwrap();
-        let callsign = Setup::to(&standin.url())
+        let mock = MockServer::start().await.unwrap();
+        let callsign = Setup::to(&mock.url())
             .set(&VALVES)
             .set(&[
                 ("CALLSIGN_ADMIN_TOKEN", "an-admin-token-of-tests"),
@@ -116,7 +116,7 @@ impl Rig {
             ])
             .toml("[[tenants]]\nname = \"acme\"\nformats = { user = \"of-acme_{user}\" }\n")
             .start();
-        Self { callsign, _standin: standin, _directory: directory }
+        Self { callsign, _mock: mock, _directory: directory }
     }
 
     async fn ask(&self, method: Method, path: &str, body: &str) -> Answer {
@@ -237,7 +237,11 @@ async fn forgetting_keeps_the_sums() {
         [&forgotten["user_id"], &forgotten["tenant"], &forgotten["requests"]],
         [&json!("bob"), &json!("acme"), &json!(1)]
     );
-    assert_eq!(rig.get("user/bob/mapping", "Mapping").await["tenant"], Value::Null, "the user of the other tenant is kept");
+    assert_eq!(
+        rig.get("user/bob/mapping", "Mapping").await["tenant"],
+        Value::Null,
+        "the user of the other tenant is kept"
+    );
     let apps = rig.get("usage?by=app", "Usage").await;
     let requests: u64 = apps.as_array().unwrap().iter().map(|row| row["requests"].as_u64().unwrap()).sum();
     assert_eq!(requests, 14);

@@ -15,7 +15,7 @@ const SECRET: (&str, &str) = ("CALLSIGN_ID_SECRET", "a-secret-for-identifiers-of
 
 /// A callsign with a ledger, and the settings for commands that query it.
 struct Place {
-    standin: MockServer,
+    mock: MockServer,
     callsign: Callsign,
     directory: tempfile::TempDir,
     format: &'static str,
@@ -23,18 +23,18 @@ struct Place {
 
 impl Place {
     async fn new(format: &'static str) -> Self {
-        let standin = MockServer::start().await.unwrap();
+        let mock = MockServer::start().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().to_str().unwrap();
         let ledger = [("CALLSIGN_DATA_DIR", data), ("CALLSIGN_LEDGER_MODE", "strict")];
-        let callsign = Setup::to(&standin.url()).set(&VALVES).set(&ledger);
+        let callsign = Setup::to(&mock.url()).set(&VALVES).set(&ledger);
         let callsign = callsign.set(&[SECRET, ("USER_ID_FORMAT", format)]).start();
-        Self { standin, callsign, directory, format }
+        Self { mock, callsign, directory, format }
     }
 
     /// Runs a command with the same ledger, secret and upstream.
     async fn run(&self, line: &str) -> Said {
-        let (url, data) = (self.standin.url(), self.directory.path().to_str().unwrap());
+        let (url, data) = (self.mock.url(), self.directory.path().to_str().unwrap());
         let ours = [
             ("CALLSIGN_DATA_DIR", data),
             ("CALLSIGN_UPSTREAM_URL", &url),
@@ -80,9 +80,9 @@ fn row<'a>(rows: &'a Value, user: &Value) -> &'a Value {
 async fn usage_is_what_was_used() {
     let place = Place::new("acme_{user}").await;
     for _ in 0..3 {
-        place.chat(ALICE, "standin/cost-420").await;
+        place.chat(ALICE, "mock/cost-420").await;
     }
-    place.chat(&BOB, "standin/cost-1").await;
+    place.chat(&BOB, "mock/cost-1").await;
     let usage = place.usage(4).await;
     let alice = row(&usage, &json!("alice"));
     assert_eq!((&alice["external_user_id"], &alice["cost_usd"]), (&json!("acme_alice"), &json!("0.00000126")));
@@ -154,9 +154,9 @@ async fn whois_needs_no_ledger_where_the_format_or_a_list_of_users_tells() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reconcile_fills_in_what_a_broken_stream_never_told() {
     let place = Place::new("{user}").await;
-    place.chat(ALICE, "standin/cost-300+cut-after-2").await;
-    place.chat(ALICE, "standin/cost-40+no-usage").await;
-    place.chat(ALICE, "standin/cost-5").await;
+    place.chat(ALICE, "mock/cost-300+cut-after-2").await;
+    place.chat(ALICE, "mock/cost-40+no-usage").await;
+    place.chat(ALICE, "mock/cost-5").await;
     let before = place.usage(3).await;
     assert_eq!(row(&before, &json!("alice"))["cost_usd"], "0.000000005");
 
@@ -175,7 +175,7 @@ async fn reconcile_fills_in_what_a_broken_stream_never_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reconcile_says_what_it_could_not_ask_for() {
     let place = Place::new("{user}").await;
-    place.chat(ALICE, "standin/no-usage").await;
+    place.chat(ALICE, "mock/no-usage").await;
     place.usage(1).await;
     let data = place.directory.path().to_str().unwrap();
     let nowhere = [
@@ -198,8 +198,8 @@ async fn reconcile_says_what_it_could_not_ask_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_forgotten_is_nobody_and_the_sums_stay() {
     let place = Place::new("{user}").await;
-    place.chat(ALICE, "standin/cost-7").await;
-    let generation = place.chat(&BOB, "standin/cost-8").await;
+    place.chat(ALICE, "mock/cost-7").await;
+    let generation = place.chat(&BOB, "mock/cost-8").await;
     place.usage(2).await;
     let said = place.run("forget bob").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
@@ -225,7 +225,7 @@ fn holds(directory: &Path, bytes: &[u8]) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_check_verifies_what_was_recorded() {
     let place = Place::new("acme_{hmac:32 user}").await;
-    let (url, data) = (place.standin.url(), place.directory.path().to_str().unwrap());
+    let (url, data) = (place.mock.url(), place.directory.path().to_str().unwrap());
     let app = [
         ("CALLSIGN_UPSTREAM_URL", url.as_str()),
         ("OPENROUTER_API_KEY", OPERATOR_KEY),
@@ -241,7 +241,7 @@ async fn a_live_check_verifies_what_was_recorded() {
     }
     assert!(said.out.contains("passed: 28 checks") && said.out.contains("recorded as acme_"), "{said:?}");
     assert!(said.out.contains("has the row, with key callsign-check"), "{said:?}");
-    let sent = place.standin.received();
+    let sent = place.mock.received();
     assert_eq!(sent.iter().filter(|received| received.path.ends_with("completions")).count(), 1, "{sent:?}");
 
     // With all valves off and no ledger nothing is sent and nothing is recorded.
@@ -249,7 +249,7 @@ async fn a_live_check_verifies_what_was_recorded() {
     assert!(said.code == 0 && said.out.contains("none was sent"), "{said:?}");
     assert!(said.out.contains("✓ live: ledger") && said.out.contains("off: "), "{said:?}");
 
-    let said = callsign_beside("check --live --model standin/error-402 --json", &with_ledger).await;
+    let said = callsign_beside("check --live --model mock/error-402 --json", &with_ledger).await;
     let report: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.code, &report["passed"]), (1, &json!(false)));
     let last = report["checks"].as_array().unwrap().last().unwrap();

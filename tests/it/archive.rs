@@ -25,7 +25,7 @@ const BEARER: &str = "Bearer sk-cs-a-key-of-one-app-0123456789";
 
 /// A mock OpenRouter, a callsign in front of it, and its archive directory.
 struct Rig {
-    standin: MockServer,
+    mock: MockServer,
     callsign: Callsign,
     directory: TempDir,
 }
@@ -36,12 +36,12 @@ impl Rig {
     }
 
     async fn with(more: impl FnOnce(Setup) -> Setup) -> Self {
-        let standin = MockServer::start().await.unwrap();
+        let mock = MockServer::start().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("archive").display().to_string();
-        let setup = Setup::to(&standin.url());
+        let setup = Setup::to(&mock.url());
         let setup = setup.set(&[("CALLSIGN_ARCHIVE_DIR", &path), ("CALLSIGN_ARCHIVE_PASSWORD", PASSWORD)]);
-        Self { standin, callsign: more(setup).start(), directory }
+        Self { mock, callsign: more(setup).start(), directory }
     }
 
     fn path(&self) -> PathBuf {
@@ -155,8 +155,12 @@ async fn an_archive_holds_what_crossed_the_wire() {
     let archived = rig.archive().await;
     assert_eq!(archived.path, "alice/chat-1/msg-1.zip");
     assert_eq!(archived.names(), ["meta.json", "headers.json", "request.json", "response.sse"]);
-    let received = rig.standin.received().pop().unwrap();
-    assert_eq!(archived.entry("request.json"), received.body, "the archive has the body as sent upstream, with the client's user blanked");
+    let received = rig.mock.received().pop().unwrap();
+    assert_eq!(
+        archived.entry("request.json"),
+        received.body,
+        "the archive has the body as sent upstream, with the client's user blanked"
+    );
     assert!(!received.body.windows(7).any(|window| window == b"mallory"));
     assert_eq!(archived.entry("response.sse"), answer.body);
 
@@ -185,7 +189,7 @@ async fn headers_of_both_sides_are_kept_without_credentials() {
     let rig = Rig::start().await;
     let mut headers = named("alice", "c", "m").to_vec();
     headers.extend([("x-title", "Acme"), ("cookie", "a=a-clients-cookie"), ("x-openwebui-user-jwt", "eyJh.eyJz.c2ln")]);
-    let body = r#"{"model":"standin/origin-headers"}"#;
+    let body = r#"{"model":"mock/origin-headers"}"#;
     let answer = rig.post("chat/completions", &headers, body).await;
     assert_eq!(answer.status, 200);
     let archived = rig.archive().await;
@@ -242,21 +246,15 @@ async fn bodies_of_every_kind_are_kept_as_they_were() {
             ("embeddings", "application/json", r#"{"model":"m","input":"x"}"#, "request.json", "response.json"),
             ("audio/speech", "application/json", r#"{"model":"m","input":"x"}"#, "request.json", "response.bin"),
             ("audio/transcriptions", "multipart/form-data; boundary=x", form, "request.form", "response.json"),
-            (
-                "chat/completions",
-                "application/json",
-                r#"{"model":"standin/error-429"}"#,
-                "request.json",
-                "response.json",
-            ),
-            ("chat/completions", "application/json", r#"{"model":"standin/html-503"}"#, "request.json", "response.bin"),
+            ("chat/completions", "application/json", r#"{"model":"mock/error-429"}"#, "request.json", "response.json"),
+            ("chat/completions", "application/json", r#"{"model":"mock/html-503"}"#, "request.json", "response.bin"),
         ];
         for (number, (path, content_type, body, request, response)) in kinds.into_iter().enumerate() {
             let chat = number.to_string();
             let headers =
                 [("authorization", BEARER), ("content-type", content_type), ("x-user-id", "u"), ("x-chat-id", &chat)];
             let answer = rig.post(path, &headers, body.to_owned()).await;
-            let sent = rig.standin.next_received().await;
+            let sent = rig.mock.next_received().await;
             let archives = rig.archives(number + 1).await;
             let archived = archives.iter().find(|archived| archived.path.starts_with(&format!("u/{chat}/"))).unwrap();
             assert_eq!(archived.entry(request), sent.body, "{path} {hold}");
@@ -273,7 +271,7 @@ async fn bodies_of_every_kind_are_kept_as_they_were() {
         let answer = answer.await.unwrap().unwrap().finish().await;
         let archives = rig.archives(kinds.len() + 1).await;
         let archived = archives.iter().find(|archived| archived.path == "u/chunked/m.zip").unwrap();
-        assert_eq!(archived.entry("request.json"), rig.standin.next_received().await.body);
+        assert_eq!(archived.entry("request.json"), rig.mock.next_received().await.body);
         assert_eq!(archived.response(), answer.body);
     }
 }
@@ -284,8 +282,8 @@ async fn a_stream_that_is_cut_is_kept_up_to_the_cut() {
     let rig = Rig::start().await;
     let whole = rig.chat("u", "whole", "m", &json!({"model": "m", "stream": true})).await;
     let chunks = whole.events().len() + 1;
-    let cuts = (0..chunks).map(|chunks| format!("standin/cut-after-{chunks}"));
-    let models: Vec<_> = cuts.chain(["standin/cut-mid-chunk", "standin/mid-error"].map(str::to_owned)).collect();
+    let cuts = (0..chunks).map(|chunks| format!("mock/cut-after-{chunks}"));
+    let models: Vec<_> = cuts.chain(["mock/cut-mid-chunk", "mock/mid-error"].map(str::to_owned)).collect();
     for (number, model) in models.iter().enumerate() {
         let answer = rig.chat("u", &number.to_string(), "m", &json!({"model": model, "stream": true})).await;
         let archives = rig.archives(number + 2).await;
@@ -303,18 +301,18 @@ async fn a_client_that_leaves_leaves_its_part() {
     let rig = Rig::start().await;
     for chunks in 1..6 {
         let chat = chunks.to_string();
-        let body = r#"{"model":"standin/gate","stream":true}"#;
+        let body = r#"{"model":"mock/gate","stream":true}"#;
         let mut stream = client::stream(&rig.callsign.url("chat/completions"), &named("u", &chat, "m"), body).await;
-        rig.standin.release(chunks - 1);
+        rig.mock.release(chunks - 1);
         let mut got = Vec::new();
         while memchr::memmem::find_iter(&got, b"data: ").count() < chunks {
             got.extend_from_slice(&stream.next().await.unwrap().unwrap());
         }
         drop(stream);
-        within("the cancellation", rig.standin.wait_cancelled(chunks)).await;
+        within("the cancellation", rig.mock.wait_cancelled(chunks)).await;
         let archives = rig.archives(chunks).await;
         let archived = archives.iter().find(|archived| archived.path == format!("u/{chat}/m.zip")).unwrap();
-        let sent = rig.standin.sent(rig.standin.received().pop().unwrap().number).unwrap().body;
+        let sent = rig.mock.sent(rig.mock.received().pop().unwrap().number).unwrap().body;
         assert!(archived.response().starts_with(&got) && sent.starts_with(archived.response()));
         assert_eq!(archived.meta()["outcome"], "client_gone");
     }
@@ -441,13 +439,17 @@ async fn a_required_archive_refuses_while_it_cannot_be_written() {
     let ask = async |path: &str| rig.post(path, ALICE, r#"{"model":"m"}"#).await;
     assert_eq!(ask("chat/completions").await.status, 200, "the failure is not known before the first write");
     rig.until("callsign_archive_up ", 0).await;
-    let before = rig.standin.begun();
+    let before = rig.mock.begun();
     let refused = ask("chat/completions").await;
     assert_eq!((refused.status.as_u16(), refused.header("x-callsign-error")), (503, "archive_unavailable"));
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(ask("messages").await.json()["error"]["type"], "overloaded_error");
-    assert_eq!(rig.standin.begun(), before, "no request was sent upstream");
-    assert_eq!(client::get(&rig.callsign.url("models"), ALICE).await.status, 200, "endpoints that are never archived still work");
+    assert_eq!(rig.mock.begun(), before, "no request was sent upstream");
+    assert_eq!(
+        client::get(&rig.callsign.url("models"), ALICE).await.status,
+        200,
+        "endpoints that are never archived still work"
+    );
     std::fs::rename(&away, rig.path()).unwrap();
     rig.until("callsign_archive_up ", 1).await;
     assert_eq!(ask("chat/completions").await.status, 200);

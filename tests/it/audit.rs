@@ -12,7 +12,7 @@ async fn counted(callsign: &crate::support::proxy::Callsign, name: &str) -> u64 
 
 #[tokio::test]
 async fn one_held_body_in_a_thousand_is_read_again() {
-    let (_standin, callsign) = callsign(&VALVES).await;
+    let (_mock, callsign) = callsign(&VALVES).await;
     let body = r#"{"model":"m","user":"mallory","prompt_cache_key":"k","User":1}"#;
     assert_eq!(counted(&callsign, "callsign_self_audits_total").await, 0);
     for _ in 0..3 {

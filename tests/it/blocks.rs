@@ -1,8 +1,8 @@
 //! Blocks through the running program and the command line: which users are refused, how soon, and what happens to
 //! running requests.
 
-use mock_openrouter::MockServer;
 use http::Method;
+use mock_openrouter::MockServer;
 use serde_json::json;
 
 use crate::support::client::{self, Answer, Headers};
@@ -11,11 +11,11 @@ use crate::support::proxy::{ALICE, APP, Callsign, Setup, VALVES};
 use crate::support::within;
 
 const PLAIN: &str = r#"{"model":"m","messages":[]}"#;
-const HELD: &str = r#"{"model":"standin/gate","stream":true,"messages":[]}"#;
+const HELD: &str = r#"{"model":"mock/gate","stream":true,"messages":[]}"#;
 const TOKEN: (&str, &str) = ("authorization", "Bearer an-admin-token-of-tests");
 
 struct Rig {
-    standin: MockServer,
+    mock: MockServer,
     callsign: Callsign,
     directory: tempfile::TempDir,
 }
@@ -23,20 +23,20 @@ struct Rig {
 impl Rig {
     /// Starts callsign with a data directory and this `CALLSIGN_LEDGER`.
     async fn start(ledger: &str, toml: &str) -> Self {
-        let standin = MockServer::start().await.unwrap();
+        let mock = MockServer::start().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let callsign = Self::on(&standin, &directory, ledger, toml);
-        Self { standin, callsign, directory }
+        let callsign = Self::on(&mock, &directory, ledger, toml);
+        Self { mock, callsign, directory }
     }
 
-    fn on(standin: &MockServer, directory: &tempfile::TempDir, ledger: &str, toml: &str) -> Callsign {
+    fn on(mock: &MockServer, directory: &tempfile::TempDir, ledger: &str, toml: &str) -> Callsign {
         let variables = [
             ("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()),
             ("CALLSIGN_LEDGER", ledger),
             ("CALLSIGN_ADMIN_TOKEN", "an-admin-token-of-tests"),
             ("USER_ID_FORMAT", "acme_{sha256:16 user}"),
         ];
-        Setup::to(&standin.url()).set(&VALVES).set(&variables).toml(toml).start()
+        Setup::to(&mock.url()).set(&VALVES).set(&variables).toml(toml).start()
     }
 
     async fn ask(&self, headers: Headers<'_>) -> Answer {
@@ -45,7 +45,7 @@ impl Rig {
 
     /// Returns the `user` of the latest request that reached the upstream.
     fn sent(&self) -> String {
-        let received = self.standin.received();
+        let received = self.mock.received();
         received.last().unwrap().json().unwrap()["user"].as_str().unwrap().to_owned()
     }
 
@@ -89,7 +89,7 @@ async fn the_command_stops_a_person_within_a_second_and_lets_them_in_again() {
     assert_eq!(rig.ask(&of("bob")).await.status, 200);
     assert!(rig.command("block --list", "off").out.contains("ada in any tenant"));
     // The block survives a restart.
-    let again = Rig::on(&rig.standin, &rig.directory, "off", "");
+    let again = Rig::on(&rig.mock, &rig.directory, "off", "");
     assert_eq!(client::post(&again.url("chat/completions"), &ada, PLAIN).await.status, 403);
     assert_eq!(rig.command("unblock ada", "off").out, "unblocked ada\n");
     rig.until(&ada, 200).await;
@@ -131,18 +131,18 @@ async fn a_ledger_knows_whom_an_identifier_means() {
 async fn a_cut_ends_what_runs_at_once_and_nothing_else() {
     let rig = Rig::start("off", "").await;
     let url = rig.callsign.url("chat/completions");
-    rig.standin.release(3);
+    rig.mock.release(3);
     let (ada, bob) = (of("ada"), of("bob"));
     let mut of_ada = client::stream(&url, &ada, HELD).await;
     of_ada.until("data:").await;
     let mut of_bob = client::stream(&url, &bob, HELD).await;
     of_bob.until("data:").await;
     // A third request still waits for the head of its answer.
-    let begun = rig.standin.begun();
-    let waiting = client::post(&url, &ada, r#"{"model":"standin/hang","messages":[]}"#);
+    let begun = rig.mock.begun();
+    let waiting = client::post(&url, &ada, r#"{"model":"mock/hang","messages":[]}"#);
     let block = async {
         within("the third", async {
-            while rig.standin.begun() == begun {
+            while rig.mock.begun() == begun {
                 tokio::task::yield_now().await;
             }
         })
@@ -155,7 +155,7 @@ async fn a_cut_ends_what_runs_at_once_and_nothing_else() {
     assert_eq!(answer.header("x-callsign-error"), "user_blocked");
     assert!(of_ada.finish().await.cut.is_some());
     assert_eq!(rig.ask(&ada).await.status, 403, "the node that took the block applies it at once");
-    rig.standin.release(usize::MAX >> 4);
+    rig.mock.release(usize::MAX >> 4);
     assert_eq!(of_bob.finish().await.cut, None);
     let metrics = client::get(&rig.callsign.admin_url("metrics"), &[]).await.text();
     assert!(metrics.contains("callsign_limits_cut_total 2\n"), "{metrics}");
@@ -165,13 +165,13 @@ async fn a_cut_ends_what_runs_at_once_and_nothing_else() {
 #[tokio::test]
 async fn without_a_cut_what_runs_may_end() {
     let rig = Rig::start("off", "").await;
-    rig.standin.release(1);
+    rig.mock.release(1);
     let ada = of("ada");
     let mut stream = client::stream(&rig.callsign.url("chat/completions"), &ada, HELD).await;
     stream.until("data:").await;
     assert_eq!(rig.admin(Method::PUT, "users/ada/block", "").await.status, 200);
     assert_eq!(rig.ask(&ada).await.status, 403);
-    rig.standin.release(usize::MAX >> 4);
+    rig.mock.release(usize::MAX >> 4);
     assert_eq!(stream.finish().await.cut, None);
 }
 
@@ -206,13 +206,13 @@ async fn providers_refusals_suspend_a_user() {
     let url = rig.callsign.url("chat/completions");
     let (ada, bob) = (of("ada"), of("bob"));
     for who in [&ada, &bob, &ada] {
-        let refused = client::post(&url, who, r#"{"model":"standin/moderated","messages":[]}"#).await;
+        let refused = client::post(&url, who, r#"{"model":"mock/moderated","messages":[]}"#).await;
         assert_eq!(refused.status, 403);
         assert!(refused.headers.get("x-callsign-error").is_none(), "this refusal is OpenRouter's");
     }
     // Other errors are not counted as refusals by providers.
     for _ in 0..3 {
-        client::post(&url, &bob, r#"{"model":"standin/error-403","messages":[]}"#).await;
+        client::post(&url, &bob, r#"{"model":"mock/error-403","messages":[]}"#).await;
     }
     within("the suspension", async {
         while rig.ask(&ada).await.headers.get("x-callsign-error").is_none_or(|code| code != "user_blocked") {}

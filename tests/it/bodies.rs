@@ -45,7 +45,7 @@ async fn encoded(coding: &str, body: &[u8]) -> Vec<u8> {
 async fn a_form_loses_its_owned_parts_and_nothing_else() {
     let large = "\r\n--theirs ".repeat(40_000);
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[&VALVES[..], &[("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
+        let (mock, callsign) = callsign(&[&VALVES[..], &[("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
         for content in ["RIFF\0\0", large.as_str()] {
             let kept = [("model", "openai/whisper-1"), ("file", content), ("language", "de")];
             let mut parts = vec![("user", "mallory"), ("Session_Id", "forged")];
@@ -54,7 +54,7 @@ async fn a_form_loses_its_owned_parts_and_nothing_else() {
             let headers = [("content-type", "multipart/form-data; boundary=x-theirs"), ("x-session-id", "forged")];
             let answer = post(&callsign, "audio/transcriptions", &headers, form("x-theirs", &parts)).await;
             assert_eq!(answer.status, 200, "{}", answer.text());
-            let received = standin.received().pop().unwrap();
+            let received = mock.received().pop().unwrap();
             let ours = received.header("content-type").unwrap().strip_prefix("multipart/form-data; boundary=").unwrap();
             assert!(ours.starts_with("callsign-"), "{ours}");
             assert_eq!(received.body, form(ours, &kept));
@@ -66,7 +66,7 @@ async fn a_form_loses_its_owned_parts_and_nothing_else() {
 #[tokio::test]
 async fn a_form_that_could_be_read_in_two_ways_is_refused() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
+        let (mock, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         let good = "multipart/form-data; boundary=x";
         let part = "--x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n";
         for (content_type, body) in [
@@ -89,14 +89,14 @@ async fn a_form_that_could_be_read_in_two_ways_is_refused() {
             let answer = post(&callsign, endpoint.path, &[("content-type", good)], form("x", &[])).await;
             assert_eq!(answer.status, 415, "{}", endpoint.path);
         }
-        assert_eq!(standin.received().len(), 0, "the upstream received no complete request");
+        assert_eq!(mock.received().len(), 0, "the upstream received no complete request");
     }
 }
 
 #[tokio::test]
 async fn compressed_bodies_are_examined_and_leave_uncompressed() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[&VALVES[..], &[("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
+        let (mock, callsign) = callsign(&[&VALVES[..], &[("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
         let long = format!(r#"{{"model":"m","input":"{}","user":"mallory"}}"#, "many words ".repeat(40_000));
         for coding in ["gzip", "br", "zstd", "GZIP"] {
             for body in [JSON_BODY, &long] {
@@ -104,7 +104,7 @@ async fn compressed_bodies_are_examined_and_leave_uncompressed() {
                 let compressed = encoded(&coding.to_lowercase(), body.as_bytes()).await;
                 let answer = post(&callsign, "chat/completions", &headers, compressed).await;
                 assert_eq!(answer.status, 200, "{coding}: {}", answer.text());
-                let received = standin.received().pop().unwrap();
+                let received = mock.received().pop().unwrap();
                 assert_eq!(received.header("content-encoding"), None);
                 let json = received.json().unwrap();
                 assert_eq!((&json["user"], &json["metadata"]["user_id"]), (&"alice".into(), &"alice".into()));
@@ -115,7 +115,7 @@ async fn compressed_bodies_are_examined_and_leave_uncompressed() {
             let compressed = encoded(&coding.to_lowercase(), body.as_bytes()).await;
             let answer = post(&callsign, "audio/transcriptions", &headers, compressed).await;
             assert_eq!(answer.status, 200, "{coding}: {}", answer.text());
-            assert!(!standin.received().pop().unwrap().body.windows(7).any(|window| window == b"mallory"));
+            assert!(!mock.received().pop().unwrap().body.windows(7).any(|window| window == b"mallory"));
         }
         let members = [encoded("gzip", b"{\"a\":").await, encoded("gzip", b"1}").await].concat();
         let answer = post(&callsign, "chat/completions", &[("content-encoding", "gzip")], members).await;
@@ -126,7 +126,7 @@ async fn compressed_bodies_are_examined_and_leave_uncompressed() {
 #[tokio::test]
 async fn what_cannot_be_decoded_is_refused() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) =
+        let (mock, callsign) =
             callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold), ("CALLSIGN_MAX_BODY_BYTES", "1048576")]).await;
         for coding in ["gzip", "br", "zstd"] {
             let whole = encoded(coding, JSON_BODY.as_bytes()).await;
@@ -157,7 +157,7 @@ async fn what_cannot_be_decoded_is_refused() {
             let answer = post(&callsign, "chat/completions", &[("content-encoding", coding)], JSON_BODY).await;
             assert_eq!(answer.header("x-callsign-error"), "unsupported_encoding", "{coding}");
         }
-        assert_eq!(standin.received().len(), 0, "the upstream received no complete request");
+        assert_eq!(mock.received().len(), 0, "the upstream received no complete request");
         assert_eq!(client::post(&callsign.url("chat/completions"), ALICE, "{}").await.status, 200);
     }
 }

@@ -22,10 +22,10 @@ mod paths;
 mod rewrite;
 #[path = "../../fuzz/checks/settings.rs"]
 mod settings;
-#[path = "../../fuzz/checks/tap.rs"]
-mod tap;
 #[path = "../../fuzz/checks/tokens.rs"]
 mod tokens;
+#[path = "../../fuzz/checks/usage_reader.rs"]
+mod usage_reader;
 
 /// Lists the files of a folder in order of name; none if there is no such folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -88,5 +88,5 @@ fn settings_repeat_no_secret() {
 
 #[test]
 fn answers_tell_what_a_second_reading_finds() {
-    replay("tap", tap::check);
+    replay("usage_reader", usage_reader::check);
 }

@@ -18,7 +18,6 @@ use serde_json::Value;
 /// The user id in the image.
 const USER: u64 = 65532;
 
-
 /// The environment variables of a container or service in a manifest.
 type Variables = Vec<(String, String)>;
 

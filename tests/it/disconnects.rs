@@ -52,30 +52,30 @@ fn head(length: usize) -> String {
 
 #[tokio::test]
 async fn a_client_that_leaves_during_its_upload_takes_the_request_with_it() {
-    let standin = MockServer::start().await.unwrap();
-    let streaming = Setup::to(&standin.url()).streaming().start();
+    let mock = MockServer::start().await.unwrap();
+    let streaming = Setup::to(&mock.url()).streaming().start();
     let mut begun = 0;
     for reset in [false, true] {
         let mut peer = Peer::connect(streaming.address()).await;
         peer.send(format!("{}{{\"model\":\"m\",", head(100)).as_bytes()).await.unwrap();
         begun += 1;
-        within("the head", standin.wait_begun(begun)).await;
+        within("the head", mock.wait_begun(begun)).await;
         if reset {
             peer.reset();
         } else {
             drop(peer);
         }
-        within("the cancellation", standin.wait_cancelled(begun)).await;
+        within("the cancellation", mock.wait_cancelled(begun)).await;
     }
-    assert_eq!(standin.received().len(), 0);
+    assert_eq!(mock.received().len(), 0);
 
     // A buffered request is not sent before its body is complete.
-    let holding = Setup::to(&standin.url()).start();
+    let holding = Setup::to(&mock.url()).start();
     let mut peer = Peer::connect(holding.address()).await;
     peer.send(format!("{}{{\"model\":\"m\",", head(100)).as_bytes()).await.unwrap();
     drop(peer);
     wait_ended(&holding).await;
-    assert_eq!(standin.begun(), begun);
+    assert_eq!(mock.begun(), begun);
 }
 
 /// Waits until callsign has counted one request, whatever its outcome.
@@ -89,32 +89,32 @@ async fn wait_ended(callsign: &Callsign) {
 #[tokio::test]
 async fn a_client_that_leaves_takes_the_upstream_request_with_it() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
+        let (mock, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         let mut gone = 0;
         for stream in [true, false] {
             // Before the head of the answer.
-            for model in ["standin/hang", "standin/gate-head"] {
+            for model in ["mock/hang", "mock/gate-head"] {
                 let mut peer = Peer::connect(callsign.address()).await;
                 let body = json!({"model": model, "stream": stream}).to_string();
                 peer.send(format!("{}{body}", head(body.len())).as_bytes()).await.unwrap();
-                within("the request", standin.wait_received(gone + 1)).await;
+                within("the request", mock.wait_received(gone + 1)).await;
                 drop(peer);
                 gone += 1;
-                within("the cancellation", standin.wait_cancelled(gone)).await;
+                within("the cancellation", mock.wait_cancelled(gone)).await;
             }
             // In the middle of the answer, after its first white space or comment.
-            let model = if stream { "standin/hang-after-2" } else { "standin/hang-after-0" };
+            let model = if stream { "mock/hang-after-2" } else { "mock/hang-after-0" };
             let mut answer = ask(&callsign, model, stream).await;
             answer.next().await.unwrap().unwrap();
             drop(answer);
             gone += 1;
-            within("the cancellation", standin.wait_cancelled(gone)).await;
+            within("the cancellation", mock.wait_cancelled(gone)).await;
         }
         wait_outcome(&callsign, "client_gone", gone as u64).await;
         // A client that stays is not counted.
         assert_eq!(ask(&callsign, "m", true).await.finish().await.cut, None);
         wait_outcome(&callsign, "complete", 1).await;
-        assert_eq!(standin.cancelled(), gone);
+        assert_eq!(mock.cancelled(), gone);
     }
 }
 
@@ -169,14 +169,14 @@ async fn an_upstream_that_never_answers_is_504_and_is_left() {
 
 #[tokio::test]
 async fn an_upstream_that_falls_silent_is_cut() {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url()).adjust(|config| config.upstream.idle_timeout = SHORT).start();
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).adjust(|config| config.upstream.idle_timeout = SHORT).start();
     for (number, stream) in [true, false].into_iter().enumerate() {
-        let model = if stream { "standin/hang-after-2" } else { "standin/hang-after-0" };
+        let model = if stream { "mock/hang-after-2" } else { "mock/hang-after-0" };
         let answer = ask(&callsign, model, stream).await.finish().await;
         assert!(answer.cut.is_some());
-        assert_eq!(answer.body, standin.sent(number).unwrap().body);
-        within("the cancellation", standin.wait_cancelled(number + 1)).await;
+        assert_eq!(answer.body, mock.sent(number).unwrap().body);
+        within("the cancellation", mock.wait_cancelled(number + 1)).await;
     }
     wait_outcome(&callsign, "upstream_silent", 2).await;
 }
@@ -270,19 +270,19 @@ async fn an_answer_that_breaks_off_breaks_off_for_the_client() {
 
 #[tokio::test]
 async fn an_early_answer_is_relayed_while_the_client_still_uploads() {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url()).streaming().start();
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).streaming().start();
     for (number, length) in [None, Some("9000000")].into_iter().enumerate() {
         let headers: Vec<_> = APP.iter().copied().chain(length.map(|length| ("content-length", length))).collect();
         let (upload, answer) = client::upload(&callsign.url("chat/completions"), &headers);
         let answer = tokio::spawn(answer);
-        upload.send(r#"{"model":"standin/early-402","messages":[""#).await.unwrap();
+        upload.send(r#"{"model":"mock/early-402","messages":[""#).await.unwrap();
         let answer = answer.await.unwrap().unwrap().finish().await;
         assert_eq!((error(&answer), &answer.cut), ((402, ""), &None));
-        assert_eq!(answer.body, standin.sent(number).unwrap().body);
+        assert_eq!(answer.body, mock.sent(number).unwrap().body);
         // callsign does not read the rest and closes the connection.
         while upload.send(vec![b'x'; 10_000]).await.is_ok() {}
-        assert_eq!((standin.begun(), standin.received().len()), (number + 1, 0));
+        assert_eq!((mock.begun(), mock.received().len()), (number + 1, 0));
     }
 }
 

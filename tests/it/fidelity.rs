@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use callsign_core::endpoint::INFERENCE;
-use mock_openrouter::{Received, MockServer};
 use http::Method;
+use mock_openrouter::{MockServer, Received};
 use serde_json::json;
 
 use crate::support::chaos::{self, Chaos, Then, When};
@@ -57,8 +57,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-async fn last_received(standin: &MockServer) -> Received {
-    within("the record", standin.next_received()).await
+async fn last_received(mock: &MockServer) -> Received {
+    within("the record", mock.next_received()).await
 }
 
 /// POSTs `body` in pieces of `size` bytes, each an HTTP chunk; with a `content-length` if `announced`.
@@ -81,7 +81,7 @@ async fn post_in_pieces(url: &str, headers: Headers<'_>, body: &str, size: usize
 async fn a_body_arrives_byte_for_byte_but_for_what_is_blanked_and_appended() {
     for hold in ["0", "262144"] {
         for (valves, ours) in [(&VALVES[..], OURS), (&[], "")] {
-            let (standin, callsign) = callsign(&[valves, &[("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
+            let (mock, callsign) = callsign(&[valves, &[("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
             let url = callsign.url("chat/completions");
             let headers = [USER, APP].concat();
             for marked in BODIES {
@@ -91,7 +91,7 @@ async fn a_body_arrives_byte_for_byte_but_for_what_is_blanked_and_appended() {
                 {
                     let answer = post_in_pieces(&url, &headers, &sent, size, announced).await;
                     assert_eq!(answer.status, 200, "{}", answer.text());
-                    let received = last_received(&standin).await;
+                    let received = last_received(&mock).await;
                     assert_eq!(text(&received.body), expected, "{hold} {size} {announced}");
                     let length = received.headers.get("content-length").map(|value| value.to_str().unwrap());
                     // A buffered body leaves with a known length, even if the client announced none.
@@ -107,8 +107,8 @@ async fn a_body_arrives_byte_for_byte_but_for_what_is_blanked_and_appended() {
 
 #[tokio::test]
 async fn a_body_may_be_split_anywhere() {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url()).set(&VALVES).streaming().start();
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).set(&VALVES).streaming().start();
     let headers = [USER, APP].concat();
     for marked in &BODIES[4..7] {
         let (sent, expected) = sent_and_expected(marked, OURS);
@@ -120,14 +120,14 @@ async fn a_body_may_be_split_anywhere() {
             }
             drop(upload);
             assert_eq!(answer.await.unwrap().unwrap().status, 200);
-            assert_eq!(text(&last_received(&standin).await.body), expected, "split at {at}");
+            assert_eq!(text(&last_received(&mock).await.body), expected, "split at {at}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_body_near_the_buffer_limit_arrives_whole() {
-    let (standin, callsign) = callsign(&VALVES).await;
+    let (mock, callsign) = callsign(&VALVES).await;
     let headers = [USER, APP].concat();
     for length in [262_143, 262_144, 262_145, 400_000, 3_000_000] {
         let filler = length - r#"{"p":"","user":"mallory"}"#.len();
@@ -137,30 +137,30 @@ async fn a_body_near_the_buffer_limit_arrives_whole() {
         for announced in [true, false] {
             let answer = post_in_pieces(&callsign.url("chat/completions"), &headers, &sent, 50_000, announced).await;
             assert_eq!(answer.status, 200, "{}", answer.text());
-            assert!(last_received(&standin).await.body == expected.as_bytes(), "{length} {announced}");
+            assert!(last_received(&mock).await.body == expected.as_bytes(), "{length} {announced}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_body_beyond_the_total_buffer_is_streamed() {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_TOTAL_BYTES", "100")]).start();
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).set(&[("CALLSIGN_BUFFER_TOTAL_BYTES", "100")]).start();
     let url = callsign.url("chat/completions");
     // A buffered request reaches the upstream after its end; a streamed one at its head.
     let (upload, answer) = client::upload(&url, APP);
     let answer = tokio::spawn(answer);
     upload.send(r#"{"model":"#).await.unwrap();
-    within("the head of a streamed request", standin.wait_begun(1)).await;
+    within("the head of a streamed request", mock.wait_begun(1)).await;
     upload.send(r#""m"}"#).await.unwrap();
     drop(upload);
     assert_eq!(answer.await.unwrap().unwrap().status, 200);
 }
 
 /// Compares the client's answer with every byte that the mock sent.
-async fn assert_relayed(standin: &MockServer, answer: &Answer) {
-    let received = last_received(standin).await;
-    let sent = standin.sent(received.number).unwrap();
+async fn assert_relayed(mock: &MockServer, answer: &Answer) {
+    let received = last_received(mock).await;
+    let sent = mock.sent(received.number).unwrap();
     assert_eq!(answer.status, sent.status);
     assert_eq!(text(&answer.body), text(&sent.body));
     assert_eq!(answer.body, sent.body);
@@ -170,22 +170,22 @@ async fn assert_relayed(standin: &MockServer, answer: &Answer) {
 
 #[tokio::test]
 async fn answers_arrive_as_they_were_written_in_every_dialect() {
-    let (standin, callsign) = callsign(&VALVES).await;
+    let (mock, callsign) = callsign(&VALVES).await;
     let headers = [USER, APP, &[("accept-encoding", "gzip, br")]].concat();
     let models = [
         "openai/gpt-4o-mini",
-        "standin/crlf",
-        "standin/no-usage",
-        "standin/compressed",
-        "standin/long-40",
-        "standin/long-3000",
-        "standin/mid-error",
-        "standin/error-400",
-        "standin/error-402",
-        "standin/error-429",
-        "standin/error-502",
-        "standin/html-503",
-        "standin/redirect",
+        "mock/crlf",
+        "mock/no-usage",
+        "mock/compressed",
+        "mock/long-40",
+        "mock/long-3000",
+        "mock/mid-error",
+        "mock/error-400",
+        "mock/error-402",
+        "mock/error-429",
+        "mock/error-502",
+        "mock/html-503",
+        "mock/redirect",
     ];
     for endpoint in &INFERENCE {
         for model in models {
@@ -193,7 +193,7 @@ async fn answers_arrive_as_they_were_written_in_every_dialect() {
                 let body = json!({"model": model, "stream": stream, "user": "mallory"}).to_string();
                 let answer = client::post(&callsign.url(endpoint.path), &headers, body).await;
                 assert_eq!(answer.cut, None, "{} {model}", endpoint.path);
-                assert_relayed(&standin, &answer).await;
+                assert_relayed(&mock, &answer).await;
             }
         }
     }
@@ -201,7 +201,7 @@ async fn answers_arrive_as_they_were_written_in_every_dialect() {
 
 #[tokio::test]
 async fn the_well_known_parts_of_answers_are_there() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let ask = |path: &str, body: serde_json::Value, headers: Headers<'static>| {
         let (url, headers, body) = (callsign.url(path), [headers, APP].concat(), body.to_string());
         async move { client::post(&url, &headers, body).await }
@@ -215,49 +215,53 @@ async fn the_well_known_parts_of_answers_are_there() {
     assert_eq!(plain.json()["object"], "chat.completion");
     let speech = ask("audio/speech", json!({}), &[]).await;
     assert_eq!((speech.body.len(), speech.header("content-length")), (44 + 1024, "1068"));
-    let packed = ask("chat/completions", json!({"model": "standin/compressed"}), &[("accept-encoding", "gzip")]).await;
+    let packed = ask("chat/completions", json!({"model": "mock/compressed"}), &[("accept-encoding", "gzip")]).await;
     assert_eq!((packed.header("content-encoding"), &packed.body[..2]), ("gzip", &[0x1f, 0x8b][..]));
-    let unpacked = ask("chat/completions", json!({"model": "standin/compressed"}), &[]).await;
-    assert_eq!(unpacked.header("content-encoding"), "", "callsign asks for no compression that the client did not ask for");
-    let redirect = ask("chat/completions", json!({"model": "standin/redirect"}), &[]).await;
+    let unpacked = ask("chat/completions", json!({"model": "mock/compressed"}), &[]).await;
+    assert_eq!(
+        unpacked.header("content-encoding"),
+        "",
+        "callsign asks for no compression that the client did not ask for"
+    );
+    let redirect = ask("chat/completions", json!({"model": "mock/redirect"}), &[]).await;
     assert_eq!(redirect.status, 307);
     assert_eq!(redirect.header("location"), "http://elsewhere.invalid/api/v1/chat/completions");
-    let limited = ask("chat/completions", json!({"model": "standin/error-429"}), &[]).await;
+    let limited = ask("chat/completions", json!({"model": "mock/error-429"}), &[]).await;
     assert_eq!((limited.status.as_u16(), limited.header("retry-after")), (429, "1"));
     assert_eq!((limited.header("x-ratelimit-limit"), limited.header("x-callsign-error")), ("20", ""));
-    assert_eq!(standin.begun(), 7, "a request was sent twice");
+    assert_eq!(mock.begun(), 7, "a request was sent twice");
 }
 
 #[tokio::test]
 async fn chunks_come_through_one_by_one() {
-    let (standin, callsign) = callsign(&[]).await;
-    let body = r#"{"model":"standin/gate","stream":true}"#;
+    let (mock, callsign) = callsign(&[]).await;
+    let body = r#"{"model":"mock/gate","stream":true}"#;
     let mut stream = client::stream(&callsign.url("chat/completions"), APP, body).await;
     let mut seen = stream.until("\"content\":\"\"").await.to_vec();
     for _ in 0..3 {
-        assert_eq!(text(&seen), text(&standin.sent(0).unwrap().body), "the relayed part differs from the sent one");
-        standin.release(1);
+        assert_eq!(text(&seen), text(&mock.sent(0).unwrap().body), "the relayed part differs from the sent one");
+        mock.release(1);
         seen.extend_from_slice(&stream.until("\n\n").await);
     }
 }
 
 #[tokio::test]
 async fn of_a_cut_answer_every_byte_arrives_and_then_no_clean_end() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     for path in ["chat/completions", "responses", "messages"] {
         for (model, stream) in [
-            ("standin/cut-after-0", true),
-            ("standin/cut-after-3", true),
-            ("standin/cut-mid-chunk", true),
-            ("standin/cut-mid-chunk", false),
-            ("standin/long-800+cut-after-700", true),
-            ("standin/gaps+cut-after-4", true),
+            ("mock/cut-after-0", true),
+            ("mock/cut-after-3", true),
+            ("mock/cut-mid-chunk", true),
+            ("mock/cut-mid-chunk", false),
+            ("mock/long-800+cut-after-700", true),
+            ("mock/gaps+cut-after-4", true),
         ] {
             for _ in 0..5 {
                 let body = json!({"model": model, "stream": stream}).to_string();
                 let answer = client::post(&callsign.url(path), APP, body).await;
                 assert!(answer.cut.is_some(), "{path} {model}");
-                assert_relayed(&standin, &answer).await;
+                assert_relayed(&mock, &answer).await;
                 assert!(!answer.text().contains("[DONE]"));
             }
         }
@@ -325,10 +329,9 @@ async fn a_client_that_reads_slowly_gets_every_byte_of_a_cut_answer_too() {
 
 #[tokio::test]
 async fn headers_are_filtered_both_ways() {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url())
-        .toml("[headers]\nforward = [\"x-my-header\"]\nx_openrouter_title = \"Acme\"\n")
-        .start();
+    let mock = MockServer::start().await.unwrap();
+    let callsign =
+        Setup::to(&mock.url()).toml("[headers]\nforward = [\"x-my-header\"]\nx_openrouter_title = \"Acme\"\n").start();
     let passed = [
         ("accept", "text/event-stream"),
         ("accept-encoding", "gzip"),
@@ -343,14 +346,14 @@ async fn headers_are_filtered_both_ways() {
     ];
     let stopped = [("x-title", "the client's"), ("x-other", "1"), ("te", "trailers"), ("keep-alive", "x")];
     let headers = [&passed[..], &stopped, APP].concat();
-    let body = r#"{"model":"standin/origin-headers+hop-headers"}"#;
+    let body = r#"{"model":"mock/origin-headers+hop-headers"}"#;
     let answer = client::post(&callsign.url("messages"), &headers, body).await;
-    let received = last_received(&standin).await;
+    let received = last_received(&mock).await;
     let mut arrived: Vec<_> =
         received.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     arrived.sort_unstable();
     let operator = format!("Bearer {OPERATOR_KEY}");
-    let (host, length) = (standin.address().to_string(), received.body.len().to_string());
+    let (host, length) = (mock.address().to_string(), received.body.len().to_string());
     let agent = concat!("callsign/", env!("CARGO_PKG_VERSION"));
     let own = [
         ("authorization", operator.as_str()),
@@ -373,7 +376,7 @@ async fn headers_are_filtered_both_ways() {
 
 #[tokio::test]
 async fn reading_passes_path_and_query_on() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     for (asked, path, query) in [
         ("models", "/api/v1/models", None),
         ("models?category=a%20b&x=%2F&y", "/api/v1/models", Some("category=a%20b&x=%2F&y")),
@@ -384,9 +387,9 @@ async fn reading_passes_path_and_query_on() {
     ] {
         for method in [Method::GET, Method::HEAD] {
             let answer = client::request(method.clone(), &callsign.url(asked), APP, "").await;
-            let received = last_received(&standin).await;
+            let received = last_received(&mock).await;
             assert_eq!((&received.method, &*received.path, received.query.as_deref()), (&method, path, query));
-            let sent = standin.sent(received.number).unwrap();
+            let sent = mock.sent(received.number).unwrap();
             assert_eq!(answer.status, sent.status);
             assert_eq!(answer.headers.get("content-length"), sent.headers.get("content-length"));
             assert_eq!(answer.body, sent.body);
@@ -395,25 +398,25 @@ async fn reading_passes_path_and_query_on() {
     }
     let url = callsign.url("messages?beta=true&user=mallory").replace("/v1/", "/api/v1/");
     client::post(&url, APP, "{}").await;
-    let received = last_received(&standin).await;
+    let received = last_received(&mock).await;
     assert_eq!((received.path.as_str(), received.query.as_deref()), ("/api/v1/messages", Some("beta=true")));
 }
 
 #[tokio::test]
 async fn the_account_is_blanked_in_errors_on_request() {
-    let body = r#"{"model":"standin/error-404"}"#;
+    let body = r#"{"model":"mock/error-404"}"#;
     for redact in [false, true] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_REDACT_ACCOUNT", if redact { "yes" } else { "no" })]).await;
+        let (mock, callsign) = callsign(&[("CALLSIGN_REDACT_ACCOUNT", if redact { "yes" } else { "no" })]).await;
         let answer = client::post(&callsign.url("chat/completions"), APP, body).await;
-        let sent = standin.sent(0).unwrap().body;
+        let sent = mock.sent(0).unwrap().body;
         assert_eq!((answer.status.as_u16(), answer.body.len()), (404, sent.len()));
         assert_eq!(answer.json().get("user_id").is_some(), !redact);
         assert_eq!(answer.text().contains("org_"), !redact);
         assert_eq!(answer.json()["error"], serde_json::from_slice::<serde_json::Value>(&sent).unwrap()["error"]);
-        let page = client::post(&callsign.url("chat/completions"), APP, r#"{"model":"standin/html-503"}"#).await;
-        assert_eq!(page.body, standin.sent(1).unwrap().body);
+        let page = client::post(&callsign.url("chat/completions"), APP, r#"{"model":"mock/html-503"}"#).await;
+        assert_eq!(page.body, mock.sent(1).unwrap().body);
         let plain = client::post(&callsign.url("chat/completions"), APP, r#"{"user_id":"kept"}"#).await;
-        assert_eq!(plain.body, standin.sent(2).unwrap().body);
+        assert_eq!(plain.body, mock.sent(2).unwrap().body);
     }
 }
 
@@ -428,7 +431,7 @@ async fn preflight(callsign: &Callsign, path: &str, origin: &str) -> Answer {
 
 #[tokio::test]
 async fn browsers_may_call_from_named_origins_only() {
-    let (standin, allowing) = callsign(&[("CALLSIGN_CORS_ORIGINS", "https://chat.example")]).await;
+    let (mock, allowing) = callsign(&[("CALLSIGN_CORS_ORIGINS", "https://chat.example")]).await;
     let allowed = preflight(&allowing, "chat/completions", "https://chat.example").await;
     assert_eq!(allowed.status, 204);
     assert_eq!(allowed.header("access-control-allow-origin"), "https://chat.example");
@@ -442,9 +445,9 @@ async fn browsers_may_call_from_named_origins_only() {
         let refused = client::post(&allowing.url("chat/completions"), &[("origin", origin)], "{}").await;
         assert_eq!((refused.status.as_u16(), refused.header("access-control-allow-origin")), (401, expected));
     }
-    assert!(standin.received().iter().all(|received| !received.headers.contains_key("origin")));
+    assert!(mock.received().iter().all(|received| !received.headers.contains_key("origin")));
 
-    let (_standin, silent) = callsign(&[]).await;
+    let (_mock, silent) = callsign(&[]).await;
     let refused = preflight(&silent, "chat/completions", "https://chat.example").await;
     assert_eq!((refused.status.as_u16(), refused.header("access-control-allow-origin")), (405, ""));
     let headers = [&[("origin", "https://chat.example")], APP].concat();

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use callsign_core::endpoint::{Endpoint, INFERENCE};
-use mock_openrouter::{Received, MockServer};
 use hmac::{Hmac, KeyInit, Mac};
+use mock_openrouter::{MockServer, Received};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -39,15 +39,15 @@ fn header_names(received: &Received) -> Vec<&str> {
     names
 }
 
-async fn sent(standin: &MockServer, callsign: &Callsign, path: &str, headers: Headers<'_>, body: &str) -> Received {
+async fn sent(mock: &MockServer, callsign: &Callsign, path: &str, headers: Headers<'_>, body: &str) -> Received {
     let answer = client::post(&callsign.url(path), headers, body.to_owned()).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-    within("the record", standin.next_received()).await
+    within("the record", mock.next_received()).await
 }
 
 /// Sends a chat request with only a `model` and returns the members that arrive.
-async fn written(standin: &MockServer, callsign: &Callsign, headers: Headers<'_>) -> Vec<(String, Value)> {
-    let received = sent(standin, callsign, "chat/completions", headers, r#"{"model":"m"}"#).await;
+async fn written(mock: &MockServer, callsign: &Callsign, headers: Headers<'_>) -> Vec<(String, Value)> {
+    let received = sent(mock, callsign, "chat/completions", headers, r#"{"model":"m"}"#).await;
     assert_nothing_claimed(&received);
     values(&received.body).split_off(1)
 }
@@ -64,7 +64,7 @@ async fn nothing_that_a_client_claims_leaves() {
     let (body, kept) = claiming_body();
     let claims = claiming_headers();
     for hold in ["0", "262144"] {
-        let (standin, callsign) =
+        let (mock, callsign) =
             callsign(&[("CALLSIGN_PROMPT_CACHE_KEY", "drop"), ("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         let bearer = format!("Bearer {APP_KEY}");
         let credentials: [&[(&str, &str)]; 4] = [
@@ -76,7 +76,7 @@ async fn nothing_that_a_client_claims_leaves() {
         for (number, endpoint) in INFERENCE.iter().enumerate() {
             let headers = [&borrowed(&claims), credentials[number % 4]].concat();
             let path = format!("{}?user=mallory&session_id=mallory", endpoint.path);
-            let received = sent(&standin, &callsign, &path, &headers, &body).await;
+            let received = sent(&mock, &callsign, &path, &headers, &body).await;
             assert_nothing_claimed(&received);
             assert_eq!(received.header("authorization"), Some(&*format!("Bearer {OPERATOR_KEY}")));
             let expected = ["authorization", "content-length", "content-type", "host", "user-agent"];
@@ -90,13 +90,13 @@ async fn nothing_that_a_client_claims_leaves() {
 
 #[tokio::test]
 async fn reading_the_catalogue_says_nothing_either() {
-    let (standin, callsign) = callsign(&VALVES).await;
+    let (mock, callsign) = callsign(&VALVES).await;
     let claims = claiming_headers();
     let headers = [&borrowed(&claims), APP].concat();
     for path in ["models", "models/count", "providers", "models/openai%2Fgpt-4o", "models/openai/gpt-4o/endpoints"] {
         let answer = client::get(&callsign.url(path), &headers).await;
         assert_eq!(answer.status, 200, "{path}");
-        let received = within("the record", standin.next_received()).await;
+        let received = within("the record", mock.next_received()).await;
         assert_nothing_claimed(&received);
         assert_eq!(header_names(&received), ["authorization", "host", "user-agent"], "{path}");
     }
@@ -104,7 +104,7 @@ async fn reading_the_catalogue_says_nothing_either() {
 
 #[tokio::test]
 async fn a_claim_is_blanked_wherever_it_stands() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     for body in [
         r#"{"user":"mallory"}"#,
         r#"{"user":"mallory","model":"m"}"#,
@@ -114,7 +114,7 @@ async fn a_claim_is_blanked_wherever_it_stands() {
         "{\n  \"user\" : { \"a\" : \"mallory\" } ,\n  \"model\" : \"m\"\n}\n",
         r#"{"model":"m","prompt_cache_key":["mallory"],"user":"mallory"}"#,
     ] {
-        let received = sent(&standin, &callsign, "chat/completions", APP, body).await;
+        let received = sent(&mock, &callsign, "chat/completions", APP, body).await;
         assert_nothing_claimed(&received);
         let names: Vec<_> = members(&received.body).into_iter().map(|(name, _)| name).collect();
         assert!(names.iter().all(|name| name == "model" || name == "n"), "{body} became {names:?}");
@@ -149,10 +149,10 @@ async fn open_valves_write_exactly_the_table_of_endpoints() {
     claims.retain(|(name, _)| own.iter().all(|(own, _)| own != name));
     let headers = [&borrowed(&claims), &own[..], APP].concat();
     for hold in ["0", "262144"] {
-        let (standin, callsign) =
+        let (mock, callsign) =
             callsign(&[&VALVES[..], &[("SEND_TRACE", "1"), ("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
         for (path, expected, in_header) in &table {
-            let received = sent(&standin, &callsign, path, &headers, &body).await;
+            let received = sent(&mock, &callsign, path, &headers, &body).await;
             assert_nothing_claimed(&received);
             assert_eq!(received.header("x-session-id"), in_header.then_some("s-1"), "{path}");
             assert_eq!(received.headers.get_all("x-session-id").iter().count(), usize::from(*in_header));
@@ -194,13 +194,13 @@ async fn a_preset_reads_its_own_headers_and_no_others() {
     let house = "[presets.house]\nuser = \"X-House-User\"\nsession = \"X-House-Session\"\nchat = \"X-House-Chat\"\n\
                  message = \"X-House-Message\"\n";
     for (preset, names, metadata) in cases {
-        let standin = MockServer::start().await.unwrap();
-        let callsign = Setup::to(&standin.url()).set(&VALVES).set(&[("CALLSIGN_PRESET", preset)]).toml(house).start();
+        let mock = MockServer::start().await.unwrap();
+        let callsign = Setup::to(&mock.url()).set(&VALVES).set(&[("CALLSIGN_PRESET", preset)]).toml(house).start();
         let own: Vec<_> = names.into_iter().zip(["u", "s", "c", "m"]).filter(|(name, _)| !name.is_empty()).collect();
         let mut claims = claiming_headers();
         claims.extend(["User", "Session"].map(|part| (format!("x-house-{part}"), "mallory".to_owned())));
         claims.retain(|(name, _)| own.iter().all(|(own, _)| !own.eq_ignore_ascii_case(name)));
-        let written = object(written(&standin, &callsign, &[&borrowed(&claims), &own, APP].concat()).await);
+        let written = object(written(&mock, &callsign, &[&borrowed(&claims), &own, APP].concat()).await);
         let mut expected = json!({"user": "u", "metadata": metadata});
         if let Some(session) = metadata.get("session_id") {
             expected["session_id"] = session.clone();
@@ -211,18 +211,18 @@ async fn a_preset_reads_its_own_headers_and_no_others() {
 
 #[tokio::test]
 async fn a_personal_key_is_its_user_whatever_the_headers_say() {
-    let (standin, callsign) = callsign(&VALVES).await;
+    let (mock, callsign) = callsign(&VALVES).await;
     let claims = claiming_headers();
     let headers = [&borrowed(&claims), ALICE].concat();
     let expected = json!({"user": "alice", "metadata": {"user_id": "alice"}});
-    assert_eq!(object(written(&standin, &callsign, &headers).await), expected);
+    assert_eq!(object(written(&mock, &callsign, &headers).await), expected);
 
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(b"sk-cs-a-key-of-bob-0123456789"));
     let key = format!(
         "[[keys]]\nname = \"bob-laptop\"\nsha256 = \"{digest}\"\nuser = \"bob\"\n\
          headers = {{ chat = \"X-Chat-Id\" }}\nmetadata = {{ app = \"laptop\" }}\n"
     );
-    let callsign = Setup::to(&standin.url()).set(&VALVES).toml(&key).start();
+    let callsign = Setup::to(&mock.url()).set(&VALVES).toml(&key).start();
     let headers = [
         ("authorization", "Bearer sk-cs-a-key-of-bob-0123456789"),
         ("x-user-id", "mallory"),
@@ -231,13 +231,13 @@ async fn a_personal_key_is_its_user_whatever_the_headers_say() {
         ("x-chat-id", "c-9"),
     ];
     let expected = json!({"user": "bob", "metadata": {"user_id": "bob", "chat_id": "c-9", "app": "laptop"}});
-    assert_eq!(object(written(&standin, &callsign, &headers).await), expected);
+    assert_eq!(object(written(&mock, &callsign, &headers).await), expected);
 }
 
 #[tokio::test]
 async fn a_pass_through_key_pays_for_itself_in_a_namespace_of_its_own() {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url())
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url())
         .set(&VALVES)
         .set(&[
             ("CALLSIGN_PASSTHROUGH", "true"),
@@ -254,7 +254,7 @@ async fn a_pass_through_key_pays_for_itself_in_a_namespace_of_its_own() {
         for header in [("authorization", bearer.as_str()), ("x-api-key", key)] {
             let headers = [header, ("x-user-id", "u-1")];
             let body = r#"{"model":"m","user":"mallory","prompt_cache_key":"mine"}"#;
-            let received = sent(&standin, &callsign, "chat/completions", &headers, body).await;
+            let received = sent(&mock, &callsign, "chat/completions", &headers, body).await;
             assert_eq!(received.header("authorization"), Some(&*bearer));
             assert_eq!((received.header("x-api-key"), received.header("x-user-id")), (None, None));
             let body = received.json().unwrap();
@@ -292,7 +292,7 @@ async fn a_missing_user_is_omitted_refused_or_shared() {
     ] {
         let chat_needs_user = ("CHAT_ID_FORMAT", "{user}-{chat}");
         let settings = [&VALVES[..], &[("CALLSIGN_MISSING_USER", policy), chat_needs_user]].concat();
-        let (standin, callsign) = callsign(&settings).await;
+        let (mock, callsign) = callsign(&settings).await;
         for user in missing {
             let headers = [&[("x-session-id", "s-1"), ("x-chat-id", "c-1")], APP].concat();
             let headers = headers.into_iter().chain(user.map(|user| ("x-user-id", user))).collect::<Vec<_>>();
@@ -302,7 +302,7 @@ async fn a_missing_user_is_omitted_refused_or_shared() {
                 assert_eq!(refused, (403, "user_required"), "{user:?}");
                 continue;
             }
-            let mut written = object(written(&standin, &callsign, &headers).await);
+            let mut written = object(written(&mock, &callsign, &headers).await);
             if user == Some(&*long) {
                 // An id over the limit is not missing: it is omitted, not cut and not shared. The metadata limit is
                 // larger.
@@ -314,11 +314,11 @@ async fn a_missing_user_is_omitted_refused_or_shared() {
             }
         }
         let expected_begun = if expected.is_null() { 0 } else { missing.len() };
-        assert_eq!(standin.begun(), expected_begun, "{policy}");
+        assert_eq!(mock.begun(), expected_begun, "{policy}");
     }
-    let (standin, callsign) = callsign(&[("CALLSIGN_MISSING_USER", "reject")]).await;
+    let (mock, callsign) = callsign(&[("CALLSIGN_MISSING_USER", "reject")]).await;
     let refused = client::post(&callsign.url("chat/completions"), APP, "{}").await;
-    assert_eq!((refused.status.as_u16(), standin.begun()), (403, 0), "`reject` applies whatever the valves");
+    assert_eq!((refused.status.as_u16(), mock.begun()), (403, 0), "`reject` applies whatever the valves");
     assert_eq!(client::get(&callsign.url("models"), APP).await.status, 200, "reading needs no user");
 }
 
@@ -341,7 +341,7 @@ fn bound(secret: Option<&str>, subject: &str, purpose: &str, value: &str) -> Str
 async fn cache_keys_and_client_sessions_are_bound_to_their_caller() {
     let secret = "a secret of this test, long enough";
     for secret in [None, Some(secret)] {
-        let (standin, callsign) = callsign(&[
+        let (mock, callsign) = callsign(&[
             ("SEND_SESSION_ID", "true"),
             ("SEND_CHAT_ID", "true"),
             ("CALLSIGN_CLIENT_SESSION", "bind"),
@@ -354,7 +354,7 @@ async fn cache_keys_and_client_sessions_are_bound_to_their_caller() {
                 let mut headers = [&[(session, "tab-mallory")], APP].concat();
                 headers.extend(user.map(|user| ("x-openwebui-user-id", user)));
                 let body = r#"{"prompt_cache_key":"not this","prompt_cache_key":"mallory\u0021é"}"#;
-                let received = sent(&standin, &callsign, "responses", &headers, body).await;
+                let received = sent(&mock, &callsign, "responses", &headers, body).await;
                 assert_nothing_claimed(&received);
                 let session = bound(secret, subject, "session", "tab-mallory");
                 let expected = json!({
@@ -366,9 +366,9 @@ async fn cache_keys_and_client_sessions_are_bound_to_their_caller() {
         }
     }
     // Client sessions are dropped by default, and do not replace a session of the identity source.
-    let (standin, callsign) = callsign(&VALVES).await;
+    let (mock, callsign) = callsign(&VALVES).await;
     let headers = [&[("session-id", "mallory"), ("x-user-id", "u-1")], APP].concat();
-    let plain = object(written(&standin, &callsign, &headers).await);
+    let plain = object(written(&mock, &callsign, &headers).await);
     assert_eq!(plain, json!({"user": "u-1", "metadata": {"user_id": "u-1"}}));
 }
 
@@ -376,8 +376,8 @@ async fn cache_keys_and_client_sessions_are_bound_to_their_caller() {
 async fn a_cache_key_is_kept_only_on_request() {
     let body = r#"{"prompt_cache_key":"mine"}"#;
     for (policy, expected) in [("keep", json!({"prompt_cache_key": "mine"})), ("drop", json!({}))] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_PROMPT_CACHE_KEY", policy)]).await;
-        let received = sent(&standin, &callsign, "chat/completions", APP, body).await;
+        let (mock, callsign) = callsign(&[("CALLSIGN_PROMPT_CACHE_KEY", policy)]).await;
+        let received = sent(&mock, &callsign, "chat/completions", APP, body).await;
         assert_eq!(object(values(&received.body)), expected, "{policy}");
     }
 }
@@ -388,7 +388,7 @@ async fn fifty_users_of_one_key_are_told_apart() {
     const CONNECTIONS: usize = 20;
     const EACH: usize = 100;
     let settings = [&VALVES[..], &[("SEND_CACHE_SESSION_ID", "1"), ("CACHE_SESSION_ID_FORMAT", "{user}/{chat}")]];
-    let (standin, callsign) = callsign(&settings.concat()).await;
+    let (mock, callsign) = callsign(&settings.concat()).await;
     let url = callsign.url("chat/completions");
     let mut connections = tokio::task::JoinSet::new();
     for connection in 0..CONNECTIONS {
@@ -410,7 +410,7 @@ async fn fifty_users_of_one_key_are_told_apart() {
     while let Some(done) = connections.join_next().await {
         done.unwrap();
     }
-    let received = standin.received();
+    let received = mock.received();
     assert_eq!(received.len(), CONNECTIONS * EACH);
     let mut numbers = BTreeSet::new();
     for received in &received {

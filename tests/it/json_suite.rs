@@ -63,11 +63,11 @@ fn offset(answer: &Answer) -> Option<usize> {
 }
 
 /// Sends a case and returns a description of the error, if its answer is wrong.
-async fn check(case: &Case, sent: Sent, standin: &MockServer, callsign: &Callsign) -> Option<String> {
+async fn check(case: &Case, sent: Sent, mock: &MockServer, callsign: &Callsign) -> Option<String> {
     let answer = send(callsign, &case.body, sent).await;
     let right = match case.fate {
         Disposition::Arrives if answer.status == 200 => {
-            within("the record", standin.next_received()).await.body == expected(&case.body)
+            within("the record", mock.next_received()).await.body == expected(&case.body)
         }
         Disposition::Arrives => false,
         Disposition::Refused(at) => {
@@ -78,7 +78,7 @@ async fn check(case: &Case, sent: Sent, standin: &MockServer, callsign: &Callsig
 }
 
 async fn run_all(hold: &str) {
-    let (standin, callsign) = callsign(&[
+    let (mock, callsign) = callsign(&[
         ("CALLSIGN_BUFFER_BODY_BYTES", hold),
         ("SEND_END_USER_ID", "true"),
         ("CALLSIGN_PROMPT_CACHE_KEY", "drop"),
@@ -88,14 +88,14 @@ async fn run_all(hold: &str) {
     for case in &cases() {
         for how in [Sent::Whole, Sent::ByteByByte] {
             if how == Sent::Whole || case.body.len() <= SHORT {
-                wrong.extend(check(case, how, &standin, &callsign).await);
+                wrong.extend(check(case, how, &mock, &callsign).await);
                 sent += 1;
                 arrived += usize::from(case.fate == Disposition::Arrives);
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(standin.received().len(), arrived, "the upstream received a refused request");
+    assert_eq!(mock.received().len(), arrived, "the upstream received a refused request");
     println!("buffer_body_bytes={hold}: {sent} requests, {arrived} arrived, {} refused", sent - arrived);
 }
 

@@ -5,10 +5,10 @@ mod suite;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use callsign_store::ledger::settings::Store;
-use callsign_store::ledger::query::{By, Filter};
-use callsign_store::ledger::{Ledger, LedgerError};
 use callsign_core::usage::money::NanoUsd;
+use callsign_store::ledger::query::{By, Filter};
+use callsign_store::ledger::settings::Store;
+use callsign_store::ledger::{Ledger, LedgerError};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use rstest::rstest;
@@ -68,7 +68,11 @@ async fn in_strict_mode_a_locked_file_lets_the_spill_file_answer() {
     let ledger = place.open();
     let lock = locked(&place).await;
     within("the spilled row", ledger.begin(begun("alice")).finish(finished(1)).unwrap()).await;
-    assert_eq!(place.counter("callsign_ledger_lost_total"), 0, "the answer was released by its deadline, not by its row");
+    assert_eq!(
+        place.counter("callsign_ledger_lost_total"),
+        0,
+        "the answer was released by its deadline, not by its row"
+    );
     assert!(ledger.is_available(), "the row is on the disk");
     assert!(std::fs::metadata(place.spill()).unwrap().len() > 0);
     lock.close().await.unwrap();

@@ -44,12 +44,12 @@ async fn rest(callsign: &Callsign) {
 
 #[tokio::test]
 async fn requests_in_a_minute_are_refused_in_both_dialects() {
-    let (standin, callsign) = callsign(&[("CALLSIGN_LIMIT_RPM", "2")]).await;
+    let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_RPM", "2")]).await;
     let ada = of("ada");
     for _ in 0..2 {
         assert_eq!(ask(&callsign, &ada).await.status, 200);
     }
-    let begun = standin.begun();
+    let begun = mock.begun();
     let refused = ask(&callsign, &ada).await;
     assert_refused(&refused, "the 2 requests that you may in a minute");
     let wait: u32 = refused.header("retry-after").parse().unwrap();
@@ -64,7 +64,7 @@ async fn requests_in_a_minute_are_refused_in_both_dialects() {
     // Limits are checked before the content type (docs/SPEC.md#order-of-checks).
     let text = [ada.as_slice(), &[("content-encoding", "deflate")]].concat();
     assert_refused(&ask(&callsign, &text).await, "in a minute");
-    assert_eq!(standin.begun(), begun, "a refused request was sent upstream");
+    assert_eq!(mock.begun(), begun, "a refused request was sent upstream");
     // Other users and the catalogue are not limited.
     assert_eq!(ask(&callsign, &of("bob")).await.status, 200);
     assert_eq!(ask(&callsign, ALICE).await.status, 200);
@@ -82,7 +82,7 @@ async fn what_is_refused_later_is_given_back() {
         ("CALLSIGN_LIMIT_USD_DAY", "0.01"),
         ("CALLSIGN_LIMIT_USD_MONTH", "0.01"),
     ];
-    let (_standin, callsign) = callsign(&all).await;
+    let (_mock, callsign) = callsign(&all).await;
     let chat = callsign.url("chat/completions");
     for _ in 0..3 {
         let bad = client::post(&chat, ALICE, "not json").await;
@@ -110,14 +110,14 @@ async fn an_upstream_that_is_not_reached_takes_nothing() {
 #[tokio::test]
 async fn a_budget_is_charged_with_what_answers_say() {
     // The mock charges 0.00042 USD for each request.
-    let (_standin, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.0112")]).await;
+    let (_mock, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.0112")]).await;
     let ada = of("ada");
     for _ in 0..2 {
         assert_eq!(ask(&callsign, &ada).await.status, 200);
         rest(&callsign).await;
     }
     // An error costs nothing. An answer without a cost counts as estimated.
-    let error = client::post(&callsign.url("chat/completions"), &ada, r#"{"model":"standin/error-500"}"#).await;
+    let error = client::post(&callsign.url("chat/completions"), &ada, r#"{"model":"mock/error-500"}"#).await;
     assert_eq!(error.status, 500);
     rest(&callsign).await;
     assert_eq!(ask(&callsign, &ada).await.status, 200);
@@ -134,22 +134,22 @@ async fn a_budget_is_charged_with_what_answers_say() {
 
 #[tokio::test]
 async fn parallel_first_requests_do_not_overrun_a_budget() {
-    let (standin, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.03")]).await;
+    let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.03")]).await;
     let ada = of("ada");
     let all = (0..20).map(|_| ask(&callsign, &ada));
-    let body = r#"{"model":"standin/gate-head","messages":[]}"#;
+    let body = r#"{"model":"mock/gate-head","messages":[]}"#;
     let url = callsign.url("chat/completions");
     let held = (0..3).map(|_| client::post(&url, &ada, body));
     let held = futures_util::future::join_all(held);
     let refused = async {
         within("three", async {
-            while standin.begun() < 3 {
+            while mock.begun() < 3 {
                 tokio::task::yield_now().await;
             }
         })
         .await;
         let answers = futures_util::future::join_all(all).await;
-        standin.release(usize::MAX >> 4);
+        mock.release(usize::MAX >> 4);
         answers
     };
     let (answers, _) = tokio::join!(refused, held);
@@ -158,9 +158,9 @@ async fn parallel_first_requests_do_not_overrun_a_budget() {
 
 #[tokio::test]
 async fn what_no_answer_tells_is_charged_as_estimated() {
-    let (standin, callsign) = callsign(&[("CALLSIGN_LIMIT_TOKENS_DAY", "3999")]).await;
-    standin.release(1);
-    let held = r#"{"model":"standin/gate","stream":true,"messages":[]}"#;
+    let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_TOKENS_DAY", "3999")]).await;
+    mock.release(1);
+    let held = r#"{"model":"mock/gate","stream":true,"messages":[]}"#;
     let mut stream = client::stream(&callsign.url("chat/completions"), ALICE, held).await;
     stream.until("data:").await;
     drop(stream);
@@ -170,13 +170,13 @@ async fn what_no_answer_tells_is_charged_as_estimated() {
 
 #[tokio::test]
 async fn requests_at_the_same_time_are_counted_while_they_run() {
-    let (standin, callsign) = callsign(&[("CALLSIGN_LIMIT_CONCURRENT", "1")]).await;
-    standin.release(1);
-    let held = r#"{"model":"standin/gate","stream":true,"messages":[]}"#;
+    let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_CONCURRENT", "1")]).await;
+    mock.release(1);
+    let held = r#"{"model":"mock/gate","stream":true,"messages":[]}"#;
     let mut stream = client::stream(&callsign.url("chat/completions"), ALICE, held).await;
     stream.until("data:").await;
     assert_refused(&ask(&callsign, ALICE).await, "wait until one has ended");
-    standin.release(usize::MAX >> 4);
+    mock.release(usize::MAX >> 4);
     assert_eq!(stream.finish().await.cut, None);
     rest(&callsign).await;
     assert_eq!(ask(&callsign, ALICE).await.status, 200);
@@ -184,7 +184,7 @@ async fn requests_at_the_same_time_are_counted_while_they_run() {
 
 #[tokio::test]
 async fn one_turn_of_an_app_is_one_message() {
-    let (_standin, callsign) = callsign(&[("CALLSIGN_LIMIT_MESSAGES_24H", "2")]).await;
+    let (_mock, callsign) = callsign(&[("CALLSIGN_LIMIT_MESSAGES_24H", "2")]).await;
     let message = |id: &'static str| [APP, &[("x-user-id", "ada"), ("x-message-id", id)]].concat();
     for _ in 0..4 {
         assert_eq!(ask(&callsign, &message("m-1")).await.status, 200);
@@ -198,10 +198,10 @@ async fn one_turn_of_an_app_is_one_message() {
 
 #[tokio::test]
 async fn the_closest_limit_holds_and_a_reload_changes_it() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let toml =
         "[limits]\nrpm = 1\n[[users]]\nid = \"ada\"\nlimits.rpm = 2\n[[users]]\nid = \"eve\"\nlimits.rpm = \"off\"\n";
-    let callsign = Setup::to(&standin.url()).toml(toml).start();
+    let callsign = Setup::to(&mock.url()).toml(toml).start();
     for (user, passes) in [("bob", 1), ("ada", 2), ("eve", 5)] {
         for _ in 0..passes {
             assert_eq!(ask(&callsign, &of(user)).await.status, 200, "{user}");
@@ -215,7 +215,7 @@ async fn the_closest_limit_holds_and_a_reload_changes_it() {
 
 #[tokio::test]
 async fn a_dry_run_counts_and_refuses_nobody() {
-    let (_standin, callsign) = callsign(&[("CALLSIGN_LIMIT_RPM", "1"), ("CALLSIGN_LIMIT_DRY_RUN", "true")]).await;
+    let (_mock, callsign) = callsign(&[("CALLSIGN_LIMIT_RPM", "1"), ("CALLSIGN_LIMIT_DRY_RUN", "true")]).await;
     for _ in 0..3 {
         assert_eq!(ask(&callsign, ALICE).await.status, 200);
     }
@@ -225,12 +225,12 @@ async fn a_dry_run_counts_and_refuses_nobody() {
 
 #[tokio::test]
 async fn counters_survive_a_restart_and_the_command_shows_them() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().to_str().unwrap();
     let variables =
         [("CALLSIGN_DATA_DIR", data), ("CALLSIGN_LIMIT_MESSAGES_24H", "2"), ("CALLSIGN_LIMIT_USD_DAY", "5")];
-    let start = || Setup::to(&standin.url()).set(&variables).start();
+    let start = || Setup::to(&mock.url()).set(&variables).start();
     let show = || program::callsign("limits show ada", &variables);
     let first = start();
     assert_eq!(ask(&first, &of("ada")).await.status, 200);

@@ -7,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mock_openrouter::{Options, MockServer};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use mock_openrouter::{MockServer, Options};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{Barrier, Semaphore};
@@ -188,8 +188,8 @@ async fn two_thousand_idle_streams_fit_into_150_mib() {
         "only {files} files may be open here (ulimit -Hn): this test needs {}",
         3 * STREAMS
     );
-    let standin = MockServer::start_with(Options { keep: false, ..Options::default() }).await.unwrap();
-    let program = Program::start(&standin.url());
+    let mock = MockServer::start_with(Options { keep: false, ..Options::default() }).await.unwrap();
+    let program = Program::start(&mock.url());
     let url = format!("http://{}/v1/chat/completions", program.address);
     let mut opening = JoinSet::new();
     let at_once = Arc::new(Semaphore::new(50));
@@ -197,17 +197,17 @@ async fn two_thousand_idle_streams_fit_into_150_mib() {
         let (url, at_once) = (url.clone(), Arc::clone(&at_once));
         opening.spawn(async move {
             let _place = at_once.acquire().await.unwrap();
-            let body = r#"{"model":"standin/hang-after-2","stream":true}"#;
+            let body = r#"{"model":"mock/hang-after-2","stream":true}"#;
             let mut stream = client::stream(&url, ALICE, body).await;
             stream.until("data: ").await;
             stream
         });
     }
     let streams = opening.join_all().await;
-    assert_eq!((streams.len(), standin.begun(), standin.cancelled()), (STREAMS, STREAMS, 0));
+    assert_eq!((streams.len(), mock.begun(), mock.cancelled()), (STREAMS, STREAMS, 0));
     let peak = program.peak();
     assert!(peak < MOST_KIB_OF_STREAMS, "{peak} KiB were resident");
     println!("idle streams: {STREAMS}, {peak} KiB resident at the most");
     drop(streams);
-    within("the cancellations", standin.wait_cancelled(STREAMS)).await;
+    within("the cancellations", mock.wait_cancelled(STREAMS)).await;
 }

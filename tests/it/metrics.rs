@@ -50,8 +50,8 @@ fn stored(metrics: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn connections_to_the_upstream_are_counted_while_they_are_open() {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url()).workers(1).start();
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).workers(1).start();
     let body = r#"{"model":"m","messages":[]}"#;
     for _ in 0..3 {
         assert_eq!(client::post(&callsign.url("chat/completions"), APP, body).await.status, 200);
@@ -60,14 +60,14 @@ async fn connections_to_the_upstream_are_counted_while_they_are_open() {
     let before = scrape().await;
     assert!(before.contains("callsign_upstream_connections 1\n"), "{before}");
     assert!(before.contains("callsign_upstream_connections_opened_total 1\n"), "{before}");
-    drop(standin);
+    drop(mock);
     within("the connection's end", async { while !scrape().await.contains("callsign_upstream_connections 0\n") {} })
         .await;
 }
 
 #[tokio::test]
 async fn the_grafana_dashboard_asks_for_nothing_that_is_not_there() {
-    let (_standin, callsign) = callsign(&[("SEND_END_USER_ID", "true")]).await;
+    let (_mock, callsign) = callsign(&[("SEND_END_USER_ID", "true")]).await;
     let body = r#"{"model":"m","messages":[]}"#;
     // A request without a user, so that an identifier is omitted, and one that callsign refuses.
     assert_eq!(client::post(&callsign.url("chat/completions"), APP, body).await.status, 200);

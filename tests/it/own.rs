@@ -12,16 +12,16 @@ const CAROL: [(&str, &str); 3] = [APP[0], APP[1], ("x-user-id", "carol")];
 
 /// Starts callsign in front of a mock, with a strict ledger: rows are written before answers end.
 async fn with_ledger(directory: &tempfile::TempDir) -> (MockServer, Callsign) {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let data = directory.path().to_str().unwrap();
     let ledger = [("CALLSIGN_DATA_DIR", data), ("CALLSIGN_LEDGER_MODE", "strict"), ("USER_ID_FORMAT", "acme_{user}")];
-    let callsign = Setup::to(&standin.url()).set(&VALVES).set(&ledger).start();
-    (standin, callsign)
+    let callsign = Setup::to(&mock.url()).set(&VALVES).set(&ledger).start();
+    (mock, callsign)
 }
 
 /// Makes a generation as this caller and returns its id.
 async fn generate(callsign: &Callsign, headers: Headers<'_>) -> String {
-    let body = json!({"model": "standin/cost-126", "messages": []}).to_string();
+    let body = json!({"model": "mock/cost-126", "messages": []}).to_string();
     let answer = client::post(&callsign.url("chat/completions"), headers, body).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()["id"].as_str().unwrap().to_owned()
@@ -42,7 +42,7 @@ fn assert_not_exposed(answer: &Answer) {
 #[tokio::test]
 async fn a_caller_sees_their_own_identifiers_and_usage() {
     let directory = tempfile::tempdir().unwrap();
-    let (_standin, callsign) = with_ledger(&directory).await;
+    let (_mock, callsign) = with_ledger(&directory).await;
     for _ in 0..2 {
         generate(&callsign, ALICE).await;
     }
@@ -85,7 +85,7 @@ async fn a_caller_sees_their_own_identifiers_and_usage() {
 #[tokio::test]
 async fn a_generation_is_shown_only_to_the_caller_that_made_it() {
     let directory = tempfile::tempdir().unwrap();
-    let (standin, callsign) = with_ledger(&directory).await;
+    let (mock, callsign) = with_ledger(&directory).await;
     let of_alice = generate(&callsign, ALICE).await;
     let of_bob = generate(&callsign, &BOB).await;
     let of_nobody = generate(&callsign, APP).await;
@@ -93,14 +93,14 @@ async fn a_generation_is_shown_only_to_the_caller_that_made_it() {
     for (headers, own, id) in [(ALICE, "acme_alice", &of_alice), (&BOB[..], "acme_bob", &of_bob)] {
         let shown = record(&callsign, &format!("?id={id}&x=1"), headers).await;
         assert_eq!(shown.json()["data"]["external_user"], own, "{shown:?}");
-        let asked = standin.received().pop().unwrap();
+        let asked = mock.received().pop().unwrap();
         let target = (asked.path.as_str(), asked.query.clone());
         assert_eq!(target, ("/api/v1/generation", Some(format!("id={id}"))), "only the id is sent upstream");
-        assert_eq!(standin.sent(asked.number).unwrap().body, shown.body);
+        assert_eq!(mock.sent(asked.number).unwrap().body, shown.body);
     }
     assert_eq!(record(&callsign, &format!("?id={of_nobody}"), APP).await.status, 200);
 
-    let asked = standin.received().len();
+    let asked = mock.received().len();
     for headers in [ALICE, &BOB, &CAROL, APP] {
         for (id, owner) in [(&of_alice, ALICE), (&of_bob, &BOB[..]), (&of_nobody, APP)] {
             if headers != owner {
@@ -111,15 +111,15 @@ async fn a_generation_is_shown_only_to_the_caller_that_made_it() {
             assert_not_exposed(&record(&callsign, query, headers).await);
         }
     }
-    assert_eq!(standin.received().len(), asked, "callsign asked OpenRouter for another caller's generation");
+    assert_eq!(mock.received().len(), asked, "callsign asked OpenRouter for another caller's generation");
     assert_eq!(record(&callsign, &format!("?id={of_alice}"), &[]).await.status, 401);
     assert_not_exposed(&record(&callsign, &format!("/content?id={of_alice}"), ALICE).await);
 }
 
 #[tokio::test]
 async fn without_a_ledger_nobody_knows_whose_it_is() {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url()).set(&VALVES).start();
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).set(&VALVES).start();
     let id = generate(&callsign, ALICE).await;
     assert_not_exposed(&record(&callsign, &format!("?id={id}"), ALICE).await);
     assert_not_exposed(&client::post(&callsign.url("generation"), ALICE, "{}").await);

@@ -12,8 +12,8 @@ const OPERATOR: client::Headers<'static> = &[("authorization", "Bearer an-admin-
 
 /// Starts callsign with a strict ledger in front of a mock: answers end after their rows are written.
 async fn strict(directory: &tempfile::TempDir) -> (MockServer, Callsign) {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url())
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url())
         .set(&VALVES)
         .set(&[
             ("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()),
@@ -23,7 +23,7 @@ async fn strict(directory: &tempfile::TempDir) -> (MockServer, Callsign) {
             ("USER_ID_FORMAT", "acme_{hmac:32 user}"),
         ])
         .start();
-    (standin, callsign)
+    (mock, callsign)
 }
 
 async fn ask(callsign: &Callsign, path: &str, headers: client::Headers<'_>, model: &str, stream: bool) -> Answer {
@@ -60,14 +60,14 @@ fn row<'a>(rows: &'a Value, user: &str) -> &'a Value {
 #[tokio::test]
 async fn costs_are_summed_by_user_to_the_last_nano_dollar() {
     let directory = tempfile::tempdir().unwrap();
-    let (_standin, callsign) = strict(&directory).await;
+    let (_mock, callsign) = strict(&directory).await;
     let bob: client::Headers<'_> = &[APP, &[("x-user-id", "bob"), ("x-chat-id", "chat-1")]].concat();
     for stream in [false, true] {
-        ask(&callsign, "chat/completions", ALICE, "standin/cost-123456789", stream).await;
-        ask(&callsign, "responses", ALICE, "standin/cost-1", stream).await;
-        ask(&callsign, "chat/completions", bob, "standin/cost-999999999", stream).await;
+        ask(&callsign, "chat/completions", ALICE, "mock/cost-123456789", stream).await;
+        ask(&callsign, "responses", ALICE, "mock/cost-1", stream).await;
+        ask(&callsign, "chat/completions", bob, "mock/cost-999999999", stream).await;
     }
-    ask(&callsign, "embeddings", bob, "standin/cost-3", false).await;
+    ask(&callsign, "embeddings", bob, "mock/cost-3", false).await;
 
     let usage = admin(&callsign, "usage?by=user", counts(7)).await;
     let (alice, bob) = (row(&usage, "alice"), row(&usage, "bob"));
@@ -84,9 +84,9 @@ async fn costs_are_summed_by_user_to_the_last_nano_dollar() {
 #[tokio::test]
 async fn the_user_of_an_identifier_is_found() {
     let directory = tempfile::tempdir().unwrap();
-    let (standin, callsign) = strict(&directory).await;
-    let answer = ask(&callsign, "chat/completions", ALICE, "standin/echo", true).await;
-    let sent = standin.next_received().await.json().unwrap();
+    let (mock, callsign) = strict(&directory).await;
+    let answer = ask(&callsign, "chat/completions", ALICE, "mock/echo", true).await;
+    let sent = mock.next_received().await.json().unwrap();
     let generation = answer.header("x-generation-id");
     for (identifier, kind) in [(sent["user"].as_str().unwrap(), "user"), ("alice", "user"), (generation, "generation")]
     {
@@ -95,7 +95,7 @@ async fn the_user_of_an_identifier_is_found() {
         assert_eq!((&first["kind"], &first["user"]), (&json!(kind), &json!("alice")), "{identifier}: {found}");
         assert_eq!((&first["key"], &first["requests"]), (&json!("alice"), &json!(1)), "{found}");
     }
-    let other = ask(&callsign, "chat/completions", ALICE, "standin/echo", false).await;
+    let other = ask(&callsign, "chat/completions", ALICE, "mock/echo", false).await;
     assert_eq!(other.status, 200);
     assert_eq!(row(&admin(&callsign, "usage", counts(2)).await, "alice")["external_user_id"], sent["user"]);
 }
@@ -103,16 +103,16 @@ async fn the_user_of_an_identifier_is_found() {
 #[tokio::test]
 async fn what_breaks_off_or_is_refused_is_written_down_as_that() {
     let directory = tempfile::tempdir().unwrap();
-    let (_standin, callsign) = strict(&directory).await;
-    ask(&callsign, "chat/completions", ALICE, "standin/error-502", false).await;
-    ask(&callsign, "chat/completions", ALICE, "standin/mid-error", true).await;
-    let cut = json!({"model": "standin/cut-after-2", "stream": true}).to_string();
+    let (_mock, callsign) = strict(&directory).await;
+    ask(&callsign, "chat/completions", ALICE, "mock/error-502", false).await;
+    ask(&callsign, "chat/completions", ALICE, "mock/mid-error", true).await;
+    let cut = json!({"model": "mock/cut-after-2", "stream": true}).to_string();
     let mut streaming = client::stream(&callsign.url("chat/completions"), ALICE, cut).await;
     while let Some(Ok(_)) = streaming.next().await {}
     let refused = client::post(&callsign.url("chat/completions"), ALICE, "{").await;
     assert_eq!(refused.header("x-callsign-error"), "invalid_json");
     // A cut answer does not wait for its row. The next answer's row is written after it.
-    ask(&callsign, "chat/completions", ALICE, "standin/echo", false).await;
+    ask(&callsign, "chat/completions", ALICE, "mock/echo", false).await;
 
     let usage = admin(&callsign, "usage", counts(4)).await;
     let alice = row(&usage, "alice");

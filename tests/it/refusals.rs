@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use callsign_core::endpoint::{Dialect, INFERENCE};
-use callsign_gateway::server::{Timeouts, UploadPatience};
-use mock_openrouter::MockServer;
+use callsign_gateway::server::{Timeouts, UploadTimeouts};
 use http::Method;
+use mock_openrouter::MockServer;
 
 use crate::support::chaos::Chaos;
 use crate::support::client::{self, Answer, Headers};
@@ -80,7 +80,7 @@ async fn every_refusal_on_every_endpoint_in_its_dialect() {
         (&[KEY, USER[0], JSON], "{\"a\":1} {", 400, "invalid_json"),
     ];
     for hold in ["0", "262144"] {
-        let (standin, callsign) =
+        let (mock, callsign) =
             callsign(&[("CALLSIGN_MISSING_USER", "reject"), ("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         for endpoint in &INFERENCE {
             for (headers, body, status, code) in cases {
@@ -88,9 +88,9 @@ async fn every_refusal_on_every_endpoint_in_its_dialect() {
                 assert_refused(&answer, endpoint.dialect, status, code);
             }
         }
-        assert_eq!(standin.received().len(), 0, "the upstream received a complete request");
+        assert_eq!(mock.received().len(), 0, "the upstream received a complete request");
         if hold != "0" {
-            assert_eq!(standin.begun(), 0, "a buffered request was sent upstream");
+            assert_eq!(mock.begun(), 0, "a buffered request was sent upstream");
         }
         assert_alive(&callsign).await;
     }
@@ -98,7 +98,7 @@ async fn every_refusal_on_every_endpoint_in_its_dialect() {
 
 #[tokio::test]
 async fn paths_and_methods_that_are_not_exposed() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let hidden = [
         "keys",
         "credits",
@@ -151,13 +151,13 @@ async fn paths_and_methods_that_are_not_exposed() {
         let answer = client::get(&callsign.url(path), &[]).await;
         assert_refused(&answer, Dialect::OpenAi, 401, "missing_credential");
     }
-    assert_eq!(standin.begun(), 0);
+    assert_eq!(mock.begun(), 0);
     assert_alive(&callsign).await;
 }
 
 #[tokio::test]
 async fn a_websocket_is_told_to_use_post() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let handshake = [
         ("connection", "upgrade"),
         ("upgrade", "websocket"),
@@ -169,12 +169,12 @@ async fn a_websocket_is_told_to_use_post() {
     assert!(answer.text().contains("POST"));
     let elsewhere = client::get(&callsign.url("chat/completions"), &handshake).await;
     assert_refused(&elsewhere, Dialect::OpenAi, 405, "method_not_allowed");
-    assert_eq!(standin.begun(), 0);
+    assert_eq!(mock.begun(), 0);
 }
 
 #[tokio::test]
 async fn framing_with_two_readings_is_refused() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let good = format!("authorization: Bearer {APP_KEY}\r\nconnection: close\r\n");
     for (head, ours) in [
         ("host: a\r\nhost: a\r\ncontent-length: 2\r\n", true),
@@ -197,13 +197,13 @@ async fn framing_with_two_readings_is_refused() {
             assert_eq!(answer.contains(shape), ours, "{head:?}: {answer:?}");
         }
     }
-    assert_eq!(standin.begun(), 0);
+    assert_eq!(mock.begun(), 0);
     assert_alive(&callsign).await;
 }
 
 #[tokio::test]
 async fn a_length_beside_chunks_does_not_count_and_ends_the_connection() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let smuggled = "GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n";
     let request = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {APP_KEY}\r\ncontent-length: 4\r\n\
@@ -211,13 +211,12 @@ async fn a_length_beside_chunks_does_not_count_and_ends_the_connection() {
     );
     let answer = String::from_utf8(raw(callsign.address(), request.as_bytes()).await).unwrap();
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
-    assert!(standin.received().iter().all(|received| received.method == Method::POST));
+    assert!(mock.received().iter().all(|received| received.method == Method::POST));
 }
 
 #[tokio::test]
 async fn checks_come_in_the_documented_order() {
-    let (standin, callsign) =
-        callsign(&[("CALLSIGN_MISSING_USER", "reject"), ("CALLSIGN_MAX_BODY_BYTES", "1000")]).await;
+    let (mock, callsign) = callsign(&[("CALLSIGN_MISSING_USER", "reject"), ("CALLSIGN_MAX_BODY_BYTES", "1000")]).await;
     let long = format!("{{{}", "x".repeat(1000));
     let mut asked = (Method::DELETE, "keys", vec![("host", "twice")], &*long);
     asked.2.extend([
@@ -253,14 +252,14 @@ async fn checks_come_in_the_documented_order() {
     assert_eq!(refused(asked.clone()).await, is(413, "body_too_large"));
     asked.3 = "{x";
     assert_eq!(refused(asked.clone()).await, is(400, "invalid_json"));
-    assert_eq!(standin.begun(), 0);
+    assert_eq!(mock.begun(), 0);
     asked.3 = "{}";
     assert_eq!(refused(asked).await, is(200, ""));
 }
 
 #[tokio::test]
 async fn invalid_json_is_told_where() {
-    let (_standin, callsign) = callsign(&[]).await;
+    let (_mock, callsign) = callsign(&[]).await;
     for (body, offset) in [(&b"{\"a\":01}"[..], 6), (b"\xef\xbb\xbf{}", 0), (b"{\"a\":\"\xff\"}", 6), (b"{\"a\":1", 6)]
     {
         let answer = client::post(&callsign.url("chat/completions"), APP, body).await;
@@ -286,7 +285,7 @@ fn refusal(answer: &[u8]) -> String {
 
 #[tokio::test]
 async fn an_upload_with_a_wrong_key_is_taken_to_its_end_and_then_refused() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     for chunked in [false, true] {
         let mut peer = Peer::connect(callsign.address()).await;
         let piece = vec![b'x'; AGENT_TURN / 9];
@@ -309,13 +308,13 @@ async fn an_upload_with_a_wrong_key_is_taken_to_its_end_and_then_refused() {
         let answer = peer.read_until(b"\"message\":").await;
         assert_eq!(refusal(answer), "401 invalid_credential");
     }
-    assert_eq!(standin.begun(), 0);
+    assert_eq!(mock.begun(), 0);
     assert_alive(&callsign).await;
 }
 
 #[tokio::test]
 async fn who_waits_for_100_continue_is_refused_at_once() {
-    let (standin, callsign) = callsign(&[("CALLSIGN_MAX_BODY_BYTES", "20000000")]).await;
+    let (mock, callsign) = callsign(&[("CALLSIGN_MAX_BODY_BYTES", "20000000")]).await;
     for (path, key, length, expected) in [
         ("chat/completions", "sk-wrong-key-of-nobody", AGENT_TURN, "401 invalid_credential"),
         ("keys", APP_KEY, AGENT_TURN, "404 not_exposed"),
@@ -328,7 +327,7 @@ async fn who_waits_for_100_continue_is_refused_at_once() {
         let answer = peer.read_to_close().await;
         assert_eq!(refusal(&answer), expected, "{}", String::from_utf8_lossy(&answer));
     }
-    assert_eq!(standin.begun(), 0);
+    assert_eq!(mock.begun(), 0);
     // A request that passes the checks gets 100 Continue.
     for length in [2, 300_000] {
         let mut peer = Peer::connect(callsign.address()).await;
@@ -352,7 +351,7 @@ async fn an_unreachable_upstream_is_told_at_once_to_who_waits_for_100_continue()
 
 #[tokio::test]
 async fn a_long_upload_that_ends_badly_never_becomes_a_request() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let mut uploads = 0;
     for (path, dialect) in [("chat/completions", Dialect::OpenAi), ("messages", Dialect::Anthropic)] {
         for (end, announced) in [("\"}}", true), ("\"}}", false), ("\"", true), ("\"", false), ("\"}\u{1}", true)] {
@@ -372,10 +371,10 @@ async fn a_long_upload_that_ends_badly_never_becomes_a_request() {
             let answer = answer.await.unwrap().unwrap().finish().await;
             assert_refused(&answer, dialect, 400, "invalid_json");
             uploads += 1;
-            within("the upstream request to be cut", standin.wait_cancelled(uploads)).await;
+            within("the upstream request to be cut", mock.wait_cancelled(uploads)).await;
         }
     }
-    assert_eq!((standin.begun(), standin.received().len()), (uploads, 0));
+    assert_eq!((mock.begun(), mock.received().len()), (uploads, 0));
     assert_alive(&callsign).await;
 }
 
@@ -383,7 +382,7 @@ async fn a_long_upload_that_ends_badly_never_becomes_a_request() {
 async fn a_body_over_the_limit_is_413_announced_or_not() {
     for (hold, limit) in [("0", 1_000_000), ("262144", 1_000_000), ("1000", 1000)] {
         let limit_text = limit.to_string();
-        let (standin, callsign) =
+        let (mock, callsign) =
             callsign(&[("CALLSIGN_MAX_BODY_BYTES", &limit_text), ("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         for (path, dialect) in [("chat/completions", Dialect::OpenAi), ("messages", Dialect::Anthropic)] {
             for announced in [true, false] {
@@ -410,7 +409,7 @@ async fn a_body_over_the_limit_is_413_announced_or_not() {
                 }
             }
         }
-        assert_eq!(standin.received().len(), 4, "only the bodies within the limit arrive");
+        assert_eq!(mock.received().len(), 4, "only the bodies within the limit arrive");
         assert_alive(&callsign).await;
     }
 }
@@ -418,12 +417,12 @@ async fn a_body_over_the_limit_is_413_announced_or_not() {
 #[tokio::test]
 async fn a_slow_upload_is_408() {
     let impatient = |upload| Timeouts { upload, ..Timeouts::default() };
-    let silent = UploadPatience { idle: Duration::from_millis(50), ..UploadPatience::default() };
+    let silent = UploadTimeouts { idle: Duration::from_millis(50), ..UploadTimeouts::default() };
     // One byte a millisecond is below this rate. A shorter window would contain too few bytes to measure a rate.
-    let dribbling = UploadPatience { window: Duration::from_secs(1), least_per_second: 1 << 20, ..silent };
+    let dribbling = UploadTimeouts { window: Duration::from_secs(1), least_per_second: 1 << 20, ..silent };
     for hold in ["0", "262144"] {
-        let standin = MockServer::start().await.unwrap();
-        let setup = || Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]);
+        let mock = MockServer::start().await.unwrap();
+        let setup = || Setup::to(&mock.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]);
         let callsign = setup().timeouts(impatient(silent)).start();
         for (path, shape) in [("chat/completions", "{\"error\":{"), ("messages", "{\"type\":\"error\",")] {
             for begin in ["", "{\"model\":\"m\","] {
@@ -435,11 +434,11 @@ async fn a_slow_upload_is_408() {
                 assert!(memchr::memmem::find(&answer, shape.as_bytes()).is_some());
             }
         }
-        assert_eq!(standin.received().len(), 0);
+        assert_eq!(mock.received().len(), 0);
         if hold == "0" {
-            within("the requests to be cut", standin.wait_cancelled(standin.begun())).await;
+            within("the requests to be cut", mock.wait_cancelled(mock.begun())).await;
         } else {
-            assert_eq!(standin.begun(), 0, "a buffered slow upload reached the upstream");
+            assert_eq!(mock.begun(), 0, "a buffered slow upload reached the upstream");
         }
         assert_alive(&callsign).await;
 

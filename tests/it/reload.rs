@@ -16,11 +16,11 @@ const OTHER: &str = "sk-cs-a-key-of-bob-000123456789";
 const BODY: &[u8] = br#"{"model":"m","messages":[]}"#;
 
 /// Builds a configuration file; `rest` follows the common settings.
-fn toml(standin: &MockServer, valve: bool, rest: &str) -> String {
+fn toml(mock: &MockServer, valve: bool, rest: &str) -> String {
     format!(
         "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[upstream]\nurl = \"{}\"\napi_key = \"sk-or-operator\"\n\
          [valves]\nsend_end_user_id = {valve}\n{rest}",
-        standin.url()
+        mock.url()
     )
 }
 
@@ -30,7 +30,7 @@ fn key_of(user: &str, key: &str, more: &str) -> String {
 }
 
 struct Live {
-    standin: MockServer,
+    mock: MockServer,
     running: Running,
     reloader: Reloader,
     file: PathBuf,
@@ -38,16 +38,17 @@ struct Live {
 }
 
 async fn live() -> Live {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("callsign.toml");
-    std::fs::write(&file, toml(&standin, false, &key_of("alice", KEY, ""))).unwrap();
+    std::fs::write(&file, toml(&mock, false, &key_of("alice", KEY, ""))).unwrap();
     let none: [(String, String); 0] = [];
     let sources = ConfigInputs::environment(none).file(Some(file.clone())).serving();
     let loaded = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let running = run::start(&loaded.config, ServeOptions { proxy_from_env: false, ..ServeOptions::default() }).unwrap();
+    let running =
+        run::start(&loaded.config, ServeOptions { proxy_from_env: false, ..ServeOptions::default() }).unwrap();
     let reloader = Reloader::new(sources, running.in_force.clone(), None, &loaded);
-    Live { standin, running, reloader, file, _directory: directory }
+    Live { mock, running, reloader, file, _directory: directory }
 }
 
 impl Live {
@@ -60,7 +61,7 @@ impl Live {
         let url = format!("http://{}/v1/chat/completions", self.running.data);
         let status = client::post(&url, &[("authorization", &bearer)], BODY).await.status.as_u16();
         let user = match status {
-            200 => self.standin.next_received().await.json().unwrap()["user"].as_str().map(str::to_owned),
+            200 => self.mock.next_received().await.json().unwrap()["user"].as_str().map(str::to_owned),
             _ => None,
         };
         (status, user)
@@ -71,7 +72,7 @@ impl Live {
 async fn a_valve_is_flipped_and_the_difference_told() {
     let mut live = live().await;
     assert_eq!(live.ask(KEY).await, (200, None));
-    live.write(&toml(&live.standin, true, &key_of("alice", KEY, "")));
+    live.write(&toml(&live.mock, true, &key_of("alice", KEY, "")));
     let told = vec!["valves.send_end_user_id: false → true".to_owned()];
     assert_eq!(live.reloader.reload(), Reloaded::Changed(told));
     assert_eq!(live.ask(KEY).await, (200, Some("alice".to_owned())));
@@ -83,7 +84,7 @@ async fn keys_come_go_and_are_disabled() {
     let mut live = live().await;
     assert_eq!(live.ask(OTHER).await.0, 401);
     let both = key_of("alice", KEY, "disabled = true") + &key_of("bob", OTHER, "");
-    live.write(&toml(&live.standin, true, &both));
+    live.write(&toml(&live.mock, true, &both));
     assert!(matches!(live.reloader.reload(), Reloaded::Changed(changes) if !changes.is_empty()));
     assert_eq!(live.ask(KEY).await.0, 401);
     assert_eq!(live.ask(OTHER).await, (200, Some("bob".to_owned())));
@@ -92,13 +93,13 @@ async fn keys_come_go_and_are_disabled() {
 #[tokio::test]
 async fn whatever_is_invalid_or_suddenly_empty_leaves_the_old_one_in_force() {
     let mut live = live().await;
-    live.write(&(toml(&live.standin, true, &key_of("alice", KEY, "")) + "[formats]\nuser = \"{usr}\"\nchat = \"{\"\n"));
+    live.write(&(toml(&live.mock, true, &key_of("alice", KEY, "")) + "[formats]\nuser = \"{usr}\"\nchat = \"{\"\n"));
     let Reloaded::Refused(problems) = live.reloader.reload() else { panic!("taken") };
     assert_eq!(problems.len(), 2, "{problems:?}");
     live.write(" \n");
     assert!(matches!(live.reloader.reload(), Reloaded::Refused(_)));
     assert_eq!(live.ask(KEY).await, (200, None));
-    live.write(&toml(&live.standin, true, &key_of("alice", KEY, "")));
+    live.write(&toml(&live.mock, true, &key_of("alice", KEY, "")));
     assert!(matches!(live.reloader.reload(), Reloaded::Changed(_)));
     assert_eq!(live.ask(KEY).await, (200, Some("alice".to_owned())));
 }
@@ -106,12 +107,12 @@ async fn whatever_is_invalid_or_suddenly_empty_leaves_the_old_one_in_force() {
 #[tokio::test]
 async fn a_secret_that_changed_is_told_by_name_alone() {
     let mut live = live().await;
-    let changed = toml(&live.standin, false, &key_of("alice", KEY, "")).replace("sk-or-operator", "sk-or-another");
+    let changed = toml(&live.mock, false, &key_of("alice", KEY, "")).replace("sk-or-operator", "sk-or-another");
     live.write(&changed);
     let told = vec!["upstream.api_key: *** → ***".to_owned()];
     assert_eq!(live.reloader.reload(), Reloaded::Changed(told));
     live.ask(KEY).await;
-    let received = live.standin.received().pop().unwrap();
+    let received = live.mock.received().pop().unwrap();
     assert_eq!(received.headers["authorization"], "Bearer sk-or-another");
 }
 
@@ -120,14 +121,14 @@ async fn a_running_stream_is_not_touched() {
     let mut live = live().await;
     let bearer = format!("Bearer {KEY}");
     let url = format!("http://{}/v1/chat/completions", live.running.data);
-    let body = &br#"{"model":"standin/gate","stream":true,"messages":[]}"#[..];
+    let body = &br#"{"model":"mock/gate","stream":true,"messages":[]}"#[..];
     let mut stream = client::stream(&url, &[("authorization", &bearer)], body).await;
-    live.standin.release(1);
+    live.mock.release(1);
     stream.next().await.unwrap().unwrap();
-    live.write(&toml(&live.standin, true, &key_of("bob", OTHER, "")));
+    live.write(&toml(&live.mock, true, &key_of("bob", OTHER, "")));
     assert!(matches!(live.reloader.reload(), Reloaded::Changed(_)));
     assert_eq!(live.ask(KEY).await.0, 401, "the removed key is still accepted");
-    live.standin.release(1000);
+    live.mock.release(1000);
     let answer = stream.finish().await;
     assert!(answer.text().ends_with("data: [DONE]\n\n"), "the running stream of the removed key was cut: {answer:?}");
 }
@@ -176,9 +177,9 @@ impl Drop for Program {
 
 #[tokio::test]
 async fn the_program_reloads_on_sighup_and_when_a_symlink_is_swapped() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let versions = [false, true, false].map(|valve| toml(&standin, valve, &key_of("alice", KEY, "")));
+    let versions = [false, true, false].map(|valve| toml(&mock, valve, &key_of("alice", KEY, "")));
     for (number, text) in versions.iter().enumerate() {
         let version = directory.path().join(format!("v{number}"));
         std::fs::create_dir(&version).unwrap();

@@ -59,7 +59,7 @@ async fn provoke(url: &str) {
 
 #[tokio::test]
 async fn nothing_slips_out_where_everything_goes_wrong() {
-    let (_standin, working) = callsign(&[("CALLSIGN_USER_KEYS", &format!("erin={KEY}"))]).await;
+    let (_mock, working) = callsign(&[("CALLSIGN_USER_KEYS", &format!("erin={KEY}"))]).await;
     let cut = Chaos::start(When::Head, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncan", Then::Reset).await;
     let garbage = Chaos::start(When::Head, format!("{EMAIL} {PROMPT}\r\n\r\n"), Then::Close).await;
     let mut running = vec![working];
@@ -90,8 +90,8 @@ async fn nothing_slips_out_where_everything_goes_wrong() {
 
 #[tokio::test]
 async fn a_forged_line_is_one_line_wherever_it_comes_in() {
-    let standin = MockServer::start().await.unwrap();
-    let url = standin.url();
+    let mock = MockServer::start().await.unwrap();
+    let url = mock.url();
     let forged = "k\u{2028}INFO forged\u{1b}[31m";
     let digest = data_encoding::HEXLOWER.encode(&<sha2::Sha256 as sha2::Digest>::digest(KEY));
     // A key's name comes from the operator and is escaped in the log all the same.
@@ -118,7 +118,7 @@ async fn a_forged_line_is_one_line_wherever_it_comes_in() {
 
 #[tokio::test]
 async fn an_app_key_tells_nobody_who_its_users_are() {
-    let (_standin, callsign) = callsign(&[("SEND_END_USER_ID", "true")]).await;
+    let (_mock, callsign) = callsign(&[("SEND_END_USER_ID", "true")]).await;
     let user = "canary-user-of-the-app";
     let headers = [APP, &[("x-user-id", user)]].concat();
     assert_eq!(client::post(&callsign.url("chat/completions"), &headers, r#"{"model":"m"}"#).await.status, 200);

@@ -1,7 +1,7 @@
 //! `callsign serve` as a process: start, health, drain, `--demo`.
 
-use mock_openrouter::MockServer;
 use http::StatusCode;
+use mock_openrouter::MockServer;
 
 use crate::support::client;
 use crate::support::program::{Server, callsign, file};
@@ -36,8 +36,8 @@ fn a_wrong_configuration_is_told_whole_and_without_secrets() {
 
 #[tokio::test]
 async fn it_says_where_it_listens_is_ready_and_drains_on_sigterm() {
-    let standin = MockServer::start().await.unwrap();
-    let url = standin.url();
+    let mock = MockServer::start().await.unwrap();
+    let url = mock.url();
     let mut server = Server::start(
         "serve",
         &[
@@ -65,13 +65,13 @@ async fn it_says_where_it_listens_is_ready_and_drains_on_sigterm() {
     // A running stream ends normally.
     let bearer = format!("Bearer {KEY}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-    let body = r#"{"model":"standin/gate","stream":true,"messages":[],"user":"mallory"}"#;
+    let body = r#"{"model":"mock/gate","stream":true,"messages":[],"user":"mallory"}"#;
     let mut stream = client::stream(&format!("http://{data}/v1/chat/completions"), &headers, body).await;
-    standin.release(1);
+    mock.release(1);
     stream.until("data:").await;
     server.terminate();
     server.logged("draining").await;
-    standin.release(usize::MAX);
+    mock.release(usize::MAX);
     let answer = stream.finish().await;
     assert_eq!(answer.cut, None);
     assert!(answer.text().ends_with("data: [DONE]\n\n"), "{}", answer.text());
@@ -79,7 +79,7 @@ async fn it_says_where_it_listens_is_ready_and_drains_on_sigterm() {
     let (status, said) = server.ended().await;
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(!said.contains("very-secret"), "{said}");
-    let received = within("the request", standin.next_received()).await;
+    let received = within("the request", mock.next_received()).await;
     assert_eq!(received.json().unwrap()["user"], "alice");
     let unhealthy = callsign("healthcheck", &[("CALLSIGN_LISTEN", &data), ("CALLSIGN_ADMIN_LISTEN", &admin)]);
     assert_eq!(unhealthy.code, 1);

@@ -1,7 +1,7 @@
 //! Load shedding: limits on connections and on requests in flight, in total and per caller.
 
-use mock_openrouter::MockServer;
 use http::StatusCode;
+use mock_openrouter::MockServer;
 
 use crate::support::chaos::{self, Chaos, Then, When};
 use crate::support::client::{self, Answer, Headers, Persistent, Streaming};
@@ -10,7 +10,7 @@ use crate::support::proxy::{ALICE, APP, Callsign, Setup, callsign};
 use crate::support::within;
 
 /// A body for which the mock streams one chunk and then waits for the test.
-const HELD: &str = r#"{"model":"standin/gate","stream":true,"messages":[]}"#;
+const HELD: &str = r#"{"model":"mock/gate","stream":true,"messages":[]}"#;
 const PLAIN: &str = r#"{"model":"m","messages":[]}"#;
 
 /// Returns the app's headers with a user.
@@ -18,8 +18,8 @@ fn of(user: &str) -> Vec<(&str, &str)> {
     [APP, &[("x-user-id", user)]].concat()
 }
 
-async fn hold(callsign: &Callsign, standin: &MockServer, headers: Headers<'_>) -> Streaming {
-    standin.release(1);
+async fn hold(callsign: &Callsign, mock: &MockServer, headers: Headers<'_>) -> Streaming {
+    mock.release(1);
     let mut stream = client::stream(&callsign.url("chat/completions"), headers, HELD).await;
     stream.until("data:").await;
     stream
@@ -49,13 +49,13 @@ async fn until_metric(callsign: &Callsign, name: &str, wanted: u64) {
 #[tokio::test]
 async fn a_caller_that_opens_everything_is_held_to_its_share() {
     let limits = [("CALLSIGN_MAX_IN_FLIGHT", "5"), ("CALLSIGN_MAX_IN_FLIGHT_PER_CALLER", "3")];
-    let (standin, callsign) = callsign(&limits).await;
+    let (mock, callsign) = callsign(&limits).await;
     let (ada, bob) = (of("ada"), of("bob"));
     let mut held = Vec::new();
     for _ in 0..3 {
-        held.push(hold(&callsign, &standin, &ada).await);
+        held.push(hold(&callsign, &mock, &ada).await);
     }
-    let begun = standin.begun();
+    let begun = mock.begun();
     let refused = ask(&callsign, &ada).await;
     assert_refused(&refused, 429, "rate_limited");
     assert_eq!(refused.json()["error"]["type"], "rate_limit_error");
@@ -66,14 +66,14 @@ async fn a_caller_that_opens_everything_is_held_to_its_share() {
         (&refused.json()["type"], &refused.json()["error"]["type"]),
         (&"error".into(), &"rate_limit_error".into())
     );
-    assert_eq!(standin.begun(), begun, "a refused request was sent upstream");
+    assert_eq!(mock.begun(), begun, "a refused request was sent upstream");
 
     // Other callers are served, with the same key and with another.
     for headers in [bob.as_slice(), ALICE, APP] {
         assert_eq!(ask(&callsign, headers).await.status, StatusCode::OK);
     }
     // A stream that ends frees exactly one place.
-    standin.release(usize::MAX >> 4);
+    mock.release(usize::MAX >> 4);
     assert_eq!(held.remove(0).finish().await.cut, None);
     until_metric(&callsign, "callsign_in_flight", 0).await;
     assert_eq!(ask(&callsign, &ada).await.status, StatusCode::OK);
@@ -84,10 +84,10 @@ async fn a_caller_that_opens_everything_is_held_to_its_share() {
 #[tokio::test]
 async fn when_all_places_are_taken_everybody_hears_so_in_both_dialects() {
     let limits = [("CALLSIGN_MAX_IN_FLIGHT", "2"), ("CALLSIGN_MAX_IN_FLIGHT_PER_CALLER", "2")];
-    let (standin, callsign) = callsign(&limits).await;
+    let (mock, callsign) = callsign(&limits).await;
     let ada = of("ada");
-    let held = [hold(&callsign, &standin, &ada).await, hold(&callsign, &standin, &ada).await];
-    let begun = standin.begun();
+    let held = [hold(&callsign, &mock, &ada).await, hold(&callsign, &mock, &ada).await];
+    let begun = mock.begun();
     let refused = ask(&callsign, ALICE).await;
     assert_refused(&refused, 503, "overloaded");
     assert_eq!(refused.json()["error"]["type"], "overloaded_error");
@@ -98,7 +98,7 @@ async fn when_all_places_are_taken_everybody_hears_so_in_both_dialects() {
     // The credential is checked before the load, the body after it.
     assert_eq!(ask(&callsign, &[]).await.header("x-callsign-error"), "missing_credential");
     assert_refused(&client::post(&callsign.url("embeddings"), ALICE, "not json").await, 503, "overloaded");
-    assert_eq!(standin.begun(), begun, "a refused request was sent upstream");
+    assert_eq!(mock.begun(), begun, "a refused request was sent upstream");
     drop(held);
     until_metric(&callsign, "callsign_in_flight", 0).await;
     assert_eq!(ask(&callsign, ALICE).await.status, StatusCode::OK);
@@ -108,7 +108,7 @@ async fn when_all_places_are_taken_everybody_hears_so_in_both_dialects() {
 #[tokio::test]
 async fn a_place_comes_back_however_a_request_ends() {
     let one = [("CALLSIGN_MAX_IN_FLIGHT", "1"), ("CALLSIGN_MAX_IN_FLIGHT_PER_CALLER", "1")];
-    let (standin, callsign) = callsign(&one).await;
+    let (mock, callsign) = callsign(&one).await;
     let chat = callsign.url("chat/completions");
     let free = |what: &'static str| {
         let callsign = &callsign;
@@ -124,7 +124,7 @@ async fn a_place_comes_back_however_a_request_ends() {
     }
     free("complete answers").await;
 
-    drop(hold(&callsign, &standin, ALICE).await);
+    drop(hold(&callsign, &mock, ALICE).await);
     free("a client that left mid-stream").await;
 
     let (upload, answer) = client::upload(&chat, ALICE);
@@ -135,11 +135,11 @@ async fn a_place_comes_back_however_a_request_ends() {
     assert!(answer.await.is_err_and(|error| error.is_cancelled()));
     free("a client that left mid-upload").await;
 
-    let cut = client::post(&chat, ALICE, r#"{"model":"standin/cut-after-1","stream":true,"messages":[]}"#).await;
+    let cut = client::post(&chat, ALICE, r#"{"model":"mock/cut-after-1","stream":true,"messages":[]}"#).await;
     assert!(cut.cut.is_some());
     free("an upstream that cut its answer").await;
 
-    for (body, status) in [("not json", 400), (r#"{"model":"standin/error-500"}"#, 500)] {
+    for (body, status) in [("not json", 400), (r#"{"model":"mock/error-500"}"#, 500)] {
         assert_eq!(client::post(&chat, ALICE, body).await.status, status);
         free("an error").await;
     }
@@ -173,7 +173,7 @@ async fn a_place_comes_back_when_the_upstream_fails() {
 #[tokio::test]
 async fn a_connection_too_many_is_told_so_and_closed() {
     let limits = [("CALLSIGN_MAX_CONNECTIONS", "2"), ("CALLSIGN_MAX_CONNECTIONS_PER_ADDRESS", "2")];
-    let (_standin, callsign) = callsign(&limits).await;
+    let (_mock, callsign) = callsign(&limits).await;
     let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: callsign\r\ncontent-length: 2\r\n";
     let kept = format!("{head}authorization: Bearer wrong\r\n\r\n{{}}");
     let mut open = [Peer::connect(callsign.address()).await, Peer::connect(callsign.address()).await];
@@ -202,7 +202,7 @@ async fn a_connection_too_many_is_told_so_and_closed() {
 #[tokio::test]
 async fn http2_is_told_so_too() {
     let limits = [("CALLSIGN_MAX_CONNECTIONS", "2"), ("CALLSIGN_MAX_CONNECTIONS_PER_ADDRESS", "1")];
-    let (_standin, callsign) = callsign(&limits).await;
+    let (_mock, callsign) = callsign(&limits).await;
     let mut open = Peer::connect(callsign.address()).await;
     open.send(b"GET /v1/models HTTP/1.1\r\nhost: callsign\r\n\r\n").await.unwrap();
     open.read_until(b"missing_credential\"}}").await;

@@ -9,8 +9,8 @@ mod people;
 
 use std::sync::LazyLock;
 
-use mock_openrouter::MockServer;
 use jsonwebtoken::Algorithm::{ES256, RS256, RS384};
+use mock_openrouter::MockServer;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -92,9 +92,9 @@ async fn issuer_server() -> KeyServer {
 }
 
 async fn started(toml: &str) -> (MockServer, Callsign) {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url()).set(&VALVES).toml(toml).start();
-    (standin, callsign)
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).set(&VALVES).toml(toml).start();
+    (mock, callsign)
 }
 
 /// A way of sending a token.
@@ -137,8 +137,8 @@ fn assert_refused(answer: &Answer, status: u16, code: &str, what: &str) {
     );
 }
 
-async fn arrived(standin: &MockServer) -> Value {
-    within("the record", standin.next_received()).await.json().unwrap()
+async fn arrived(mock: &MockServer) -> Value {
+    within("the record", mock.next_received()).await.json().unwrap()
 }
 
 /// Returns the body that must arrive for a good token of this user and session.
@@ -230,7 +230,7 @@ fn bad_tokens(issuer: &str) -> Vec<(&'static str, String)> {
 #[tokio::test]
 async fn good_tokens_name_their_users() {
     let server = issuer_server().await;
-    let (standin, callsign) = started(&both_ways(&server)).await;
+    let (mock, callsign) = started(&both_ways(&server)).await;
     let mut count = 0;
     for way in WAYS {
         for (name, token, expected) in good_tokens(way.issuer()) {
@@ -238,13 +238,13 @@ async fn good_tokens_name_their_users() {
             for _ in 0..2 {
                 let answer = way.post(&callsign, &token).await;
                 assert_eq!(answer.status, 200, "{way:?} {name}: {}", answer.text());
-                assert_eq!(arrived(&standin).await, expected, "{way:?} {name}");
+                assert_eq!(arrived(&mock).await, expected, "{way:?} {name}");
                 count += 1;
             }
         }
     }
-    assert_eq!(standin.received().len(), count);
-    for received in standin.received() {
+    assert_eq!(mock.received().len(), count);
+    for received in mock.received() {
         assert_eq!(received.header("authorization"), Some(&*format!("Bearer {OPERATOR_KEY}")));
         assert!(!format!("{:?}", received.headers).contains("mallory"), "{:?}", received.headers);
     }
@@ -253,7 +253,7 @@ async fn good_tokens_name_their_users() {
 #[tokio::test]
 async fn bad_tokens_are_nobody() {
     let server = issuer_server().await;
-    let (standin, callsign) = started(&both_ways(&server)).await;
+    let (mock, callsign) = started(&both_ways(&server)).await;
     for way in WAYS {
         for (name, token) in bad_tokens(way.issuer()) {
             let what = format!("{way:?} {name}");
@@ -272,7 +272,7 @@ async fn bad_tokens_are_nobody() {
         let answer = way.post(&callsign, &P256.token(&claims(way.issuer()))).await;
         assert_eq!(answer.status, 200, "{way:?}");
     }
-    assert_eq!(standin.begun(), WAYS.len(), "a refused request was sent upstream");
+    assert_eq!(mock.begun(), WAYS.len(), "a refused request was sent upstream");
     // Each issuer loads its keys at the start, and twice because of unknown keys.
     assert_eq!(server.asked().len(), 2 * 3);
 }
@@ -280,7 +280,7 @@ async fn bad_tokens_are_nobody() {
 #[tokio::test]
 async fn an_apps_key_alone_reads_the_catalogue_and_nothing_else() {
     let server = issuer_server().await;
-    let (standin, callsign) = started(&both_ways(&server)).await;
+    let (mock, callsign) = started(&both_ways(&server)).await;
     let app = format!("Bearer {SIGNED_APP}");
     let alone = [CLAIMED, &[("authorization", &*app)]].concat();
     for path in [CHAT, "responses", "messages", "embeddings", "rerank"] {
@@ -290,7 +290,7 @@ async fn an_apps_key_alone_reads_the_catalogue_and_nothing_else() {
         let answer = client::post(&callsign.url(path), &empty, BODY).await;
         assert_refused(&answer, 401, "invalid_credential", path);
     }
-    assert_eq!(standin.begun(), 0);
+    assert_eq!(mock.begun(), 0);
     assert_eq!(client::get(&callsign.url("models"), &alone).await.status, 200);
     let bad = [&alone[..], &[(TOKEN_HEADER, "a.b.c")]].concat();
     assert_refused(&client::get(&callsign.url("models"), &bad).await, 401, "invalid_credential", "models");
@@ -302,7 +302,7 @@ async fn an_apps_key_alone_reads_the_catalogue_and_nothing_else() {
 #[tokio::test]
 async fn a_token_counts_only_where_and_with_whom_it_belongs() {
     let server = issuer_server().await;
-    let (standin, callsign) = started(&both_ways(&server)).await;
+    let (mock, callsign) = started(&both_ways(&server)).await;
     let url = callsign.url(CHAT);
     let (direct, beside) = (P256.token(&claims(DIRECT)), P256.token(&claims(BESIDE)));
     // Tokens of each issuer in the other's place.
@@ -322,23 +322,23 @@ async fn a_token_counts_only_where_and_with_whom_it_belongs() {
     assert_refused(&client::post(&url, &two, BODY).await, 400, "ambiguous_credential", "two tokens");
     let with_key = [CLAIMED, &[("authorization", &*bearer), ("x-api-key", SIGNED_APP)]].concat();
     assert_refused(&client::post(&url, &with_key, BODY).await, 400, "ambiguous_credential", "a token and a key");
-    assert_eq!(standin.begun(), 0);
+    assert_eq!(mock.begun(), 0);
     // Keys without this issuer ignore the token header.
     let personal = [CLAIMED, &[ALICE[0], (TOKEN_HEADER, &beside)]].concat();
     assert_eq!(client::post(&url, &personal, BODY).await.status, 200);
-    assert_eq!(arrived(&standin).await["user"], "alice");
+    assert_eq!(arrived(&mock).await["user"], "alice");
     let plain_app = "Bearer sk-cs-a-key-of-one-app-0123456789";
     let unsigned = [CLAIMED, &[("authorization", plain_app), (TOKEN_HEADER, &beside)]].concat();
     assert_eq!(client::post(&url, &unsigned, BODY).await.status, 200);
-    assert_eq!(arrived(&standin).await["user"], "mallory");
+    assert_eq!(arrived(&mock).await["user"], "mallory");
     // Some proxies add the scheme. The same token in two headers is one token.
     let with_scheme = format!("Bearer {beside}");
     let scheme = [CLAIMED, &[("authorization", &*app), (TOKEN_HEADER, &with_scheme)]].concat();
     assert_eq!(client::post(&url, &scheme, BODY).await.status, 200);
-    assert_eq!(arrived(&standin).await["user"], "user_1");
+    assert_eq!(arrived(&mock).await["user"], "user_1");
     let same = [CLAIMED, &[("authorization", &*bearer), ("x-api-key", &direct)]].concat();
     assert_eq!(client::post(&url, &same, BODY).await.status, 200);
-    assert_eq!(arrived(&standin).await["user"], "user_1");
+    assert_eq!(arrived(&mock).await["user"], "user_1");
     // Cached tokens are still bound to their issuer.
     assert_refused(&Way::Bearer.post(&callsign, &beside).await, 401, "invalid_credential", "beside as bearer");
     assert_refused(&Way::Beside.post(&callsign, &direct).await, 401, "invalid_credential", "direct beside");
@@ -352,14 +352,14 @@ async fn a_caller_may_bring_the_headers_that_the_issuer_allows() {
          headers = {{ chat = \"X-Thread\" }}\n",
         server.url(JWKS)
     );
-    let (standin, callsign) = started(&toml).await;
+    let (mock, callsign) = started(&toml).await;
     let bearer = format!("Bearer {}", RSA.token(&claims(DIRECT)));
     let headers = [CLAIMED, &[("authorization", &*bearer), ("x-thread", "thread-1")]].concat();
     assert_eq!(client::post(&callsign.url(CHAT), &headers, BODY).await.status, 200);
     let metadata = json!({
         "user_id": "user_1", "session_id": "sess_1", "chat_id": "thread-1", "message_id": "message-1",
     });
-    assert_eq!(arrived(&standin).await["metadata"], metadata);
+    assert_eq!(arrived(&mock).await["metadata"], metadata);
     let twice = [&headers[..], &[("x-thread", "thread-2")]].concat();
     let answer = client::post(&callsign.url(CHAT), &twice, BODY).await;
     assert_refused(&answer, 400, "ambiguous_identity", "two chats");
@@ -375,7 +375,7 @@ async fn open_webui() {
          [[keys]]\nname = \"owui\"\nsha256 = \"{}\"\npreset = \"openwebui-jwt\"\n",
         sha256(SIGNED_APP)
     );
-    let (standin, callsign) = started(&toml).await;
+    let (mock, callsign) = started(&toml).await;
     let url = callsign.url(CHAT);
     let app = format!("Bearer {SIGNED_APP}");
     let own = [("x-openwebui-chat-id", "owui-chat"), ("x-openwebui-message-id", "owui-message")];
@@ -394,7 +394,7 @@ async fn open_webui() {
     });
     let signer = Signer::secret(JWT_SECRET.as_bytes());
     assert_eq!(post(forwarded(&signer.token(&claims))).await.status, 200);
-    let body = arrived(&standin).await;
+    let body = arrived(&mock).await;
     assert_eq!(body["metadata"], json!({"user_id": "u-1", "chat_id": "owui-chat", "message_id": "owui-message"}));
     let session_signer = Signer::secret(SESSION_SECRET.as_bytes());
     for bad in [
@@ -414,12 +414,12 @@ async fn open_webui() {
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>()
     };
     assert_eq!(post(bearer(&session_signer.token(&claims))).await.status, 200);
-    let body = arrived(&standin).await;
+    let body = arrived(&mock).await;
     assert_eq!((&body["user"], &body["session_id"]), (&json!("u-2"), &json!("j-2")));
     for bad in [changed(claims.clone(), "typ", json!("access")), changed(claims.clone(), "id", Value::Null)] {
         assert_refused(&post(bearer(&session_signer.token(&bad))).await, 401, "invalid_credential", "session");
     }
     let wrong = signer.token(&claims);
     assert_refused(&post(bearer(&wrong)).await, 401, "invalid_credential", "signed with the other secret");
-    assert_eq!(standin.begun(), 2);
+    assert_eq!(mock.begun(), 2);
 }

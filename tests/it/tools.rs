@@ -20,7 +20,7 @@ const HARMLESS: &str = r#"{"model":"m","tools":[{"type":"openrouter:web_search"}
 #[tokio::test]
 async fn are_refused_in_the_callers_dialect_and_never_complete_upstream() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
+        let (mock, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         for endpoint in &INFERENCE {
             for body in ASKING {
                 let answer = client::post(&callsign.url(endpoint.path), ALICE, body).await;
@@ -35,7 +35,7 @@ async fn are_refused_in_the_callers_dialect_and_never_complete_upstream() {
                 assert!(message.contains("CALLSIGN_SERVER_TOOLS") && !message.contains("another"), "{message}");
             }
         }
-        assert_eq!(standin.received().len(), 0, "the upstream received a complete request");
+        assert_eq!(mock.received().len(), 0, "the upstream received a complete request");
         let answer = client::post(&callsign.url("chat/completions"), ALICE, HARMLESS).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
@@ -43,11 +43,11 @@ async fn are_refused_in_the_callers_dialect_and_never_complete_upstream() {
 
 #[tokio::test]
 async fn pass_where_the_operator_allows_them() {
-    let (standin, callsign) = callsign(&[("CALLSIGN_SERVER_TOOLS", "allow")]).await;
+    let (mock, callsign) = callsign(&[("CALLSIGN_SERVER_TOOLS", "allow")]).await;
     for body in ASKING {
         let answer = client::post(&callsign.url("chat/completions"), ALICE, body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        let received = standin.received().last().unwrap().json().unwrap();
+        let received = mock.received().last().unwrap().json().unwrap();
         assert_eq!(received, serde_json::from_str::<serde_json::Value>(body).unwrap());
     }
 }

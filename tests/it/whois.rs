@@ -1,5 +1,10 @@
-use super::*;
-use callsign::config::ConfigInputs as Variables;
+//! `whois` without a ledger: identifiers read back by the formats alone.
+
+use callsign::config::{Config, ConfigInputs as Variables};
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::identity::format::Format;
+use callsign_store::whois::{Candidates, Question, by_formats};
+use sha2::{Digest, Sha256};
 
 const SECRET: (&str, &str) = ("CALLSIGN_ID_SECRET", "a-secret-of-at-least-16-bytes");
 
@@ -13,14 +18,14 @@ fn config(variables: &[(&str, &str)], toml: &str) -> Config {
 /// Returns `kind user tenant` of each match.
 fn found(config: &Config, identifier: &str, tenant: Option<&str>, candidates: &str) -> Vec<String> {
     let candidates = Candidates::new(candidates.to_owned());
-    let found = by_formats(config, Question { identifier, tenant, candidates: &candidates });
+    let found = by_formats(config.whois_scope(), Question { identifier, tenant, candidates: &candidates });
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     found.iter().map(|one| format!("{} {} {}", one.kind.name(), text(&one.user), text(&one.tenant))).collect()
 }
 
 fn sent(config: &Config, format: &Format, tenant: Option<&str>) -> String {
-    let sources = ConfigInputs { tenant, user: Some("alice"), chat: Some("c-1"), ..ConfigInputs::default() };
-    format.render(&sources, config.tenants.policy_of(tenant).unwrap().secret.as_ref()).unwrap()
+    let caller = CallerIdentity { tenant, user: Some("alice"), chat: Some("c-1"), ..CallerIdentity::default() };
+    format.render(&caller, config.tenants.policy_of(tenant).unwrap().secret.as_ref()).unwrap()
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(crate) async fn run(address: SocketAddr, name: String, ends: UnboundedSender
     for number in 0.. {
         let message = format!("{name}-{number}");
         // Half of the answers are streams.
-        let body = format!(r#"{{"model":"standin/cost-7","stream":{},"messages":[]}}"#, number % 2 == 0);
+        let body = format!(r#"{{"model":"mock/cost-7","stream":{},"messages":[]}}"#, number % 2 == 0);
         let request = Request::builder()
             .method(Method::POST)
             .uri("/v1/chat/completions")

@@ -84,17 +84,17 @@ async fn main() -> ExitCode {
 
 async fn run(mode: &str, options: &Options) -> Outcome {
     let directory = tempfile::tempdir().unwrap();
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let mut ended = HashMap::new();
     for round in 0..options.rounds {
-        let program = Program::start(&standin.url(), directory.path(), mode);
+        let program = Program::start(&mock.url(), directory.path(), mode);
         ended.extend(one_round(program, round, options.requests).await);
         if round % 20 == 19 {
             println!("{mode}: {} of {} kills, {} answers", round + 1, options.rounds, ended.len());
         }
     }
     // The next run recovers the killed run's rows and shuts down cleanly.
-    Program::start(&standin.url(), directory.path(), mode).terminate();
+    Program::start(&mock.url(), directory.path(), mode).terminate();
     let books = Books::read(directory.path()).await;
     books.assert_sums();
     let mut outcome = Outcome { finished: ended.len(), twice: books.twice(), ..Outcome::default() };

@@ -6,8 +6,8 @@
 #[path = "../it/ledger/suite.rs"]
 mod suite;
 
-use callsign_store::ledger::settings::Store;
 use callsign_core::secret::Secret;
+use callsign_store::ledger::settings::Store;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 

@@ -16,11 +16,11 @@ mod support;
 
 use std::time::Duration;
 
-use callsign_store::limits::{Ask, Link, Memory, Settlement, Subject};
 use callsign_core::allowance::{Ceilings, Estimate};
 use callsign_core::secret::Secret;
-use mock_openrouter::MockServer;
+use callsign_store::limits::{Ask, Link, Memory, Settlement, Subject};
 use http::Method;
+use mock_openrouter::MockServer;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -101,11 +101,11 @@ async fn same_as_in_memory(redis: &Redis) {
     println!("   {compared} answers compared");
 }
 
-fn node(standin: &MockServer, redis: &Redis, variables: &[(&str, &str)]) -> Callsign {
+fn node(mock: &MockServer, redis: &Redis, variables: &[(&str, &str)]) -> Callsign {
     let variables =
         [&[("CALLSIGN_LIMIT_STORE", redis.url()), ("CALLSIGN_ADMIN_TOKEN", "an-admin-token-of-tests")], variables]
             .concat();
-    Setup::to(&standin.url()).set(&variables).start()
+    Setup::to(&mock.url()).set(&variables).start()
 }
 
 async fn ask(callsign: &Callsign, headers: client::Headers<'_>) -> Answer {
@@ -127,9 +127,9 @@ async fn until_up(callsign: &Callsign, up: u64) {
 }
 
 async fn nodes_share_counters_and_blocks(redis: &Redis) {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let limits = [("CALLSIGN_LIMIT_MESSAGES_24H", "4"), ("CALLSIGN_LIMIT_CONCURRENT", "3")];
-    let nodes = [node(&standin, redis, &limits), node(&standin, redis, &limits)];
+    let nodes = [node(&mock, redis, &limits), node(&mock, redis, &limits)];
     for node in &nodes {
         until_up(node, 1).await;
     }
@@ -170,8 +170,8 @@ async fn running(redis: &Redis, user: &str) -> i64 {
 }
 
 async fn an_outage_leaves_local_counts(redis: &mut Redis) {
-    let standin = MockServer::start().await.unwrap();
-    let node = node(&standin, redis, &[("CALLSIGN_LIMIT_MESSAGES_24H", "2")]);
+    let mock = MockServer::start().await.unwrap();
+    let node = node(&mock, redis, &[("CALLSIGN_LIMIT_MESSAGES_24H", "2")]);
     until_up(&node, 1).await;
     redis.kill();
     let ada = of("open-ada");
@@ -195,8 +195,8 @@ async fn an_outage_leaves_local_counts(redis: &mut Redis) {
 }
 
 async fn an_outage_closes_the_door(redis: &mut Redis) {
-    let standin = MockServer::start().await.unwrap();
-    let node = node(&standin, redis, &[("CALLSIGN_LIMIT_RPM", "50"), ("CALLSIGN_LIMIT_ON_STORE_FAILURE", "deny")]);
+    let mock = MockServer::start().await.unwrap();
+    let node = node(&mock, redis, &[("CALLSIGN_LIMIT_RPM", "50"), ("CALLSIGN_LIMIT_ON_STORE_FAILURE", "deny")]);
     until_up(&node, 1).await;
     assert_eq!(ask(&node, ALICE).await.status, 200);
     redis.kill();
@@ -214,10 +214,10 @@ fn lose_everything(redis: &Redis) {
 }
 
 async fn lost_blocks_are_given_back(redis: &mut Redis) {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let data = [("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()), ("CALLSIGN_LEDGER", "off")];
-    let first = node(&standin, redis, &data);
+    let first = node(&mock, redis, &data);
     until_up(&first, 1).await;
     let url = first.admin_url("api/v1/admin/users/lost-ada/block");
     let token = [("authorization", "Bearer an-admin-token-of-tests"), ("content-type", "application/json")];
@@ -229,12 +229,12 @@ async fn lost_blocks_are_given_back(redis: &mut Redis) {
     redis.kill();
     lose_everything(redis);
     // A node that starts while Redis is down.
-    let second = node(&standin, redis, &data);
+    let second = node(&mock, redis, &data);
     assert_eq!(ask(&second, &ada).await.status, 403);
     redis.restart();
     until_up(&first, 1).await;
     until_up(&second, 1).await;
-    let fresh = node(&standin, redis, &[]);
+    let fresh = node(&mock, redis, &[]);
     within("the list to be back", async { while ask(&fresh, &ada).await.status != 403 {} }).await;
     assert_eq!(ask(&first, &ada).await.status, 403);
 }

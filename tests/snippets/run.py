@@ -36,7 +36,7 @@ THERE = {
 
 
 def arrived():
-    with urllib.request.urlopen(f"{os.environ['STANDIN_CONTROL']}/received", timeout=20) as answer:
+    with urllib.request.urlopen(f"{os.environ['MOCK_CONTROL']}/received", timeout=20) as answer:
         return json.load(answer)
 
 

@@ -29,7 +29,7 @@ pub(super) enum ApiError {
     Unauthorized,
     /// Too many wrong tokens were sent.
     #[error(transparent)]
-    TooManyAttemptsError(#[from] TooManyAttemptsError),
+    TooManyAttempts(#[from] TooManyAttemptsError),
     /// A form came from another site's page (cross-site request forgery).
     #[error("refused a form from another origin: the Origin header must match the Host header")]
     ForeignOrigin,
@@ -78,7 +78,7 @@ impl ApiError {
             Self::UnknownHost => (StatusCode::FORBIDDEN, "unknown_host"),
             Self::NoToken => (StatusCode::NOT_FOUND, "admin_token_not_set"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::TooManyAttemptsError(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
+            Self::TooManyAttempts(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -125,7 +125,7 @@ impl IntoResponse for ApiError {
             Self::Unauthorized => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"callsign\""));
             }
-            Self::TooManyAttemptsError(TooManyAttemptsError(wait)) => {
+            Self::TooManyAttempts(TooManyAttemptsError(wait)) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
             }
             _ => {}

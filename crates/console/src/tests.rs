@@ -6,6 +6,7 @@ use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, RETRY_AFT
 use serde_json::Value;
 
 use super::*;
+use axum::http::header::AUTHORIZATION;
 use callsign_core::auth::settings::{Callers, ClientSession};
 use callsign_core::identity::{Formats, Policy};
 use callsign_core::tenant::Tenants;
@@ -13,7 +14,6 @@ use callsign_store::ledger::{self, Keeper, Ledger, Reader};
 use callsign_store::limits::{self, Limiter, Rules};
 use callsign_telemetry::metrics::Metrics;
 use callsign_telemetry::metrics::audit::Finding;
-use axum::http::header::AUTHORIZATION;
 use self_test::{SelfTest, SelfTestError};
 
 pub(super) const TOKEN: &str = "an-admin-token-of-tests";

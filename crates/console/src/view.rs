@@ -5,7 +5,7 @@ use callsign_core::tenant::Tenants;
 use callsign_store::limits::Rules;
 use callsign_store::whois::Scope;
 
-/// A read-only view of the configuration in force. It holds no setting of the console itself.
+/// A read-only view of the configuration in force. It contains no setting of the console itself.
 #[derive(Clone, Debug)]
 pub struct View {
     /// Keys, issuers and pass-through.

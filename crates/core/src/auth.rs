@@ -2,7 +2,7 @@
 //!
 //! The inputs are headers, client address, [`Directory`] and key sets. A user is resolved for each request; only the
 //! verification result of an identical token is cached. This module must not know valves or formats (`identity` does)
-//! and must not fetch signing keys: for an unknown one it returns [`AuthError::UnknownSigner`], and the gateway
+//! and must not fetch signing keys: for an unknown one it returns [`AuthError::UnknownKey`], and the gateway
 //! refreshes the keys and retries. Rules: `docs/SPEC.md#callers-and-credentials`.
 #![forbid(unsafe_code)]
 
@@ -10,9 +10,9 @@ pub mod client_session;
 pub mod credential;
 pub mod identity_header;
 pub mod issuer;
+pub mod jwks;
 pub mod jwt;
 pub mod key;
-pub mod jwks;
 pub mod preset;
 pub mod settings;
 #[cfg(test)]
@@ -52,7 +52,7 @@ pub struct Caller<'a> {
     /// The tenant, within which user ids are unique; absent for callers without a tenant.
     pub tenant: Option<Cow<'a, str>>,
     /// The credential for OpenRouter.
-    pub account: UpstreamCredential,
+    pub upstream_credential: UpstreamCredential,
     /// The metadata pairs of the key, sorted by name.
     pub metadata: &'a [(String, String)],
     /// True if the caller's requests are archived; `None` if the key does not set it.
@@ -89,12 +89,12 @@ pub enum AuthError {
     InvalidToken,
     /// The token is signed with an unknown key. Retry after refreshing the issuer's keys.
     #[error("the user's token is missing or not valid; sign in again, or check how the app forwards it")]
-    UnknownSigner(Signer),
+    UnknownKey(UnknownKey),
 }
 
 /// An unknown signing key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signer {
+pub struct UnknownKey {
     /// The issuer of the token.
     pub issuer: IssuerId,
     /// The key id in the token.
@@ -112,14 +112,14 @@ pub enum Need {
 
 /// The keys and issuers to authenticate with.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct AuthContext<'a> {
     /// The accepted keys, issuers and presets.
     pub directory: &'a Directory,
     /// The token verifier with the issuers' signing keys.
     pub verifier: &'a Verifier,
 }
 
-impl Known<'_> {
+impl AuthContext<'_> {
     /// Returns the issuer of this credential, if it is a token.
     fn issuer_of(self, credential: Credential<'_>, digest: KeyDigest) -> Option<IssuerId> {
         self.directory.issuer_of(credential.as_bytes(), |id| self.verifier.has_seen(id, digest))
@@ -131,7 +131,12 @@ impl<'a> Caller<'a> {
     ///
     /// # Errors
     /// [`AuthError`], whose messages tell the caller what to do but not which keys exist.
-    pub fn resolve(headers: &'a HeaderMap, address: IpAddr, known: Known<'a>, need: Need) -> Result<Self, AuthError> {
+    pub fn resolve(
+        headers: &'a HeaderMap,
+        address: IpAddr,
+        known: AuthContext<'a>,
+        need: Need,
+    ) -> Result<Self, AuthError> {
         let directory = known.directory;
         let credential = Credential::find(headers)?;
         let digest = KeyDigest::of(credential.as_bytes());
@@ -157,7 +162,7 @@ impl<'a> Caller<'a> {
         Self {
             key,
             tenant,
-            account: UpstreamCredential::Operator,
+            upstream_credential: UpstreamCredential::Operator,
             metadata: &[],
             archive: None,
             user: None,
@@ -168,7 +173,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    fn from_key(key: &'a Key, headers: &'a HeaderMap, known: Known<'a>, need: Need) -> Result<Self, AuthError> {
+    fn from_key(key: &'a Key, headers: &'a HeaderMap, known: AuthContext<'a>, need: Need) -> Result<Self, AuthError> {
         let name = Cow::Borrowed(key.name.as_str());
         let mut caller = Self::unidentified(name, key.tenant.as_deref().map(Cow::Borrowed));
         caller.metadata = &key.metadata;
@@ -178,7 +183,7 @@ impl<'a> Caller<'a> {
             _ if need == Need::Credential => {}
             Grant::User(user) => {
                 caller.user = Some(Cow::Borrowed(user));
-                caller.read_chat_and_message(headers, key.bring_chat.as_ref(), key.bring_message.as_ref())?;
+                caller.read_chat_and_message(headers, key.chat_header.as_ref(), key.message_header.as_ref())?;
             }
             Grant::Preset(preset) => caller.read_preset(preset, headers)?,
         }
@@ -190,7 +195,7 @@ impl<'a> Caller<'a> {
         id: IssuerId,
         token: &[u8],
         headers: &'a HeaderMap,
-        known: Known<'a>,
+        known: AuthContext<'a>,
         need: Need,
     ) -> Result<Self, AuthError> {
         let issuer = known.directory.issuers().get(id).ok_or(AuthError::InvalidCredential)?;
@@ -205,7 +210,7 @@ impl<'a> Caller<'a> {
         &mut self,
         id: IssuerId,
         headers: &'a HeaderMap,
-        known: Known<'a>,
+        known: AuthContext<'a>,
         need: Need,
     ) -> Result<(), AuthError> {
         let issuer = known.directory.issuers().get(id).ok_or(AuthError::InvalidToken)?;
@@ -228,21 +233,21 @@ impl<'a> Caller<'a> {
         issuer: &'a Issuer,
         token: &[u8],
         headers: &'a HeaderMap,
-        known: Known<'a>,
+        known: AuthContext<'a>,
         need: Need,
     ) -> Result<(), AuthError> {
         let now = jiff::Timestamp::now().as_second();
         let verified = known.verifier.verify(id, issuer, token, now).map_err(|error| {
             tracing::debug!(issuer = %issuer.name, %error, "token refused");
             match error {
-                TokenError::UnknownKey { kid } => AuthError::UnknownSigner(Signer { issuer: id, kid }),
+                TokenError::UnknownKey { kid } => AuthError::UnknownKey(UnknownKey { issuer: id, kid }),
                 _ => AuthError::InvalidToken,
             }
         })?;
         if need == Need::Identity {
             self.user = Some(Cow::Owned(verified.user.clone()));
             self.session = verified.session.clone().map(Cow::Owned);
-            self.read_chat_and_message(headers, issuer.bring_chat.as_ref(), issuer.bring_message.as_ref())?;
+            self.read_chat_and_message(headers, issuer.chat_header.as_ref(), issuer.message_header.as_ref())?;
         }
         Ok(())
     }
@@ -257,7 +262,7 @@ impl<'a> Caller<'a> {
     ) -> Result<Self, AmbiguousIdentity> {
         let name = pass_through_name(digest);
         let mut caller = Self::unidentified(Cow::Owned(name.clone()), Some(Cow::Owned(name)));
-        caller.account = UpstreamCredential::PassThrough;
+        caller.upstream_credential = UpstreamCredential::PassThrough;
         if need == Need::Identity {
             caller.read_preset(preset, headers)?;
         }
@@ -282,7 +287,7 @@ impl<'a> Caller<'a> {
     }
 
     /// Returns the source values for formats.
-    pub fn sources(&self) -> CallerIdentity<'_> {
+    pub fn identity(&self) -> CallerIdentity<'_> {
         CallerIdentity {
             tenant: self.tenant.as_deref(),
             key: &self.key,

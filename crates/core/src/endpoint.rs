@@ -7,7 +7,7 @@ pub mod path;
 
 use http::Method;
 
-pub use path::Reads;
+pub use path::CataloguePath;
 
 /// An error response format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Inference {
     ///
     /// # Errors
     /// A message that lists the accepted names.
-    pub fn named(name: &str) -> Result<&'static Self, String> {
+    pub fn find_by_name(name: &str) -> Result<&'static Self, String> {
         let path = name.trim_start_matches('/').trim_start_matches("api/").trim_start_matches("v1/");
         let path = if path == "chat" { "chat/completions" } else { path };
         let last = |endpoint: &&Self| endpoint.path.rsplit('/').next() == Some(path);
@@ -123,7 +123,7 @@ pub static INFERENCE: [Inference; 11] = [
 
 /// Top-level body members that are removed from every request; `rewrite::reserved_fields` compares the names.
 /// `prompt_cache_key` has its own setting, `CALLSIGN_PROMPT_CACHE_KEY` (`docs/SPEC.md#removed-fields`).
-pub const REMOVED: [&str; 8] =
+pub const REMOVED_FIELDS: [&str; 8] =
     ["user", "session_id", "metadata", "safety_identifier", "trace", "client_metadata", "callback_url", "__proto__"];
 
 /// The `allow` header of read-only endpoints.
@@ -135,14 +135,14 @@ pub enum Endpoint {
     /// A POST whose body is rewritten.
     Inference(&'static Inference),
     /// A GET or HEAD of OpenRouter's public catalogue, forwarded under this path.
-    Read(Reads),
+    Read(CataloguePath),
     /// A GET or HEAD of the caller's own data.
-    Own(Own),
+    SelfService(SelfService),
 }
 
 /// A read-only endpoint for the caller's own data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Own {
+pub enum SelfService {
     /// `/callsign/v1/me`: the caller's identifiers and usage, answered by callsign.
     Me,
     /// `generation?id=…`: OpenRouter's record of one of the caller's generations. Requires the ledger, which records
@@ -177,9 +177,11 @@ impl Endpoint {
     /// [`RouteError::NotExposed`] (404), [`RouteError::MethodNotAllowed`] (405) or [`RouteError::WebSocket`] (426).
     pub fn find(method: &Method, raw_path: &str, upgrade: bool, ledger: bool) -> Result<Self, RouteError> {
         let reading = method == Method::GET || method == Method::HEAD;
-        let own = |own| if reading { Ok(Self::Own(own)) } else { Err(RouteError::MethodNotAllowed { allow: READING }) };
+        let own = |own| {
+            if reading { Ok(Self::SelfService(own)) } else { Err(RouteError::MethodNotAllowed { allow: READING }) }
+        };
         if path::is_me(raw_path) {
-            return own(Own::Me);
+            return own(SelfService::Me);
         }
         let path = path::Path::parse(raw_path).ok_or(RouteError::NotExposed)?;
         let inference = INFERENCE.iter().find(|endpoint| path.is(endpoint.path));
@@ -195,7 +197,7 @@ impl Endpoint {
             (_, Some(read)) if reading => Ok(Self::Read(read)),
             (Some(_), _) => Err(RouteError::MethodNotAllowed { allow: "POST" }),
             (None, Some(_)) => Err(RouteError::MethodNotAllowed { allow: READING }),
-            (None, None) if ledger && path.is("generation") => own(Own::Generation),
+            (None, None) if ledger && path.is("generation") => own(SelfService::Generation),
             (None, None) => Err(RouteError::NotExposed),
         }
     }
@@ -212,8 +214,8 @@ impl Endpoint {
         match self {
             Self::Inference(endpoint) => endpoint.path,
             Self::Read(read) => read.name(),
-            Self::Own(Own::Me) => "me",
-            Self::Own(Own::Generation) => "generation",
+            Self::SelfService(SelfService::Me) => "me",
+            Self::SelfService(SelfService::Generation) => "generation",
         }
     }
 }

@@ -6,21 +6,21 @@
 //! `docs/SPEC.md#identifiers`.
 #![forbid(unsafe_code)]
 
+pub mod caller_identity;
 pub mod format;
 pub mod limit;
 pub mod missing;
-pub mod secret;
-pub mod caller_identity;
-pub mod valve;
 pub mod rendered;
+pub mod secret;
+pub mod valve;
 
 use crate::endpoint::Fields;
-use format::{Format, FormatError};
-use missing::{MissingUser, UserRequired};
-use secret::{Binder, IdSecret, Purpose};
 use caller_identity::CallerIdentity;
-use valve::Valves;
+use format::{Format, FormatError};
+use missing::{MissingUser, UserRequiredError};
 pub use rendered::{Identifiers, Omission, Reason};
+use secret::{Binder, IdSecret, Purpose};
+use valve::Valves;
 
 /// The format of each identifier.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ impl Formats {
 
 /// A caller's identifiers as the formats write them, regardless of valves and limits. Archive files are named by them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct RenderedIds {
     /// The user; `None` if no user is known.
     pub user: Option<String>,
     /// The chat.
@@ -95,10 +95,10 @@ impl Policy {
     }
 
     /// Renders a request's identifiers as if every valve were on and there were no length limit.
-    pub fn names(&self, sources: &CallerIdentity<'_>) -> Names {
+    pub fn render_ids(&self, sources: &CallerIdentity<'_>) -> RenderedIds {
         let bound = self.bound_session(sources);
         let sources = &with_bound(sources, bound.as_deref());
-        Names {
+        RenderedIds {
             user: self.render(&self.formats.user, sources),
             chat: self.render(&self.formats.chat, sources),
             message: self.render(&self.formats.message, sources),
@@ -109,13 +109,13 @@ impl Policy {
     /// the caller's key, sorted by name; they take precedence over the policy's.
     ///
     /// # Errors
-    /// [`UserRequired`] if `CALLSIGN_MISSING_USER` is `reject` and there is no user id that can be sent.
+    /// [`UserRequiredError`] if `CALLSIGN_MISSING_USER` is `reject` and there is no user id that can be sent.
     pub fn identify<'a>(
         &'a self,
         sources: &CallerIdentity<'_>,
         key_metadata: &'a [(String, String)],
         fields: Fields,
-    ) -> Result<Identifiers<'a>, UserRequired> {
+    ) -> Result<Identifiers<'a>, UserRequiredError> {
         let bound = self.bound_session(sources);
         let sources = &with_bound(sources, bound.as_deref());
         let mut written = Identifiers::new(fields);
@@ -145,9 +145,9 @@ impl Policy {
         Binder::new(sources, self.secret.as_ref(), Purpose::Cache)
     }
 
-    fn write_user(&self, sources: &CallerIdentity<'_>, written: &mut Identifiers<'_>) -> Result<(), UserRequired> {
+    fn write_user(&self, sources: &CallerIdentity<'_>, written: &mut Identifiers<'_>) -> Result<(), UserRequiredError> {
         if self.missing_user == MissingUser::Reject && sources.user.is_none() {
-            return Err(UserRequired::Missing);
+            return Err(UserRequiredError::Missing);
         }
         if !self.valves.user {
             return Ok(());
@@ -159,10 +159,10 @@ impl Policy {
         match id {
             Some(id) if limit::fits(&id, self.max_id_chars) => written.set_user(id),
             Some(_) if self.missing_user == MissingUser::Reject => {
-                return Err(UserRequired::TooLong(self.max_id_chars));
+                return Err(UserRequiredError::TooLong(self.max_id_chars));
             }
             Some(_) => written.omit("user_id", Reason::TooLong),
-            None if self.missing_user == MissingUser::Reject => return Err(UserRequired::Missing),
+            None if self.missing_user == MissingUser::Reject => return Err(UserRequiredError::Missing),
             None => written.omit("user_id", Reason::NoSource),
         }
         Ok(())

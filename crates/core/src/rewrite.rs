@@ -27,26 +27,26 @@
 //! let sent: Vec<u8> = out.into_pieces().flatten().collect();
 //! assert_eq!(sent, br#"{                 "n":1.10,"user":"acme_alice"}"#);
 //! assert_eq!(sent.len(), announced);
-//! # Ok::<(), callsign_core::rewrite::Rejected>(())
+//! # Ok::<(), callsign_core::rewrite::RewriteError>(())
 //! ```
 #![forbid(unsafe_code)]
 
 mod decode;
 mod filter;
 pub mod headers;
-mod pending_member;
 pub mod multipart;
-mod reserved_fields;
 mod output;
+mod pending_member;
+mod reserved_fields;
 mod rewriter;
 mod scanner;
-mod text;
 mod shared_tools;
+mod text;
 mod utf8;
 
-pub use filter::{Filter, Invalid};
-pub use reserved_fields::ReservedFields;
+pub use filter::{Filter, JsonError};
 pub use output::Output;
-pub use rewriter::{Rejected, Rewriter};
-pub use scanner::{Fault, MAX_DEPTH};
-pub use shared_tools::SharedTool;
+pub use reserved_fields::ReservedFields;
+pub use rewriter::{RewriteError, Rewriter};
+pub use scanner::{JsonErrorKind, MAX_DEPTH};
+pub use shared_tools::SharedToolError;

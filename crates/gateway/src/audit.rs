@@ -1,6 +1,6 @@
 //! The self-audit: checks a sample of sent bodies with a second JSON parser (`docs/SPEC.md#self-audit`).
 //!
-//! The filter works on bytes, not on a parsed tree, and tests cannot cover every body. So one in [`EVERY`] buffered
+//! The filter works on bytes, not on a parsed tree, and tests cannot cover every body. So one in [`SAMPLE_EVERY`] buffered
 //! bodies is parsed by `serde_json` on a separate thread, as top-level names and raw values. It must contain exactly
 //! the identifiers that callsign intended to send. A failed audit is a bug in callsign: it is counted, logged without
 //! content, and makes `/readyz` answer 503 for ten minutes.
@@ -9,19 +9,19 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use callsign_core::rewrite::ReservedFields;
 use callsign_telemetry::metrics::Metrics;
 use callsign_telemetry::metrics::audit::Finding;
-use callsign_core::rewrite::ReservedFields;
 
 /// One in this number of bodies is audited, beginning with the first.
-pub const EVERY: u64 = 1000;
+pub const SAMPLE_EVERY: u64 = 1000;
 /// Maximum number of bodies that wait for their audit. Further bodies are skipped, to bound the memory.
 const WAITING: usize = 4;
 
@@ -56,9 +56,9 @@ impl Auditor {
         Ok(Self { seen: AtomicU64::new(0), waiting })
     }
 
-    /// Counts a body, and passes one in [`EVERY`] to the audit.
-    pub fn see(&self, sample: impl FnOnce() -> Sample) {
-        if self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(EVERY) {
+    /// Counts a body, and passes one in [`SAMPLE_EVERY`] to the audit.
+    pub fn sample(&self, sample: impl FnOnce() -> Sample) {
+        if self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE_EVERY) {
             // Fails if the queue is full or the thread has ended; the body is then not audited.
             let _left_out = self.waiting.try_send(sample());
         }
@@ -92,13 +92,16 @@ impl Sample {
     }
 
     fn matches(&self, found: &Members<'_>, intended: &Members<'_>) -> bool {
-        let mut ours: Vec<_> = found.0.iter().filter(|(name, _)| self.owned.owns(name)).collect();
+        let mut ours: Vec<_> = found.0.iter().filter(|(name, _)| self.owned.contains(name)).collect();
         if self.bound {
             let bound = ours.iter().position(|(name, value)| name == "prompt_cache_key" && is_digest(value.get()));
             bound.map(|at| ours.remove(at));
         }
         ours.len() == intended.0.len()
-            && ours.iter().zip(&intended.0).all(|(found, intended)| found.0 == intended.0 && found.1.get() == intended.1.get())
+            && ours
+                .iter()
+                .zip(&intended.0)
+                .all(|(found, intended)| found.0 == intended.0 && found.1.get() == intended.1.get())
     }
 }
 
@@ -202,7 +205,7 @@ mod tests {
         let auditor = Auditor::start(Arc::new(Metrics::new())).unwrap();
         let mut taken = Vec::new();
         for number in 0..2001 {
-            auditor.see(|| {
+            auditor.sample(|| {
                 taken.push(number);
                 let owned = Arc::new(ReservedFields::new([], None));
                 Sample { body: Vec::new(), members: String::new(), bound: false, owned }

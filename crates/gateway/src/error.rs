@@ -9,18 +9,18 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-use callsign_store::archive::Unavailable;
-use callsign_core::auth::{Signer, AuthError};
-use callsign_core::endpoint::{Dialect, RouteError};
-use callsign_core::identity::missing::UserRequired;
-use callsign_store::limits::Refused;
 use crate::proxy::framing::{FramingError, Unsupported};
 use crate::proxy::own::{GenerationNotFoundError, SelfServiceError};
-use callsign_core::rewrite::Rejected;
+use crate::upstream::UpstreamError;
+use crate::upstream::upload_state::UploadError;
+use callsign_core::auth::{AuthError, UnknownKey};
+use callsign_core::endpoint::{Dialect, RouteError};
+use callsign_core::identity::missing::UserRequiredError;
+use callsign_core::rewrite::RewriteError;
 use callsign_core::rewrite::multipart::RandomnessError;
 use callsign_core::shed::OverloadError;
-use crate::upstream::UpstreamError;
-use crate::upstream::verdict::UploadError;
+use callsign_store::archive::Unavailable;
+use callsign_store::limits::Refused;
 
 /// The header that marks callsign's own answers.
 pub const CALLSIGN_ERROR: HeaderName = HeaderName::from_static("x-callsign-error");
@@ -150,7 +150,7 @@ pub struct Refusal {
     /// Why there was no place for it, if that is why.
     pub shed: Option<OverloadError>,
     /// The request may be admitted once this key is known.
-    pub signer: Option<Signer>,
+    pub unknown_key: Option<UnknownKey>,
 }
 
 impl Refusal {
@@ -162,7 +162,7 @@ impl Refusal {
             retry_after: None,
             rates: Vec::new(),
             shed: None,
-            signer: None,
+            unknown_key: None,
         }
     }
 
@@ -255,7 +255,7 @@ impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
         let code = match &error {
             AuthError::MissingCredential => Code::MissingCredential,
-            AuthError::InvalidCredential | AuthError::InvalidToken | AuthError::UnknownSigner(_) => {
+            AuthError::InvalidCredential | AuthError::InvalidToken | AuthError::UnknownKey(_) => {
                 Code::InvalidCredential
             }
             AuthError::AmbiguousCredential(_) => Code::AmbiguousCredential,
@@ -263,14 +263,14 @@ impl From<AuthError> for Refusal {
         };
         let message = Self::new(code, &error);
         match error {
-            AuthError::UnknownSigner(signer) => Self { signer: Some(signer), ..message },
+            AuthError::UnknownKey(unknown_key) => Self { unknown_key: Some(unknown_key), ..message },
             _ => message,
         }
     }
 }
 
-impl From<UserRequired> for Refusal {
-    fn from(error: UserRequired) -> Self {
+impl From<UserRequiredError> for Refusal {
+    fn from(error: UserRequiredError) -> Self {
         Self::new(Code::UserRequired, &error)
     }
 }
@@ -285,7 +285,9 @@ const TRY_AGAIN_SECONDS: u32 = 1;
 impl From<OverloadError> for Refusal {
     fn from(shed: OverloadError) -> Self {
         let code = match shed {
-            OverloadError::Connections | OverloadError::Address | OverloadError::InFlight | OverloadError::Decoders => Code::Overloaded,
+            OverloadError::Connections | OverloadError::Address | OverloadError::InFlight | OverloadError::Decoders => {
+                Code::Overloaded
+            }
             OverloadError::Draining => Code::Draining,
             OverloadError::Caller => Code::RateLimited,
         };
@@ -335,13 +337,15 @@ impl From<RandomnessError> for Refusal {
 impl From<UploadError> for Refusal {
     fn from(error: UploadError) -> Self {
         let code = match &error {
-            UploadError::Rejected(Rejected::Invalid(_)) => Code::InvalidJson,
-            UploadError::Rejected(Rejected::SharedTool(_)) => Code::ToolNotAllowed,
+            UploadError::RewriteError(RewriteError::Invalid(_)) => Code::InvalidJson,
+            UploadError::RewriteError(RewriteError::SharedTool(_)) => Code::ToolNotAllowed,
             UploadError::TooLarge { .. } => Code::BodyTooLarge,
             UploadError::TooSlow => Code::RequestTimeout,
             UploadError::LengthMismatch => Code::Internal,
             // Where the client is gone, nobody is there to read the answer.
-            UploadError::Rejected(Rejected::Form(_)) | UploadError::InvalidContentEncoding | UploadError::ClientGone => Code::BadRequest,
+            UploadError::RewriteError(RewriteError::Form(_))
+            | UploadError::InvalidContentEncoding
+            | UploadError::ClientGone => Code::BadRequest,
         };
         Self::new(code, &error)
     }
@@ -350,11 +354,11 @@ impl From<UploadError> for Refusal {
 impl From<UpstreamError> for Refusal {
     fn from(error: UpstreamError) -> Self {
         match error {
-            UpstreamError::UploadError(spoiled) => spoiled.into(),
-            UpstreamError::Unreachable | UpstreamError::Closed | UpstreamError::NoAnswer => {
+            UpstreamError::Upload(spoiled) => spoiled.into(),
+            UpstreamError::Unreachable | UpstreamError::Closed | UpstreamError::SwitchedProtocols => {
                 Self::new(Code::UpstreamUnreachable, &error)
             }
-            UpstreamError::ConnectTimeout | UpstreamError::AnswerTimeout => Self::new(Code::UpstreamTimeout, &error),
+            UpstreamError::ConnectTimeout | UpstreamError::FirstByteTimeout => Self::new(Code::UpstreamTimeout, &error),
         }
     }
 }

@@ -8,18 +8,18 @@
 mod budget;
 mod fetch;
 
-use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use callsign_core::auth::Signer;
+use budget::Budget;
+use callsign_core::auth::UnknownKey;
 use callsign_core::auth::issuer::{IssuerId, KeySource};
 use callsign_core::auth::jwks::KeySet;
 use callsign_core::auth::verifier::Verifier;
-use budget::Budget;
 use fetch::Fetcher;
 pub use fetch::{FetchError, initial, is_secure};
 
@@ -98,12 +98,12 @@ impl Issuers {
 
     /// Refreshes an issuer's keys because the key of `signer` is unknown. Returns true if the token should be verified
     /// again.
-    pub async fn refresh(&self, signer: &Signer) -> bool {
+    pub async fn refresh(&self, signer: &UnknownKey) -> bool {
         let Some(feed) = self.feeds.get(signer.issuer) else { return false };
         let kid = signer.kid.as_deref();
         loop {
             // The key may have arrived since the verification failed.
-            if kid.is_some_and(|kid| feed.verifier.key_set(feed.id).holds(kid)) {
+            if kid.is_some_and(|kid| feed.verifier.key_set(feed.id).contains(kid)) {
                 return true;
             }
             match feed.begin(kid, false) {
@@ -142,7 +142,7 @@ async fn fetch_result(mut fetch: PendingFetch) -> bool {
 impl Feed {
     /// Joins the running fetch, or begins one if the budget allows it. A `free` fetch does not use the budget.
     fn begin(self: &Arc<Self>, kid: Option<&str>, free: bool) -> Option<Fetch> {
-        if !self.source.is_fetched() || !self.source.could_bring(kid) {
+        if !self.source.is_fetched() || !self.source.accepts_kid(kid) {
             return None;
         }
         let mut state = self.state();
@@ -177,8 +177,8 @@ impl Feed {
     async fn fetch(&self, kid: Option<&str>) -> bool {
         match self.fetcher.fetch(&self.source, kid, &self.verifier.key_set(self.id)).await {
             Ok(keys) => {
-                self.verifier.exchange(self.id, keys);
-                if self.source.speaks_for_all(kid) {
+                self.verifier.set_keys(self.id, keys);
+                if self.source.refreshes_all(kid) {
                     self.state().last_success = Instant::now();
                 }
                 tracing::debug!(issuer = %self.name, "issuer keys refreshed");
@@ -199,7 +199,7 @@ impl Feed {
             fresh = Self::load(self.begin(None, true)).await;
             if self.state().last_success.elapsed() > MAX_KEY_AGE {
                 tracing::error!(issuer = %self.name, "no successful fetch of issuer keys for 24 h; keys dropped");
-                self.verifier.exchange(self.id, KeySet::default());
+                self.verifier.set_keys(self.id, KeySet::default());
             }
         }
     }

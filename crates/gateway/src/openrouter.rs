@@ -10,12 +10,12 @@ use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use callsign_store::ledger::query::Price;
-use callsign_core::usage::money::NanoUsd;
-use callsign_core::usage::Usage;
-use callsign_core::secret::Secret;
+use crate::upstream::control::{self, ControlClient, SetUpError};
 use crate::upstream::settings::Settings;
-use crate::upstream::control::{self, Control, SetUpError};
+use callsign_core::secret::Secret;
+use callsign_core::usage::Usage;
+use callsign_core::usage::money::NanoUsd;
+use callsign_store::ledger::query::Price;
 
 /// Timeout of the connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -24,8 +24,8 @@ const WHOLE: Duration = Duration::from_secs(30);
 
 /// Fetches generation records from the configured upstream.
 #[derive(Clone, Debug)]
-pub struct Records {
-    control: Control,
+pub struct GenerationClient {
+    control: ControlClient,
     base: Url,
 }
 
@@ -54,10 +54,10 @@ pub enum RecordError {
     Key,
     /// OpenRouter has no record of the generation, or none yet.
     #[error("OpenRouter has no record of this generation (yet)")]
-    NotThere,
+    NotFound,
     /// OpenRouter limits the rate (429) or has an internal error (5xx); retry later.
     #[error("OpenRouter answered with status {status}; retry later")]
-    Later {
+    RetryLater {
         /// The response's status.
         status: u16,
         /// The response's `retry-after`, if it has one in seconds.
@@ -97,7 +97,7 @@ struct Data<'a> {
     session_id: Option<String>,
 }
 
-impl Records {
+impl GenerationClient {
     /// Creates a client for this upstream.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl Records {
     pub fn new(upstream: &Settings) -> Result<Self, RecordError> {
         let base = Url::parse(&format!("{}/", upstream.url.to_string().trim_end_matches('/')));
         let base = base.map_err(|_| RecordError::Url)?;
-        Ok(Self { control: Control::new(CONNECT, WHOLE)?, base })
+        Ok(Self { control: ControlClient::new(CONNECT, WHOLE)?, base })
     }
 
     /// Fetches the record of a generation with the key that paid for it.
@@ -121,10 +121,10 @@ impl Records {
         let answer = answer.map_err(reqwest::Error::without_url)?;
         match answer.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Err(RecordError::NotThere),
+            StatusCode::NOT_FOUND => return Err(RecordError::NotFound),
             status if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
                 let after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-                return Err(RecordError::Later { status: status.as_u16(), after: after.map(Duration::from_secs) });
+                return Err(RecordError::RetryLater { status: status.as_u16(), after: after.map(Duration::from_secs) });
             }
             status => return Err(RecordError::Refused(status.as_u16())),
         }

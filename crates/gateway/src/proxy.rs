@@ -21,26 +21,26 @@ use http::request::Parts;
 use http::{Request, Response};
 use tokio::sync::{Semaphore, oneshot};
 
-use callsign_store::archive::{Archive, BodyRecorder};
-use settings::Settings;
-use crate::error::Refusal;
-use callsign_store::ledger::{Ledger, Reader};
-use callsign_store::limits::{Limiter, Refused as Limited};
 use crate::audit::{Auditor, Sample};
+use crate::error::Refusal;
 use crate::record::account::RequestRecord;
-use callsign_telemetry::metrics::Metrics;
-use callsign_core::usage::outcome::Outcome;
 use crate::relay::{self, Answer};
-use callsign_core::rewrite::headers::clean_response;
-use callsign_core::rewrite::{Filter, Rewriter};
 use crate::server::{Handler, Peer, Upload};
 use crate::shed::InFlight;
-use callsign_core::shed::OverloadError;
 use crate::upstream::Upstream;
 use crate::upstream::outgoing::{Held, Outgoing, Streaming};
-use crate::upstream::verdict::UploadState;
+use crate::upstream::upload_state::UploadState;
 use admit::Prepared;
+use callsign_core::rewrite::headers::clean_response;
+use callsign_core::rewrite::{Filter, Rewriter};
+use callsign_core::shed::OverloadError;
+use callsign_core::usage::outcome::Outcome;
+use callsign_store::archive::{Archive, BodyRecorder};
+use callsign_store::ledger::{Ledger, Reader};
+use callsign_store::limits::{Limiter, Refused as Limited};
+use callsign_telemetry::metrics::Metrics;
 use intake::Taken;
+use settings::Settings;
 use snapshot::{Snapshot, SnapshotError};
 
 /// The proxy: what the data port serves. A clone is one reference.
@@ -150,8 +150,8 @@ impl Proxy {
             return Err((Refused { refusal: Refusal::ledger_unavailable(), rest: Some(upload) }, account));
         }
         let mut identified = admit::identify(snapshot, parts, peer, &mut account);
-        if let Err(Refusal { signer: Some(signer), .. }) = &identified
-            && snapshot.issuers.refresh(signer).await
+        if let Err(Refusal { unknown_key: Some(unknown_key), .. }) = &identified
+            && snapshot.issuers.refresh(unknown_key).await
         {
             identified = admit::identify(snapshot, parts, peer, &mut account);
         }
@@ -223,7 +223,7 @@ impl Proxy {
         match intake::take(upload, rewriter, snapshot.limits, &self.0.shared.hold).await {
             Ok(Taken::Whole(held, rewriter)) => {
                 if let Rewriter::Json(filter) = &rewriter {
-                    self.0.shared.auditor.see(|| sample(&held, filter));
+                    self.0.shared.auditor.sample(|| sample(&held, filter));
                 }
                 if let Some(tape) = tape {
                     held.pieces().for_each(|piece| tape.push(piece));
@@ -272,7 +272,7 @@ fn sample(held: &Held, filter: &Filter) -> Sample {
         body: held.pieces().cloned().collect(),
         members: filter.members().to_owned(),
         bound: filter.binds(),
-        owned: Arc::clone(filter.owned()),
+        owned: Arc::clone(filter.reserved_fields()),
     }
 }
 

@@ -17,10 +17,10 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use callsign_store::ledger::Committed;
 use crate::record::account::RequestRecord;
+use crate::upstream::upload_state::UploadState;
 use callsign_core::usage::outcome::Outcome;
-use crate::upstream::verdict::UploadState;
+use callsign_store::ledger::Committed;
 pub use redact::{concerns as may_name_account, redact_account};
 
 /// The body of an answer.
@@ -67,7 +67,12 @@ impl Answer {
 
     /// Creates the relay of OpenRouter's response. `idle` is the longest allowed silence between two frames. `upload`
     /// is the state of the request's upload, which is cancelled when the response ends.
-    pub fn relayed(body: Incoming, account: Box<RequestRecord>, idle: Duration, upload: Option<Arc<UploadState>>) -> Self {
+    pub fn relayed(
+        body: Incoming,
+        account: Box<RequestRecord>,
+        idle: Duration,
+        upload: Option<Arc<UploadState>>,
+    ) -> Self {
         let silence = Silence { limit: idle, since: None, alarm: None };
         Self::Relayed(Box::new(Relayed { body, account, silence, upload, release: None }))
     }

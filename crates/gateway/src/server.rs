@@ -47,23 +47,23 @@ use callsign_core::shed::OverloadError;
 
 mod accept;
 mod alarm;
+mod coalesce;
 mod connection;
+mod connection_limiter;
 mod decoded;
 mod drain;
-mod coalesce;
 mod listen;
-mod timeouts;
-mod connection_limiter;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod tls;
 mod upload;
 
-pub use decoded::Coding;
+pub use connection_limiter::ConnectionLimiter;
+pub use decoded::ContentCoding;
 pub use drain::{Drain, signals};
 pub use listen::{BindError, bind, bind_shared, connection_cap};
-pub use timeouts::{Timeouts, UploadPatience};
-pub use connection_limiter::ConnectionLimiter;
+pub use timeouts::{Timeouts, UploadTimeouts};
 pub use tls::{Tls, TlsError};
 pub use upload::{Upload, UploadReadError};
 

@@ -22,7 +22,7 @@ const LEAST_PER_CALLER: usize = 64;
 
 /// The limits in force, all at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
+pub struct LoadLimits {
     /// Open connections of the data port.
     pub connections: usize,
     /// Open connections of one address.
@@ -35,7 +35,7 @@ pub struct Caps {
     pub in_flight_per_key: usize,
 }
 
-impl Caps {
+impl LoadLimits {
     /// Computes the limits from the settings. `most` is the number of connections for which the file descriptors
     /// suffice, each with one upstream connection. It limits the requests too, because one HTTP/2 connection can carry
     /// many requests.
@@ -63,7 +63,7 @@ impl Caps {
 pub struct InFlight {
     all: AtomicUsize,
     callers: Shares,
-    caps: Caps,
+    caps: LoadLimits,
 }
 
 /// The slot of one request in flight, released on drop.
@@ -75,7 +75,7 @@ pub struct Slot {
 
 impl InFlight {
     /// Creates a counter with these limits and no request in flight.
-    pub fn new(caps: Caps) -> Arc<Self> {
+    pub fn new(caps: LoadLimits) -> Arc<Self> {
         Arc::new(Self { all: AtomicUsize::new(0), callers: Shares::default(), caps })
     }
 
@@ -99,7 +99,7 @@ impl InFlight {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.in_flight.callers.give_back(self.caller);
+        self.in_flight.callers.release(self.caller);
         self.in_flight.all.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -108,8 +108,8 @@ impl Drop for Slot {
 mod tests {
     use super::*;
 
-    fn caps(in_flight: usize, in_flight_per_caller: usize) -> Caps {
-        Caps {
+    fn caps(in_flight: usize, in_flight_per_caller: usize) -> LoadLimits {
+        LoadLimits {
             connections: 1,
             connections_per_address: 1,
             in_flight,
@@ -127,7 +127,7 @@ mod tests {
         let unset =
             Settings { connections: None, connections_per_address: None, in_flight: 4096, in_flight_per_caller: None };
         let shown = |set: &Settings, most| {
-            let caps = Caps::new(set, most);
+            let caps = LoadLimits::new(set, most);
             [
                 caps.connections,
                 caps.connections_per_address,
@@ -171,7 +171,11 @@ mod tests {
             assert_eq!(in_flight.enter(caller).unwrap_err(), OverloadError::Caller);
         }
         let again = of(None, "another-key-of-hers", Some("ada"));
-        assert_eq!(in_flight.enter(&again).unwrap_err(), OverloadError::Caller, "a user has one share, whatever the key");
+        assert_eq!(
+            in_flight.enter(&again).unwrap_err(),
+            OverloadError::Caller,
+            "a user has one share, whatever the key"
+        );
         drop(slots);
         assert!(in_flight.callers.is_empty());
         assert!(callers.iter().all(|caller| in_flight.enter(caller).is_ok()));

@@ -10,7 +10,7 @@ pub mod control;
 pub mod outgoing;
 pub mod settings;
 mod tls;
-pub mod verdict;
+pub mod upload_state;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use connector::{ConnectTimeoutError, Connector, Route};
 use outgoing::Outgoing;
 pub use tls::RootsError;
 use tls::config as tls_config;
-use verdict::{UploadState, UploadError};
+use upload_state::{UploadError, UploadState};
 
 /// Time after which an idle connection is closed. It is shorter than the upstream's own timeout, because a request on a
 /// connection that is being closed cannot be repeated.
@@ -58,7 +58,7 @@ pub struct Options {
 pub enum UpstreamError {
     /// The client's upload failed; the upstream is not the cause.
     #[error(transparent)]
-    UploadError(#[from] UploadError),
+    Upload(#[from] UploadError),
     /// The connection failed.
     #[error("cannot connect to OpenRouter; try again")]
     Unreachable,
@@ -70,16 +70,16 @@ pub enum UpstreamError {
     Closed,
     /// OpenRouter switched to a protocol that was not requested (101).
     #[error("OpenRouter switched protocols (101) instead of responding; it may have run the request")]
-    NoAnswer,
+    SwitchedProtocols,
     /// The response head did not arrive in time.
     #[error("OpenRouter did not respond in time; it may have run the request")]
-    AnswerTimeout,
+    FirstByteTimeout,
 }
 
 impl UpstreamError {
     /// Returns true if OpenRouter certainly did not run the request: it was not reached, or did not get the whole body.
     pub fn nothing_ran(&self) -> bool {
-        matches!(self, Self::UploadError(_) | Self::Unreachable | Self::ConnectTimeout)
+        matches!(self, Self::Upload(_) | Self::Unreachable | Self::ConnectTimeout)
     }
 }
 
@@ -139,9 +139,9 @@ impl Upstream {
         if let Some(error) = progress.and_then(UploadState::spoiled) {
             return Err(error.into());
         }
-        let answer = answer.ok_or(UpstreamError::AnswerTimeout)?.map_err(|error| classify(&error))?;
+        let answer = answer.ok_or(UpstreamError::FirstByteTimeout)?.map_err(|error| classify(&error))?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::NoAnswer);
+            return Err(UpstreamError::SwitchedProtocols);
         }
         Ok(answer)
     }

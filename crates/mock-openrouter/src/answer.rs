@@ -10,11 +10,11 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::asked::Asked;
+use super::asked::ParsedRequest;
 use super::behaviour::{Behaviour, Instead};
 use super::generations::Generation;
 use super::plan::{AnswerBody, Plan, pass};
-use super::record::{Recorder, Exchange, Received};
+use super::record::{Exchange, Received, Recorder};
 use super::reply::Reply;
 use super::upload::{self, Upload};
 use super::{Options, catalogue, chat, errors, media, messages, responses, rules};
@@ -144,7 +144,7 @@ async fn decide(state: &State, head: &Parts, path: &str, body: &[u8], id: &str) 
                 let status = StatusCode::UNAUTHORIZED;
                 return (errors::error(path, status, errors::usual_message(status), id), None);
             }
-            match Asked::read(path, &head.headers, body) {
+            match ParsedRequest::read(path, &head.headers, body) {
                 Ok(asked) => infer(state, endpoint, &asked, body, id).await,
                 Err(message) => (errors::error(path, StatusCode::BAD_REQUEST, message, id), None),
             }
@@ -172,7 +172,7 @@ fn get(state: &State, head: &Parts, path: &str) -> Plan {
     }
 }
 
-async fn infer(state: &State, endpoint: Endpoint, asked: &Asked, body: &[u8], id: &str) -> Answer {
+async fn infer(state: &State, endpoint: Endpoint, asked: &ParsedRequest, body: &[u8], id: &str) -> Answer {
     let refuse = |message: &str| (errors::error(&asked.path, StatusCode::BAD_REQUEST, message, id), None);
     // A multipart body has no JSON members, so its model is searched in the bytes.
     let model = asked.text("model").or_else(|| upload::peek(body)).unwrap_or_default();

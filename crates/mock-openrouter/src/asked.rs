@@ -10,14 +10,14 @@ use serde_json::value::RawValue;
 
 /// The head and the top-level members of one request.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct ParsedRequest {
     /// The path below `/api/v1/`.
     pub(super) path: String,
     headers: HeaderMap,
     members: Members,
 }
 
-impl Asked {
+impl ParsedRequest {
     /// Parses `body`, which is JSON unless the content type is multipart. The error is OpenRouter's error message.
     pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Self, &'static str> {
         let multipart = headers
@@ -36,7 +36,7 @@ impl Asked {
         self.raw(name).and_then(|raw| serde_json::from_str(raw).ok())
     }
 
-    /// Returns the raw text of the value that [`Asked::get`] parses.
+    /// Returns the raw text of the value that [`ParsedRequest::get`] parses.
     pub(super) fn raw(&self, name: &str) -> Option<&str> {
         self.members.0.iter().rev().find(|(key, _)| key == name).map(|(_, raw)| raw.get())
     }
@@ -100,7 +100,7 @@ mod tests {
     fn json_that_javascript_accepts_is_accepted() {
         let deep = format!("{{\"deep\":{}{}}}", "[".repeat(1000), "]".repeat(1000));
         let odd = r#"{"a":1e400,"\ud800":"\udc00","user":"first","\u0075ser":"last","n":12345678901234567890123}"#;
-        let asked = |body: &str| Asked::read("chat/completions", &HeaderMap::new(), body.as_bytes());
+        let asked = |body: &str| ParsedRequest::read("chat/completions", &HeaderMap::new(), body.as_bytes());
         assert!(asked(&deep).is_ok());
         let odd = asked(odd).unwrap();
         assert_eq!(odd.text("user").as_deref(), Some("last"));

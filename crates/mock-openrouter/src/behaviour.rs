@@ -1,23 +1,23 @@
 //! Selects the behaviour of a response by the model that the request names.
 //!
-//! The model selects it because a header would not pass callsign's allow-list. `standin/NAME` selects one behaviour of
-//! [`TABLE`], `standin/NAME+NAME` several (`standin/gate+cut-after-3`). Any other model gets the plain response. A
-//! `standin/` name that is not in the table is refused, so that a test with a typo fails.
+//! The model selects it because a header would not pass callsign's allow-list. `mock/NAME` selects one behaviour of
+//! [`TABLE`], `mock/NAME+NAME` several (`mock/gate+cut-after-3`). Any other model gets the plain response. A
+//! `mock/` name that is not in the table is refused, so that a test with a typo fails.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::faults::{accepts_gzip, add_headers, compress, cut_mid_chunk, end_after, rewrite_chunks, separate};
 use super::call::Call;
+use super::faults::{accepts_gzip, add_headers, compress, cut_mid_chunk, end_after, rewrite_chunks, separate};
 use super::plan::{Plan, Step};
 use super::reply::Reply;
 
 /// Prefix of models that select a behaviour.
-pub(super) const PREFIX: &str = "standin/";
+pub(super) const PREFIX: &str = "mock/";
 
-/// Pause of `standin/gaps` if the mock server has no `pace`.
+/// Pause of `mock/gaps` if the mock server has no `pace`.
 const GAP: Duration = Duration::from_millis(20);
 
 /// One row: a name (a trailing `-N` is a number), a description, and a function from the number to the effect.
@@ -252,10 +252,10 @@ mod tests {
     fn names_are_parsed_with_their_numbers() {
         let read = |model: &str| Behaviour::of_model(model).map(|behaviour| behaviour.0);
         assert_eq!(read("openai/gpt-4o"), Ok(vec![]));
-        assert_eq!(read("standin/gate+cut-after-12"), Ok(vec![Effect::Gate, Effect::CutAfter(12)]));
-        assert_eq!(read("standin/error-429"), Ok(vec![Effect::Error(StatusCode::TOO_MANY_REQUESTS)]));
+        assert_eq!(read("mock/gate+cut-after-12"), Ok(vec![Effect::Gate, Effect::CutAfter(12)]));
+        assert_eq!(read("mock/error-429"), Ok(vec![Effect::Error(StatusCode::TOO_MANY_REQUESTS)]));
         for unknown in ["", "gat", "gate-1", "cut-after", "cut-after-N", "error-42", "error-N", "hang-after-x"] {
-            assert_eq!(read(&format!("standin/{unknown}")), Err(unknown.to_owned()));
+            assert_eq!(read(&format!("mock/{unknown}")), Err(unknown.to_owned()));
         }
     }
 
@@ -272,10 +272,10 @@ mod tests {
             });
             shown.collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(bent("standin/cut-after-2"), "one two Cut");
-        assert_eq!(bent("standin/cut-after-0"), "Cut");
-        assert_eq!(bent("standin/hang-after-9"), "one two three4 five Hang");
-        assert_eq!(bent("standin/cut-mid-chunk"), "one two thr Cut");
-        assert_eq!(bent("standin/gate+cut-after-3"), "one Gate two Gate three4 Cut");
+        assert_eq!(bent("mock/cut-after-2"), "one two Cut");
+        assert_eq!(bent("mock/cut-after-0"), "Cut");
+        assert_eq!(bent("mock/hang-after-9"), "one two three4 five Hang");
+        assert_eq!(bent("mock/cut-mid-chunk"), "one two thr Cut");
+        assert_eq!(bent("mock/gate+cut-after-3"), "one Gate two Gate three4 Cut");
     }
 }

@@ -1,11 +1,11 @@
 //! A tool call as a response, in place of text.
 //!
-//! Only `standin/tool-call` sends one, and only if the request offers a tool. The arguments are fixed, so that a test
+//! Only `mock/tool-call` sends one, and only if the request offers a tool. The arguments are fixed, so that a test
 //! knows them; this file must not read the tool's schema.
 
 use serde_json::{Value, json};
 
-use super::asked::Asked;
+use super::asked::ParsedRequest;
 
 /// The arguments of every call, in the two pieces in which they are streamed.
 pub(super) const ARGUMENTS: [&str; 2] = ["{\"city\":", "\"Paris\"}"];
@@ -21,7 +21,7 @@ pub(super) struct Call {
 
 impl Call {
     /// Returns a call of the first tool of `asked`, if that has a name in OpenAI's or Anthropic's format.
-    pub(super) fn of(asked: &Asked, generation: &str) -> Option<Self> {
+    pub(super) fn of(asked: &ParsedRequest, generation: &str) -> Option<Self> {
         let tools = asked.get("tools")?;
         let tool = tools.get(0)?;
         let name = tool.get("function").unwrap_or(tool).get("name")?.as_str()?;
@@ -69,7 +69,8 @@ mod tests {
     #[test]
     fn the_first_tool_is_called_in_both_formats() {
         let call = |body: &str| {
-            Call::of(&Asked::read("x", &HeaderMap::new(), body.as_bytes()).unwrap(), "gen-1").map(|call| call.name)
+            Call::of(&ParsedRequest::read("x", &HeaderMap::new(), body.as_bytes()).unwrap(), "gen-1")
+                .map(|call| call.name)
         };
         let chat = r#"{"tools":[{"type":"function","function":{"name":"a"}},{"function":{"name":"b"}}]}"#;
         assert_eq!(call(chat).as_deref(), Some("a"));

@@ -60,7 +60,7 @@ pub(super) fn usual_message(status: StatusCode) -> &'static str {
 /// Returns the refusal of OpenRouter's moderation.
 pub(super) fn moderated() -> Plan {
     let metadata = json!({
-        "reasons": ["violence"], "flagged_input": "...", "provider_name": "Mock", "model_slug": "standin/moderated",
+        "reasons": ["violence"], "flagged_input": "...", "provider_name": "Mock", "model_slug": "mock/moderated",
     });
     let error = json!({"message": "Your input was flagged", "code": 403, "metadata": metadata});
     Plan::json(StatusCode::FORBIDDEN, &json!({"error": error, "user_id": ORG_ID}))

@@ -13,11 +13,11 @@
 mod answer;
 mod asked;
 mod behaviour;
-mod faults;
 mod call;
 mod catalogue;
 mod chat;
 mod errors;
+mod faults;
 mod generations;
 mod gzip;
 mod media;

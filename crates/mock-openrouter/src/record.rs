@@ -4,9 +4,9 @@
 //! once. An exchange that is dropped unclosed counts as cancelled: hyper drops it when the client disconnects. This
 //! file must not decide about responses.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use parking_lot::{Mutex, MutexGuard};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, Version};

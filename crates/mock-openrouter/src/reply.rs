@@ -4,14 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::asked::Asked;
+use super::asked::ParsedRequest;
 use super::call::Call;
 
 /// The provider name in responses.
 pub(super) const PROVIDER: &str = "Mock";
 
 /// The model in the response to a request without one.
-const DEFAULT_MODEL: &str = "standin/echo";
+const DEFAULT_MODEL: &str = "mock/echo";
 
 /// Number of tokens before the error of a reply that fails midway.
 const TOKENS_BEFORE_FAILURE: usize = 3;
@@ -36,12 +36,12 @@ pub(super) struct Reply<'a> {
     /// The usage in the response; `None` for the behaviour `no-usage`.
     pub(super) usage: Option<Usage>,
     /// The request.
-    pub(super) asked: &'a Asked,
+    pub(super) asked: &'a ParsedRequest,
 }
 
 impl<'a> Reply<'a> {
     /// Creates a plain reply that lists the received identifiers and headers.
-    pub(super) fn new(id: &str, asked: &'a Asked) -> Self {
+    pub(super) fn new(id: &str, asked: &'a ParsedRequest) -> Self {
         Self {
             id: id.to_owned(),
             created: now(),

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::asked::Asked;
+use super::asked::ParsedRequest;
 
 /// The longest `user`, `session_id` or `safety_identifier` in UTF-16 code units.
 const MAX_ID_UNITS: usize = 256;
@@ -18,7 +18,7 @@ const MAX_KEY_UNITS: usize = 64;
 const MAX_VALUE_UNITS: usize = 512;
 
 /// Returns the message of a 400 for the first rule that the request breaks.
-pub(super) fn broken(asked: &Asked) -> Option<String> {
+pub(super) fn broken(asked: &ParsedRequest) -> Option<String> {
     for name in ["user", "session_id", "safety_identifier"] {
         // Only `safety_identifier` may be null.
         match asked.get(name) {
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn refused(path: &str, body: &str) -> bool {
-        broken(&Asked::read(path, &HeaderMap::new(), body.as_bytes()).unwrap()).is_some()
+        broken(&ParsedRequest::read(path, &HeaderMap::new(), body.as_bytes()).unwrap()).is_some()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::asked::Asked;
+use super::asked::ParsedRequest;
 
 /// Headers whose values are secret; the text shows only their presence.
 pub(super) const CREDENTIALS: [&str; 5] = ["authorization", "x-api-key", "api-key", "cookie", "proxy-authorization"];
@@ -30,7 +30,7 @@ const SHOWN_CHARS: usize = 600;
 const QUESTION_CHARS: usize = 80;
 
 /// Returns the complete text about `asked`.
-pub(super) fn tell(asked: &Asked) -> String {
+pub(super) fn tell(asked: &ParsedRequest) -> String {
     let mut lines = vec!["This is callsign's mock OpenRouter. It called no model and charged nothing.".to_owned()];
     if let Some(question) = question(asked) {
         lines.push(format!("You wrote: {}", cut(&question.replace(['\n', '\r'], " "), QUESTION_CHARS)));
@@ -50,7 +50,7 @@ fn table(rows: &[(String, String)]) -> Vec<String> {
     rows.iter().map(|(name, value)| format!("  {name:width$}  {}", cut(value, SHOWN_CHARS))).collect()
 }
 
-fn identifiers(asked: &Asked) -> Vec<(String, String)> {
+fn identifiers(asked: &ParsedRequest) -> Vec<(String, String)> {
     let shown = |name: &str| {
         let plain = asked.text(name);
         plain.or_else(|| asked.raw(name).map(str::to_owned)).map(|value| (name.to_owned(), value))
@@ -73,7 +73,7 @@ fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// Returns the last text of the user, in any API format.
-fn question(asked: &Asked) -> Option<String> {
+fn question(asked: &ParsedRequest) -> Option<String> {
     let last = |name| asked.get(name).and_then(|value| last_text(&value));
     last("messages").or_else(|| last("input")).or_else(|| last("prompt"))
 }
@@ -106,7 +106,7 @@ mod tests {
         headers.append("user-agent", "callsign/0.1.0".parse().unwrap());
         let body = br#"{"messages":[{"role":"user","content":[{"type":"text","text":"hi\nthere"}]}],"user":"alice",
             "metadata":{"user_id":"alice"}}"#;
-        let text = tell(&Asked::read("chat/completions", &headers, body).unwrap());
+        let text = tell(&ParsedRequest::read("chat/completions", &headers, body).unwrap());
         for expected in [
             "You wrote: hi there\n",
             "  user      alice\n",

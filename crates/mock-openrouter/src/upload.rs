@@ -79,10 +79,10 @@ mod tests {
     #[test]
     fn a_model_with_behaviour_is_found_early() {
         let seen = |text: &str| peek(text.as_bytes());
-        assert_eq!(seen(r#"{"model" : "standin/early-401","#).as_deref(), Some("standin/early-401"));
-        assert_eq!(seen(r#"{"a":"standin/hang","model":"standin/gate""#).as_deref(), Some("standin/gate"));
-        assert_eq!(seen("name=\"model\"\r\n\r\nstandin/gate\r\n--").as_deref(), Some("standin/gate"));
-        assert_eq!(seen(r#"{"content":"standin/hang"}"#), None);
-        assert_eq!(seen(r#"{"model":"standin/early-4"#), None, "the name may go on in the next piece");
+        assert_eq!(seen(r#"{"model" : "mock/early-401","#).as_deref(), Some("mock/early-401"));
+        assert_eq!(seen(r#"{"a":"mock/hang","model":"mock/gate""#).as_deref(), Some("mock/gate"));
+        assert_eq!(seen("name=\"model\"\r\n\r\nmock/gate\r\n--").as_deref(), Some("mock/gate"));
+        assert_eq!(seen(r#"{"content":"mock/hang"}"#), None);
+        assert_eq!(seen(r#"{"model":"mock/early-4"#), None, "the name may go on in the next piece");
     }
 }

@@ -10,11 +10,12 @@
 //! is counted and not archived. Entries are encrypted before they are written, so no clear text reaches the disk. The
 //! archive must not contain credentials (`header_snapshot.rs` redacts them) or write outside its directory (`path.rs`).
 
+mod body_recorder;
 mod budget;
 mod error;
-mod header_snapshot;
 mod forget;
 mod handle;
+mod header_snapshot;
 mod meta;
 pub mod path;
 mod queue;
@@ -23,7 +24,6 @@ mod record;
 mod retention;
 mod selection;
 pub mod settings;
-mod body_recorder;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -31,12 +31,12 @@ mod worker;
 mod write;
 mod zip;
 
+pub use body_recorder::BodyRecorder;
 pub use error::{ArchiveError, Unavailable};
-pub use header_snapshot::{HeaderSnapshot, Redaction};
 pub use forget::{Forgotten, forget, forget_person};
 pub use handle::{Archive, Recording};
+pub use header_snapshot::{HeaderSnapshot, Redaction};
 pub use meta::Meta;
 pub use record::{Begun, Finished};
 pub use retention::{Swept, sweep};
 pub use selection::Selection;
-pub use body_recorder::BodyRecorder;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! request ─► gate: blocked? ─► rules: which limits? ─► memory, or one script in the shared store ─► Reservation
-//!                                                                                                    │ end of the request
+//!                                                                                                    │ request ends
 //! keeper (worker thread): connects the store, settles, writes counters, polls blocks            ◄───┘
 //! ```
 //!
@@ -10,8 +10,8 @@
 //! by the actual use, without waiting. Counters are stored under digests of user ids and contain no prompts.
 //! [`counters`] implements the limits in Rust, and the scripts in `redis/` implement the same rules in Redis.
 
-pub mod blocks;
 mod auto_block;
+pub mod blocks;
 mod calendar;
 pub mod counters;
 mod journal;

@@ -8,13 +8,13 @@ mod candidates;
 
 use sha2::{Digest, Sha256};
 
-use callsign_core::tenant::Tenants;
-use callsign_core::identity::Policy;
-use callsign_core::identity::format::{Format, ReadBack};
-use callsign_core::identity::missing::MissingUser;
-use callsign_core::identity::caller_identity::{Field, CallerIdentity};
 use crate::ledger::query::{Found, Kind};
 use crate::ledger::{LedgerError, Reader};
+use callsign_core::identity::Policy;
+use callsign_core::identity::caller_identity::{CallerIdentity, Field};
+use callsign_core::identity::format::{Format, ReadBack};
+use callsign_core::identity::missing::MissingUser;
+use callsign_core::tenant::Tenants;
 pub use candidates::Candidates;
 
 /// The configuration that an identifier is looked up in.

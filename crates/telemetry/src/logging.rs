@@ -58,7 +58,8 @@ where
 /// Returns true if an event is callsign's own, or at least at level `info`.
 fn is_ours_or_coarse(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
-    let ours = target.strip_prefix("callsign").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    // The workspace's crates are `callsign` and `callsign_…`.
+    let ours = target.strip_prefix("callsign").is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', ':']));
     ours || *metadata.level() <= LevelFilter::INFO
 }
 

@@ -9,8 +9,8 @@ mod ledger;
 mod limits;
 mod omitted;
 
-use std::sync::atomic::AtomicU64;
 use parking_lot::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -22,9 +22,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::runtime::Handle;
 
-use callsign_core::shed::OverloadError;
 use archive::ArchiveMetrics;
 use attribution::Attribution;
+use callsign_core::shed::OverloadError;
 use ledger::LedgerMetrics;
 use limits::LimitsMetrics;
 use omitted::Omitted;
@@ -158,7 +158,7 @@ impl Metrics {
     }
 
     /// Includes the tasks of `runtime` in the metric `tasks`.
-    pub fn watch(&self, runtime: Handle) {
+    pub fn add_runtime(&self, runtime: Handle) {
         self.runtimes.lock().push(runtime);
     }
 
@@ -192,12 +192,12 @@ impl Metrics {
     }
 
     /// Counts a request that callsign refused, by error code.
-    pub fn rejected(&self, code: &'static str) {
+    pub fn count_refusal(&self, code: &'static str) {
         self.rejected.get_or_create(&CodeLabel { code }).inc();
     }
 
     /// Counts a request or connection that was refused because of overload.
-    pub fn shed(&self, reason: &'static str) {
+    pub fn count_overload(&self, reason: &'static str) {
         self.shed.get_or_create(&ReasonLabel { reason }).inc();
     }
 }

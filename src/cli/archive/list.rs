@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use super::{Exit, is_of};
+use crate::config::printable;
 use callsign_store::archive::Meta;
 use callsign_store::archive::reader::{self, Opened};
 use callsign_store::archive::settings::Place;
-use crate::config::printable;
 
 /// The filter of `archive list`.
 #[derive(Clone, Copy)]

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::{Exit, Part, is_of, shown};
+use crate::config::printable;
 use callsign_store::archive::ArchiveError;
 use callsign_store::archive::reader::{self, Found, Opened};
 use callsign_store::archive::settings::Place;
-use crate::config::printable;
 
 /// Prints the archives of an id. Archives named by the id are found by path; only if there are none, every archive is
 /// opened.

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Exit;
+use crate::config::printable;
 use callsign_store::archive::reader::{self, Opened};
 use callsign_store::archive::settings::Place;
-use crate::config::printable;
 
 /// Reads every archive and names those that are not intact. A terminal shows the progress.
 pub(super) fn verify(place: &Place, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {

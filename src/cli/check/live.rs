@@ -12,15 +12,15 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::selftest::comparison::Outcome;
-use crate::selftest::guest::{Guest, bearer};
 use super::report::Report;
 use crate::cli::summary;
 use crate::config::{Config, printable};
-use callsign_store::ledger::Reader;
-use callsign_gateway::openrouter::{RecordError, Record, Records};
 use crate::selftest;
+use crate::selftest::comparison::Outcome;
+use crate::selftest::guest::{Guest, bearer};
 use callsign_core::usage::generation;
+use callsign_gateway::openrouter::{GenerationClient, Record, RecordError};
+use callsign_store::ledger::Reader;
 
 /// Maximum time for the response. A working model answers one word much faster.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -70,7 +70,7 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
             return Ok(());
         }
     };
-    let records = Records::new(&config.upstream);
+    let records = GenerationClient::new(&config.upstream);
     let record = match records {
         Ok(records) => recorded(&records, operator, &generation).await,
         Err(error) => Err(error),
@@ -121,7 +121,7 @@ fn answered(answer: Result<Response<Bytes>, String>, began: Instant) -> Result<(
         let body: String = String::from_utf8_lossy(answer.body()).chars().take(SHOWN).collect();
         return Err(format!("expected a success status, got {}: {}", answer.status(), printable(&body)));
     }
-    let header = generation::told(answer.headers()).map(str::to_owned);
+    let header = generation::id(answer.headers()).map(str::to_owned);
     let member = || Some(serde_json::from_slice::<serde_json::Value>(answer.body()).ok()?["id"].as_str()?.to_owned());
     let generation = header.or_else(member).ok_or("the response has no generation id")?;
     let found = format!("answered in {} ms, generation {}", began.elapsed().as_millis(), printable(&generation));
@@ -129,11 +129,17 @@ fn answered(answer: Result<Response<Bytes>, String>, began: Instant) -> Result<(
 }
 
 /// Waits for the generation record.
-async fn recorded(records: &Records, key: &callsign_core::secret::Secret, generation: &str) -> Result<Record, RecordError> {
+async fn recorded(
+    records: &GenerationClient,
+    key: &callsign_core::secret::Secret,
+    generation: &str,
+) -> Result<Record, RecordError> {
     let until = Instant::now() + RECORDED;
     loop {
         match records.generation(key, generation).await {
-            Err(RecordError::NotThere | RecordError::Later { .. }) if Instant::now() < until => sleep(ASK_AGAIN).await,
+            Err(RecordError::NotFound | RecordError::RetryLater { .. }) if Instant::now() < until => {
+                sleep(ASK_AGAIN).await
+            }
             other => return other,
         }
     }

@@ -7,11 +7,11 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::cli::summary;
+use crate::config::{Config, printable};
+use crate::json_members;
 use crate::selftest::comparison::Outcome;
 use crate::selftest::sample::CLAIMS;
-use crate::cli::summary;
-use crate::json_members;
-use crate::config::{Config, printable};
 use callsign_core::endpoint::Inference;
 use mock_openrouter::Received;
 

@@ -1,12 +1,12 @@
 //! Compares a body before and after the filter, member by member. The filter does not move a member that it keeps, and
 //! appends its own after the client's last byte. So a member was kept if its name is still at the same offset.
 
-use crate::json_members::{self, Member};
 use crate::cli::labels;
-use callsign_gateway::proxy::settings::PromptCacheKey;
 use crate::config::printable;
+use crate::json_members::{self, Member};
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_gateway::proxy::settings::PromptCacheKey;
 use callsign_gateway::proxy::snapshot::Snapshot;
 
 /// Maximum length of a client's value, in characters. Values that callsign writes are shown whole.
@@ -108,7 +108,7 @@ fn write_rows(
 
 /// Returns the reason for which a member was removed.
 fn reason(member: &Member<'_>, snapshot: &Snapshot, endpoint: &Inference, bound: bool) -> String {
-    let name = snapshot.owned.taken_for(member.key.as_bytes()).unwrap_or_default();
+    let name = snapshot.owned.matching_name(member.key.as_bytes()).unwrap_or_default();
     let why = match name {
         "user" | "session_id" | "safety_identifier" => "client-supplied identifier",
         "metadata" | "trace" | "client_metadata" => "client-supplied, may contain identifiers",

@@ -15,7 +15,12 @@ const DIM: Style = Style::new().dimmed();
 const VALUE_CHARS: usize = 48;
 
 /// Prints the endpoint and the caller's ids.
-pub(super) fn title(endpoint: &Inference, sources: &CallerIdentity<'_>, sample: bool, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn title(
+    endpoint: &Inference,
+    sources: &CallerIdentity<'_>,
+    sample: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let ids =
         [("user", sources.user), ("session", sources.session), ("chat", sources.chat), ("message", sources.message)];
     let ids: Vec<_> = ids.iter().filter_map(|(name, id)| Some(format!("{name} {}", printable((*id)?)))).collect();
@@ -57,10 +62,7 @@ pub(super) fn footer(before: usize, after: usize, any_valve: bool, out: &mut imp
         "\n{DIM}body: {before} → {after} bytes; removed members become spaces, all other bytes are unchanged{DIM:#}"
     )?;
     if !any_valve {
-        writeln!(
-            out,
-            "All valves are off, so no identifier is sent; set SEND_END_USER_ID=true to send the user id."
-        )?;
+        writeln!(out, "All valves are off, so no identifier is sent; set SEND_END_USER_ID=true to send the user id.")?;
     }
     Ok(())
 }

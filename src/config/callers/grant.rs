@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use callsign_core::auth::settings::TokenIssuer;
 use callsign_core::auth::issuer::preset::IssuerPreset;
 use callsign_core::auth::key::Grant;
 use callsign_core::auth::preset::Preset;
+use callsign_core::auth::settings::TokenIssuer;
 
 /// The operator's presets and issuers. `None` if they had problems, which are already reported.
 #[derive(Clone, Copy)]

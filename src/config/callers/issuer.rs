@@ -11,8 +11,8 @@ use http::header::AUTHORIZATION;
 
 use super::super::reader::{Reader, Reported};
 use super::super::table_reader::TableReader;
-use callsign_core::auth::issuer::preset::TokenProfile;
 use callsign_core::auth::issuer::Issuer;
+use callsign_core::auth::issuer::preset::TokenProfile;
 use callsign_core::auth::settings::TokenIssuer;
 use raw::Given;
 
@@ -60,12 +60,12 @@ fn read_one(mut table_reader: TableReader<'_, '_>) -> Result<TokenIssuer, Report
         Ok(audience) => resolve::says(&given, audience, &mut table_reader),
         Err(Reported) => Err(Reported),
     };
-    let trap = resolve::trap(&given, &mut table_reader);
+    let token_rules = resolve::token_rules(&given, &mut table_reader);
     let keys = match &issuer {
         Ok(issuer) => resolve::key_source(&given, issuer.as_deref(), &mut table_reader),
         Err(Reported) => Err(Reported),
     };
-    let (audience, issuer, trap, keys) = (audience?, issuer?, trap?, keys?);
+    let (audience, issuer, token_rules, keys) = (audience?, issuer?, token_rules?, keys?);
     let algorithms = resolve::algorithms(&given, &keys, &mut table_reader)?;
     let initial = resolve::initial(&keys, &mut table_reader)?;
     let header = |name: Option<HeaderName>, own: &'static str| name.unwrap_or(HeaderName::from_static(own));
@@ -80,11 +80,11 @@ fn read_one(mut table_reader: TableReader<'_, '_>) -> Result<TokenIssuer, Report
             header: header(given.header, preset.header),
             user_claim: given.user_claim.unwrap_or_else(|| preset.user.to_owned()),
             session_claim: given.session_claim.or(preset.session.map(str::to_owned)),
-            bring_chat: Some(header(given.bring_chat, preset.chat)),
-            bring_message: Some(header(given.bring_message, preset.message)),
+            chat_header: Some(header(given.chat_header, preset.chat)),
+            message_header: Some(header(given.message_header, preset.message)),
             leeway: given.leeway.unwrap_or(DEFAULT_LEEWAY),
-            padded: preset.snare == TokenProfile::AwsAlb,
-            trap,
+            padded: preset.profile == TokenProfile::AwsAlb,
+            token_rules,
         },
         keys,
         initial,

@@ -18,10 +18,9 @@ pub(super) fn user_keys(text: &str) -> Result<Vec<Key>, String> {
         .map(|(index, entry)| {
             let (user, key) =
                 entry.split_once('=').ok_or_else(|| format!("entry {}: has no `=`; write USER=KEY", index + 1))?;
-            let user =
-                values::name(user.trim_end()).map_err(|_| format!("entry {}: has no user; write USER=KEY", index + 1))?;
-            let key =
-                values::key(key.trim_start()).map_err(|error| format!("entry {}: the key {error}", index + 1))?;
+            let user = values::name(user.trim_end())
+                .map_err(|_| format!("entry {}: has no user; write USER=KEY", index + 1))?;
+            let key = values::key(key.trim_start()).map_err(|error| format!("entry {}: the key {error}", index + 1))?;
             Ok(Key::new(user.clone(), key.digest(), Grant::User(user)))
         })
         .partition(Result::is_ok);
@@ -54,23 +53,24 @@ fn read_one(mut table_reader: TableReader<'_, '_>, grants: Grants<'_>) -> Result
     let expires = table_reader
         .field("expires", |text| text.parse().map_err(|_| "expected a time with its offset, as 2027-01-01T00:00:00Z"));
     let disabled = table_reader.field("disabled", values::switch);
-    let bring_chat = table_reader.field("headers.chat", check_brought);
-    let bring_message = table_reader.field("headers.message", check_brought);
+    let chat_header = table_reader.field("headers.chat", check_brought);
+    let message_header = table_reader.field("headers.message", check_brought);
     let from = table_reader.list("allowed_networks", network);
     let archive = table_reader.field("archive", values::switch);
     let metadata = table_reader.metadata();
-    let (grant, bring_chat, bring_message) = (grant?, bring_chat?, bring_message?);
-    if !matches!(grant, Grant::User(_)) && (bring_chat.is_some() || bring_message.is_some()) {
-        let field = if bring_chat.is_some() { "headers.chat" } else { "headers.message" };
-        return table_reader.refuse(field, "applies only to a key with a user; set the headers of an app in its preset");
+    let (grant, chat_header, message_header) = (grant?, chat_header?, message_header?);
+    if !matches!(grant, Grant::User(_)) && (chat_header.is_some() || message_header.is_some()) {
+        let field = if chat_header.is_some() { "headers.chat" } else { "headers.message" };
+        return table_reader
+            .refuse(field, "applies only to a key with a user; set the headers of an app in its preset");
     }
     Ok(Key {
         tenant: tenant?,
         metadata: metadata?,
         expires: expires?,
         disabled: disabled?.unwrap_or_default(),
-        bring_chat,
-        bring_message,
+        chat_header,
+        message_header,
         from: from?,
         archive: archive?,
         source: table_reader.source,

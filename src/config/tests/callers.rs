@@ -25,7 +25,7 @@ fn every_kind_of_key_is_in_one_list() {
     assert_eq!(keys[0].digest, KeyDigest::of(format!("{KEY}==").as_bytes()), "split at the first `=`");
     assert_eq!(keys[2].grant, Grant::Preset(Preset::built_in("librechat").unwrap()));
     assert_eq!(keys[2].digest, KeyDigest::of(KEY.as_bytes()));
-    assert_eq!(keys[3].bring_chat.as_ref().unwrap(), "x-chat-id");
+    assert_eq!(keys[3].chat_header.as_ref().unwrap(), "x-chat-id");
     assert!(!keys[3].disabled && keys[3].expires.is_none() && keys[3].from.is_empty());
     assert_eq!(keys[4].metadata, [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
     assert_eq!(keys[4].expires.unwrap().to_string(), "2026-12-31T23:00:00Z");
@@ -52,10 +52,7 @@ fn entries_of_both_files_add_up() {
 #[case("alice=sk-cs-very-secret-key-1,sk-cs-very-secret-key-2", "entry 2: has no `=`; write USER=KEY")]
 #[case("=sk-cs-very-secret-key-1", "entry 1: has no user; write USER=KEY")]
 #[case("alice=short", "entry 1: the key has 5 bytes; at least 16 are needed (try: callsign key new)")]
-#[case(
-    "sk-cs-very-secret-key-1=alice",
-    "entry 1: the key has 5 bytes; at least 16 are needed (try: callsign key new)"
-)]
+#[case("sk-cs-very-secret-key-1=alice", "entry 1: the key has 5 bytes; at least 16 are needed (try: callsign key new)")]
 fn user_keys_are_pairs(#[case] value: &str, #[case] message: &str) {
     assert_eq!(problems(&[("CALLSIGN_USER_KEYS", value)]), format!("env CALLSIGN_USER_KEYS: {message}"));
 }
@@ -69,10 +66,7 @@ fn a_key_is_configured_once() {
     let users = format!("alice={KEY},bob={KEY}");
     assert!(problems(&[("CALLSIGN_USER_KEYS", &users)]).contains("contains a key that"));
     let listed = with_file(&key_entry("a", KEY, "user = \"a\""), &[("CALLSIGN_APP_KEY", KEY)]).unwrap_err();
-    assert_eq!(
-        listed,
-        "FILE:2: keys: contains a key that env CALLSIGN_APP_KEY contains too; remove one of them"
-    );
+    assert_eq!(listed, "FILE:2: keys: contains a key that env CALLSIGN_APP_KEY contains too; remove one of them");
 }
 
 #[rstest]

@@ -125,8 +125,8 @@ fn a_preset_fills_in_what_is_not_set(
     assert_eq!(found.rules.padded, preset == "aws-alb");
     let open_webui = preset.starts_with("openwebui");
     let chat = if open_webui { "x-openwebui-chat-id" } else { "x-chat-id" };
-    assert_eq!(found.rules.bring_chat.unwrap(), chat);
-    assert!(found.rules.bring_message.is_some());
+    assert_eq!(found.rules.chat_header.unwrap(), chat);
+    assert!(found.rules.message_header.is_some());
 }
 
 #[test]
@@ -141,14 +141,14 @@ fn fields_override_the_preset() {
     assert_eq!((rules.header.as_str(), rules.leeway), ("x-clerk-token", Duration::ZERO));
     assert_eq!((rules.user_claim.as_str(), rules.session_claim.as_deref()), ("uid", Some("s")));
     assert_eq!(
-        (rules.bring_chat.unwrap(), rules.bring_message.unwrap()),
+        (rules.chat_header.unwrap(), rules.message_header.unwrap()),
         ("x-c".parse().unwrap(), "x-m".parse().unwrap())
     );
-    assert_eq!(rules.trap, TokenRules::Clerk);
+    assert_eq!(rules.token_rules, TokenRules::Clerk);
     let supabase =
         one("preset = \"supabase\"\nissuer = \"https://r/auth/v1\"\nsecret = \"a-very-secret-jwt-secret\"").rules;
     assert_eq!(supabase.algorithms, [Algorithm::HS256], "a secret verifies nothing else");
-    assert_eq!((supabase.trap, supabase.audience), (TokenRules::Supabase, vec!["authenticated".to_owned()]));
+    assert_eq!((supabase.token_rules, supabase.audience), (TokenRules::Supabase, vec!["authenticated".to_owned()]));
 }
 
 #[test]
@@ -172,10 +172,7 @@ fn a_file_of_keys_is_read_when_the_configuration_is() {
 #[case("preset = \"clark\"", "FILE:3: issuers[].preset: is not the preset of a token issuer; there are oidc, clerk, ")]
 #[case("preset = \"clerk\"", "FILE:2: issuers: has no issuer; the preset clerk needs")]
 #[case("preset = \"clerk\"\nissuer = \"c.example\"", "FILE:4: issuers[].issuer: expected a URL")]
-#[case(
-    "issuer = \"idp\"",
-    "FILE:3: issuers[].issuer: expected a URL, as https://host/path; or set jwks_url"
-)]
+#[case("issuer = \"idp\"", "FILE:3: issuers[].issuer: expected a URL, as https://host/path; or set jwks_url")]
 #[case("issuer = \"http://idp.example\"", "FILE:3: issuers[].issuer: is not https")]
 #[case("issuer = \"x\"\njwks_url = \"http://idp.example/k\"", "FILE:4: issuers[].jwks_url: is not https")]
 #[case("issuer = \"x\"\njwks_url = \"https://me:pw@idp/k\"", "FILE:4: issuers[].jwks_url: contains credentials")]

@@ -1,19 +1,20 @@
 //! Precedence of the layers, sources of values, and conversion to text.
 
+use super::*;
 use callsign_core::auth::settings::ClientSession;
 use callsign_gateway::proxy::settings::PromptCacheKey;
 use callsign_store::ledger::settings::Mode;
 use callsign_telemetry::logging::LogFormat;
-use super::*;
 
 #[test]
 fn every_default_has_its_documented_value() {
-    let Config { data, admin, callers, bodies, headers, upstream, shedding, ledger, limits, .. } =
-        load(&[]).config;
+    let Config { data, admin, callers, bodies, headers, upstream, shedding, ledger, limits, .. } = load(&[]).config;
     let Config { archive, drain, log, tenants, .. } = load(&[]).config;
     assert!(archive.place.is_none() && !archive.required && archive.by_default);
     assert_eq!((archive.retention_days, archive.sample_percent), (90, 100));
-    assert!(limits.default == callsign_core::allowance::Allowance::default() && limits.store.is_none() && !limits.dry_run);
+    assert!(
+        limits.default == callsign_core::allowance::Allowance::default() && limits.store.is_none() && !limits.dry_run
+    );
     assert!(ledger.store.is_none() && ledger.data_dir.is_none());
     assert_eq!((ledger.mode, ledger.retention_days), (Mode::Fast, 400));
     assert!(tenants.list.is_empty() && callers.issuers.is_empty());

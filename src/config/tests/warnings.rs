@@ -49,10 +49,8 @@ fn a_preset_without_a_key_is_a_warning() {
     let warnings = load(&[("CALLSIGN_PRESET", "openwebui")]).warnings;
     assert_eq!(
         warnings,
-        [
-            "env CALLSIGN_PRESET: has no effect without CALLSIGN_APP_KEY or CALLSIGN_PASSTHROUGH; set one or remove \
-             this"
-        ]
+        ["env CALLSIGN_PRESET: has no effect without CALLSIGN_APP_KEY or CALLSIGN_PASSTHROUGH; set one or remove \
+             this"]
     );
 }
 

@@ -14,7 +14,10 @@ fn walk(document: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut V
     for keyword in schema.as_object().into_iter().flatten().map(|(keyword, _)| keyword.as_str()) {
         let known = "type properties required additionalProperties items enum oneOf $ref description format pattern minimum \
                      maximum default";
-        assert!(known.split_whitespace().any(|known| known == keyword), "the schema keyword {keyword} at {at} is not supported here");
+        assert!(
+            known.split_whitespace().any(|known| known == keyword),
+            "the schema keyword {keyword} at {at} is not supported here"
+        );
     }
     if let Some(target) = schema["$ref"].as_str() {
         let target = document.pointer(&target[1..]).unwrap_or_else(|| panic!("the document has no {target}"));

@@ -28,7 +28,7 @@ fn with_password(rig: &Rig, line: &str, password: &str) -> Said {
 async fn archives_are_listed_shown_and_verified() {
     let rig = Rig::with(|setup| setup.set(&[("USER_ID_FORMAT", "acme_{user}"), ("SEND_END_USER_ID", "true")])).await;
     let answer = rig.chat("alice", "c1", "m1", &json!({"model": "openai/gpt-4o", "stream": true})).await;
-    rig.chat("alice", "c2", "m2", &json!({"model": "standin/error-429"})).await;
+    rig.chat("alice", "c2", "m2", &json!({"model": "mock/error-429"})).await;
     rig.chat("bob", "c3", "m3", &json!({"model": "m"})).await;
     rig.archives(3).await;
 
@@ -122,10 +122,10 @@ fn serve_never_skips_an_archive_silently() {
 /// A killed process leaves only complete archives; the next start removes its temporary files.
 #[tokio::test]
 async fn a_crash_leaves_no_half_archive() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().display().to_string();
-    let (url, keys) = (standin.url(), format!("alice={ALICE_KEY}"));
+    let (url, keys) = (mock.url(), format!("alice={ALICE_KEY}"));
     let variables = [
         ("CALLSIGN_UPSTREAM_URL", url.as_str()),
         ("OPENROUTER_API_KEY", OPERATOR_KEY),
@@ -134,7 +134,7 @@ async fn a_crash_leaves_no_half_archive() {
         ("CALLSIGN_ARCHIVE_PASSWORD", PASSWORD),
         ("CALLSIGN_LOG", "info"),
     ];
-    let body = json!({"model": "standin/long-2000", "stream": true}).to_string();
+    let body = json!({"model": "mock/long-2000", "stream": true}).to_string();
     for _ in 0..3 {
         let server = Server::start("serve", &variables).await;
         let url = format!("http://{}/v1/chat/completions", server.data);

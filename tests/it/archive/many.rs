@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use mock_openrouter::{Options, MockServer};
+use mock_openrouter::{MockServer, Options};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -37,9 +37,9 @@ async fn metric(server: &Server, name: &str) -> u64 {
 async fn a_thousand_streams_at_once_are_all_archived_within_bounded_memory() {
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap();
     assert!(files >= 3 * STREAMS as u64, "only {files} files may be open here (ulimit -Hn)");
-    let standin = MockServer::start_with(Options { keep: false, ..Options::default() }).await.unwrap();
+    let mock = MockServer::start_with(Options { keep: false, ..Options::default() }).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let (url, path) = (standin.url(), directory.path().display().to_string());
+    let (url, path) = (mock.url(), directory.path().display().to_string());
     let config = crate::support::program::file(&format!("[archive]\nmax_memory_bytes = {MEMORY}\n"));
     let variables = [
         ("CALLSIGN_UPSTREAM_URL", url.as_str()),
@@ -59,7 +59,7 @@ async fn a_thousand_streams_at_once_are_all_archived_within_bounded_memory() {
         opening.spawn(async move {
             let _place = places.acquire().await.unwrap();
             let (user, chat) = (format!("u-{}", number % 10), format!("c-{number}"));
-            let body = json!({"model": "standin/gate+long-200", "stream": true, "number": number}).to_string();
+            let body = json!({"model": "mock/gate+long-200", "stream": true, "number": number}).to_string();
             let mut stream = client::stream(&url, &named(&user, &chat, "m"), body).await;
             let first = stream.until("data: ").await;
             (chat, stream, first)
@@ -68,7 +68,7 @@ async fn a_thousand_streams_at_once_are_all_archived_within_bounded_memory() {
     let streams = opening.join_all().await;
     assert_eq!(metric(&server, "callsign_in_flight").await, STREAMS as u64);
 
-    standin.release(usize::MAX);
+    mock.release(usize::MAX);
     let mut reading = JoinSet::new();
     for (chat, stream, first) in streams {
         reading.spawn(async move {

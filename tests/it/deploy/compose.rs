@@ -34,7 +34,10 @@ fn callsign(file: &str, name: &str, service: &Value) -> Config {
     assert!(list(service, "/security_opt").contains(&"no-new-privileges:true".into()), "{whence}");
     assert!(service.get("user").is_none(), "{whence}: overrides the unprivileged user of the image");
     let grace = text(service, "/stop_grace_period").strip_suffix('s').unwrap().parse().unwrap();
-    assert!(Duration::from_secs(grace) > config.drain.total, "{whence}: stop_grace_period is not longer than the drain");
+    assert!(
+        Duration::from_secs(grace) > config.drain.total,
+        "{whence}: stop_grace_period is not longer than the drain"
+    );
     for (name, value) in &variables {
         if let Some(secret) = value.strip_prefix(SECRETS) {
             assert!(list(service, "/secrets").contains(&secret.into()), "{whence}: {name}");

@@ -61,7 +61,10 @@ fn every_pod_serves_and_waits_until_nobody_sends_requests() {
         assert_eq!(text(&callsign, "/image"), concat!("callsign:", env!("CARGO_PKG_VERSION")), "{file}");
         assert_eq!(config.drain.delay, Duration::from_secs(5), "{file}");
         let grace = at(&spec, "/terminationGracePeriodSeconds").as_u64().unwrap();
-        assert!(Duration::from_secs(grace) > config.drain.total, "{file}: the grace period is not longer than the drain");
+        assert!(
+            Duration::from_secs(grace) > config.drain.total,
+            "{file}: the grace period is not longer than the drain"
+        );
         let admin = u64::from(config.admin.listen.unwrap().port());
         assert!(list(&callsign, "/ports").contains(&json!({"name": "admin", "containerPort": admin})), "{file}");
         for (probe, path) in [("startup", "/readyz"), ("readiness", "/readyz"), ("liveness", "/healthz")] {
@@ -81,7 +84,11 @@ fn nothing_can_be_written_or_gained_in_a_container() {
         let either = |name: &str| own.get(name).or_else(|| spec["securityContext"].get(name));
         assert_eq!(either("runAsNonRoot"), Some(&json!(true)), "{file}");
         assert_eq!(either("runAsUser"), Some(&json!(USER)), "{file}");
-        assert_eq!(at(&spec, "/securityContext/fsGroup"), USER, "{file}: the group that reads secrets and writes /data");
+        assert_eq!(
+            at(&spec, "/securityContext/fsGroup"),
+            USER,
+            "{file}: the group that reads secrets and writes /data"
+        );
         assert_eq!(text(&spec, "/securityContext/seccompProfile/type"), "RuntimeDefault", "{file}");
         assert_eq!(at(&spec, "/automountServiceAccountToken"), false, "{file}");
         // Readers of YAML disagree about octal numbers.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callsign_gateway::server::{Timeouts, UploadPatience};
+use callsign_gateway::server::{Timeouts, UploadTimeouts};
 use mock_openrouter::MockServer;
 
 use super::{answers, ask, ask_once, lossy, send_some};
@@ -19,7 +19,7 @@ fn post(path: &str, rest: &str) -> String {
 #[tokio::test]
 async fn no_body_is_no_json_and_no_request() {
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
+        let (mock, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         for path in ["chat/completions", "messages", "embeddings"] {
             for framing in ["\r\n", "content-length: 0\r\n\r\n", "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"] {
                 let last = post("keys", "connection: close\r\ncontent-length: 0\r\n\r\n");
@@ -29,9 +29,9 @@ async fn no_body_is_no_json_and_no_request() {
                 assert!(told == [refused, (404, "not_exposed")] || told == [refused], "{path} {framing:?}: {told:?}");
             }
         }
-        assert_eq!(standin.received().len(), 0);
+        assert_eq!(mock.received().len(), 0);
         if hold != "0" {
-            assert_eq!(standin.begun(), 0);
+            assert_eq!(mock.begun(), 0);
         }
     }
 }
@@ -84,7 +84,7 @@ async fn broken_chunks_are_no_request() {
     ];
     let mut broken = 0;
     for hold in ["0", "262144"] {
-        let (standin, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
+        let (mock, callsign) = callsign(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).await;
         for body in bodies {
             let request = post("chat/completions", &format!("transfer-encoding: chunked\r\n\r\n{body}{hidden}"));
             let mut peer = Peer::connect(callsign.address()).await;
@@ -94,8 +94,8 @@ async fn broken_chunks_are_no_request() {
             assert!(answers.len() <= 1 && answers.iter().all(|answer| answer.status == 400), "{body:?}: {answers:?}");
             broken += 1;
         }
-        assert_eq!(standin.received().len(), 0, "{:?}", standin.received());
-        within("the requests to be cut", standin.wait_cancelled(standin.begun())).await;
+        assert_eq!(mock.received().len(), 0, "{:?}", mock.received());
+        within("the requests to be cut", mock.wait_cancelled(mock.begun())).await;
     }
     println!("broken chunks: {broken} bodies, 0 became a request");
 }
@@ -120,10 +120,10 @@ async fn trailers_of_the_upstream_end_its_answer() {
 async fn a_408_does_not_wait_for_the_rest() {
     // Reading on would take another window.
     let (window, soon) = (Duration::from_secs(3), Duration::from_secs(5));
-    let upload = UploadPatience { window, least_per_second: 1 << 20, idle: Duration::from_secs(20) };
+    let upload = UploadTimeouts { window, least_per_second: 1 << 20, idle: Duration::from_secs(20) };
     let dribble = |hold: &'static str| async move {
-        let standin = MockServer::start().await.unwrap();
-        let setup = Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]);
+        let mock = MockServer::start().await.unwrap();
+        let setup = Setup::to(&mock.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]);
         let callsign = setup.timeouts(Timeouts { upload, ..Timeouts::default() }).start();
         let (upload, answer) = client::upload(&callsign.url("chat/completions"), APP);
         let answer = tokio::spawn(tokio::time::timeout(soon, answer));

@@ -66,7 +66,7 @@ const REFUSED: [&str; 39] = [
 /// The requests are refused and their connections closed, so that bytes after them are not read as requests.
 #[tokio::test]
 async fn framing_with_two_readings_is_refused_and_nothing_behind_it_is_read() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let (mut ours, mut hypers) = (0, 0);
     for rest in REFUSED {
         let answers = ask(callsign.address(), format!("{}{HIDDEN}", post(rest)).as_bytes()).await;
@@ -102,7 +102,7 @@ async fn framing_with_two_readings_is_refused_and_nothing_behind_it_is_read() {
         assert!(matches!(statuses[..], [400 | 505] | []), "{line:?}: {statuses:?}");
         hypers += 1;
     }
-    assert_eq!(standin.begun(), 0);
+    assert_eq!(mock.begun(), 0);
     println!("heads refused: {ours} by callsign, {hypers} by hyper, 0 reached the upstream");
 
     // Heads with only one reading pass, and the connection stays in sync.
@@ -118,12 +118,12 @@ async fn framing_with_two_readings_is_refused_and_nothing_behind_it_is_read() {
         assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 400], "{rest:?}: {answers:?}");
         assert_eq!(answers[1].code(), "invalid_json");
     }
-    assert!(standin.received().iter().all(|received| received.json() == Some(serde_json::json!({}))));
+    assert!(mock.received().iter().all(|received| received.json() == Some(serde_json::json!({}))));
 }
 
 #[tokio::test]
 async fn of_length_and_chunks_the_chunks_count_and_the_connection_ends() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     for (number, rest) in [
         "host: a\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         "host: a\r\ntransfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
@@ -136,7 +136,7 @@ async fn of_length_and_chunks_the_chunks_count_and_the_connection_ends() {
         let answers = ask(callsign.address(), format!("{}{HIDDEN}", post(rest)).as_bytes()).await;
         assert_eq!(answers.len(), 1, "{rest:?}: {answers:?}");
         assert_eq!((answers[0].status, answers[0].header("connection")), (200, "close"), "{rest:?}");
-        let received = standin.received();
+        let received = mock.received();
         assert_eq!((received.len(), received[number].json()), (number + 1, Some(serde_json::json!({}))));
         assert_ne!(received[number].header("content-length"), Some("4"), "{rest:?}");
     }
@@ -146,14 +146,14 @@ async fn of_length_and_chunks_the_chunks_count_and_the_connection_ends() {
 /// everywhere and the head for the upstream is written by callsign.
 #[tokio::test]
 async fn a_bare_lf_ends_a_line_and_nothing_else() {
-    let (standin, callsign) = callsign(&VALVES).await;
+    let (mock, callsign) = callsign(&VALVES).await;
     let request = format!(
         "POST /v1/chat/completions HTTP/1.1\nhost: a\nauthorization: Bearer {APP_KEY}\nx-user-id: u-1\ncontent-length: 2\n\n{{}}"
     );
     let last = "GET /v1/keys HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     let answers = ask(callsign.address(), format!("{request}{last}").as_bytes()).await;
     assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 404]);
-    let received = standin.received();
+    let received = mock.received();
     assert_eq!((received.len(), &received[0].json().unwrap()["user"]), (1, &"u-1".into()));
     // A value cannot smuggle a second identity: two lines are two headers, which are ambiguous.
     let request = post("host: a\r\nx-user-id: u-1\nx-user-id: u-2\r\ncontent-length: 2\r\n\r\n{}");
@@ -166,12 +166,12 @@ async fn a_bare_lf_ends_a_line_and_nothing_else() {
         let answers = ask(callsign.address(), request.as_bytes()).await;
         assert!(answers.iter().all(|answer| answer.status == 400) && answers.len() <= 1, "{body:?}: {answers:?}");
     }
-    assert_eq!(standin.received().len(), 1);
+    assert_eq!(mock.received().len(), 1);
 }
 
 #[tokio::test]
 async fn floods_of_headers_are_431_and_the_end() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let few: String = (0..90).fold(String::new(), |mut few, number| {
         let _infallible = write!(few, "x-{number}: 1\r\n");
         few
@@ -204,14 +204,14 @@ async fn floods_of_headers_are_431_and_the_end() {
         let said = peer.read_to_close().await;
         assert!(said.is_empty() || answers(&said, &[])[0].status == status, "{}", lossy(&said));
     }
-    assert_eq!((standin.begun(), standin.received().len()), (1, 1));
+    assert_eq!((mock.begun(), mock.received().len()), (1, 1));
     println!("header floods: {} refused, 0 reached the upstream", floods.len() + 1);
 }
 
 #[tokio::test]
 async fn connection_takes_no_header_upstream_and_none_of_callsigns_away() {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url())
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url())
         .set(&VALVES)
         .toml("[headers]\nforward = [\"x-my-header\"]\nhttp_referer = \"https://acme.example\"\n")
         .start();
@@ -225,7 +225,7 @@ async fn connection_takes_no_header_upstream_and_none_of_callsigns_away() {
     for request in [chat, rerank] {
         assert_eq!(ask_once(callsign.address(), request.as_bytes()).await.status, 200);
     }
-    for received in standin.received() {
+    for received in mock.received() {
         assert_eq!(received.header("authorization"), Some(format!("Bearer {OPERATOR_KEY}").as_str()));
         assert_eq!(received.header("content-type"), Some("application/json"));
         assert_eq!(received.header("http-referer"), Some("https://acme.example"));
@@ -235,7 +235,7 @@ async fn connection_takes_no_header_upstream_and_none_of_callsigns_away() {
             assert!(!received.headers.contains_key(gone), "{gone}: {:?}", received.headers);
         }
     }
-    let received = standin.received();
+    let received = mock.received();
     // callsign is the next hop, so it reads the identity headers that `connection` names.
     assert_eq!(received[0].json().unwrap()["user"], "u-1");
     assert_eq!(received[0].header("accept"), Some("*/*"));

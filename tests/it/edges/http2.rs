@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use mock_openrouter::MockServer;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use mock_openrouter::MockServer;
 use tokio::net::TcpStream;
 
 use crate::support::chaos::{self, Chaos, Then, When};
@@ -71,15 +71,15 @@ async fn of_a_cut_answer_every_frame_arrives() {
 
 #[tokio::test]
 async fn an_uncut_answer_is_the_same_in_either_version() {
-    let (standin, callsign) = callsign(&[]).await;
-    for (window, model) in [(65_535, "m"), (10, "m"), (100, "standin/long-50"), (65_535, "standin/gaps")] {
+    let (mock, callsign) = callsign(&[]).await;
+    for (window, model) in [(65_535, "m"), (10, "m"), (100, "mock/long-50"), (65_535, "mock/gaps")] {
         for stream in [true, false] {
             let body = format!(r#"{{"model":"{model}","stream":{stream}}}"#);
             let mut sender = speak(callsign.address(), window).await;
             let answer = within("the head", sender.send_request(request(&callsign, "messages", &body))).await.unwrap();
             let (came, cut) = read(answer.into_body()).await;
-            let number = standin.begun() - 1;
-            assert_eq!((came, cut), (standin.sent(number).unwrap().body.to_vec(), false), "{model} {stream}");
+            let number = mock.begun() - 1;
+            assert_eq!((came, cut), (mock.sent(number).unwrap().body.to_vec(), false), "{model} {stream}");
         }
     }
 }
@@ -151,8 +151,8 @@ async fn assert_served(callsign: &Callsign) {
 async fn resets_by_the_thousand_harm_nobody_else() {
     const RESETS: u32 = 20_000;
     for hold in ["0", "262144"] {
-        let standin = MockServer::start().await.unwrap();
-        let callsign = Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).workers(1).start();
+        let mock = MockServer::start().await.unwrap();
+        let callsign = Setup::to(&mock.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).workers(1).start();
         let block = block(&head("POST", "/v1/chat/completions"));
         let mut ended = 0;
         // All at once, and each only after callsign has read the one before.
@@ -162,13 +162,13 @@ async fn resets_by_the_thousand_harm_nobody_else() {
             for number in 0..if paced { 300 } else { RESETS } {
                 let stream = number * 2 + 1;
                 frames.push(HEADERS, END_HEADERS, stream, &block);
-                frames.push(DATA, END_STREAM, stream, br#"{"model":"standin/hang"}"#);
+                frames.push(DATA, END_STREAM, stream, br#"{"model":"mock/hang"}"#);
                 if paced {
                     frames.push(PING, 0, 0, &[7; 8]);
                     if peer.send(&frames.0.split()).await.is_err() {
                         break;
                     }
-                    within("the request", standin.wait_begun(number as usize + 1)).await;
+                    within("the request", mock.wait_begun(number as usize + 1)).await;
                 }
                 frames.push(RST_STREAM, 0, stream, &8_u32.to_be_bytes());
             }
@@ -181,10 +181,10 @@ async fn resets_by_the_thousand_harm_nobody_else() {
         }
         // Requests that reached the upstream are cancelled there, and none is left.
         let served = 12;
-        let hanging = standin.begun() - served;
-        within("the cancellations", standin.wait_cancelled(hanging)).await;
+        let hanging = mock.begun() - served;
+        within("the cancellations", mock.wait_cancelled(hanging)).await;
         assert!(hanging <= 300 + 128 + 21, "{hanging} got through");
-        assert_eq!(standin.cancelled(), hanging, "nobody else was cancelled");
+        assert_eq!(mock.cancelled(), hanging, "nobody else was cancelled");
         println!(
             "rapid resets: {RESETS} + 300, {hanging} reached the upstream and were given up, {ended} cut in writing"
         );
@@ -193,7 +193,7 @@ async fn resets_by_the_thousand_harm_nobody_else() {
 
 #[tokio::test]
 async fn floods_of_headers_end_the_connection_or_the_stream() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     // Too much for one request.
     let long = "x".repeat(1000);
     let names: Vec<String> = (0..100).map(|number| format!("x-{number}")).collect();
@@ -219,6 +219,6 @@ async fn floods_of_headers_end_the_connection_or_the_stream() {
     let _closed = peer.send(&frames.0).await;
     let said = peer.read_to_close().await;
     assert!(said.len() < 1000, "{} bytes", said.len());
-    assert_eq!(standin.begun(), 0);
+    assert_eq!(mock.begun(), 0);
     assert_served(&callsign).await;
 }

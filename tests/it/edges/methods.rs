@@ -13,7 +13,7 @@ fn request(line: &str, rest: &str) -> String {
 
 #[tokio::test]
 async fn methods_by_table() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     for (line, status, code) in [
         ("HEAD /v1/models", 200, ""),
         ("HEAD /v1/chat/completions", 405, "method_not_allowed"),
@@ -42,28 +42,28 @@ async fn methods_by_table() {
         ("GET ftp://elsewhere.invalid/v1/models", 200, ""),
         ("GET //elsewhere.invalid/v1/models", 404, "not_exposed"),
     ] {
-        let before = standin.begun();
+        let before = mock.begun();
         let method = line.split(' ').next().unwrap();
         let said = raw(callsign.address(), request(line, "connection: close\r\nx-echo: mallory\r\n").as_bytes()).await;
         let answers = answers(&said, &[method]);
         let told: Vec<_> = answers.iter().map(|answer| (answer.status, answer.code())).collect();
         assert_eq!(told, [(status, code)], "{line}");
-        assert_eq!(standin.begun() - before, usize::from(status == 200), "{line}");
+        assert_eq!(mock.begun() - before, usize::from(status == 200), "{line}");
         assert!(!String::from_utf8_lossy(&said).contains("mallory"), "{line}: an echo");
         if status == 405 {
             let allow = if line.contains("models") { "get, head" } else { "post" };
             assert_eq!(answers[0].header("allow"), allow, "{line}");
         }
     }
-    for received in standin.received() {
+    for received in mock.received() {
         assert_eq!((received.path.as_str(), received.query), ("/api/v1/models", None));
-        assert_eq!(received.headers["host"], standin.address().to_string());
+        assert_eq!(received.headers["host"], mock.address().to_string());
     }
 }
 
 #[tokio::test]
 async fn a_refused_connect_or_upgrade_leaves_no_tunnel() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let behind = request("GET /v1/models", "connection: close\r\n");
     for first in [
         request("CONNECT openrouter.ai:443", ""),
@@ -76,12 +76,12 @@ async fn a_refused_connect_or_upgrade_leaves_no_tunnel() {
         // Bytes after the request are read as a request, or not at all.
         assert!(matches!(statuses[..], [404 | 405 | 426] | [404 | 405 | 426, 200]), "{first}: {statuses:?}");
     }
-    assert!(standin.received().iter().all(|received| received.path == "/api/v1/models"));
+    assert!(mock.received().iter().all(|received| received.path == "/api/v1/models"));
 }
 
 #[tokio::test]
 async fn upgrades_are_426_for_a_websocket_of_responses_and_else_ignored() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let upgrade = |to: &str| {
         format!(
             "connection: upgrade, close, http2-settings\r\nupgrade: {to}\r\nhttp2-settings: AAMAAABkAAQAAP__\r\ncontent-length: 2\r\n"
@@ -102,7 +102,7 @@ async fn upgrades_are_426_for_a_websocket_of_responses_and_else_ignored() {
         let answer = ask_once(callsign.address(), format!("{}{{}}", request(line, &upgrade(to))).as_bytes()).await;
         assert_eq!((answer.status, answer.code()), (status, code), "{line} {to}");
     }
-    for received in standin.received() {
+    for received in mock.received() {
         assert!(!received.headers.contains_key("upgrade") && !received.headers.contains_key("http2-settings"));
     }
 }
@@ -110,10 +110,10 @@ async fn upgrades_are_426_for_a_websocket_of_responses_and_else_ignored() {
 /// Each model waits for the one before, so that answers in the wrong order would show.
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order_each_for_its_own_caller() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     for hold in ["0", "262144"] {
-        let callsign = Setup::to(&standin.url()).set(&VALVES).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).start();
-        let before = standin.received().len();
+        let callsign = Setup::to(&mock.url()).set(&VALVES).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).start();
+        let before = mock.received().len();
         let mut all = String::new();
         let mut expected = Vec::new();
         for number in 0..30 {
@@ -141,7 +141,7 @@ async fn pipelined_requests_are_answered_in_order_each_for_its_own_caller() {
             assert_eq!(answer.status, if user.is_empty() { 401 } else { 200 });
             assert!(!answer.body.contains("mallory"));
         }
-        let received = standin.received();
+        let received = mock.received();
         let served: Vec<_> = expected.into_iter().filter(|user| !user.is_empty()).collect();
         let users: Vec<_> =
             received[before..].iter().map(|one| one.json().unwrap()["user"].as_str().unwrap().to_owned()).collect();
@@ -149,7 +149,7 @@ async fn pipelined_requests_are_answered_in_order_each_for_its_own_caller() {
         // Each answer belongs to its request: the mock's ids differ.
         let sent = received[before..]
             .iter()
-            .map(|one| String::from_utf8_lossy(&standin.sent(one.number).unwrap().body).into_owned());
+            .map(|one| String::from_utf8_lossy(&mock.sent(one.number).unwrap().body).into_owned());
         let got: Vec<_> =
             answers.iter().filter(|answer| answer.status == 200).map(|answer| answer.body.clone()).collect();
         assert_eq!(got, sent.collect::<Vec<_>>());
@@ -159,7 +159,7 @@ async fn pipelined_requests_are_answered_in_order_each_for_its_own_caller() {
 
 #[tokio::test]
 async fn an_answer_to_head_has_no_body_and_the_next_one_follows() {
-    let (_standin, callsign) = callsign(&[]).await;
+    let (_mock, callsign) = callsign(&[]).await;
     let all = [
         request("HEAD /v1/models", ""),
         request("HEAD /v1/keys", ""),
@@ -175,7 +175,7 @@ async fn an_answer_to_head_has_no_body_and_the_next_one_follows() {
 /// The body of a GET is ignored, not forwarded, and not read as a request.
 #[tokio::test]
 async fn a_body_where_none_is_expected_is_no_request() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let hidden = request("POST /v1/chat/completions", "content-length: 2\r\n") + "{}";
     for rest in [
         format!("content-length: {}\r\n\r\n{hidden}", hidden.len()),
@@ -191,7 +191,7 @@ async fn a_body_where_none_is_expected_is_no_request() {
             assert!(matches!(statuses[..], [_] | [_, 404]), "{line}: {statuses:?}");
         }
     }
-    for received in standin.received() {
+    for received in mock.received() {
         assert_eq!((received.path.as_str(), received.body.len()), ("/api/v1/models", 0));
         assert!(
             !received.headers.contains_key("content-length") && !received.headers.contains_key("transfer-encoding")
@@ -201,7 +201,7 @@ async fn a_body_where_none_is_expected_is_no_request() {
 
 #[tokio::test]
 async fn expectations_other_than_100_continue_change_nothing() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     for expect in ["200-ok", "100-continue, x", ""] {
         let rest = format!("expect: {expect}\r\nconnection: close\r\ncontent-length: 2\r\n");
         let answer =
@@ -220,7 +220,7 @@ async fn expectations_other_than_100_continue_change_nothing() {
         let statuses: Vec<u16> = answers(&said, &[]).iter().map(|answer| answer.status).collect();
         assert!(statuses == [wanted, 404] || (wanted == 401 && statuses == [401]), "{key}: {statuses:?}");
     }
-    for received in standin.received() {
+    for received in mock.received() {
         assert!(!received.headers.contains_key("expect"));
     }
 }

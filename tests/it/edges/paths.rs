@@ -229,7 +229,7 @@ fn the_laxest_reader_is_lax() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_exposed_path_is_spelled_into_one_that_is_not() {
-    let (standin, callsign) = callsign(&[]).await;
+    let (mock, callsign) = callsign(&[]).await;
     let mut all: Vec<(&str, String)> = Vec::new();
     for target in spellings() {
         all.push(("GET", target.clone()));
@@ -263,7 +263,7 @@ async fn no_exposed_path_is_spelled_into_one_that_is_not() {
     }
     let shares = asking.join_all().await;
     let (refused, passed) = shares.iter().fold((0, 0), |sum, share| (sum.0 + share.0, sum.1 + share.1));
-    let received = standin.received();
+    let received = mock.received();
     for received in &received {
         let lax = laxest(&received.path);
         assert!(is_exposed(&received.method, &lax), "{} {} may be read as {lax}", received.method, received.path);

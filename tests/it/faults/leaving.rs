@@ -23,10 +23,10 @@ enum Moment {
 }
 
 /// Starts a request and waits until it has reached this moment.
-async fn begin(callsign: &Callsign, standin: &MockServer, moment: Moment) -> Peer {
-    let model = if let Moment::WithinTheAnswer = moment { "standin/hang-after-2" } else { "standin/hang" };
+async fn begin(callsign: &Callsign, mock: &MockServer, moment: Moment) -> Peer {
+    let model = if let Moment::WithinTheAnswer = moment { "mock/hang-after-2" } else { "mock/hang" };
     let body = json!({"model": model, "stream": true}).to_string();
-    let (begun, received) = (standin.begun(), standin.received().len());
+    let (begun, received) = (mock.begun(), mock.received().len());
     let mut peer = Peer::connect(callsign.address()).await;
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {APP_KEY}\r\ncontent-length: {}\r\n\r\n",
@@ -38,10 +38,10 @@ async fn begin(callsign: &Callsign, standin: &MockServer, moment: Moment) -> Pee
         Moment::AfterTheUpload | Moment::WithinTheAnswer => &body,
     };
     peer.send(format!("{head}{sent}").as_bytes()).await.unwrap();
-    within("the request", standin.wait_begun(begun + 1)).await;
+    within("the request", mock.wait_begun(begun + 1)).await;
     match moment {
         Moment::BeforeTheUpload | Moment::DuringTheUpload => {}
-        Moment::AfterTheUpload => within("all of the request", standin.wait_received(received + 1)).await,
+        Moment::AfterTheUpload => within("all of the request", mock.wait_received(received + 1)).await,
         Moment::WithinTheAnswer => drop(peer.read_until(b"data: ").await.len()),
     }
     peer
@@ -49,20 +49,20 @@ async fn begin(callsign: &Callsign, standin: &MockServer, moment: Moment) -> Pee
 
 #[tokio::test]
 async fn the_upstream_learns_within_100_ms_that_a_client_has_left() {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url()).streaming().start();
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).streaming().start();
     for moment in [Moment::BeforeTheUpload, Moment::DuringTheUpload, Moment::AfterTheUpload, Moment::WithinTheAnswer] {
         let mut took = Vec::new();
         for round in 0..ROUNDS {
-            let peer = begin(&callsign, &standin, moment).await;
-            let cancelled = standin.cancelled();
+            let peer = begin(&callsign, &mock, moment).await;
+            let cancelled = mock.cancelled();
             let left = Instant::now();
             if round % 2 == 0 {
                 drop(peer);
             } else {
                 peer.reset();
             }
-            within("the cancellation", standin.wait_cancelled(cancelled + 1)).await;
+            within("the cancellation", mock.wait_cancelled(cancelled + 1)).await;
             took.push(left.elapsed());
         }
         took.sort();
@@ -71,5 +71,5 @@ async fn the_upstream_learns_within_100_ms_that_a_client_has_left() {
         assert!(median <= SOON, "{moment:?}: {took:?}");
         println!("client gone {moment:?}: {ROUNDS} times, median {median:?}, longest {longest:?}");
     }
-    assert_eq!(standin.cancelled(), 4 * ROUNDS);
+    assert_eq!(mock.cancelled(), 4 * ROUNDS);
 }

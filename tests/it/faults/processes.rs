@@ -44,12 +44,12 @@ async fn streams(server: &Server, model: &str, count: usize) -> Vec<Streaming> {
 
 #[tokio::test]
 async fn a_hundred_streams_finish_after_sigterm() {
-    let standin = MockServer::start().await.unwrap();
-    let mut server = Server::start("serve", &variables(&standin.url(), &[])).await;
-    let streams = streams(&server, "standin/gate", STREAMS).await;
+    let mock = MockServer::start().await.unwrap();
+    let mut server = Server::start("serve", &variables(&mock.url(), &[])).await;
+    let streams = streams(&server, "mock/gate", STREAMS).await;
     server.terminate();
     server.logged("draining").await;
-    standin.release(usize::MAX);
+    mock.release(usize::MAX);
     for stream in streams {
         let answer = stream.finish().await;
         assert_eq!(answer.cut, None);
@@ -57,15 +57,15 @@ async fn a_hundred_streams_finish_after_sigterm() {
     }
     let (status, said) = server.ended().await;
     assert_eq!(status.code(), Some(0), "{said}");
-    assert_eq!(standin.cancelled(), 0);
+    assert_eq!(mock.cancelled(), 0);
     println!("SIGTERM: {STREAMS} streams, {STREAMS} finished, exit code 0");
 }
 
 #[tokio::test]
 async fn a_hundred_streams_that_do_not_finish_are_cut_at_the_deadline() {
-    let standin = MockServer::start().await.unwrap();
-    let server = Server::start("serve", &variables(&standin.url(), &[("CALLSIGN_DRAIN_SECONDS", "1")])).await;
-    let streams = streams(&server, "standin/hang-after-2", STREAMS).await;
+    let mock = MockServer::start().await.unwrap();
+    let server = Server::start("serve", &variables(&mock.url(), &[("CALLSIGN_DRAIN_SECONDS", "1")])).await;
+    let streams = streams(&server, "mock/hang-after-2", STREAMS).await;
     server.terminate();
     for stream in streams {
         let answer = stream.finish().await;
@@ -73,24 +73,24 @@ async fn a_hundred_streams_that_do_not_finish_are_cut_at_the_deadline() {
     }
     let (status, said) = server.ended().await;
     assert_eq!(status.code(), Some(0), "{said}");
-    within("the cancellations", standin.wait_cancelled(STREAMS)).await;
+    within("the cancellations", mock.wait_cancelled(STREAMS)).await;
     println!("SIGTERM: {STREAMS} streams, {STREAMS} cut at the deadline, exit code 0");
 }
 
 #[tokio::test]
 async fn after_sigkill_it_starts_again_on_the_same_port() {
-    let standin = MockServer::start().await.unwrap();
-    let url = standin.url();
+    let mock = MockServer::start().await.unwrap();
+    let url = mock.url();
     let mut server = Server::start("serve", &variables(&url, &[])).await;
     let address = server.data.to_string();
     for round in 1..=3 {
-        let streams = streams(&server, "standin/hang-after-2", 10).await;
+        let streams = streams(&server, "mock/hang-after-2", 10).await;
         server.kill();
         for stream in streams {
             let answer = stream.finish().await;
             assert!(answer.cut.is_some() && !answer.text().contains("[DONE]"), "{answer:?}");
         }
-        within("the cancellations", standin.wait_cancelled(round * 10)).await;
+        within("the cancellations", mock.wait_cancelled(round * 10)).await;
         server = Server::start("serve", &variables(&url, &[("CALLSIGN_LISTEN", &address)])).await;
         assert_eq!((server.data.to_string(), ask(&server).await), (address.clone(), 200));
     }

@@ -97,11 +97,11 @@ async fn a_request_that_the_upstream_breaks_at_any_byte_is_502_and_sent_once() {
 
 #[tokio::test]
 async fn a_request_that_the_client_breaks_at_any_byte_never_runs() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let body = r#"{"model":"m","messages":[]}"#;
     let mut exchanges = 0;
     for (hold, chunked) in [("0", false), ("0", true), ("262144", false), ("262144", true)] {
-        let callsign = Setup::to(&standin.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).workers(1).start();
+        let callsign = Setup::to(&mock.url()).set(&[("CALLSIGN_BUFFER_BODY_BYTES", hold)]).workers(1).start();
         let framed = if chunked {
             format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
         } else {
@@ -125,14 +125,14 @@ async fn a_request_that_the_client_breaks_at_any_byte_never_runs() {
         // A reset may drop bytes that callsign has not read. A closed connection was a request if its head was
         // complete.
         wait_accounts(&callsign, (request.len() - head) as u64).await;
-        assert_eq!(standin.received().len(), 0);
+        assert_eq!(mock.received().len(), 0);
     }
-    within("the cancellations", standin.wait_cancelled(standin.begun())).await;
-    let callsign = Setup::to(&standin.url()).start();
+    within("the cancellations", mock.wait_cancelled(mock.begun())).await;
+    let callsign = Setup::to(&mock.url()).start();
     assert_eq!(client::post(&callsign.url("chat/completions"), APP, body).await.status, 200);
-    assert_eq!(standin.received().len(), 1, "an incomplete request was executed");
+    assert_eq!(mock.received().len(), 1, "an incomplete request was executed");
     println!(
         "requests broken at every byte by the client: {exchanges} exchanges, {} begun upstream, 0 run",
-        standin.begun() - 1
+        mock.begun() - 1
     );
 }

@@ -11,12 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use callsign_core::usage::Usage;
+use callsign_core::usage::money::NanoUsd;
+use callsign_store::ledger::query::{By, Filter, Found, Kind, Mapping, Page, Price, Split, Step, UsageRow};
 use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
-use callsign_store::ledger::query::{By, Filter, Found, Kind, Mapping, Page, Price, Split, Step, UsageRow};
 use callsign_store::ledger::{Begun, End, Entry, Finished, Keeper, Ledger, Names, Reader};
-use callsign_core::usage::money::NanoUsd;
-use callsign_core::usage::Usage;
 use callsign_telemetry::metrics::Metrics;
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
@@ -524,7 +524,11 @@ async fn two_users_with_one_identifier_are_a_collision(place: Place) {
         request(&ledger, with("erin", Some("same"), "acme"), finished(1));
         ledger.close().await;
     }
-    assert_eq!(place.counter("callsign_ledger_collisions_total"), 1, "a collision is counted once, when it first happens");
+    assert_eq!(
+        place.counter("callsign_ledger_collisions_total"),
+        1,
+        "a collision is counted once, when it first happens"
+    );
     let collision = only(place.reader().statistics().await.unwrap().collisions);
     let of_acme = |user: &str| (Some("acme".to_owned()), user.to_owned());
     assert_eq!(
@@ -638,7 +642,8 @@ async fn rows_in_the_spill_file_count_once(place: Place) {
         directory: tempfile::tempdir().unwrap(),
     };
     let mut away = away;
-    away.settings.store = Some(Store::Postgres(callsign_core::secret::Secret::new("postgres://nobody@127.0.0.1:1/none")));
+    away.settings.store =
+        Some(Store::Postgres(callsign_core::secret::Secret::new("postgres://nobody@127.0.0.1:1/none")));
     let ledger = away.open();
     for number in 0..50 {
         request(&ledger, begun(&format!("user-{}", number % 5)), finished(3));

@@ -1,8 +1,8 @@
 //! The promises of the limit counters, for any store: `cargo test` runs them in memory, `tests/external/redis.sh` over
 //! Redis.
 
-use callsign_store::limits::{Ask, Gauge, Link, Memory, Settlement, Standing, Subject};
 use callsign_core::allowance::{Ceilings, Estimate, Limit};
+use callsign_store::limits::{Ask, Gauge, Link, Memory, Settlement, Standing, Subject};
 
 /// The beginning of a month, 2026-01-01, in milliseconds.
 pub(crate) const NOW: i64 = 1_767_225_600_000;

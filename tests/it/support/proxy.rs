@@ -139,7 +139,7 @@ impl Drop for Callsign {
 
 /// Starts a mock OpenRouter and a callsign with these variables in front of it.
 pub(crate) async fn callsign(variables: &[(&str, &str)]) -> (MockServer, Callsign) {
-    let standin = MockServer::start().await.unwrap();
-    let callsign = Setup::to(&standin.url()).set(variables).start();
-    (standin, callsign)
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).set(variables).start();
+    (mock, callsign)
 }

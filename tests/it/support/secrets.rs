@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, Once, RwLock};
 
-use callsign_telemetry::logging::LogFormat;
 use callsign_telemetry::logging;
+use callsign_telemetry::logging::LogFormat;
 use http::{HeaderMap, HeaderName};
 
 /// The remembered prefix of a secret in bytes. Shorter secrets are ignored, since they could be in a log by chance.

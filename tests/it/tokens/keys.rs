@@ -21,7 +21,7 @@ async fn behind_a_load_balancer() {
         server.url(""),
         sha256(SIGNED_APP)
     );
-    let (standin, callsign) = started(&toml).await;
+    let (mock, callsign) = started(&toml).await;
     let url = callsign.url(CHAT);
     let app = format!("Bearer {SIGNED_APP}");
     let header = json!({"typ": "JWT", "alg": "ES256", "kid": KID, "signer": ARN, "client": "c", "exp": now() + 120});
@@ -38,7 +38,7 @@ async fn behind_a_load_balancer() {
     for _ in 0..3 {
         let answer = post(&padded(&header)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!(arrived(&standin).await["user"], "user_1");
+        assert_eq!(arrived(&mock).await["user"], "user_1");
     }
     let long = "a".repeat(129);
     for kid in ["../x", "x/../x", "..%2fx", "x?y", "", &long] {
@@ -55,7 +55,7 @@ async fn a_flood_of_unknown_keys_is_two_fetches_and_slows_nobody() {
     const CONNECTIONS: usize = 25;
     const EACH: usize = 40;
     let server = issuer_server().await;
-    let (standin, callsign) = started(&both_ways(&server)).await;
+    let (mock, callsign) = started(&both_ways(&server)).await;
     // Each issuer has loaded its keys.
     server.wait_asked(2).await;
     let url = callsign.url(CHAT);
@@ -83,13 +83,13 @@ async fn a_flood_of_unknown_keys_is_two_fetches_and_slows_nobody() {
         let token = RSA.token(&changed(claims(way.issuer()), "jti", json!(format!("{way:?}"))));
         assert_eq!(way.post(&callsign, &token).await.status, 200, "{way:?}");
     }
-    assert_eq!(standin.begun(), WAYS.len());
+    assert_eq!(mock.begun(), WAYS.len());
 }
 
 #[tokio::test]
 async fn a_slow_issuer_slows_only_those_who_need_it() {
     let server = issuer_server().await;
-    let (_standin, callsign) = started(&both_ways(&server)).await;
+    let (_mock, callsign) = started(&both_ways(&server)).await;
     // Both issuers have loaded their keys once these have been answered.
     for way in WAYS {
         assert_eq!(way.post(&callsign, &P256.token(&claims(way.issuer()))).await.status, 200);
@@ -121,7 +121,7 @@ async fn a_rotation_at_the_issuer_costs_no_request() {
     let keys = ["k-1", "k-2", "k-3"].map(|kid| Signer::generate(ES256, kid));
     let server = Arc::new(KeyServer::start().await);
     server.publish(JWKS, jwks([&keys[0]]));
-    let (standin, callsign) = started(&both_ways(&server)).await;
+    let (mock, callsign) = started(&both_ways(&server)).await;
     let url = callsign.url(CHAT);
     let (sent, rotated) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut connections = tokio::task::JoinSet::new();
@@ -154,7 +154,7 @@ async fn a_rotation_at_the_issuer_costs_no_request() {
     while let Some(done) = connections.join_next().await {
         done.unwrap();
     }
-    let received = standin.received();
+    let received = mock.received();
     assert_eq!(received.len(), ALL);
     assert!(received.iter().all(|received| received.json().is_some_and(|body| body["user"] == body["expected"])));
     assert_eq!(server.asked().len(), 2 + 2, "one load for each issuer, one fetch for each rotation");

@@ -75,8 +75,8 @@ async fn two_tenants_with_the_same_user_share_nothing() {
         ("{seal *}", true),
     ] {
         let format = |field: &str| shape.replace('*', field);
-        let standin = MockServer::start().await.unwrap();
-        let callsign = Setup::to(&standin.url())
+        let mock = MockServer::start().await.unwrap();
+        let callsign = Setup::to(&mock.url())
             .set(&VALVES)
             .set(&[
                 ("CALLSIGN_ID_SECRET", "the operator's own id secret"),
@@ -108,7 +108,7 @@ async fn two_tenants_with_the_same_user_share_nothing() {
                 let body = r#"{"model":"m","prompt_cache_key":"same"}"#;
                 let answer = client::post(&callsign.url(CHAT), &headers, body).await;
                 assert_eq!(answer.status, 200, "{}", answer.text());
-                let received = within("the record", standin.next_received()).await;
+                let received = within("the record", mock.next_received()).await;
                 assert_eq!(received.header("authorization"), Some(&*format!("Bearer {}", payer(tenant))));
                 of_tenant.push(identifiers(&received.json().unwrap()));
             }
@@ -130,7 +130,7 @@ async fn fifty_users_of_one_app_are_told_apart_in_ten_thousand_requests() {
     const CONNECTIONS: usize = 20;
     const EACH: usize = 500;
     let server = issuer_server().await;
-    let (standin, callsign) = started(&both_ways(&server)).await;
+    let (mock, callsign) = started(&both_ways(&server)).await;
     let tokens: Arc<[String]> = (0..USERS)
         .map(|user| {
             let claims = changed(claims(BESIDE), "sub", json!(format!("user-{user}")));
@@ -166,7 +166,7 @@ async fn fifty_users_of_one_app_are_told_apart_in_ten_thousand_requests() {
         done.unwrap();
     }
     let (mut numbers, mut crossed) = (BTreeSet::new(), 0);
-    for received in standin.received() {
+    for received in mock.received() {
         let body = received.json().unwrap();
         let [user, session, chat] = ["user", "session", "chat"].map(|kind| format!("{kind}-{}", body["prompt"]));
         let expected = json!({

@@ -1,6 +1,6 @@
 //! `test-mapping`: tries a caller's ids in a self-test and shows what arrived.
 //!
-//! The request also holds spoofed identifiers, so `passed` includes that these were removed. With `live` an ordinary
+//! The request also contains spoofed identifiers, so `passed` includes that these were removed. With `live` an ordinary
 //! request goes to OpenRouter as well, with the operator's (or the tenant's) key. It costs a fraction of a cent and gets
 //! no row in the ledger, because no app sent it.
 
@@ -40,7 +40,8 @@ pub(super) async fn test_mapping(
 ) -> Result<Json<Value>, ApiError> {
     let Json(body) = body.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
     let endpoint = body.endpoint.as_deref().unwrap_or("chat");
-    let endpoint = Inference::named(endpoint).map_err(|names| ApiError::Invalid(format!("endpoint: {names}")))?;
+    let endpoint =
+        Inference::find_by_name(endpoint).map_err(|names| ApiError::Invalid(format!("endpoint: {names}")))?;
     let tenant = of.tenant.filter(|name| !name.is_empty());
     operator.view().tenants.policy_of(tenant.as_deref())?;
     let Body { user_id, session_id, chat_id, message_id, model, live, .. } = body;

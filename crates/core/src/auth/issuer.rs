@@ -34,13 +34,13 @@ pub struct Issuer {
     /// The claim with the session id.
     pub session_claim: Option<String>,
     /// The header in which a caller may send the chat id.
-    pub bring_chat: Option<HeaderName>,
+    pub chat_header: Option<HeaderName>,
     /// The header in which a caller may send the message id.
-    pub bring_message: Option<HeaderName>,
+    pub message_header: Option<HeaderName>,
     /// The accepted difference between clocks.
     pub leeway: Duration,
     /// Further checks that are specific to the issuer.
-    pub trap: TokenRules,
+    pub token_rules: TokenRules,
     /// True if the token parts may end in `=`, contrary to RFC 7515.
     pub padded: bool,
 }
@@ -79,12 +79,12 @@ impl KeySource {
     }
 
     /// Returns true if a fetch for this `kid` refreshes all keys, not only the key with that id.
-    pub fn speaks_for_all(&self, kid: Option<&str>) -> bool {
+    pub fn refreshes_all(&self, kid: Option<&str>) -> bool {
         kid.is_none() || !matches!(self, Self::PemByKid(_))
     }
 
     /// Returns false if `kid` cannot be part of the key's URL, so that no fetch is needed.
-    pub fn could_bring(&self, kid: Option<&str>) -> bool {
+    pub fn accepts_kid(&self, kid: Option<&str>) -> bool {
         match self {
             Self::PemByKid(_) => kid.is_none_or(is_plain_key_id),
             _ => true,

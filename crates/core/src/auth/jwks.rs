@@ -100,7 +100,7 @@ impl KeySet {
     }
 
     /// Returns true if the set has a key with this id.
-    pub fn holds(&self, id: &str) -> bool {
+    pub fn contains(&self, id: &str) -> bool {
         self.keys.iter().any(|key| key.id.as_deref() == Some(id))
     }
 

@@ -44,9 +44,9 @@ pub struct Key {
     /// True if the key is disabled.
     pub disabled: bool,
     /// The header in which requests with a personal key may send the chat id.
-    pub bring_chat: Option<HeaderName>,
+    pub chat_header: Option<HeaderName>,
     /// The header in which requests with a personal key may send the message id.
-    pub bring_message: Option<HeaderName>,
+    pub message_header: Option<HeaderName>,
     /// The client networks from which the key is accepted (`allowed_networks`). Empty: all.
     pub from: Vec<IpNet>,
     /// True if its requests are archived; `None` if the key does not set it.
@@ -66,8 +66,8 @@ impl Key {
             metadata: Vec::new(),
             expires: None,
             disabled: false,
-            bring_chat: None,
-            bring_message: None,
+            chat_header: None,
+            message_header: None,
             from: Vec::new(),
             archive: None,
             source: String::new(),

@@ -113,11 +113,11 @@ impl Callers {
     }
 
     /// Returns the headers for chat and message ids of keys and issuers, each with its place in the configuration.
-    pub fn brought(&self) -> impl Iterator<Item = (&HeaderName, &str)> {
-        let keys = self.keys.iter().map(|key| ([&key.bring_chat, &key.bring_message], key.source.as_str()));
+    pub fn added_headers(&self) -> impl Iterator<Item = (&HeaderName, &str)> {
+        let keys = self.keys.iter().map(|key| ([&key.chat_header, &key.message_header], key.source.as_str()));
         let issuers = self.issuers.iter().map(|issuer| {
             let rules = &issuer.rules;
-            ([&rules.bring_chat, &rules.bring_message], issuer.source.as_str())
+            ([&rules.chat_header, &rules.message_header], issuer.source.as_str())
         });
         keys.chain(issuers).flat_map(|(headers, source)| headers.into_iter().flatten().map(move |name| (name, source)))
     }

@@ -14,7 +14,7 @@ fn key(name: &str, secret: &str, grant: Grant) -> Key {
 
 fn directory() -> Directory {
     let alice = Key {
-        bring_chat: Some(HeaderName::from_static("x-chat-id")),
+        chat_header: Some(HeaderName::from_static("x-chat-id")),
         ..key("alice-laptop", ALICE, Grant::User("alice".into()))
     };
     let app = key("app", APP, Grant::Preset(Preset::built_in("generic").unwrap()));
@@ -31,7 +31,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 
 fn resolved<'a>(headers: &'a HeaderMap, directory: &'a Directory, need: Need) -> Result<Caller<'a>, AuthError> {
     static NO_ISSUERS: std::sync::LazyLock<Verifier> = std::sync::LazyLock::new(Verifier::default);
-    Caller::resolve(headers, HOME, Known { directory, verifier: &NO_ISSUERS }, need)
+    Caller::resolve(headers, HOME, AuthContext { directory, verifier: &NO_ISSUERS }, need)
 }
 
 fn resolve<T>(pairs: &[(&str, &str)], read: impl Fn(Result<Caller<'_>, AuthError>) -> T) -> T {
@@ -91,7 +91,7 @@ fn a_personal_key_ignores_the_user_header() {
     let pairs = [("x-api-key", ALICE), ("x-user-id", "mallory"), ("x-session-id", "s"), ("x-chat-id", "c1")];
     resolve(&pairs, |caller| {
         let caller = caller.unwrap();
-        assert_eq!(caller.sources().user, Some("alice"));
+        assert_eq!(caller.identity().user, Some("alice"));
         assert_eq!((caller.session.as_deref(), caller.chat.as_deref()), (None, Some("c1")));
         assert_eq!(caller.client_session, Some("s"));
     });
@@ -162,7 +162,10 @@ fn each_pass_through_key_has_its_own_namespace() {
     let of = |key: &str| {
         resolve(&[("x-api-key", key), ("x-openwebui-user-id", "bob"), ("x-user-id", "eve")], |caller| {
             let caller = caller.unwrap();
-            assert_eq!((caller.account, caller.user.as_deref()), (UpstreamCredential::PassThrough, Some("bob")));
+            assert_eq!(
+                (caller.upstream_credential, caller.user.as_deref()),
+                (UpstreamCredential::PassThrough, Some("bob"))
+            );
             caller.tenant.unwrap().into_owned()
         })
     };

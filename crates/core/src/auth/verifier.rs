@@ -3,9 +3,9 @@
 //! A key set is replaced atomically, so requests do not wait for a fetch. A verified token is cached by the digest of
 //! the whole token until it expires; the entry does not apply to any other token.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
-use parking_lot::{Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
 
@@ -45,7 +45,7 @@ impl Verifier {
     }
 
     /// Replaces the keys of an issuer.
-    pub fn exchange(&self, issuer: IssuerId, keys: KeySet) {
+    pub fn set_keys(&self, issuer: IssuerId, keys: KeySet) {
         if let Some(set) = self.key_sets.get(issuer) {
             set.store(Arc::new(keys));
         }

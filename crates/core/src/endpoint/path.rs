@@ -36,9 +36,9 @@ impl<'a> Path<'a> {
     }
 
     /// Returns the catalogue path, if this is one.
-    pub(super) fn reads(&self) -> Option<Reads> {
+    pub(super) fn reads(&self) -> Option<CataloguePath> {
         if let Some(plain) = PLAIN_READS.iter().find(|plain| self.is(plain)) {
-            return Some(Reads { name: plain, path: Cow::Borrowed(plain) });
+            return Some(CataloguePath { name: plain, path: Cow::Borrowed(plain) });
         }
         let segments: Vec<&str> = self.segments.iter().map(AsRef::as_ref).collect();
         let name = match segments.as_slice() {
@@ -52,18 +52,18 @@ impl<'a> Path<'a> {
             }
             _ => return None,
         };
-        Some(Reads { name, path: Cow::Owned(self.raw.to_owned()) })
+        Some(CataloguePath { name, path: Cow::Owned(self.raw.to_owned()) })
     }
 }
 
 /// A path of OpenRouter's public catalogue, readable with GET and HEAD (`docs/SPEC.md#catalogue-endpoints`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reads {
+pub struct CataloguePath {
     name: &'static str,
     path: Cow<'static, str>,
 }
 
-impl Reads {
+impl CataloguePath {
     /// Returns the name in metrics and logs, with placeholders for variable segments; one of a fixed set.
     pub fn name(&self) -> &'static str {
         self.name

@@ -93,9 +93,9 @@ fn paths_of_the_account_and_odd_spellings_are_not_exposed() {
 #[test]
 fn self_service_endpoints_are_read_only() {
     let find = |method: &str, path, ledger| Endpoint::find(&method.parse().unwrap(), path, false, ledger);
-    assert_eq!(find("GET", "/callsign/v1/me", false), Ok(Endpoint::Own(Own::Me)));
-    assert_eq!(find("GET", "/v1/generation", true), Ok(Endpoint::Own(Own::Generation)));
-    assert_eq!(find("HEAD", "/api/v1/generation", true), Ok(Endpoint::Own(Own::Generation)));
+    assert_eq!(find("GET", "/callsign/v1/me", false), Ok(Endpoint::SelfService(SelfService::Me)));
+    assert_eq!(find("GET", "/v1/generation", true), Ok(Endpoint::SelfService(SelfService::Generation)));
+    assert_eq!(find("HEAD", "/api/v1/generation", true), Ok(Endpoint::SelfService(SelfService::Generation)));
     for path in ["/callsign/v1/me", "/v1/generation"] {
         assert_eq!(find("POST", path, true), Err(RouteError::MethodNotAllowed { allow: "GET, HEAD" }), "{path}");
     }
@@ -146,9 +146,9 @@ fn an_endpoint_is_found_by_path_and_by_short_name() {
         ("images", "images"),
         ("rerank", "rerank"),
     ] {
-        assert_eq!(Inference::named(name).map(|endpoint| endpoint.path), Ok(path), "{name}");
+        assert_eq!(Inference::find_by_name(name).map(|endpoint| endpoint.path), Ok(path), "{name}");
     }
     for name in ["", "chats", "v1", "models", "audio"] {
-        assert!(Inference::named(name).is_err(), "{name}");
+        assert!(Inference::find_by_name(name).is_err(), "{name}");
     }
 }

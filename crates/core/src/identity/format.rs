@@ -10,7 +10,7 @@ use std::fmt;
 pub use read_back::ReadBack;
 
 use super::secret::IdSecret;
-use crate::identity::caller_identity::{Field, CallerIdentity};
+use crate::identity::caller_identity::{CallerIdentity, Field};
 
 /// The fewest advised hexadecimal digits of a hash. With fewer, two users may share an identifier (8 digits: 1 % odds
 /// at 9,300 users).

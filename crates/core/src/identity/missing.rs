@@ -37,7 +37,7 @@ impl fmt::Display for MissingUser {
 
 /// A request without a user id that can be sent, while `CALLSIGN_MISSING_USER` is `reject`.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum UserRequired {
+pub enum UserRequiredError {
     /// The credential is valid, but there is no user id, or the user format lacks one of its fields.
     #[error("this request has no user id, but the operator requires one; check that the app sends its user's id")]
     Missing,

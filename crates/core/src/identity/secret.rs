@@ -49,7 +49,7 @@ impl WeakSecretError {
     ///
     /// # Errors
     /// [`WeakSecretError`] if the secret is too short or a placeholder.
-    pub fn refuse(secret: &Secret) -> Result<(), Self> {
+    pub fn check(secret: &Secret) -> Result<(), Self> {
         let text = secret.expose();
         if text.len() < MIN_SECRET_BYTES {
             return Err(Self::Short(text.len()));
@@ -70,7 +70,7 @@ pub struct IdSecret {
 impl IdSecret {
     /// Checks the strength of `secret` and derives the keys.
     pub fn new(secret: &Secret) -> Result<Self, WeakSecretError> {
-        WeakSecretError::refuse(secret)?;
+        WeakSecretError::check(secret)?;
         Ok(Self::derive(secret.expose().as_bytes()))
     }
 
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn weak_secrets_are_refused() {
-        let refuse = |text: &str| WeakSecretError::refuse(&Secret::new(text));
+        let refuse = |text: &str| WeakSecretError::check(&Secret::new(text));
         assert_eq!(refuse(&"ab".repeat(8)), Ok(()), "sixteen bytes are enough");
         assert_eq!(refuse("abcdefghijklmno"), Err(WeakSecretError::Short(15)));
         assert_eq!(refuse(""), Err(WeakSecretError::Short(0)));

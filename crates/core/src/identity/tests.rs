@@ -126,13 +126,13 @@ fn missing_user_policies() {
     assert!(!members(&with(MissingUser::Omit, ALL), without_user, "chat/completions").contains("user"));
     for valves in [ALL, Valves::default()] {
         let error = with(MissingUser::Reject, valves).identify(&without_user, &[], fields("rerank")).unwrap_err();
-        assert_eq!(error, UserRequired::Missing);
+        assert_eq!(error, UserRequiredError::Missing);
     }
     let long = "u".repeat(129);
     let error = with(MissingUser::Reject, ALL)
         .identify(&CallerIdentity { user: Some(&long), ..alice() }, &[], fields("rerank"))
         .unwrap_err();
-    assert_eq!(error, UserRequired::TooLong(128));
+    assert_eq!(error, UserRequiredError::TooLong(128));
 
     let mut shared = with(MissingUser::Shared("acme".into()), ALL);
     shared.formats.user = Format::parse("acme_user_{sha256:8 user}").unwrap();
@@ -204,7 +204,7 @@ fn a_user_format_with_an_absent_field_counts_as_a_missing_user() {
     let mut policy = Policy { missing_user: MissingUser::Reject, ..policy(ALL) };
     policy.formats.user = Format::parse("{tenant}_{user}").unwrap();
     let refused = policy.identify(&alice(), &[], fields("chat/completions"));
-    assert_eq!(refused.unwrap_err(), UserRequired::Missing);
+    assert_eq!(refused.unwrap_err(), UserRequiredError::Missing);
     policy.missing_user = MissingUser::Omit;
     assert!(!members(&policy, alice(), "chat/completions").contains("alice"));
     let of_acme = CallerIdentity { tenant: Some("acme"), ..alice() };

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::decode::Decoder;
+use super::output::Output;
 use super::pending_member::PendingMember;
 use super::reserved_fields::{Disposition, ReservedFields};
-use super::output::Output;
-use super::rewriter::Rejected;
-use super::scanner::{Fault, Scanner, Stop};
-use super::shared_tools::{SharedTool, SharedToolDetector};
+use super::rewriter::RewriteError;
+use super::scanner::{JsonErrorKind, Scanner, Stop};
+use super::shared_tools::{SharedToolDetector, SharedToolError};
 use super::utf8::Utf8;
 use crate::identity::secret::Binder;
 
@@ -22,20 +22,20 @@ const BOUND_DIGITS: usize = 64;
 /// The body is not one strict JSON object (docs/SPEC.md#body-syntax).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the body is not one valid JSON object: byte {offset}: {}", describe(*.fault))]
-pub struct Invalid {
+pub struct JsonError {
     /// Offset of the offending byte.
     pub offset: u64,
     /// The error at that byte.
-    pub fault: Fault,
+    pub fault: JsonErrorKind,
 }
 
-fn describe(fault: Fault) -> &'static str {
+fn describe(fault: JsonErrorKind) -> &'static str {
     match fault {
-        Fault::NotAnObject => "expected `{` (an object in UTF-8, without a byte order mark)",
-        Fault::Syntax => "unexpected byte (RFC 8259)",
-        Fault::TooDeep => "nested deeper than 1024 levels",
-        Fault::Utf8 => "not UTF-8",
-        Fault::Incomplete => "the body ends before the object is complete",
+        JsonErrorKind::NotAnObject => "expected `{` (an object in UTF-8, without a byte order mark)",
+        JsonErrorKind::Syntax => "unexpected byte (RFC 8259)",
+        JsonErrorKind::TooDeep => "nested deeper than 1024 levels",
+        JsonErrorKind::Utf8 => "not UTF-8",
+        JsonErrorKind::Incomplete => "the body ends before the object is complete",
     }
 }
 
@@ -105,7 +105,7 @@ impl Filter {
     }
 
     /// Returns the reserved names.
-    pub fn owned(&self) -> &Arc<ReservedFields> {
+    pub fn reserved_fields(&self) -> &Arc<ReservedFields> {
         &self.reserved
     }
 
@@ -129,13 +129,13 @@ impl Filter {
     /// Rewrites the next piece and adds outgoing bytes to `out`.
     ///
     /// # Errors
-    /// [`Rejected`] at the first byte that cannot continue a JSON object, or at a blocked tool. The caller must not
+    /// [`RewriteError`] at the first byte that cannot continue a JSON object, or at a blocked tool. The caller must not
     /// feed more pieces and must not complete the outgoing body.
-    pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), Rejected> {
+    pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), RewriteError> {
         out.expect(piece.len(), self.reserve());
         let (valid, not_utf8) = self.utf8.check(piece);
         let received = self.received;
-        let invalid = |at: usize, fault| Invalid { offset: received + at as u64, fault };
+        let invalid = |at: usize, fault| JsonError { offset: received + at as u64, fault };
         let text = piece.get(..valid).unwrap_or_default();
         // `mark..at` is scanned and not yet added to `out`.
         let (mut mark, mut at) = (0, 0);
@@ -161,8 +161,8 @@ impl Filter {
             }
         };
         if let Some(begun) = not_utf8 {
-            let Invalid { offset, fault } = invalid(valid, Fault::Utf8);
-            return Err(Invalid { offset: offset.saturating_sub(begun as u64), fault }.into());
+            let JsonError { offset, fault } = invalid(valid, JsonErrorKind::Utf8);
+            return Err(JsonError { offset: offset.saturating_sub(begun as u64), fault }.into());
         }
         self.carry_seen(text, text_from, seen_from);
         self.hash(piece, text_from, at);
@@ -174,12 +174,12 @@ impl Filter {
     /// Ends the body.
     ///
     /// # Errors
-    /// [`Invalid`] if the object is incomplete.
-    pub fn finish(&mut self) -> Result<(), Invalid> {
+    /// [`JsonError`] if the object is incomplete.
+    pub fn finish(&mut self) -> Result<(), JsonError> {
         if self.scanner.is_complete() {
             Ok(())
         } else {
-            Err(Invalid { offset: self.received, fault: Fault::Incomplete })
+            Err(JsonError { offset: self.received, fault: JsonErrorKind::Incomplete })
         }
     }
 
@@ -306,8 +306,8 @@ impl Filter {
 
     fn detect(
         &mut self,
-        look: impl FnOnce(&mut SharedToolDetector) -> Result<(), SharedTool>,
-    ) -> Result<(), SharedTool> {
+        look: impl FnOnce(&mut SharedToolDetector) -> Result<(), SharedToolError>,
+    ) -> Result<(), SharedToolError> {
         self.detector.as_mut().map_or(Ok(()), look)
     }
 

@@ -69,7 +69,7 @@ impl HeaderPolicy {
 
     /// Requests uncompressed responses if `reads_answers`: the ledger, the archive or a token limit reads them.
     #[must_use]
-    pub fn reading_answers(self, reads_answers: bool) -> Self {
+    pub fn uncompressed_responses(self, reads_answers: bool) -> Self {
         Self { reads_answers, ..self }
     }
 
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_response_that_is_read_is_requested_uncompressed() {
         for asked in [&[("accept-encoding", "gzip, br")][..], &[]] {
-            let policy = HeaderPolicy::new(Vec::new(), None, None).reading_answers(true);
+            let policy = HeaderPolicy::new(Vec::new(), None, None).uncompressed_responses(true);
             let sent = policy.upstream(&map(asked), HeaderValue::from_static("Bearer operator"), None, None);
             assert_eq!(sent.get_all("accept-encoding").iter().collect::<Vec<_>>(), ["identity"]);
         }

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem::Finder;
 
-use super::reserved_fields::ReservedFields;
 use super::output::Output;
+use super::reserved_fields::ReservedFields;
 pub use boundary::{Boundary, BoundaryError, RandomnessError};
 use head::Head;
 
@@ -203,7 +203,7 @@ impl Form {
         self.buffered.extend_from_slice(rest.get(..line).unwrap_or_default());
         if let Some(text) = self.buffered.strip_suffix(b"\r\n\r\n") {
             let head = Head::parse(text).ok_or(FormErrorKind::Head)?;
-            let kept = !self.reserved.owns_part(head.name);
+            let kept = !self.reserved.contains_part(head.name);
             if kept {
                 head.write(&self.boundary, out);
             }

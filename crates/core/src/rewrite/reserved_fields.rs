@@ -50,26 +50,26 @@ impl ReservedFields {
 
     /// Returns the reserved name, in lower case, that some reader would take this raw key for; `None` for a key that
     /// passes. Used to explain why a member is removed.
-    pub fn taken_for(&self, raw: &[u8]) -> Option<&str> {
+    pub fn matching_name(&self, raw: &[u8]) -> Option<&str> {
         self.find(raw).and_then(|(_, name)| std::str::from_utf8(name).ok())
     }
 
     /// Returns true if some reader would take this decoded name for a reserved one.
-    pub fn owns(&self, name: &str) -> bool {
-        self.contains(&fold(name.as_bytes()))
+    pub fn contains(&self, name: &str) -> bool {
+        self.contains_folded(&fold(name.as_bytes()))
     }
 
     /// Returns true if some reader would take this form part name for a reserved one, percent-decoded or not. A path to
     /// a nested member (`metadata[user_id]`, `metadata.user_id`) is reserved if its first segment is.
-    pub(super) fn owns_part(&self, name: &str) -> bool {
+    pub(super) fn contains_part(&self, name: &str) -> bool {
         let decoded: Vec<u8> = percent_encoding::percent_decode_str(name).collect();
         [name.as_bytes(), &decoded].into_iter().any(|name| {
             let outer = name.split(|byte| b"[.".contains(byte)).next().unwrap_or_default();
-            self.contains(&fold(outer.trim_ascii()))
+            self.contains_folded(&fold(outer.trim_ascii()))
         })
     }
 
-    fn contains(&self, folded: &[u8]) -> bool {
+    fn contains_folded(&self, folded: &[u8]) -> bool {
         self.folded.iter().chain(&self.bound).any(|reserved| reserved == folded)
     }
 
@@ -150,13 +150,13 @@ mod tests {
         {
             assert_eq!(reserved.disposition(key.as_bytes()), Disposition::Keep, "{key}");
         }
-        assert_eq!(reserved.taken_for("\"U\\u017fER\\u0000x\"".as_bytes()), Some("user"));
-        assert_eq!(reserved.taken_for(br#""users""#), None);
+        assert_eq!(reserved.matching_name("\"U\\u017fER\\u0000x\"".as_bytes()), Some("user"));
+        assert_eq!(reserved.matching_name(br#""users""#), None);
         for name in ["user", "USER", "u\u{17f}er", "user\0x", "Prompt_Cache_Key"] {
-            assert!(reserved.owns(name), "{name}");
+            assert!(reserved.contains(name), "{name}");
         }
         for name in ["", "users", " user", "\0user"] {
-            assert!(!reserved.owns(name), "{name}");
+            assert!(!reserved.contains(name), "{name}");
         }
     }
 

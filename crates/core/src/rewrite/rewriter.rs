@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::filter::{Filter, Invalid};
-use super::multipart::{FormError, Form};
+use super::filter::{Filter, JsonError};
+use super::multipart::{Form, FormError};
 use super::output::Output;
-use super::shared_tools::SharedTool;
+use super::shared_tools::SharedToolError;
 
 /// The rewriter of one request body. Boxed, because it moves through several futures and each would reserve its full
 /// size.
@@ -19,13 +19,13 @@ pub enum Rewriter {
 
 /// The reason why a body must not be sent upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
+pub enum RewriteError {
     /// The body is not one strict JSON object.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] JsonError),
     /// The body asks for a tool that all callers of the account share.
     #[error(transparent)]
-    SharedTool(#[from] SharedTool),
+    SharedTool(#[from] SharedToolError),
     /// The body is not a form of the accepted grammar.
     #[error(transparent)]
     Form(#[from] FormError),
@@ -35,8 +35,8 @@ impl Rewriter {
     /// Rewrites the next piece and adds outgoing bytes to `out`.
     ///
     /// # Errors
-    /// [`Rejected`]. The caller must not feed more pieces and must not complete the outgoing body.
-    pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), Rejected> {
+    /// [`RewriteError`]. The caller must not feed more pieces and must not complete the outgoing body.
+    pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), RewriteError> {
         match self {
             Self::Json(filter) => filter.feed(piece, out),
             Self::Form(form) => Ok(form.feed(piece, out)?),
@@ -46,8 +46,8 @@ impl Rewriter {
     /// Ends the body.
     ///
     /// # Errors
-    /// [`Rejected`] if the body is incomplete.
-    pub fn finish(&mut self) -> Result<(), Rejected> {
+    /// [`RewriteError`] if the body is incomplete.
+    pub fn finish(&mut self) -> Result<(), RewriteError> {
         match self {
             Self::Json(filter) => Ok(filter.finish()?),
             Self::Form(form) => Ok(form.finish()?),

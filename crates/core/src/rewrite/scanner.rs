@@ -4,8 +4,8 @@
 //! filter must act: at the borders of the outer object's members, and at keys and values that the shared tool detector
 //! needs. It must not check UTF-8 (`utf8.rs` does) or decode anything (`decode.rs` does).
 
-use super::text::text_end;
 use super::shared_tools::may_matter;
+use super::text::text_end;
 
 /// The deepest accepted nesting; the outer object counts as 1 (docs/SPEC.md#body-syntax).
 pub const MAX_DEPTH: usize = 1024;
@@ -39,14 +39,14 @@ pub(super) enum Stop {
 
 /// The reason why the scanner rejected a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum JsonErrorKind {
     /// The body does not begin with `{`.
     NotAnObject,
     /// The byte violates the grammar of RFC 8259.
     Syntax,
     /// More than [`MAX_DEPTH`] open containers.
     TooDeep,
-    /// Invalid UTF-8.
+    /// JsonError UTF-8.
     Utf8,
     /// The body ends inside the object.
     Incomplete,
@@ -224,7 +224,7 @@ impl Scanner {
     ///
     /// # Errors
     /// The index of the first byte that cannot continue a JSON object, and the reason.
-    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(usize, Stop), (usize, Fault)> {
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(usize, Stop), (usize, JsonErrorKind)> {
         let mut at = 0;
         // The beginning of the current key's text in this piece.
         let mut key_from = 0;
@@ -239,7 +239,7 @@ impl Scanner {
                     None => break,
                     Some(b'"') => self.end_string(bytes.get(key_from..at).unwrap_or_default()),
                     Some(b'\\') => self.begin_escape(),
-                    Some(_) => return Err((at, Fault::Syntax)),
+                    Some(_) => return Err((at, JsonErrorKind::Syntax)),
                 }
             } else {
                 self.step(byte).map_err(|fault| (at, fault))?
@@ -337,7 +337,7 @@ impl Scanner {
     }
 
     /// Takes one byte outside the plain text of a string.
-    fn step(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
+    fn step(&mut self, byte: u8) -> Result<Option<Stop>, JsonErrorKind> {
         match self.state {
             State::After => return self.after(byte),
             State::FirstValue if byte == b']' => return Ok(self.pop()),
@@ -355,36 +355,36 @@ impl Scanner {
                     self.state = State::After;
                     return self.after(byte);
                 }
-                None => return Err(Fault::Syntax),
+                None => return Err(JsonErrorKind::Syntax),
             },
             State::Literal(literal, letters) => match literal.owed(letters) {
                 [last] if *last == byte => self.state = State::After,
                 [next, ..] if *next == byte => self.state = State::Literal(literal, letters + 1),
-                _ => return Err(Fault::Syntax),
+                _ => return Err(JsonErrorKind::Syntax),
             },
             State::Escape { key } => match byte {
                 b'u' => self.state = State::Hex { key, owed: 4 },
                 b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.back_to_text(key),
-                _ => return Err(Fault::Syntax),
+                _ => return Err(JsonErrorKind::Syntax),
             },
             State::Hex { key, owed } if byte.is_ascii_hexdigit() => match owed {
                 1 => self.back_to_text(key),
                 _ => self.state = State::Hex { key, owed: owed - 1 },
             },
-            State::Hex { .. } => return Err(Fault::Syntax),
+            State::Hex { .. } => return Err(JsonErrorKind::Syntax),
             State::Start if byte == b'{' => {
                 self.push(true)?;
                 return Ok(Some(Stop::Open));
             }
             _ if is_space(byte) => {}
-            State::Start => return Err(Fault::NotAnObject),
-            _ => return Err(Fault::Syntax),
+            State::Start => return Err(JsonErrorKind::NotAnObject),
+            _ => return Err(JsonErrorKind::Syntax),
         }
         Ok(None)
     }
 
     /// Takes a byte after a value.
-    fn after(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
+    fn after(&mut self, byte: u8) -> Result<Option<Stop>, JsonErrorKind> {
         match byte {
             b',' => {
                 self.state = if self.in_object { State::Key } else { State::Value };
@@ -393,12 +393,12 @@ impl Scanner {
             b'}' if self.in_object => Ok(self.pop()),
             b']' if !self.in_object => Ok(self.pop()),
             _ if is_space(byte) => Ok(None),
-            _ => Err(Fault::Syntax),
+            _ => Err(JsonErrorKind::Syntax),
         }
     }
 
     /// Takes a byte where a value must begin.
-    fn value(&mut self, byte: u8) -> Result<Option<Stop>, Fault> {
+    fn value(&mut self, byte: u8) -> Result<Option<Stop>, JsonErrorKind> {
         let stop = match byte {
             b'"' => {
                 self.state = State::StringText;
@@ -415,7 +415,7 @@ impl Scanner {
             b'f' => self.begin(State::Literal(Literal::False, 1)),
             b'n' => self.begin(State::Literal(Literal::Null, 1)),
             _ if is_space(byte) => return Ok(None),
-            _ => return Err(Fault::Syntax),
+            _ => return Err(JsonErrorKind::Syntax),
         };
         if self.show == Show::Next {
             self.show = if byte == b'"' { Show::Passing } else { Show::Nothing };
@@ -454,8 +454,8 @@ impl Scanner {
         self.state = if key { State::KeyText } else { State::StringText };
     }
 
-    fn push(&mut self, object: bool) -> Result<(), Fault> {
-        let word = self.objects.get_mut(self.depth / 64).ok_or(Fault::TooDeep)?;
+    fn push(&mut self, object: bool) -> Result<(), JsonErrorKind> {
+        let word = self.objects.get_mut(self.depth / 64).ok_or(JsonErrorKind::TooDeep)?;
         let bit = 1 << (self.depth % 64);
         *word = if object { *word | bit } else { *word & !bit };
         self.depth += 1;

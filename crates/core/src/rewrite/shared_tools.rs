@@ -30,7 +30,7 @@ const RAW_CAP: usize = 6 * (16 + 1);
     "{what} is blocked: it gives access to files or shells that all users of this OpenRouter account share; \
      to allow it, set CALLSIGN_SERVER_TOOLS=allow"
 )]
-pub struct SharedTool {
+pub struct SharedToolError {
     what: &'static str,
 }
 
@@ -89,10 +89,10 @@ impl SharedToolDetector {
     /// Takes the first byte of the value.
     ///
     /// # Errors
-    /// [`SharedTool`] if the member is a `container_id` that is not an object.
-    pub(super) fn value_begins(&mut self, byte: u8) -> Result<(), SharedTool> {
+    /// [`SharedToolError`] if the member is a `container_id` that is not an object.
+    pub(super) fn value_begins(&mut self, byte: u8) -> Result<(), SharedToolError> {
         match self.member {
-            Some(Member::Container) if byte != b'{' => Err(SharedTool { what: "`container_id`" }),
+            Some(Member::Container) if byte != b'{' => Err(SharedToolError { what: "`container_id`" }),
             _ => Ok(()),
         }
     }
@@ -100,11 +100,11 @@ impl SharedToolDetector {
     /// Takes the end of a string value; `text` continues what was carried.
     ///
     /// # Errors
-    /// [`SharedTool`] if the value names one of [`SHARED`].
-    pub(super) fn string_ends(&mut self, text: &[u8]) -> Result<(), SharedTool> {
+    /// [`SharedToolError`] if the value names one of [`SHARED`].
+    pub(super) fn string_ends(&mut self, text: &[u8]) -> Result<(), SharedToolError> {
         self.member = None;
         match self.whole(text, |kind| names(kind, &SHARED)) {
-            Some(what) => Err(SharedTool { what }),
+            Some(what) => Err(SharedToolError { what }),
             None => Ok(()),
         }
     }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
 use super::*;
-use crate::identity::secret::{Binder, Purpose};
 use crate::identity::caller_identity::CallerIdentity;
+use crate::identity::secret::{Binder, Purpose};
 use crate::rewrite::MAX_DEPTH;
 use crate::rewrite::pending_member::SPACE_CAP;
 
@@ -24,7 +24,7 @@ fn binder() -> Binder {
 }
 
 /// Feeds `body` in pieces of the given lengths (the rest in one piece) and checks the announced length.
-fn run(filter: Filter, body: &[u8], splits: &[usize]) -> Result<String, Rejected> {
+fn run(filter: Filter, body: &[u8], splits: &[usize]) -> Result<String, RewriteError> {
     let mut filter = filter;
     let announced = body.len() + filter.reserve();
     let mut out = Output::default();
@@ -180,34 +180,34 @@ fn a_cache_key_is_bound_at_any_split_and_other_values_of_that_name_are_removed()
 fn invalid_bodies_are_refused_with_their_offset() {
     let error = |body: &[u8]| run(Filter::new(reserved(), String::new()), body, &[]).unwrap_err();
     for (body, offset, fault) in [
-        (&b""[..], 0, Fault::Incomplete),
-        (b"  ", 2, Fault::Incomplete),
-        (b"{\"a\":", 5, Fault::Incomplete),
-        (b"[1]", 0, Fault::NotAnObject),
-        (b"\xef\xbb\xbf{}", 0, Fault::NotAnObject),
-        (b"{} x", 3, Fault::Syntax),
-        (b"{}{}", 2, Fault::Syntax),
-        (b"{\"a\":1,}", 7, Fault::Syntax),
-        (b"{,}", 1, Fault::Syntax),
-        (b"{\"a\":01}", 6, Fault::Syntax),
-        (b"{\"a\":1.}", 7, Fault::Syntax),
-        (b"{\"a\":.1}", 5, Fault::Syntax),
-        (b"{\"a\":+1}", 5, Fault::Syntax),
-        (b"{\"a\":1e}", 7, Fault::Syntax),
-        (b"{\"a\":NaN}", 5, Fault::Syntax),
-        (b"{\"a\":tru}", 8, Fault::Syntax),
-        (b"{\"a\":\"\\x\"}", 7, Fault::Syntax),
-        (b"{\"a\":\"\\u12G4\"}", 10, Fault::Syntax),
-        (b"{\"a\":\"\n\"}", 6, Fault::Syntax),
-        (b"{'a':1}", 1, Fault::Syntax),
-        (b"{\"a\":[1,]}", 8, Fault::Syntax),
-        (b"{\"a\":[1}", 7, Fault::Syntax),
-        (b"{\"a\":{1:2}}", 6, Fault::Syntax),
-        (b"{\"a\":\"\xff\"}", 6, Fault::Utf8),
-        (b"{\"a\":\"\xc0\x80\"}", 6, Fault::Utf8),
-        (b"{\"a\":\"\xed\xa0\x80\"}", 6, Fault::Utf8),
+        (&b""[..], 0, JsonErrorKind::Incomplete),
+        (b"  ", 2, JsonErrorKind::Incomplete),
+        (b"{\"a\":", 5, JsonErrorKind::Incomplete),
+        (b"[1]", 0, JsonErrorKind::NotAnObject),
+        (b"\xef\xbb\xbf{}", 0, JsonErrorKind::NotAnObject),
+        (b"{} x", 3, JsonErrorKind::Syntax),
+        (b"{}{}", 2, JsonErrorKind::Syntax),
+        (b"{\"a\":1,}", 7, JsonErrorKind::Syntax),
+        (b"{,}", 1, JsonErrorKind::Syntax),
+        (b"{\"a\":01}", 6, JsonErrorKind::Syntax),
+        (b"{\"a\":1.}", 7, JsonErrorKind::Syntax),
+        (b"{\"a\":.1}", 5, JsonErrorKind::Syntax),
+        (b"{\"a\":+1}", 5, JsonErrorKind::Syntax),
+        (b"{\"a\":1e}", 7, JsonErrorKind::Syntax),
+        (b"{\"a\":NaN}", 5, JsonErrorKind::Syntax),
+        (b"{\"a\":tru}", 8, JsonErrorKind::Syntax),
+        (b"{\"a\":\"\\x\"}", 7, JsonErrorKind::Syntax),
+        (b"{\"a\":\"\\u12G4\"}", 10, JsonErrorKind::Syntax),
+        (b"{\"a\":\"\n\"}", 6, JsonErrorKind::Syntax),
+        (b"{'a':1}", 1, JsonErrorKind::Syntax),
+        (b"{\"a\":[1,]}", 8, JsonErrorKind::Syntax),
+        (b"{\"a\":[1}", 7, JsonErrorKind::Syntax),
+        (b"{\"a\":{1:2}}", 6, JsonErrorKind::Syntax),
+        (b"{\"a\":\"\xff\"}", 6, JsonErrorKind::Utf8),
+        (b"{\"a\":\"\xc0\x80\"}", 6, JsonErrorKind::Utf8),
+        (b"{\"a\":\"\xed\xa0\x80\"}", 6, JsonErrorKind::Utf8),
     ] {
-        assert_eq!(error(body), Rejected::Invalid(Invalid { offset, fault }), "{}", body.escape_ascii());
+        assert_eq!(error(body), RewriteError::Invalid(JsonError { offset, fault }), "{}", body.escape_ascii());
     }
 }
 
@@ -218,7 +218,7 @@ fn the_offset_of_a_refusal_does_not_depend_on_the_splits() {
     {
         for split in 0..body.len() {
             let error = run(Filter::new(reserved(), String::new()), body, &[split]).unwrap_err();
-            let Rejected::Invalid(error) = error else { panic!("{error}") };
+            let RewriteError::Invalid(error) = error else { panic!("{error}") };
             assert_eq!(error.offset, 6, "{} at {split}", body.escape_ascii());
         }
     }
@@ -229,7 +229,10 @@ fn nesting_is_limited_to_1024_containers() {
     let nested = |inner: usize| format!("{{\"a\":{}{}}}", "[".repeat(inner), "]".repeat(inner));
     assert!(run(Filter::new(reserved(), String::new()), nested(MAX_DEPTH - 1).as_bytes(), &[]).is_ok());
     let error = run(Filter::new(reserved(), String::new()), nested(MAX_DEPTH).as_bytes(), &[]).unwrap_err();
-    assert_eq!(error, Rejected::Invalid(Invalid { offset: 5 + MAX_DEPTH as u64 - 1, fault: Fault::TooDeep }));
+    assert_eq!(
+        error,
+        RewriteError::Invalid(JsonError { offset: 5 + MAX_DEPTH as u64 - 1, fault: JsonErrorKind::TooDeep })
+    );
 }
 
 fn space() -> impl Strategy<Value = String> {
@@ -371,7 +374,7 @@ fn tools_that_reach_the_shared_account_are_found_at_any_split() {
         let filter = Filter::new(reserved(), r#""user":"u""#.into()).block_shared_tools();
         match run(filter, body.as_bytes(), splits) {
             Ok(_) => false,
-            Err(Rejected::SharedTool(_)) => true,
+            Err(RewriteError::SharedTool(_)) => true,
             Err(rejected) => panic!("{rejected}: {body}"),
         }
     };

@@ -7,7 +7,7 @@ const HEADER: &str = "x-generation-id";
 const LONGEST: usize = 256;
 
 /// Returns the generation id in a response's headers, if present and of accepted length.
-pub fn told(headers: &HeaderMap) -> Option<&str> {
+pub fn id(headers: &HeaderMap) -> Option<&str> {
     headers.get(HEADER).and_then(|id| id.to_str().ok()).filter(|id| fits(id))
 }
 

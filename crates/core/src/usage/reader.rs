@@ -25,7 +25,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use self::members::Members;
 use self::stream::Stream;
-use self::told::{TokenConvention, Accumulator};
+use self::told::{Accumulator, TokenConvention};
 use crate::endpoint::{Dialect, Inference};
 use crate::usage::Usage;
 
@@ -79,7 +79,11 @@ impl UsageReader {
         } else {
             Reading::Nothing
         };
-        let sums = if endpoint.dialect == Dialect::Anthropic { TokenConvention::CachedApart } else { TokenConvention::CachedWithin };
+        let sums = if endpoint.dialect == Dialect::Anthropic {
+            TokenConvention::CachedApart
+        } else {
+            TokenConvention::CachedWithin
+        };
         Self { reading, sums }
     }
 

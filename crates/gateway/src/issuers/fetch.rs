@@ -5,9 +5,9 @@ use std::time::Duration;
 use reqwest::Url;
 use serde::Deserialize;
 
+use crate::upstream::control::{self, ControlClient, MAX_BODY_BYTES, SetUpError, is_loopback};
 use callsign_core::auth::issuer::{KeySource, is_plain_key_id};
 use callsign_core::auth::jwks::{KeySet, KeySetError};
-use crate::upstream::control::{self, Control, LARGEST, SetUpError, is_loopback};
 
 /// Timeout of the connection to an issuer.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -29,8 +29,8 @@ pub enum FetchError {
     /// The response has a status other than 200.
     #[error("expected status 200, got {0}")]
     Status(u16),
-    /// The response is larger than [`LARGEST`].
-    #[error("the response is longer than {LARGEST} bytes")]
+    /// The response is larger than [`MAX_BODY_BYTES`].
+    #[error("the response is longer than {MAX_BODY_BYTES} bytes")]
     TooLarge,
     /// The response is not a key set.
     #[error("the response {0}")]
@@ -60,7 +60,7 @@ pub fn initial(source: &KeySource) -> Result<KeySet, FetchError> {
 
 /// The HTTP client for keys.
 #[derive(Clone, Debug)]
-pub(super) struct Fetcher(Control);
+pub(super) struct Fetcher(ControlClient);
 
 #[derive(Deserialize)]
 struct OpenIdConfiguration {
@@ -70,7 +70,7 @@ struct OpenIdConfiguration {
 
 impl Fetcher {
     pub(super) fn new() -> Result<Self, FetchError> {
-        Ok(Self(Control::new(CONNECT, WHOLE)?))
+        Ok(Self(ControlClient::new(CONNECT, WHOLE)?))
     }
 
     /// Fetches the keys of `source`. With one URL per key, it adds the key `kid` to the `known` keys, or without a
@@ -131,7 +131,6 @@ impl Fetcher {
         control::body(response).await?.ok_or(FetchError::TooLarge)
     }
 }
-
 
 /// Returns true if keys may be fetched from this URL: https, or http to a loopback address.
 pub fn is_secure(url: &Url) -> bool {

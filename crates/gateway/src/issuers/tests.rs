@@ -6,11 +6,11 @@ use jsonwebtoken::Algorithm::{self, ES256};
 use serde_json::json;
 
 use super::*;
+use crate::upstream::control::MAX_BODY_BYTES;
 use callsign_core::auth::issuer::Issuer;
 use callsign_core::auth::jwt::TokenRules;
-use signer::{Signer as Key, jwks};
-use crate::upstream::control::LARGEST;
 use key_server::KeyServer;
+use signer::{Signer as Key, jwks};
 
 #[path = "../../../../tests/it/support/key_server.rs"]
 mod key_server;
@@ -53,11 +53,11 @@ impl Setup {
     }
 
     fn knows(&self, kid: &str) -> bool {
-        self.verifier.key_set(0).holds(kid)
+        self.verifier.key_set(0).contains(kid)
     }
 
     async fn refresh(&self, kid: &str) -> bool {
-        self.issuers.refresh(&signer(kid)).await
+        self.issuers.refresh(&unknown_key(kid)).await
     }
 
     fn accepts(&self, key: &Key) -> bool {
@@ -66,8 +66,8 @@ impl Setup {
     }
 }
 
-fn signer(kid: &str) -> Signer {
-    Signer { issuer: 0, kid: Some(kid.to_owned()) }
+fn unknown_key(kid: &str) -> UnknownKey {
+    UnknownKey { issuer: 0, kid: Some(kid.to_owned()) }
 }
 
 fn issuer(algorithms: &[Algorithm]) -> Issuer {
@@ -81,10 +81,10 @@ fn issuer(algorithms: &[Algorithm]) -> Issuer {
         header: AUTHORIZATION,
         user_claim: "sub".into(),
         session_claim: None,
-        bring_chat: None,
-        bring_message: None,
+        chat_header: None,
+        message_header: None,
         leeway: Duration::ZERO,
-        trap: TokenRules::None,
+        token_rules: TokenRules::None,
         padded: false,
     }
 }
@@ -158,10 +158,10 @@ async fn unknown_keys_trigger_two_fetches_and_then_one_a_minute() {
 async fn a_flood_of_unknown_keys_triggers_two_fetches() {
     let (server, source) = server().await;
     let setup = Setup::new(source).await;
-    let signers: Vec<Signer> = (0..1000).map(|number| signer(&format!("unknown-{number}"))).collect();
-    join_all(signers.iter().map(|signer| setup.issuers.refresh(signer))).await;
-    join_all(signers.iter().map(|signer| setup.issuers.refresh(signer))).await;
-    let unnamed = Signer { issuer: 0, kid: None };
+    let unknown_keys: Vec<UnknownKey> = (0..1000).map(|number| unknown_key(&format!("unknown-{number}"))).collect();
+    join_all(unknown_keys.iter().map(|signer| setup.issuers.refresh(signer))).await;
+    join_all(unknown_keys.iter().map(|signer| setup.issuers.refresh(signer))).await;
+    let unnamed = UnknownKey { issuer: 0, kid: None };
     join_all((0..1000).map(|_| setup.issuers.refresh(&unnamed))).await;
     assert_eq!(server.asked().len(), 1 + 2);
 }
@@ -172,7 +172,7 @@ async fn concurrent_requests_wait_for_the_same_fetch() {
     let setup = Setup::new(source).await;
     server.publish(JWKS, jwks([&*OLD, &*NEW]));
     server.hold();
-    let new = signer("new");
+    let new = unknown_key("new");
     let all = join_all((0..100).map(|_| setup.issuers.refresh(&new)));
     let (worth, ()) = tokio::join!(all, async {
         server.wait_asked(2).await;
@@ -189,7 +189,7 @@ async fn a_fetch_that_began_before_a_key_rotation_is_followed_by_another() {
     let setup = Setup::new(source).await;
     server.hold();
     // An unknown key triggers a fetch of the old set; the issuer rotates its keys while that fetch runs.
-    let (unknown, new) = (signer("unknown"), signer("new"));
+    let (unknown, new) = (unknown_key("unknown"), unknown_key("new"));
     let (_, worth, ()) = tokio::join!(setup.issuers.refresh(&unknown), setup.issuers.refresh(&new), async {
         server.wait_asked(2).await;
         server.publish(JWKS, jwks([&*NEW]));
@@ -205,7 +205,7 @@ async fn a_client_that_disconnects_does_not_cancel_the_fetch() {
     let setup = Setup::new(source).await;
     server.publish(JWKS, jwks([&*NEW]));
     server.hold();
-    let new = signer("new");
+    let new = unknown_key("new");
     {
         let leaving = setup.issuers.refresh(&new);
         tokio::select! {
@@ -224,7 +224,7 @@ async fn a_slow_issuer_does_not_delay_known_keys() {
     let (server, source) = server().await;
     let setup = Setup::new(source).await;
     server.hold();
-    let new = signer("new");
+    let new = unknown_key("new");
     let waiting = setup.issuers.refresh(&new);
     tokio::select! {
         biased;
@@ -325,7 +325,7 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn a_key_set_over_one_mebibyte_is_refused() {
     let server = KeyServer::start().await;
-    for (size, fits) in [(LARGEST, true), (LARGEST + 1, false), (8 * LARGEST, false)] {
+    for (size, fits) in [(MAX_BODY_BYTES, true), (MAX_BODY_BYTES + 1, false), (8 * MAX_BODY_BYTES, false)] {
         let mut body = jwks([&*OLD]);
         body.push_str(&" ".repeat(size - body.len()));
         server.publish(JWKS, body);
@@ -425,7 +425,7 @@ async fn keys_of_files_and_secrets_are_not_refreshed() {
     assert!(!setup.refresh("new").await);
     let secret = Setup::new(KeySource::Secret(callsign_core::secret::Secret::new("a shared secret"))).await;
     assert!(!secret.refresh("new").await);
-    assert!(!secret.issuers.refresh(&Signer { issuer: 7, kid: None }).await);
+    assert!(!secret.issuers.refresh(&UnknownKey { issuer: 7, kid: None }).await);
     std::fs::write(file.path(), "{}").unwrap();
     assert!(matches!(initial(&KeySource::File(file.path().to_owned())), Err(FetchError::Keys(_))));
     assert!(matches!(initial(&KeySource::File("/nowhere/jwks.json".into())), Err(FetchError::File(_))));

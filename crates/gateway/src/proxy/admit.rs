@@ -12,21 +12,21 @@ use uuid::Uuid;
 use super::framing::{self, Kind};
 use super::own::{self, SelfServiceQuery};
 use super::snapshot::Snapshot;
-use callsign_store::archive::{self, HeaderSnapshot};
-use callsign_core::auth::credential::Credential;
-use callsign_core::auth::{UpstreamCredential, Caller, Known, Need, AuthError};
-use callsign_core::endpoint::{Endpoint, Inference, Metadata, Own};
 use crate::error::Refusal;
-use callsign_core::identity::Identifiers;
-use callsign_core::identity::secret::Binder;
-use callsign_core::identity::caller_identity::CallerIdentity;
-use callsign_store::ledger::{AskedBy, Begun, Ledger, Name};
-use callsign_core::usage::markup::Markup;
 use crate::record::account::RequestRecord;
+use crate::server::{ContentCoding, Peer};
+use crate::upstream::outgoing::Outgoing;
+use callsign_core::auth::credential::Credential;
+use callsign_core::auth::{AuthContext, AuthError, Caller, Need, UpstreamCredential};
+use callsign_core::endpoint::{Endpoint, Inference, Metadata, SelfService};
+use callsign_core::identity::Identifiers;
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::identity::secret::Binder;
 use callsign_core::rewrite::Rewriter;
 use callsign_core::rewrite::multipart::{Boundary, Form, RandomnessError};
-use crate::server::{Coding, Peer};
-use crate::upstream::outgoing::Outgoing;
+use callsign_core::usage::markup::Markup;
+use callsign_store::archive::{self, HeaderSnapshot};
+use callsign_store::ledger::{AskedBy, Begun, Ledger, Name};
 
 /// A request that may go upstream, as far as its head tells.
 pub(super) struct Prepared {
@@ -41,7 +41,7 @@ pub(super) struct Prepared {
 /// What is to be done to its body.
 struct Rewrite {
     /// How it is compressed, if it is.
-    coding: Option<Coding>,
+    coding: Option<ContentCoding>,
     to: Target,
 }
 
@@ -62,7 +62,7 @@ enum RequestKind<'a> {
     /// Something of the catalogue, under this path.
     Catalogue(Cow<'a, str>),
     /// Something about the caller.
-    Own(Own),
+    Own(SelfService),
     /// An answer of a model, and what is said about the caller for it.
     Answer(&'static Inference, Identifiers<'a>),
 }
@@ -82,21 +82,21 @@ pub(super) fn identify<'a>(
         Endpoint::Inference(inference) => {
             let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
             let tenant = snapshot.tenant(caller.tenant.as_deref());
-            let identifiers = tenant.policy.identify(&caller.sources(), caller.metadata, inference.fields)?;
+            let identifiers = tenant.policy.identify(&caller.identity(), caller.metadata, inference.fields)?;
             account.omitted(&identifiers.omitted);
             account.written(&identifiers);
             account.know(inference, |ledger| begun(ledger, &caller, &identifiers, inference, tenant.markup));
-            account.enter(&caller.sources())?;
+            account.enter(&caller.identity())?;
             Ok(Authenticated { caller, wants: RequestKind::Answer(inference, identifiers) })
         }
         Endpoint::Read(read) => {
             let caller = resolve(snapshot, parts, peer, Need::Credential, account)?;
-            account.enter(&caller.sources())?;
+            account.enter(&caller.identity())?;
             Ok(Authenticated { caller, wants: RequestKind::Catalogue(read.path().to_owned().into()) })
         }
-        Endpoint::Own(own) => {
+        Endpoint::SelfService(own) => {
             let caller = resolve(snapshot, parts, peer, Need::Identity, account)?;
-            account.enter(&caller.sources())?;
+            account.enter(&caller.identity())?;
             Ok(Authenticated { caller, wants: RequestKind::Own(own) })
         }
     }
@@ -109,24 +109,29 @@ impl Authenticated<'_> {
         match &self.wants {
             RequestKind::Catalogue(_) | RequestKind::Own(_) => None,
             RequestKind::Answer(inference, identifiers) => {
-                Some((inference, self.caller.sources(), identifiers.user.as_deref()))
+                Some((inference, self.caller.identity(), identifiers.user.as_deref()))
             }
         }
     }
 
     /// Admits the request as far as its head tells, or says why not.
-    pub(super) fn admit(&self, snapshot: &Snapshot, parts: &Parts, account: &mut RequestRecord) -> Result<Prepared, Refusal> {
+    pub(super) fn admit(
+        &self,
+        snapshot: &Snapshot,
+        parts: &Parts,
+        account: &mut RequestRecord,
+    ) -> Result<Prepared, Refusal> {
         let caller = &self.caller;
         match &self.wants {
             RequestKind::Answer(inference, identifiers) => {
                 admit_inference(snapshot, parts, caller, inference, identifiers, account)
             }
             RequestKind::Catalogue(path) => admit_read(snapshot, parts, caller, path, parts.uri.query()),
-            RequestKind::Own(Own::Me) => {
+            RequestKind::Own(SelfService::Me) => {
                 let asked = SelfServiceQuery::me(snapshot, caller);
                 Ok(Prepared { asked: Some(asked), ..admit_read(snapshot, parts, caller, "", None)? })
             }
-            RequestKind::Own(Own::Generation) => {
+            RequestKind::Own(SelfService::Generation) => {
                 let id = own::generation_id(parts.uri.query())?;
                 let query = format!("id={id}");
                 let asked = SelfServiceQuery::Generation(own::Person::of(caller), id);
@@ -163,7 +168,7 @@ fn admit_inference(
     identifiers: &Identifiers<'_>,
     account: &mut RequestRecord,
 ) -> Result<Prepared, Refusal> {
-    let sources = caller.sources();
+    let sources = caller.identity();
     let kind = framing::kind(&parts.headers, inference.form)?;
     let coding = framing::coding(&parts.headers)?;
     account.request_bytes = announced(&parts.headers);
@@ -250,7 +255,7 @@ fn resolve<'a>(
     need: Need,
     account: &mut RequestRecord,
 ) -> Result<Caller<'a>, AuthError> {
-    let known = Known { directory: &snapshot.directory, verifier: &snapshot.verifier };
+    let known = AuthContext { directory: &snapshot.directory, verifier: &snapshot.verifier };
     let caller = Caller::resolve(&parts.headers, peer.address.ip(), known, need)?;
     account.key = Some(caller.key.clone().into_owned());
     Ok(caller)
@@ -258,7 +263,7 @@ fn resolve<'a>(
 
 /// Who pays: the operator's key, or the caller's own credential.
 fn authorization(snapshot: &Snapshot, parts: &Parts, caller: &Caller<'_>) -> Result<HeaderValue, Refusal> {
-    match (caller.account, &snapshot.tenant(caller.tenant.as_deref()).authorization) {
+    match (caller.upstream_credential, &snapshot.tenant(caller.tenant.as_deref()).authorization) {
         (UpstreamCredential::Operator, Some(operator)) => Ok(operator.clone()),
         // `serve` starts without a key only if pass-through is the only way in.
         (UpstreamCredential::Operator, None) => Err(AuthError::InvalidCredential.into()),
@@ -290,7 +295,7 @@ impl Prepared {
     }
 
     /// What rewrites its body, and how that is compressed; `None` if it has no body.
-    pub(super) fn rewriter(&mut self, snapshot: &Snapshot) -> Option<(Rewriter, Option<Coding>)> {
+    pub(super) fn rewriter(&mut self, snapshot: &Snapshot) -> Option<(Rewriter, Option<ContentCoding>)> {
         let Rewrite { coding, to } = self.body.take()?;
         let rewriter = match to {
             Target::Json { members, binder } => Rewriter::Json(Box::new(snapshot.filter(members, binder))),

@@ -10,8 +10,8 @@ use http::header::{
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
-use callsign_core::endpoint::{Endpoint, RouteError};
 use crate::relay::Answer;
+use callsign_core::endpoint::{Endpoint, RouteError};
 
 /// What scripts may read of an answer besides the safelisted headers.
 const EXPOSED: HeaderValue = HeaderValue::from_static("x-generation-id, x-callsign-error, retry-after");

@@ -7,8 +7,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, TRANSFER_ENC
 use http::request::Parts;
 use http::{HeaderValue, Version};
 
+use crate::server::ContentCoding;
 use callsign_core::rewrite::multipart::{Boundary, BoundaryError};
-use crate::server::Coding;
 
 /// The framing is open to two readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,11 +78,11 @@ pub fn wants_websocket(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// [`Unsupported::Encoding`].
-pub fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Unsupported> {
+pub fn coding(headers: &HeaderMap) -> Result<Option<ContentCoding>, Unsupported> {
     match only(headers, CONTENT_ENCODING) {
         Only::None => Ok(None),
         Only::One(value) if value.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(None),
-        Only::One(value) => Coding::named(value.as_bytes()).map(Some).ok_or(Unsupported::Encoding),
+        Only::One(value) => ContentCoding::named(value.as_bytes()).map(Some).ok_or(Unsupported::Encoding),
         Only::Several => Err(Unsupported::Encoding),
     }
 }
@@ -180,9 +180,9 @@ mod tests {
         let coding = |value| coding(&headers(&[("content-encoding", value)]));
         for (value, expected) in [
             ("identity", Ok(None)),
-            ("gzip", Ok(Some(Coding::Gzip))),
-            ("BR", Ok(Some(Coding::Brotli))),
-            ("zstd", Ok(Some(Coding::Zstd))),
+            ("gzip", Ok(Some(ContentCoding::Gzip))),
+            ("BR", Ok(Some(ContentCoding::Brotli))),
+            ("zstd", Ok(Some(ContentCoding::Zstd))),
             ("deflate", Err(Unsupported::Encoding)),
             ("identity, gzip", Err(Unsupported::Encoding)),
             ("gzip, gzip", Err(Unsupported::Encoding)),

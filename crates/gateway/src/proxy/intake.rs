@@ -8,10 +8,10 @@ use http_body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::snapshot::Limits;
-use callsign_core::rewrite::{Output, Rewriter};
 use crate::server::Upload;
 use crate::upstream::outgoing::{Begun, Held};
-use crate::upstream::verdict::UploadError;
+use crate::upstream::upload_state::UploadError;
+use callsign_core::rewrite::{Output, Rewriter};
 
 /// A body taken in.
 pub(super) enum Taken {

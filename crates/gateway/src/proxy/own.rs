@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use super::snapshot::Snapshot;
 use callsign_core::auth::Caller;
 use callsign_core::endpoint::INFERENCE;
+use callsign_core::usage::generation;
 use callsign_store::ledger::query::{By, Filter, Owner};
 use callsign_store::ledger::{LedgerError, Reader, report};
-use callsign_core::usage::generation;
 
 /// No generation of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +91,7 @@ impl SelfServiceQuery {
     pub(super) fn me(snapshot: &Snapshot, caller: &Caller<'_>) -> Self {
         let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
         let identified = INFERENCE.iter().map(|endpoint| {
-            let identifiers = policy.identify(&caller.sources(), caller.metadata, endpoint.fields);
+            let identifiers = policy.identify(&caller.identity(), caller.metadata, endpoint.fields);
             let fields = identifiers.map(|identifiers| identifiers.to_json());
             (endpoint.path.to_owned(), fields.map_or(Value::Null, Value::Object))
         });

@@ -2,8 +2,8 @@
 
 use super::admit::Authenticated;
 use super::snapshot::Snapshot;
-use callsign_store::limits::{Limiter, Refused};
 use crate::record::account::RequestRecord;
+use callsign_store::limits::{Limiter, Refused};
 
 /// Lets a request pass, and puts what it holds until its end into its account.
 ///

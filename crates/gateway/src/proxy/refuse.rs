@@ -13,11 +13,11 @@ use http_body::Body;
 use tokio::sync::oneshot;
 
 use super::Refused;
-use callsign_core::endpoint::Endpoint;
 use crate::error::Code;
 use crate::record::account::RequestRecord;
 use crate::relay::Answer;
 use crate::server::Upload;
+use callsign_core::endpoint::Endpoint;
 
 /// How long a refused upload is read for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,12 @@ pub(super) async fn given_back(returned: oneshot::Receiver<Upload>) -> Option<Up
 }
 
 /// The answer to a refused request. At most `limit` bytes of its body are read for it.
-pub(super) async fn answer(refused: Refused, parts: &Parts, mut account: Box<RequestRecord>, limit: u64) -> Response<Answer> {
+pub(super) async fn answer(
+    refused: Refused,
+    parts: &Parts,
+    mut account: Box<RequestRecord>,
+    limit: u64,
+) -> Response<Answer> {
     // What is only thrown away need not be decoded.
     let read_whole = match refused.rest.map(Upload::into_raw) {
         None => false,
@@ -38,7 +43,7 @@ pub(super) async fn answer(refused: Refused, parts: &Parts, mut account: Box<Req
         Some(_) if refused.refusal.code == Code::RequestTimeout => false,
         Some(rest) if rest.is_end_stream() => true,
         // The client waits for a word before it sends anything; this is the word.
-        Some(rest) if !rest.is_asked_for() && parts.headers.contains_key(EXPECT) => false,
+        Some(rest) if !rest.is_polled() && parts.headers.contains_key(EXPECT) => false,
         Some(mut rest) => tokio::time::timeout(PATIENCE, discard(&mut rest, limit)).await.unwrap_or(false),
     };
     let code = refused.refusal.code;

@@ -9,24 +9,24 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
 use super::cors::Cors;
-use callsign_store::archive::{Redaction, Selection};
+use super::settings::Settings;
+use crate::issuers::{FetchError, Issuers};
+use crate::proxy::settings::{PromptCacheKey, ServerTools};
 use callsign_core::auth::Caller;
 use callsign_core::auth::key::Directory;
-use callsign_core::auth::verifier::Verifier;
-use super::settings::Settings;
 use callsign_core::auth::settings::ClientSession;
-use crate::proxy::settings::{PromptCacheKey, ServerTools};
-use callsign_core::endpoint::{INFERENCE, Inference, REMOVED};
-use callsign_core::identity::secret::Binder;
+use callsign_core::auth::verifier::Verifier;
+use callsign_core::endpoint::{INFERENCE, Inference, REMOVED_FIELDS};
 use callsign_core::identity::caller_identity::CallerIdentity;
-use callsign_core::identity::{Names, Policy};
-use crate::issuers::{FetchError, Issuers};
-use callsign_core::usage::markup::Markup;
-use callsign_store::limits::Rules;
+use callsign_core::identity::secret::Binder;
+use callsign_core::identity::{Policy, RenderedIds};
 use callsign_core::rewrite::headers::HeaderPolicy;
 use callsign_core::rewrite::{Filter, ReservedFields};
 use callsign_core::secret::Secret;
 use callsign_core::tenant;
+use callsign_core::usage::markup::Markup;
+use callsign_store::archive::{Redaction, Selection};
+use callsign_store::limits::Rules;
 
 /// Sizes of bodies, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +179,7 @@ impl Snapshot {
         let tenants = settings.tenants.list.iter().map(|tenant| Ok((tenant.name.clone(), operator.tenant(tenant)?)));
         let tenants = tenants.collect::<Result<_, SnapshotError>>()?;
         let cache_key = bodies.prompt_cache_key;
-        let names = REMOVED.into_iter().chain(bodies.remove.iter().map(String::as_str));
+        let names = REMOVED_FIELDS.into_iter().chain(bodies.remove.iter().map(String::as_str));
         let bound = (cache_key != PromptCacheKey::Keep).then_some("prompt_cache_key");
         Ok(Self {
             has_ledger: settings.has_ledger,
@@ -196,7 +196,7 @@ impl Snapshot {
                 headers.http_referer.clone(),
                 headers.x_openrouter_title.clone(),
             )
-            .reading_answers(settings.reads_answers()),
+            .uncompressed_responses(settings.reads_answers()),
             base: Base::new(&settings.upstream.url).ok_or(SnapshotError::Upstream)?,
             limits: Limits { max_body: bodies.max_bytes, buffer_body: bodies.buffer_bytes as u64 },
             idle_timeout: settings.upstream.idle_timeout,
@@ -214,12 +214,12 @@ impl Snapshot {
     }
 
     /// What this caller's archive is named by, if the request is one of those that are archived.
-    pub fn archived(&self, caller: &Caller<'_>) -> Option<Names> {
+    pub fn archived(&self, caller: &Caller<'_>) -> Option<RenderedIds> {
         let tenant = self.tenant(caller.tenant.as_deref());
         if !self.archive.wants(caller.archive.or(tenant.archive)) {
             return None;
         }
-        let names = tenant.policy.names(&caller.sources());
+        let names = tenant.policy.render_ids(&caller.identity());
         self.archive.draws(caller.tenant.as_deref(), &names).then_some(names)
     }
 

@@ -4,24 +4,24 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
-use callsign_telemetry::logging::Untrusted;
-use callsign_telemetry::metrics::Metrics;
 use super::row::{Closing, Row};
 use super::use_of_limits::UseOfLimits;
 use super::watch::Watch;
 use bytes::Bytes;
+use callsign_telemetry::logging::Untrusted;
+use callsign_telemetry::metrics::Metrics;
 use http::HeaderMap;
 
-use callsign_store::archive::{self, Archive, Recording, BodyRecorder, Unavailable};
+use crate::shed::{InFlight, Slot};
+use crate::upstream::UpstreamError;
 use callsign_core::endpoint::Inference;
-use callsign_core::usage::outcome::Outcome;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::identity::{Identifiers, Omission};
+use callsign_core::shed::OverloadError;
+use callsign_core::usage::outcome::Outcome;
+use callsign_store::archive::{self, Archive, BodyRecorder, Recording, Unavailable};
 use callsign_store::ledger::{Begun, Committed, Ledger};
 use callsign_store::limits::{Reservation, Suspect, Watcher};
-use crate::shed::{InFlight, Slot};
-use callsign_core::shed::OverloadError;
-use crate::upstream::UpstreamError;
 
 /// What is known of one request. Dropping it closes it: metrics are counted and the log line is written.
 #[derive(Debug)]
@@ -206,7 +206,7 @@ impl RequestRecord {
 
     /// Notes that the request was one too many.
     pub fn shed(&self, shed: OverloadError) {
-        self.metrics.shed(shed.reason());
+        self.metrics.count_overload(shed.reason());
     }
 
     /// Notes that the head of the upstream's answer has come.
@@ -214,7 +214,7 @@ impl RequestRecord {
         self.status = status;
         self.first_byte = Some(self.began.elapsed());
         if let Some(generation) = self.watch.answered(headers) {
-            self.metrics.generated();
+            self.metrics.count_generation();
             self.row.answered(generation);
         }
         if let Some(recording) = &mut self.recording {
@@ -245,7 +245,7 @@ impl RequestRecord {
             return None;
         }
         let seen = self.watch.finish();
-        self.metrics.used(&seen.usage);
+        self.metrics.add_usage(&seen.usage);
         self.limits.settle(self.first_byte.map(|_| self.status), &seen);
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let closing = Closing {
@@ -285,13 +285,13 @@ impl RequestRecord {
 
     /// Counts the identifiers that are written.
     pub fn written(&self, identifiers: &Identifiers<'_>) {
-        self.metrics.written(identifiers);
+        self.metrics.count_identifiers(identifiers);
     }
 
     /// Counts the identifiers that were left out although their valve is on.
     pub fn omitted(&self, omissions: &[Omission]) {
         for omission in omissions {
-            self.metrics.omitted(*omission);
+            self.metrics.count_omission(*omission);
         }
     }
 }
@@ -305,7 +305,7 @@ impl Drop for RequestRecord {
         self.metrics.request_bytes.inc_by(self.request_bytes);
         self.metrics.response_bytes.inc_by(self.response_bytes);
         if let Some(code) = self.code {
-            self.metrics.rejected(code);
+            self.metrics.count_refusal(code);
         }
         tracing::info!(
             endpoint = self.endpoint,

@@ -3,8 +3,8 @@
 //! It hands over and never waits. Without a ledger nothing is gathered and nothing looked at.
 
 use callsign_core::usage::outcome::Outcome;
-use callsign_store::ledger::{Begun, Committed, End, Entry, Finished, Ledger, Name};
 use callsign_core::usage::reader::ResponseUsage;
+use callsign_store::ledger::{Begun, Committed, End, Entry, Finished, Ledger, Name};
 
 /// What the account knows at the end.
 #[derive(Clone, Copy, Debug)]

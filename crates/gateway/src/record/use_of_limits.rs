@@ -1,7 +1,7 @@
 //! What one request holds of its caller's limits, from the moment that it may pass to its end.
 
-use callsign_store::limits::{Reservation, Suspect, Watcher};
 use callsign_core::usage::reader::ResponseUsage;
+use callsign_store::limits::{Reservation, Suspect, Watcher};
 
 /// Names of errors by which providers, or OpenRouter for them, refuse what a user asks for (`shape.rs` makes the first out of
 /// what moderation tells).

@@ -25,7 +25,7 @@ impl Watch {
     /// The head of the upstream's answer has come; its generation id, if it has one.
     pub(super) fn answered(&mut self, headers: &HeaderMap) -> Option<&str> {
         self.tap = Some(UsageReader::new(self.wanted?, headers));
-        self.generation = generation::told(headers).map(str::to_owned);
+        self.generation = generation::id(headers).map(str::to_owned);
         self.generation.as_deref()
     }
 

@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
-use super::connection::Room;
-use super::connection_limiter::{Admission, ConnectionPermit, ConnectionLimiter};
+use super::connection::ConnectionServer;
+use super::connection_limiter::{Admission, ConnectionLimiter, ConnectionPermit};
 use super::{Drain, Handler, Options};
 
 /// The pause after the first failed accept. It doubles with each further failure, up to [`MAX_PAUSE`].
@@ -26,7 +26,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Accepts and serves until `drain` closes the listener, then waits for the connections until the drain is over.
 pub(super) async fn run<H: Handler>(listener: TcpListener, handler: H, options: Arc<Options>, drain: Drain) {
-    let room = Arc::new(Room::new(handler, options.timeouts, drain.clone()));
+    let room = Arc::new(ConnectionServer::new(handler, options.timeouts, drain.clone()));
     let mut connections = JoinSet::new();
     accept_until_closing(&listener, &room, &options, &drain, &mut connections).await;
     for (stream, address) in queued(listener) {
@@ -49,7 +49,7 @@ pub(super) async fn run<H: Handler>(listener: TcpListener, handler: H, options: 
 
 async fn accept_until_closing<H: Handler>(
     listener: &TcpListener,
-    room: &Arc<Room<H>>,
+    room: &Arc<ConnectionServer<H>>,
     options: &Options,
     drain: &Drain,
     connections: &mut JoinSet<()>,
@@ -78,7 +78,7 @@ async fn accept_until_closing<H: Handler>(
 
 fn spawn<H: Handler>(
     connections: &mut JoinSet<()>,
-    room: &Arc<Room<H>>,
+    room: &Arc<ConnectionServer<H>>,
     options: &Options,
     stream: TcpStream,
     address: SocketAddr,
@@ -116,7 +116,11 @@ fn log_panic(end: Result<(), JoinError>) {
     }
 }
 
-async fn permit(connection_limiter: &Arc<ConnectionLimiter>, address: SocketAddr, backoff: &mut AcceptBackoff) -> Option<ConnectionPermit> {
+async fn permit(
+    connection_limiter: &Arc<ConnectionLimiter>,
+    address: SocketAddr,
+    backoff: &mut AcceptBackoff,
+) -> Option<ConnectionPermit> {
     if connection_limiter.is_full() && backoff.should_log() {
         tracing::warn!("connection limit (max_connections) reached; refusing new connections");
     }

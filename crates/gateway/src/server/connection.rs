@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::coalesce::{FrameCoalescer, Wait};
-use super::timeouts::{Activity, Timeouts, ReadTimeout, Protocol, InFlightGuard, WriteTimeout};
+use super::timeouts::{Activity, InFlightGuard, Protocol, ReadTimeout, Timeouts, WriteTimeout};
 use super::{Drain, Handler, Peer, Tls, Upload};
 use callsign_core::shed::OverloadError;
 
@@ -43,7 +43,7 @@ const PING: Duration = Duration::from_secs(20);
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// State shared by all connections of one listener.
-pub(super) struct Room<H> {
+pub(super) struct ConnectionServer<H> {
     http1: auto::Builder<TokioExecutor>,
     http2: auto::Builder<TokioExecutor>,
     handler: H,
@@ -52,7 +52,7 @@ pub(super) struct Room<H> {
     drain: Drain,
 }
 
-impl<H: Handler> Room<H> {
+impl<H: Handler> ConnectionServer<H> {
     pub(super) fn new(handler: H, timeouts: Timeouts, drain: Drain) -> Self {
         Self {
             http1: http().http1_only(),
@@ -82,7 +82,13 @@ impl<H: Handler> Room<H> {
     }
 
     /// Serves one TLS connection, as [`Self::serve`] does.
-    pub(super) async fn serve_tls(&self, stream: TcpStream, address: SocketAddr, shed: Option<OverloadError>, tls: Tls) {
+    pub(super) async fn serve_tls(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        shed: Option<OverloadError>,
+        tls: Tls,
+    ) {
         let handshake = tls.acceptor().accept(WriteTimeout::new(stream, self.timeouts.blocked));
         match timeout(self.timeouts.handshake, handshake).await {
             Ok(Ok(stream)) => self.serve_http(stream, Peer { address, tls: true, shed }).await,
@@ -113,7 +119,8 @@ impl<H: Handler> Room<H> {
             let (handler, activity, timeouts) = (self.handler.clone(), activity.clone(), self.timeouts.upload);
             service_fn(move |request: Request<Incoming>| {
                 let guard = activity.begin();
-                let peer = Peer { shed: peer.shed.or_else(|| self.is_too_late().then_some(OverloadError::Draining)), ..peer };
+                let peer =
+                    Peer { shed: peer.shed.or_else(|| self.is_too_late().then_some(OverloadError::Draining)), ..peer };
                 let http1_body = request.version() < Version::HTTP_2;
                 let request = request.map(|body| Upload::new(body, timeouts, &activity));
                 let handler = handler.clone();

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use callsign_telemetry::metrics::Metrics;
 use crate::shed::Shares;
 use callsign_core::shed::OverloadError;
+use callsign_telemetry::metrics::Metrics;
 
 /// The connection limits of one port. Share it between the listeners of the port.
 #[derive(Debug)]
@@ -83,17 +83,18 @@ impl ConnectionLimiter {
                 return Admission::Granted(self.issue(None, Some(OverloadError::Address), permit));
             }
             if let Some(metrics) = &self.metrics {
-                metrics.shed(OverloadError::Address.reason());
+                metrics.count_overload(OverloadError::Address.reason());
             }
             return Admission::Closed;
         };
         let ordinary = Arc::clone(&self.open).try_acquire_owned().map(|permit| (permit, None));
-        let either = ordinary
-            .or_else(|_| Arc::clone(&self.reserve).try_acquire_owned().map(|permit| (permit, Some(OverloadError::Connections))));
+        let either = ordinary.or_else(|_| {
+            Arc::clone(&self.reserve).try_acquire_owned().map(|permit| (permit, Some(OverloadError::Connections)))
+        });
         if let Ok((permit, shed)) = either {
             Admission::Granted(self.issue(Some(share), shed, permit))
         } else {
-            self.addresses.give_back(share);
+            self.addresses.release(share);
             Admission::Full
         }
     }
@@ -103,7 +104,12 @@ impl ConnectionLimiter {
         self.open.available_permits() == 0
     }
 
-    fn issue(self: &Arc<Self>, address: Option<u64>, shed: Option<OverloadError>, permit: OwnedSemaphorePermit) -> ConnectionPermit {
+    fn issue(
+        self: &Arc<Self>,
+        address: Option<u64>,
+        shed: Option<OverloadError>,
+        permit: OwnedSemaphorePermit,
+    ) -> ConnectionPermit {
         if let Some(metrics) = &self.metrics {
             metrics.connections.inc();
         }
@@ -114,7 +120,7 @@ impl ConnectionLimiter {
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         if let Some(share) = self.address {
-            self.limiter.addresses.give_back(share);
+            self.limiter.addresses.release(share);
         }
         if let Some(metrics) = &self.limiter.metrics {
             metrics.connections.dec();

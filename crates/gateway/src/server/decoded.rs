@@ -27,7 +27,7 @@ const CHUNK: usize = 16 * 1024;
 
 /// A content coding that callsign decodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
+pub enum ContentCoding {
     /// `gzip`
     Gzip,
     /// `br`
@@ -36,7 +36,7 @@ pub enum Coding {
     Zstd,
 }
 
-impl Coding {
+impl ContentCoding {
     /// Returns the coding with this name, in any case; `None` if callsign does not decode it.
     pub fn named(name: &[u8]) -> Option<Self> {
         let codings = [(&b"gzip"[..], Self::Gzip), (b"br", Self::Brotli), (b"zstd", Self::Zstd)];
@@ -87,17 +87,17 @@ impl Stream for Pieces {
 
 impl Decoded {
     /// Decodes `upload`, which may have at most `limit` compressed bytes. `slot` is released on drop.
-    pub(super) fn new(upload: Upload, coding: Coding, limit: u64, slot: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(upload: Upload, coding: ContentCoding, limit: u64, slot: OwnedSemaphorePermit) -> Self {
         let raw = StreamReader::new(Pieces { upload, limit, left: limit });
         // A body may consist of several members or frames (RFC 1952, section 2.2; RFC 8878, section 3).
         let decoder = match coding {
-            Coding::Gzip => {
+            ContentCoding::Gzip => {
                 let mut decoder = GzipDecoder::new(raw);
                 decoder.multiple_members(true);
                 Decoder::Gzip(decoder)
             }
-            Coding::Brotli => Decoder::Brotli(BrotliDecoder::new(raw)),
-            Coding::Zstd => {
+            ContentCoding::Brotli => Decoder::Brotli(BrotliDecoder::new(raw)),
+            ContentCoding::Zstd => {
                 let mut decoder = ZstdDecoder::with_params(raw, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
                 decoder.multiple_members(true);
                 Decoder::Zstd(decoder)
@@ -166,13 +166,16 @@ mod tests {
 
     #[test]
     fn codings_by_name() {
-        for (name, coding) in
-            [("gzip", Coding::Gzip), ("GZIP", Coding::Gzip), ("br", Coding::Brotli), ("zstd", Coding::Zstd)]
-        {
-            assert_eq!(Coding::named(name.as_bytes()), Some(coding));
+        for (name, coding) in [
+            ("gzip", ContentCoding::Gzip),
+            ("GZIP", ContentCoding::Gzip),
+            ("br", ContentCoding::Brotli),
+            ("zstd", ContentCoding::Zstd),
+        ] {
+            assert_eq!(ContentCoding::named(name.as_bytes()), Some(coding));
         }
         for name in ["", "deflate", "x-gzip", "compress", "gzip, br", "identity"] {
-            assert_eq!(Coding::named(name.as_bytes()), None, "{name}");
+            assert_eq!(ContentCoding::named(name.as_bytes()), None, "{name}");
         }
     }
 }

@@ -6,9 +6,9 @@
 //! reports the begin and end of each request to the connection's [`Activity`]. `upload.rs` limits the time of request
 //! bodies.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::Arc;
 use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::alarm::Alarm;
 mod read_timeout;
 mod write_timeout;
 
-pub(super) use read_timeout::{ReadTimeout, Protocol};
+pub(super) use read_timeout::{Protocol, ReadTimeout};
 pub(super) use write_timeout::WriteTimeout;
 
 /// The timeouts of one connection. callsign serves with [`Timeouts::default`]; tests shorten them.
@@ -37,12 +37,12 @@ pub struct Timeouts {
     /// Time in which the client takes none of the bytes that are ready for it. 60 s.
     pub blocked: Duration,
     /// Timeouts of a request's body.
-    pub upload: UploadPatience,
+    pub upload: UploadTimeouts,
 }
 
 /// The timeouts of a request's body. Only time spent waiting for the client counts.
 #[derive(Clone, Copy, Debug)]
-pub struct UploadPatience {
+pub struct UploadTimeouts {
     /// Time without any byte. 30 s.
     pub idle: Duration,
     /// Waiting time over which the rate is measured. A window opens with a byte. 10 s.
@@ -59,12 +59,12 @@ impl Default for Timeouts {
             head: Duration::from_secs(15),
             idle: Duration::from_mins(2),
             blocked: Duration::from_mins(1),
-            upload: UploadPatience::default(),
+            upload: UploadTimeouts::default(),
         }
     }
 }
 
-impl Default for UploadPatience {
+impl Default for UploadTimeouts {
     fn default() -> Self {
         Self { idle: Duration::from_secs(30), window: Duration::from_secs(10), least_per_second: 4096 }
     }

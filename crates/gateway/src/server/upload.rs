@@ -15,8 +15,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::alarm::Alarm;
-use super::decoded::{Coding, Decoded};
-use super::timeouts::{Activity, UploadPatience};
+use super::decoded::{ContentCoding, Decoded};
+use super::timeouts::{Activity, UploadTimeouts};
 
 /// An error while reading a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ impl Upload {
     }
 
     /// Wraps hyper's request body.
-    pub(super) fn new(body: Incoming, timeouts: UploadPatience, activity: &Arc<Activity>) -> Self {
+    pub(super) fn new(body: Incoming, timeouts: UploadTimeouts, activity: &Arc<Activity>) -> Self {
         if body.is_end_stream() {
             return Self::empty();
         }
@@ -72,7 +72,7 @@ impl Upload {
 
     /// Returns this body decoded. More than `limit` compressed bytes are an error. `slot` is released on drop.
     #[must_use]
-    pub fn decoded(self, coding: Coding, limit: u64, slot: OwnedSemaphorePermit) -> Self {
+    pub fn decoded(self, coding: ContentCoding, limit: u64, slot: OwnedSemaphorePermit) -> Self {
         let decoded = Decoded::new(self, coding, limit, slot);
         Self { source: Source::Decoded(Box::new(decoded)), polled: false }
     }
@@ -87,7 +87,7 @@ impl Upload {
     }
 
     /// Returns true if the body has been polled. hyper then has sent `100 Continue` to a client that waits for it.
-    pub fn is_asked_for(&self) -> bool {
+    pub fn is_polled(&self) -> bool {
         self.polled
     }
 }
@@ -155,7 +155,7 @@ impl Body for Upload {
 /// The timeouts of one upload.
 #[derive(Debug)]
 struct Pace {
-    timeouts: UploadPatience,
+    timeouts: UploadTimeouts,
     activity: Arc<Activity>,
     alarm: Option<Alarm>,
     waiting_since: Option<Instant>,
@@ -166,7 +166,7 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(timeouts: UploadPatience, activity: Arc<Activity>) -> Self {
+    fn new(timeouts: UploadTimeouts, activity: Arc<Activity>) -> Self {
         Self { timeouts, activity, alarm: None, waiting_since: None, received_in_window: 0, waited: Duration::ZERO }
     }
 
@@ -197,7 +197,8 @@ impl Pace {
 
     /// Closes the window. Returns true if it has received enough bytes.
     fn close_window(&mut self) -> bool {
-        let enough = self.received_in_window >= self.timeouts.least_per_second.saturating_mul(self.timeouts.window.as_secs());
+        let enough =
+            self.received_in_window >= self.timeouts.least_per_second.saturating_mul(self.timeouts.window.as_secs());
         self.received_in_window = 0;
         self.waited = Duration::ZERO;
         enough

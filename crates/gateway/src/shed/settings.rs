@@ -1,6 +1,6 @@
 //! The settings of load shedding.
 
-/// The configured limits (`docs/SPEC.md#list-of-settings`). [`super::Caps`] computes the limits in force.
+/// The configured limits (`docs/SPEC.md#list-of-settings`). [`super::LoadLimits`] computes the limits in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `CALLSIGN_MAX_CONNECTIONS`: open connections. `None`: as many as the open-files limit allows.

@@ -3,10 +3,10 @@
 //! An entry is a 64-bit digest of the holder and its count. It exists only while the count is not 0, so memory does not
 //! grow with past holders. The digests use a random key per process, so a client cannot choose a colliding one.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
-use parking_lot::{Mutex, MutexGuard};
 
 /// Number of independently locked parts, to keep threads from waiting for each other. A power of two.
 const SHARDS: usize = 32;
@@ -27,7 +27,7 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// Takes one unit for `who`, unless it has `cap` units. Returns the digest for [`Shares::give_back`].
+    /// Takes one unit for `who`, unless it has `cap` units. Returns the digest for [`Shares::release`].
     pub(crate) fn take(&self, who: impl Hash, cap: usize) -> Option<u64> {
         let digest = self.keys.hash_one(who);
         match self.shard(digest).entry(digest) {
@@ -45,7 +45,7 @@ impl Shares {
     }
 
     /// Returns one unit.
-    pub(crate) fn give_back(&self, digest: u64) {
+    pub(crate) fn release(&self, digest: u64) {
         if let Entry::Occupied(mut count) = self.shard(digest).entry(digest) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
@@ -98,11 +98,11 @@ mod tests {
         let taken: Vec<_> = (0..10_000_u32).flat_map(|who| [shares.take(who, 2), shares.take(who, 2)]).collect();
         assert!((0..10_000_u32).all(|who| shares.take(who, 2).is_none()));
         for digest in taken {
-            shares.give_back(digest.unwrap());
+            shares.release(digest.unwrap());
         }
         assert!(shares.is_empty());
         assert_eq!(shares.take("nobody", 0), None);
-        shares.give_back(7);
+        shares.release(7);
         assert!(shares.is_empty(), "returning an unknown digest has no effect");
     }
 }

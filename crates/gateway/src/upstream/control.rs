@@ -11,11 +11,11 @@ use reqwest::{Client, RequestBuilder, Response, Url};
 use super::{RootsError, tls_config};
 
 /// Maximum body size in bytes. Expected responses have a few KiB.
-pub const LARGEST: usize = 1024 * 1024;
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The client for callsign's own requests.
 #[derive(Clone, Debug)]
-pub struct Control {
+pub struct ControlClient {
     client: Client,
     /// For loopback addresses, which a proxy cannot reach: uses no proxy.
     loopback: Client,
@@ -32,7 +32,7 @@ pub enum SetUpError {
     Client(#[from] reqwest::Error),
 }
 
-impl Control {
+impl ControlClient {
     /// Creates a client with a timeout for connecting (`connect`) and one for the whole request (`whole`).
     ///
     /// # Errors
@@ -56,14 +56,14 @@ impl Control {
     }
 }
 
-/// Reads a whole body. Returns `None` if it is longer than [`LARGEST`].
+/// Reads a whole body. Returns `None` if it is longer than [`MAX_BODY_BYTES`].
 ///
 /// # Errors
 /// The connection's errors, without the URL.
 pub async fn body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-        if body.len() + chunk.len() > LARGEST {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Ok(None);
         }
         body.extend_from_slice(&chunk);

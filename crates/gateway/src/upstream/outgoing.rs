@@ -12,10 +12,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::verdict::{UploadState, UploadError};
-use callsign_store::archive::BodyRecorder;
-use callsign_core::rewrite::{Output, Rewriter};
+use super::upload_state::{UploadError, UploadState};
 use crate::server::Upload;
+use callsign_core::rewrite::{Output, Rewriter};
+use callsign_store::archive::BodyRecorder;
 
 /// A request's body for the upstream.
 #[derive(Debug)]
@@ -37,7 +37,10 @@ impl Body for Outgoing {
     type Data = Bytes;
     type Error = UploadCancelledError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadCancelledError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadCancelledError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Held(held) => Poll::Ready(held.pop().map(|piece| Ok(Frame::data(piece)))),
@@ -105,7 +108,7 @@ pub struct Streaming {
     /// Bytes of the announced outgoing length that are still to be sent.
     left: Option<u64>,
     progress: Arc<UploadState>,
-    /// Records the sent bytes for the archive.
+    /// GenerationClient the sent bytes for the archive.
     recorder: Option<BodyRecorder>,
     ended: bool,
 }
@@ -129,7 +132,11 @@ pub struct Begun {
 
 impl Streaming {
     /// Continues from `begun`. The receiver gets the rest of the upload when this body is dropped.
-    pub fn new(begun: Begun, progress: Arc<UploadState>, recorder: Option<BodyRecorder>) -> (Self, oneshot::Receiver<Upload>) {
+    pub fn new(
+        begun: Begun,
+        progress: Arc<UploadState>,
+        recorder: Option<BodyRecorder>,
+    ) -> (Self, oneshot::Receiver<Upload>) {
         let (give_back, returned) = oneshot::channel();
         let left = begun.announced.and_then(|length| begun.rewriter.outgoing_length(length));
         let streaming = Self {

@@ -3,9 +3,9 @@
 //! A reference to a small piece would keep its whole read buffer alive: an event of a stream has about 100 bytes, its
 //! read buffer 8 KB. Copying small pieces keeps the counted bytes close to the memory in use.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::mem;
 use std::sync::Arc;
-use parking_lot::{Mutex, MutexGuard};
 
 use bytes::{Bytes, BytesMut};
 

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
+use super::body_recorder::BodyRecorder;
 use super::budget::Share;
 use super::error::{ArchiveError, Unavailable};
 use super::header_snapshot::{HeaderSnapshot, Redaction};
 use super::queue::{Loss, Record, Shared};
 use super::record::{Begun, Finished, Kind};
-use super::body_recorder::BodyRecorder;
 use super::write::Shelf;
 use super::{retention, worker};
 use crate::archive::settings::Settings;

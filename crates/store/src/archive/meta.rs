@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Begun, Finished};
-use callsign_core::identity::Names;
+use callsign_core::identity::RenderedIds;
 use callsign_core::usage::Usage;
 
 /// The version of `meta.json`. New versions only add members, so readers accept every version.
@@ -185,9 +185,9 @@ fn moment(micros: i64) -> String {
     Timestamp::from_microsecond(micros).unwrap_or_default().to_string()
 }
 
-impl From<Names> for Ids {
-    fn from(names: Names) -> Self {
-        let Names { user, chat, message } = names;
+impl From<RenderedIds> for Ids {
+    fn from(names: RenderedIds) -> Self {
+        let RenderedIds { user, chat, message } = names;
         Self { user, chat, message, ..Self::default() }
     }
 }

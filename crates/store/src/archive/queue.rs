@@ -2,18 +2,18 @@
 //!
 //! It is bounded by the number of records ([`CAP`]) and by bytes: every record owns a share of the memory [`Budget`].
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::body_recorder::Body;
 use super::budget::{Budget, Share};
 use super::header_snapshot::HeaderSnapshot;
 use super::record::{Begun, Finished, Kind};
-use super::body_recorder::Body;
 use callsign_telemetry::metrics::Metrics;
 
 /// Maximum number of queued records.

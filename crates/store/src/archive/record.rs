@@ -2,8 +2,8 @@
 
 use super::header_snapshot::HeaderSnapshot;
 use super::path::Named;
-use callsign_core::identity::Names;
 use crate::ledger;
+use callsign_core::identity::RenderedIds;
 use callsign_core::usage::reader::ResponseUsage;
 
 /// Data that is known before a request goes upstream.
@@ -12,7 +12,7 @@ pub struct Begun {
     /// The request's start as the ledger records it: id, time, caller and identifiers.
     pub row: ledger::Begun,
     /// The rendered identifiers. They become the archive's path.
-    pub names: Names,
+    pub names: RenderedIds,
     /// The client's headers, without credentials.
     pub received: HeaderSnapshot,
     /// The headers that go upstream, without credentials.

@@ -5,7 +5,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::archive::settings::Settings;
-use callsign_core::identity::Names;
+use callsign_core::identity::RenderedIds;
 
 /// The archive's settings that select requests.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +52,7 @@ impl Selection {
 
     /// Returns true if the request is in the sample. All requests of a chat get the same answer; a request without a
     /// chat is sampled at random.
-    pub fn draws(&self, tenant: Option<&str>, names: &Names) -> bool {
+    pub fn draws(&self, tenant: Option<&str>, names: &RenderedIds) -> bool {
         let Some(Sample { percent, mac }) = &self.sample else { return true };
         let mut mac = mac.clone();
         match &names.chat {
@@ -98,7 +98,7 @@ mod tests {
         for percent in [1, 25, 99] {
             let selection = selection(true, percent);
             let drawn = |number: u32, chat: bool| {
-                let names = Names {
+                let names = RenderedIds {
                     user: Some("alice".to_owned()),
                     chat: chat.then(|| format!("chat-{number}")),
                     message: Some(number.to_string()),

@@ -7,33 +7,33 @@ use callsign_core::secret::Secret;
 /// The archive's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where archives go; `None` is off.
+    /// Directory and password; `None` turns the archive off.
     pub place: Option<Place>,
-    /// Archives that were written longer ago are removed.
+    /// Age in days at which archives are removed.
     pub retention_days: u32,
-    /// Whether a request that could not be archived is refused.
+    /// True if requests that cannot be archived are refused.
     pub required: bool,
-    /// Whether callers are archived of whose key and tenant it is not said.
+    /// `archive.by_default`: applies to callers whose key and tenant have no `archive` setting.
     pub by_default: bool,
-    /// Conversations of a hundred.
+    /// Percentage of chats that are archived.
     pub sample_percent: u64,
-    /// The most that is kept of one body, in bytes.
+    /// Maximum recorded bytes of one body.
     pub max_body: usize,
-    /// The most memory that all records together take, in bytes.
+    /// Maximum memory of all records together, in bytes.
     pub max_memory: usize,
 }
 
-/// What it takes to read archives, and to write them.
+/// The location and the key of archives.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Their directory.
+    /// The directory of archives.
     pub directory: PathBuf,
-    /// Their password.
+    /// The password that archives are encrypted with.
     pub password: Secret,
 }
 
 impl Settings {
-    /// Nothing is archived.
+    /// Settings that turn the archive off.
     pub const OFF: Self = Self {
         place: None,
         retention_days: 90,

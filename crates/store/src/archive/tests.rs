@@ -13,11 +13,11 @@ use uuid::Uuid;
 use super::reader::{self, Opened};
 use super::*;
 use crate::archive::settings::{self, Settings};
-use callsign_core::identity::Names;
 use crate::ledger::{self, AskedBy};
-use callsign_telemetry::metrics::Metrics;
-use callsign_core::usage::reader::ResponseUsage;
+use callsign_core::identity::RenderedIds;
 use callsign_core::secret::Secret;
+use callsign_core::usage::reader::ResponseUsage;
+use callsign_telemetry::metrics::Metrics;
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -88,7 +88,7 @@ fn begun(tenant: Option<&str>, user: Option<&str>, chat: Option<&str>, message: 
         message: message.map(Into::into),
         sent_message: None,
     };
-    let names = Names { user: owned(user), chat: owned(chat), message: owned(message) };
+    let names = RenderedIds { user: owned(user), chat: owned(chat), message: owned(message) };
     Begun { row, names, received: HeaderSnapshot::default(), sent: HeaderSnapshot::default(), is_form: false }
 }
 

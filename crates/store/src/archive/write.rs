@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::body_recorder::Body;
 use super::meta::{Meta, Part};
 use super::path::{self, Case};
 use super::queue::Record;
-use super::body_recorder::Body;
 use super::zip::{self, Entry};
 use callsign_core::secret::Secret;
 

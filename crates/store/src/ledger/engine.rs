@@ -79,7 +79,8 @@ impl Target {
             Store::Sqlite(path) => Ok(Self::Sqlite(path.clone())),
             Store::Postgres(url) => {
                 let options: Result<PgConnectOptions, _> = url.expose().parse();
-                let options = options.map_err(|_| LedgerError::Open("CALLSIGN_LEDGER is not a valid postgres:// URL".to_owned()))?;
+                let options =
+                    options.map_err(|_| LedgerError::Open("CALLSIGN_LEDGER: invalid postgres URL".to_owned()))?;
                 Ok(Self::Postgres(Box::new(options.application_name("callsign").disable_statement_logging())))
             }
         }

@@ -12,10 +12,10 @@ use super::error::LedgerError;
 use super::names::{AskedBy, Names};
 use super::queue::{Cell, Shared};
 use super::record::{Begun, End, Finished};
-use callsign_core::usage::Usage;
-use super::{opening, sums};
 use super::settings::Settings;
+use super::{opening, sums};
 use crate::ledger::settings::Mode;
+use callsign_core::usage::Usage;
 use callsign_telemetry::metrics::Metrics;
 
 /// Maximum time that a response waits for its row in `strict` mode (docs/SPEC.md#strict-mode). Then its end is

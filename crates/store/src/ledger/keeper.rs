@@ -11,9 +11,9 @@ use super::engine::{Purpose, Target};
 use super::error::LedgerError;
 use super::opening;
 use super::query::{Forgotten, Price};
+use super::settings::Settings;
 use super::spill::Spill;
 use super::store::{Person, Store};
-use super::settings::Settings;
 
 /// Maximum wait for running processes to write their sums.
 const COUNTING: Duration = Duration::from_secs(3);

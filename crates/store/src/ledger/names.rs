@@ -2,10 +2,10 @@
 //!
 //! Names are interned and shared from the request path to the writer, so most requests allocate no text.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use parking_lot::Mutex;
 
 use foldhash::fast::RandomState;
 

@@ -8,9 +8,9 @@ use super::engine::{Purpose, Target};
 use super::error::LedgerError;
 use super::home::Home;
 use super::queue::Shared;
+use super::settings::Settings;
 use super::spill::Spill;
 use super::writer::{Plan, Writer};
-use super::settings::Settings;
 use crate::ledger::settings::{Mode, Store};
 use callsign_telemetry::metrics::Metrics;
 
@@ -28,7 +28,7 @@ pub(super) fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option
         Some((_, Err(error))) if strict || settings.data_dir_set => return Err(LedgerError::Directory(error)),
         // The directory is unusable, but the rows are in another database, so only the spill file is missing.
         Some((directory, Err(error))) if !is_kept_in(settings, directory) => {
-            tracing::error!(%error, "cannot use the data directory, so there is no spill file: rows are lost while the ledger's database is unavailable");
+            tracing::error!(%error, "ledger: no spill file; cannot use the data directory");
             (Home::nowhere(), None)
         }
         Some((_, Err(error))) => {

@@ -1,7 +1,7 @@
 //! A pool of read-only connections. A database without tables returns empty results.
 
-use std::sync::Arc;
 use parking_lot::Mutex;
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 

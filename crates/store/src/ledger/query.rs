@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use callsign_core::usage::money::NanoUsd;
 use callsign_core::usage::Usage;
+use callsign_core::usage::money::NanoUsd;
 
 /// The grouping of usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -36,13 +36,13 @@ pub struct UsageRow {
     pub requests: u64,
     /// Requests with a status of 400 or more, an error inside a 200, or a connection cut by the upstream.
     pub errors: u64,
-    /// As in `Usage`.
+    /// Prompt tokens.
     pub prompt_tokens: u64,
-    /// As in `Usage`.
+    /// Completion tokens.
     pub completion_tokens: u64,
-    /// As in `Usage`.
+    /// Prompt tokens that were read from a cache.
     pub cached_tokens: u64,
-    /// As in `Usage`.
+    /// Completion tokens that were spent on reasoning.
     pub reasoning_tokens: u64,
     /// The amount that OpenRouter charged.
     pub cost: NanoUsd,

@@ -2,9 +2,9 @@
 //! when the writer reads the cell, it costs one insert. Otherwise it is written as begun, and the cell is pushed again
 //! when more is known.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use tokio::sync::Notify;

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use super::engine::{Row, Target};
 use super::error::LedgerError;
 use super::pool::{Pool, Question};
-use super::sums;
 use super::settings::Settings;
+use super::sums;
 
 /// Read access to the ledger. Cheap to clone; connects at the first query.
 #[derive(Clone, Debug)]

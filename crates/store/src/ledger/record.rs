@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use callsign_core::usage::Usage;
 use super::names::{Name, Names};
+use callsign_core::usage::Usage;
 
 /// Data that is known when a request goes upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use callsign_core::usage::money::NanoUsd;
 use super::query::{By, Found, Kind, UsageRow};
+use callsign_core::usage::money::NanoUsd;
 
 impl By {
     /// Returns the name of the grouping: a row's first key in JSON and its first column elsewhere.

@@ -7,33 +7,33 @@ use callsign_core::secret::Secret;
 /// The ledger's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where rows go; `None` is off.
+    /// The database; `None` turns the ledger off.
     pub store: Option<Store>,
-    /// Whether the end of an answer waits for its row.
+    /// The durability of rows.
     pub mode: Mode,
-    /// Rows that began longer ago are deleted.
+    /// Age in days at which rows are deleted.
     pub retention_days: u32,
-    /// `CALLSIGN_DATA_DIR`: where embedded state lives, the spill file among it.
+    /// `CALLSIGN_DATA_DIR`, the directory of local state such as the spill file.
     pub data_dir: Option<PathBuf>,
-    /// Whether the operator chose it: one that cannot be used is then no reason to go on without.
+    /// True if the operator set `data_dir`. An unusable directory is then an error at the start.
     pub data_dir_set: bool,
 }
 
-/// Where rows go.
+/// The ledger's database.
 #[derive(Clone, Debug)]
 pub enum Store {
-    /// A file.
+    /// A SQLite file.
     Sqlite(PathBuf),
-    /// `postgres://…`, which may hold a password.
+    /// A `postgres://…` URL, which may contain a password.
     Postgres(Secret),
 }
 
-/// See [`Ledger::mode`].
+/// The durability of rows (docs/SPEC.md#strict-mode).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// A crash may lose the last 50 ms.
+    /// Rows are written in the background. A crash may lose the last 50 ms.
     #[default]
     Fast,
-    /// The end of an answer waits for its row.
+    /// The end of a response waits for its row.
     Strict,
 }

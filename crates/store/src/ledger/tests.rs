@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::context::Contexts;
 use super::row::{Ended, Ending, Row};
 use super::{AskedBy, Begun, End, Finished};
-use callsign_core::usage::money::NanoUsd;
 use callsign_core::usage::Usage;
+use callsign_core::usage::money::NanoUsd;
 
 /// The start time of all sample rows.
 const BEGAN_US: i64 = 1_790_000_000_000_000;

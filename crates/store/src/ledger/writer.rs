@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(20);
 const BATCH: usize = 1024;
 /// Maximum time for writing a batch to the database. Then it goes to the spill file.
 const BOUND: Duration = Duration::from_millis(500);
-/// The same limit in `strict` mode. A response waits at most two seconds, and the rest is for the spill file.
+/// [`BOUND`] in `strict` mode. A response waits at most two seconds, and the rest is for the spill file.
 const STRICT_BOUND: Duration = Duration::from_millis(1200);
 /// Maximum time for opening the database.
 const OPENING: Duration = Duration::from_secs(5);
@@ -256,7 +256,7 @@ impl Writer {
         self.shared.lost(finished);
         if self.may_shout(1) {
             let lost = self.shared.metrics.ledger.lost.get();
-            tracing::error!(problem, lost, "ledger: rows are lost; neither the database nor the spill file can be written");
+            tracing::error!(problem, lost, "ledger: rows are lost; cannot write to database or spill file");
         }
         false
     }

@@ -2,8 +2,8 @@
 //! cost the operator the OpenRouter account (docs/SPEC.md#auto-block). Each process counts its own requests. A
 //! suspension is an ordinary block.
 
-use std::collections::{HashMap, VecDeque};
 use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
 
 use super::subject::Subject;
 use crate::limits::settings::AutoBlock;
@@ -53,6 +53,6 @@ mod tests {
         let at = |subject, seconds: i64| refusals.count(auto_block, subject, seconds * 1000);
         assert_eq!([at(ada, 0), at(ada, 5), at(bob, 5), at(ada, 10)], [false; 4], "the first is too long ago");
         assert!(at(ada, 11));
-        assert_eq!([at(ada, 12), at(bob, 12)], [false; 2], "begins anew");
+        assert_eq!([at(ada, 12), at(bob, 12)], [false; 2], "the count restarts");
     }
 }

@@ -10,8 +10,8 @@ use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use callsign_core::allowance::{Ceilings, Estimate, Limit};
 use super::calendar;
+use callsign_core::allowance::{Ceilings, Estimate, Limit};
 
 /// The window of [`Limit::Rpm`].
 pub(super) const MINUTE_MS: i64 = 60_000;

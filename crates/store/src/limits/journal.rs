@@ -46,7 +46,7 @@ impl Journal {
             }
             let file = private().append(true).truncate(false).open(&path)?;
             let mut journal = Self { path, file, size: 0, fresh: 0, _place: lock };
-            journal.write_anew(memory, now_ms)?;
+            journal.rewrite(memory, now_ms)?;
             return Ok(journal);
         }
         Err(io::Error::new(io::ErrorKind::ResourceBusy, "more than 64 processes share the data directory"))
@@ -55,7 +55,7 @@ impl Journal {
     /// Appends changed counters. After an error the next call rewrites the whole file.
     pub(super) fn write(&mut self, memory: &Memory, now_ms: i64) -> io::Result<()> {
         if self.size > SMALL.max(4 * self.fresh) {
-            return self.write_anew(memory, now_ms);
+            return self.rewrite(memory, now_ms);
         }
         let mut lines = String::new();
         memory.changes(|subject, counters| line(&mut lines, subject, counters));
@@ -68,7 +68,7 @@ impl Journal {
     }
 
     /// Replaces the file with one that contains each subject once.
-    fn write_anew(&mut self, memory: &Memory, now_ms: i64) -> io::Result<()> {
+    fn rewrite(&mut self, memory: &Memory, now_ms: i64) -> io::Result<()> {
         let mut lines = String::new();
         memory.all(now_ms, |subject, counters| line(&mut lines, subject, counters));
         self.size = u64::MAX;
@@ -134,8 +134,8 @@ pub(super) fn look(directory: &Path, subject: Subject) -> io::Result<Vec<Counter
 #[cfg(test)]
 mod tests {
     use super::*;
-    use callsign_core::allowance::{Ceilings, Estimate};
     use crate::limits::counters::Ask;
+    use callsign_core::allowance::{Ceilings, Estimate};
 
     const NOW: i64 = 1_767_225_600_000;
     const CEILINGS: Ceilings = Ceilings([Some(1_000_000), None, None, None, None, None]);

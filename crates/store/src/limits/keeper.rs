@@ -162,7 +162,7 @@ impl Keeper {
                 Job::Stop(block) => match self.shared.shelf.put(block.clone()).await {
                     Ok(blocks) => self.shared.gate.set(blocks),
                     Err(error) => {
-                        tracing::error!(%error, "limits: cannot store an auto-block; it applies to this process only until the store is available");
+                        tracing::error!(%error, "limits: cannot store an auto-block; it applies to this process only");
                         let mut blocks = self.shared.gate.blocks();
                         super::blocks::put(&mut blocks, block);
                         self.shared.gate.set(blocks);

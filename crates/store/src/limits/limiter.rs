@@ -5,29 +5,29 @@
 //! unavailable, `limits.on_store_failure` decides: `allow` counts in memory and reports to the store afterwards,
 //! `deny` refuses requests. The end of a request does not wait: it is queued for `keeper`.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use parking_lot::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use callsign_core::allowance::{Ceilings, Estimate};
+use super::auto_block::Refusals;
 use super::blocks::Block;
 use super::blocks::gate::{Gate, Watcher};
 use super::blocks::shelf::Shelf;
-use super::auto_block::Refusals;
 use super::counters::{Ask, Gauge, Settlement, Standing};
 use super::keeper;
 use super::link::Link;
 use super::memory::Memory;
 use super::refused::{Over, Refused};
 use super::rules::Rules;
-use super::subject::{Subject, message_digest};
-use crate::limits::settings::{AutoBlock, OnStoreFailure};
 use super::settings::Settings;
+use super::subject::{Subject, message_digest};
 use crate::ledger;
+use crate::limits::settings::{AutoBlock, OnStoreFailure};
+use callsign_core::allowance::{Ceilings, Estimate};
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_telemetry::metrics::Metrics;
@@ -98,7 +98,11 @@ impl Limiter {
     ///
     /// # Errors
     /// [`LimitsError`] if the data directory, the store's URL or the thread cannot be used.
-    pub fn start(settings: &Settings, data: &ledger::settings::Settings, metrics: &Arc<Metrics>) -> Result<Self, LimitsError> {
+    pub fn start(
+        settings: &Settings,
+        data: &ledger::settings::Settings,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, LimitsError> {
         let link = settings.store.as_ref().map(Link::new).transpose().map_err(|_| LimitsError::Store)?;
         let link = link.map(Arc::new);
         let directory = data.data_dir.as_deref();

@@ -87,7 +87,10 @@ impl Link {
     }
 
     /// Runs a command. A failure drops the connection.
-    pub(super) async fn ask<T: redis::FromRedisValue>(&self, command: &mut impl Command) -> Result<T, StoreUnavailableError> {
+    pub(super) async fn ask<T: redis::FromRedisValue>(
+        &self,
+        command: &mut impl Command,
+    ) -> Result<T, StoreUnavailableError> {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
         let answer = command.run(live.connection.clone()).await;
         answer.and_then(|value| Ok(redis::from_redis_value(value)?)).map_err(|error: RedisError| {
@@ -102,7 +105,12 @@ impl Link {
     ///
     /// # Errors
     /// [`StoreUnavailableError`]. The request may have been counted.
-    pub async fn reserve(&self, subject: Subject, ask: &Ask, now_ms: Option<i64>) -> Result<Standing, StoreUnavailableError> {
+    pub async fn reserve(
+        &self,
+        subject: Subject,
+        ask: &Ask,
+        now_ms: Option<i64>,
+    ) -> Result<Standing, StoreUnavailableError> {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
         let answer = self.ask::<Vec<i64>>(&mut live.reserve(subject, ask, now_ms)).await?;
         standing(&answer).ok_or(StoreUnavailableError(None))

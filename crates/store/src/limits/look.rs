@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use callsign_core::allowance::{Ceilings, Estimate, Limit};
 use super::counters::{Ask, Gauge};
 use super::limiter::now_ms;
 use super::link::{Link, StoreUnavailableError};
 use super::subject::Subject;
+use callsign_core::allowance::{Ceilings, Estimate, Limit};
 
 /// Returns a subject's use according to the store.
 ///

@@ -1,11 +1,11 @@
 //! The counters of one process in memory. Changed subjects are tracked, so that the worker can write them to the file.
 
-use std::collections::{HashMap, HashSet};
 use parking_lot::{Mutex, MutexGuard};
+use std::collections::{HashMap, HashSet};
 
-use callsign_core::allowance::Ceilings;
 use super::counters::{Ask, Counters, Gauge, Settlement, Standing};
 use super::subject::Subject;
+use callsign_core::allowance::Ceilings;
 
 /// Number of independently locked shards. Reduces lock contention.
 const SHARDS: usize = 32;

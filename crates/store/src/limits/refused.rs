@@ -1,7 +1,7 @@
 //! The reasons for refusing a request, with messages for the caller. The gateway turns them into responses.
 
-use callsign_core::allowance::{Ceilings, Limit};
 use super::counters::Gauge;
+use callsign_core::allowance::{Ceilings, Limit};
 
 /// A reason for refusing a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use callsign_core::allowance::{Allowance, Ceilings, Estimate};
 use super::settings::{AutoBlock, Settings};
+use callsign_core::allowance::{Allowance, Ceilings, Estimate};
 use callsign_core::identity::caller_identity::CallerIdentity;
 
 /// The configured limits.

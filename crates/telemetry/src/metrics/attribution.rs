@@ -61,7 +61,7 @@ impl Attribution {
 
 impl Metrics {
     /// Counts the tokens and the cost of a response.
-    pub fn used(&self, usage: &Usage) {
+    pub fn add_usage(&self, usage: &Usage) {
         let attribution = &self.attribution;
         let kinds = [
             ("prompt", usage.prompt_tokens),
@@ -79,12 +79,12 @@ impl Metrics {
     }
 
     /// Counts a response with a generation id.
-    pub fn generated(&self) {
+    pub fn count_generation(&self) {
         self.attribution.generations.inc();
     }
 
     /// Counts the identifiers of a request that is sent upstream.
-    pub fn written(&self, identifiers: &Identifiers<'_>) {
+    pub fn count_identifiers(&self, identifiers: &Identifiers<'_>) {
         for field in identifiers.sent() {
             self.attribution.written.get_or_create(&FieldLabel { field }).inc();
         }
@@ -106,9 +106,9 @@ impl Metrics {
 mod tests {
     use super::*;
     use callsign_core::endpoint::Inference;
+    use callsign_core::identity::caller_identity::CallerIdentity;
     use callsign_core::identity::valve::Valves;
     use callsign_core::identity::{Formats, Policy};
-    use callsign_core::identity::caller_identity::CallerIdentity;
     use callsign_core::usage::money::NanoUsd;
 
     fn has(metrics: &Metrics, lines: &[&str]) {
@@ -128,10 +128,10 @@ mod tests {
             reasoning_tokens: None,
             cost,
         };
-        metrics.used(&usage(Some(100), Some(40), Some(NanoUsd(9_007_199_254_740_993))));
-        metrics.used(&usage(Some(1), None, Some(NanoUsd(-5))));
-        metrics.used(&usage(None, None, None));
-        metrics.generated();
+        metrics.add_usage(&usage(Some(100), Some(40), Some(NanoUsd(9_007_199_254_740_993))));
+        metrics.add_usage(&usage(Some(1), None, Some(NanoUsd(-5))));
+        metrics.add_usage(&usage(None, None, None));
+        metrics.count_generation();
         metrics.upstream_opened();
         metrics.upstream_opened();
         metrics.upstream_closed();
@@ -157,8 +157,8 @@ mod tests {
         policy.valves = Valves { user: true, session: true, chat: true, message: true, ..Valves::default() };
         let metrics = Metrics::new();
         for endpoint in ["chat", "messages", "embeddings", "rerank"] {
-            let fields = Inference::named(endpoint).unwrap().fields;
-            metrics.written(&policy.identify(&CallerIdentity::SAMPLE, &[], fields).unwrap());
+            let fields = Inference::find_by_name(endpoint).unwrap().fields;
+            metrics.count_identifiers(&policy.identify(&CallerIdentity::SAMPLE, &[], fields).unwrap());
         }
         has(
             &metrics,

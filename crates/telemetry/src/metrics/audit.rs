@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Metrics;
 
 /// A failed audit makes `/readyz` answer 503 for this long (docs/SPEC.md#self-audit).
-pub const FAILURE_HOLDS: Duration = Duration::from_mins(10);
+pub const FAILURE_PERIOD: Duration = Duration::from_mins(10);
 
 /// The result of a self-audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +34,10 @@ impl Metrics {
         }
     }
 
-    /// Returns true if an audit failed less than [`FAILURE_HOLDS`] before `now`.
+    /// Returns true if an audit failed less than [`FAILURE_PERIOD`] before `now`.
     pub fn has_failed_audit(&self, now: Instant) -> bool {
         let failed = *self.last_audit_failure.lock();
-        failed.is_some_and(|at| now.saturating_duration_since(at) < FAILURE_HOLDS)
+        failed.is_some_and(|at| now.saturating_duration_since(at) < FAILURE_PERIOD)
     }
 }
 
@@ -53,9 +53,9 @@ mod tests {
         assert!(!metrics.has_failed_audit(start));
         metrics.audited(Finding::Failed, start);
         assert!(metrics.has_failed_audit(start));
-        assert!(metrics.has_failed_audit(start + FAILURE_HOLDS - Duration::from_nanos(1)));
-        assert!(!metrics.has_failed_audit(start + FAILURE_HOLDS));
-        metrics.audited(Finding::Failed, start + FAILURE_HOLDS);
-        assert!(metrics.has_failed_audit(start + FAILURE_HOLDS), "every failure starts a new period");
+        assert!(metrics.has_failed_audit(start + FAILURE_PERIOD - Duration::from_nanos(1)));
+        assert!(!metrics.has_failed_audit(start + FAILURE_PERIOD));
+        metrics.audited(Finding::Failed, start + FAILURE_PERIOD);
+        assert!(metrics.has_failed_audit(start + FAILURE_PERIOD), "every failure starts a new period");
     }
 }

@@ -47,7 +47,7 @@ impl Metrics {
     }
 
     /// Counts an omitted identifier.
-    pub fn omitted(&self, omission: Omission) {
+    pub fn count_omission(&self, omission: Omission) {
         let Omission { field, reason } = omission;
         let Some(of_field) = Omission::FIELDS.iter().position(|known| *known == field) else { return };
         let counter = || self.omitted.family.get_or_create(&Labels { field, reason: reason.name() }).clone();

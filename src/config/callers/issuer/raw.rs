@@ -8,14 +8,14 @@ use http::header::AUTHORIZATION;
 use jsonwebtoken::Algorithm;
 use url::Url;
 
-use callsign_core::auth::issuer::preset::IssuerPreset;
 use crate::config::headers::check_brought;
 use crate::config::reader::Reported;
 use crate::config::table_reader::TableReader;
 use crate::config::values;
+use callsign_core::auth::issuer::preset::IssuerPreset;
 use callsign_core::identity::secret::WeakSecretError;
-use callsign_gateway::issuers;
 use callsign_core::secret::Secret;
+use callsign_gateway::issuers;
 
 /// The preset of an issuer that sets none.
 const DEFAULT_PRESET: &str = "oidc";
@@ -36,8 +36,8 @@ pub(super) struct Given {
     pub(super) header: Option<HeaderName>,
     pub(super) user_claim: Option<String>,
     pub(super) session_claim: Option<String>,
-    pub(super) bring_chat: Option<HeaderName>,
-    pub(super) bring_message: Option<HeaderName>,
+    pub(super) chat_header: Option<HeaderName>,
+    pub(super) message_header: Option<HeaderName>,
     pub(super) leeway: Option<Duration>,
     pub(super) signer: Option<String>,
     pub(super) tenant: Option<String>,
@@ -46,8 +46,11 @@ pub(super) struct Given {
 impl Given {
     /// Reads all fields.
     pub(super) fn read(table_reader: &mut TableReader<'_, '_>) -> Result<Self, Reported> {
-        let name =
-            if table_reader.is_variables() { Ok(None) } else { table_reader.needed("name", "set it", values::name).map(Some) };
+        let name = if table_reader.is_variables() {
+            Ok(None)
+        } else {
+            table_reader.needed("name", "set it", values::name).map(Some)
+        };
         let preset = table_reader.field("preset", |text| {
             IssuerPreset::find(text).ok_or_else(|| {
                 let names: Vec<_> = IssuerPreset::names().collect();
@@ -59,7 +62,7 @@ impl Given {
         let jwks_file = table_reader.field("jwks_file", values::path);
         let secret = table_reader.field("secret", |text| {
             let secret = Secret::new(text);
-            WeakSecretError::refuse(&secret).map(|()| secret)
+            WeakSecretError::check(&secret).map(|()| secret)
         });
         let algorithms = table_reader.list("algorithms", algorithm);
         let audience = table_reader.list("audience", values::name);
@@ -67,8 +70,8 @@ impl Given {
         let header = table_reader.field("header", token_header);
         let user_claim = table_reader.field("claims.user", values::name);
         let session_claim = table_reader.field("claims.session", values::name);
-        let bring_chat = table_reader.field("headers.chat", check_brought);
-        let bring_message = table_reader.field("headers.message", check_brought);
+        let chat_header = table_reader.field("headers.chat", check_brought);
+        let message_header = table_reader.field("headers.message", check_brought);
         let leeway = table_reader
             .field("leeway_seconds", |text| values::number(0, MOST_LEEWAY_SECONDS)(text).map(Duration::from_secs));
         let signer = table_reader.field("signer", values::name);
@@ -89,8 +92,8 @@ impl Given {
             header: header?,
             user_claim: user_claim?,
             session_claim: session_claim?,
-            bring_chat: bring_chat?,
-            bring_message: bring_message?,
+            chat_header: chat_header?,
+            message_header: message_header?,
             leeway: leeway?,
             signer: signer?,
             tenant: tenant?,

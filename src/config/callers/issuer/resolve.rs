@@ -4,12 +4,12 @@ use jsonwebtoken::Algorithm;
 use url::Url;
 
 use super::raw::{Given, key_url};
-use callsign_core::auth::issuer::KeySource;
-use callsign_core::auth::issuer::preset::{Audience, Keys, IssuerClaim, TokenProfile};
-use callsign_core::auth::jwt::TokenRules;
-use callsign_core::auth::jwks::KeySet;
 use crate::config::reader::Reported;
 use crate::config::table_reader::TableReader;
+use callsign_core::auth::issuer::KeySource;
+use callsign_core::auth::issuer::preset::{Audience, IssuerClaim, Keys, TokenProfile};
+use callsign_core::auth::jwks::KeySet;
+use callsign_core::auth::jwt::TokenRules;
 use callsign_gateway::issuers::{self, FetchError};
 
 /// Returns the accepted audiences.
@@ -18,17 +18,16 @@ pub(super) fn audience(given: &Given, table_reader: &mut TableReader<'_, '_>) ->
         return Ok(given.audience.clone());
     }
     // Firebase: the issuer URL ends with the project id, which is also the audience.
-    if let (IssuerClaim::Audience(prefix), Some(issuer)) = (given.preset.says, &given.issuer)
+    if let (IssuerClaim::Audience(prefix), Some(issuer)) = (given.preset.issuer, &given.issuer)
         && let Some(project) = issuer.strip_prefix(prefix).filter(|project| !project.is_empty())
     {
         return Ok(vec![project.to_owned()]);
     }
     match given.preset.audience {
-        Audience::Own | Audience::Advised => Ok(Vec::new()),
+        Audience::Own | Audience::Recommended => Ok(Vec::new()),
         Audience::Default(audience) => Ok(vec![audience.to_owned()]),
-        Audience::Needed => {
-            let hint =
-                "without it tokens for other apps would be accepted (docs/identity describes where to find it)";
+        Audience::Required => {
+            let hint = "without it tokens for other apps would be accepted (docs/identity describes where to find it)";
             table_reader.missing("audience", hint)
         }
     }
@@ -45,18 +44,19 @@ pub(super) fn says(
         Some(issuer) => Ok(issuer.clone()),
         None => table_reader.missing("issuer", format!("the preset {preset} needs the iss of its tokens")),
     };
-    Ok(Some(match given.preset.says {
-        IssuerClaim::Always(issuer) => match &given.issuer {
+    Ok(Some(match given.preset.issuer {
+        IssuerClaim::Fixed(issuer) => match &given.issuer {
             Some(other) if other != issuer => {
-                return table_reader.refuse("issuer", format!("is always {issuer} with the preset {preset}; remove it"));
+                return table_reader
+                    .refuse("issuer", format!("is always {issuer} with the preset {preset}; remove it"));
             }
             _ => issuer.to_owned(),
         },
-        IssuerClaim::Given => given_or_missing(table_reader)?,
+        IssuerClaim::Configured => given_or_missing(table_reader)?,
         IssuerClaim::WithoutSlash | IssuerClaim::WithSlash => {
             let issuer = given_or_missing(table_reader)?;
             if Url::parse(&issuer).is_ok_and(|url| url.has_host()) {
-                let end = if given.preset.says == IssuerClaim::WithSlash { "/" } else { "" };
+                let end = if given.preset.issuer == IssuerClaim::WithSlash { "/" } else { "" };
                 format!("{}{end}", issuer.trim_end_matches('/'))
             } else {
                 return table_reader.refuse("issuer", "expected a URL as in iss of its tokens, https://host/path");
@@ -74,17 +74,17 @@ pub(super) fn says(
                 return table_reader.refuse("audience", message);
             }
         },
-        IssuerClaim::Perhaps => return Ok(given.issuer.clone()),
-        IssuerClaim::Never if given.issuer.is_some() => {
+        IssuerClaim::Optional => return Ok(given.issuer.clone()),
+        IssuerClaim::Absent if given.issuer.is_some() => {
             return table_reader.refuse("issuer", format!("is in no token with the preset {preset}; remove it"));
         }
-        IssuerClaim::Never => return Ok(None),
+        IssuerClaim::Absent => return Ok(None),
     }))
 }
 
 /// Returns the preset's additional rules for tokens.
-pub(super) fn trap(given: &Given, table_reader: &mut TableReader<'_, '_>) -> Result<TokenRules, Reported> {
-    match (given.preset.snare, &given.signer) {
+pub(super) fn token_rules(given: &Given, table_reader: &mut TableReader<'_, '_>) -> Result<TokenRules, Reported> {
+    match (given.preset.profile, &given.signer) {
         (TokenProfile::AwsAlb, Some(signer)) => Ok(TokenRules::AwsAlb { signer: signer.clone() }),
         (TokenProfile::AwsAlb, None) => {
             table_reader.missing("signer", "set the load balancer's ARN: those of all AWS accounts share their keys")
@@ -116,7 +116,11 @@ pub(super) fn key_source(
     }
 }
 
-fn default_key_source(given: &Given, issuer: &str, table_reader: &mut TableReader<'_, '_>) -> Result<KeySource, Reported> {
+fn default_key_source(
+    given: &Given,
+    issuer: &str,
+    table_reader: &mut TableReader<'_, '_>,
+) -> Result<KeySource, Reported> {
     let base = issuer.trim_end_matches('/');
     let scheme = if base.contains("://") { "" } else { "https://" };
     let (url, source) = match given.preset.keys {

@@ -65,8 +65,8 @@ pub(super) const LIMITS: &[Setting] = &[
     .unit("US dollars"),
     Setting::toml(
         "limits.auto_block_refusals",
-        "Number of refusals of one user's requests by providers (moderation, `user_blocked`) that blocks the user, 1 \
-         to 1000. By default nobody is blocked automatically.",
+        "Number of refusals by providers (moderation, `user_blocked`) after which a user is blocked automatically, 1 \
+         to 1000. By default nobody is.",
     )
     .example("5"),
     Setting::toml("limits.auto_block_window_seconds", "Period in which those refusals are counted, 1 to 2592000.")

@@ -11,7 +11,7 @@ pub struct IssuerPreset {
     /// The preset's name in the configuration.
     pub name: &'static str,
     /// The expected `iss`.
-    pub says: IssuerClaim,
+    pub issuer: IssuerClaim,
     /// The source of its keys, unless configured.
     pub keys: Keys,
     /// The accepted algorithms, unless configured.
@@ -29,16 +29,16 @@ pub struct IssuerPreset {
     /// The rule for the audience, which keeps out tokens for other apps of the issuer.
     pub audience: Audience,
     /// The issuer-specific checks.
-    pub snare: TokenProfile,
+    pub profile: TokenProfile,
 }
 
 /// The expected `iss`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IssuerClaim {
     /// This text, for every installation.
-    Always(&'static str),
+    Fixed(&'static str),
     /// The configured `issuer`, unchanged.
-    Given,
+    Configured,
     /// The configured `issuer`, without `/` at the end.
     WithoutSlash,
     /// The configured `issuer`, with `/` at the end.
@@ -46,9 +46,9 @@ pub enum IssuerClaim {
     /// This text followed by the audience.
     Audience(&'static str),
     /// The configured `issuer`, if any. The vendor does not guarantee the claim.
-    Perhaps,
+    Optional,
     /// No `iss`; it is not checked.
-    Never,
+    Absent,
 }
 
 /// The source of an issuer's keys.
@@ -74,9 +74,9 @@ pub enum Audience {
     /// This audience, unless configured.
     Default(&'static str),
     /// `audience` must be configured; otherwise other apps' tokens would be accepted.
-    Needed,
+    Required,
     /// `audience` or `authorized_parties` should be configured; otherwise there is a warning.
-    Advised,
+    Recommended,
 }
 
 /// The kind of issuer-specific checks; see [`TokenRules`](super::super::jwt::TokenRules).
@@ -97,7 +97,7 @@ pub enum TokenProfile {
 /// The values that most rows share: a token in `Authorization`, the user in `sub`, chat and message in `x-…-id`.
 const USUAL: IssuerPreset = IssuerPreset {
     name: "oidc",
-    says: IssuerClaim::Given,
+    issuer: IssuerClaim::Configured,
     keys: Keys::Discovered,
     algorithms: &[RS256],
     header: "authorization",
@@ -105,8 +105,8 @@ const USUAL: IssuerPreset = IssuerPreset {
     session: Some("sid"),
     chat: "x-chat-id",
     message: "x-message-id",
-    audience: Audience::Advised,
-    snare: TokenProfile::None,
+    audience: Audience::Recommended,
+    profile: TokenProfile::None,
 };
 
 /// The values that Open WebUI's rows share.
@@ -127,16 +127,16 @@ pub static PRESETS: [IssuerPreset; 13] = [
     // JWT verification").
     IssuerPreset {
         name: "clerk",
-        says: IssuerClaim::WithoutSlash,
+        issuer: IssuerClaim::WithoutSlash,
         keys: Keys::Below("/.well-known/jwks.json"),
         audience: Audience::Own,
-        snare: TokenProfile::Clerk,
+        profile: TokenProfile::Clerk,
         ..USUAL
     },
     // Created for each model call (Open WebUI, `FORWARD_USER_INFO_HEADER_JWT_SECRET`); it has no `aud`.
     IssuerPreset {
         name: "openwebui-jwt",
-        says: IssuerClaim::Always("open-webui"),
+        issuer: IssuerClaim::Fixed("open-webui"),
         header: "x-openwebui-user-jwt",
         session: None,
         ..OPEN_WEBUI
@@ -144,76 +144,76 @@ pub static PRESETS: [IssuerPreset; 13] = [
     // A user's login session, signed with `WEBUI_SECRET_KEY`; it has neither `iss` nor `sub`.
     IssuerPreset {
         name: "openwebui-session",
-        says: IssuerClaim::Never,
+        issuer: IssuerClaim::Absent,
         user: "id",
         session: Some("jti"),
-        snare: TokenProfile::OpenWebUiSession,
+        profile: TokenProfile::OpenWebUiSession,
         ..OPEN_WEBUI
     },
     // `https://REF.supabase.co/auth/v1` (Supabase docs, "JWT signing keys").
     IssuerPreset {
         name: "supabase",
-        says: IssuerClaim::WithoutSlash,
+        issuer: IssuerClaim::WithoutSlash,
         keys: Keys::Below("/.well-known/jwks.json"),
         algorithms: &[ES256, RS256],
         session: Some("session_id"),
         audience: Audience::Default("authenticated"),
-        snare: TokenProfile::Supabase,
+        profile: TokenProfile::Supabase,
         ..USUAL
     },
     // Google signs the tokens of all projects with one key set (Firebase docs, "Verify ID tokens").
     IssuerPreset {
         name: "firebase",
-        says: IssuerClaim::Audience("https://securetoken.google.com/"),
+        issuer: IssuerClaim::Audience("https://securetoken.google.com/"),
         keys: Keys::At("https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com"),
         session: None,
-        audience: Audience::Needed,
+        audience: Audience::Required,
         ..USUAL
     },
     // `https://TENANT/`, with the slash. Without an audience Auth0's access tokens are opaque (Auth0 docs, "Access
     // tokens").
     IssuerPreset {
         name: "auth0",
-        says: IssuerClaim::WithSlash,
+        issuer: IssuerClaim::WithSlash,
         keys: Keys::Below("/.well-known/jwks.json"),
         session: None,
-        audience: Audience::Needed,
+        audience: Audience::Required,
         ..USUAL
     },
     // `https://HOST/realms/REALM`. A realm signs the tokens of all its clients.
-    IssuerPreset { name: "keycloak", says: IssuerClaim::WithoutSlash, ..USUAL },
+    IssuerPreset { name: "keycloak", issuer: IssuerClaim::WithoutSlash, ..USUAL },
     // `https://TEAM.cloudflareaccess.com`. One key signs for all applications (Cloudflare docs, "Validate JWTs").
     IssuerPreset {
         name: "cloudflare-access",
-        says: IssuerClaim::WithoutSlash,
+        issuer: IssuerClaim::WithoutSlash,
         keys: Keys::Below("/cdn-cgi/access/certs"),
         header: "cf-access-jwt-assertion",
         session: Some("identity_nonce"),
-        audience: Audience::Needed,
+        audience: Audience::Required,
         ..USUAL
     },
     // All of Google Cloud is one issuer (Google docs, "Getting the user's identity with signed headers").
     IssuerPreset {
         name: "google-iap",
-        says: IssuerClaim::Always("https://cloud.google.com/iap"),
+        issuer: IssuerClaim::Fixed("https://cloud.google.com/iap"),
         keys: Keys::At("https://www.gstatic.com/iap/verify/public_key-jwk"),
         algorithms: &[ES256],
         header: "x-goog-iap-jwt-assertion",
         session: None,
-        audience: Audience::Needed,
+        audience: Audience::Required,
         ..USUAL
     },
     // The header's `signer` takes the role of an audience (AWS docs, "Authenticate users using an Application Load
     // Balancer"). The payload's `iss` is the identity provider's and not guaranteed.
     IssuerPreset {
         name: "aws-alb",
-        says: IssuerClaim::Perhaps,
+        issuer: IssuerClaim::Optional,
         keys: Keys::PemByKid,
         algorithms: &[ES256],
         header: "x-amzn-oidc-data",
         session: None,
         audience: Audience::Own,
-        snare: TokenProfile::AwsAlb,
+        profile: TokenProfile::AwsAlb,
         ..USUAL
     },
     // `iss` is the cluster's name, `aud` the URI of the application (Teleport docs, "Use JWT tokens with application

@@ -151,7 +151,7 @@ fn debug_output_shows_only_the_number_of_keys() {
 fn ids_lists_the_keys_with_an_id() {
     let keys = set(&[RSA.jwk(), without(P256.jwk(), "kid")]).unwrap();
     assert_eq!(keys.ids().collect::<Vec<_>>(), ["rsa"]);
-    assert!(keys.holds("rsa") && !keys.holds("p256") && !keys.holds(""));
+    assert!(keys.contains("rsa") && !keys.contains("p256") && !keys.contains(""));
     let more = keys.with_pem("third", P256.pem().as_bytes()).unwrap();
     assert_eq!(more.ids().collect::<Vec<_>>(), ["rsa", "third"]);
 }

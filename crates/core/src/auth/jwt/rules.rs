@@ -36,7 +36,7 @@ pub(super) fn check(
     issuer: &Issuer,
 ) -> Result<(), TokenError> {
     let refuse = |reason| Err(TokenError::Refused(reason));
-    match &issuer.trap {
+    match &issuer.token_rules {
         TokenRules::None => Ok(()),
         TokenRules::Clerk => clerk(header, claims),
         TokenRules::Supabase => match text(claims, "role") {

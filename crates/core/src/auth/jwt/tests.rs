@@ -32,10 +32,10 @@ fn issuer() -> Issuer {
         header: AUTHORIZATION,
         user_claim: "sub".into(),
         session_claim: Some("sid".into()),
-        bring_chat: None,
-        bring_message: None,
+        chat_header: None,
+        message_header: None,
         leeway: Duration::from_secs(5),
-        trap: TokenRules::None,
+        token_rules: TokenRules::None,
         padded: false,
     }
 }

@@ -6,8 +6,8 @@ use jsonwebtoken::Algorithm::HS256;
 use serde_json::json;
 
 use super::*;
-use crate::auth::jwt::TokenRules;
 use crate::auth::jwks::KeySet;
+use crate::auth::jwt::TokenRules;
 use crate::auth::signer;
 use crate::secret::Secret;
 
@@ -26,10 +26,10 @@ fn issuer(name: &str, header: HeaderName) -> Issuer {
         header,
         user_claim: "sub".into(),
         session_claim: Some("sid".into()),
-        bring_chat: Some(HeaderName::from_static("x-chat-id")),
-        bring_message: None,
+        chat_header: Some(HeaderName::from_static("x-chat-id")),
+        message_header: None,
         leeway: Duration::ZERO,
-        trap: TokenRules::None,
+        token_rules: TokenRules::None,
         padded: false,
     }
 }
@@ -37,9 +37,13 @@ fn issuer(name: &str, header: HeaderName) -> Issuer {
 fn signed_directory() -> Directory {
     let app = key("app", APP, Grant::Signed(FORWARDED));
     let direct = |name| issuer(name, http::header::AUTHORIZATION);
-    let nameless = Issuer { issuer: None, trap: TokenRules::OpenWebUiSession, ..direct("nameless") };
-    let issuers =
-        vec![issuer("identity_header", HeaderName::from_static("x-token")), direct("direct"), direct("other"), nameless];
+    let nameless = Issuer { issuer: None, token_rules: TokenRules::OpenWebUiSession, ..direct("nameless") };
+    let issuers = vec![
+        issuer("identity_header", HeaderName::from_static("x-token")),
+        direct("direct"),
+        direct("other"),
+        nameless,
+    ];
     Directory::new([app], None, false).with_issuers(issuers)
 }
 
@@ -56,7 +60,7 @@ fn who(pairs: &[(&str, &str)], need: Need) -> Result<Who, AuthError> {
     let jwks = || KeySet::from_secret(&Secret::new(SECRET));
     let (directory, verifier) = (signed_directory(), Verifier::new([jwks(), jwks(), jwks(), jwks()]));
     let headers = headers(pairs);
-    let caller = Caller::resolve(&headers, HOME, Known { directory: &directory, verifier: &verifier }, need)?;
+    let caller = Caller::resolve(&headers, HOME, AuthContext { directory: &directory, verifier: &verifier }, need)?;
     let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
     Ok((own(caller.user), own(caller.session), own(caller.chat), own(caller.tenant), caller.key.into_owned()))
 }
@@ -117,9 +121,10 @@ fn an_unknown_signing_key_is_returned_for_a_refresh() {
     let verifier = Verifier::new([KeySet::from_jwks(signer::jwks([&known]).as_bytes()).unwrap()]);
     let claims = json!({"iss": "https://direct.example", "sub": "ada", "exp": 4_000_000_000_u64});
     let headers = headers(&[("authorization", &format!("Bearer {}", signed.token(&claims)))]);
-    let refused = Caller::resolve(&headers, HOME, Known { directory: &directory, verifier: &verifier }, Need::Identity)
-        .unwrap_err();
-    assert_eq!(refused, AuthError::UnknownSigner(Signer { issuer: 0, kid: Some("new".into()) }));
+    let refused =
+        Caller::resolve(&headers, HOME, AuthContext { directory: &directory, verifier: &verifier }, Need::Identity)
+            .unwrap_err();
+    assert_eq!(refused, AuthError::UnknownKey(UnknownKey { issuer: 0, kid: Some("new".into()) }));
 }
 
 #[test]
@@ -143,7 +148,7 @@ fn the_issuer_is_selected_by_iss() {
 fn a_cached_token_keeps_its_issuer() {
     let jwks = || KeySet::from_secret(&Secret::new(SECRET));
     let (directory, verifier) = (signed_directory(), Verifier::new([jwks(), jwks(), jwks(), jwks()]));
-    let known = Known { directory: &directory, verifier: &verifier };
+    let known = AuthContext { directory: &directory, verifier: &verifier };
     for _ in 0..2 {
         for name in ["other", "direct"] {
             let headers = headers(&[("authorization", &format!("Bearer {}", token(name, "ada")))]);

@@ -26,10 +26,10 @@ fn issuer(algorithms: &[jsonwebtoken::Algorithm]) -> Issuer {
         header: AUTHORIZATION,
         user_claim: "sub".into(),
         session_claim: None,
-        bring_chat: None,
-        bring_message: None,
+        chat_header: None,
+        message_header: None,
         leeway: Duration::from_secs(5),
-        trap: TokenRules::None,
+        token_rules: TokenRules::None,
         padded: false,
     }
 }
@@ -45,11 +45,11 @@ fn a_verified_token_is_cached_until_it_expires() {
     let of = |now| verifier.verify(0, &issuer, token.as_bytes(), now);
     assert_eq!(of(NOW).unwrap().user, "alice");
     // Without keys, only the cache can accept the token.
-    verifier.exchange(0, KeySet::default());
+    verifier.set_keys(0, KeySet::default());
     let unknown = TokenError::UnknownKey { kid: Some("k".into()) };
     assert_eq!(of(NOW + 64).unwrap().user, "alice");
     assert_eq!(of(NOW + 65).unwrap_err(), unknown);
-    verifier.exchange(0, keys());
+    verifier.set_keys(0, keys());
     assert_eq!(of(NOW + 65).unwrap_err(), TokenError::Refused("it has expired"));
 }
 
@@ -106,8 +106,8 @@ fn new_keys_apply_at_once_and_only_to_their_issuer() {
     let issuer = issuer(&[ES256]);
     let token = KEY.token(&json!({"sub": "alice", "exp": NOW + 60}));
     assert!(verifier.verify(0, &issuer, token.as_bytes(), NOW).is_err());
-    verifier.exchange(0, keys());
-    verifier.exchange(7, keys());
+    verifier.set_keys(0, keys());
+    verifier.set_keys(7, keys());
     assert!(verifier.verify(0, &issuer, token.as_bytes(), NOW).is_ok());
     assert!(verifier.verify(1, &issuer, token.as_bytes(), NOW).is_err());
     assert!(verifier.key_set(1).is_empty() && verifier.key_set(7).is_empty());

@@ -4,8 +4,8 @@
 //! can only be compared with rendered candidates.
 
 use super::{Format, Function, Part, UNIT_SEPARATOR};
+use crate::identity::caller_identity::{CallerIdentity, Field};
 use crate::identity::secret::IdSecret;
-use crate::identity::caller_identity::{Field, CallerIdentity};
 
 /// The values recovered from an identifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,8 +175,13 @@ mod tests {
 
     #[test]
     fn every_known_value_must_match_its_hash() {
-        let all =
-            CallerIdentity { user: Some("u"), session: Some("s"), chat: Some("c"), message: Some("m"), ..CallerIdentity::default() };
+        let all = CallerIdentity {
+            user: Some("u"),
+            session: Some("s"),
+            chat: Some("c"),
+            message: Some("m"),
+            ..CallerIdentity::default()
+        };
         for field in ["user", "session", "chat", "message"] {
             let format = format!("{{sha256:8 {field}}}-{{{field}}}");
             let written = Format::parse(&format).unwrap().render(&all, None).unwrap();

@@ -14,7 +14,7 @@ const SHORT: usize = 64;
 /// Returns the outgoing body, or the offset at which the body is refused.
 fn outcome(filter: Filter, body: &[u8], splits: &[usize]) -> Result<String, u64> {
     run(filter, body, splits).map_err(|rejected| match rejected {
-        Rejected::Invalid(invalid) => invalid.offset,
+        RewriteError::Invalid(invalid) => invalid.offset,
         other => panic!("{other}"),
     })
 }

@@ -112,7 +112,12 @@ fn a_chat_stream_is_seen() {
 #[case::problem("rerank", "application/problem+json", r#"{"id":"gen-1"}"#, all("gen-1", "", "", Usage::default()))]
 #[case::cut("chat/completions", JSON, r#"{"id":"gen-1","model":"m","usage":{"prompt_tokens":11,"completion_tokens":7"#,
     all("gen-1", "m", "", usage([Some(11), None, None, None], None)))]
-#[case::other_ids("responses", JSON, r#"{"id":"resp_1","model":null,"provider":{"name":"P"}}"#, ResponseUsage::default())]
+#[case::other_ids(
+    "responses",
+    JSON,
+    r#"{"id":"resp_1","model":null,"provider":{"name":"P"}}"#,
+    ResponseUsage::default()
+)]
 #[case::escaped(
     "chat/completions",
     JSON,
@@ -123,7 +128,12 @@ fn a_chat_stream_is_seen() {
     all("", "", "", usage([Some(12), None, None, None], None)))]
 #[case::an_array("chat/completions", JSON, r#"[{"id":"gen-1"}]"#, ResponseUsage::default())]
 #[case::html("chat/completions", JSON, "<!DOCTYPE html>{\"id\":\"gen-1\"}", ResponseUsage::default())]
-fn bodies_are_seen(#[case] path: &str, #[case] content_type: &str, #[case] body: &str, #[case] expected: ResponseUsage) {
+fn bodies_are_seen(
+    #[case] path: &str,
+    #[case] content_type: &str,
+    #[case] body: &str,
+    #[case] expected: ResponseUsage,
+) {
     assert_eq!(seen(path, content_type, body), expected);
 }
 

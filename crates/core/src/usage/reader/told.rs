@@ -2,8 +2,8 @@
 
 use super::ResponseUsage;
 use super::shape::{Figure, Member, Scope};
-use crate::usage::money::NanoUsd;
 use crate::usage::Usage;
+use crate::usage::money::NanoUsd;
 
 /// More tokens than any answer can have; a figure beyond is no figure. A million such rows still add up in an `i64`.
 const MAX_TOKENS: u64 = 1_000_000_000_000;

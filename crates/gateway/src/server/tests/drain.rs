@@ -4,7 +4,7 @@ use tokio::net::TcpStream;
 
 use super::sockets::{options, start};
 use super::*;
-use crate::server::connection::Room;
+use crate::server::connection::ConnectionServer;
 use crate::server::{Drain, Timeouts};
 
 const LONG: Duration = Duration::from_hours(1);
@@ -80,7 +80,7 @@ async fn a_request_in_the_listeners_queue_is_answered() {
 async fn a_request_after_half_of_the_drain_is_marked_to_be_refused() {
     let (handler, _paths) = TestHandler::new();
     let drain = Drain::new(Duration::from_secs(5), Duration::from_secs(20));
-    let room = Arc::new(Room::new(handler, Timeouts::default(), drain.clone()));
+    let room = Arc::new(ConnectionServer::new(handler, Timeouts::default(), drain.clone()));
     drain.trigger();
     for (after, shed) in [(5, "None"), (4, "None"), (1, "Some(Draining)"), (9, "Some(Draining)")] {
         sleep(Duration::from_secs(after)).await;

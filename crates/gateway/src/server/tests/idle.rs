@@ -5,7 +5,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
-use crate::server::connection::Room;
+use crate::server::connection::ConnectionServer;
 use crate::server::timeouts::{Timeouts, WriteTimeout};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -18,8 +18,10 @@ pub(super) fn connect(capacity: usize) -> (DuplexStream, JoinHandle<()>, TestHan
 fn connect_with(capacity: usize, timeouts: Timeouts) -> (DuplexStream, JoinHandle<()>, TestHandler) {
     let (client, server) = tokio::io::duplex(capacity);
     let (handler, _) = TestHandler::new();
-    let (room, server) =
-        (Room::new(handler.clone(), timeouts, sockets::never()), WriteTimeout::new(server, timeouts.blocked));
+    let (room, server) = (
+        ConnectionServer::new(handler.clone(), timeouts, sockets::never()),
+        WriteTimeout::new(server, timeouts.blocked),
+    );
     let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false, shed: None };
     (client, tokio::spawn(async move { room.serve_http(server, peer).await }), handler)
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::*;
-use crate::server::{self, Drain, Options, Timeouts, ConnectionLimiter, Tls};
+use crate::server::{self, ConnectionLimiter, Drain, Options, Timeouts, Tls};
 
 /// A running server on a free port.
 pub(super) struct RunningServer {

@@ -116,7 +116,7 @@ async fn an_upload_from_bytes_returns_those_bytes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_is_gone() {
-    use crate::server::connection::Room;
+    use crate::server::connection::ConnectionServer;
     use crate::server::{Handler, Timeouts};
     #[derive(Clone)]
     struct UploadRecorder(mpsc::UnboundedSender<Result<usize, UploadReadError>>);
@@ -131,7 +131,7 @@ async fn a_client_that_leaves_is_gone() {
     }
     let (results, mut received) = mpsc::unbounded_channel();
     let (mut client, server) = tokio::io::duplex(1024);
-    let room = Room::new(UploadRecorder(results), Timeouts::default(), sockets::never());
+    let room = ConnectionServer::new(UploadRecorder(results), Timeouts::default(), sockets::never());
     let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false, shed: None };
     tokio::spawn(async move { room.serve_http(server, peer).await });
     client.write_all(post("/", 10).as_bytes()).await.unwrap();

@@ -6,10 +6,10 @@ use super::spans::{Span, spans};
 use super::{Reader, count, name, time};
 use crate::ledger::engine::Row;
 use crate::ledger::error::LedgerError;
-use callsign_core::usage::money::NanoUsd;
 use crate::ledger::pool::Question;
 use crate::ledger::query::{By, Errors, Filter, Latency, Point, Split, Step, UsageRow};
 use crate::ledger::sums::{self, DAY_US, Grain, timestamp};
+use callsign_core::usage::money::NanoUsd;
 
 /// The summed columns of every usage query, in the order of [`read_sums`].
 const SUMMED: [&str; 10] = [

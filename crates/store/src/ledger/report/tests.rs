@@ -49,7 +49,7 @@ fn money_is_an_exact_decimal() {
 }
 
 #[test]
-fn usage_has_the_keys_of_the_contract_in_their_order() {
+fn usage_has_the_documented_keys_in_order() {
     assert_eq!(
         usage_json(By::User, &[row("alice")]).to_string(),
         concat!(
@@ -68,7 +68,7 @@ fn usage_has_the_keys_of_the_contract_in_their_order() {
 }
 
 #[test]
-fn whois_has_the_keys_of_the_contract_in_their_order() {
+fn whois_has_the_documented_keys_in_order() {
     assert_eq!(
         whois_json(&[found(None)]).to_string(),
         concat!(

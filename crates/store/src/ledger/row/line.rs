@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ended, Ending, Row};
 use crate::ledger::context::Context;
-use callsign_core::usage::markup::Markup;
-use callsign_core::usage::money::NanoUsd;
 use crate::ledger::names::{Name, Names, storable};
 use callsign_core::usage::Usage;
+use callsign_core::usage::markup::Markup;
+use callsign_core::usage::money::NanoUsd;
 
 /// A row in the spill file. Fields may be added, but must not change their meaning, because older files must stay
 /// readable.

@@ -8,10 +8,10 @@ use super::Store;
 use super::statements::{ON_ERRORS_CONFLICT, bind_context, on_sums_conflict};
 use crate::ledger::context::Context;
 use crate::ledger::engine::{Arguments, Engine};
-use callsign_core::usage::markup::Markup;
 use crate::ledger::names::{Name, Names};
 use crate::ledger::query::Forgotten;
 use crate::ledger::sums::Sums;
+use callsign_core::usage::markup::Markup;
 
 /// Rows per transaction.
 const ROWS: i64 = 20_000;

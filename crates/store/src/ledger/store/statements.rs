@@ -7,12 +7,12 @@ use uuid::Uuid;
 use crate::ledger::context::Context;
 use crate::ledger::engine::{self, Arguments, Engine};
 use crate::ledger::insert::Insert;
-use callsign_core::usage::markup::Markup;
-use callsign_core::usage::money::NanoUsd;
 use crate::ledger::names::{Name, Names};
-use callsign_core::usage::Usage;
 use crate::ledger::row::{Ended, Ending, Row};
 use crate::ledger::sums::{Sums, stored};
+use callsign_core::usage::Usage;
+use callsign_core::usage::markup::Markup;
+use callsign_core::usage::money::NanoUsd;
 
 /// The columns of `requests`, in the order of [`bind_row`].
 const ROW_COLUMNS: &str = "id, began_us, node, context, message, sent_message, generation, ending, status, error, model, \

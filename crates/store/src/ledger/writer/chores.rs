@@ -103,7 +103,7 @@ impl Writer {
             store.heartbeat().await?;
             Ok(store)
         });
-        async move { opening.await.unwrap_or_else(|_| Err(LedgerError::Open("the database does not answer".to_owned()))) }
+        async move { opening.await.unwrap_or_else(|_| Err(LedgerError::Open("database timed out".to_owned()))) }
     }
 
     /// Handles a reopened database: first recomputes the sums of this process's rows in `pending`.
@@ -181,7 +181,7 @@ impl Writer {
                 if claimed.unfinished > 0 {
                     tracing::warn!(
                         requests = claimed.unfinished,
-                        "ledger: found unfinished requests of an ended process; `callsign reconcile` can find their cost"
+                        "ledger: a process ended during requests; `callsign reconcile` can find their cost"
                     );
                 }
             }

@@ -54,9 +54,9 @@ impl BlockFile {
     /// Changes the list and returns the result.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Vec<Block>) -> T) -> io::Result<(Vec<Block>, T)> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
-        let private = |name: &str, anew: bool| {
+        let private = |name: &str, truncate: bool| {
             let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(anew).mode(0o600).open(self.directory.join(name))
+            options.write(true).create(true).truncate(truncate).mode(0o600).open(self.directory.join(name))
         };
         let lock: File = private("blocks.lock", false)?;
         lock.lock()?;

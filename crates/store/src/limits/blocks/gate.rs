@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_is_cut_is_woken_and_nobody_else_ends() {
+    async fn a_new_list_ends_only_blocked_requests() {
         let gate = Arc::new(Gate::default());
         let mut watchers = [
             gate.watch(&of(None, "ada"), None),

@@ -4,10 +4,10 @@
 //! In the store it is a hash with a version number that readers compare. A process with a data directory keeps a copy
 //! there. The copy is used at a start while the store is unavailable, and restores a store that has lost its data.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use parking_lot::Mutex;
 
 use super::file::{BlockFile, Print};
 use super::{Block, lift, put};
@@ -67,7 +67,7 @@ impl Shelf {
             None => Vec::new(),
             Some(Ok(blocks)) => blocks,
             Some(Err(error)) => {
-                tracing::error!(%error, "blocks: cannot read blocks.json in the data directory; its blocks are not in force");
+                tracing::error!(%error, "blocks: cannot read blocks.json; its blocks are not in force");
                 Vec::new()
             }
         };

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn clerk_tokens_other_than_sessions_are_refused() {
-    let clerk = Issuer { trap: TokenRules::Clerk, ..issuer() };
+    let clerk = Issuer { token_rules: TokenRules::Clerk, ..issuer() };
     let with_header = |name: &str, value: Value| {
         let token = P256.sign(&changed_in(P256.header(), name, value), &claims());
         verify(token.as_bytes(), &clerk, &keys(), NOW)
@@ -40,7 +40,7 @@ fn clerk_tokens_other_than_sessions_are_refused() {
 
 #[test]
 fn supabase_anonymous_and_service_keys_are_refused() {
-    let supabase = Issuer { trap: TokenRules::Supabase, ..issuer() };
+    let supabase = Issuer { token_rules: TokenRules::Supabase, ..issuer() };
     for role in ["anon", "service_role"] {
         assert_refused(verify_claims(&supabase, &changed("role", role.into())), "anonymous or service");
     }
@@ -56,7 +56,7 @@ fn open_webui_tokens_must_be_sessions() {
         algorithms: vec![HS256],
         user_claim: "id".into(),
         session_claim: Some("jti".into()),
-        trap: TokenRules::OpenWebUiSession,
+        token_rules: TokenRules::OpenWebUiSession,
         ..issuer()
     };
     let (signer, keys) = (Signer::secret(SECRET.as_bytes()), KeySet::from_secret(&Secret::new(SECRET)));
@@ -74,7 +74,7 @@ fn open_webui_tokens_must_be_sessions() {
 #[test]
 fn aws_tokens_may_be_padded_and_must_name_the_signer() {
     const ARN: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/ours/50dc6c495c0c9188";
-    let alb = Issuer { trap: TokenRules::AwsAlb { signer: ARN.into() }, padded: true, ..issuer() };
+    let alb = Issuer { token_rules: TokenRules::AwsAlb { signer: ARN.into() }, padded: true, ..issuer() };
     let header = changed_in(P256.header(), "signer", ARN.into());
     // Lengths with no, one and two padding characters; a signature of 64 bytes has two.
     for filler in ["", "x", "xx"] {

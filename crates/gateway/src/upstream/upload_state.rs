@@ -11,15 +11,15 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-use callsign_core::rewrite::Rejected;
 use crate::server::UploadReadError;
+use callsign_core::rewrite::RewriteError;
 
 /// A failed upload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UploadError {
     /// The rewriter rejected the body.
     #[error(transparent)]
-    Rejected(#[from] Rejected),
+    RewriteError(#[from] RewriteError),
     /// The body cannot be decoded with the coding named in its `Content-Encoding`.
     #[error("the body cannot be decoded as its `Content-Encoding` says")]
     InvalidContentEncoding,
@@ -108,7 +108,7 @@ impl UploadState {
         let _first = self.result.set(result);
     }
 
-    /// Records a poll of the body, for [`Self::stalled`].
+    /// GenerationClient a poll of the body, for [`Self::stalled`].
     pub(super) fn record_poll(&self) {
         let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(since, Ordering::Relaxed);

@@ -36,29 +36,29 @@ struct Recorded {
     data: Record,
 }
 
-async fn record(standin: &MockServer, id: &str) -> Record {
-    let answer = client::get(&format!("{}/generation?id={id}", standin.url()), &[]).await;
+async fn record(mock: &MockServer, id: &str) -> Record {
+    let answer = client::get(&format!("{}/generation?id={id}", mock.url()), &[]).await;
     serde_json::from_slice::<Recorded>(&answer.body).unwrap().data
 }
 
 #[tokio::test]
 async fn sums_match_the_mocks_records() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let (mut sum, mut own) = (NanoUsd::ZERO, NanoUsd::ZERO);
     let mut answers = 0;
     for path in ["chat/completions", "completions", "responses", "embeddings", "rerank", "images/generations"] {
         for (number, cost) in [0, 1, 7, 999, 420_000, 123_456_789, 1_000_000_000, 4_294_967_295].into_iter().enumerate()
         {
             for stream in [false, true] {
-                let model = format!("standin/cost-{cost}+reasoning-{number}+long-{number}");
+                let model = format!("mock/cost-{cost}+reasoning-{number}+long-{number}");
                 let body = json!({"model": model, "stream": stream, "documents": ["usage"], "input": "error"});
-                let answer = client::post(&format!("{}/{path}", standin.url()), KEY, body.to_string()).await;
+                let answer = client::post(&format!("{}/{path}", mock.url()), KEY, body.to_string()).await;
                 let whole = seen(path, &answer, usize::MAX);
                 for length in [1, 2, 3, 7, 100, 1000] {
                     assert_eq!(whole, seen(path, &answer, length), "{path} in pieces of {length}");
                 }
                 let id = answer.header("x-generation-id");
-                let record = record(&standin, id).await;
+                let record = record(&mock, id).await;
                 let images = path.starts_with("images");
                 assert_eq!(whole.generation.as_deref(), (!images).then_some(id), "{path}");
                 assert_eq!(whole.model.as_deref(), (!images).then_some(&*model));
@@ -81,13 +81,13 @@ async fn sums_match_the_mocks_records() {
 
 #[tokio::test]
 async fn messages_count_cached_tokens_as_part_of_the_prompt() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     for stream in [false, true] {
-        let body = json!({"model": "standin/reasoning-4+crlf", "stream": stream, "max_tokens": 9}).to_string();
-        let answer = client::post(&format!("{}/messages", standin.url()), KEY, body).await;
+        let body = json!({"model": "mock/reasoning-4+crlf", "stream": stream, "max_tokens": 9}).to_string();
+        let answer = client::post(&format!("{}/messages", mock.url()), KEY, body).await;
         let whole = seen("messages", &answer, usize::MAX);
         assert_eq!(whole, seen("messages", &answer, 1));
-        let record = record(&standin, answer.header("x-generation-id")).await;
+        let record = record(&mock, answer.header("x-generation-id")).await;
         assert_eq!(whole.usage.prompt_tokens, Some(record.native_tokens_prompt));
         assert_eq!(whole.usage.completion_tokens, Some(record.native_tokens_completion));
         assert_eq!(whole.usage.cached_tokens, Some(record.native_tokens_cached));
@@ -97,7 +97,7 @@ async fn messages_count_cached_tokens_as_part_of_the_prompt() {
 
 #[tokio::test]
 async fn what_goes_wrong_is_seen_too() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     for (path, name) in [
         ("chat/completions", "provider_unavailable"),
         ("completions", "provider_unavailable"),
@@ -105,8 +105,8 @@ async fn what_goes_wrong_is_seen_too() {
         ("messages", "provider_unavailable"),
     ] {
         for stream in [false, true] {
-            let body = json!({"model": "standin/mid-error+cost-5", "stream": stream}).to_string();
-            let answer = client::post(&format!("{}/{path}", standin.url()), KEY, body).await;
+            let body = json!({"model": "mock/mid-error+cost-5", "stream": stream}).to_string();
+            let answer = client::post(&format!("{}/{path}", mock.url()), KEY, body).await;
             let whole = seen(path, &answer, usize::MAX);
             assert_eq!(whole, seen(path, &answer, 1), "{path}");
             assert_eq!(whole.error.as_deref(), Some(name), "{path}, {stream}");
@@ -114,8 +114,8 @@ async fn what_goes_wrong_is_seen_too() {
         }
     }
     // A stream that breaks off has a generation id and a provider, and no usage.
-    let body = json!({"model": "standin/cut-mid-chunk", "stream": true}).to_string();
-    let answer = client::post(&format!("{}/chat/completions", standin.url()), KEY, body).await;
+    let body = json!({"model": "mock/cut-mid-chunk", "stream": true}).to_string();
+    let answer = client::post(&format!("{}/chat/completions", mock.url()), KEY, body).await;
     let cut = seen("chat/completions", &answer, usize::MAX);
     assert!(answer.cut.is_some() && cut.generation.is_some() && cut.provider.is_some());
     assert_eq!((cut.usage, cut.error), (callsign_core::usage::Usage::default(), None));

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::routing::get;
 use axum::{Json, Router};
-use mock_openrouter::{Received, MockServer};
+use mock_openrouter::{MockServer, Received};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

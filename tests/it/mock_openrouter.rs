@@ -1,7 +1,7 @@
 //! Tests of the mock OpenRouter: its answers have OpenRouter's shapes, it records requests, and models steer it.
 
-use mock_openrouter::{Options, Received, MockServer};
 use http_body_util::BodyExt;
+use mock_openrouter::{MockServer, Options, Received};
 use serde_json::{Value, json};
 
 use crate::support::client::{self, Answer, Headers, Streaming};
@@ -15,26 +15,26 @@ fn ask(model: &str, stream: bool) -> String {
         .to_string()
 }
 
-async fn post(standin: &MockServer, path: &str, body: impl Into<String>) -> Answer {
-    client::post(&format!("{}/{path}", standin.url()), KEY, body.into()).await
+async fn post(mock: &MockServer, path: &str, body: impl Into<String>) -> Answer {
+    client::post(&format!("{}/{path}", mock.url()), KEY, body.into()).await
 }
 
-async fn chat(standin: &MockServer, model: &str) -> Streaming {
-    client::stream(&format!("{}/chat/completions", standin.url()), KEY, ask(model, true)).await
+async fn chat(mock: &MockServer, model: &str) -> Streaming {
+    client::stream(&format!("{}/chat/completions", mock.url()), KEY, ask(model, true)).await
 }
 
 /// Compares the answer that was sent for `received` with the client's.
-fn assert_sent(standin: &MockServer, received: &Received, answer: &Answer) {
-    let sent = standin.sent(received.number).unwrap();
+fn assert_sent(mock: &MockServer, received: &Received, answer: &Answer) {
+    let sent = mock.sent(received.number).unwrap();
     assert_eq!((sent.status, &sent.body), (answer.status, &answer.body));
 }
 
 #[tokio::test]
 async fn a_chat_stream_arrives_as_it_was_sent() {
-    let standin = MockServer::start().await.unwrap();
-    let answer = chat(&standin, "openai/gpt-4o-mini").await.finish().await;
-    let received = within("the record", standin.next_received()).await;
-    assert_sent(&standin, &received, &answer);
+    let mock = MockServer::start().await.unwrap();
+    let answer = chat(&mock, "openai/gpt-4o-mini").await.finish().await;
+    let received = within("the record", mock.next_received()).await;
+    assert_sent(&mock, &received, &answer);
     assert_eq!(answer.cut, None);
     assert_eq!(answer.header("content-type"), "text/event-stream");
     assert!(answer.header("x-generation-id").starts_with("gen-"));
@@ -54,7 +54,7 @@ async fn a_chat_stream_arrives_as_it_was_sent() {
 
 #[tokio::test]
 async fn every_endpoint_answers_in_its_shape() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let cases: [(&str, Value, &str, Value); 10] = [
         ("chat/completions", json!({}), "/object", json!("chat.completion")),
         ("chat/completions", json!({}), "/usage/prompt_tokens_details/cached_tokens", json!(3)),
@@ -73,25 +73,25 @@ async fn every_endpoint_answers_in_its_shape() {
         ("audio/transcriptions", json!({}), "/usage/total_tokens", json!(18)),
     ];
     for (path, body, pointer, expected) in cases {
-        let answer = post(&standin, path, body.to_string()).await;
+        let answer = post(&mock, path, body.to_string()).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         assert!(!answer.header("x-generation-id").is_empty(), "{path}");
         assert_eq!(answer.json().pointer(pointer), Some(&expected), "{path}: {}", answer.text());
-        let received = within("the record", standin.next_received()).await;
+        let received = within("the record", mock.next_received()).await;
         assert_eq!(received.path, format!("/api/v1/{path}"));
         assert_eq!(received.json(), Some(body));
-        assert_sent(&standin, &received, &answer);
+        assert_sent(&mock, &received, &answer);
     }
-    let speech = post(&standin, "audio/speech", "{}").await;
+    let speech = post(&mock, "audio/speech", "{}").await;
     assert_eq!(speech.body.len(), 44 + 1024);
     assert_eq!(speech.header("content-type"), "audio/wav");
 }
 
 #[tokio::test]
 async fn responses_and_messages_stream_their_own_events() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let body = json!({"stream": true, "user": "a", "safety_identifier": "a", "metadata": {"user_id": "a"}}).to_string();
-    let events = post(&standin, "responses", body.clone()).await.events();
+    let events = post(&mock, "responses", body.clone()).await.events();
     let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(
         kinds[..4],
@@ -102,7 +102,7 @@ async fn responses_and_messages_stream_their_own_events() {
     assert_eq!(completed["usage"]["output_tokens"], 7);
     assert_eq!((&completed["user"], &completed["safety_identifier"]), (&json!("a"), &json!("a")));
 
-    let answer = post(&standin, "messages", body).await;
+    let answer = post(&mock, "messages", body).await;
     assert!(answer.text().contains("event: message_start\ndata: {\"type\":\"message_start\""));
     let mut kinds: Vec<_> = answer.events().iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect();
     kinds.dedup();
@@ -120,174 +120,174 @@ async fn responses_and_messages_stream_their_own_events() {
 
 #[tokio::test]
 async fn a_generation_is_on_record_once_it_has_ended() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let record = |id: String| {
-        let url = format!("{}/generation?id={id}", standin.url());
+        let url = format!("{}/generation?id={id}", mock.url());
         async move { client::get(&url, &[]).await }
     };
-    let mut stream = chat(&standin, "standin/hang-after-2").await;
+    let mut stream = chat(&mock, "mock/hang-after-2").await;
     let id = stream.headers["x-generation-id"].to_str().unwrap().to_owned();
     stream.until("data: ").await;
     assert_eq!(record(id.clone()).await.status, 404, "the gated stream has ended");
     drop(stream);
-    within("the cancellation", standin.wait_cancelled(1)).await;
+    within("the cancellation", mock.wait_cancelled(1)).await;
     let data = record(id).await.json()["data"].clone();
     assert_eq!((&data["cancelled"], &data["external_user"]), (&json!(true), &json!("alice")));
 
-    let ended = chat(&standin, "standin/echo").await.finish().await;
+    let ended = chat(&mock, "mock/echo").await.finish().await;
     let data = record(ended.header("x-generation-id").to_owned()).await.json()["data"].clone();
     assert_eq!((&data["cancelled"], &data["total_cost"]), (&json!(false), &json!(0.000_42)));
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_is_noticed_wherever_it_leaves() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     // During a stream.
-    let mut stream = chat(&standin, "standin/gate").await;
+    let mut stream = chat(&mock, "mock/gate").await;
     stream.until("data: ").await;
     drop(stream);
-    within("the first", standin.wait_cancelled(1)).await;
+    within("the first", mock.wait_cancelled(1)).await;
     // Before the answer.
-    let mut peer = Peer::connect(standin.address()).await;
-    let body = ask("standin/hang", false);
+    let mut peer = Peer::connect(mock.address()).await;
+    let body = ask("mock/hang", false);
     let head = format!(
         "POST /api/v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     peer.send(format!("{head}{body}").as_bytes()).await.unwrap();
-    within("the request", standin.wait_received(2)).await;
+    within("the request", mock.wait_received(2)).await;
     peer.reset();
-    within("the second", standin.wait_cancelled(2)).await;
+    within("the second", mock.wait_cancelled(2)).await;
     // During the upload.
-    let mut peer = Peer::connect(standin.address()).await;
+    let mut peer = Peer::connect(mock.address()).await;
     peer.send(head.as_bytes()).await.unwrap();
-    within("the head", standin.wait_begun(3)).await;
+    within("the head", mock.wait_begun(3)).await;
     drop(peer);
-    within("the third", standin.wait_cancelled(3)).await;
-    assert_eq!((standin.begun(), standin.received().len()), (3, 2));
+    within("the third", mock.wait_cancelled(3)).await;
+    assert_eq!((mock.begun(), mock.received().len()), (3, 2));
     // A client that stays to the end is not counted.
-    chat(&standin, "standin/echo").await.finish().await;
-    post(&standin, "chat/completions", ask("standin/echo", false)).await;
-    post(&standin, "embeddings", "{}").await;
-    client::request(http::Method::HEAD, &format!("{}/models", standin.url()), KEY, "").await;
-    assert_eq!(standin.cancelled(), 3);
+    chat(&mock, "mock/echo").await.finish().await;
+    post(&mock, "chat/completions", ask("mock/echo", false)).await;
+    post(&mock, "embeddings", "{}").await;
+    client::request(http::Method::HEAD, &format!("{}/models", mock.url()), KEY, "").await;
+    assert_eq!(mock.cancelled(), 3);
 }
 
 #[tokio::test]
 async fn a_gate_lets_one_chunk_pass_at_a_time() {
-    let standin = MockServer::start().await.unwrap();
-    let mut stream = chat(&standin, "standin/gate+cut-after-3").await;
+    let mock = MockServer::start().await.unwrap();
+    let mut stream = chat(&mock, "mock/gate+cut-after-3").await;
     let first = stream.until("\"content\":\"\"").await;
-    assert_eq!(standin.sent(0).unwrap().body, first);
-    standin.release(1);
+    assert_eq!(mock.sent(0).unwrap().body, first);
+    mock.release(1);
     let second = stream.until("This").await;
-    assert_eq!(standin.sent(0).unwrap().body.len(), first.len() + second.len());
-    standin.release(1);
+    assert_eq!(mock.sent(0).unwrap().body.len(), first.len() + second.len());
+    mock.release(1);
     let rest = stream.finish().await;
     assert!(rest.cut.is_some() && rest.text().contains("is"), "{rest:?}");
-    assert_eq!(standin.cancelled(), 0, "a cut by the mock counts as cancelled by the client");
+    assert_eq!(mock.cancelled(), 0, "a cut by the mock counts as cancelled by the client");
 }
 
 #[tokio::test]
 async fn a_cut_answer_arrives_up_to_the_cut() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     for (number, (model, stream)) in [
-        ("standin/cut-after-3", true),
-        ("standin/cut-mid-chunk", true),
-        ("standin/cut-mid-chunk", false),
-        ("standin/cut-after-0", true),
-        ("standin/long-500+cut-after-400", true),
+        ("mock/cut-after-3", true),
+        ("mock/cut-mid-chunk", true),
+        ("mock/cut-mid-chunk", false),
+        ("mock/cut-after-0", true),
+        ("mock/long-500+cut-after-400", true),
     ]
     .into_iter()
     .enumerate()
     {
-        let answer = post(&standin, "chat/completions", ask(model, stream)).await;
+        let answer = post(&mock, "chat/completions", ask(model, stream)).await;
         assert!(answer.cut.is_some(), "{model}");
-        assert_eq!(standin.sent(number).unwrap().body, answer.body, "{model}");
+        assert_eq!(mock.sent(number).unwrap().body, answer.body, "{model}");
         assert!(!answer.text().contains("[DONE]"), "{model}");
     }
 }
 
 #[tokio::test]
 async fn steering_replaces_the_answer() {
-    let standin = MockServer::start().await.unwrap();
-    let error = post(&standin, "chat/completions", ask("standin/error-429", true)).await;
+    let mock = MockServer::start().await.unwrap();
+    let error = post(&mock, "chat/completions", ask("mock/error-429", true)).await;
     assert_eq!((error.status.as_u16(), error.header("retry-after")), (429, "1"));
     assert_eq!(error.json()["error"]["code"], 429);
     assert!(error.json()["user_id"].as_str().unwrap().starts_with("org_"));
-    let error = post(&standin, "messages", ask("standin/error-429", true)).await;
+    let error = post(&mock, "messages", ask("mock/error-429", true)).await;
     assert_eq!(error.json()["error"]["type"], "rate_limit_error");
-    let html = post(&standin, "chat/completions", ask("standin/html-503", true)).await;
+    let html = post(&mock, "chat/completions", ask("mock/html-503", true)).await;
     assert_eq!((html.status.as_u16(), html.text().starts_with("<!DOCTYPE html>")), (503, true));
-    let redirect = post(&standin, "chat/completions", ask("standin/redirect", true)).await;
+    let redirect = post(&mock, "chat/completions", ask("mock/redirect", true)).await;
     assert_eq!((redirect.status.as_u16(), redirect.header("location").is_empty()), (307, false));
-    let headers = post(&standin, "chat/completions", ask("standin/origin-headers", false)).await;
+    let headers = post(&mock, "chat/completions", ask("mock/origin-headers", false)).await;
     assert_eq!(headers.headers.get_all("set-cookie").iter().count(), 2);
-    let slip = post(&standin, "chat/completions", ask("standin/gat", false)).await;
+    let slip = post(&mock, "chat/completions", ask("mock/gat", false)).await;
     assert_eq!((slip.status.as_u16(), slip.text().contains("gat")), (400, true));
 
     for (path, failed) in
         [("chat/completions", "/error/code"), ("responses", "/response/error/code"), ("messages", "/error/type")]
     {
-        let answer = post(&standin, path, ask("standin/mid-error", true)).await;
+        let answer = post(&mock, path, ask("mock/mid-error", true)).await;
         assert_eq!((answer.status.as_u16(), &answer.cut), (200, &None));
         assert!(answer.events().last().unwrap().pointer(failed).is_some(), "{path}: {}", answer.text());
     }
-    let plain = chat(&standin, "standin/no-usage").await.finish().await;
+    let plain = chat(&mock, "mock/no-usage").await.finish().await;
     assert!(!plain.text().contains("\"usage\"") && plain.text().ends_with("data: [DONE]\n\n"));
 }
 
 #[tokio::test]
 async fn an_early_answer_does_not_wait_for_the_body() {
-    let standin = MockServer::start().await.unwrap();
-    let (upload, answer) = client::upload(&format!("{}/chat/completions", standin.url()), KEY);
+    let mock = MockServer::start().await.unwrap();
+    let (upload, answer) = client::upload(&format!("{}/chat/completions", mock.url()), KEY);
     let answer = tokio::spawn(answer);
-    upload.send(r#"{"model":"standin/early-401","messages":["#).await.unwrap();
+    upload.send(r#"{"model":"mock/early-401","messages":["#).await.unwrap();
     let answer = answer.await.unwrap().unwrap();
     assert_eq!(answer.status, 401);
-    assert_eq!((standin.begun(), standin.received().len()), (1, 0), "an incomplete request counts as received");
+    assert_eq!((mock.begun(), mock.received().len()), (1, 0), "an incomplete request counts as received");
 }
 
 #[tokio::test]
 async fn a_slow_reader_takes_the_body_piece_by_piece() {
-    let standin = MockServer::start().await.unwrap();
-    let body = json!({"model": "standin/slow-read", "padding": "x".repeat(1 << 20)}).to_string();
-    let url = format!("{}/chat/completions", standin.url());
+    let mock = MockServer::start().await.unwrap();
+    let body = json!({"model": "mock/slow-read", "padding": "x".repeat(1 << 20)}).to_string();
+    let url = format!("{}/chat/completions", mock.url());
     let answer = tokio::spawn(async move { client::post(&url, KEY, body).await.status });
-    within("the head", standin.wait_begun(1)).await;
+    within("the head", mock.wait_begun(1)).await;
     // Other connections send requests meanwhile.
     for others in 1..=5 {
-        post(&standin, "embeddings", "{}").await;
-        assert_eq!(standin.received().len(), others, "the unfinished upload counts as received");
+        post(&mock, "embeddings", "{}").await;
+        assert_eq!(mock.received().len(), others, "the unfinished upload counts as received");
     }
-    standin.release(1_000_000);
+    mock.release(1_000_000);
     assert_eq!(answer.await.unwrap(), 200);
-    assert!(standin.received()[5].body.len() > 1 << 20);
+    assert!(mock.received()[5].body.len() > 1 << 20);
 }
 
 #[tokio::test]
 async fn identifiers_that_openrouter_refuses_are_refused() {
-    let standin = MockServer::start().await.unwrap();
-    let refused = post(&standin, "chat/completions", r#"{"user":null}"#).await;
+    let mock = MockServer::start().await.unwrap();
+    let refused = post(&mock, "chat/completions", r#"{"user":null}"#).await;
     assert_eq!((refused.status.as_u16(), refused.text().contains("user: expected string")), (400, true));
-    assert_eq!(post(&standin, "chat/completions", "[]").await.status, 400);
-    let odd = post(&standin, "chat/completions", r#"{"n":1e400,"s":"\ud800","d":12345678901234567890123}"#).await;
+    assert_eq!(post(&mock, "chat/completions", "[]").await.status, 400);
+    let odd = post(&mock, "chat/completions", r#"{"n":1e400,"s":"\ud800","d":12345678901234567890123}"#).await;
     assert_eq!(odd.status, 200);
-    let anonymous = client::post(&format!("{}/embeddings", standin.url()), &[], "{}").await;
+    let anonymous = client::post(&format!("{}/embeddings", mock.url()), &[], "{}").await;
     assert_eq!(anonymous.status, 401);
-    assert_eq!(post(&standin, "keys", "{}").await.status, 404);
-    assert_eq!(client::get(&format!("{}/messages", standin.url()), &[]).await.status, 405);
-    let models = client::get(&format!("{}/models", standin.url()), &[]).await.json();
-    assert!(models["data"].as_array().unwrap().iter().any(|model| model["id"] == "standin/gate"));
+    assert_eq!(post(&mock, "keys", "{}").await.status, 404);
+    assert_eq!(client::get(&format!("{}/messages", mock.url()), &[]).await.status, 405);
+    let models = client::get(&format!("{}/models", mock.url()), &[]).await.json();
+    assert!(models["data"].as_array().unwrap().iter().any(|model| model["id"] == "mock/gate"));
 }
 
 #[tokio::test]
 async fn duplicate_headers_are_recorded_and_credentials_are_not_printed() {
-    let standin = MockServer::start().await.unwrap();
+    let mock = MockServer::start().await.unwrap();
     let head = b"GET /api/v1/models?x=1 HTTP/1.1\r\nhost: x\r\nx-twice: 1\r\nX-Twice: 2\r\nauthorization: Bearer secret\r\nconnection: close\r\n\r\n";
-    let answer = raw(standin.address(), head).await;
+    let answer = raw(mock.address(), head).await;
     assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
-    let received = within("the record", standin.next_received()).await;
+    let received = within("the record", mock.next_received()).await;
     assert_eq!(received.headers.get_all("x-twice").iter().collect::<Vec<_>>(), ["1", "2"]);
     assert_eq!((received.query.as_deref(), received.header("x-twice")), (Some("x=1"), None));
     assert_eq!(received.header("authorization"), Some("Bearer secret"));
@@ -296,12 +296,12 @@ async fn duplicate_headers_are_recorded_and_credentials_are_not_printed() {
 
 #[tokio::test]
 async fn compression_is_for_those_who_ask() {
-    let standin = MockServer::start().await.unwrap();
-    let plain = chat(&standin, "standin/compressed").await.finish().await;
+    let mock = MockServer::start().await.unwrap();
+    let plain = chat(&mock, "mock/compressed").await.finish().await;
     assert_eq!(plain.header("content-encoding"), "");
-    let url = format!("{}/chat/completions", standin.url());
+    let url = format!("{}/chat/completions", mock.url());
     let headers = [KEY, &[("accept-encoding", "br, gzip")]].concat();
-    let packed = client::post(&url, &headers, ask("standin/compressed", true)).await;
+    let packed = client::post(&url, &headers, ask("mock/compressed", true)).await;
     assert_eq!(packed.header("content-encoding"), "gzip");
     assert!(packed.body.starts_with(&[0x1f, 0x8b]) && packed.cut.is_none());
 }
@@ -309,32 +309,32 @@ async fn compression_is_for_those_who_ask() {
 #[tokio::test]
 async fn a_demo_keeps_nothing_and_dropping_it_closes_everything() {
     let options = Options { pace: None, ..Options::DEMO };
-    let standin = MockServer::start_with(options).await.unwrap();
-    post(&standin, "chat/completions", ask("standin/echo", true)).await;
-    assert_eq!((standin.begun(), standin.received().len(), standin.sent(0).is_none()), (1, 0, true));
-    let peer = Peer::connect(standin.address()).await;
-    drop(standin);
+    let mock = MockServer::start_with(options).await.unwrap();
+    post(&mock, "chat/completions", ask("mock/echo", true)).await;
+    assert_eq!((mock.begun(), mock.received().len(), mock.sent(0).is_none()), (1, 0, true));
+    let peer = Peer::connect(mock.address()).await;
+    drop(mock);
     assert_eq!(peer.read_to_close().await, b"");
 }
 
 #[tokio::test]
 async fn http2_is_spoken_too() {
-    let standin = MockServer::start().await.unwrap();
-    let socket = tokio::net::TcpStream::connect(standin.address()).await.unwrap();
+    let mock = MockServer::start().await.unwrap();
+    let socket = tokio::net::TcpStream::connect(mock.address()).await.unwrap();
     let io = hyper_util::rt::TokioIo::new(socket);
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);
     let ask = |model| {
-        let request = http::Request::post(format!("{}/chat/completions", standin.url()));
+        let request = http::Request::post(format!("{}/chat/completions", mock.url()));
         let body = http_body_util::Full::new(bytes::Bytes::from(ask(model, true)));
         request.header("authorization", "Bearer k").body(body).unwrap()
     };
-    let answer = within("the answer", sender.send_request(ask("standin/cut-after-2"))).await.unwrap();
+    let answer = within("the answer", sender.send_request(ask("mock/cut-after-2"))).await.unwrap();
     assert_eq!(answer.status(), 200);
     assert!(answer.into_body().collect().await.is_err(), "a cut stream is reset");
-    let answer = within("the next answer", sender.send_request(ask("standin/hang-after-2"))).await.unwrap();
+    let answer = within("the next answer", sender.send_request(ask("mock/hang-after-2"))).await.unwrap();
     drop(answer);
-    within("the cancellation", standin.wait_cancelled(1)).await;
-    assert!(standin.received().iter().all(|received| received.version == http::Version::HTTP_2));
+    within("the cancellation", mock.wait_cancelled(1)).await;
+    assert!(mock.received().iter().all(|received| received.version == http::Version::HTTP_2));
 }

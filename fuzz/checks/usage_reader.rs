@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use callsign_core::endpoint::INFERENCE;
-use callsign_core::usage::money::NanoUsd;
 use callsign_core::usage::Usage;
+use callsign_core::usage::money::NanoUsd;
 use callsign_core::usage::reader::{ResponseUsage, UsageReader};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
