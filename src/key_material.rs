@@ -21,6 +21,7 @@ pub(crate) fn generate() -> io::Result<String> {
 }
 
 /// Returns true if `key` has the form and the checksum of callsign's keys.
+#[cfg(test)]
 pub(crate) fn is_well_formed(key: &str) -> bool {
     let Some((body, sum)) = key.strip_prefix(PREFIX).and_then(|rest| rest.split_at_checked(32)) else { return false };
     sum == checksum(body)

@@ -29,7 +29,9 @@ pub(crate) struct Guest {
     pub(crate) authorization: HeaderValue,
     /// The owner of that key, for messages.
     pub(crate) payer: &'static str,
-    /// Its identity headers.
+    /// Every header that its key or preset reads, sent or not.
+    pub(crate) reads: Vec<HeaderName>,
+    /// The identity headers that it sends.
     pub(crate) identity: Vec<(HeaderName, HeaderValue)>,
     /// The metadata pairs of its key.
     pub(crate) metadata: Vec<(String, String)>,
@@ -156,7 +158,8 @@ impl Guest {
             message: named(&preset.message, ids.message)?,
         };
         let key = KEY_NAME.to_owned();
-        Ok(Self { credential, authorization, payer, identity, metadata: Vec::new(), tenant: None, key, ids })
+        let reads = preset.headers().cloned().collect();
+        Ok(Self { credential, authorization, payer, reads, identity, metadata: Vec::new(), tenant: None, key, ids })
     }
 
     /// Returns the identity that callsign is expected to see in a request of the guest with these headers.

@@ -235,7 +235,7 @@ fn spoofed_names(config: &Config, guest: &Guest) -> Vec<HeaderName> {
     let twins = read.iter().map(|name| name.replace('-', "_"));
     let all = NAMING.into_iter().chain(client_session::HEADERS).chain(read.iter().copied()).map(str::to_owned);
     let mut names: Vec<HeaderName> = all.chain(twins).filter_map(|name| name.parse().ok()).collect();
-    names.retain(|name| guest.identity.iter().all(|(own, _)| own != name) && !config.headers.forward.contains(name));
+    names.retain(|name| !guest.reads.contains(name) && !config.headers.forward.contains(name));
     names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();
     names.truncate(MOST_SPOOFED);

@@ -135,7 +135,7 @@ async fn whois_needs_no_ledger_where_the_format_or_a_list_of_users_tells() {
     let said = callsign_beside(&line, hashed).await;
     assert!(said.code == 0 && said.out.contains("bob") && !said.out.contains("alice"), "{said:?}");
     let said = callsign_beside(&line.replace("acme_", "acme_0"), hashed).await;
-    assert!(said.code == 1 && said.err.contains("None of 2 candidates"), "{said:?}");
+    assert!(said.code == 1 && said.err.contains("None of the 2 candidates"), "{said:?}");
 
     let sealed: Variables<'_> = &[("USER_ID_FORMAT", "{seal user}"), SECRET, ("SEND_END_USER_ID", "1")];
     let sent = callsign_beside("id --user bob", sealed).await;

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use callsign_core::rewrite::ReservedFields;
+use callsign_core::rewrite::{Filter, ReservedFields};
 use callsign_telemetry::metrics::Metrics;
 use callsign_telemetry::metrics::audit::Finding;
 
@@ -79,6 +79,16 @@ fn audit_all(samples: &Receiver<Sample>, metrics: &Metrics) {
 }
 
 impl Sample {
+    /// Takes a sample of a rewritten body: its outgoing pieces, and the filter that wrote them.
+    pub fn of<'p>(pieces: impl Iterator<Item = &'p Bytes>, filter: &Filter) -> Self {
+        Self {
+            body: pieces.cloned().collect(),
+            members: filter.members().to_owned(),
+            bound: filter.binds(),
+            owned: Arc::clone(filter.reserved_fields()),
+        }
+    }
+
     /// Parses the body and compares its identifiers with the intended ones.
     pub fn audit(&self) -> Finding {
         let body = self.body.concat();

@@ -10,10 +10,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::proxy::framing::{FramingError, Unsupported};
-use crate::proxy::own::{GenerationNotFoundError, SelfServiceError};
+use crate::proxy::self_service::{GenerationNotFoundError, SelfServiceError};
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadError;
-use callsign_core::auth::{AuthError, UnknownKey};
+use callsign_core::auth::AuthError;
 use callsign_core::endpoint::{Dialect, RouteError};
 use callsign_core::identity::missing::UserRequiredError;
 use callsign_core::rewrite::RewriteError;
@@ -149,21 +149,11 @@ pub struct Refusal {
     rates: Vec<(&'static str, String)>,
     /// Why there was no place for it, if that is why.
     pub shed: Option<OverloadError>,
-    /// The request may be admitted once this key is known.
-    pub unknown_key: Option<UnknownKey>,
 }
 
 impl Refusal {
     fn new(code: Code, error: &impl ToString) -> Self {
-        Self {
-            code,
-            message: error.to_string(),
-            allow: None,
-            retry_after: None,
-            rates: Vec::new(),
-            shed: None,
-            unknown_key: None,
-        }
+        Self { code, message: error.to_string(), allow: None, retry_after: None, rates: Vec::new(), shed: None }
     }
 
     /// No row can be written, and without one nothing may be sent (`strict` mode).
@@ -236,7 +226,7 @@ impl From<GenerationNotFoundError> for Refusal {
 impl From<SelfServiceError> for Refusal {
     fn from(unanswered: SelfServiceError) -> Self {
         match unanswered {
-            SelfServiceError::GenerationNotFoundError(error) => error.into(),
+            SelfServiceError::GenerationNotFound(error) => error.into(),
             SelfServiceError::Ledger(error) => {
                 tracing::warn!(%error, "a caller's question about themselves could not be answered");
                 Self::ledger_unavailable()
@@ -261,11 +251,7 @@ impl From<AuthError> for Refusal {
             AuthError::AmbiguousCredential(_) => Code::AmbiguousCredential,
             AuthError::AmbiguousIdentity(_) => Code::AmbiguousIdentity,
         };
-        let message = Self::new(code, &error);
-        match error {
-            AuthError::UnknownKey(unknown_key) => Self { unknown_key: Some(unknown_key), ..message },
-            _ => message,
-        }
+        Self::new(code, &error)
     }
 }
 

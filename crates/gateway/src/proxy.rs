@@ -1,15 +1,21 @@
-//! The way of one request, one line per step: endpoint → caller → identifiers → rewrite → upstream → relay.
+//! The request path. [`Proxy::respond`] is the pipeline that every request runs through, one line per step:
 //!
-//! Everything that a step needs is handed to it as a plain value; nothing travels in extensions or globals. The order of
-//! checks is the contract's (section 5). What a step refuses is turned into an answer in `error.rs`.
+//! ```text
+//! route → authenticate → identify → check limits → prepare head and body → send → relay
+//! ```
+//!
+//! Each step is a plain function in a file of its own. It takes plain values and returns a plain value or a [`Refusal`];
+//! nothing travels in request extensions or globals. The pipeline owns the client's upload and the request's record, so an
+//! error only says what went wrong. The order of the checks is `docs/SPEC.md#order-of-checks`.
 
-mod admit;
+mod authenticate;
+mod check_limits;
 pub mod cors;
 pub mod framing;
-mod intake;
-pub mod own;
-mod pass;
+mod identify;
+mod prepare;
 mod refuse;
+pub mod self_service;
 pub mod settings;
 pub mod snapshot;
 
@@ -17,52 +23,51 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use callsign_core::endpoint::Endpoint;
+use callsign_core::rewrite::headers::clean_response;
+use callsign_core::shed::OverloadError;
+use callsign_core::usage::outcome::Outcome;
+use callsign_store::archive::Archive;
+use callsign_store::ledger::{Ledger, Reader};
+use callsign_store::limits::{Limiter, Refused};
+use callsign_telemetry::metrics::Metrics;
 use http::request::Parts;
 use http::{Request, Response};
-use tokio::sync::{Semaphore, oneshot};
+use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 
 use crate::audit::{Auditor, Sample};
 use crate::error::Refusal;
-use crate::record::account::RequestRecord;
+use crate::record::RequestRecord;
 use crate::relay::{self, Answer};
 use crate::server::{Handler, Peer, Upload};
 use crate::shed::InFlight;
 use crate::upstream::Upstream;
-use crate::upstream::outgoing::{Held, Outgoing, Streaming};
-use crate::upstream::upload_state::UploadState;
-use admit::Prepared;
-use callsign_core::rewrite::headers::clean_response;
-use callsign_core::rewrite::{Filter, Rewriter};
-use callsign_core::shed::OverloadError;
-use callsign_core::usage::outcome::Outcome;
-use callsign_store::archive::{Archive, BodyRecorder};
-use callsign_store::ledger::{Ledger, Reader};
-use callsign_store::limits::{Limiter, Refused as Limited};
-use callsign_telemetry::metrics::Metrics;
-use intake::Taken;
+use crate::upstream::request_body::{RequestBody, UploadHandle};
+use prepare::BodyPlan;
 use settings::Settings;
 use snapshot::{Snapshot, SnapshotError};
 
-/// The proxy: what the data port serves. A clone is one reference.
+/// The request handler of the data port. A clone shares everything.
 #[derive(Clone, Debug)]
 pub struct Proxy(Arc<Worker>);
 
-/// What one runtime thread has for itself: connections to the upstream are never handed from thread to thread.
+/// The state of one runtime thread. Connections to the upstream stay on their thread.
 #[derive(Debug)]
 struct Worker {
     upstream: Upstream,
     shared: Arc<Shared>,
 }
 
-/// What all of them share.
+/// The state that all runtime threads share.
 #[derive(Debug)]
 struct Shared {
     snapshot: ArcSwap<Snapshot>,
     metrics: Arc<Metrics>,
     in_flight: Arc<InFlight>,
-    /// The bytes that all held bodies together may still take.
-    hold: Arc<Semaphore>,
-    /// Compressed bodies that may still be read at the same time.
+    /// Bytes of memory that buffered bodies may still take (`CALLSIGN_BUFFER_TOTAL_BYTES`).
+    buffers: Arc<Semaphore>,
+    /// Compressed bodies that may still be decoded at the same time.
     decoders: Arc<Semaphore>,
     auditor: Auditor,
     ledger: Ledger,
@@ -71,209 +76,212 @@ struct Shared {
     reader: Option<Reader>,
 }
 
-/// How many compressed bodies are read at the same time; each may need a window of 16 MiB.
+/// Compressed bodies that are decoded at the same time. Each may need a window of 16 MiB.
 const DECODERS: usize = 16;
 
-/// What stays as it is while callsign runs, whatever configuration is in force.
+/// The parts of the proxy that stay the same when the configuration changes.
 #[derive(Debug)]
 pub struct ProxyDeps {
     /// The numbers for `/metrics`.
     pub metrics: Arc<Metrics>,
-    /// Reads some bodies again.
+    /// Audits a sample of the rewritten bodies.
     pub auditor: Auditor,
     /// Counts requests in flight.
     pub in_flight: Arc<InFlight>,
-    /// Where requests are written down.
+    /// Records requests.
     pub ledger: Ledger,
-    /// Where they are archived.
+    /// Archives requests.
     pub archive: Archive,
-    /// Counts what each caller uses, and knows who is stopped.
+    /// Counts each caller's usage and knows the blocks.
     pub limiter: Limiter,
-    /// Where callers' questions about themselves are answered from.
+    /// Answers callers' questions about themselves; `None` without a ledger.
     pub reader: Option<Reader>,
-    /// `CALLSIGN_HOLD_TOTAL_BYTES`.
+    /// `CALLSIGN_BUFFER_TOTAL_BYTES`.
     pub buffer_total: u64,
 }
 
-/// A refusal, with what is left of the upload: it is read to its end before the answer is given.
-struct Refused {
-    refusal: Refusal,
-    rest: Option<Upload>,
+/// The outcome of the pipeline, apart from a refusal.
+enum Reply {
+    /// An answer of callsign itself.
+    Own(Response<Bytes>),
+    /// OpenRouter's answer, and the upload if it is still running.
+    Upstream(Response<Incoming>, Option<UploadHandle>),
 }
 
 impl Proxy {
-    /// A proxy that works by `snapshot` until told otherwise.
-    pub fn new(snapshot: Snapshot, upstream: Upstream, fixtures: ProxyDeps) -> Self {
-        let ProxyDeps { metrics, auditor, in_flight, ledger, archive, limiter, reader, buffer_total } = fixtures;
-        let permits = usize::try_from(buffer_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let hold = Arc::new(Semaphore::new(permits));
+    /// Creates a proxy that works by `snapshot` until it is replaced.
+    pub fn new(snapshot: Snapshot, upstream: Upstream, deps: ProxyDeps) -> Self {
+        let ProxyDeps { metrics, auditor, in_flight, ledger, archive, limiter, reader, buffer_total } = deps;
+        let bytes = usize::try_from(buffer_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let buffers = Arc::new(Semaphore::new(bytes));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let shared = Shared { snapshot, metrics, in_flight, hold, decoders, auditor, ledger, archive, limiter, reader };
+        let shared =
+            Shared { snapshot, metrics, in_flight, buffers, decoders, auditor, ledger, archive, limiter, reader };
         Self(Arc::new(Worker { upstream, shared: Arc::new(shared) }))
     }
 
-    /// The same proxy with a pool of its own, for another runtime thread.
+    /// Returns the same proxy with an upstream pool for another runtime thread.
     #[must_use]
     pub fn with_upstream(&self, upstream: Upstream) -> Self {
         Self(Arc::new(Worker { upstream, shared: Arc::clone(&self.0.shared) }))
     }
 
-    /// The configuration in force.
+    /// Returns the configuration in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.shared.snapshot.load_full()
     }
 
-    /// Takes a new configuration into force; requests that have begun end under the old one.
+    /// Puts new settings in force. Running requests end under the old ones.
     ///
     /// # Errors
-    /// [`SnapshotError`]; the old one then stays.
+    /// [`SnapshotError`]; the old settings then stay in force.
     pub fn replace_settings(&self, settings: &Settings) -> Result<(), SnapshotError> {
         let fresh = Snapshot::new(settings, Some(&self.snapshot()))?;
         self.0.shared.snapshot.store(Arc::new(fresh));
         Ok(())
     }
 
-    /// The way of one request.
-    async fn forward(
+    /// The pipeline: answers one request.
+    async fn respond(&self, snapshot: &Snapshot, parts: &Parts, upload: Upload, peer: Peer) -> Response<Answer> {
+        let shared = &self.0.shared;
+        let mut record = RequestRecord::begin(&shared.metrics, &shared.in_flight, &shared.ledger, &shared.archive);
+        let mut upload = Some(upload);
+        let reply: Result<Reply, Refusal> = async {
+            self.check_capacity(peer)?;
+            let endpoint = route(snapshot, parts, &mut record)?;
+            let caller = authenticate::authenticate(snapshot, parts, peer, &endpoint, &mut record).await?;
+            let request = identify::identify(snapshot, caller, endpoint, &mut record)?;
+            check_limits::check_limits(&shared.limiter, snapshot, &request, &mut record).await?;
+            let (head, plan) = prepare::prepare(snapshot, parts, &request, &mut record)?;
+            if let Some(answer) = request.answer_from_ledger(snapshot, parts, shared.reader.as_ref()).await? {
+                return Ok(Reply::Own(answer));
+            }
+            let mut body = self.prepare_body(snapshot, plan, &mut upload, &record).await?;
+            let handle = body.stream();
+            self.send(head.with_body(body), handle, &mut upload, &mut record).await
+        }
+        .await;
+        let record = Box::new(record);
+        match reply {
+            Ok(Reply::Own(answer)) => own_answer(answer, record),
+            Ok(Reply::Upstream(answer, handle)) => relay(snapshot, answer, handle, record).await,
+            Err(refusal) => Box::pin(refuse::refuse(refusal, parts, upload, snapshot.limits.max_body, record)).await,
+        }
+    }
+
+    /// Refuses a request that there is no place for, or that the ledger must record and cannot.
+    fn check_capacity(&self, peer: Peer) -> Result<(), Refusal> {
+        if let Some(overload) = peer.shed {
+            return Err(overload.into());
+        }
+        if self.0.shared.ledger.is_available() { Ok(()) } else { Err(Refusal::ledger_unavailable()) }
+    }
+
+    /// Buffers and checks a small body, or begins to read a large one. A refused body's unread rest is put back into
+    /// `upload`.
+    async fn prepare_body(
         &self,
         snapshot: &Snapshot,
-        parts: &Parts,
-        upload: Upload,
-        peer: Peer,
-        mut account: Box<RequestRecord>,
-    ) -> Result<Response<Answer>, (Refused, Box<RequestRecord>)> {
-        if let Some(shed) = peer.shed {
-            return Err((Refused { refusal: shed.into(), rest: Some(upload) }, account));
-        }
-        if !self.0.shared.ledger.is_available() {
-            return Err((Refused { refusal: Refusal::ledger_unavailable(), rest: Some(upload) }, account));
-        }
-        let mut identified = admit::identify(snapshot, parts, peer, &mut account);
-        if let Err(Refusal { unknown_key: Some(unknown_key), .. }) = &identified
-            && snapshot.issuers.refresh(unknown_key).await
-        {
-            identified = admit::identify(snapshot, parts, peer, &mut account);
-        }
-        let admitted = match identified {
-            Ok(identified) => match pass::pass(&self.0.shared.limiter, snapshot, &identified, &mut account).await {
-                Ok(()) => identified.admit(snapshot, parts, &mut account),
-                Err(refused) => Err(refused.into()),
-            },
-            Err(refusal) => Err(refusal),
-        };
-        let mut admitted = match admitted {
-            Ok(admitted) => admitted,
-            Err(refusal) => return Err((Refused { refusal, rest: Some(upload) }, account)),
-        };
-        if let Some(asked) = admitted.asked() {
-            // Apart, so that not every request is moved about with room for it.
-            match Box::pin(asked.answer(self.0.shared.reader.as_ref())).await {
-                Ok(None) => {}
-                Ok(Some(answer)) => {
-                    account.answers(answer.status().as_u16());
-                    return Ok(answer.map(|body| Answer::own(body, account)));
-                }
-                Err(unanswered) => return Err((Refused { refusal: unanswered.into(), rest: Some(upload) }, account)),
+        plan: Option<BodyPlan>,
+        upload: &mut Option<Upload>,
+        record: &RequestRecord,
+    ) -> Result<RequestBody, Refusal> {
+        let shared = &self.0.shared;
+        let (Some(plan), limits) = (plan, snapshot.limits) else { return Ok(RequestBody::empty()) };
+        let decoder = match plan.coding {
+            None => None,
+            Some(coding) => {
+                let permit = Arc::clone(&shared.decoders).try_acquire_owned();
+                Some((coding, permit.map_err(|_| OverloadError::Decoders)?))
             }
-        }
-        let (outgoing, streaming) = match self.take(snapshot, &mut admitted, upload, account.tape()).await {
-            Ok(taken) => taken,
-            Err(refused) => return Err((refused, account)),
         };
-        let request = admitted.request(outgoing);
-        account.goes_upstream();
-        let progress = streaming.as_ref().map(|(progress, _)| Arc::clone(progress));
+        let raw = upload.take().unwrap_or_else(Upload::empty);
+        let decoded = match decoder {
+            None => raw,
+            Some((coding, permit)) => raw.decoded(coding, limits.max_body, permit),
+        };
+        let mut body = RequestBody::new(decoded, plan.rewriter(snapshot), limits.max_body, record.body_recorder());
+        if let Err(error) = body.buffer(limits.buffer_body, &shared.buffers).await {
+            *upload = body.into_upload();
+            return Err(error.into());
+        }
+        if let Some((pieces, filter)) = body.complete_json() {
+            shared.auditor.sample(|| Sample::of(pieces, filter));
+        }
+        Ok(body)
+    }
+
+    /// Sends the request and waits for the head of OpenRouter's answer. After a failure the unread rest of the client's
+    /// body is put back into `upload`.
+    async fn send(
+        &self,
+        request: Request<RequestBody>,
+        handle: Option<UploadHandle>,
+        upload: &mut Option<Upload>,
+        record: &mut RequestRecord,
+    ) -> Result<Reply, Refusal> {
+        record.sent();
+        let state = handle.as_ref().map(|handle| &*handle.state);
         let answer = tokio::select! {
             biased;
-            () = account.cut() => Err(Limited::Blocked.into()),
-            answer = self.0.upstream.send(request, progress.as_deref()) => answer.map_err(|error| {
-                account.failed(&error);
+            () = record.blocked() => Err(Refused::Blocked.into()),
+            answer = self.0.upstream.send(request, state) => answer.map_err(|error| {
+                record.failed(&error);
                 error.into()
             }),
         };
         match answer {
-            Ok(answer) => Ok(self.relay(snapshot, answer, account, progress).await),
+            Ok(answer) => Ok(Reply::Upstream(answer, handle)),
             Err(refusal) => {
-                let rest = match streaming {
-                    Some((_, returned)) => refuse::given_back(returned).await,
-                    None => None,
-                };
-                Err((Refused { refusal, rest }, account))
-            }
-        }
-    }
-
-    /// Reads what is to be held, or begins to stream.
-    async fn take(
-        &self,
-        snapshot: &Snapshot,
-        admitted: &mut Prepared,
-        upload: Upload,
-        tape: Option<&BodyRecorder>,
-    ) -> Result<(Outgoing, Option<(Arc<UploadState>, oneshot::Receiver<Upload>)>), Refused> {
-        let Some((rewriter, coding)) = admitted.rewriter(snapshot) else { return Ok((Outgoing::Empty, None)) };
-        let upload = match coding {
-            None => upload,
-            Some(coding) => match Arc::clone(&self.0.shared.decoders).try_acquire_owned() {
-                Ok(slot) => upload.decoded(coding, snapshot.limits.max_body, slot),
-                Err(_) => return Err(Refused { refusal: OverloadError::Decoders.into(), rest: Some(upload) }),
-            },
-        };
-        match intake::take(upload, rewriter, snapshot.limits, &self.0.shared.hold).await {
-            Ok(Taken::Whole(held, rewriter)) => {
-                if let Rewriter::Json(filter) = &rewriter {
-                    self.0.shared.auditor.sample(|| sample(&held, filter));
+                if let Some(handle) = handle {
+                    *upload = handle.recover().await;
                 }
-                if let Some(tape) = tape {
-                    held.pieces().for_each(|piece| tape.push(piece));
-                }
-                Ok((Outgoing::Held(held), None))
+                Err(refusal)
             }
-            Ok(Taken::Begun(begun)) => {
-                let progress = Arc::new(UploadState::begin());
-                let (streaming, returned) = Streaming::new(*begun, Arc::clone(&progress), tape.cloned());
-                Ok((Outgoing::Streaming(Box::new(streaming)), Some((progress, returned))))
-            }
-            Err((spoiled, rest)) => Err(Refused { refusal: spoiled.into(), rest: Some(rest) }),
         }
-    }
-
-    /// Passes OpenRouter's answer on.
-    async fn relay(
-        &self,
-        snapshot: &Snapshot,
-        answer: Response<hyper::body::Incoming>,
-        mut account: Box<RequestRecord>,
-        upload: Option<Arc<UploadState>>,
-    ) -> Response<Answer> {
-        let (mut parts, body) = answer.into_parts();
-        account.answered(parts.status.as_u16(), &parts.headers);
-        clean_response(&mut parts.headers);
-        account.relays(&parts.headers);
-        parts.extensions.clear();
-        parts.version = http::Version::HTTP_11;
-        if snapshot.redact_account && relay::may_name_account(&parts) {
-            if let Some(body) = relay::redact_account(body).await {
-                account.outcome = Outcome::Complete;
-                return Response::from_parts(parts, Answer::own(body, account));
-            }
-            parts.headers.remove(http::header::CONTENT_LENGTH);
-            account.outcome = Outcome::UpstreamCut;
-            return Response::from_parts(parts, Answer::own(Bytes::new(), account));
-        }
-        Response::from_parts(parts, Answer::relayed(body, account, snapshot.idle_timeout, upload))
     }
 }
 
-/// What the self-audit looks at.
-fn sample(held: &Held, filter: &Filter) -> Sample {
-    Sample {
-        body: held.pieces().cloned().collect(),
-        members: filter.members().to_owned(),
-        bound: filter.binds(),
-        owned: Arc::clone(filter.reserved_fields()),
+/// Finds the endpoint of a request whose framing is sound.
+fn route(snapshot: &Snapshot, parts: &Parts, record: &mut RequestRecord) -> Result<Endpoint, Refusal> {
+    framing::check(parts)?;
+    let upgrade = framing::wants_websocket(&parts.headers);
+    let endpoint = Endpoint::find(&parts.method, parts.uri.path(), upgrade, snapshot.has_ledger)?;
+    record.endpoint = endpoint.name();
+    Ok(endpoint)
+}
+
+/// Sends an answer of callsign itself.
+fn own_answer(answer: Response<Bytes>, mut record: Box<RequestRecord>) -> Response<Answer> {
+    record.answered_by_callsign(answer.status().as_u16());
+    answer.map(|body| Answer::own(body, record))
+}
+
+/// Relays OpenRouter's answer.
+async fn relay(
+    snapshot: &Snapshot,
+    answer: Response<Incoming>,
+    handle: Option<UploadHandle>,
+    mut record: Box<RequestRecord>,
+) -> Response<Answer> {
+    let (mut parts, body) = answer.into_parts();
+    record.answered(parts.status.as_u16(), &parts.headers);
+    clean_response(&mut parts.headers);
+    record.relayed_headers(&parts.headers);
+    parts.extensions.clear();
+    parts.version = http::Version::HTTP_11;
+    if snapshot.redact_account && relay::may_name_account(&parts) {
+        if let Some(body) = relay::redact_account(body).await {
+            record.outcome = Outcome::Complete;
+            return Response::from_parts(parts, Answer::own(body, record));
+        }
+        parts.headers.remove(http::header::CONTENT_LENGTH);
+        record.outcome = Outcome::UpstreamCut;
+        return Response::from_parts(parts, Answer::own(Bytes::new(), record));
     }
+    let upload = handle.map(|handle| handle.state);
+    Response::from_parts(parts, Answer::relayed(body, record, snapshot.idle_timeout, upload))
 }
 
 impl Handler for Proxy {
@@ -285,15 +293,7 @@ impl Handler for Proxy {
         if let Some(preflight) = snapshot.cors.preflight(&parts, snapshot.has_ledger) {
             return preflight;
         }
-        let account = RequestRecord::open(&self.0.shared.metrics, &self.0.shared.in_flight, &self.0.shared.ledger)
-            .archived_in(&self.0.shared.archive);
-        let account = Box::new(account);
-        let mut response = match self.forward(&snapshot, &parts, upload, peer, account).await {
-            Ok(response) => response,
-            Err((refused, account)) => {
-                Box::pin(refuse::answer(refused, &parts, account, snapshot.limits.max_body)).await
-            }
-        };
+        let mut response = self.respond(&snapshot, &parts, upload, peer).await;
         snapshot.cors.allow(&parts.headers, response.headers_mut());
         response
     }

@@ -1,8 +1,285 @@
-//! One record per request: gathers what is known of it and reports its end once.
+//! The record of one request: gathers what each step of the pipeline learns, and reports the request's end once.
+//!
+//! [`RequestRecord::finish`] is the only place where a request ends. It builds one [`RequestEnd`] and hands it to metrics,
+//! log, limits, archive and ledger. It runs when the last byte of a response is about to leave, or when the record is
+//! dropped. The record must not hold prompts, replies or credentials, apart from what an archive encrypts.
 
-pub mod account;
-mod row;
-mod use_of_limits;
-mod watch;
+mod answer;
+mod end;
+mod ledger_row;
+mod limits;
 
-pub use account::RequestRecord;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use callsign_core::endpoint::Inference;
+use callsign_core::identity::Identifiers;
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::shed::OverloadError;
+use callsign_core::usage::outcome::Outcome;
+use callsign_store::archive::{self, Archive, BodyRecorder, Recording, Unavailable};
+use callsign_store::ledger::{Begun, Committed, Ledger};
+use callsign_store::limits::{Reservation, Suspect, Watcher};
+use callsign_telemetry::metrics::Metrics;
+use http::HeaderMap;
+
+use crate::shed::{InFlight, Slot};
+use crate::upstream::UpstreamError;
+use answer::AnswerReader;
+use end::RequestEnd;
+use ledger_row::LedgerRow;
+use limits::LimitUse;
+
+/// The state of one request. Dropping it ends the request if nothing has ended it before.
+#[derive(Debug)]
+pub struct RequestRecord {
+    /// The endpoint's name, one of a fixed set.
+    pub endpoint: &'static str,
+    /// The name of the caller's key, once the caller is known.
+    pub key: Option<String>,
+    /// The status of the answer; 0 until there is one.
+    pub status: u16,
+    /// callsign's own error code, if callsign answers the request itself.
+    pub code: Option<&'static str>,
+    /// How the request ended, or would end if it ended now.
+    pub outcome: Outcome,
+    /// Bytes of the request's body, as announced by the client.
+    pub request_bytes: u64,
+    /// Bytes of the answer's body so far.
+    pub response_bytes: u64,
+    began: Instant,
+    /// The time from the request's head to the head of OpenRouter's answer.
+    first_byte: Option<Duration>,
+    answer: AnswerReader,
+    row: LedgerRow,
+    archive: Archive,
+    recording: Option<Box<Recording>>,
+    limits: LimitUse,
+    /// The caller's place among the requests in flight.
+    slot: Option<Slot>,
+    in_flight: Arc<InFlight>,
+    metrics: Arc<Metrics>,
+    finished: bool,
+}
+
+impl RequestRecord {
+    /// Starts the record of a request whose head has arrived.
+    pub fn begin(metrics: &Arc<Metrics>, in_flight: &Arc<InFlight>, ledger: &Ledger, archive: &Archive) -> Self {
+        metrics.in_flight.inc();
+        Self {
+            endpoint: "none",
+            key: None,
+            status: 0,
+            code: None,
+            outcome: Outcome::default(),
+            request_bytes: 0,
+            response_bytes: 0,
+            began: Instant::now(),
+            first_byte: None,
+            answer: AnswerReader::default(),
+            row: LedgerRow::new(ledger.clone()),
+            archive: archive.clone(),
+            recording: None,
+            limits: LimitUse::default(),
+            slot: None,
+            in_flight: Arc::clone(in_flight),
+            metrics: Arc::clone(metrics),
+            finished: false,
+        }
+    }
+
+    /// Takes the caller's place among the requests in flight, until the record is dropped.
+    ///
+    /// # Errors
+    /// [`OverloadError`] if there is no place.
+    pub fn enter(&mut self, caller: &CallerIdentity<'_>) -> Result<(), OverloadError> {
+        self.slot = Some(self.in_flight.enter(caller)?);
+        Ok(())
+    }
+
+    /// Records the identifiers of an inference request. `begun` builds its ledger row; it is only called with a ledger.
+    pub fn identified(
+        &mut self,
+        endpoint: &'static Inference,
+        identifiers: &Identifiers<'_>,
+        begun: impl FnOnce(&Ledger) -> Begun,
+    ) {
+        for omission in &identifiers.omitted {
+            self.metrics.count_omission(*omission);
+        }
+        self.metrics.count_identifiers(identifiers);
+        if self.row.is_on() {
+            self.answer.read_as(endpoint);
+            self.row.know(begun);
+        }
+    }
+
+    /// Keeps what the request holds of its caller's limits: `watcher` ends it when the caller is blocked, `reservation` is
+    /// settled at its end, `suspect` counts refusals by providers.
+    pub fn limited(
+        &mut self,
+        endpoint: &'static Inference,
+        watcher: Watcher,
+        reservation: Option<Reservation>,
+        suspect: Option<Suspect>,
+    ) {
+        if suspect.is_some() || reservation.as_ref().is_some_and(Reservation::has_budget) {
+            self.answer.read_as(endpoint);
+        }
+        self.limits.watcher = Some(watcher);
+        self.limits.reservation = reservation;
+        self.limits.suspect = suspect;
+    }
+
+    /// Returns true if requests may be archived.
+    pub fn may_be_archived(&self) -> bool {
+        self.archive.is_on()
+    }
+
+    /// Begins to archive the request. `begun` gets the ledger's row, if there is one.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the request must be archived and cannot be.
+    pub fn archive(
+        &mut self,
+        endpoint: &'static Inference,
+        begun: impl FnOnce(Option<&Begun>) -> archive::Begun,
+    ) -> Result<(), Unavailable> {
+        let row = self.row.known();
+        self.recording = self.archive.begin(|| begun(row), self.request_bytes)?.map(Box::new);
+        if self.recording.is_some() {
+            self.answer.read_as(endpoint);
+        }
+        Ok(())
+    }
+
+    /// Returns the recorder of the outgoing body, if the request is archived.
+    pub fn body_recorder(&self) -> Option<BodyRecorder> {
+        self.recording.as_deref().map(Recording::request).cloned()
+    }
+
+    /// Records that the request goes upstream.
+    pub fn sent(&mut self) {
+        self.row.begin();
+        if let Some(recording) = &mut self.recording {
+            recording.goes_upstream();
+        }
+        self.limits.left = true;
+    }
+
+    /// Records that OpenRouter did not answer. The caller is charged nothing if OpenRouter certainly ran nothing.
+    pub fn failed(&mut self, error: &UpstreamError) {
+        self.limits.left = !error.nothing_ran();
+    }
+
+    /// Waits until the operator blocks the caller.
+    pub async fn blocked(&mut self) {
+        match &mut self.limits.watcher {
+            Some(watcher) => watcher.cut().await,
+            None => std::future::pending().await,
+        }
+        self.metrics.limits.cut.inc();
+    }
+
+    /// Returns true if the operator has blocked the caller. Costs one load while nobody is blocked.
+    pub fn is_blocked(&mut self) -> bool {
+        let blocked = self.limits.watcher.as_mut().is_some_and(Watcher::is_cut);
+        self.cut_if(blocked)
+    }
+
+    /// Returns true if the operator has blocked the caller; otherwise wakes the task when that changes.
+    pub fn poll_blocked(&mut self, context: &mut Context<'_>) -> bool {
+        let blocked = self.limits.watcher.as_mut().is_some_and(|watcher| watcher.poll_cut(context).is_ready());
+        self.cut_if(blocked)
+    }
+
+    fn cut_if(&mut self, blocked: bool) -> bool {
+        if blocked {
+            self.metrics.limits.cut.inc();
+            self.outcome = Outcome::Blocked;
+            self.code = Some("user_blocked");
+        }
+        blocked
+    }
+
+    /// Records the head of OpenRouter's answer.
+    pub fn answered(&mut self, status: u16, headers: &HeaderMap) {
+        self.status = status;
+        self.first_byte = Some(self.began.elapsed());
+        if let Some(generation) = self.answer.begin(headers) {
+            self.metrics.count_generation();
+            self.row.answered(generation);
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.answered(headers);
+        }
+    }
+
+    /// Records the headers that the client gets.
+    pub fn relayed_headers(&mut self, headers: &HeaderMap) {
+        if let Some(recording) = &mut self.recording {
+            recording.relays(headers);
+        }
+    }
+
+    /// Records a piece of the answer's body.
+    pub fn relayed(&mut self, bytes: &Bytes) {
+        self.response_bytes += bytes.len() as u64;
+        self.answer.read(bytes);
+        if let Some(recording) = &self.recording {
+            recording.passed(bytes);
+        }
+    }
+
+    /// Records a successful answer of callsign itself.
+    pub fn answered_by_callsign(&mut self, status: u16) {
+        self.status = status;
+        self.outcome = Outcome::Complete;
+    }
+
+    /// Records a refusal by callsign.
+    pub fn refused(&mut self, status: u16, code: &'static str, overload: Option<OverloadError>) {
+        self.status = status;
+        self.code = Some(code);
+        self.outcome = Outcome::Refused;
+        if let Some(overload) = overload {
+            self.metrics.count_overload(overload.reason());
+        }
+    }
+
+    /// Ends the request: reports it to metrics, log, limits, archive and ledger. Only the first call has an effect. In
+    /// `strict` mode it returns a future that is ready once the ledger's row is committed.
+    pub fn finish(&mut self) -> Option<Committed> {
+        if std::mem::replace(&mut self.finished, true) {
+            return None;
+        }
+        let end = RequestEnd {
+            endpoint: self.endpoint,
+            key: self.key.as_deref(),
+            status: self.status,
+            code: self.code,
+            outcome: self.outcome,
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            first_byte: self.first_byte,
+            duration: self.began.elapsed(),
+            usage: self.answer.finish(),
+        };
+        end.count(&self.metrics);
+        end.log();
+        self.limits.settle(&end);
+        if let Some(recording) = self.recording.take() {
+            recording.finish(end.for_archive());
+        }
+        self.row.finish(end.for_ledger())
+    }
+}
+
+impl Drop for RequestRecord {
+    fn drop(&mut self) {
+        let _nobody_waits = self.finish();
+        self.metrics.in_flight.dec();
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! This module must not parse, join or buffer frames. It handles the end of a response: a stream that breaks breaks for
 //! the client too, after every byte before; a silent stream is cut; and a client that disconnects drops the body, which
-//! cancels the upstream request. Each response is recorded once, in [`RequestRecord`]'s `Drop`.
+//! cancels the upstream request. Each response is recorded once, by [`RequestRecord::finish`].
 
 mod redact;
 
@@ -17,7 +17,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::record::account::RequestRecord;
+use crate::record::RequestRecord;
 use crate::upstream::upload_state::UploadState;
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::ledger::Committed;
@@ -31,7 +31,7 @@ pub enum Answer {
         /// The answer's bytes.
         body: Full<Bytes>,
         /// The request's record, finished when the body is dropped.
-        account: Box<RequestRecord>,
+        record: Box<RequestRecord>,
     },
     /// An empty body without a record.
     Empty,
@@ -55,9 +55,9 @@ pub enum RelayError {
 
 impl Answer {
     /// Creates an answer of callsign.
-    pub fn own(body: Bytes, mut account: Box<RequestRecord>) -> Self {
-        account.passed(&body);
-        Self::Own { body: Full::new(body), account }
+    pub fn own(body: Bytes, mut record: Box<RequestRecord>) -> Self {
+        record.relayed(&body);
+        Self::Own { body: Full::new(body), record }
     }
 
     /// Creates an empty answer without a record, for example for CORS.
@@ -69,12 +69,12 @@ impl Answer {
     /// is the state of the request's upload, which is cancelled when the response ends.
     pub fn relayed(
         body: Incoming,
-        account: Box<RequestRecord>,
+        record: Box<RequestRecord>,
         idle: Duration,
         upload: Option<Arc<UploadState>>,
     ) -> Self {
         let silence = Silence { limit: idle, since: None, alarm: None };
-        Self::Relayed(Box::new(Relayed { body, account, silence, upload, release: None }))
+        Self::Relayed(Box::new(Relayed { body, record, silence, upload, release: None }))
     }
 }
 
@@ -111,7 +111,7 @@ impl Body for Answer {
 #[derive(Debug)]
 pub struct Relayed {
     body: Incoming,
-    account: Box<RequestRecord>,
+    record: Box<RequestRecord>,
     silence: Silence,
     upload: Option<Arc<UploadState>>,
     /// The end of the response, kept until its ledger row is written (`docs/SPEC.md#strict-mode`).
@@ -132,7 +132,7 @@ impl Relayed {
             let last = self.release.take().and_then(|release| release.last);
             return Poll::Ready(last.map(|data| Ok(Frame::data(data))));
         }
-        if self.account.is_cut() {
+        if self.record.is_blocked() {
             return Poll::Ready(Some(Err(RelayError::Blocked)));
         }
         match Pin::new(&mut self.body).poll_frame(cx) {
@@ -140,7 +140,7 @@ impl Relayed {
                 self.silence.reset();
                 // Trailers end a stream and are dropped: no client of these APIs uses them.
                 let Ok(data) = frame.into_data() else { return self.end(None, cx) };
-                self.account.passed(&data);
+                self.record.relayed(&data);
                 // hyper does not poll again after the last announced byte.
                 if self.body.is_end_stream() {
                     self.end(Some(data), cx)
@@ -150,23 +150,23 @@ impl Relayed {
             }
             Poll::Ready(Some(Err(_))) => {
                 // `server` writes every byte before the error first.
-                self.account.outcome = Outcome::UpstreamCut;
+                self.record.outcome = Outcome::UpstreamCut;
                 Poll::Ready(Some(Err(RelayError::Upstream)))
             }
             Poll::Ready(None) => self.end(None, cx),
             Poll::Pending if self.silence.poll_over(cx) => {
-                self.account.outcome = Outcome::UpstreamSilent;
+                self.record.outcome = Outcome::UpstreamSilent;
                 Poll::Ready(Some(Err(RelayError::Silent)))
             }
-            Poll::Pending if self.account.poll_cut(cx) => Poll::Ready(Some(Err(RelayError::Blocked))),
+            Poll::Pending if self.record.poll_blocked(cx) => Poll::Ready(Some(Err(RelayError::Blocked))),
             Poll::Pending => Poll::Pending,
         }
     }
 
     /// Ends a complete response with its last bytes, after its ledger row is written in strict mode.
     fn end(&mut self, last: Option<Bytes>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
-        self.account.outcome = Outcome::Complete;
-        match self.account.settle() {
+        self.record.outcome = Outcome::Complete;
+        match self.record.finish() {
             None => Poll::Ready(last.map(|data| Ok(Frame::data(data)))),
             Some(committed) => {
                 self.release = Some(Release { committed, last });

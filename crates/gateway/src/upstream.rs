@@ -7,7 +7,7 @@
 
 mod connector;
 pub mod control;
-pub mod outgoing;
+pub mod request_body;
 pub mod settings;
 mod tls;
 pub mod upload_state;
@@ -24,7 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use callsign_telemetry::metrics::Metrics;
 use connector::{ConnectTimeoutError, Connector, Route};
-use outgoing::Outgoing;
+use request_body::RequestBody;
 pub use tls::RootsError;
 use tls::config as tls_config;
 use upload_state::{UploadError, UploadState};
@@ -86,7 +86,7 @@ impl UpstreamError {
 /// The pooled client of the upstream. Clones share the pool.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    client: Client<Connector, Outgoing>,
+    client: Client<Connector, RequestBody>,
     first_byte_timeout: Duration,
     /// The proxy's credentials, which plain HTTP through a proxy repeats in every request.
     proxy_authorization: Option<HeaderValue>,
@@ -115,28 +115,28 @@ impl Upstream {
         Ok(Self { client, first_byte_timeout: options.first_byte_timeout, proxy_authorization })
     }
 
-    /// Sends a request and waits for the response head. `progress` is the upload state of a streaming body. Dropping
+    /// Sends a request and waits for the response head. `upload` is the upload state of a streaming body. Dropping
     /// the future cancels the request.
     ///
     /// # Errors
     /// [`UpstreamError`]; the upload's own error if there is one.
     pub async fn send(
         &self,
-        mut request: Request<Outgoing>,
-        progress: Option<&UploadState>,
+        mut request: Request<RequestBody>,
+        upload: Option<&UploadState>,
     ) -> Result<Response<Incoming>, UpstreamError> {
         if let Some(authorization) = &self.proxy_authorization {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
         let answer = self.client.request(request);
-        let answer = match progress {
+        let answer = match upload {
             None => tokio::time::timeout(self.first_byte_timeout, answer).await.ok(),
-            Some(progress) => tokio::select! {
+            Some(upload) => tokio::select! {
                 answer = answer => Some(answer),
-                () = progress.stalled(self.first_byte_timeout) => None,
+                () = upload.stalled(self.first_byte_timeout) => None,
             },
         };
-        if let Some(error) = progress.and_then(UploadState::spoiled) {
+        if let Some(error) = upload.and_then(UploadState::error) {
             return Err(error.into());
         }
         let answer = answer.ok_or(UpstreamError::FirstByteTimeout)?.map_err(|error| classify(&error))?;

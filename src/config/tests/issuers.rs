@@ -177,7 +177,7 @@ fn a_file_of_keys_is_read_when_the_configuration_is() {
 #[case("issuer = \"x\"\njwks_url = \"http://idp.example/k\"", "FILE:4: issuers[].jwks_url: is not https")]
 #[case("issuer = \"x\"\njwks_url = \"https://me:pw@idp/k\"", "FILE:4: issuers[].jwks_url: contains credentials")]
 #[case("issuer = \"x\"\njwks_url = \"https://i\"\njwks_file = \"f\"", "FILE:2: issuers: has more than one of")]
-#[case("issuer = \"x\"\nsecret = \"short\"", "FILE:4: issuers[].secret: has 5 bytes; at least 16 are needed")]
+#[case("issuer = \"x\"\nsecret = \"short\"", "FILE:4: issuers[].secret: has 5 bytes; at least 16 are required")]
 #[case("issuer = \"x\"\nsecret = \"changemechangeme\"", "FILE:4: issuers[].secret: is a well-known placeholder")]
 #[case("issuer = \"https://i\"\nalgorithms = [\"HS256\"]", "FILE:4: issuers[].algorithms: does not fit its keys")]
 #[case("issuer = \"https://i\"\nalgorithms = [\"RS256\", \"HS256\"]", "FILE:4: issuers[].algorithms: does not fit")]

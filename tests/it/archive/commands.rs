@@ -110,7 +110,11 @@ fn serve_never_skips_an_archive_silently() {
         (&[("CALLSIGN_ARCHIVE_DIR", "/a")][..], 2, "CALLSIGN_ARCHIVE_PASSWORD: is not set"),
         (&[("CALLSIGN_ARCHIVE_DIR", "/a"), ("CALLSIGN_ARCHIVE_PASSWORD", "fifteen-letters")], 2, "at least 16"),
         (&[("CALLSIGN_ARCHIVE_REQUIRED", "true")], 2, "requires the archive"),
-        (&[("CALLSIGN_ARCHIVE_DIR", &path), ("CALLSIGN_ARCHIVE_PASSWORD", PASSWORD)], 1, "directory cannot be used"),
+        (
+            &[("CALLSIGN_ARCHIVE_DIR", &path), ("CALLSIGN_ARCHIVE_PASSWORD", PASSWORD)],
+            1,
+            "cannot write to the archive directory",
+        ),
     ] {
         let ports = [("CALLSIGN_LISTEN", "127.0.0.1:0"), ("CALLSIGN_ADMIN_LISTEN", "off")];
         let said = callsign("serve", &[&serving[..], &ports, more].concat());

@@ -30,6 +30,12 @@ impl Output {
         self.pieces.is_empty() && self.small.is_empty()
     }
 
+    /// Returns the outgoing pieces in order, without removing them.
+    pub fn pieces(&mut self) -> impl Iterator<Item = &Bytes> {
+        self.flush();
+        self.pieces.iter()
+    }
+
     /// Returns all outgoing pieces in order.
     pub fn into_pieces(mut self) -> impl Iterator<Item = Bytes> {
         self.flush();

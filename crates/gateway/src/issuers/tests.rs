@@ -15,6 +15,7 @@ use signer::{Signer as Key, jwks};
 #[path = "../../../../tests/it/support/key_server.rs"]
 mod key_server;
 #[path = "../../../../tests/it/support/signer.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod signer;
 
 const JWKS: &str = "/jwks.json";

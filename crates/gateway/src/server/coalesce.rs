@@ -99,7 +99,7 @@ impl FrameCoalescer {
         self.due = !self.is_empty();
     }
 
-    /// GenerationClient that the body has no further frame in `turn`. The buffered bytes become due one turn later; on
+    /// Records that the body has no further frame in `turn`. The buffered bytes become due one turn later; on
     /// [`Wait::NextTurn`] the caller must wake its task.
     pub(super) fn wait(&mut self, turn: u64) -> Wait {
         match self.empty_turn {

@@ -76,7 +76,7 @@ impl UploadState {
     }
 
     /// Returns the upload's error, if it has failed.
-    pub fn spoiled(&self) -> Option<UploadError> {
+    pub fn error(&self) -> Option<UploadError> {
         self.result.get().and_then(|result| result.clone().err())
     }
 
@@ -108,7 +108,7 @@ impl UploadState {
         let _first = self.result.set(result);
     }
 
-    /// GenerationClient a poll of the body, for [`Self::stalled`].
+    /// Records a poll of the body, for [`Self::stalled`].
     pub(super) fn record_poll(&self) {
         let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(since, Ordering::Relaxed);

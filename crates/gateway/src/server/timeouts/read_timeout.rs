@@ -140,7 +140,7 @@ impl<S> ReadTimeout<S> {
         }
     }
 
-    /// GenerationClient whether the client takes the bytes written to it.
+    /// Records whether the client takes the bytes written to it.
     fn wrote<T>(&mut self, poll: Poll<T>) -> Poll<T> {
         if poll.is_pending() {
             self.blocked = true;

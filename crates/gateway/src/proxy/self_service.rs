@@ -1,69 +1,120 @@
-//! What a caller asks about themselves: their own identifiers and usage, and OpenRouter's record of their own generations.
+//! Callers' questions about themselves: their identifiers and usage, and OpenRouter's records of their generations.
 //!
-//! The only requests that wait for the ledger. Nothing of anybody else is ever shown: a generation that another caller has
-//! had too is shown to neither, since its record names one of them.
+//! These are the only requests that wait for the ledger. A generation that several callers share is shown to none of them,
+//! since OpenRouter's record names only one (`docs/SPEC.md#own-generations`).
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use callsign_core::auth::Caller;
+use callsign_core::endpoint::{INFERENCE, SelfService};
+use callsign_core::usage::generation;
+use callsign_store::ledger::query::{By, Filter, Owner};
+use callsign_store::ledger::{LedgerError, Reader, report};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderValue, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
+use super::identify::{CallerRequest, RequestKind};
 use super::snapshot::Snapshot;
-use callsign_core::auth::Caller;
-use callsign_core::endpoint::INFERENCE;
-use callsign_core::usage::generation;
-use callsign_store::ledger::query::{By, Filter, Owner};
-use callsign_store::ledger::{LedgerError, Reader, report};
 
-/// No generation of the caller's.
+/// The caller has no generation with this id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no generation of yours has this id; send it as ?id=gen-…")]
+#[error("none of your generations has this id; send it as ?id=gen-…")]
 pub struct GenerationNotFoundError;
 
-/// Why a question is not answered.
+/// The reason why a question is not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum SelfServiceError {
-    /// It is about somebody else.
+    /// The generation is not the caller's.
     #[error(transparent)]
-    GenerationNotFoundError(#[from] GenerationNotFoundError),
+    GenerationNotFound(#[from] GenerationNotFoundError),
     /// The ledger does not answer.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
 
-/// Who asks.
+/// A caller, as the ledger tells callers apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Person {
+struct Person {
     tenant: Option<String>,
     user: Option<String>,
     key: String,
 }
 
-/// What is asked.
-#[derive(Clone, Debug)]
-pub(super) enum SelfServiceQuery {
-    /// About the person; what is known without the ledger.
-    Me(Person, Map<String, Value>),
-    /// Whether the generation of this id is the person's.
-    Generation(Person, String),
+impl CallerRequest<'_> {
+    /// Answers a question about the caller from the ledger. Returns `None` if the request goes upstream.
+    ///
+    /// # Errors
+    /// [`SelfServiceError`] if the question is about another caller, or the ledger does not answer.
+    pub(super) async fn answer_from_ledger(
+        &self,
+        snapshot: &Snapshot,
+        parts: &Parts,
+        reader: Option<&Reader>,
+    ) -> Result<Option<Response<Bytes>>, SelfServiceError> {
+        // Boxed, so that the future of every other request stays small.
+        match self.kind {
+            RequestKind::SelfService(SelfService::Me) => Box::pin(me(snapshot, &self.caller, reader)).await.map(Some),
+            RequestKind::SelfService(SelfService::Generation) => {
+                let id = generation_id(parts.uri.query())?;
+                Box::pin(check_owner(&self.caller, reader, &id)).await.map(|()| None)
+            }
+            RequestKind::Catalogue(_) | RequestKind::Inference(..) => Ok(None),
+        }
+    }
+}
+
+/// Answers `/callsign/v1/me`.
+async fn me(
+    snapshot: &Snapshot,
+    caller: &Caller<'_>,
+    reader: Option<&Reader>,
+) -> Result<Response<Bytes>, SelfServiceError> {
+    let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
+    let identified = INFERENCE.iter().map(|endpoint| {
+        let identifiers = policy.identify(&caller.identity(), caller.metadata, endpoint.fields);
+        let fields = identifiers.map(|identifiers| identifiers.to_json());
+        (endpoint.path.to_owned(), fields.map_or(Value::Null, Value::Object))
+    });
+    let identifiers: Map<_, _> = identified.collect();
+    let person = Person::of(caller);
+    let usage = match reader {
+        Some(reader) => person.usage(reader).await?,
+        None => Value::Null,
+    };
+    let Person { tenant, user, key } = person;
+    Ok(json_answer(&json!({
+        "user": user, "tenant": tenant, "key": key, "identifiers": identifiers, "usage": usage,
+    })))
+}
+
+/// Checks that a generation is the caller's.
+async fn check_owner(caller: &Caller<'_>, reader: Option<&Reader>, id: &str) -> Result<(), SelfServiceError> {
+    let owners = match reader {
+        Some(reader) => reader.owner_of(id).await?,
+        None => Vec::new(),
+    };
+    let person = Person::of(caller);
+    let own = !owners.is_empty() && owners.iter().all(|owner| person.is(owner));
+    if own { Ok(()) } else { Err(GenerationNotFoundError.into()) }
 }
 
 impl Person {
-    pub(super) fn of(caller: &Caller<'_>) -> Self {
+    fn of(caller: &Caller<'_>) -> Self {
         let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
         Self { tenant: owned(&caller.tenant), user: owned(&caller.user), key: caller.key.clone().into_owned() }
     }
 
-    /// Whether whoever made it is this person. Without a user id the key is all that is known.
+    /// Returns true if this person is `owner`. Callers without a user id are told apart by their key.
     fn is(&self, owner: &Owner) -> bool {
         let same_key = self.user.is_some() || self.key == owner.key;
         self.tenant == owner.tenant && self.user == owner.user && same_key
     }
 
-    /// What they have used, `null` for callers who cannot be told from others.
+    /// Returns the person's usage; null for callers without a user id, who cannot be told apart.
     async fn usage(&self, reader: &Reader) -> Result<Value, LedgerError> {
         let Some(user) = &self.user else { return Ok(Value::Null) };
         let filter = Filter {
@@ -79,55 +130,14 @@ impl Person {
             "completion_tokens": sums.completion_tokens,
             "cached_tokens": sums.cached_tokens,
             "reasoning_tokens": sums.reasoning_tokens,
-            // What it costs them: the tenant's markup is the operator's own business.
+            // The price that the caller pays. The tenant's markup is not shown.
             "cost_usd": report::usd(sums.charged),
             "last_seen": report::time(sums.last_seen),
         }))
     }
 }
 
-impl SelfServiceQuery {
-    /// The question of a caller about themselves.
-    pub(super) fn me(snapshot: &Snapshot, caller: &Caller<'_>) -> Self {
-        let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
-        let identified = INFERENCE.iter().map(|endpoint| {
-            let identifiers = policy.identify(&caller.identity(), caller.metadata, endpoint.fields);
-            let fields = identifiers.map(|identifiers| identifiers.to_json());
-            (endpoint.path.to_owned(), fields.map_or(Value::Null, Value::Object))
-        });
-        Self::Me(Person::of(caller), identified.collect())
-    }
-
-    /// What the ledger has to say: an answer, or nothing where the request may go upstream.
-    ///
-    /// # Errors
-    /// [`SelfServiceError`].
-    pub(super) async fn answer(self, reader: Option<&Reader>) -> Result<Option<Response<Bytes>>, SelfServiceError> {
-        match self {
-            Self::Me(person, identifiers) => {
-                let usage = match reader {
-                    Some(reader) => person.usage(reader).await?,
-                    None => Value::Null,
-                };
-                let Person { tenant, user, key } = person;
-                let body = json!({
-                    "user": user, "tenant": tenant, "key": key, "identifiers": identifiers, "usage": usage,
-                });
-                Ok(Some(shown(&body)))
-            }
-            Self::Generation(person, id) => {
-                let owners = match reader {
-                    Some(reader) => reader.owner_of(&id).await?,
-                    None => Vec::new(),
-                };
-                let theirs = !owners.is_empty() && owners.iter().all(|owner| person.is(owner));
-                if theirs { Ok(None) } else { Err(GenerationNotFoundError.into()) }
-            }
-        }
-    }
-}
-
-fn shown(body: &Value) -> Response<Bytes> {
+fn json_answer(body: &Value) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(format!("{body:#}\n")));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -135,7 +145,7 @@ fn shown(body: &Value) -> Response<Bytes> {
     response
 }
 
-/// The one `id` in a query, decoded; of two nobody could say which is meant. Ids have only plain characters.
+/// Returns the one `id` of a query, decoded. Two ids would be ambiguous. Ids have plain characters only.
 pub(super) fn generation_id(query: Option<&str>) -> Result<String, GenerationNotFoundError> {
     let mut ids = query.unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("id="));
     let (Some(id), None) = (ids.next(), ids.next()) else { return Err(GenerationNotFoundError) };
@@ -149,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_plain_id_is_asked_for() {
+    fn one_plain_id_is_accepted() {
         for (query, id) in [
             (Some("id=gen-1"), Some("gen-1")),
             (Some("x=1&id=gen-1-Ab_c"), Some("gen-1-Ab_c")),
@@ -168,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_generation_is_nobodys() {
+    fn another_callers_generation_is_not_found() {
         let person = |tenant: &str, user: Option<&str>, key: &str| Person {
             tenant: Some(tenant.to_owned()).filter(|tenant| !tenant.is_empty()),
             user: user.map(str::to_owned),

@@ -1,0 +1,32 @@
+//! Step 4: checks blocks and limits.
+
+use callsign_store::limits::{Limiter, Refused};
+
+use super::identify::{CallerRequest, RequestKind};
+use super::snapshot::Snapshot;
+use crate::record::RequestRecord;
+
+/// Lets a request pass if its caller is not blocked and within its limits. What the request holds of them goes into its
+/// record. Only requests to a model count: the catalogue is the same for everybody, and callers may always ask about
+/// themselves (`docs/SPEC.md#limits`).
+///
+/// # Errors
+/// [`Refused`].
+pub(super) async fn check_limits(
+    limiter: &Limiter,
+    snapshot: &Snapshot,
+    request: &CallerRequest<'_>,
+    record: &mut RequestRecord,
+) -> Result<(), Refused> {
+    let RequestKind::Inference(inference, identifiers) = &request.kind else { return Ok(()) };
+    let (caller, sent) = (request.caller.identity(), identifiers.user.as_deref());
+    // The watcher starts before the check, so that no block is missed in between.
+    let watcher = limiter.watch(&caller, sent);
+    let reservation = limiter.admit(&snapshot.rules, &caller, sent, inference).await?;
+    let suspect = match (snapshot.rules.auto_block, caller.user) {
+        (Some(_), Some(user)) => Some(limiter.suspect(&snapshot.rules, caller.tenant, user)),
+        _ => None,
+    };
+    record.limited(inference, watcher, reservation, suspect);
+    Ok(())
+}

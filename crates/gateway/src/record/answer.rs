@@ -1,0 +1,41 @@
+//! Reads what an answer says about itself: usage, cost, model, provider and generation.
+
+use callsign_core::endpoint::Inference;
+use callsign_core::usage::generation;
+use callsign_core::usage::reader::{ResponseUsage, UsageReader};
+use http::HeaderMap;
+
+/// Reads an answer as it passes. Reads nothing unless somebody asked for it with [`AnswerReader::read_as`].
+#[derive(Debug, Default)]
+pub(super) struct AnswerReader {
+    endpoint: Option<&'static Inference>,
+    reader: Option<UsageReader>,
+    generation: Option<String>,
+}
+
+impl AnswerReader {
+    /// Asks for the answer to be read as one of this endpoint.
+    pub(super) fn read_as(&mut self, endpoint: &'static Inference) {
+        self.endpoint = Some(endpoint);
+    }
+
+    /// Reads the head of the answer. Returns its generation id, if it has one.
+    pub(super) fn begin(&mut self, headers: &HeaderMap) -> Option<&str> {
+        self.reader = Some(UsageReader::new(self.endpoint?, headers));
+        self.generation = generation::id(headers).map(str::to_owned);
+        self.generation.as_deref()
+    }
+
+    /// Reads a piece of the answer's body.
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        if let Some(reader) = &mut self.reader {
+            reader.see(bytes);
+        }
+    }
+
+    /// Returns what the answer said. The generation id of its head wins over that of its body.
+    pub(super) fn finish(&mut self) -> ResponseUsage {
+        let usage = self.reader.take().map(UsageReader::finish).unwrap_or_default();
+        ResponseUsage { generation: self.generation.take().or(usage.generation), ..usage }
+    }
+}

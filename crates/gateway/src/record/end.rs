@@ -1,0 +1,108 @@
+//! The end of a request, as each consumer needs it.
+
+use std::time::Duration;
+
+use callsign_core::usage::outcome::Outcome;
+use callsign_core::usage::reader::ResponseUsage;
+use callsign_store::archive;
+use callsign_store::ledger::{End, Finished, Name};
+use callsign_telemetry::logging::Untrusted;
+use callsign_telemetry::metrics::Metrics;
+
+/// Everything that is known of a request when it ends.
+#[derive(Debug)]
+pub(super) struct RequestEnd<'r> {
+    pub(super) endpoint: &'static str,
+    pub(super) key: Option<&'r str>,
+    /// The status that the client got; 0 if none.
+    pub(super) status: u16,
+    /// callsign's own error code.
+    pub(super) code: Option<&'static str>,
+    pub(super) outcome: Outcome,
+    pub(super) request_bytes: u64,
+    pub(super) response_bytes: u64,
+    /// The time from the request's head to the head of OpenRouter's answer; `None` without an answer.
+    pub(super) first_byte: Option<Duration>,
+    pub(super) duration: Duration,
+    /// What the answer said about itself; empty if nobody asked for it.
+    pub(super) usage: ResponseUsage,
+}
+
+impl RequestEnd<'_> {
+    /// Returns the status of OpenRouter's answer, if it answered.
+    pub(super) fn upstream_status(&self) -> Option<u16> {
+        self.first_byte.map(|_| self.status)
+    }
+
+    /// Counts the request.
+    pub(super) fn count(&self, metrics: &Metrics) {
+        metrics.add_usage(&self.usage.usage);
+        metrics.request(self.endpoint, self.status, self.outcome.name(), self.duration, self.first_byte);
+        metrics.request_bytes.inc_by(self.request_bytes);
+        metrics.response_bytes.inc_by(self.response_bytes);
+        if let Some(code) = self.code {
+            metrics.count_refusal(code);
+        }
+    }
+
+    /// Writes the request's log line (`docs/SPEC.md#request-log`).
+    pub(super) fn log(&self) {
+        tracing::info!(
+            endpoint = self.endpoint,
+            status = self.status,
+            outcome = self.outcome.name(),
+            code = self.code,
+            key = self.key.map(Untrusted).map(tracing::field::display),
+            duration_ms = millis(self.duration),
+            first_byte_ms = self.first_byte.map(millis),
+            request_bytes = self.request_bytes,
+            response_bytes = self.response_bytes,
+            "request"
+        );
+    }
+
+    /// Returns the end for the archive.
+    pub(super) fn for_archive(&self) -> archive::Finished {
+        archive::Finished {
+            status: self.status,
+            outcome: self.outcome.name(),
+            code: self.code,
+            seen: self.usage.clone(),
+            first_byte_us: self.first_byte.map(micros),
+            duration_us: micros(self.duration),
+        }
+    }
+
+    /// Returns the end for the ledger.
+    pub(super) fn for_ledger(self) -> Finished {
+        let end = match self.outcome {
+            Outcome::Complete => End::Complete,
+            // A blocked request is recorded as `client_gone`.
+            Outcome::ClientGone | Outcome::Blocked => End::ClientGone,
+            Outcome::UpstreamCut | Outcome::UpstreamSilent => End::UpstreamCut,
+            Outcome::Refused => End::Refused,
+        };
+        let usage = self.usage;
+        Finished {
+            end,
+            status: self.status,
+            error: self.code.or(usage.error.as_deref()).map(Name::from),
+            model: usage.model.map(Name::from),
+            provider: usage.provider.map(Name::from),
+            generation: usage.generation.map(Name::from),
+            usage: usage.usage,
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            first_byte_us: self.first_byte.map(micros),
+            duration_us: micros(self.duration),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,45 @@
+//! What one request holds of its caller's limits, from the moment that it may go upstream to its end.
+
+use callsign_store::limits::{Reservation, Suspect, Watcher};
+
+use super::end::RequestEnd;
+
+/// Error names with which providers, or OpenRouter for them, refuse a user's request (`docs/SPEC.md#auto-block`).
+/// The usage reader names moderation errors `moderation`.
+const REFUSALS: [&str; 5] =
+    ["moderation", "user_blocked", "content_policy", "content_policy_violation", "content_filter"];
+
+/// A request's hold on limits. Dropping it refunds the reservation.
+#[derive(Debug, Default)]
+pub(super) struct LimitUse {
+    /// The reserved quota.
+    pub(super) reservation: Option<Reservation>,
+    /// True once a part of the request may have reached OpenRouter. Until then the reservation is refunded.
+    pub(super) left: bool,
+    /// Wakes the request when its caller is blocked.
+    pub(super) watcher: Option<Watcher>,
+    /// Counts refusals by providers, which may suspend the user.
+    pub(super) suspect: Option<Suspect>,
+}
+
+impl LimitUse {
+    /// Exchanges the reservation for what the request really used.
+    pub(super) fn settle(&mut self, end: &RequestEnd<'_>) {
+        self.watcher = None;
+        let status = end.upstream_status();
+        if let (Some(suspect), Some(error), Some(_)) = (self.suspect.take(), &end.usage.error, status)
+            && REFUSALS.contains(&error.as_str())
+        {
+            suspect.was_refused();
+        }
+        let Some(reservation) = self.reservation.take().filter(|_| self.left) else { return };
+        // OpenRouter charges nothing for an error.
+        let free = status.is_some_and(|status| status >= 400);
+        let usage = &end.usage.usage;
+        let tokens = match (usage.prompt_tokens, usage.completion_tokens) {
+            (None, None) => free.then_some(0),
+            (prompt, completion) => Some(prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0))),
+        };
+        reservation.settle(tokens, usage.cost.map(|cost| cost.0).or(free.then_some(0)));
+    }
+}
