@@ -8,12 +8,21 @@
 #   docker build --build-arg RUST_IMAGE=my-rust-image -t callsign .
 ARG RUST_IMAGE=rust:1-bookworm
 
+# The manifests alone. cargo reads a crate's manifest only if the crate has a source file, so each gets an empty one.
+FROM ${RUST_IMAGE} AS manifests
+WORKDIR /manifests
+COPY Cargo.toml Cargo.lock ./
+COPY crates ./crates
+RUN set -eu; \
+    find crates -mindepth 2 -not -name Cargo.toml -delete; \
+    for crate in crates/*; do mkdir "$crate/src"; : > "$crate/src/lib.rs"; done
+
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
-# A separate layer for the dependencies, which rarely change.
-COPY Cargo.toml Cargo.lock ./
+# Downloads the dependencies in a layer that changes only with the manifests.
+COPY --from=manifests /manifests ./
 RUN cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
-COPY migrations ./migrations
+COPY crates ./crates
 COPY src ./src
 COPY deploy/no-unwinding.ld ./deploy/
 # These flags remove unused parts, a sixth of the binary: unwind tables (a panic aborts), unpacked relocations, SQLite's
@@ -29,8 +38,8 @@ ENV RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-a
 # checks that the binary is static, since the image has no libraries.
 RUN set -eu; \
     target="$(rustc -vV | sed -n 's/^host: //p')"; \
-    cargo build --release --locked --bin callsign --target "$target"; \
-    cp "target/$target/release/callsign" /callsign; \
+    cargo build --profile dist --locked --package callsign --bin callsign --target "$target"; \
+    cp "target/$target/dist/callsign" /callsign; \
     ldd /callsign 2>&1 | grep -Eq 'statically linked|not a dynamic executable'; \
     /callsign --version; \
     mkdir /data

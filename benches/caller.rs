@@ -8,9 +8,9 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use callsign_core::auth::issuer::Issuer;
+use callsign_core::auth::issuer::{Issuer, TokenRules};
 use callsign_core::auth::jwks::KeySet;
-use callsign_core::auth::jwt::{self, TokenRules};
+use callsign_core::auth::jwt;
 use callsign_core::auth::key::{Directory, Grant, Key};
 use callsign_core::auth::verifier::Verifier;
 use callsign_core::auth::{AuthContext, Caller, Need};
@@ -18,6 +18,7 @@ use callsign_core::secret::KeyDigest;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
 use jsonwebtoken::Algorithm::{self, ES256, EdDSA, HS256, RS256};
 use serde_json::json;
 use signer::{Signer, jwks};
@@ -27,6 +28,7 @@ use signer::{Signer, jwks};
 mod signer;
 
 const NOW: i64 = 1_800_000_000;
+const TIME: Timestamp = Timestamp::constant(NOW, 0);
 const ISSUER: &str = "https://clerk.acme.example";
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -93,7 +95,7 @@ fn remembered(criterion: &mut Criterion) {
     // From the headers of a request to its caller.
     let directory = Directory::new([], None, false).with_issuers(vec![issuer(RS256)]);
     let headers = with_credential(&token);
-    let known = AuthContext { directory: &directory, verifier: &verifier };
+    let known = AuthContext { directory: &directory, verifier: &verifier, now: TIME };
     group.bench_function("whole step", |bencher| {
         bencher.iter(|| Caller::resolve(black_box(&headers), ADDRESS, known, Need::Identity).unwrap());
     });
@@ -102,7 +104,7 @@ fn remembered(criterion: &mut Criterion) {
     criterion.bench_function("new token/whole step, RS256", |bencher| {
         let forgetful = || Verifier::new([keys.clone()]);
         let resolve = |verifier: &mut Verifier| {
-            let known = AuthContext { directory: &directory, verifier };
+            let known = AuthContext { directory: &directory, verifier, now: TIME };
             Caller::resolve(black_box(&headers), ADDRESS, known, Need::Identity).unwrap().user.is_some()
         };
         bencher.iter_batched_ref(forgetful, resolve, BatchSize::SmallInput);
@@ -121,7 +123,7 @@ fn personal_keys(criterion: &mut Criterion) {
         let directory = Directory::new((0..count).map(key), None, false);
         let headers: Vec<HeaderMap> =
             (0..count).step_by(count / 10).map(|number| with_credential(&secret(number))).collect();
-        let known = AuthContext { directory: &directory, verifier: &verifier };
+        let known = AuthContext { directory: &directory, verifier: &verifier, now: TIME };
         let mut next = headers.iter().cycle();
         group.bench_function(format!("one of {count}"), |bencher| {
             bencher.iter(|| {

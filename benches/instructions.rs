@@ -19,6 +19,7 @@ use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::rewrite::ReservedFields;
 use callsign_core::secret::KeyDigest;
 use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
 
 #[path = "support/bodies.rs"]
 mod bodies;
@@ -101,7 +102,7 @@ fn caller() -> Box<dyn FnMut()> {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", HeaderValue::try_from(format!("Bearer {secret}")).unwrap());
     Box::new(move || {
-        let known = AuthContext { directory: &directory, verifier: &verifier };
+        let known = AuthContext { directory: &directory, verifier: &verifier, now: Timestamp::UNIX_EPOCH };
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         black_box(Caller::resolve(black_box(&headers), address, known, Need::Identity).unwrap());
     })

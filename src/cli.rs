@@ -6,6 +6,7 @@ pub mod args;
 mod block;
 mod check;
 pub mod config;
+mod exit;
 mod explain;
 mod forget;
 mod healthcheck;
@@ -26,31 +27,10 @@ mod whois;
 use std::io::{self, IsTerminal, Write};
 
 use args::{Args, Command, KeyCommand, LimitsCommand};
+pub use exit::Exit;
 use identity_args::Person;
 
 use crate::config::{ConfigInputs, Loaded};
-
-/// Exit status of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// The command succeeded.
-    Success,
-    /// A check failed, the operation failed, or nothing was found.
-    Failure,
-    /// The configuration or the command line is invalid.
-    Invalid,
-}
-
-impl Exit {
-    /// The exit code.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Success => 0,
-            Self::Failure => 1,
-            Self::Invalid => 2,
-        }
-    }
-}
 
 /// Runs a command. Results go to `out`, problems to the standard error.
 ///

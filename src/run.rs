@@ -1,7 +1,8 @@
-//! Puts the rooms together: two ports, one proxy, one drain.
+//! Starts callsign: opens ledger, archive and limits, and serves the data port and the admin port.
 
 mod admin_port;
 pub mod in_force;
+mod running;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,101 +11,34 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
+use crate::selftest::trial;
 use admin_port::{AdminPort, Shown};
 use callsign_gateway::audit::Auditor;
-use callsign_gateway::proxy::snapshot::{Snapshot, SnapshotError};
+use callsign_gateway::proxy::snapshot::Snapshot;
 use callsign_gateway::proxy::{Proxy, ProxyDeps};
-use callsign_gateway::server::{self, BindError, ConnectionLimiter, Drain, Options, Timeouts, Tls, TlsError};
+use callsign_gateway::server::{self, ConnectionLimiter, Drain, Options, Tls};
 use callsign_gateway::shed::{InFlight, LoadLimits};
-use callsign_gateway::upstream::{self, RootsError, Upstream};
-use callsign_store::archive::{Archive, ArchiveError};
-use callsign_store::ledger::{Ledger, LedgerError, Reader};
-use callsign_store::limits::{Limiter, LimitsError};
+use callsign_gateway::upstream::{self, Upstream};
+use callsign_store::archive::Archive;
+use callsign_store::ledger::{Ledger, Reader};
+use callsign_store::limits::Limiter;
 use callsign_telemetry::metrics::Metrics;
 use in_force::InForce;
+pub(crate) use running::Start;
+pub use running::{Running, ServeOptions, StartError};
 
-/// Connections of the admin port, which has a share of its own so that health checks are answered when the data port is
-/// full.
+/// Maximum number of connections to the admin port. They do not count as connections to the data port, so that health
+/// checks are answered when the data port is full.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// Connections of the data port beyond its cap that are told so: a part of the descriptors that [`server::connection_cap`]
-/// leaves free.
-const TOLD_CONNECTIONS: usize = 32;
+/// Maximum number of connections above the data port's limit that get a 503 instead of being closed. They use a part of
+/// the file descriptors that [`server::connection_cap`] leaves free.
+const EXCESS_CONNECTIONS: usize = 32;
 
-/// callsign at work. Dropping it stops it at once.
-#[derive(Debug)]
-pub struct Running {
-    /// Where the data port listens.
-    pub data: SocketAddr,
-    /// Where the admin port listens, if it does.
-    pub admin: Option<SocketAddr>,
-    /// The data port's certificate, if it speaks TLS.
-    pub tls: Option<Tls>,
-    /// Replaces the configuration in force.
-    pub in_force: InForce,
-    /// Ends it.
-    pub drain: Drain,
-    /// Closed behind the last request.
-    ledger: Ledger,
-    /// Likewise.
-    archive: Archive,
-    /// Closed with it.
-    limiter: Limiter,
-    /// Closed when the last port has ended.
-    ports: mpsc::Receiver<()>,
-}
-
-/// What differs from an ordinary start; for the demonstration, `check` and tests.
-#[derive(Clone, Copy, Debug)]
-pub struct ServeOptions {
-    /// Time-outs of client connections.
-    pub timeouts: Timeouts,
-    /// Whether `HTTPS_PROXY` and its like count on the way upstream.
-    pub proxy_from_env: bool,
-    /// Threads that serve the data port, each with its own listener, runtime and connections to the upstream.
-    pub workers: usize,
-}
-
-impl Default for ServeOptions {
-    fn default() -> Self {
-        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { timeouts: Timeouts::default(), proxy_from_env: true, workers }
-    }
-}
-
-/// Why callsign cannot start although its configuration is valid.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port is taken or not ours to take.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A listener cannot be used, or no thread be started.
-    #[error("a listening socket or a thread cannot be had: {0}")]
-    Listen(#[from] std::io::Error),
-    /// Certificate or key.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The operator's root certificates.
-    #[error(transparent)]
-    Roots(#[from] RootsError),
-    /// The upstream.
-    #[error(transparent)]
-    SnapshotError(#[from] SnapshotError),
-    /// The ledger, where requests must be written down.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The archive.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// Limits.
-    #[error(transparent)]
-    Limits(#[from] LimitsError),
-}
-
-/// Starts callsign with this configuration; the ports are bound when it returns.
+/// Starts callsign with this configuration. The ports are bound when it returns.
 ///
 /// # Errors
-/// [`StartError`].
+/// See [`StartError`].
 pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     let drain = Drain::new(config.drain.delay, config.drain.total);
@@ -120,7 +54,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
     let ledger = Ledger::open(&config.ledger, &metrics)?;
     let archive = Archive::open(&config.archive, &metrics)?;
     let limiter = Limiter::start(&config.limits, &config.ledger, &metrics)?;
-    let fixtures = ProxyDeps {
+    let deps = ProxyDeps {
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics))?,
         in_flight: InFlight::new(caps),
@@ -130,7 +64,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
         reader: Reader::open(&config.ledger).ok(),
         buffer_total: config.bodies.buffer_total_bytes as u64,
     };
-    let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, fixtures);
+    let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, deps);
     let in_force = InForce::new(config, proxy.clone());
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
     let options =
@@ -143,7 +77,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
     let places = ConnectionLimiter::new(
         caps.connections,
         caps.connections_per_address,
-        TOLD_CONNECTIONS,
+        EXCESS_CONNECTIONS,
         Some(Arc::clone(&metrics)),
     );
     let data_options = options(places, tls.clone());
@@ -157,10 +91,12 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
         Some((address, listener)) => {
             let listener = TcpListener::from_std(listener)?;
             let places = ConnectionLimiter::new(ADMIN_CONNECTIONS, usize::MAX, 0, None);
+            let configuration = in_force.clone();
             let shown = Shown {
                 metrics,
                 drain: drain.clone(),
-                in_force: in_force.clone(),
+                view: in_force.view(),
+                self_test: trial::self_test(start, move || configuration.config()),
                 data,
                 ledger: ledger.clone(),
                 limiter: limiter.clone(),
@@ -179,7 +115,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
     Ok(Running { data, admin, tls, in_force, drain, ledger, archive, limiter, ports })
 }
 
-/// The limits in force on this machine.
+/// Returns the limits in force on this machine.
 fn caps(config: &Config) -> LoadLimits {
     let most = server::connection_cap();
     let caps = LoadLimits::new(&config.shedding, most);
@@ -198,8 +134,8 @@ struct Port {
 }
 
 impl Port {
-    /// Serves it in a thread of its own, whose runtime never gives work away: at equal CPU per request that carried more
-    /// requests than one shared runtime, whose threads wake each other (docs/PERFORMANCE.md).
+    /// Serves the listener in a new thread with a single-threaded runtime. At equal CPU time per request this carries
+    /// more requests than one shared runtime, whose threads wake each other (docs/PERFORMANCE.md).
     fn serve_in_thread(self, name: String, handler: Proxy, metrics: &Metrics) -> Result<(), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         metrics.add_runtime(runtime.handle().clone());
@@ -219,21 +155,4 @@ impl Port {
 fn listen(address: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener), StartError> {
     let listener = server::bind(address)?;
     Ok((listener.local_addr()?, listener))
-}
-
-impl Running {
-    /// Waits until a drain is over and every connection has ended.
-    pub async fn ended(mut self) {
-        while self.ports.recv().await.is_some() {}
-        tokio::join!(self.ledger.close(), self.archive.close());
-        self.limiter.close().await;
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Twice: begin, and at once.
-        self.drain.trigger();
-        self.drain.trigger();
-    }
 }

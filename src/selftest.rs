@@ -1,7 +1,8 @@
-//! A selftest: a real callsign with a copy of the configuration, between real sockets on this machine and a stand-in.
+//! Self-tests: a second callsign in this process, with a copy of the configuration, between a client and a mock
+//! OpenRouter.
 //!
-//! `callsign check` and the admin API's `test-mapping` show by it what would reach OpenRouter: nothing is reckoned, the
-//! request goes through the same program as every other one. It must not decide what is right; who asks compares.
+//! `callsign check` and the admin API's `test-mapping` use them to show what would reach OpenRouter. The request goes
+//! through the same code as every other one. A self-test must not decide what is right; its callers compare.
 
 pub(crate) mod client;
 pub(crate) mod comparison;
@@ -18,19 +19,19 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::config::{Config, printable};
-use crate::run::{self, Running, ServeOptions};
+use crate::run::{Running, ServeOptions, Start, StartError};
 use callsign_store::ledger::settings::Mode;
 use client::Port;
 use mock_openrouter::{MockServer, Received, Sent};
 
-/// A request between two ports of this machine that takes longer than this has failed.
+/// Timeout of a request to the mock, which answers at once.
 const LIMIT: Duration = Duration::from_secs(10);
 /// Lets the system choose the port.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-/// How much of an unexpected answer is repeated, in characters.
+/// Number of characters of an unexpected response to show.
 const SHOWN: usize = 300;
 
-/// callsign in front of a stand-in. Dropping it ends both.
+/// A callsign in front of a mock OpenRouter. Dropping it stops both.
 #[derive(Debug)]
 pub(crate) struct Selftest {
     mock: MockServer,
@@ -38,26 +39,25 @@ pub(crate) struct Selftest {
 }
 
 impl Selftest {
-    /// Starts a callsign with this configuration, but with ports and an upstream of its own. The admin port is opened if
-    /// the configuration has one.
+    /// Starts a callsign with this configuration, except for its ports, its upstream and everything that it stores. The
+    /// admin port is opened if the configuration has one.
     ///
     /// # Errors
-    /// When there is no stand-in to be had (outer), or this configuration cannot be started (inner).
-    pub(crate) async fn start(mut config: Config) -> io::Result<Result<Self, run::StartError>> {
+    /// Outer: the mock could not be started. Inner: callsign could not be started with this configuration.
+    pub(crate) async fn start(start: Start, mut config: Config) -> io::Result<Result<Self, StartError>> {
         let mock = MockServer::start().await?;
         config.data.listen = LOOPBACK;
         config.admin.listen = config.admin.listen.map(|_| LOOPBACK);
-        write_nothing_down(&mut config);
+        store_nothing(&mut config);
         config.upstream.url = mock.url().parse().map_err(io::Error::other)?;
-        let running =
-            run::start(&config, ServeOptions { proxy_from_env: false, workers: 1, ..ServeOptions::default() });
+        let running = start(&config, ServeOptions { proxy_from_env: false, workers: 1, ..ServeOptions::default() });
         Ok(running.map(|running| Self { mock, running }))
     }
 
-    /// Sends a request (with an origin-form target): the answer, and the one request that reached the stand-in for it.
+    /// Sends a request with an origin-form target. Returns the response and the one request that reached the mock.
     ///
     /// # Errors
-    /// Says for the operator what happened instead.
+    /// A message for the operator, unless exactly one request arrived and its response is 200.
     pub(crate) async fn exchange(&self, request: Request<Bytes>) -> Result<(Response<Bytes>, Received), String> {
         let earlier = self.mock.received().len();
         let answer = send(&self.running, request, LIMIT).await?;
@@ -66,24 +66,25 @@ impl Selftest {
             (Some(received), None) if answer.status() == StatusCode::OK => Ok((answer, received)),
             (arrived, _) => {
                 let body: String = String::from_utf8_lossy(answer.body()).chars().take(SHOWN).collect();
-                let times = if arrived.is_none() { "no request arrived" } else { "the answer is not the stand-in's" };
+                let times = if arrived.is_none() { "no request arrived" } else { "the response is not the mock's" };
                 Err(format!("{times}; the client got {}: {}", answer.status(), printable(&body)))
             }
         }
     }
 
-    /// What the stand-in answered to this request.
+    /// Returns the mock's response to this request.
     pub(crate) fn sent(&self, received: &Received) -> Option<Sent> {
         self.mock.sent(received.number)
     }
 }
 
-/// Sends one request through a callsign with this configuration, on a port of its own, to the configuration's upstream. It is
-/// real, so that the ledger, if there is one, has its row when this returns.
+/// Sends one request through a second callsign to the configured upstream. The request is real: when this returns, the
+/// ledger has its row.
 ///
 /// # Errors
-/// Says for the operator why there is no answer within `limit`.
+/// A message for the operator if there is no response within `limit`.
 pub(crate) async fn perform(
+    start: Start,
     mut config: Config,
     request: Request<Bytes>,
     limit: Duration,
@@ -91,18 +92,18 @@ pub(crate) async fn perform(
     config.data.listen = LOOPBACK;
     config.admin.listen = None;
     config.limits = callsign_store::limits::settings::Settings::default();
-    let setting = ServeOptions { workers: 1, ..ServeOptions::default() };
-    let running = run::start(&config, setting).map_err(|error| error.to_string())?;
+    let options = ServeOptions { workers: 1, ..ServeOptions::default() };
+    let running = start(&config, options).map_err(|error| error.to_string())?;
     let answer = send(&running, request, limit).await;
-    // Twice: nothing of it is left to wait for but the ledger.
+    // The first call starts the drain, the second ends it at once. Only the ledger is waited for.
     running.drain.trigger();
     running.drain.trigger();
     running.ended().await;
     answer
 }
 
-/// Nobody's app has sent what is rehearsed, so that it is no row of the ledger, in no archive, and counts to no limit.
-fn write_nothing_down(config: &mut Config) {
+/// Turns off ledger, archive and limits, because a self-test's requests come from no caller.
+fn store_nothing(config: &mut Config) {
     config.ledger.store = None;
     config.ledger.mode = Mode::Fast;
     config.ledger.data_dir = None;
@@ -113,7 +114,7 @@ fn write_nothing_down(config: &mut Config) {
 /// Sends one request to the data port of a callsign in this process.
 ///
 /// # Errors
-/// Says for the operator why there is no answer within `limit`.
+/// A message for the operator if there is no response within `limit`.
 async fn send(running: &Running, request: Request<Bytes>, limit: Duration) -> Result<Response<Bytes>, String> {
     let answer = Port::new(running.data, running.tls.is_some()).send(request.map(Full::new));
     match tokio::time::timeout(limit, answer).await {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use crate::peers::KEY;
+use crate::workload::KEY;
 
 /// Returns the command of a LiteLLM proxy that passes every model on to `upstream` and accepts one key.
 pub(crate) fn litellm(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> Command {

@@ -6,10 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::gateways;
-use crate::workload::Answer;
-
-/// The app's key. nginx and HAProxy ignore it.
-pub(crate) const KEY: &str = "sk-cs-benchmark-key-000000000000";
+use crate::workload::{Answer, KEY};
 
 /// The kind of a proxy.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -216,7 +213,7 @@ fn logged(address: SocketAddr, upstream: SocketAddr) -> Command {
 
 #[expect(clippy::disallowed_methods, reason = "the environment selects the build to measure")]
 fn callsign(address: SocketAddr, upstream: SocketAddr) -> Command {
-    // To measure another build, set CALLSIGN=target/release/callsign.
+    // To measure another build, set CALLSIGN=target/dist/callsign.
     let program = std::env::var("CALLSIGN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_callsign").to_owned());
     let mut command = Command::new(program);
     command.arg("serve").env_clear().envs([

@@ -2,6 +2,9 @@
 
 use crate::bodies;
 
+/// The app's key. nginx and HAProxy ignore it.
+pub(crate) const KEY: &str = "sk-cs-benchmark-key-000000000000";
+
 /// One kind of request.
 #[derive(Clone)]
 pub(crate) struct Workload {

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use callsign_core::endpoint::{INFERENCE, Inference};
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::identity::format::Format;
+use callsign_core::identity::identifier::{Identifier, PerIdentifier};
 use callsign_core::identity::missing::MissingUser;
 use callsign_core::identity::secret::IdSecret;
 use callsign_core::identity::valve::Valves;
@@ -47,7 +48,7 @@ pub(crate) fn check(data: &[u8]) {
     };
     let path = ["chat/completions", "responses", "messages", "embeddings"][usize::from(options >> 6)];
     let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).expect("an endpoint");
-    check_policy(&policy(options, one, two, secret), &sources, endpoint);
+    check_policy(&policy(options, &one, &two, secret), &sources, endpoint);
 }
 
 /// Parses a format and compares its rendering with the independent one.
@@ -163,7 +164,7 @@ fn check_policy(policy: &Policy, sources: &CallerIdentity<'_>, endpoint: &Infere
     check_written(policy, endpoint, &written);
     let user = match (&policy.missing_user, sources.user) {
         (MissingUser::Shared(id), None) => Some(id.clone()),
-        _ => policy.formats.user.render(sources, policy.secret.as_ref()),
+        _ => policy.render(Identifier::User, sources),
     };
     let fitting = user.filter(|id| units(id) <= policy.max_id_chars);
     assert_eq!(written.user, fitting, "an identifier differs from its rendering");
@@ -207,18 +208,19 @@ fn check_written(policy: &Policy, endpoint: &Inference, written: &Identifiers<'_
     }
 }
 
-fn policy(options: u8, first: Format, second: Format, secret: Option<IdSecret>) -> Policy {
+fn policy(options: u8, first: &Format, second: &Format, secret: Option<IdSecret>) -> Policy {
     let plain = |field: &str| Format::parse(field).expect("a format");
     let cache_session = options & 16 != 0;
     Policy {
-        valves: Valves { user: true, session: true, chat: true, message: true, cache_session, trace: options & 8 != 0 },
-        formats: Formats {
-            user: first,
-            session: second.clone(),
-            chat: plain("{chat}"),
-            message: plain("{message}"),
-            cache_session: second,
+        valves: Valves {
+            identifiers: PerIdentifier::from_fn(|row| row.metadata.is_some() || cache_session),
+            trace: options & 8 != 0,
         },
+        formats: Formats::from_fn(|row| match row.identifier {
+            Identifier::User => first.clone(),
+            Identifier::Session | Identifier::CacheSession => second.clone(),
+            _ => plain(row.default_format),
+        }),
         max_id_chars: if options & 32 != 0 { 8 } else { 128 },
         missing_user: match options >> 1 & 3 {
             0 | 3 => MissingUser::Omit,

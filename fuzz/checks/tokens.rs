@@ -8,9 +8,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use callsign_core::auth::issuer::Issuer;
+use callsign_core::auth::issuer::{Issuer, TokenRules};
 use callsign_core::auth::jwks::KeySet;
-use callsign_core::auth::jwt::{self, TokenRules};
+use callsign_core::auth::jwt;
 use callsign_core::auth::verifier::Verifier;
 use callsign_core::secret::Secret;
 use data_encoding::{BASE64URL, BASE64URL_NOPAD};

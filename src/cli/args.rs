@@ -1,13 +1,19 @@
 //! The arguments of the command line. `--help`, the manual pages and the completions print these doc comments.
 
+mod archive;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Parser, Subcommand};
 
-use super::archive::ArchiveCommand;
+pub use archive::{ArchiveCommand, Part};
 use callsign_core::endpoint::Inference;
+use callsign_store::ledger;
 use callsign_store::ledger::query::By;
+
+/// Longest temporary block: 100 years.
+const MAX_BLOCK_SECONDS: u64 = 3_155_760_000;
 
 /// An OpenAI-compatible reverse proxy for OpenRouter that attributes every request to its caller.
 ///
@@ -208,21 +214,11 @@ pub enum LimitsCommand {
     },
 }
 
-/// Parses a duration: a number and a unit.
+/// Parses the duration of a block.
 fn time(text: &str) -> Result<Duration, &'static str> {
-    let unit = text.chars().next_back();
-    let seconds = match unit {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3600,
-        Some('d') => 86_400,
-        _ => 0,
-    };
-    let number =
-        text.get(..text.len().saturating_sub(1)).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
-    let number = number.and_then(|digits| digits.parse::<u64>().ok()).filter(|number| *number > 0 && seconds > 0);
-    let time = number.and_then(|number| number.checked_mul(seconds)).filter(|time| *time <= 3_155_760_000);
-    time.map(Duration::from_secs).ok_or("expected a number and s, m, h or d, as 24h; at most 100 years")
+    let time = ledger::duration(text).and_then(|time| Duration::try_from(time).ok());
+    let time = time.filter(|time| (1..=MAX_BLOCK_SECONDS).contains(&time.as_secs()));
+    time.ok_or("expected a number and s, m, h or d, as 24h; at most 100 years")
 }
 
 /// Arguments of `explain` and `id` besides the user.

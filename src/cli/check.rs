@@ -70,7 +70,7 @@ impl Rig {
         let (guest, key) = Guest::invite(config)?;
         let mut copy = config.clone();
         copy.callers.keys.extend(key);
-        Ok(Selftest::start(copy).await?.map(|selftest| Self { selftest, guest }))
+        Ok(Selftest::start(run::start, copy).await?.map(|selftest| Self { selftest, guest }))
     }
 
     /// Sends the sample request of `endpoint` and adds the comparisons to the report.

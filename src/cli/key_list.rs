@@ -8,6 +8,7 @@ use super::Exit;
 use crate::config::{Config, printable};
 use callsign_core::auth::key::{Grant, Key};
 use callsign_core::auth::preset::Preset;
+use callsign_core::identity::caller_identity::Field;
 
 /// Number of shown digits of the digest, enough to find the key in a file.
 const DIGITS: usize = 12;
@@ -56,8 +57,8 @@ fn callers_of(grant: &Grant) -> String {
         Grant::User(user) => format!("user {user}"),
         Grant::Signed(_) => "users with a token of the key's issuer".to_owned(),
         Grant::Preset(preset) => {
-            let named = Preset::BUILT_IN.into_iter().find(|name| Preset::built_in(name).as_ref() == Some(preset));
-            let header = preset.user.as_ref().map(http::HeaderName::as_str).unwrap_or_default();
+            let named = Preset::names().find(|name| Preset::built_in(name).as_ref() == Some(preset));
+            let header = preset.header(Field::User).map(http::HeaderName::as_str).unwrap_or_default();
             format!("users named in {header} ({})", named.unwrap_or("own preset"))
         }
     }

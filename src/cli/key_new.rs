@@ -7,6 +7,7 @@ use super::args::Holder;
 use crate::config::Config;
 use crate::key_material;
 use callsign_core::auth::identity_header;
+use callsign_core::auth::preset::Preset;
 use callsign_core::secret::KeyDigest;
 
 /// The preset of an app's key if none is given.
@@ -24,7 +25,7 @@ pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err:
     };
     let preset = holder.app.as_ref().map(|_| holder.preset.as_deref().unwrap_or(DEFAULT_PRESET));
     if let Some(preset) = preset.filter(|preset| config.callers.preset(preset).is_none()) {
-        let known = callsign_core::auth::preset::Preset::BUILT_IN.join(", ");
+        let known = Preset::names().collect::<Vec<_>>().join(", ");
         writeln!(err, "callsign: --preset {preset:?} is unknown; expected {known}, or one of [presets]")?;
         return Ok(Exit::Invalid);
     }

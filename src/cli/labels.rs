@@ -1,28 +1,30 @@
 //! Names the setting that wrote an identifier, and the reason for which one was omitted.
 
 use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::identity::identifier::{Identifier, IdentifierRow};
+use callsign_core::identity::valve::TRACE;
 use callsign_core::identity::{Omission, Policy, Reason};
+
+/// The setting of a static metadata pair.
+const STATIC_PAIR: &str = "[metadata]";
 
 /// Returns the setting that writes this member of the body or of `metadata`.
 pub(super) fn writer(member: &str, policy: &Policy, sources: &CallerIdentity<'_>) -> &'static str {
-    match member {
-        "user" | "user_id" | "safety_identifier" if sources.user.is_none() => "CALLSIGN_MISSING_USER",
-        "user" | "user_id" | "safety_identifier" => "SEND_END_USER_ID",
-        "session_id" if policy.valves.cache_session => "SEND_CACHE_SESSION_ID",
-        "session_id" => "SEND_SESSION_ID",
-        "trace" => "SEND_TRACE",
-        other => pair_writer(other),
+    let row = IdentifierRow::of_member(member).or_else(|| IdentifierRow::of_metadata(member));
+    match row.map(|row| row.identifier) {
+        Some(Identifier::User) if sources.user.is_none() => "CALLSIGN_MISSING_USER",
+        Some(Identifier::Session) if policy.valves[Identifier::CacheSession] => {
+            Identifier::CacheSession.row().valve.variable
+        }
+        Some(identifier) => identifier.row().valve.variable,
+        None if member == "trace" => TRACE.variable,
+        None => STATIC_PAIR,
     }
 }
 
 /// Returns the setting that writes this pair of `metadata`.
 pub(super) fn pair_writer(name: &str) -> &'static str {
-    match name {
-        "session_id" => "SEND_SESSION_ID",
-        "chat_id" => "SEND_CHAT_ID",
-        "message_id" => "SEND_MESSAGE_ID",
-        _ => "[metadata]",
-    }
+    IdentifierRow::of_metadata(name).map_or(STATIC_PAIR, |row| row.valve.variable)
 }
 
 /// Returns the omitted field and the reason.
@@ -34,5 +36,5 @@ pub(super) fn omission(omission: Omission) -> (&'static str, &'static str) {
         Reason::TooManyPairs => "metadata already has 16 pairs",
         Reason::NotAscii => "not visible ASCII, which a header requires",
     };
-    (omission.field, why)
+    (omission.field(), why)
 }

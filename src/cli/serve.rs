@@ -10,12 +10,10 @@ use crate::config::{ConfigInputs, Loaded};
 use crate::key_material;
 use crate::reload::Reloader;
 use crate::run::{self, Running, ServeOptions};
+use callsign_core::identity::identifier::TABLE;
 use callsign_gateway::server;
 use callsign_telemetry::logging;
 use mock_openrouter::{MockServer, Options};
-
-/// The valves that the demo turns on if the environment does not set them.
-const DEMO_VALVES: [&str; 4] = ["SEND_END_USER_ID", "SEND_SESSION_ID", "SEND_CHAT_ID", "SEND_MESSAGE_ID"];
 
 /// Runs the proxy. Returns when its last connection has ended.
 ///
@@ -96,10 +94,9 @@ fn demo_variables(mut variables: Vec<(OsString, OsString)>, mock: &MockServer, k
         ("CALLSIGN_APP_KEY", key.to_owned()),
     ];
     variables.retain(|(name, _)| fixed.iter().all(|(fixed, _)| name != fixed && *name != *format!("{fixed}_FILE")));
-    let opened = DEMO_VALVES.map(|valve| (valve, "true".to_owned()));
-    let opened =
-        opened.into_iter().filter(|(valve, _)| variables.iter().all(|(name, value)| name != valve || value.is_empty()));
-    let opened: Vec<_> = opened.collect();
+    let is_unset = |valve: &str| variables.iter().all(|(name, value)| name != valve || value.is_empty());
+    let valves = TABLE.iter().filter(|row| row.metadata.is_some()).map(|row| row.valve.variable);
+    let opened: Vec<_> = valves.filter(|valve| is_unset(valve)).map(|valve| (valve, "true".to_owned())).collect();
     variables.retain(|(name, _)| opened.iter().all(|(valve, _)| name != valve));
     variables.extend(fixed.into_iter().chain(opened).map(|(name, value)| (name.into(), value.into())));
     variables

@@ -9,6 +9,7 @@ use super::scope::Scope;
 use super::tenants::Entry;
 use super::values;
 use callsign_core::identity::Policy;
+use callsign_core::identity::identifier::Identifier;
 use callsign_core::identity::secret::WeakSecretError;
 use callsign_core::secret::Secret;
 use callsign_store::archive::settings::{Place, Settings};
@@ -62,16 +63,12 @@ fn check_formats(policy: &Policy, scope: Scope<'_>, place: &str, reader: &mut Re
     if policy.secret.is_some() {
         return;
     }
-    let formats = &policy.formats;
-    let valves = &policy.valves;
-    let named = [
-        ("formats.user", &formats.user, valves.user),
-        ("formats.chat", &formats.chat, valves.chat),
-        ("formats.message", &formats.message, valves.message),
-    ];
-    // With the valve on, `identifiers::check` reports it.
-    for (id, _, _) in named.into_iter().filter(|(_, format, on)| format.needs_secret() && !on) {
-        let of_format = scope.place(id, reader);
+    for identifier in [Identifier::User, Identifier::Chat, Identifier::Message] {
+        // With the valve on, `identifiers::check` reports it.
+        if !policy.formats[identifier].needs_secret() || policy.valves[identifier] {
+            continue;
+        }
+        let of_format = scope.place(identifier.row().format.path, reader);
         let message = format!(
             "is not set, but {of_format} uses hmac or seal and names archive files even while its valve is off; set it \
              (try: openssl rand -hex 32) or use sha256 in that format"

@@ -16,6 +16,7 @@ use super::reader::{Reader, Reported};
 use super::values;
 use callsign_core::auth::key::{Grant, Key};
 use callsign_core::auth::settings::{APP_KEY_NAME, Callers, ClientSession};
+use callsign_core::identity::caller_identity::Field;
 use grant::Grants;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Callers, Reported> {
@@ -80,7 +81,7 @@ fn check(callers: &Callers, reader: &mut Reader<'_>) -> Result<(), Reported> {
         result = reader.refuse(source, message);
     }
     for issuer in &callers.issuers {
-        if callers.presets().any(|preset| preset.user.as_ref() == Some(&issuer.rules.header)) {
+        if callers.presets().any(|preset| preset.header(Field::User) == Some(&issuer.rules.header)) {
             let message = "has a header in which a preset reads plain user ids; choose another header";
             result = reader.refuse(&issuer.source, message);
         }

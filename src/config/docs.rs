@@ -259,7 +259,7 @@ fn every_ready_file_serves_as_its_first_lines_say_and_warns_of_nothing() {
 #[test]
 fn there_is_a_ready_file_for_every_preset() {
     let names: Vec<_> = ready_files().into_iter().map(|(name, _)| name).collect();
-    let presets = Preset::BUILT_IN.into_iter().chain(IssuerPreset::names());
+    let presets = Preset::names().chain(IssuerPreset::names());
     for name in presets.chain(["own-preset", "passthrough", "personal-keys", "tenants"]) {
         assert!(names.iter().any(|file| file == name), "config/{name}.toml");
     }

@@ -4,45 +4,13 @@ use super::reader::{Reader, Reported};
 use super::scope::Scope;
 use super::values;
 use callsign_core::identity::format::Format;
+use callsign_core::identity::identifier::{IdentifierRow, PerIdentifier, TABLE};
 use callsign_core::identity::limit::{DEFAULT_MAX_ID_CHARS, HIGHEST_MAX_ID_CHARS, fits};
 use callsign_core::identity::missing::MissingUser;
 use callsign_core::identity::secret::IdSecret;
-use callsign_core::identity::valve::Valves;
+use callsign_core::identity::valve::{TRACE, Valves};
 use callsign_core::identity::{Formats, Policy};
 use callsign_core::secret::Secret;
-
-/// The names of the identifiers in `metadata`.
-const RESERVED_METADATA: [&str; 4] = ["user_id", "session_id", "chat_id", "message_id"];
-
-/// Each format's setting and its valve's setting.
-pub(super) const FORMATS: [(&str, &str); 5] = [
-    ("formats.user", "valves.send_end_user_id"),
-    ("formats.session", "valves.send_session_id"),
-    ("formats.chat", "valves.send_chat_id"),
-    ("formats.message", "valves.send_message_id"),
-    ("formats.cache_session", "valves.send_cache_session_id"),
-];
-
-/// The settings of all valves in the order of the fields of [`Valves`].
-pub(super) const VALVES: [&str; 6] = [
-    "valves.send_end_user_id",
-    "valves.send_session_id",
-    "valves.send_chat_id",
-    "valves.send_message_id",
-    "valves.send_cache_session_id",
-    "valves.send_trace",
-];
-
-/// Returns each format of a policy and true if its valve is on, in the order of [`FORMATS`].
-pub(super) fn formats(policy: &Policy) -> [(&Format, bool); 5] {
-    [
-        (&policy.formats.user, policy.valves.user),
-        (&policy.formats.session, policy.valves.session),
-        (&policy.formats.chat, policy.valves.chat),
-        (&policy.formats.message, policy.valves.message),
-        (&policy.formats.cache_session, policy.valves.cache_session),
-    ]
-}
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Policy, Reported> {
     let valves = read_valves(reader);
@@ -72,20 +40,13 @@ pub(super) fn missing_user(text: &str) -> Result<MissingUser, &'static str> {
 }
 
 fn read_valves(reader: &mut Reader<'_>) -> Result<Valves, Reported> {
-    let [user, session, chat, message, cache_session, trace] = VALVES.map(|id| reader.required(id, values::switch));
-    Ok(Valves {
-        user: user?,
-        session: session?,
-        chat: chat?,
-        message: message?,
-        cache_session: cache_session?,
-        trace: trace?,
-    })
+    let identifiers = PerIdentifier::from_fn(|row| reader.required(row.valve.path, values::switch));
+    let trace = reader.required(TRACE.path, values::switch);
+    Ok(Valves { identifiers: identifiers.transpose()?, trace: trace? })
 }
 
 fn read_formats(reader: &mut Reader<'_>) -> Result<Formats, Reported> {
-    let [user, session, chat, message, cache_session] = FORMATS.map(|(id, _)| reader.required(id, format));
-    Ok(Formats { user: user?, session: session?, chat: chat?, message: message?, cache_session: cache_session? })
+    PerIdentifier::from_fn(|row| reader.required(row.format.path, format)).transpose()
 }
 
 /// Parses a format.
@@ -104,7 +65,7 @@ pub(super) fn read_metadata(
 ) -> Result<Vec<(String, String)>, Reported> {
     let mut pairs = Ok(Vec::new());
     for (name, found) in reader.layers.values(path) {
-        if RESERVED_METADATA.contains(&name.as_str()) {
+        if IdentifierRow::of_metadata(&name).is_some() {
             let place = found.place(&format!("{label}.{name}"));
             pairs = reader.refuse(place, "is reserved for the caller's own id; choose another name");
         } else if let Ok(pairs) = &mut pairs {
@@ -116,7 +77,8 @@ pub(super) fn read_metadata(
 
 /// Returns true if there is no secret although a format whose valve is on needs one.
 pub(super) fn lacks_secret(policy: &Policy) -> bool {
-    policy.secret.is_none() && formats(policy).iter().any(|(format, on)| *on && format.needs_secret())
+    let needs = |row: &IdentifierRow| policy.valves[row.identifier] && policy.formats[row.identifier].needs_secret();
+    policy.secret.is_none() && TABLE.iter().any(needs)
 }
 
 /// Checks the rules between these settings. A missing secret is reported at `place`, unless `is_known`.
@@ -128,9 +90,10 @@ pub(super) fn check(
     reader: &mut Reader<'_>,
 ) -> Result<(), Reported> {
     let mut result = Ok(());
-    for ((format, on), (id, valve)) in formats(policy).into_iter().zip(FORMATS) {
-        if on && format.needs_secret() && policy.secret.is_none() && !is_known {
-            let (of_format, valve) = (scope.place(id, reader), scope.place(valve, reader));
+    for row in &TABLE {
+        let needs = policy.valves[row.identifier] && policy.formats[row.identifier].needs_secret();
+        if needs && policy.secret.is_none() && !is_known {
+            let (of_format, valve) = (scope.place(row.format.path, reader), scope.place(row.valve.path, reader));
             let (missing, mend) = match scope {
                 Scope::Operator => ("is not set", "set it"),
                 Scope::Tenant(_) => ("has no id_secret, nor is there a CALLSIGN_ID_SECRET", "set one of them"),

@@ -5,6 +5,7 @@
 //! and is parsed by the file of its concern. figment's own providers are not used: they guess types and print values
 //! and source lines, any of which may be a secret.
 
+mod entry;
 mod environment;
 mod file;
 mod hint;
@@ -12,11 +13,13 @@ mod hint;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use figment::value::{Dict, Map, Value};
-use figment::{Figment, Metadata, Profile, Provider};
+use figment::Figment;
+use figment::value::{Dict, Value};
 
 use super::problem::Problems;
-use super::settings::{self, Setting};
+use super::settings;
+pub(super) use entry::Layer;
+use entry::{Entry, stored_path};
 
 /// The file of defaults in the container image.
 pub const DEFAULTS_FILE: &str = "/etc/callsign/defaults.toml";
@@ -79,56 +82,6 @@ impl ConfigInputs {
 
     pub(super) fn is_serving(&self) -> bool {
         self.serving
-    }
-}
-
-/// Configuration layers in order of precedence; later variants override earlier ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Layer {
-    /// The settings table, or the file of defaults.
-    Default,
-    /// The TOML file.
-    File,
-    /// An environment variable.
-    Environment,
-}
-
-impl Layer {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::File => "file",
-            Self::Environment => "environment",
-        }
-    }
-}
-
-/// One value to merge.
-#[derive(Clone)]
-pub(super) struct Entry {
-    layer: Layer,
-    /// Its source, for messages.
-    source: String,
-    /// Its key in the merged layers.
-    path: Vec<String>,
-    text: String,
-}
-
-impl Provider for Entry {
-    fn metadata(&self) -> Metadata {
-        Metadata::from(self.layer.name(), figment::Source::Custom(self.source.clone()))
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let mut segments = self.path.iter().rev();
-        let mut dict = Dict::new();
-        if let Some(last) = segments.next() {
-            dict.insert(last.clone(), Value::from(self.text.as_str()));
-        }
-        for segment in segments {
-            dict = Dict::from([(segment.clone(), Value::from(dict))]);
-        }
-        Ok(Map::from([(Profile::Default, dict)]))
     }
 }
 
@@ -217,7 +170,7 @@ impl Layers {
         }
     }
 
-    /// Returns the value of `id`, a [`Setting::id`] or a concrete path below a table.
+    /// Returns the value of `id`, a [`settings::Setting::id`] or a concrete path below a table.
     pub(super) fn get(&self, id: &str) -> Option<Found> {
         self.found(&self.figment.find_value(id).ok()?)
     }
@@ -257,26 +210,4 @@ impl Layers {
         let source = metadata.source.as_ref()?.custom()?.to_owned();
         Some(Found { text: value.as_str()?.to_owned(), source, layer })
     }
-}
-
-/// Returns the key of a setting without `*` and `[]` in the merged layers.
-fn stored_path(setting: &Setting) -> Vec<String> {
-    setting.id().split('.').map(str::to_owned).collect()
-}
-
-/// Splits text at commas and line breaks into the entries of a list, one per line.
-fn split_list(text: &str) -> String {
-    text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()).collect::<Vec<_>>().join("\n")
-}
-
-/// Reads the file named by a `_FILE` form, without one line break at its end.
-///
-/// # Errors
-/// A message for the operator. It contains neither the file's content nor its path, which may be a misplaced secret.
-fn read_secret_file(path: &str) -> Result<String, String> {
-    let unreadable = |error| format!("names a file that cannot be read: {error}; check path and permissions");
-    let bytes = std::fs::read(path).map_err(unreadable)?;
-    let text = String::from_utf8(bytes).map_err(|_| "names a file that is not UTF-8; save it as UTF-8".to_owned())?;
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-    if text.is_empty() { Err("names an empty file; write the value into it".to_owned()) } else { Ok(text.to_owned()) }
 }

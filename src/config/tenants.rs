@@ -1,7 +1,7 @@
 //! Parses `[[tenants]]`: organisations that share one callsign, each with its own OpenRouter key, formats and valves. A
 //! tenant inherits from the operator what it does not set.
 
-use super::identifiers::{self, FORMATS, VALVES};
+use super::identifiers;
 use super::reader::{Reader, Reported};
 use super::scope::Scope;
 use super::table_reader::TableReader;
@@ -10,8 +10,10 @@ use callsign_core::auth::PASS_THROUGH;
 use callsign_core::auth::settings::Callers;
 use callsign_core::identity::Policy;
 use callsign_core::identity::format::Format;
+use callsign_core::identity::identifier::{PerIdentifier, TABLE};
 use callsign_core::identity::missing::MissingUser;
 use callsign_core::identity::secret::IdSecret;
+use callsign_core::identity::valve::TRACE;
 use callsign_core::secret::Secret;
 use callsign_core::tenant::Tenant;
 use callsign_core::usage::markup::Markup;
@@ -21,8 +23,10 @@ pub(super) struct Entry {
     name: String,
     api_key: Option<Secret>,
     secret: Option<IdSecret>,
-    formats: [Option<Format>; 5],
-    valves: [Option<bool>; 6],
+    formats: PerIdentifier<Option<Format>>,
+    valves: PerIdentifier<Option<bool>>,
+    /// The valve of `trace`.
+    trace: Option<bool>,
     missing_user: Option<MissingUser>,
     metadata: Vec<(String, String)>,
     markup: Option<Markup>,
@@ -51,20 +55,20 @@ fn read_one(entry: &str, reader: &mut Reader<'_>) -> Result<Entry, Reported> {
     let name = table_reader.needed("name", "set it", tenant_name);
     let api_key = table_reader.field("openrouter_api_key", values::credential);
     let secret = table_reader.field("id_secret", |text| IdSecret::new(&Secret::new(text)));
-    let formats = FORMATS.map(|(id, _)| table_reader.field(id, identifiers::format));
-    let valves = VALVES.map(|id| table_reader.field(id, values::switch));
+    let formats = PerIdentifier::from_fn(|row| table_reader.field(row.format.path, identifiers::format)).transpose();
+    let valves = PerIdentifier::from_fn(|row| table_reader.field(row.valve.path, values::switch)).transpose();
+    let trace = table_reader.field(TRACE.path, values::switch);
     let missing_user = table_reader.field("missing_user", identifiers::missing_user);
     let metadata = table_reader.metadata();
     let markup = table_reader.field("markup", str::parse);
     let archive = table_reader.field("archive", values::switch);
-    let [user, session, chat, message, cache_session] = formats;
-    let [send_user, send_session, send_chat, send_message, send_cache_session, send_trace] = valves;
     Ok(Entry {
         name: name?,
         api_key: api_key?,
         secret: secret?,
-        formats: [user?, session?, chat?, message?, cache_session?],
-        valves: [send_user?, send_session?, send_chat?, send_message?, send_cache_session?, send_trace?],
+        formats: formats?,
+        valves: valves?,
+        trace: trace?,
         missing_user: missing_user?,
         metadata: metadata?,
         markup: markup?,
@@ -106,31 +110,15 @@ impl Entry {
     /// Merges the entry with the operator's settings.
     pub(super) fn tenant(&self, operator: &Policy) -> Tenant {
         let mut policy = operator.clone();
-        let formats = &mut policy.formats;
-        let places = [
-            &mut formats.user,
-            &mut formats.session,
-            &mut formats.chat,
-            &mut formats.message,
-            &mut formats.cache_session,
-        ];
-        for (place, own) in places.into_iter().zip(&self.formats) {
-            if let Some(own) = own {
-                place.clone_from(own);
+        for identifier in TABLE.iter().map(|row| row.identifier) {
+            if let Some(format) = &self.formats[identifier] {
+                policy.formats[identifier].clone_from(format);
+            }
+            if let Some(on) = self.valves[identifier] {
+                policy.valves.identifiers[identifier] = on;
             }
         }
-        let valves = &mut policy.valves;
-        let places = [
-            &mut valves.user,
-            &mut valves.session,
-            &mut valves.chat,
-            &mut valves.message,
-            &mut valves.cache_session,
-            &mut valves.trace,
-        ];
-        for (place, own) in places.into_iter().zip(self.valves) {
-            *place = own.unwrap_or(*place);
-        }
+        policy.valves.trace = self.trace.unwrap_or(policy.valves.trace);
         if let Some(missing_user) = &self.missing_user {
             policy.missing_user.clone_from(missing_user);
         }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::identifiers::{FORMATS, formats};
 use super::reader::Reader;
 use super::scope::Scope;
 use super::tenants::Entry;
@@ -13,6 +12,7 @@ use callsign_core::auth::settings::{Callers, ClientSession, TokenIssuer};
 use callsign_core::identity::Policy;
 use callsign_core::identity::caller_identity::Field;
 use callsign_core::identity::format::Format;
+use callsign_core::identity::identifier::{Identifier, TABLE};
 use callsign_core::identity::limit::{METADATA_PAIRS, METADATA_VALUE_CHARS, fits, is_metadata_key};
 use callsign_core::identity::missing::MissingUser;
 use callsign_gateway::upstream::settings::Settings as Upstream;
@@ -36,15 +36,17 @@ pub(super) fn about_policies(policy: &Policy, tenants: &[Entry], callers: Option
 
 /// Warns about formats that are unused, hash to few digits, or let a caller reproduce another user's identifier.
 fn about_formats(policy: &Policy, scope: Scope<'_>, reader: &mut Reader<'_>) {
-    for ((format, on), (id, valve)) in formats(policy).into_iter().zip(FORMATS) {
+    for row in &TABLE {
+        let (id, valve) = (row.format.path, row.valve.path);
+        let format = &policy.formats[row.identifier];
         // What a tenant inherits was checked with the operator's settings.
         if matches!(scope, Scope::Tenant(_)) && !scope.is_set(id, reader) && !scope.is_set(valve, reader) {
             continue;
         }
         let place = scope.place(id, reader);
-        if !on {
+        if !policy.valves[row.identifier] {
             if scope.is_set(id, reader) {
-                let valve = super::settings::by_id(valve).map_or(valve, |setting| setting.name());
+                let valve = row.valve.variable;
                 reader.warn(&place, format!("is not used, because its valve is off; set {valve}=true to send it"));
             }
             continue;
@@ -58,13 +60,13 @@ fn about_formats(policy: &Policy, scope: Scope<'_>, reader: &mut Reader<'_>) {
                 ),
             );
         }
-        if id != "formats.user" && format.hashes_without_user() {
+        if row.identifier != Identifier::User && format.hashes_without_user() {
             reader.warn(
                 &place,
                 "hashes without the user, so one caller can reproduce another's identifier; add user to the braces",
             );
         }
-        if id == "formats.cache_session" && !format.fields().any(|field| field == Field::User) {
+        if row.identifier == Identifier::CacheSession && !format.fields().any(|field| field == Field::User) {
             let message = "does not contain the user, so users may share a server-side sandbox; add user to the braces";
             reader.warn(&place, message);
         }
@@ -94,8 +96,7 @@ fn about_metadata(policy: &Policy, tenant: Option<&Entry>, callers: Option<&Call
             }
         }
     }
-    let valves = &policy.valves;
-    let ids = [valves.user, valves.session, valves.chat, valves.message].into_iter().filter(|on| *on).count();
+    let ids = TABLE.iter().filter(|row| row.metadata.is_some() && policy.valves[row.identifier]).count();
     let own: HashSet<&str> = policy.metadata.iter().map(|(name, _)| name.as_str()).collect();
     let added = |key: &&Key| key.metadata.iter().filter(|(name, _)| !own.contains(name.as_str())).count();
     let most = keys.iter().map(added).max().unwrap_or_default();
@@ -124,13 +125,14 @@ fn about_sources(policy: &Policy, scope: Scope<'_>, tenant: Option<&str>, caller
             fields.push(Field::Tenant);
         }
     }
-    for ((format, on), (_, valve)) in formats(policy).into_iter().zip(FORMATS) {
-        let shared = valve == "valves.send_end_user_id" && matches!(policy.missing_user, MissingUser::Shared(_));
+    for row in TABLE.iter().filter(|row| policy.valves[row.identifier]) {
+        let format = &policy.formats[row.identifier];
+        let shared = row.identifier == Identifier::User && matches!(policy.missing_user, MissingUser::Shared(_));
         let filled = supplied.iter().any(|fields| is_filled(format, fields, callers.client_session));
-        if on && !shared && !filled {
+        if !shared && !filled {
             let message = format!("is on, but no key or preset supplies what {format} needs, so nothing is sent");
             let whose = tenant.map_or(String::new(), |name| format!(" (tenant {name})"));
-            reader.warn(&scope.place(valve, reader), message + &whose);
+            reader.warn(&scope.place(row.valve.path, reader), message + &whose);
         }
     }
 }
@@ -198,13 +200,7 @@ fn fields_of_issuer(issuer: &TokenIssuer) -> Vec<Field> {
 }
 
 fn fields_of_preset(preset: &Preset) -> Vec<Field> {
-    let headers = [
-        (&preset.user, Field::User),
-        (&preset.session, Field::Session),
-        (&preset.chat, Field::Chat),
-        (&preset.message, Field::Message),
-    ];
-    headers.into_iter().filter(|(header, _)| header.is_some()).map(|(_, field)| field).collect()
+    Field::IDS.into_iter().filter(|id| preset.header(*id).is_some()).collect()
 }
 
 /// Returns true if a caller with these fields gets an identifier. A bound client session fills session and chat.

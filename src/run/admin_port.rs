@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::body::Body;
-use callsign_console::{Admin, AdminDeps, Peer, Probe, Settings};
+use callsign_console::self_test::SelfTest;
+use callsign_console::{Admin, AdminDeps, Peer, Probe, Settings, View};
 use callsign_gateway::server::{self, Drain, Handler, Upload};
 use callsign_store::archive::settings::Place;
 use callsign_store::ledger::{self, Keeper, Ledger, Reader};
@@ -12,14 +14,12 @@ use callsign_store::limits::Limiter;
 use callsign_telemetry::metrics::Metrics;
 use http::{Request, Response};
 
-use super::in_force::InForce;
-use crate::selftest;
-
 /// The parts of the running program that the console shows and controls.
 pub(super) struct Shown {
     pub(super) metrics: Arc<Metrics>,
     pub(super) drain: Drain,
-    pub(super) in_force: InForce,
+    pub(super) view: Arc<ArcSwap<View>>,
+    pub(super) self_test: SelfTest,
     pub(super) data: SocketAddr,
     pub(super) ledger: Ledger,
     pub(super) limiter: Limiter,
@@ -33,13 +33,12 @@ pub(super) struct AdminPort(Admin);
 
 impl AdminPort {
     pub(super) fn new(settings: &Settings, shown: Shown) -> Self {
-        let Shown { metrics, drain, in_force, data, ledger, limiter, ledger_settings, archive } = shown;
-        let view = in_force.view();
+        let Shown { metrics, drain, view, self_test, data, ledger, limiter, ledger_settings, archive } = shown;
         let deps = AdminDeps {
             metrics,
             is_draining: Probe(Arc::new(move || drain.is_draining())),
             view,
-            self_test: selftest::trial::self_test(move || in_force.config()),
+            self_test,
             data,
             ledger,
             limiter,

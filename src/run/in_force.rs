@@ -1,4 +1,4 @@
-//! The configuration in force: one copy for each part of the program that works by it, replaced together.
+//! The configuration in force. Several parts of the program have a copy of their share; all are replaced together.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::config::Config;
 /// Handles to every copy of the configuration in force. Clones share them.
 #[derive(Clone, Debug)]
 pub struct InForce {
-    /// Works by a snapshot of the configuration.
+    /// Has a snapshot of the request path's settings.
     proxy: Proxy,
     /// Shown by the console.
     view: Arc<ArcSwap<View>>,
@@ -21,16 +21,16 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// Puts `config` in force, by which `proxy` was made.
+    /// Creates the handles for `config`, with which `proxy` was created.
     pub(super) fn new(config: &Config, proxy: Proxy) -> Self {
         let view = Arc::new(ArcSwap::from_pointee(config.view()));
         Self { proxy, view, config: Arc::new(ArcSwap::from_pointee(config.clone())) }
     }
 
-    /// Puts another configuration in force. Running requests end under the old one.
+    /// Puts another configuration in force. Running requests keep the old one.
     ///
     /// # Errors
-    /// [`SnapshotError`]; the old configuration then stays in force.
+    /// See [`SnapshotError`]. The old configuration then stays in force.
     pub fn replace(&self, config: &Config) -> Result<(), SnapshotError> {
         self.proxy.replace_settings(&config.proxy())?;
         self.view.store(Arc::new(config.view()));

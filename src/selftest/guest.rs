@@ -8,7 +8,7 @@ use callsign_core::auth::key::{Grant, Key};
 use callsign_core::auth::preset::Preset;
 use callsign_core::auth::settings::ClientSession;
 use callsign_core::auth::{client_session, identity_header, pass_through_name};
-use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::identity::caller_identity::{CallerIdentity, Field};
 use callsign_core::secret::{KeyDigest, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -38,16 +38,8 @@ pub(crate) struct Guest {
     tenant: Option<String>,
     /// The name of its key: that of the temporary key, or that of a pass-through key.
     key: String,
-    ids: Ids<Option<String>>,
-}
-
-/// A value for each kind of id that a caller reports.
-#[derive(Clone, Copy, Debug, Default)]
-struct Ids<T> {
-    user: T,
-    session: T,
-    chat: T,
-    message: T,
+    /// Its ids, in the order of [`Field::IDS`].
+    ids: [Option<String>; Field::IDS.len()],
 }
 
 impl Guest {
@@ -76,11 +68,12 @@ impl Guest {
         let credential = Secret::new(key_material::generate()?);
         let grant = Grant::Preset(generic());
         let key = Key { tenant: trial.tenant.clone(), ..Key::new(KEY_NAME, credential.digest(), grant) };
-        let ids = Ids {
+        let ids = CallerIdentity {
             user: Some(trial.user_id.as_str()),
             session: trial.session_id.as_deref(),
             chat: trial.chat_id.as_deref(),
             message: trial.message_id.as_deref(),
+            ..CallerIdentity::default()
         };
         let tenant = config.tenants.list.iter().find(|tenant| Some(&tenant.name) == trial.tenant.as_ref());
         let pays = tenant.and_then(|tenant| tenant.api_key.as_ref()).or(config.upstream.api_key.as_ref());
@@ -95,12 +88,8 @@ impl Guest {
         let user = CallerIdentity::SAMPLE.user.unwrap_or_default();
         let (grant, preset) = match &model.grant {
             Grant::User(_) => {
-                let headers = Preset {
-                    chat: model.chat_header.clone(),
-                    message: model.message_header.clone(),
-                    ..Preset::default()
-                };
-                (Grant::User(user.to_owned()), headers)
+                let chat = Preset::default().with(Field::Chat, model.chat_header.clone());
+                (Grant::User(user.to_owned()), chat.with(Field::Message, model.message_header.clone()))
             }
             Grant::Preset(preset) => (Grant::Preset(preset.clone()), preset.clone()),
             // Only the issuer can sign a token, so the guest reports its ids in plain headers. Everything after the
@@ -119,9 +108,9 @@ impl Guest {
             ..model.clone()
         };
         let authorization = bearer(config.upstream.api_key.as_ref().map(Secret::expose).unwrap_or_default())?;
-        let mut guest = Self::new(credential, authorization, "the operator's key", &preset, sample())?;
+        let mut guest = Self::new(credential, authorization, "the operator's key", &preset, CallerIdentity::SAMPLE)?;
         if personal {
-            guest.ids.user = Some(user.to_owned());
+            guest.ids[Field::User as usize] = Some(user.to_owned());
         }
         guest.metadata.clone_from(&key.metadata);
         Ok((guest, key))
@@ -131,7 +120,13 @@ impl Guest {
         let credential = Secret::new(format!("{OPENROUTER_KEY}{}", key_material::generate()?));
         let authorization = bearer(credential.expose())?;
         let name = pass_through_name(credential.digest());
-        let mut guest = Self::new(credential, authorization, "the caller's own key (pass-through)", preset, sample())?;
+        let mut guest = Self::new(
+            credential,
+            authorization,
+            "the caller's own key (pass-through)",
+            preset,
+            CallerIdentity::SAMPLE,
+        )?;
         guest.tenant = Some(name.clone());
         guest.key = name;
         Ok(guest)
@@ -142,38 +137,44 @@ impl Guest {
         authorization: HeaderValue,
         payer: &'static str,
         preset: &Preset,
-        ids: Ids<Option<&str>>,
+        ids: CallerIdentity<'_>,
     ) -> io::Result<Self> {
         let mut identity = Vec::new();
-        let mut named = |header: &Option<HeaderName>, id: Option<&str>| -> io::Result<Option<String>> {
-            let (Some(header), Some(id)) = (header, id) else { return Ok(None) };
+        let mut known: [Option<String>; Field::IDS.len()] = Default::default();
+        for (field, known) in Field::IDS.into_iter().zip(&mut known) {
+            let (Some(header), Some(id)) = (preset.header(field), ids.get(field)) else { continue };
             let value = HeaderValue::from_bytes(id.as_bytes()).map_err(io::Error::other)?;
             identity.push((header.clone(), value));
-            Ok(identity_header::meaning(id.as_bytes()).map(str::to_owned))
-        };
-        let ids = Ids {
-            user: named(&preset.user, ids.user)?,
-            session: named(&preset.session, ids.session)?,
-            chat: named(&preset.chat, ids.chat)?,
-            message: named(&preset.message, ids.message)?,
-        };
+            *known = identity_header::meaning(id.as_bytes()).map(str::to_owned);
+        }
         let key = KEY_NAME.to_owned();
         let reads = preset.headers().cloned().collect();
-        Ok(Self { credential, authorization, payer, reads, identity, metadata: Vec::new(), tenant: None, key, ids })
+        Ok(Self {
+            credential,
+            authorization,
+            payer,
+            reads,
+            identity,
+            metadata: Vec::new(),
+            tenant: None,
+            key,
+            ids: known,
+        })
     }
 
     /// Returns the identity that callsign is expected to see in a request of the guest with these headers.
     pub(crate) fn caller<'a>(&'a self, config: &Config, headers: &'a HeaderMap) -> CallerIdentity<'a> {
         let bind = config.callers.client_session == ClientSession::Bind;
-        CallerIdentity {
+        let identity = CallerIdentity {
             tenant: self.tenant.as_deref(),
             key: &self.key,
-            user: self.ids.user.as_deref(),
-            session: self.ids.session.as_deref(),
-            chat: self.ids.chat.as_deref(),
-            message: self.ids.message.as_deref(),
             client_session: if bind { client_session::find(headers) } else { None },
-        }
+            ..CallerIdentity::default()
+        };
+        Field::IDS
+            .into_iter()
+            .zip(&self.ids)
+            .fold(identity, |identity, (field, id)| identity.with(field, id.as_deref()))
     }
 }
 
@@ -182,11 +183,6 @@ pub(crate) fn bearer(key: &str) -> io::Result<HeaderValue> {
     let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(io::Error::other)?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn sample() -> Ids<Option<&'static str>> {
-    let sample = CallerIdentity::SAMPLE;
-    Ids { user: sample.user, session: sample.session, chat: sample.chat, message: sample.message }
 }
 
 fn generic() -> Preset {

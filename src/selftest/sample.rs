@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
-use super::comparison::Expected;
+use super::comparison::{CLAIMS, Expected};
 use super::guest::{Guest, bearer};
 use crate::config::Config;
 use crate::json_members;
@@ -17,19 +17,6 @@ use callsign_core::identity::missing::UserRequiredError;
 use callsign_gateway::proxy::settings::PromptCacheKey;
 use serde_json::{Value, json};
 
-/// Members that can name a caller (`docs/SPEC.md#removed-fields`). The check has its own list: with the list of the
-/// code under test it could not find a missing entry.
-pub(crate) const CLAIMS: [&str; 9] = [
-    "user",
-    "session_id",
-    "metadata",
-    "safety_identifier",
-    "trace",
-    "client_metadata",
-    "callback_url",
-    "__proto__",
-    "prompt_cache_key",
-];
 /// Headers that can name a caller, besides those of presets and clients.
 const NAMING: [&str; 14] = [
     "x-external-user",
@@ -240,4 +227,17 @@ fn spoofed_names(config: &Config, guest: &Guest) -> Vec<HeaderName> {
     names.dedup();
     names.truncate(MOST_SPOOFED);
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callsign_core::endpoint::removed_fields;
+
+    #[test]
+    fn the_list_of_claims_has_every_removed_field() {
+        for field in &removed_fields::TABLE {
+            assert!(CLAIMS.contains(&field.name), "add {} to CLAIMS", field.name);
+        }
+    }
 }

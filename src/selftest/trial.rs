@@ -15,16 +15,17 @@ use super::guest::Guest;
 use super::sample::Sample;
 use super::{Selftest, comparison, perform};
 use crate::config::Config;
+use crate::run::Start;
 
 /// Longest wait for a live answer.
 const LIVE_LIMIT: Duration = Duration::from_mins(1);
 
 /// Returns the self-test of the configuration that `in_force` returns.
-pub(crate) fn self_test(in_force: impl Fn() -> Arc<Config> + Send + Sync + 'static) -> SelfTest {
-    SelfTest(Arc::new(move |trial| -> Pending { Box::pin(run(in_force(), trial)) }))
+pub(crate) fn self_test(start: Start, in_force: impl Fn() -> Arc<Config> + Send + Sync + 'static) -> SelfTest {
+    SelfTest(Arc::new(move |trial| -> Pending { Box::pin(run(start, in_force(), trial)) }))
 }
 
-async fn run(config: Arc<Config>, trial: Trial) -> Result<Report, SelfTestError> {
+async fn run(start: Start, config: Arc<Config>, trial: Trial) -> Result<Report, SelfTestError> {
     let failed = |error: &dyn std::error::Error| SelfTestError::Failed(error.to_string());
     let (guest, key) = Guest::on_trial(&config, &trial).map_err(|error| SelfTestError::Invalid(error.to_string()))?;
     let sample =
@@ -40,12 +41,12 @@ async fn run(config: Arc<Config>, trial: Trial) -> Result<Report, SelfTestError>
     copy.callers.keys = vec![key];
 
     let selftest =
-        Selftest::start(copy.clone()).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        Selftest::start(start, copy.clone()).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     let (_, received) = selftest.exchange(sample.request()).await.map_err(SelfTestError::Failed)?;
     let compared = comparison::compare(&expected, &received.headers, &received.body);
     let mut passed = compared.iter().all(|(_, outcome)| outcome.is_ok());
     let live = if trial.live && passed {
-        let answer = perform(copy, sample.live_request(trial.model.as_deref()), LIVE_LIMIT).await;
+        let answer = perform(start, copy, sample.live_request(trial.model.as_deref()), LIVE_LIMIT).await;
         passed = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
         live(answer)
     } else {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Three nodes of the release build share one Redis and one PostgreSQL, serve 200 users and are killed at random: no
+# Three nodes of the shipped binary share one Redis and one PostgreSQL, serve 200 users and are killed at random: no
 # limit may be overrun, no row lost or duplicated, and attribution must be exact. CLUSTER_REQUESTS=100000 is the full
 # run.
 # needs: pg_lsclusters redis-server

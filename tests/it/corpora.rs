@@ -1,5 +1,6 @@
-//! Replays the kept inputs of the fuzz targets: `fuzz/corpus/` (inputs with the best coverage) and `fuzz/findings/`
-//! (inputs that once failed). The checks are in `fuzz/checks/`; `docs/TESTING.md` explains fuzzing.
+//! Replays the kept inputs of the fuzz targets: the packs in `fuzz/corpus/` (inputs with the best coverage) and the
+//! files in `fuzz/findings/` (inputs that once failed). The checks are in `fuzz/checks/`; `docs/TESTING.md` explains
+//! fuzzing.
 
 #![expect(
     clippy::expect_used,
@@ -8,7 +9,10 @@
     reason = "a check fails by panicking; the test prints the number of replayed inputs"
 )]
 
-use std::path::{Path, PathBuf};
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use zip::ZipArchive;
 
 #[path = "../../fuzz/checks/credentials.rs"]
 mod credentials;
@@ -27,24 +31,41 @@ mod tokens;
 #[path = "../../fuzz/checks/usage_reader.rs"]
 mod usage_reader;
 
-/// Lists the files of a folder in order of name; none if there is no such folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
+/// An input and its name in messages.
+type Input = (String, Vec<u8>);
+
+/// Reads the inputs in a pack, a ZIP file that `fuzz/corpus.py` writes.
+fn packed(pack: &Path) -> Vec<Input> {
+    let bytes = std::fs::read(pack).unwrap_or_else(|error| panic!("{}: {error}", pack.display()));
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let mut inputs = Vec::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).unwrap();
+        let name = format!("{} in {}", entry.name().unwrap(), pack.display());
+        let mut input = Vec::new();
+        entry.read_to_end(&mut input).unwrap();
+        inputs.push((name, input));
+    }
+    inputs
+}
+
+/// Reads the files of a folder in order of name; none if there is no such folder.
+fn files(folder: &Path) -> Vec<Input> {
+    let paths = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let mut inputs: Vec<Input> = paths.map(|path| (path.display().to_string(), std::fs::read(path).unwrap())).collect();
+    inputs.sort();
+    inputs
 }
 
 /// Runs every kept input of a target. Fails if there are none.
 fn replay(target: &str, check: fn(&[u8])) {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
-    let kept = files(&fuzz.join("corpus").join(target));
+    let kept = packed(&fuzz.join("corpus").join(target).with_extension("pack"));
     assert!(!kept.is_empty(), "no corpus of {target}");
     let findings = files(&fuzz.join("findings").join(target));
-    for file in kept.iter().chain(&findings) {
-        let input = std::fs::read(file).unwrap();
-        if let Err(panic) = std::panic::catch_unwind(|| check(&input)) {
-            eprintln!("{target}: failed with {}", file.display());
+    for (name, input) in kept.iter().chain(&findings) {
+        if let Err(panic) = std::panic::catch_unwind(|| check(input)) {
+            eprintln!("{target}: failed with {name}");
             std::panic::resume_unwind(panic);
         }
     }

@@ -14,6 +14,7 @@ mod cli;
 mod corpora;
 mod deploy;
 mod disconnects;
+mod docs;
 mod edges;
 mod faults;
 mod fidelity;

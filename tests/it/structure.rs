@@ -19,8 +19,11 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("console", &["callsign-core", "callsign-telemetry", "callsign-store"]),
     ("mock-openrouter", &[]),
 ];
-/// Crates for I/O and logging. `callsign-core` is pure and depends on none of them, nor on `tokio-util` and the like.
-const IMPURE: [&str; 4] = ["tokio", "hyper", "axum", "tracing"];
+/// Crates for I/O, logging and randomness. `callsign-core` is pure and depends on none of them, nor on `tokio-util` and
+/// the like.
+const IMPURE: [&str; 5] = ["tokio", "hyper", "axum", "tracing", "getrandom"];
+/// Names in code that reads a clock, files or the environment.
+const READS: [&str; 5] = ["Timestamp::now", "SystemTime", "Instant", "std::fs", "std::env"];
 /// Names of documents outside of the repository, which sources must not cite.
 const ABSENT: [&str; 6] = [
     concat!("contract", ", section"),
@@ -51,6 +54,17 @@ fn crates_only_import_what_is_below_them() {
     let program = dependencies("Cargo.toml");
     let is_used = |name: &str| program.iter().any(|used| used.trim_start_matches("callsign-") == name);
     assert!(ARROWS.iter().all(|(name, _)| is_used(name)), "the root package lacks one of {on_disk:?}: {program:?}");
+}
+
+#[test]
+fn core_reads_no_clock_files_or_environment() {
+    let reading = |path: &PathBuf| {
+        let source = fs::read_to_string(path).ok()?;
+        let found = READS.iter().find(|name| source.contains(**name))?;
+        Some(format!("{}: {found}", shown(path)))
+    };
+    let found: Vec<_> = files_below(&root().join("crates/core/src")).iter().filter_map(reading).collect();
+    assert!(found.is_empty(), "crates/core gets what it needs as arguments, and reads it itself in {found:?}");
 }
 
 #[test]

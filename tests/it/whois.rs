@@ -2,7 +2,7 @@
 
 use callsign::config::{Config, ConfigInputs as Variables};
 use callsign_core::identity::caller_identity::CallerIdentity;
-use callsign_core::identity::format::Format;
+use callsign_core::identity::identifier::Identifier;
 use callsign_store::whois::{Candidates, Question, by_formats};
 use sha2::{Digest, Sha256};
 
@@ -23,9 +23,9 @@ fn found(config: &Config, identifier: &str, tenant: Option<&str>, candidates: &s
     found.iter().map(|one| format!("{} {} {}", one.kind.name(), text(&one.user), text(&one.tenant))).collect()
 }
 
-fn sent(config: &Config, format: &Format, tenant: Option<&str>) -> String {
+fn sent(config: &Config, identifier: Identifier, tenant: Option<&str>) -> String {
     let caller = CallerIdentity { tenant, user: Some("alice"), chat: Some("c-1"), ..CallerIdentity::default() };
-    format.render(&caller, config.tenants.policy_of(tenant).unwrap().secret.as_ref()).unwrap()
+    config.tenants.policy_of(tenant).unwrap().render(identifier, &caller).unwrap()
 }
 
 #[test]
@@ -40,16 +40,14 @@ fn raw_and_prefixed_formats_are_read_back() {
 #[test]
 fn a_seal_is_decrypted_without_candidates() {
     let config = config(&[SECRET, ("USER_ID_FORMAT", "{seal user}"), ("CHAT_ID_FORMAT", "c_{seal user chat}")], "");
-    let formats = &config.tenants.operator.formats;
-    assert_eq!(found(&config, &sent(&config, &formats.user, None), None, ""), ["sealed alice -"]);
-    assert_eq!(found(&config, &sent(&config, &formats.chat, None), None, ""), ["sealed alice -"]);
+    assert_eq!(found(&config, &sent(&config, Identifier::User, None), None, ""), ["sealed alice -"]);
+    assert_eq!(found(&config, &sent(&config, Identifier::Chat, None), None, ""), ["sealed alice -"]);
 }
 
 #[test]
 fn hashes_are_compared_with_candidates() {
     let config = config(&[SECRET, ("USER_ID_FORMAT", "{hmac:32 user}"), ("CHAT_ID_FORMAT", "c_{hmac user chat}")], "");
-    let formats = &config.tenants.operator.formats;
-    let (user, chat) = (sent(&config, &formats.user, None), sent(&config, &formats.chat, None));
+    let (user, chat) = (sent(&config, Identifier::User, None), sent(&config, Identifier::Chat, None));
     assert_eq!(found(&config, &user, None, ""), [] as [&str; 0]);
     assert_eq!(found(&config, &user, None, "bob\nalice\ncarol\n"), ["user alice -"]);
     assert_eq!(found(&config, &user, None, "bob\ncarol\n"), [] as [&str; 0]);
@@ -60,7 +58,7 @@ fn hashes_are_compared_with_candidates() {
 #[test]
 fn the_digest_that_a_provider_reports_is_found() {
     let config = config(&[("OPENROUTER_ORG_ID", "org_1"), ("USER_ID_FORMAT", "{sha256:16 user}")], "");
-    let sent = sent(&config, &config.tenants.operator.formats.user, None);
+    let sent = sent(&config, Identifier::User, None);
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(format!("org_1-{sent}")));
     assert_eq!(found(&config, &digest, None, "bob\nalice"), ["upstream alice -"]);
     assert_eq!(found(&config, &digest.to_uppercase(), None, "bob\nalice"), ["upstream alice -"]);
@@ -72,8 +70,7 @@ fn each_tenant_has_its_own_formats_and_secret() {
     let toml = "[[tenants]]\nname = \"acme\"\nformats = { user = \"{hmac user}\" }\nmissing_user = \"shared:everybody\"\n\
                 [[tenants]]\nname = \"beta\"\nformats = { user = \"{hmac user}\" }\n";
     let config = config(&[SECRET, ("SEND_END_USER_ID", "true")], toml);
-    let acme = config.tenants.policy_of(Some("acme")).unwrap();
-    let identifier = sent(&config, &acme.formats.user, Some("acme"));
+    let identifier = sent(&config, Identifier::User, Some("acme"));
     // Without a tenant the format is raw, so a user with exactly this id matches as well.
     assert_eq!(found(&config, &identifier, Some("acme"), "alice"), ["user alice acme"]);
     assert_eq!(found(&config, &identifier, Some("beta"), "alice"), [] as [&str; 0]);

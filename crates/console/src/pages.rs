@@ -31,11 +31,10 @@ use axum::http::{HeaderMap, Method, Response, Uri};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 
-use super::answer::ApiError;
+use crate::answer::ApiError;
 use crate::operator::Operator;
 
 const STYLE: &str = include_str!("pages/style.css");
-const ICON: &str = include_str!("pages/icon.svg");
 /// Pages that need no session.
 const PUBLIC: [&str; 3] = ["/login", "/style.css", "/icon.svg"];
 
@@ -55,7 +54,7 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .route("/login", get(login::login).post(login::sign_in))
         .route("/logout", post(login::sign_out))
         .route("/style.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
-        .route("/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
+        .route("/icon.svg", get(|| async { asset("image/svg+xml", layout::ICON) }))
         .fallback(layout::not_found)
 }
 

@@ -48,8 +48,7 @@ pub(super) fn admin_with(settings: &Settings, ledger_access: Option<(Reader, Kee
 }
 
 fn view() -> View {
-    let formats = ["{user}", "{session}", "{chat}", "{message}", "{hmac user chat}"];
-    let operator = Policy::new(Formats::parse(formats).unwrap());
+    let operator = Policy::new(Formats::defaults().unwrap());
     View {
         callers: Callers {
             keys: Vec::new(),

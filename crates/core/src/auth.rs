@@ -3,11 +3,13 @@
 //! The inputs are headers, client address, [`Directory`] and key sets. A user is resolved for each request; only the
 //! verification result of an identical token is cached. This module must not know valves or formats (`identity` does)
 //! and must not fetch signing keys: for an unknown one it returns [`AuthError::UnknownKey`], and the gateway
-//! refreshes the keys and retries. Rules: `docs/SPEC.md#callers-and-credentials`.
+//! refreshes the keys and retries. The caller of this module passes the time. Rules:
+//! `docs/SPEC.md#callers-and-credentials`.
 #![forbid(unsafe_code)]
 
 pub mod client_session;
 pub mod credential;
+mod error;
 pub mod identity_header;
 pub mod issuer;
 pub mod jwks;
@@ -24,10 +26,12 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName};
+use jiff::Timestamp;
 
-use crate::identity::caller_identity::CallerIdentity;
+use crate::identity::caller_identity::{CallerIdentity, Field};
 use crate::secret::KeyDigest;
 use credential::Credential;
+pub use error::{AuthError, RefusedToken, UnknownKey};
 use identity_header::AmbiguousIdentity;
 use issuer::{Issuer, IssuerId};
 use jwt::TokenError;
@@ -69,38 +73,6 @@ pub struct Caller<'a> {
     pub client_session: Option<&'a str>,
 }
 
-/// The reason why no caller could be resolved.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AuthError {
-    /// No header has a credential.
-    #[error("no API key; send `Authorization: Bearer KEY` or `x-api-key: KEY` with a key from callsign's operator")]
-    MissingCredential,
-    /// The credential is unknown, disabled, expired or used from another network. The message does not say which.
-    #[error("this API key is not valid; ask callsign's operator for one")]
-    InvalidCredential,
-    /// Differing credentials, or one header twice.
-    #[error("ambiguous credential in {0}; send one value, at most once in each header")]
-    AmbiguousCredential(String),
-    /// An identity header was sent twice.
-    #[error(transparent)]
-    AmbiguousIdentity(#[from] AmbiguousIdentity),
-    /// The user's token is missing or refused.
-    #[error("no valid user token; sign in again, or check how the app forwards the token")]
-    InvalidToken,
-    /// The token is signed with an unknown key. Retry after refreshing the issuer's keys.
-    #[error("no valid user token; sign in again, or check how the app forwards the token")]
-    UnknownKey(UnknownKey),
-}
-
-/// An unknown signing key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownKey {
-    /// The issuer of the token.
-    pub issuer: IssuerId,
-    /// The key id in the token.
-    pub kid: Option<String>,
-}
-
 /// The parts of a caller that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -110,13 +82,15 @@ pub enum Need {
     Identity,
 }
 
-/// The keys and issuers to authenticate with.
+/// The keys and issuers to authenticate with, and the time.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthContext<'a> {
     /// The accepted keys, issuers and presets.
     pub directory: &'a Directory,
     /// The token verifier with the issuers' signing keys.
     pub verifier: &'a Verifier,
+    /// The time at which keys and tokens must be valid.
+    pub now: Timestamp,
 }
 
 impl AuthContext<'_> {
@@ -141,7 +115,7 @@ impl<'a> Caller<'a> {
         let credential = Credential::find(headers)?;
         let digest = KeyDigest::of(credential.as_bytes());
         let mut caller = match directory.key(digest) {
-            Some(key) if key.admits(address, jiff::Timestamp::now) => Self::from_key(key, headers, known, need)?,
+            Some(key) if key.admits(address, known.now) => Self::from_key(key, headers, known, need)?,
             Some(_) => return Err(AuthError::InvalidCredential),
             None => match (known.issuer_of(credential, digest), directory.pass_through()) {
                 (Some(issuer), _) => Self::from_token(issuer, credential.as_bytes(), headers, known, need)?,
@@ -213,7 +187,7 @@ impl<'a> Caller<'a> {
         known: AuthContext<'a>,
         need: Need,
     ) -> Result<(), AuthError> {
-        let issuer = known.directory.issuers().get(id).ok_or(AuthError::InvalidToken)?;
+        let issuer = known.directory.issuers().get(id).ok_or(AuthError::InvalidCredential)?;
         self.tenant = issuer.tenant.as_deref().map(Cow::Borrowed);
         let mut tokens = headers.get_all(&issuer.header).iter();
         match (tokens.next(), tokens.next()) {
@@ -223,7 +197,7 @@ impl<'a> Caller<'a> {
                 self.read_token(id, issuer, credential::without_scheme(token), headers, known, need)
             }
             _ if need == Need::Credential => Ok(()),
-            _ => Err(AuthError::InvalidToken),
+            _ => Err(AuthError::MissingToken),
         }
     }
 
@@ -236,13 +210,10 @@ impl<'a> Caller<'a> {
         known: AuthContext<'a>,
         need: Need,
     ) -> Result<(), AuthError> {
-        let now = jiff::Timestamp::now().as_second();
-        let verified = known.verifier.verify(id, issuer, token, now).map_err(|error| {
-            tracing::debug!(issuer = %issuer.name, %error, "token refused");
-            match error {
-                TokenError::UnknownKey { kid } => AuthError::UnknownKey(UnknownKey { issuer: id, kid }),
-                _ => AuthError::InvalidToken,
-            }
+        let verified = known.verifier.verify(id, issuer, token, known.now.as_second());
+        let verified = verified.map_err(|reason| match reason {
+            TokenError::UnknownKey { kid } => AuthError::UnknownKey(UnknownKey { issuer: id, kid }),
+            reason => AuthError::InvalidToken(RefusedToken { issuer: issuer.name.clone(), reason }),
         })?;
         if need == Need::Identity {
             self.user = Some(Cow::Owned(verified.user.clone()));
@@ -270,9 +241,20 @@ impl<'a> Caller<'a> {
     }
 
     fn read_preset(&mut self, preset: &Preset, headers: &'a HeaderMap) -> Result<(), AmbiguousIdentity> {
-        self.user = identity_header::read(headers, preset.user.as_ref())?.map(Cow::Borrowed);
-        self.session = identity_header::read(headers, preset.session.as_ref())?.map(Cow::Borrowed);
-        self.read_chat_and_message(headers, preset.chat.as_ref(), preset.message.as_ref())
+        for id in Field::IDS {
+            *self.value_mut(id) = identity_header::read(headers, preset.header(id))?.map(Cow::Borrowed);
+        }
+        Ok(())
+    }
+
+    fn value_mut(&mut self, field: Field) -> &mut Option<Cow<'a, str>> {
+        match field {
+            Field::User => &mut self.user,
+            Field::Session => &mut self.session,
+            Field::Chat => &mut self.chat,
+            Field::Message => &mut self.message,
+            Field::Tenant => &mut self.tenant,
+        }
     }
 
     fn read_chat_and_message(

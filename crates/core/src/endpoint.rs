@@ -4,10 +4,12 @@
 //! decides by method, path and two flags; it must not look at headers or bodies.
 
 pub mod path;
+pub mod removed_fields;
 
 use http::Method;
 
 pub use path::CataloguePath;
+pub use removed_fields::REMOVED_FIELDS;
 
 /// An error response format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +122,6 @@ pub static INFERENCE: [Inference; 11] = [
     openai("audio/speech", HEADER_ONLY, false),
     Inference { form: true, ..openai("audio/transcriptions", HEADER_ONLY, false) },
 ];
-
-/// Top-level body members that are removed from every request; `rewrite::reserved_fields` compares the names.
-/// `prompt_cache_key` has its own setting, `CALLSIGN_PROMPT_CACHE_KEY` (`docs/SPEC.md#removed-fields`).
-pub const REMOVED_FIELDS: [&str; 8] =
-    ["user", "session_id", "metadata", "safety_identifier", "trace", "client_metadata", "callback_url", "__proto__"];
 
 /// The `allow` header of read-only endpoints.
 const READING: &str = "GET, HEAD";

@@ -8,6 +8,7 @@
 
 pub mod caller_identity;
 pub mod format;
+pub mod identifier;
 pub mod limit;
 pub mod missing;
 pub mod rendered;
@@ -17,24 +18,23 @@ pub mod valve;
 use crate::endpoint::Fields;
 use caller_identity::CallerIdentity;
 use format::{Format, FormatError};
+use identifier::{Identifier, IdentifierRow, PerIdentifier, TABLE};
 use missing::{MissingUser, UserRequiredError};
 pub use rendered::{Identifiers, Omission, Reason};
 use secret::{Binder, IdSecret, Purpose};
 use valve::Valves;
 
 /// The format of each identifier.
-#[derive(Clone, Debug)]
-pub struct Formats {
-    /// `USER_ID_FORMAT`.
-    pub user: Format,
-    /// `SESSION_ID_FORMAT`.
-    pub session: Format,
-    /// `CHAT_ID_FORMAT`.
-    pub chat: Format,
-    /// `MESSAGE_ID_FORMAT`.
-    pub message: Format,
-    /// `CACHE_SESSION_ID_FORMAT`.
-    pub cache_session: Format,
+pub type Formats = PerIdentifier<Format>;
+
+impl Formats {
+    /// Returns the default formats.
+    ///
+    /// # Errors
+    /// A default that is not a format; a test refuses such a table.
+    pub fn defaults() -> Result<Self, FormatError> {
+        PerIdentifier::from_fn(|row| Format::parse(row.default_format)).transpose()
+    }
 }
 
 /// The settings for identifiers, global or of one tenant.
@@ -52,22 +52,6 @@ pub struct Policy {
     pub metadata: Vec<(String, String)>,
     /// The key for `hmac`, `seal` and bindings.
     pub secret: Option<IdSecret>,
-}
-
-impl Formats {
-    /// Parses the formats, in the order of the fields.
-    ///
-    /// # Errors
-    /// The first format that is invalid.
-    pub fn parse([user, session, chat, message, cache_session]: [&str; 5]) -> Result<Self, FormatError> {
-        Ok(Self {
-            user: Format::parse(user)?,
-            session: Format::parse(session)?,
-            chat: Format::parse(chat)?,
-            message: Format::parse(message)?,
-            cache_session: Format::parse(cache_session)?,
-        })
-    }
 }
 
 /// A caller's identifiers as the formats write them, regardless of valves and limits. Archive files are named by them.
@@ -99,9 +83,9 @@ impl Policy {
         let bound = self.bound_session(sources);
         let sources = &with_bound(sources, bound.as_deref());
         RenderedIds {
-            user: self.render(&self.formats.user, sources),
-            chat: self.render(&self.formats.chat, sources),
-            message: self.render(&self.formats.message, sources),
+            user: self.render(Identifier::User, sources),
+            chat: self.render(Identifier::Chat, sources),
+            message: self.render(Identifier::Message, sources),
         }
     }
 
@@ -121,17 +105,8 @@ impl Policy {
         let mut written = Identifiers::new(fields);
         self.write_user(sources, &mut written)?;
         self.write_session(sources, &mut written);
-        for (on, format, name) in [
-            (self.valves.chat, &self.formats.chat, "chat_id"),
-            (self.valves.message, &self.formats.message, "message_id"),
-        ] {
-            if on {
-                match self.render(format, sources) {
-                    Some(id) if limit::fits(&id, limit::METADATA_VALUE_CHARS) => written.push_pair(name, id),
-                    Some(_) => written.omit(name, Reason::TooLong),
-                    None => written.omit(name, Reason::NoSource),
-                }
-            }
+        for row in TABLE.iter().filter(|row| row.members.is_empty()) {
+            self.write_metadata(row, sources, &mut written);
         }
         for (name, value) in key_metadata.iter().chain(&self.metadata) {
             written.push_static_pair(name, value);
@@ -149,49 +124,62 @@ impl Policy {
         if self.missing_user == MissingUser::Reject && sources.user.is_none() {
             return Err(UserRequiredError::Missing);
         }
-        if !self.valves.user {
+        if !self.valves[Identifier::User] {
             return Ok(());
         }
         let id = match (&self.missing_user, sources.user) {
             (MissingUser::Shared(id), None) => Some(id.clone()),
-            _ => self.render(&self.formats.user, sources),
+            _ => self.render(Identifier::User, sources),
         };
         match id {
             Some(id) if limit::fits(&id, self.max_id_chars) => written.set_user(id),
             Some(_) if self.missing_user == MissingUser::Reject => {
                 return Err(UserRequiredError::TooLong(self.max_id_chars));
             }
-            Some(_) => written.omit("user_id", Reason::TooLong),
+            Some(_) => written.omit(Identifier::User, Reason::TooLong),
             None if self.missing_user == MissingUser::Reject => return Err(UserRequiredError::Missing),
-            None => written.omit("user_id", Reason::NoSource),
+            None => written.omit(Identifier::User, Reason::NoSource),
         }
         Ok(())
     }
 
     fn write_session(&self, sources: &CallerIdentity<'_>, written: &mut Identifiers<'_>) {
-        let limited = |format: &Format| match self.render(format, sources) {
+        let limited = |identifier| match self.render(identifier, sources) {
             Some(id) if limit::fits(&id, self.max_id_chars) => Ok(id),
             Some(_) => Err(Reason::TooLong),
             None => Err(Reason::NoSource),
         };
-        if self.valves.session {
-            match limited(&self.formats.session) {
+        let caches = self.valves[Identifier::CacheSession];
+        if self.valves[Identifier::Session] {
+            match limited(Identifier::Session) {
                 Ok(id) => {
-                    if !self.valves.cache_session {
+                    if !caches {
                         written.session_id = Some(id.clone());
                     }
-                    written.push_pair("session_id", id);
+                    written.push_pair(Identifier::Session, id);
                 }
-                Err(reason) => written.omit("session_id", reason),
+                Err(reason) => written.omit(Identifier::Session, reason),
             }
         }
-        if self.valves.cache_session {
-            match limited(&self.formats.cache_session) {
+        if caches {
+            match limited(Identifier::CacheSession) {
                 Ok(id) => written.session_id = Some(id),
-                Err(reason) => written.omit("cache_session_id", reason),
+                Err(reason) => written.omit(Identifier::CacheSession, reason),
             }
         }
         written.check_header();
+    }
+
+    /// Writes an identifier that is sent in `metadata` only.
+    fn write_metadata(&self, row: &IdentifierRow, sources: &CallerIdentity<'_>, written: &mut Identifiers<'_>) {
+        if !self.valves[row.identifier] {
+            return;
+        }
+        match self.render(row.identifier, sources) {
+            Some(id) if limit::fits(&id, limit::METADATA_VALUE_CHARS) => written.push_pair(row.identifier, id),
+            Some(_) => written.omit(row.identifier, Reason::TooLong),
+            None => written.omit(row.identifier, Reason::NoSource),
+        }
     }
 
     /// Returns the client's own session, bound to the caller, if the identity source has no session.
@@ -202,8 +190,9 @@ impl Policy {
         Some(binder.finish())
     }
 
-    fn render(&self, format: &Format, sources: &CallerIdentity<'_>) -> Option<String> {
-        format.render(sources, self.secret.as_ref())
+    /// Renders one identifier, regardless of its valve and of limits.
+    pub fn render(&self, identifier: Identifier, sources: &CallerIdentity<'_>) -> Option<String> {
+        self.formats[identifier].render(sources, self.secret.as_ref())
     }
 }
 

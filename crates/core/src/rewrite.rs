@@ -32,11 +32,13 @@
 #![forbid(unsafe_code)]
 
 mod decode;
+mod error;
 mod filter;
 pub mod headers;
 pub mod multipart;
 mod output;
 mod pending_member;
+mod raw_name;
 mod reserved_fields;
 mod rewriter;
 mod scanner;
@@ -44,9 +46,10 @@ mod shared_tools;
 mod text;
 mod utf8;
 
-pub use filter::{Filter, JsonError};
+pub use error::{JsonError, RewriteError};
+pub use filter::Filter;
 pub use output::Output;
 pub use reserved_fields::ReservedFields;
-pub use rewriter::{RewriteError, Rewriter};
+pub use rewriter::Rewriter;
 pub use scanner::{JsonErrorKind, MAX_DEPTH};
 pub use shared_tools::SharedToolError;

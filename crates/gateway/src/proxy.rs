@@ -15,7 +15,8 @@ pub mod framing;
 mod identify;
 mod prepare;
 mod refuse;
-pub mod self_service;
+mod self_service;
+pub mod self_service_error;
 pub mod settings;
 pub mod snapshot;
 

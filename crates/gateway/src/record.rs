@@ -107,9 +107,9 @@ impl RequestRecord {
         begun: impl FnOnce(&Ledger) -> Begun,
     ) {
         for omission in &identifiers.omitted {
-            self.metrics.count_omission(*omission);
+            self.metrics.omitted.count(*omission);
         }
-        self.metrics.count_identifiers(identifiers);
+        self.metrics.attribution.count_identifiers(identifiers);
         if self.row.is_on() {
             self.answer.read_as(endpoint);
             self.row.know(begun);
@@ -209,7 +209,7 @@ impl RequestRecord {
         self.status = status;
         self.first_byte = Some(self.began.elapsed());
         if let Some(generation) = self.answer.begin(headers) {
-            self.metrics.count_generation();
+            self.metrics.attribution.count_generation();
             self.row.answered(generation);
         }
         if let Some(recording) = &mut self.recording {

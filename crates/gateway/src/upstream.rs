@@ -7,23 +7,23 @@
 
 mod connector;
 pub mod control;
+mod options;
 pub mod request_body;
 pub mod settings;
 mod tls;
 pub mod upload_state;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::PROXY_AUTHORIZATION;
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use callsign_telemetry::metrics::Metrics;
 use connector::{ConnectTimeoutError, Connector, Route};
+pub use options::Options;
 use request_body::RequestBody;
 pub use tls::RootsError;
 use tls::config as tls_config;
@@ -34,24 +34,6 @@ use upload_state::{UploadError, UploadState};
 const POOL_IDLE: Duration = Duration::from_secs(50);
 /// Maximum size of hyper's buffers in bytes, per connection and direction.
 const BUFFER: usize = 32 * 1024;
-
-/// Connection options of the upstream.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The upstream's base URL. Only scheme, host and port are used.
-    pub url: Uri,
-    /// Timeout of name resolution, TCP and TLS together.
-    pub connect_timeout: Duration,
-    /// Timeout of the response head. It counts from the time at which the upstream last read a part of the request.
-    pub first_byte_timeout: Duration,
-    /// Offers HTTP/2 in TLS. One connection then carries all requests, and excess requests queue at the server's stream
-    /// limit without notice.
-    pub http2: bool,
-    /// Uses the environment's `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
-    pub proxy_from_env: bool,
-    /// Counts the connections.
-    pub metrics: Arc<Metrics>,
-}
 
 /// A request without a response to relay.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -13,11 +13,12 @@ use tokio::sync::Semaphore;
 use super::asked::ParsedRequest;
 use super::behaviour::{Behaviour, Instead};
 use super::generations::Generation;
-use super::plan::{AnswerBody, Plan, pass};
+use super::options::Options;
+use super::plan::{AnswerBody, Plan};
 use super::record::{Exchange, Received, Recorder};
 use super::reply::Reply;
 use super::upload::{self, Upload};
-use super::{Options, catalogue, chat, errors, media, messages, responses, rules};
+use super::{catalogue, chat, errors, media, messages, responses, rules};
 
 /// Headers that OpenRouter adds to its responses.
 const USUAL_HEADERS: [(&str, &str); 5] = [
@@ -115,7 +116,7 @@ pub(super) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Res
     {
         plan.headers.insert("x-generation-id", id);
     }
-    Ok(plan.play(&head.method, generation, exchange, Arc::clone(&state.gate)))
+    Ok(plan.play(&head.method, generation, exchange))
 }
 
 fn bad_request() -> Response<AnswerBody> {
@@ -183,22 +184,19 @@ async fn infer(state: &State, endpoint: Endpoint, asked: &ParsedRequest, body: &
     if let Some(message) = rules::broken(asked) {
         return refuse(&message);
     }
-    if behaviour.gates_head() {
-        pass(&state.gate).await;
-    }
+    behaviour.faults.delay_head(&state.gate).await;
     let (mut plan, generation) = match behaviour.instead() {
         Some(Instead::Error(status)) => (errors::error(&asked.path, status, errors::usual_message(status), id), None),
         Some(Instead::Html(status)) => (errors::html(status), None),
         Some(Instead::Redirect) => (errors::redirect(), None),
         Some(Instead::Moderated) => (errors::moderated(), None),
-        Some(Instead::Hang) => std::future::pending().await,
         None => {
             let mut reply = Reply::new(id, asked);
             behaviour.shape(&mut reply);
             (endpoint.plan(&reply), Some(Generation::of(&reply, asked.wants_stream())))
         }
     };
-    behaviour.apply(&mut plan, asked.headers(), state.options.pace);
+    behaviour.apply(&mut plan, asked.headers(), state.options.pace, &state.gate);
     (plan, generation)
 }
 

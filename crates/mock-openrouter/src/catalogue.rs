@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::behaviour::{PREFIX, TABLE};
+use super::behaviour::Behaviour;
 use super::plan::Plan;
 
 /// `created` of every model: 2025-01-01 in seconds since 1970.
@@ -17,7 +17,7 @@ pub(super) fn get(path: &str) -> Option<Plan> {
     let segments: Vec<&str> = path.split('/').collect();
     let body = match *segments.as_slice() {
         ["models"] => models(),
-        ["models", "count"] => json!({"data": {"count": PLAIN.len() + TABLE.len()}}),
+        ["models", "count"] => json!({"data": {"count": PLAIN.len() + Behaviour::models().count()}}),
         ["providers"] => providers(),
         ["embeddings", "models"] => list(&[model("openai/text-embedding-3-small", "Returns a vector")]),
         ["images", "models"] => list(&[model("google/gemini-2.5-flash-image", "Returns one pixel")]),
@@ -33,7 +33,7 @@ pub(super) fn get(path: &str) -> Option<Plan> {
 
 fn models() -> Value {
     let plain = PLAIN.iter().map(|id| model(id, "Plain response"));
-    let steering = TABLE.iter().map(|row| model(&format!("{PREFIX}{}", row.name), row.does));
+    let steering = Behaviour::models().map(|(id, does)| model(&id, does));
     list(&plain.chain(steering).collect::<Vec<_>>())
 }
 

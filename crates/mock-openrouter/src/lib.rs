@@ -17,11 +17,14 @@ mod call;
 mod catalogue;
 mod chat;
 mod errors;
+// Test code: the shipped program is built without the feature.
+#[cfg_attr(not(feature = "faults"), path = "no_faults.rs")]
 mod faults;
 mod generations;
-mod gzip;
 mod media;
 mod messages;
+mod names;
+mod options;
 mod plan;
 mod record;
 mod reply;
@@ -44,32 +47,12 @@ use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 
 use self::answer::State;
+pub use self::options::Options;
 use self::record::Recorder;
 pub use self::record::{Received, Sent};
 
 /// Pause after a failed accept, so that a lack of file descriptors does not cause a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Options of a mock server.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Pause between two chunks of every response, so that a person sees the stream; none by default.
-    pub pace: Option<Duration>,
-    /// True (the default) if requests and responses are recorded in full. `--demo` sets it to false to bound its
-    /// memory.
-    pub keep: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { pace: None, keep: true }
-    }
-}
-
-impl Options {
-    /// The options of `serve --demo`: a visible stream; only the latest generation records are kept.
-    pub const DEMO: Self = Self { pace: Some(Duration::from_millis(30)), keep: false };
-}
 
 /// A running mock server. Dropping it stops the server and closes every connection.
 #[derive(Debug)]
@@ -158,8 +141,8 @@ impl MockServer {
         self.state.recorder.sent(number)
     }
 
-    /// Adds `count` permits for the behaviours `gate`, `gate-head` and `slow-read`. Each of their waits takes one
-    /// permit; all requests share them.
+    /// Adds `count` permits for the faults `gate`, `gate-head` and `slow-read`. Each of their waits takes one permit; all
+    /// requests share them.
     pub fn release(&self, count: usize) {
         self.state.gate.add_permits(count.min(Semaphore::MAX_PERMITS - self.state.gate.available_permits()));
     }

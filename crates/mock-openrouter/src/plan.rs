@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,16 +15,14 @@ use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
+#[cfg(feature = "faults")]
+use super::faults::interruption::Interruption;
 use super::generations::Generation;
 use super::record::Exchange;
 
 /// The body of every response.
 pub(super) type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
-
-/// Number of yields before a cut, so that hyper can flush: it drops unwritten bytes when the body fails.
-const YIELDS_BEFORE_CUT: usize = 8;
 
 /// One step of a response.
 #[derive(Clone, Debug)]
@@ -36,12 +33,9 @@ pub(super) enum Step {
     Chunk(Bytes),
     /// Waits for this time.
     Pause(Duration),
-    /// Waits for one permit of `MockServer::release`.
-    Gate,
-    /// Waits forever.
-    Hang,
-    /// Aborts the connection.
-    Cut,
+    /// Delays or aborts the response.
+    #[cfg(feature = "faults")]
+    Interrupt(Interruption),
 }
 
 /// One response.
@@ -85,13 +79,26 @@ impl Plan {
         Self { status: StatusCode::OK, headers, steps }
     }
 
+    /// Inserts `step` between consecutive chunks.
+    pub(super) fn separate(&mut self, step: &Step) {
+        let mut chunks = 0;
+        for old in std::mem::take(&mut self.steps) {
+            if matches!(old, Step::Chunk(_)) {
+                if chunks > 0 {
+                    self.steps.push_back(step.clone());
+                }
+                chunks += 1;
+            }
+            self.steps.push_back(old);
+        }
+    }
+
     /// Returns a response whose body executes the plan and records it in `exchange`.
     pub(super) fn play(
         self,
         method: &Method,
         generation: Option<Generation>,
         mut exchange: Exchange,
-        gate: Arc<Semaphore>,
     ) -> Response<AnswerBody> {
         exchange.answering(self.status, &self.headers, generation);
         let mut steps = self.steps;
@@ -99,7 +106,7 @@ impl Plan {
             steps.clear();
             exchange.finish();
         }
-        let player = Player { steps, exchange, gate };
+        let player = Player { steps, exchange };
         let frames = stream::unfold(player, |mut player| async { player.next().await.map(|frame| (frame, player)) });
         let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
         *response.status_mut() = self.status;
@@ -124,7 +131,6 @@ pub(super) fn done() -> Bytes {
 struct Player {
     steps: VecDeque<Step>,
     exchange: Exchange,
-    gate: Arc<Semaphore>,
 }
 
 impl Player {
@@ -144,24 +150,15 @@ impl Player {
                     return Some(Ok(Frame::data(bytes)));
                 }
                 Some(Step::Pause(duration)) => tokio::time::sleep(duration).await,
-                Some(Step::Gate) => pass(&self.gate).await,
-                Some(Step::Hang) => std::future::pending().await,
-                Some(Step::Cut) => {
-                    for _ in 0..YIELDS_BEFORE_CUT {
-                        tokio::task::yield_now().await;
+                #[cfg(feature = "faults")]
+                Some(Step::Interrupt(interruption)) => {
+                    if let Err(cut) = interruption.run().await {
+                        self.exchange.finish();
+                        self.steps.clear();
+                        return Some(Err(cut));
                     }
-                    self.exchange.finish();
-                    self.steps.clear();
-                    return Some(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut by the mock server")));
                 }
             }
         }
-    }
-}
-
-/// Waits for one permit and consumes it. On a closed semaphore it does not wait.
-pub(super) async fn pass(gate: &Semaphore) {
-    if let Ok(permit) = gate.acquire().await {
-        permit.forget();
     }
 }

@@ -1,4 +1,4 @@
-//! Reads a request body and looks for the model while reading, because two behaviours act before the end of the body.
+//! Reads a request body and looks for the model while reading, because two faults act before the end of the body.
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -6,8 +6,9 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 
-use super::behaviour::{Behaviour, PREFIX};
-use super::plan::pass;
+use super::behaviour::Behaviour;
+use super::faults::Faults;
+use super::names::PREFIX;
 
 /// Number of leading body bytes that are searched for a model with behaviour.
 const PEEKED_BYTES: usize = 16 * 1024;
@@ -26,10 +27,10 @@ pub(super) enum Upload {
     Broken,
 }
 
-/// Reads `body` to its end, or until its behaviour answers early.
+/// Reads `body` to its end, or until a fault answers early.
 pub(super) async fn read(mut body: Incoming, gate: &Semaphore) -> Upload {
     let mut whole = BytesMut::new();
-    let mut slowly = false;
+    let mut faults = Faults::default();
     let mut looking = true;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return Upload::Broken };
@@ -40,16 +41,13 @@ pub(super) async fn read(mut body: Incoming, gate: &Semaphore) -> Upload {
         }
         if looking && let Some(model) = peek(whole.get(..PEEKED_BYTES.min(whole.len())).unwrap_or_default()) {
             looking = false;
-            let behaviour = Behaviour::of_model(&model).unwrap_or_default();
-            if let Some(status) = behaviour.early() {
+            faults = Behaviour::of_model(&model).unwrap_or_default().faults;
+            if let Some(status) = faults.early() {
                 return Upload::Refused(status);
             }
-            slowly = behaviour.reads_slowly();
         }
         looking &= whole.len() < PEEKED_BYTES;
-        if slowly {
-            pass(gate).await;
-        }
+        faults.delay_upload(gate).await;
     }
     Upload::Whole(whole.freeze())
 }

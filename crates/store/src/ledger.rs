@@ -12,6 +12,7 @@
 mod context;
 mod engine;
 mod error;
+mod grain;
 mod handle;
 mod home;
 mod insert;
@@ -41,4 +42,4 @@ pub use keeper::Keeper;
 pub use names::{AskedBy, Name, Names};
 pub use reader::Reader;
 pub use record::{Begun, End, Finished};
-pub use since::{PeriodError, since};
+pub use since::{PeriodError, duration, since};

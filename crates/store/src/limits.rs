@@ -23,6 +23,7 @@ mod memory;
 mod refused;
 mod rules;
 pub mod settings;
+mod shared;
 mod subject;
 
 pub use blocks::gate::Watcher;

@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 use crate::ledger::query::{Found, Kind};
 use crate::ledger::{LedgerError, Reader};
 use callsign_core::identity::Policy;
-use callsign_core::identity::caller_identity::{CallerIdentity, Field};
-use callsign_core::identity::format::{Format, ReadBack};
+use callsign_core::identity::caller_identity::Field;
+use callsign_core::identity::format::read_back::ReadBack;
+use callsign_core::identity::identifier::{Identifier, TABLE};
 use callsign_core::identity::missing::MissingUser;
 use callsign_core::tenant::Tenants;
 pub use candidates::Candidates;
@@ -83,26 +84,21 @@ struct Search<'s> {
 
 impl Search<'_> {
     fn run(&self, found: &mut Vec<Found>) {
-        let formats = &self.policy.formats;
         let identifier = self.question.identifier;
         if matches!(&self.policy.missing_user, MissingUser::Shared(id) if id == identifier) {
             found.push(self.found(Kind::User, None));
         }
-        for (kind, format) in [
-            (Kind::User, &formats.user),
-            (Kind::Session, &formats.session),
-            (Kind::Session, &formats.cache_session),
-            (Kind::Chat, &formats.chat),
-            (Kind::Message, &formats.message),
-        ] {
-            let read = format.read_back(identifier, self.tenant, self.policy.secret.as_ref());
+        for row in &TABLE {
+            let kind = kind(row.identifier);
+            let read =
+                self.policy.formats[row.identifier].read_back(identifier, self.tenant, self.policy.secret.as_ref());
             // A session, chat or message id without a user does not identify anybody.
             if let Some(read) = read.filter(|read| read.get(Field::User).is_some() || read.sealed) {
                 self.add(kind, &read, found);
             }
             for candidate in self.question.candidates.iter() {
                 let sources = candidate.sources(self.tenant);
-                if self.render(format, &sources).as_deref() == Some(identifier) {
+                if self.policy.render(row.identifier, &sources).as_deref() == Some(identifier) {
                     add_once(self.found(kind, sources.user), found);
                 }
             }
@@ -116,7 +112,7 @@ impl Search<'_> {
         let Some(org_id) = self.org_id.filter(|_| self.question.identifier.len() == 64) else { return };
         for candidate in self.question.candidates.iter() {
             let sources = candidate.sources(self.tenant);
-            let Some(sent) = self.render(&self.policy.formats.user, &sources) else { continue };
+            let Some(sent) = self.policy.render(Identifier::User, &sources) else { continue };
             let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{org_id}-{sent}")));
             if digest.eq_ignore_ascii_case(self.question.identifier) {
                 add_once(self.found(Kind::Upstream, sources.user), found);
@@ -141,9 +137,15 @@ impl Search<'_> {
             requests: 0,
         }
     }
+}
 
-    fn render(&self, format: &Format, sources: &CallerIdentity<'_>) -> Option<String> {
-        format.render(sources, self.policy.secret.as_ref())
+/// Returns the kind of a match.
+fn kind(identifier: Identifier) -> Kind {
+    match identifier {
+        Identifier::User => Kind::User,
+        Identifier::Session | Identifier::CacheSession => Kind::Session,
+        Identifier::Chat => Kind::Chat,
+        Identifier::Message => Kind::Message,
     }
 }
 

@@ -62,7 +62,8 @@ pub struct Metrics {
     durations: Family<EndpointLabel, Histogram>,
     first_bytes: Family<EndpointLabel, Histogram>,
     rejected: Family<CodeLabel, Counter>,
-    omitted: Omitted,
+    /// Identifiers omitted although their valve is on.
+    pub omitted: Omitted,
     shed: Family<ReasonLabel, Counter>,
     tasks: Gauge,
     runtimes: Mutex<Vec<Handle>>,
@@ -74,7 +75,8 @@ pub struct Metrics {
     pub request_bytes: Counter<u64, AtomicU64>,
     /// Bytes of response bodies relayed.
     pub response_bytes: Counter<u64, AtomicU64>,
-    attribution: Attribution,
+    /// Metrics of identifiers, usage and upstream connections.
+    pub attribution: Attribution,
     /// Metrics of the ledger.
     pub ledger: LedgerMetrics,
     /// Metrics of the archive.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use super::{Exit, is_of};
+use crate::cli::Exit;
 use crate::config::printable;
 use callsign_store::archive::Meta;
 use callsign_store::archive::reader::{self, Opened};
@@ -25,7 +25,7 @@ impl Asked<'_> {
         let ended: Option<Timestamp> = meta.ended.parse().ok();
         self.user.is_none_or(|user| meta.is_of_user(user))
             && self.chat.is_none_or(|chat| meta.is_of_chat(chat))
-            && is_of(meta.tenant.as_deref(), self.tenant)
+            && self.tenant.is_none_or(|tenant| meta.is_of_tenant(tenant))
             && self.since.is_none_or(|since| ended.is_none_or(|ended| ended >= since))
     }
 }

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::{Exit, Part, is_of, shown};
+use crate::cli::Exit;
+use crate::cli::args::Part;
 use crate::config::printable;
 use callsign_store::archive::ArchiveError;
 use callsign_store::archive::reader::{self, Found, Opened};
@@ -64,7 +65,7 @@ fn open(
     for Found { path, .. } in found {
         let below = path.strip_prefix(&place.directory).unwrap_or(&path).to_owned();
         match Opened::open(&path, &place.password) {
-            Ok(archive) if wanted(&archive) && is_of(archive.meta.tenant.as_deref(), tenant) => {
+            Ok(archive) if wanted(&archive) && tenant.is_none_or(|tenant| archive.meta.is_of_tenant(tenant)) => {
                 opened.push((below, archive));
             }
             Ok(_) => {}
@@ -93,7 +94,7 @@ fn print(
         if is_terminal {
             let mut bytes = Vec::new();
             opened.copy(name, &place.password, &mut bytes)?;
-            out.write_all(shown(&String::from_utf8_lossy(&bytes)).as_bytes())?;
+            out.write_all(escaped(&String::from_utf8_lossy(&bytes)).as_bytes())?;
         } else {
             opened.copy(name, &place.password, out)?;
         }
@@ -102,6 +103,19 @@ fn print(
         }
     }
     Ok(())
+}
+
+/// Returns text with its control characters escaped, except line breaks and tabs.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && !matches!(character, '\n' | '\t') {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 impl Part {

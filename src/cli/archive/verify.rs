@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Exit;
+use crate::cli::Exit;
 use crate::config::printable;
 use callsign_store::archive::reader::{self, Opened};
 use callsign_store::archive::settings::Place;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::report::Report;
 use crate::cli::summary;
 use crate::config::{Config, printable};
+use crate::run;
 use crate::selftest;
 use crate::selftest::comparison::Outcome;
 use crate::selftest::guest::{Guest, bearer};
@@ -59,7 +60,7 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
     };
     writeln!(err, "callsign: sending a request for {} to {}", printable(model), config.upstream.url)?;
     let began = Instant::now();
-    let answer = selftest::perform(copy, request(model, headers), LIMIT).await;
+    let answer = selftest::perform(run::start, copy, request(model, headers), LIMIT).await;
     let generation = match answered(answer, began) {
         Ok((generation, found)) => {
             report.add("live: upstream", Ok(found));

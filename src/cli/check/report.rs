@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::cli::summary;
 use crate::config::{Config, printable};
 use crate::json_members;
-use crate::selftest::comparison::Outcome;
-use crate::selftest::sample::CLAIMS;
+use crate::selftest::comparison::{CLAIMS, Outcome};
 use callsign_core::endpoint::Inference;
+use callsign_core::identity::identifier::TABLE;
 use mock_openrouter::Received;
 
 /// The endpoint whose arrived request is shown.
@@ -41,18 +41,10 @@ impl Report {
     /// Creates a report on this configuration without results.
     pub(super) fn new(config: &Config, warnings: Vec<String>) -> Self {
         let policy = &config.tenants.operator;
-        let formats = &policy.formats;
-        let formats = [
-            ("user", &formats.user),
-            ("session", &formats.session),
-            ("chat", &formats.chat),
-            ("message", &formats.message),
-            ("cache_session", &formats.cache_session),
-        ];
         Self {
             warnings,
             valves: policy.valves.list().into_iter().map(|valve| (valve.variable, valve.on)).collect(),
-            formats: formats.into_iter().map(|(name, format)| (name, format.to_string())).collect(),
+            formats: TABLE.iter().map(|row| (row.name, policy.formats[row.identifier].to_string())).collect(),
             checks: Vec::new(),
             received: None,
         }

@@ -5,6 +5,7 @@ use crate::cli::labels;
 use crate::config::printable;
 use crate::json_members::{self, Member};
 use callsign_core::endpoint::Inference;
+use callsign_core::endpoint::removed_fields::{RemovedField, Treatment};
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_gateway::proxy::settings::PromptCacheKey;
 use callsign_gateway::proxy::snapshot::Snapshot;
@@ -56,7 +57,7 @@ pub(super) fn rows(
 ) -> Result<Vec<Row>, serde_json::Error> {
     let end = before.trim_end().len().saturating_sub(1);
     let written: Vec<_> = json_members::read(after)?.into_iter().filter(|member| member.at >= end).collect();
-    let bound = written.iter().any(|member| member.name() == "prompt_cache_key");
+    let bound = written.iter().any(|member| bound_field(&member.name()).is_some());
     let mut rows = Vec::new();
     for member in json_members::read(before)? {
         let kept = after.get(member.at..).is_some_and(|rest| rest.starts_with(member.key));
@@ -84,9 +85,9 @@ fn write_rows(
 ) -> Result<(), serde_json::Error> {
     let name = member.name();
     let why = labels::writer(&name, &snapshot.tenant(sources.tenant).policy, sources);
-    if name == "prompt_cache_key" {
+    if let Some(field) = bound_field(&name) {
         // A digest needs no more than its beginning.
-        rows.push(Row::new(Mark::Written, &name, &one_line(member.value, DIGEST_CHARS), "bound to the caller"));
+        rows.push(Row::new(Mark::Written, &name, &one_line(member.value, DIGEST_CHARS), field.reason));
     } else if name == "trace" && metadata == Some(member.value) {
         rows.push(Row::new(Mark::Written, &name, "(as metadata)", why));
     } else if member.value.starts_with('{') {
@@ -106,21 +107,23 @@ fn write_rows(
     Ok(())
 }
 
+/// Returns the row of a member whose value is bound to the caller.
+fn bound_field(name: &str) -> Option<&'static RemovedField> {
+    RemovedField::find(name).filter(|field| field.treatment == Treatment::Bind)
+}
+
 /// Returns the reason for which a member was removed.
 fn reason(member: &Member<'_>, snapshot: &Snapshot, endpoint: &Inference, bound: bool) -> String {
     let name = snapshot.owned.matching_name(member.key.as_bytes()).unwrap_or_default();
-    let why = match name {
-        "user" | "session_id" | "safety_identifier" => "client-supplied identifier",
-        "metadata" | "trace" | "client_metadata" => "client-supplied, may contain identifiers",
-        "callback_url" => "would send results to a URL chosen by the client",
-        "__proto__" => "JavaScript parsers may merge it into the request",
-        "prompt_cache_key" => match snapshot.cache_key {
-            PromptCacheKey::Bind if bound => "bound to the caller",
+    let why = match RemovedField::find(name) {
+        None => "[body] remove",
+        Some(RemovedField { treatment: Treatment::Drop, reason, .. }) => reason,
+        Some(RemovedField { treatment: Treatment::Bind, reason, .. }) => match snapshot.cache_key {
+            PromptCacheKey::Bind if bound => reason,
             PromptCacheKey::Bind if endpoint.cache_key => "not a string, so it cannot be bound to the caller",
             PromptCacheKey::Bind => "not used on this endpoint",
             PromptCacheKey::Drop | PromptCacheKey::Keep => "CALLSIGN_PROMPT_CACHE_KEY=drop",
         },
-        _ => "[body] remove",
     };
     if spelling(member) == name { why.to_owned() } else { format!("{why} (another spelling of {name})") }
 }

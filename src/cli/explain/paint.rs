@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::compare::{Mark, Row};
 use crate::config::printable;
 use callsign_core::endpoint::Inference;
-use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::identity::caller_identity::{CallerIdentity, Field};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -21,9 +21,8 @@ pub(super) fn title(
     sample: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let ids =
-        [("user", sources.user), ("session", sources.session), ("chat", sources.chat), ("message", sources.message)];
-    let ids: Vec<_> = ids.iter().filter_map(|(name, id)| Some(format!("{name} {}", printable((*id)?)))).collect();
+    let shown = |id: Field| Some(format!("{} {}", id.name(), printable(sources.get(id)?)));
+    let ids: Vec<_> = Field::IDS.into_iter().filter_map(shown).collect();
     let ids = if ids.is_empty() { "a caller without ids".to_owned() } else { ids.join(", ") };
     let note = if sample { " (sample caller; choose another with --as)" } else { "" };
     writeln!(out, "{BOLD}POST /v1/{}{BOLD:#}", endpoint.path)?;

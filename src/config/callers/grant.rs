@@ -38,7 +38,7 @@ impl Grants<'_> {
             (Some(preset), _, None) => Ok(Grant::Preset(preset)),
             (None, Some(preset), issuer) => self.signed(preset, issuer),
             (None, None, _) => {
-                let mut names: Vec<&str> = Preset::BUILT_IN.into_iter().chain(IssuerPreset::names()).collect();
+                let mut names: Vec<&str> = Preset::names().chain(IssuerPreset::names()).collect();
                 names.extend(self.own.into_iter().flat_map(|own| own.keys().map(String::as_str)));
                 Err(format!("is not a preset; there are {}", names.join(", ")).into())
             }

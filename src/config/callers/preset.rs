@@ -6,6 +6,7 @@ use super::super::headers::check_brought;
 use super::super::reader::{Reader, Reported};
 use callsign_core::auth::issuer::preset::IssuerPreset;
 use callsign_core::auth::preset::Preset;
+use callsign_core::identity::caller_identity::Field;
 
 /// Reads the operator's presets by name.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<BTreeMap<String, Preset>, Reported> {
@@ -26,13 +27,15 @@ fn read_one(reader: &mut Reader<'_>, name: String) -> Result<(String, Preset), R
     if let Some(message) = refused {
         return reader.refuse(label, message);
     }
-    let mut header = |field: &str| {
-        let path = format!("{label}.{field}");
-        reader.optional_at(&path, &path, check_brought)
-    };
-    let (user, session, chat, message) = (header("user"), header("session"), header("chat"), header("message"));
-    let preset = Preset { user: user?, session: session?, chat: chat?, message: message? };
-    if preset.user.is_none() {
+    let read = Field::IDS.map(|id| {
+        let path = format!("{label}.{}", id.name());
+        (id, reader.optional_at(&path, &path, check_brought))
+    });
+    let mut preset = Preset::default();
+    for (id, header) in read {
+        preset = preset.with(id, header?);
+    }
+    if preset.header(Field::User).is_none() {
         let place = reader.layers.place_of(&label).unwrap_or_default();
         return reader.refuse(format!("{place}: {label}"), "has no user header; add user = \"X-…\"");
     }

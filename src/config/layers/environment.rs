@@ -3,7 +3,8 @@
 
 use std::ffi::OsString;
 
-use super::{Entry, Layer, hint, read_secret_file, split_list, stored_path};
+use super::entry::{Entry, Layer, read_secret_file, split_list, stored_path};
+use super::hint;
 use crate::config::problem::Problems;
 use crate::config::settings::{self, Known, Setting};
 use crate::config::values::switch;

@@ -6,7 +6,8 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Entry, Layer, hint, read_secret_file, split_list};
+use super::entry::{Entry, Layer, read_secret_file, split_list};
+use super::hint;
 use crate::config::problem::Problems;
 use crate::config::settings::{self, Known, Setting};
 

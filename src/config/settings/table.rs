@@ -6,7 +6,10 @@
 mod callers;
 mod limits;
 
-use super::{Section, Setting};
+use super::setting::{Section, Setting};
+use callsign_core::identity::identifier::Identifier;
+use callsign_core::identity::valve::TRACE;
+
 use callers::{CALLERS, ISSUER, ISSUERS, KEYS, PRESETS, TENANTS};
 use limits::{LIMITS, USERS};
 
@@ -451,49 +454,49 @@ const ADMIN: &[Setting] = &[Setting::both(
 .list()
 .example("[\"callsign.acme.example\"]")];
 
+/// Returns the setting of an identifier's valve.
+const fn valve(identifier: Identifier, doc: &'static str) -> Setting {
+    let name = identifier.row().valve;
+    Setting::both(name.variable, name.path, doc).default("false")
+}
+
 const VALVES: &[Setting] = &[
-    Setting::both(
-        "SEND_END_USER_ID",
-        "valves.send_end_user_id",
+    valve(
+        Identifier::User,
         "Send the user id as `user` and `metadata.user_id`, on responses also as `safety_identifier`.",
-    )
-    .default("false"),
-    Setting::both(
-        "SEND_SESSION_ID",
-        "valves.send_session_id",
-        "Send the session id as `session_id` and `metadata.session_id`.",
-    )
-    .default("false"),
-    Setting::both("SEND_CHAT_ID", "valves.send_chat_id", "Send the chat id as `metadata.chat_id`.").default("false"),
-    Setting::both(
-        "SEND_MESSAGE_ID",
-        "valves.send_message_id",
+    ),
+    valve(Identifier::Session, "Send the session id as `session_id` and `metadata.session_id`."),
+    valve(Identifier::Chat, "Send the chat id as `metadata.chat_id`."),
+    valve(
+        Identifier::Message,
         "Send the message id as `metadata.message_id`. It makes every request different, which defeats OpenRouter's \
          response cache.",
-    )
-    .default("false"),
-    Setting::both(
-        "SEND_CACHE_SESSION_ID",
-        "valves.send_cache_session_id",
+    ),
+    valve(
+        Identifier::CacheSession,
         "Send the cache-session format as the top-level `session_id`, by which OpenRouter keeps a conversation at one \
          provider. `metadata.session_id` still follows `SEND_SESSION_ID`.",
-    )
-    .default("false"),
+    ),
     Setting::both(
-        "SEND_TRACE",
-        "valves.send_trace",
+        TRACE.variable,
+        TRACE.path,
         "Repeat the whole metadata as `trace`, so that the ids reach your Broadcast destinations.",
     )
     .default("false"),
 ];
 
+/// Returns the setting of an identifier's format.
+const fn format(identifier: Identifier, doc: &'static str) -> Setting {
+    let row = identifier.row();
+    Setting::both(row.format.variable, row.format.path, doc).default(row.default_format)
+}
+
 const FORMATS: &[Setting] = &[
-    Setting::both("USER_ID_FORMAT", "formats.user", "Format of the user id.").default("{user}"),
-    Setting::both("SESSION_ID_FORMAT", "formats.session", "Format of the session id.").default("{session}"),
-    Setting::both("CHAT_ID_FORMAT", "formats.chat", "Format of the chat id.").default("{chat}"),
-    Setting::both("MESSAGE_ID_FORMAT", "formats.message", "Format of the message id.").default("{message}"),
-    Setting::both("CACHE_SESSION_ID_FORMAT", "formats.cache_session", "Format of the cache session.")
-        .default("{hmac user chat}"),
+    format(Identifier::User, "Format of the user id."),
+    format(Identifier::Session, "Format of the session id."),
+    format(Identifier::Chat, "Format of the chat id."),
+    format(Identifier::Message, "Format of the message id."),
+    format(Identifier::CacheSession, "Format of the cache session."),
 ];
 
 const ALIASES: &[Setting] = &[

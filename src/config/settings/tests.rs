@@ -1,6 +1,8 @@
 use std::collections::HashSet;
 
 use super::*;
+use callsign_core::identity::caller_identity::Field;
+use callsign_core::identity::identifier::TABLE;
 
 #[test]
 fn no_two_rows_share_a_name() {
@@ -52,5 +54,20 @@ fn a_section_has_settings_below_it() {
     }
     for path in [&["listen"][..], &["metadata", "x"], &["nonsense"], &["presets", "x", "user"]] {
         assert!(!is_section(path), "{path:?}");
+    }
+}
+
+#[test]
+fn every_identifier_has_its_settings() {
+    let find = |path: &str| by_id(path).unwrap_or_else(|| panic!("add {path} to the table of settings"));
+    for row in &TABLE {
+        for (name, default) in [(row.valve, "false"), (row.format, row.default_format)] {
+            let setting = find(name.path);
+            assert_eq!((setting.variable, setting.default), (Some(name.variable), Some(default)));
+            find(&format!("tenants[].{}", name.path));
+        }
+    }
+    for id in Field::IDS {
+        find(&format!("presets.*.{}", id.name()));
     }
 }

@@ -3,23 +3,24 @@
 use rstest::rstest;
 
 use super::*;
+use callsign_core::identity::identifier::Identifier;
 
 #[test]
 fn each_alias_sets_its_settings() {
     let tracking = load(&[("OPENROUTER_USER_TRACKING", "true")]);
-    assert!(tracking.config.tenants.operator.valves.user);
+    assert!(tracking.config.tenants.operator.valves[Identifier::User]);
     assert_eq!(source_of(&tracking, "valves.send_end_user_id"), "env OPENROUTER_USER_TRACKING");
     let prefix = load(&[("OPENROUTER_USER_PREFIX", "acme")]).config.tenants.operator;
-    assert_eq!(prefix.formats.user.to_string(), "acme_{user}");
+    assert_eq!(prefix.formats[Identifier::User].to_string(), "acme_{user}");
     let external = load(&[("OPENROUTER_EXTERNAL_USER", "mai_client")]).config.tenants.operator;
-    assert_eq!(external.formats.user.to_string(), "mai_client_user_{sha256:8 user}");
+    assert_eq!(external.formats[Identifier::User].to_string(), "mai_client_user_{sha256:8 user}");
     assert_eq!(external.missing_user.to_string(), "shared:mai_client");
 }
 
 #[test]
 fn an_alias_may_agree_with_its_setting() {
     let same = [("OPENROUTER_USER_TRACKING", "1"), ("SEND_END_USER_ID", "yes")];
-    assert!(load(&same).config.tenants.operator.valves.user);
+    assert!(load(&same).config.tenants.operator.valves[Identifier::User]);
     assert!(problems(&[("OPENROUTER_USER_PREFIX", "p"), ("USER_ID_FORMAT", "p_{user}")]).is_empty());
 }
 

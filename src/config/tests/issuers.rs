@@ -7,9 +7,8 @@ use jsonwebtoken::Algorithm;
 use rstest::rstest;
 
 use super::*;
-use callsign_core::auth::issuer::KeySource;
 use callsign_core::auth::issuer::preset::PRESETS;
-use callsign_core::auth::jwt::TokenRules;
+use callsign_core::auth::issuer::{KeySource, TokenRules};
 use callsign_core::auth::key::Grant;
 
 const SECRET: &str = "a-very-secret-jwt-secret";

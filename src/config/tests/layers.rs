@@ -2,6 +2,7 @@
 
 use super::*;
 use callsign_core::auth::settings::ClientSession;
+use callsign_core::identity::identifier::Identifier;
 use callsign_gateway::proxy::settings::PromptCacheKey;
 use callsign_store::ledger::settings::Mode;
 use callsign_telemetry::logging::LogFormat;
@@ -26,7 +27,7 @@ fn every_default_has_its_documented_value() {
     assert_eq!(callers.client_session, ClientSession::Drop);
     assert!(!tenants.operator.valves.any());
     assert_eq!(tenants.operator.max_id_chars, 128);
-    assert_eq!(tenants.operator.formats.cache_session.to_string(), "{hmac user chat}");
+    assert_eq!(tenants.operator.formats[Identifier::CacheSession].to_string(), "{hmac user chat}");
     assert_eq!((bodies.max_bytes, bodies.buffer_bytes, bodies.buffer_total_bytes), (104_857_600, 262_144, 8_388_608));
     assert_eq!(bodies.prompt_cache_key, PromptCacheKey::Bind);
     assert!(!bodies.redact_account && bodies.remove.is_empty());
@@ -98,7 +99,7 @@ fn a_toml_value_is_text_whatever_toml_calls_it() {
                 build = 12345678901234567890\nday = 2027-01-01\nratio = 1.10\nflag = true\n";
     let config = with_file(text, &[]).unwrap().config;
     assert_eq!(config.bodies.max_bytes, 256);
-    assert!(config.tenants.operator.valves.trace && config.tenants.operator.valves.chat);
+    assert!(config.tenants.operator.valves.trace && config.tenants.operator.valves[Identifier::Chat]);
     let pairs: Vec<_> = config.tenants.operator.metadata.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let expected = [("build", "12345678901234567890"), ("day", "2027-01-01"), ("flag", "true"), ("ratio", "1.10")];
     assert_eq!(pairs, expected);

@@ -5,6 +5,8 @@ use rstest::rstest;
 
 use super::*;
 use callsign_core::identity::caller_identity::CallerIdentity as Caller;
+use callsign_core::identity::identifier::{Identifier, TABLE};
+use callsign_core::identity::valve::Valves;
 
 /// Returns a `[[tenants]]` entry.
 fn tenant(name: &str, lines: &str) -> String {
@@ -22,7 +24,7 @@ fn member(tenant: &str) -> String {
 
 fn user_of(tenant: &Tenant) -> Option<String> {
     let caller = Caller { tenant: Some(&tenant.name), user: Some("u"), ..Caller::default() };
-    tenant.policy.formats.user.render(&caller, tenant.policy.secret.as_ref())
+    tenant.policy.render(Identifier::User, &caller)
 }
 
 #[test]
@@ -45,27 +47,23 @@ fn a_tenant_inherits_what_it_does_not_set() {
         (acme.policy.missing_user.to_string(), plain.policy.missing_user.to_string()),
         ("shared:acme".into(), "reject".into())
     );
-    let valves = |tenant: &Tenant| (tenant.policy.valves.user, tenant.policy.valves.session, tenant.policy.valves.chat);
-    assert_eq!((valves(acme), valves(plain)), ((true, true, false), (true, false, true)));
+    assert_eq!(acme.policy.valves, Valves::on(&[Identifier::User, Identifier::Session]));
+    assert_eq!(plain.policy.valves, Valves::on(&[Identifier::User, Identifier::Chat]));
     let pairs: Vec<_> = acme.policy.metadata.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(pairs, ["b=acme", "a=operator", "b=operator"], "the first of a name wins");
 }
 
 #[test]
 fn a_tenant_can_set_every_valve_and_format() {
-    let valves = ["end_user_id", "session_id", "chat_id", "message_id", "cache_session_id", "trace"];
-    let valves = valves.map(|name| format!("valves.send_{name} = true\n")).concat();
-    let formats = ["user", "session", "chat", "message", "cache_session"];
-    let formats = formats.map(|name| format!("formats.{name} = \"{name}_{{user}}\"\n")).concat();
-    let config = with_file(&tenant("acme", &(valves + &formats)), &[]).unwrap().config;
+    let settings =
+        TABLE.iter().map(|row| format!("{} = true\n{} = \"{}_{{user}}\"\n", row.valve.path, row.format.path, row.name));
+    let settings: String = settings.chain(["valves.send_trace = true\n".to_owned()]).collect();
+    let config = with_file(&tenant("acme", &settings), &[]).unwrap().config;
     let policy = &config.tenants.list[0].policy;
     assert!(policy.valves.list().into_iter().all(|valve| valve.on));
-    let formats = &policy.formats;
-    let texts = [&formats.user, &formats.session, &formats.chat, &formats.message, &formats.cache_session];
-    assert_eq!(
-        texts.map(ToString::to_string),
-        ["user_{user}", "session_{user}", "chat_{user}", "message_{user}", "cache_session_{user}"]
-    );
+    for row in &TABLE {
+        assert_eq!(policy.formats[row.identifier].to_string(), format!("{}_{{user}}", row.name));
+    }
     assert!(!config.tenants.operator.valves.any(), "the operator's are unchanged");
 }
 
@@ -76,7 +74,7 @@ fn each_tenant_has_a_secret_of_its_own() {
     let config = with_file(&text, &variables).unwrap().config;
     let mut ids: Vec<_> = config.tenants.list.iter().map(|tenant| user_of(tenant).unwrap()).collect();
     let plain = Caller { user: Some("u"), ..Caller::default() };
-    ids.push(config.tenants.operator.formats.user.render(&plain, config.tenants.operator.secret.as_ref()).unwrap());
+    ids.push(config.tenants.operator.render(Identifier::User, &plain).unwrap());
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 4, "one user id, four tenants, four identifiers");

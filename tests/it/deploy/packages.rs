@@ -45,6 +45,7 @@ fn the_debian_package_has_all_that_is_there_for_it() {
     let assets = deb["assets"].as_array().unwrap();
     let sources: Vec<_> = assets.iter().map(|asset| asset[0].as_str().unwrap()).collect();
     for source in &sources {
+        // cargo-deb replaces this prefix with the directory of the profile that it builds.
         let there = *source == "target/release/callsign" || source.ends_with("/*") || repository(source).exists();
         assert!(there, "{source}");
     }
@@ -87,7 +88,12 @@ fn the_dockerfile_copies_what_it_is_given() {
         assert!(target.get("path").is_some(), "no path in Cargo.toml: {target:?}");
     }
     // The program is built from these.
-    for made_of in ["Cargo.lock", "migrations", "src"] {
+    for made_of in ["Cargo.toml", "Cargo.lock", "crates", "src"] {
         assert!(copied.iter().any(|source| source == made_of), "{made_of}");
+    }
+    // In the profile of the shipped program.
+    assert!(manifest["profile"].get("dist").is_some(), "no [profile.dist] in Cargo.toml");
+    for part in ["cargo build --profile dist --locked", "\"target/$target/dist/callsign\""] {
+        assert!(dockerfile.contains(part), "{part}");
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn claiming_body() -> (String, Vec<String>) {
 
 /// Returns [`CLAIMS`] and every header of every preset with marked values.
 pub(crate) fn claiming_headers() -> Vec<(String, String)> {
-    let presets: Vec<Preset> = Preset::BUILT_IN.iter().filter_map(|name| Preset::built_in(name)).collect();
+    let presets: Vec<Preset> = Preset::names().filter_map(Preset::built_in).collect();
     let of_presets = presets.iter().flat_map(Preset::headers).map(|name| name.as_str().to_owned());
     let names: BTreeSet<String> = CLAIMS.split_whitespace().map(str::to_owned).chain(of_presets).collect();
     names.into_iter().map(|name| (name.clone(), format!("mallory-{name}"))).collect()

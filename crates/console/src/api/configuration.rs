@@ -15,6 +15,7 @@ use callsign_core::auth::preset::Preset;
 use callsign_core::endpoint::INFERENCE;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::identity::format::Format;
+use callsign_core::identity::identifier::TABLE;
 use callsign_core::identity::{Policy, limit};
 
 /// `GET configuration`: valves, formats, limits and sources of one tenant, with an example.
@@ -28,7 +29,7 @@ pub(super) async fn configuration(
     let valves: Map<_, _> =
         policy.valves.list().into_iter().map(|valve| (valve.variable.to_owned(), json!(valve.on))).collect();
     let formats: Map<_, _> =
-        formats(policy).into_iter().map(|(name, format)| (name.to_owned(), json!(format.to_string()))).collect();
+        formats(policy).map(|(name, format)| (name.to_owned(), json!(format.to_string()))).collect();
     Ok(Json(json!({
         "tenant": tenant,
         "tenants": view.tenants.list.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>(),
@@ -48,15 +49,8 @@ pub(super) async fn configuration(
 }
 
 /// Returns the formats by the names of their environment variables.
-pub(crate) fn formats(policy: &Policy) -> [(&'static str, &Format); 5] {
-    let formats = &policy.formats;
-    [
-        ("USER_ID_FORMAT", &formats.user),
-        ("SESSION_ID_FORMAT", &formats.session),
-        ("CHAT_ID_FORMAT", &formats.chat),
-        ("MESSAGE_ID_FORMAT", &formats.message),
-        ("CACHE_SESSION_ID_FORMAT", &formats.cache_session),
-    ]
+pub(crate) fn formats(policy: &Policy) -> impl Iterator<Item = (&'static str, &Format)> {
+    TABLE.iter().map(|row| (row.format.variable, &policy.formats[row.identifier]))
 }
 
 /// Lists the accepted credentials and the headers that each one's identity is read from.
@@ -102,11 +96,6 @@ pub(crate) fn example(policy: &Policy, tenant: Option<&str>) -> Value {
             )
         })
         .collect();
-    json!({
-        "user_id": sources.user,
-        "session_id": sources.session,
-        "chat_id": sources.chat,
-        "message_id": sources.message,
-        "identifiers": sent,
-    })
+    let ids = TABLE.iter().filter_map(|row| Some((row.label.to_owned(), json!(sources.get(row.source?)))));
+    Value::Object(ids.chain([("identifiers".to_owned(), Value::Object(sent))]).collect())
 }

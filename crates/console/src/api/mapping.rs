@@ -14,6 +14,7 @@ use crate::operator::Operator;
 use crate::view::View;
 use callsign_core::endpoint::INFERENCE;
 use callsign_core::identity::Reason;
+use callsign_core::identity::identifier::Identifier;
 use callsign_store::ledger::query::{Collision, Mapping, Statistics};
 use callsign_store::ledger::report::time;
 
@@ -74,7 +75,7 @@ pub(super) async fn statistics(State(operator): State<Arc<Operator>>) -> Result<
         "failed_mappings": statistics.unmapped,
         "unique_external_ids": statistics.distinct,
         "collisions": collisions,
-        "omitted": operator.deps.metrics.omitted_by_reason().into_iter().collect::<BTreeMap<_, _>>(),
+        "omitted": operator.deps.metrics.omitted.by_reason().into_iter().collect::<BTreeMap<_, _>>(),
         "mapping_success_rate": success_rate(&statistics),
     })))
 }
@@ -142,13 +143,17 @@ pub(crate) fn unmapped(view: &View, person: &Mapping) -> Option<String> {
     }
     let tenant = person.tenant.as_deref();
     let policy = view.tenants.policy_or_operator(tenant);
-    if !policy.valves.user {
+    if !policy.valves[Identifier::User] {
         return Some("SEND_END_USER_ID is off".to_owned());
     }
     let chat = INFERENCE.first().map(|endpoint| endpoint.fields)?;
     Some(match policy.identify(&only_user(&person.user, tenant), &[], chat) {
         Err(required) => required.to_string(),
-        Ok(identifiers) => match identifiers.omitted.iter().find(|omission| omission.field == "user_id") {
+        Ok(identifiers) => match identifiers
+            .omitted
+            .iter()
+            .find(|omission| omission.identifier == Some(Identifier::User))
+        {
             Some(omission) if omission.reason == Reason::TooLong => "longer than CALLSIGN_MAX_ID_CHARS".to_owned(),
             Some(omission) => omission.reason.name().to_owned(),
             None => {

@@ -8,11 +8,12 @@ use axum::http::{Response, StatusCode};
 use axum::response::{Html, IntoResponse};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::ICON;
 use crate::answer::ApiError;
 use crate::operator::Operator;
 use callsign_store::ledger::LedgerError;
 
+/// The logo.
+pub(super) const ICON: &str = include_str!("icon.svg");
 /// The navigation's paths and labels.
 const NAVIGATION: [(&str, &str); 7] = [
     ("/", "Overview"),

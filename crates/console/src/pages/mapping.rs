@@ -38,7 +38,7 @@ pub(super) async fn mapping(
         None => None,
     };
     let users = reader.mappings(after.as_ref(), SHOWN).await?;
-    let omitted = operator.deps.metrics.omitted_by_reason();
+    let omitted = operator.deps.metrics.omitted.by_reason();
     let content = html! {
         (heading(&html! { "Mapping" }, &html! {}))
         (tiles(&statistics))

@@ -15,6 +15,7 @@ use super::text::{average, count, link, money, percent, short};
 use super::usage::Asked;
 use crate::api::success_rate;
 use crate::operator::Operator;
+use callsign_core::error_code::ErrorCode;
 use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::query::{By, Errors, Split, Statistics, UsageRow};
 use callsign_store::ledger::report::usd;
@@ -184,7 +185,12 @@ fn brief(title: &str, path: &str, by: By, rows: &[UsageRow], period: Period) -> 
     }
 }
 
-/// Renders errors by kind.
+/// Returns the cause of an error that is one of callsign's own.
+fn cause(kind: &str) -> Option<&'static str> {
+    ErrorCode::find(kind).map(|code| code.row().cause)
+}
+
+/// Renders errors by kind. The cause of callsign's own errors is shown as a tooltip.
 fn failures(errors: &[Errors], requests: u64) -> Markup {
     let most = errors.iter().map(|error| error.requests).max().unwrap_or(0);
     html! {
@@ -201,7 +207,7 @@ fn failures(errors: &[Errors], requests: u64) -> Markup {
                         } }
                         tbody { @for error in errors.iter().take(BRIEF * 2) {
                             tr {
-                                th scope="row" { (super::text::name(&error.kind)) }
+                                th scope="row" title=[cause(&error.kind)] { (super::text::name(&error.kind)) }
                                 td.bar { (share(error.requests, most)) }
                                 td.number { (count(error.requests)) }
                                 td.number { (percent(error.requests, requests).unwrap_or_else(|| "–".to_owned())) }
@@ -211,5 +217,19 @@ fn failures(errors: &[Errors], requests: u64) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_error_code_has_its_cause_as_a_tooltip() {
+        let of = |kind: &str| failures(&[Errors { kind: kind.to_owned(), requests: 1 }], 1).into_string();
+        let own = of("websocket_unsupported");
+        let cause = ErrorCode::WebsocketUnsupported.row().cause;
+        assert!(own.contains(&format!("<th scope=\"row\" title=\"{cause}\">")), "{own}");
+        assert!(!of("server_error").contains("title="), "an error of OpenRouter has none");
     }
 }

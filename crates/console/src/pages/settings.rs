@@ -14,7 +14,7 @@ use crate::ask::OfTenant;
 use crate::operator::Operator;
 use crate::view::View;
 use callsign_core::identity::Policy;
-use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::identity::caller_identity::{CallerIdentity, Field};
 
 /// `GET /settings`: the page.
 pub(super) async fn settings(
@@ -94,8 +94,8 @@ fn shown(policy: &Policy, tenant: Option<&str>) -> Markup {
         section.card {
             div.card-head { h2 { "An example" } p { "of a caller made up for showing" } }
             dl.facts {
-                @for (what, value) in [("user", sample.user), ("session", sample.session), ("chat", sample.chat), ("message", sample.message)] {
-                    div { dt { (what) } dd { code { (value.unwrap_or_default()) } } }
+                @for id in Field::IDS {
+                    div { dt { (id.name()) } dd { code { (sample.get(id).unwrap_or_default()) } } }
                 }
             }
             @for (endpoint, members) in &endpoints {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::pages::layout::ICON;
 
 fn form(origin: &[&str], host: &str) -> bool {
     let origins = origin.iter().map(|origin| (ORIGIN, origin.parse().unwrap()));

@@ -2,7 +2,7 @@
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 
-use super::AuthError;
+use super::error::AuthError;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Used by OpenAI's SDKs in Azure mode.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use http::HeaderName;
 use jsonwebtoken::Algorithm;
 
-use super::jwt::TokenRules;
 use crate::secret::Secret;
 
 /// An issuer with the rules for its tokens.
@@ -43,6 +42,27 @@ pub struct Issuer {
     pub token_rules: TokenRules,
     /// True if the token parts may end in `=`, contrary to RFC 7515.
     pub padded: bool,
+}
+
+/// The checks of tokens that are specific to a kind of issuer; `jwt` applies them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TokenRules {
+    /// No additional checks.
+    #[default]
+    None,
+    /// Refuses JWT templates, machine tokens, OAuth access tokens and pending sessions, which Clerk signs with the same
+    /// key (Clerk docs, "Session tokens", "Token formats").
+    Clerk,
+    /// Refuses anonymous and service keys, which Supabase issues as tokens.
+    Supabase,
+    /// Requires `typ` to be `session`; Open WebUI's session tokens have no `iss`.
+    OpenWebUiSession,
+    /// Requires `signer` in the header to be the operator's load balancer. AWS publishes the keys of all accounts' load
+    /// balancers at one place (AWS docs, "Verify user claims").
+    AwsAlb {
+        /// The load balancer's ARN.
+        signer: String,
+    },
 }
 
 /// The index of an issuer in its [`Directory`](super::key::Directory).

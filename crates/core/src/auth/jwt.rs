@@ -4,6 +4,7 @@
 //! `jwk` and `x5c` are not read; any `crit` is refused. Keys and time are arguments; this module must not fetch keys.
 
 mod claims;
+mod error;
 mod rules;
 
 use jsonwebtoken::Algorithm;
@@ -12,44 +13,11 @@ use serde_json::{Map, Value};
 
 use super::issuer::Issuer;
 use crate::auth::jwks::KeySet;
-pub use rules::TokenRules;
+pub use claims::Verified;
+pub use error::TokenError;
 
 /// Maximum length of a token in bytes. Real tokens have 1 to 3 KiB.
 const LONGEST: usize = 16 * 1024;
-
-/// The claims of a verified token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// The user claim.
-    pub user: String,
-    /// The session claim, if configured and present.
-    pub session: Option<String>,
-    /// The first second (Unix time, with leeway) at which the token is expired.
-    pub expires: i64,
-}
-
-/// The reason why a token is refused, for the operator's debug log. Callers are told only that the token is not valid.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// Not three base64url parts with JSON objects, or too long.
-    #[error("the token is malformed")]
-    Malformed,
-    /// No known key has this id and suits the algorithm. The issuer may have rotated its keys.
-    #[error("the token is signed with an unknown key; the issuer may have rotated its keys")]
-    UnknownKey {
-        /// The token's `kid`. The error message does not contain it.
-        kid: Option<String>,
-    },
-    /// The algorithm is unknown or not one of the issuer's.
-    #[error("the token's algorithm is not in the issuer's `algorithms`")]
-    Algorithm,
-    /// The signature does not verify.
-    #[error("the token's signature is not valid")]
-    Signature,
-    /// A claim or header violates a rule.
-    #[error("the token is refused: {0}")]
-    Refused(&'static str),
-}
 
 /// The decoded parts of an unverified token.
 struct Parts<'a> {

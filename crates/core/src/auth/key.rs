@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+use jiff::Timestamp;
 
 use super::client_session;
 use super::issuer::{Issuer, IssuerId};
@@ -40,7 +41,7 @@ pub struct Key {
     /// Metadata pairs for its requests, sorted by name.
     pub metadata: Vec<(String, String)>,
     /// The time from which the key is not valid.
-    pub expires: Option<jiff::Timestamp>,
+    pub expires: Option<Timestamp>,
     /// True if the key is disabled.
     pub disabled: bool,
     /// The header in which requests with a personal key may send the chat id.
@@ -74,12 +75,12 @@ impl Key {
         }
     }
 
-    /// Returns true if the key is valid for a request from `address`. `now` is called only if the key expires.
-    pub fn admits(&self, address: IpAddr, now: impl FnOnce() -> jiff::Timestamp) -> bool {
+    /// Returns true if the key is valid for a request from `address` at `now`.
+    pub fn admits(&self, address: IpAddr, now: Timestamp) -> bool {
         let address = address.to_canonical();
         !self.disabled
             && (self.from.is_empty() || self.from.iter().any(|network| network.contains(&address)))
-            && self.expires.is_none_or(|expires| now() < expires)
+            && self.expires.is_none_or(|expires| now < expires)
     }
 }
 

@@ -4,54 +4,77 @@
 
 use http::HeaderName;
 
+use crate::identity::caller_identity::Field;
+
 /// The header name of each id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preset {
-    /// The user; every unsigned preset has it.
-    pub user: Option<HeaderName>,
-    /// The session.
-    pub session: Option<HeaderName>,
-    /// The chat.
-    pub chat: Option<HeaderName>,
-    /// The message.
-    pub message: Option<HeaderName>,
+    /// The names, in the order of [`Field::IDS`].
+    headers: [Option<HeaderName>; Field::IDS.len()],
 }
 
+/// The built-in presets. Each has a header for the user.
+static BUILT_IN: [(&str, &[(Field, &str)]); 5] = [
+    (
+        "generic",
+        &[
+            (Field::User, "x-user-id"),
+            (Field::Session, "x-session-id"),
+            (Field::Chat, "x-chat-id"),
+            (Field::Message, "x-message-id"),
+        ],
+    ),
+    (
+        "openwebui",
+        &[
+            (Field::User, "x-openwebui-user-id"),
+            (Field::Session, "x-openwebui-session-id"),
+            (Field::Chat, "x-openwebui-chat-id"),
+            (Field::Message, "x-openwebui-message-id"),
+        ],
+    ),
+    (
+        "librechat",
+        &[
+            (Field::User, "x-librechat-user-id"),
+            (Field::Chat, "x-librechat-conversation-id"),
+            (Field::Message, "x-librechat-message-id"),
+        ],
+    ),
+    ("oauth2-proxy", &[(Field::User, "x-forwarded-user")]),
+    ("authentik", &[(Field::User, "x-authentik-uid")]),
+];
+
 impl Preset {
-    /// Returns the built-in preset of this name.
-    pub fn built_in(name: &str) -> Option<Self> {
-        let header = HeaderName::from_static;
-        Some(match name {
-            "generic" => Self {
-                user: Some(header("x-user-id")),
-                session: Some(header("x-session-id")),
-                chat: Some(header("x-chat-id")),
-                message: Some(header("x-message-id")),
-            },
-            "openwebui" => Self {
-                user: Some(header("x-openwebui-user-id")),
-                session: Some(header("x-openwebui-session-id")),
-                chat: Some(header("x-openwebui-chat-id")),
-                message: Some(header("x-openwebui-message-id")),
-            },
-            "librechat" => Self {
-                user: Some(header("x-librechat-user-id")),
-                chat: Some(header("x-librechat-conversation-id")),
-                message: Some(header("x-librechat-message-id")),
-                session: None,
-            },
-            "oauth2-proxy" => Self { user: Some(header("x-forwarded-user")), ..Self::default() },
-            "authentik" => Self { user: Some(header("x-authentik-uid")), ..Self::default() },
-            _ => return None,
-        })
+    /// Returns the names of the built-in presets.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name)
     }
 
-    /// The names of the built-in presets, for hints and documentation.
-    pub const BUILT_IN: [&'static str; 5] = ["generic", "openwebui", "librechat", "oauth2-proxy", "authentik"];
+    /// Returns the built-in preset of this name.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let (_, headers) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
+        let empty = Self::default();
+        Some(headers.iter().fold(empty, |preset, (id, header)| preset.with(*id, Some(HeaderName::from_static(header)))))
+    }
+
+    /// Returns the preset with this header for an id, one of [`Field::IDS`].
+    #[must_use]
+    pub fn with(mut self, id: Field, header: Option<HeaderName>) -> Self {
+        if let Some(place) = self.headers.get_mut(id as usize) {
+            *place = header;
+        }
+        self
+    }
+
+    /// Returns the header of an id.
+    pub fn header(&self, id: Field) -> Option<&HeaderName> {
+        self.headers.get(id as usize)?.as_ref()
+    }
 
     /// Returns the headers that the preset reads.
     pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
-        [&self.user, &self.session, &self.chat, &self.message].into_iter().flatten()
+        self.headers.iter().flatten()
     }
 }
 
@@ -73,11 +96,13 @@ mod tests {
         ] {
             let preset = Preset::built_in(name).unwrap();
             assert_eq!(preset.headers().map(HeaderName::as_str).collect::<Vec<_>>(), headers, "{name}");
-            assert_eq!(preset.user.unwrap(), headers[0]);
-            assert!(Preset::BUILT_IN.contains(&name));
+            assert_eq!(preset.header(Field::User).unwrap(), headers[0]);
+            assert!(Preset::names().any(|known| known == name));
         }
         assert!(Preset::built_in("unknown").is_none());
         let librechat = Preset::built_in("librechat").unwrap();
-        assert_eq!((librechat.session, librechat.chat.unwrap().as_str()), (None, "x-librechat-conversation-id"));
+        assert_eq!(librechat.header(Field::Session), None);
+        assert_eq!(librechat.header(Field::Chat).unwrap(), "x-librechat-conversation-id");
+        assert_eq!(librechat.header(Field::Tenant), None);
     }
 }

@@ -10,6 +10,7 @@ use super::issuer::{Issuer, KeySource};
 use super::jwks::KeySet;
 use super::key::{Grant, Key};
 use super::preset::Preset;
+use crate::identity::caller_identity::Field;
 use crate::tenant::Tenant;
 
 /// The name of the key in `CALLSIGN_APP_KEY`.
@@ -70,7 +71,7 @@ impl Callers {
 
     /// Returns all presets, in use or not.
     pub fn presets(&self) -> impl Iterator<Item = Preset> + '_ {
-        Preset::BUILT_IN.into_iter().filter_map(Preset::built_in).chain(self.own_presets.values().cloned())
+        Preset::names().filter_map(Preset::built_in).chain(self.own_presets.values().cloned())
     }
 
     /// Returns true if any credential can be accepted.
@@ -103,7 +104,7 @@ impl Callers {
 
     /// Returns the headers that identify users, in use or not: the user headers of presets and token headers.
     pub fn identity_headers(&self) -> impl Iterator<Item = HeaderName> + '_ {
-        self.presets().filter_map(|preset| preset.user).chain(self.token_headers())
+        self.presets().filter_map(|preset| preset.header(Field::User).cloned()).chain(self.token_headers())
     }
 
     /// Returns the headers that may carry tokens.

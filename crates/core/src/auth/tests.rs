@@ -6,6 +6,8 @@ use super::*;
 
 const ALICE: &str = "alice-personal-key-0001";
 const APP: &str = "the-key-of-an-app-00001";
+/// 2026-05-28. The context's time, so that no test depends on the clock.
+const NOW: Timestamp = Timestamp::constant(1_780_000_000, 0);
 const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3));
 
 fn key(name: &str, secret: &str, grant: Grant) -> Key {
@@ -31,7 +33,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 
 fn resolved<'a>(headers: &'a HeaderMap, directory: &'a Directory, need: Need) -> Result<Caller<'a>, AuthError> {
     static NO_ISSUERS: std::sync::LazyLock<Verifier> = std::sync::LazyLock::new(Verifier::default);
-    Caller::resolve(headers, HOME, AuthContext { directory, verifier: &NO_ISSUERS }, need)
+    Caller::resolve(headers, HOME, AuthContext { directory, verifier: &NO_ISSUERS, now: NOW }, need)
 }
 
 fn resolve<T>(pairs: &[(&str, &str)], read: impl Fn(Result<Caller<'_>, AuthError>) -> T) -> T {
@@ -191,10 +193,9 @@ fn a_disabled_expired_or_network_bound_key_is_refused_and_not_passed_through() {
     assert!(admits(Key { expires: time("2999-01-01T00:00:00Z"), ..base.clone() }));
     assert!(admits(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base.clone() }));
     assert!(!admits(Key { from: vec!["192.168.0.0/16".parse().unwrap()], ..base.clone() }));
-    let expires: jiff::Timestamp = "2999-01-01T00:00:00Z".parse().unwrap();
-    let expiring = Key { expires: Some(expires), ..base.clone() };
-    assert!(!expiring.admits(HOME, || expires), "the expiry time itself is too late");
-    assert!(expiring.admits(HOME, || expires - jiff::SignedDuration::from_secs(1)));
+    let expiring = Key { expires: Some(NOW), ..base.clone() };
+    assert!(!expiring.admits(HOME, NOW), "the expiry time itself is too late");
+    assert!(expiring.admits(HOME, NOW - jiff::SignedDuration::from_secs(1)));
     let mapped = "::ffff:10.1.2.3".parse().unwrap();
-    assert!(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base }.admits(mapped, jiff::Timestamp::now));
+    assert!(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base }.admits(mapped, NOW));
 }

@@ -2,7 +2,7 @@
 //!
 //! The values are already validated: `auth::identity_header` and `auth::jwt` drop or refuse unusable ones.
 
-/// A source value that a format can use.
+/// A source value that a format can use. [`Field::IDS`] are numbered from 0, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// The user id.
@@ -18,20 +18,16 @@ pub enum Field {
 }
 
 impl Field {
+    /// The ids that an app or a token supplies.
+    pub const IDS: [Self; 4] = [Self::User, Self::Session, Self::Chat, Self::Message];
+
     /// Parses a field name of a format.
     pub fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "user" => Self::User,
-            "session" => Self::Session,
-            "chat" => Self::Chat,
-            "message" => Self::Message,
-            "tenant" => Self::Tenant,
-            _ => return None,
-        })
+        Self::IDS.into_iter().chain([Self::Tenant]).find(|field| field.name() == name)
     }
 
     /// Returns the name in a format.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::Session => "session",
@@ -84,5 +80,37 @@ impl<'a> CallerIdentity<'a> {
             Field::Message => self.message,
             Field::Tenant => self.tenant,
         }
+    }
+
+    /// Returns the identity with this value of `field`.
+    #[must_use]
+    pub fn with(mut self, field: Field, value: Option<&'a str>) -> Self {
+        *match field {
+            Field::User => &mut self.user,
+            Field::Session => &mut self.session,
+            Field::Chat => &mut self.chat,
+            Field::Message => &mut self.message,
+            Field::Tenant => &mut self.tenant,
+        } = value;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_has_its_own_name_and_value() {
+        for (number, field) in Field::IDS.into_iter().enumerate() {
+            assert_eq!(field as usize, number);
+        }
+        for field in Field::IDS.into_iter().chain([Field::Tenant]) {
+            assert_eq!(Field::parse(field.name()), Some(field));
+            let identity = CallerIdentity::default().with(field, Some("x"));
+            let found = Field::IDS.into_iter().chain([Field::Tenant]).filter(|field| identity.get(*field).is_some());
+            assert_eq!(found.collect::<Vec<_>>(), [field]);
+        }
+        assert_eq!(Field::parse("usr"), None);
     }
 }

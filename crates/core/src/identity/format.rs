@@ -3,11 +3,9 @@
 //! A [`Format`] is parsed once, when the configuration is read, and rendered for each request. It must not check valves
 //! or limits; `identity` does.
 
-mod read_back;
+pub mod read_back;
 
 use std::fmt;
-
-pub use read_back::ReadBack;
 
 use super::secret::IdSecret;
 use crate::identity::caller_identity::{CallerIdentity, Field};

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::ser::{SerializeMap, Serializer};
 
+use super::identifier::{Identifier, IdentifierRow, TABLE};
 use super::limit;
 use crate::endpoint::{Fields, Metadata, Session};
 
@@ -44,16 +45,25 @@ impl Reason {
 /// An omitted identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Omission {
-    /// `user_id`, `session_id`, `cache_session_id`, `chat_id`, `message_id` or `metadata` (a static pair).
-    pub field: &'static str,
+    /// The identifier; `None` for a static metadata pair.
+    pub identifier: Option<Identifier>,
     /// The reason.
     pub reason: Reason,
 }
 
 impl Omission {
-    /// All values of [`Omission::field`].
-    pub const FIELDS: [&'static str; 6] =
-        ["user_id", "session_id", "cache_session_id", "chat_id", "message_id", "metadata"];
+    /// The number of values of [`Omission::index`].
+    pub const FIELDS: usize = Identifier::COUNT + 1;
+
+    /// Returns the position of the identifier in its table; static pairs follow.
+    pub fn index(self) -> usize {
+        self.identifier.map_or(Identifier::COUNT, |identifier| identifier as usize)
+    }
+
+    /// Returns the name in metrics and displays: the identifier's label, or `metadata`.
+    pub fn field(self) -> &'static str {
+        self.identifier.map_or("metadata", |identifier| identifier.row().label)
+    }
 }
 
 /// The identifiers that one request sends about its caller.
@@ -77,29 +87,31 @@ impl<'a> Identifiers<'a> {
     }
 
     pub(super) fn set_user(&mut self, id: String) {
-        self.push_pair("user_id", id.clone());
+        self.push_pair(Identifier::User, id.clone());
         self.user = Some(id);
     }
 
     /// Adds the metadata pair of an identifier whose length has been checked.
-    pub(super) fn push_pair(&mut self, name: &'static str, value: String) {
-        self.pairs.push((name, Cow::Owned(value)));
+    pub(super) fn push_pair(&mut self, identifier: Identifier, value: String) {
+        if let Some(key) = identifier.row().metadata {
+            self.pairs.push((key, Cow::Owned(value)));
+        }
     }
 
     /// Adds a configured pair unless its name is taken. A pair that OpenRouter would refuse is omitted and does not
     /// count towards the maximum.
     pub(super) fn push_static_pair(&mut self, name: &'a str, value: &'a str) {
         if !limit::is_metadata_key(name) || !limit::fits(value, limit::METADATA_VALUE_CHARS) {
-            self.omit("metadata", Reason::Invalid);
+            self.omit(None, Reason::Invalid);
         } else if self.pairs.len() >= limit::METADATA_PAIRS {
-            self.omit("metadata", Reason::TooManyPairs);
+            self.omit(None, Reason::TooManyPairs);
         } else if !self.pairs.iter().any(|(taken, _)| *taken == name) {
             self.pairs.push((name, Cow::Borrowed(value)));
         }
     }
 
-    pub(super) fn omit(&mut self, field: &'static str, reason: Reason) {
-        self.omitted.push(Omission { field, reason });
+    pub(super) fn omit(&mut self, identifier: impl Into<Option<Identifier>>, reason: Reason) {
+        self.omitted.push(Omission { identifier: identifier.into(), reason });
     }
 
     /// Drops the session if this endpoint carries it in a header and it is not visible ASCII.
@@ -107,7 +119,7 @@ impl<'a> Identifiers<'a> {
         if self.fields.session == Session::Header
             && self.session_id.take_if(|id| !id.bytes().all(|byte| byte.is_ascii_graphic())).is_some()
         {
-            self.omit("session_id", Reason::NotAscii);
+            self.omit(Identifier::Session, Reason::NotAscii);
         }
     }
 
@@ -116,17 +128,19 @@ impl<'a> Identifiers<'a> {
         self.pairs.iter().map(|(name, value)| (*name, value.as_ref()))
     }
 
-    /// Returns the metadata names of the identifiers that are sent anywhere in the request.
-    pub fn sent(&self) -> impl Iterator<Item = &'static str> {
-        let (fields, full) = (self.fields, self.fields.metadata == Metadata::Full);
-        let pair = |name: &str| full && self.pairs.iter().any(|(of, _)| *of == name);
-        let sent = [
-            ("user_id", self.user.is_some() && (fields.user || fields.metadata != Metadata::None)),
-            ("session_id", self.session_id.is_some() || pair("session_id")),
-            ("chat_id", pair("chat_id")),
-            ("message_id", pair("message_id")),
-        ];
-        sent.into_iter().filter(|(_, is_sent)| *is_sent).map(|(name, _)| name)
+    /// Returns the identifiers that are sent anywhere in the request. A cache session counts as a session.
+    pub fn sent(&self) -> impl Iterator<Item = Identifier> {
+        TABLE.iter().filter(|row| self.is_sent(row)).map(|row| row.identifier)
+    }
+
+    fn is_sent(&self, row: &IdentifierRow) -> bool {
+        let fields = self.fields;
+        let is_member = match row.identifier {
+            Identifier::User => self.user.is_some() && (fields.user || fields.metadata != Metadata::None),
+            Identifier::Session => self.session_id.is_some(),
+            _ => false,
+        };
+        is_member || (fields.metadata == Metadata::Full && self.pairs.iter().any(|(key, _)| row.metadata == Some(*key)))
     }
 
     /// Returns the value of the `x-session-id` header, if this endpoint carries the session there.

@@ -1,21 +1,23 @@
 use super::*;
 use crate::endpoint::INFERENCE;
 use crate::identity::caller_identity::CallerIdentity;
+use crate::identity::valve::{TRACE, Valve};
 use crate::secret::Secret;
 
-const ALL: Valves = Valves { user: true, session: true, chat: true, message: true, cache_session: false, trace: false };
+/// Returns valves that are on for all identifiers in metadata.
+fn all() -> Valves {
+    Valves { identifiers: PerIdentifier::from_fn(|row| row.metadata.is_some()), trace: false }
+}
+
+/// Returns valves of which one is on.
+fn only(identifier: Identifier) -> Valves {
+    Valves::on(&[identifier])
+}
 
 fn policy(valves: Valves) -> Policy {
-    let format = |text| Format::parse(text).unwrap();
     Policy {
         valves,
-        formats: Formats {
-            user: format("{user}"),
-            session: format("{session}"),
-            chat: format("{chat}"),
-            message: format("{message}"),
-            cache_session: format("{hmac user chat}"),
-        },
+        formats: Formats::defaults().unwrap(),
         max_id_chars: 128,
         missing_user: MissingUser::Omit,
         metadata: Vec::new(),
@@ -34,6 +36,11 @@ fn alice() -> CallerIdentity<'static> {
     }
 }
 
+/// Returns the labels of the identifiers that are sent.
+fn labels(identifiers: &Identifiers<'_>) -> Vec<&'static str> {
+    identifiers.sent().map(|identifier| identifier.row().label).collect()
+}
+
 fn fields(path: &str) -> Fields {
     INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap().fields
 }
@@ -48,7 +55,7 @@ fn header(policy: &Policy, sources: CallerIdentity<'_>, path: &str) -> Option<St
 
 #[test]
 fn each_endpoint_gets_the_fields_that_it_supports() {
-    let policy = policy(Valves { trace: true, ..ALL });
+    let policy = policy(Valves { trace: true, ..all() });
     let map = r#"{"user_id":"alice","session_id":"s1","chat_id":"c1","message_id":"m1"}"#;
     for (path, expected, in_header) in [
         ("chat/completions", format!(r#""user":"alice","session_id":"s1","metadata":{map},"trace":{map}"#), None),
@@ -89,19 +96,19 @@ fn trace_is_omitted_if_there_is_no_metadata() {
 
 #[test]
 fn messages_metadata_has_no_pair_other_than_user_id() {
-    let policy = policy(Valves { session: true, chat: true, ..Valves::default() });
+    let policy = policy(Valves::on(&[Identifier::Session, Identifier::Chat]));
     assert_eq!(members(&policy, alice(), "messages"), r#""session_id":"s1""#);
 }
 
 #[test]
 fn a_value_over_the_limit_is_omitted_everywhere_and_not_truncated() {
-    let policy = policy(ALL);
+    let policy = policy(all());
     let long = "u".repeat(129);
     let sources = CallerIdentity { user: Some(&long), session: Some(&long), ..alice() };
     let ids = policy.identify(&sources, &[], fields("chat/completions")).unwrap();
     assert_eq!(ids.members(), r#""metadata":{"chat_id":"c1","message_id":"m1"}"#);
-    let too_long = |field| Omission { field, reason: Reason::TooLong };
-    assert_eq!(ids.omitted, [too_long("user_id"), too_long("session_id")]);
+    let too_long = |identifier| Omission { identifier: Some(identifier), reason: Reason::TooLong };
+    assert_eq!(ids.omitted, [too_long(Identifier::User), too_long(Identifier::Session)]);
     let fits = "u".repeat(128);
     assert!(members(&policy, CallerIdentity { user: Some(&fits), ..alice() }, "chat/completions").contains(&fits));
     let chat = "c".repeat(513);
@@ -110,7 +117,7 @@ fn a_value_over_the_limit_is_omitted_everywhere_and_not_truncated() {
 
 #[test]
 fn the_cache_session_replaces_the_top_level_session_without_fallback() {
-    let policy = policy(Valves { cache_session: true, ..ALL });
+    let policy = policy(Valves { identifiers: PerIdentifier::from_fn(|_| true), trace: false });
     let ids = policy.identify(&alice(), &[], fields("chat/completions")).unwrap();
     let expected = Format::parse("{hmac user chat}").unwrap().render(&alice(), policy.secret.as_ref());
     assert_eq!(ids.session_id, expected);
@@ -123,20 +130,20 @@ fn the_cache_session_replaces_the_top_level_session_without_fallback() {
 fn missing_user_policies() {
     let without_user = CallerIdentity { user: None, ..alice() };
     let with = |missing_user, valves| Policy { missing_user, ..policy(valves) };
-    assert!(!members(&with(MissingUser::Omit, ALL), without_user, "chat/completions").contains("user"));
-    for valves in [ALL, Valves::default()] {
+    assert!(!members(&with(MissingUser::Omit, all()), without_user, "chat/completions").contains("user"));
+    for valves in [all(), Valves::default()] {
         let error = with(MissingUser::Reject, valves).identify(&without_user, &[], fields("rerank")).unwrap_err();
         assert_eq!(error, UserRequiredError::Missing);
     }
     let long = "u".repeat(129);
-    let error = with(MissingUser::Reject, ALL)
+    let error = with(MissingUser::Reject, all())
         .identify(&CallerIdentity { user: Some(&long), ..alice() }, &[], fields("rerank"))
         .unwrap_err();
     assert_eq!(error, UserRequiredError::TooLong(128));
 
-    let mut shared = with(MissingUser::Shared("acme".into()), ALL);
-    shared.formats.user = Format::parse("acme_user_{sha256:8 user}").unwrap();
-    shared.formats.chat = Format::parse("{user}.{chat}").unwrap();
+    let mut shared = with(MissingUser::Shared("acme".into()), all());
+    shared.formats[Identifier::User] = Format::parse("acme_user_{sha256:8 user}").unwrap();
+    shared.formats[Identifier::Chat] = Format::parse("{user}.{chat}").unwrap();
     let sent = members(&shared, without_user, "chat/completions");
     assert!(sent.starts_with(r#""user":"acme","session_id":"s1","metadata":{"user_id":"acme","session_id":"s1","#));
     assert!(!sent.contains("chat_id"), "{{user}} stays absent in every other format");
@@ -145,7 +152,7 @@ fn missing_user_policies() {
 
 #[test]
 fn static_metadata_is_appended_in_order_up_to_sixteen_pairs() {
-    let mut policy = policy(Valves { user: true, ..Valves::default() });
+    let mut policy = policy(only(Identifier::User));
     policy.metadata = vec![("app".into(), "tenant's".into()), ("bad[key]".into(), "x".into())];
     policy.metadata.extend((0..20).map(|n| (format!("k{n:02}"), n.to_string())));
     let key = [("app".to_owned(), "key's".to_owned()), ("user_id".to_owned(), "mallory".to_owned())];
@@ -158,7 +165,7 @@ fn static_metadata_is_appended_in_order_up_to_sixteen_pairs() {
 
 #[test]
 fn a_session_that_is_not_visible_ascii_is_omitted_from_the_header() {
-    let policy = policy(ALL);
+    let policy = policy(all());
     let odd = CallerIdentity { session: Some("sé 1"), ..alice() };
     assert_eq!(header(&policy, odd, "embeddings"), None);
     assert!(members(&policy, odd, "chat/completions").contains(r#""session_id":"sé 1""#));
@@ -166,7 +173,7 @@ fn a_session_that_is_not_visible_ascii_is_omitted_from_the_header() {
 
 #[test]
 fn a_client_session_is_bound_to_the_caller_and_used_as_session_and_chat() {
-    let policy = policy(ALL);
+    let policy = policy(all());
     let of = |user, client| {
         let sources =
             CallerIdentity { user, session: None, chat: None, message: None, client_session: Some(client), ..alice() };
@@ -189,7 +196,7 @@ fn a_client_session_is_bound_to_the_caller_and_used_as_session_and_chat() {
 fn bindings_equal_the_hashes_of_openssl_and_sha256sum() {
     // printf 'acme\037alice\037cache\037k' | openssl dgst -sha256 -hmac "a secret of some length"
     let sources = CallerIdentity { tenant: Some("acme"), ..alice() };
-    let mut binder = policy(ALL).cache_binder(&sources);
+    let mut binder = policy(all()).cache_binder(&sources);
     binder.update(b"k");
     assert_eq!(binder.finish(), "775a49e1b2e963d3af4c6eacc7a95f97cafe26d0ef803cf30f5c296617cee802");
     // printf '\037key:app\037session\037v' | sha256sum
@@ -201,8 +208,8 @@ fn bindings_equal_the_hashes_of_openssl_and_sha256sum() {
 
 #[test]
 fn a_user_format_with_an_absent_field_counts_as_a_missing_user() {
-    let mut policy = Policy { missing_user: MissingUser::Reject, ..policy(ALL) };
-    policy.formats.user = Format::parse("{tenant}_{user}").unwrap();
+    let mut policy = Policy { missing_user: MissingUser::Reject, ..policy(all()) };
+    policy.formats[Identifier::User] = Format::parse("{tenant}_{user}").unwrap();
     let refused = policy.identify(&alice(), &[], fields("chat/completions"));
     assert_eq!(refused.unwrap_err(), UserRequiredError::Missing);
     policy.missing_user = MissingUser::Omit;
@@ -214,33 +221,32 @@ fn a_user_format_with_an_absent_field_counts_as_a_missing_user() {
 #[test]
 fn sent_lists_the_identifiers_in_the_request() {
     let bare = CallerIdentity { session: None, chat: None, message: None, ..alice() };
-    let session_only = Valves { session: true, ..Valves::default() };
-    let cached = Valves { cache_session: true, ..Valves::default() };
+    let (session_only, cached) = (only(Identifier::Session), only(Identifier::CacheSession));
     for (valves, sources, path, expected) in [
-        (ALL, alice(), "chat/completions", vec!["user_id", "session_id", "chat_id", "message_id"]),
-        (ALL, alice(), "messages", vec!["user_id", "session_id"]),
-        (ALL, alice(), "embeddings", vec!["user_id", "session_id"]),
-        (ALL, alice(), "rerank", vec!["session_id"]),
-        (ALL, bare, "chat/completions", vec!["user_id"]),
-        (ALL, bare, "rerank", vec![]),
+        (all(), alice(), "chat/completions", vec!["user_id", "session_id", "chat_id", "message_id"]),
+        (all(), alice(), "messages", vec!["user_id", "session_id"]),
+        (all(), alice(), "embeddings", vec!["user_id", "session_id"]),
+        (all(), alice(), "rerank", vec!["session_id"]),
+        (all(), bare, "chat/completions", vec!["user_id"]),
+        (all(), bare, "rerank", vec![]),
         (session_only, alice(), "chat/completions", vec!["session_id"]),
         (cached, alice(), "chat/completions", vec!["session_id"]),
         (Valves::default(), alice(), "chat/completions", vec![]),
     ] {
         let policy = policy(valves);
         let identifiers = policy.identify(&sources, &[], fields(path)).unwrap();
-        assert_eq!(identifiers.sent().collect::<Vec<_>>(), expected, "{path} {valves:?}");
+        assert_eq!(labels(&identifiers), expected, "{path} {valves:?}");
     }
     // The cache session has no source value, so `session_id` is sent in the metadata only.
-    let policy = policy(Valves { cache_session: true, ..session_only });
+    let policy = policy(Valves::on(&[Identifier::Session, Identifier::CacheSession]));
     let sources = CallerIdentity { chat: None, ..alice() };
     let identifiers = policy.identify(&sources, &[], fields("chat/completions")).unwrap();
-    assert_eq!((identifiers.session_id.as_deref(), identifiers.sent().collect::<Vec<_>>()), (None, vec!["session_id"]));
+    assert_eq!((identifiers.session_id.as_deref(), labels(&identifiers)), (None, vec!["session_id"]));
 }
 
 #[test]
 fn the_json_form_equals_what_is_sent() {
-    let policy = policy(ALL);
+    let policy = policy(all());
     let shown = |path| serde_json::Value::Object(policy.identify(&alice(), &[], fields(path)).unwrap().to_json());
     assert_eq!(
         shown("messages"),
@@ -250,9 +256,46 @@ fn the_json_form_equals_what_is_sent() {
 }
 
 #[test]
+fn valves_are_listed_in_the_order_of_the_table() {
+    for row in &TABLE {
+        let valves = only(row.identifier);
+        let on: Vec<_> = valves.list().into_iter().filter(|valve| valve.on).collect();
+        assert_eq!(on, [Valve { variable: row.valve.variable, on: true }]);
+        assert!(valves.any() && valves[row.identifier]);
+    }
+    let trace = Valves { trace: true, ..Valves::default() }.list();
+    assert_eq!(trace.map(|valve| valve.on), [false, false, false, false, false, true]);
+    assert_eq!(trace[5].variable, TRACE.variable);
+}
+
+#[test]
 fn names_of_reasons_and_state_of_valves() {
     let names = Reason::ALL.map(Reason::name);
     assert_eq!(names, ["no_source", "too_long", "invalid", "too_many_pairs", "not_ascii"]);
     assert!(!Valves::default().any());
     assert!(Valves { trace: true, ..Valves::default() }.any());
+}
+
+#[test]
+fn each_row_of_the_table_names_what_its_valve_sends() {
+    for row in &TABLE {
+        let policy = policy(only(row.identifier));
+        let sent = policy.identify(&alice(), &[], fields("responses")).unwrap();
+        let keys: Vec<_> = sent.metadata().map(|(key, _)| key.to_owned()).collect();
+        assert_eq!(keys, row.metadata.into_iter().collect::<Vec<_>>(), "{}", row.name);
+        let mut expected: Vec<_> = row.members.iter().chain(row.metadata.map(|_| &"metadata")).copied().collect();
+        expected.sort_unstable();
+        let mut members: Vec<_> = sent.to_json().into_iter().map(|(name, _)| name).collect();
+        members.sort_unstable();
+        assert_eq!(members, expected, "{}", row.name);
+    }
+}
+
+#[test]
+fn omissions_are_numbered_without_gaps() {
+    let of = |identifier| Omission { identifier, reason: Reason::Invalid };
+    let identifiers = TABLE.iter().map(|row| of(Some(row.identifier))).chain([of(None)]);
+    let numbered: Vec<_> = identifiers.map(|omission| (omission.index(), omission.field())).collect();
+    assert!(numbered.iter().map(|(index, _)| *index).eq(0..Omission::FIELDS), "{numbered:?}");
+    assert_eq!(numbered.last().unwrap().1, "metadata");
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::decode::Decoder;
+use super::error::{JsonError, RewriteError};
 use super::output::Output;
 use super::pending_member::PendingMember;
 use super::reserved_fields::{Disposition, ReservedFields};
-use super::rewriter::RewriteError;
 use super::scanner::{JsonErrorKind, Scanner, Stop};
 use super::shared_tools::{SharedToolDetector, SharedToolError};
 use super::utf8::Utf8;
@@ -18,26 +18,6 @@ use crate::identity::secret::Binder;
 const BOUND_MEMBER: &str = r#""prompt_cache_key":""#;
 /// Hexadecimal digits of a bound value: HMAC-SHA256 or SHA-256.
 const BOUND_DIGITS: usize = 64;
-
-/// The body is not one strict JSON object (docs/SPEC.md#body-syntax).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the body is not one valid JSON object: byte {offset}: {}", describe(*.fault))]
-pub struct JsonError {
-    /// Offset of the offending byte.
-    pub offset: u64,
-    /// The error at that byte.
-    pub fault: JsonErrorKind,
-}
-
-fn describe(fault: JsonErrorKind) -> &'static str {
-    match fault {
-        JsonErrorKind::NotAnObject => "expected `{` (an object in UTF-8, without a byte order mark)",
-        JsonErrorKind::Syntax => "unexpected byte (RFC 8259)",
-        JsonErrorKind::TooDeep => "nested deeper than 1024 levels",
-        JsonErrorKind::Utf8 => "not UTF-8",
-        JsonErrorKind::Incomplete => "the body ends before the object is complete",
-    }
-}
 
 /// Rewrites one JSON body. The documentation of `rewrite` has an example.
 #[derive(Debug)]

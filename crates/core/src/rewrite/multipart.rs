@@ -20,7 +20,7 @@ use memchr::memmem::Finder;
 
 use super::output::Output;
 use super::reserved_fields::ReservedFields;
-pub use boundary::{Boundary, BoundaryError, RandomnessError};
+pub use boundary::{Boundary, BoundaryError};
 use head::Head;
 
 /// The longest accepted head of a part, in bytes, with its blank line.

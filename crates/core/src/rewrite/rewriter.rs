@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::filter::{Filter, JsonError};
-use super::multipart::{Form, FormError};
+use super::error::RewriteError;
+use super::filter::Filter;
+use super::multipart::Form;
 use super::output::Output;
-use super::shared_tools::SharedToolError;
 
 /// The rewriter of one request body. Boxed, because it moves through several futures and each would reserve its full
 /// size.
@@ -15,20 +15,6 @@ pub enum Rewriter {
     Json(Box<Filter>),
     /// A multipart form.
     Form(Box<Form>),
-}
-
-/// The reason why a body must not be sent upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RewriteError {
-    /// The body is not one strict JSON object.
-    #[error(transparent)]
-    Invalid(#[from] JsonError),
-    /// The body asks for a tool that all callers of the account share.
-    #[error(transparent)]
-    SharedTool(#[from] SharedToolError),
-    /// The body is not a form of the accepted grammar.
-    #[error(transparent)]
-    Form(#[from] FormError),
 }
 
 impl Rewriter {

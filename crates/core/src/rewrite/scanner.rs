@@ -46,7 +46,7 @@ pub enum JsonErrorKind {
     Syntax,
     /// More than [`MAX_DEPTH`] open containers.
     TooDeep,
-    /// JsonError UTF-8.
+    /// Invalid UTF-8.
     Utf8,
     /// The body ends inside the object.
     Incomplete,

@@ -10,7 +10,7 @@
 //! This file compares texts. The scanner finds where they begin and end.
 
 use super::decode::decode;
-use super::reserved_fields::{fold, is_plain, unquoted};
+use super::raw_name::{fold, is_plain, unquoted};
 
 /// Tools that use the account's files and shells.
 const SHARED: [&str; 3] = ["openrouter:bash", "openrouter:shell", "openrouter:files"];

@@ -16,6 +16,7 @@
 
 mod members;
 mod near;
+mod response_usage;
 mod shape;
 mod stream;
 mod told;
@@ -24,26 +25,10 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use self::members::Members;
+pub use self::response_usage::ResponseUsage;
 use self::stream::Stream;
 use self::told::{Accumulator, TokenConvention};
 use crate::endpoint::{Dialect, Inference};
-use crate::usage::Usage;
-
-/// What an answer has said about itself. The same bytes give the same, however they were split.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResponseUsage {
-    /// OpenRouter's id of it: an `id` (or an error's `request_id`) that begins with `gen-`, at most 256 bytes.
-    pub generation: Option<String>,
-    /// The model that answered, at most 256 bytes. It comes from outside, like `provider`.
-    pub model: Option<String>,
-    /// The provider that answered, at most 256 bytes.
-    pub provider: Option<String>,
-    /// What it took. Figures of a stream are cumulative: the largest of each counts.
-    pub usage: Usage,
-    /// The type of the error that it held: OpenRouter's `error_type`, else `type`, else `code`, else `error`. At most 64
-    /// of `A-Z a-z 0-9 _ - .`; never the message.
-    pub error: Option<String>,
-}
 
 /// Watches one answer.
 #[derive(Debug)]

@@ -7,8 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::upstream::control::MAX_BODY_BYTES;
-use callsign_core::auth::issuer::Issuer;
-use callsign_core::auth::jwt::TokenRules;
+use callsign_core::auth::issuer::{Issuer, TokenRules};
 use key_server::KeyServer;
 use signer::{Signer as Key, jwks};
 

@@ -1,8 +1,10 @@
 //! Step 2: finds out who is calling.
 
+use callsign_core::auth::key::Directory;
 use callsign_core::auth::{AuthContext, AuthError, Caller, Need};
 use callsign_core::endpoint::Endpoint;
 use http::request::Parts;
+use jiff::Timestamp;
 
 use super::snapshot::Snapshot;
 use crate::error::Refusal;
@@ -22,12 +24,29 @@ pub(super) async fn authenticate<'a>(
         Endpoint::Inference(_) | Endpoint::SelfService(_) => Need::Identity,
         Endpoint::Read(_) => Need::Credential,
     };
-    let known = AuthContext { directory: &snapshot.directory, verifier: &snapshot.verifier };
-    let resolve = || Caller::resolve(&parts.headers, peer.address.ip(), known, need);
+    let resolve = || {
+        let known = AuthContext { directory: &snapshot.directory, verifier: &snapshot.verifier, now: Timestamp::now() };
+        Caller::resolve(&parts.headers, peer.address.ip(), known, need)
+    };
     let caller = match resolve() {
         Err(AuthError::UnknownKey(key)) if snapshot.issuers.refresh(&key).await => resolve(),
         resolved => resolved,
-    }?;
+    }
+    .inspect_err(|error| log_refused_token(error, &snapshot.directory))?;
     record.key = Some(caller.key.clone().into_owned());
     Ok(caller)
+}
+
+/// Logs the reason why a token is refused. The caller is told only that it is not valid.
+fn log_refused_token(error: &AuthError, directory: &Directory) {
+    match error {
+        AuthError::InvalidToken(refused) => {
+            tracing::debug!(issuer = %refused.issuer, error = %refused.reason, "token refused");
+        }
+        AuthError::UnknownKey(key) => {
+            let issuer = directory.issuers().get(key.issuer).map(|issuer| issuer.name.as_str());
+            tracing::debug!(issuer, error = "the token is signed with an unknown key", "token refused");
+        }
+        _ => {}
+    }
 }

@@ -8,7 +8,7 @@ use callsign_core::endpoint::{Inference, SelfService};
 use callsign_core::identity::Identifiers;
 use callsign_core::identity::secret::Binder;
 use callsign_core::rewrite::Rewriter;
-use callsign_core::rewrite::multipart::{Boundary, Form, RandomnessError};
+use callsign_core::rewrite::multipart::{Boundary, Form};
 use callsign_store::archive::{self, HeaderSnapshot};
 use callsign_store::ledger::Ledger;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
@@ -19,7 +19,7 @@ use super::framing::{self, Kind};
 use super::identify::{CallerRequest, RequestKind, ledger_row};
 use super::self_service;
 use super::snapshot::Snapshot;
-use crate::error::Refusal;
+use crate::error::{RandomnessError, Refusal};
 use crate::record::RequestRecord;
 use crate::server::ContentCoding;
 use crate::upstream::request_body::RequestBody;
@@ -126,7 +126,9 @@ fn inference_head(
             (rewrite, HeaderValue::from_static("application/json"))
         }
         Kind::Form(theirs) => {
-            let ours = Boundary::random()?;
+            let mut random = [0; 16];
+            getrandom::fill(&mut random).map_err(|_| RandomnessError)?;
+            let ours = Boundary::from_random(random);
             let content_type = HeaderValue::try_from(ours.content_type()).map_err(|_| RandomnessError)?;
             (Rewrite::Form { theirs, ours }, content_type)
         }

@@ -18,23 +18,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::identify::{CallerRequest, RequestKind};
+use super::self_service_error::{GenerationNotFoundError, SelfServiceError};
 use super::snapshot::Snapshot;
-
-/// The caller has no generation with this id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("none of your generations has this id; send it as ?id=gen-…")]
-pub struct GenerationNotFoundError;
-
-/// The reason why a question is not answered.
-#[derive(Debug, thiserror::Error)]
-pub enum SelfServiceError {
-    /// The generation is not the caller's.
-    #[error(transparent)]
-    GenerationNotFound(#[from] GenerationNotFoundError),
-    /// The ledger does not answer.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
 
 /// A caller, as the ledger tells callers apart.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -59,7 +59,7 @@ pub struct Bodies {
 /// What becomes of a client's `prompt_cache_key`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PromptCacheKey {
-    /// Replaced by a digest of it and the caller (contract, section 3, "Binding").
+    /// Replaced by a digest of it and the caller.
     #[default]
     Bind,
     /// Removed.

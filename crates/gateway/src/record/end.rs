@@ -36,7 +36,7 @@ impl RequestEnd<'_> {
 
     /// Counts the request.
     pub(super) fn count(&self, metrics: &Metrics) {
-        metrics.add_usage(&self.usage.usage);
+        metrics.attribution.add_usage(&self.usage.usage);
         metrics.request(self.endpoint, self.status, self.outcome.name(), self.duration, self.first_byte);
         metrics.request_bytes.inc_by(self.request_bytes);
         metrics.response_bytes.inc_by(self.response_bytes);

@@ -13,9 +13,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
+use super::Drain;
 use super::connection::ConnectionServer;
 use super::connection_limiter::{Admission, ConnectionLimiter, ConnectionPermit};
-use super::{Drain, Handler, Options};
+use super::handler::{Handler, Options};
 
 /// The pause after the first failed accept. It doubles with each further failure, up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(5);

@@ -23,8 +23,9 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::coalesce::{FrameCoalescer, Wait};
+use super::handler::{Handler, Peer};
 use super::timeouts::{Activity, InFlightGuard, Protocol, ReadTimeout, Timeouts, WriteTimeout};
-use super::{Drain, Handler, Peer, Tls, Upload};
+use super::{Drain, Tls, Upload};
 use callsign_core::shed::OverloadError;
 
 /// Bytes that hyper buffers per HTTP/1.1 connection and direction, and so the longest head. Longer heads get 431.

@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufRead, AsyncRead};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::io::{StreamReader, poll_read_buf};
 
-use super::upload::{Upload, UploadReadError};
+use super::raw_upload::{RawUpload, UploadReadError};
 
 /// The largest window of a zstd body, as a power of two: 8 MiB, the maximum of RFC 9659. The format itself allows
 /// gigabytes.
@@ -64,7 +64,7 @@ type Raw = StreamReader<Pieces, Bytes>;
 /// The compressed body, of which `left` more bytes are allowed.
 #[derive(Debug)]
 struct Pieces {
-    upload: Upload,
+    upload: RawUpload,
     limit: u64,
     left: u64,
 }
@@ -87,7 +87,7 @@ impl Stream for Pieces {
 
 impl Decoded {
     /// Decodes `upload`, which may have at most `limit` compressed bytes. `slot` is released on drop.
-    pub(super) fn new(upload: Upload, coding: ContentCoding, limit: u64, slot: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(upload: RawUpload, coding: ContentCoding, limit: u64, slot: OwnedSemaphorePermit) -> Self {
         let raw = StreamReader::new(Pieces { upload, limit, left: limit });
         // A body may consist of several members or frames (RFC 1952, section 2.2; RFC 8878, section 3).
         let decoder = match coding {
@@ -141,7 +141,7 @@ impl Decoded {
     }
 
     /// Returns the unread rest of the compressed body.
-    pub(super) fn into_raw(self) -> Upload {
+    pub(super) fn into_raw(self) -> RawUpload {
         let raw = match self.decoder {
             Decoder::Gzip(decoder) => decoder.into_inner(),
             Decoder::Brotli(decoder) => decoder.into_inner(),

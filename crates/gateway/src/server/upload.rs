@@ -1,57 +1,25 @@
-//! The body of a request, with timeouts for a client that sends it slowly or not at all.
-//!
-//! It passes chunks on as they arrive and does not inspect them. If the handler asks for it, it decodes a content
-//! coding. The handler, not this module, limits the body's size.
+//! The body of a request as the handler gets it: raw, or decoded if the handler asks for that.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
 
-use super::alarm::Alarm;
 use super::decoded::{ContentCoding, Decoded};
+use super::raw_upload::{RawUpload, UploadReadError};
 use super::timeouts::{Activity, UploadTimeouts};
 
-/// An error while reading a request's body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UploadReadError {
-    /// The client disconnected, reset the stream or broke the framing.
-    #[error("the client disconnected before its upload was complete")]
-    Gone,
-    /// The client sent no byte, or too few bytes, for too long (408 `request_timeout`).
-    #[error("the client uploads too slowly")]
-    TooSlow,
-    /// The body cannot be decoded with the coding named in its `Content-Encoding`.
-    #[error("the body cannot be decoded as its `Content-Encoding` says")]
-    InvalidContentEncoding,
-    /// The compressed body is larger than the limit.
-    #[error("the compressed body is larger than {limit} bytes")]
-    TooLarge {
-        /// Maximum size, in bytes.
-        limit: u64,
-    },
-}
-
-/// The body of a request as the handler receives it. Trailers are dropped.
-///
-/// Only time spent waiting for the client counts: from a poll that finds no data to the next poll that finds data. A
-/// reader that does not poll after a chunk (because the upstream is slow) stops the clock.
+/// The body of a request. Its size is not limited here.
 #[derive(Debug)]
-pub struct Upload {
-    source: Source,
-    polled: bool,
-}
+pub struct Upload(Source);
 
 #[derive(Debug)]
 enum Source {
-    Buffered(Bytes),
-    Client { body: Incoming, pace: Pace },
+    Raw(RawUpload),
     Decoded(Box<Decoded>),
 }
 
@@ -63,39 +31,41 @@ impl Upload {
 
     /// Wraps hyper's request body.
     pub(super) fn new(body: Incoming, timeouts: UploadTimeouts, activity: &Arc<Activity>) -> Self {
-        if body.is_end_stream() {
-            return Self::empty();
-        }
-        let source = Source::Client { body, pace: Pace::new(timeouts, activity.clone()) };
-        Self { source, polled: false }
+        Self(Source::Raw(RawUpload::new(body, timeouts, activity)))
     }
 
     /// Returns this body decoded. More than `limit` compressed bytes are an error. `slot` is released on drop.
     #[must_use]
     pub fn decoded(self, coding: ContentCoding, limit: u64, slot: OwnedSemaphorePermit) -> Self {
-        let decoded = Decoded::new(self, coding, limit, slot);
-        Self { source: Source::Decoded(Box::new(decoded)), polled: false }
+        match self.0 {
+            Source::Raw(raw) => Self(Source::Decoded(Box::new(Decoded::new(raw, coding, limit, slot)))),
+            Source::Decoded(_) => self,
+        }
     }
 
     /// Returns the unread rest of the body, undecoded.
     #[must_use]
     pub fn into_raw(self) -> Self {
-        match self.source {
-            Source::Decoded(decoded) => decoded.into_raw(),
-            _ => self,
+        match self.0 {
+            Source::Decoded(decoded) => Self(Source::Raw(decoded.into_raw())),
+            Source::Raw(_) => self,
         }
     }
 
-    /// Returns true if the body has been polled. hyper then has sent `100 Continue` to a client that waits for it.
+    /// Returns true if the body has been polled undecoded. hyper then has sent `100 Continue` to a client that waits for
+    /// it.
     pub fn is_polled(&self) -> bool {
-        self.polled
+        match &self.0 {
+            Source::Raw(raw) => raw.is_polled(),
+            Source::Decoded(_) => true,
+        }
     }
 }
 
 impl From<Bytes> for Upload {
     /// Creates a body from buffered bytes.
     fn from(bytes: Bytes) -> Self {
-        Self { source: Source::Buffered(bytes), polled: false }
+        Self(Source::Raw(bytes.into()))
     }
 }
 
@@ -104,111 +74,23 @@ impl Body for Upload {
     type Error = UploadReadError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadReadError>>> {
-        let this = self.get_mut();
-        this.polled = true;
-        let (body, pace) = match &mut this.source {
-            Source::Buffered(bytes) => {
-                let bytes = std::mem::take(bytes);
-                return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
-            }
-            Source::Decoded(decoded) => {
-                return decoded.poll_piece(cx).map(|next| next.map(|piece| piece.map(Frame::data)));
-            }
-            Source::Client { body, pace } => (body, pace),
-        };
-        loop {
-            let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
-                ready!(pace.poll_too_slow(cx));
-                return Poll::Ready(Some(Err(UploadReadError::TooSlow)));
-            };
-            let data = match frame {
-                None => return Poll::Ready(None),
-                Some(Err(_)) => return Poll::Ready(Some(Err(UploadReadError::Gone))),
-                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            };
-            // Trailers and empty HTTP/2 frames do not count as progress.
-            if data.is_empty() {
-                continue;
-            }
-            pace.received(data.len());
-            return Poll::Ready(Some(Ok(Frame::data(data))));
+        match &mut self.get_mut().0 {
+            Source::Raw(raw) => Pin::new(raw).poll_frame(cx),
+            Source::Decoded(decoded) => decoded.poll_piece(cx).map(|next| next.map(|piece| piece.map(Frame::data))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Buffered(bytes) => bytes.is_empty(),
-            Source::Client { body, .. } => body.is_end_stream(),
+        match &self.0 {
+            Source::Raw(raw) => raw.is_end_stream(),
             Source::Decoded(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Buffered(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Client { body, .. } => body.size_hint(),
+        match &self.0 {
+            Source::Raw(raw) => raw.size_hint(),
             Source::Decoded(_) => SizeHint::default(),
-        }
-    }
-}
-
-/// The timeouts of one upload.
-#[derive(Debug)]
-struct Pace {
-    timeouts: UploadTimeouts,
-    activity: Arc<Activity>,
-    alarm: Option<Alarm>,
-    waiting_since: Option<Instant>,
-    /// Bytes received in the open window; 0 while no window is open. A window opens with a byte, not with silence.
-    received_in_window: u64,
-    /// Time spent waiting since the window opened, up to the last byte.
-    waited: Duration,
-}
-
-impl Pace {
-    fn new(timeouts: UploadTimeouts, activity: Arc<Activity>) -> Self {
-        Self { timeouts, activity, alarm: None, waiting_since: None, received_in_window: 0, waited: Duration::ZERO }
-    }
-
-    /// Counts received bytes. A window that has run its full time is closed at the next wait.
-    fn received(&mut self, bytes: usize) {
-        if let Some(since) = self.waiting_since.take()
-            && self.received_in_window > 0
-        {
-            self.waited += since.elapsed();
-        }
-        self.received_in_window += bytes as u64;
-    }
-
-    /// Called when there is nothing to read. Returns `Ready` if the client is too slow; otherwise wakes the task at the
-    /// next deadline.
-    fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let silent = since + self.timeouts.idle;
-        loop {
-            let window = since + self.timeouts.window.saturating_sub(self.waited);
-            let until = if self.received_in_window > 0 { silent.min(window) } else { silent };
-            ready!(self.alarm.get_or_insert_with(|| self.activity.take_alarm()).poll_until(cx, until));
-            if until == silent || !self.close_window() {
-                return Poll::Ready(());
-            }
-        }
-    }
-
-    /// Closes the window. Returns true if it has received enough bytes.
-    fn close_window(&mut self) -> bool {
-        let enough =
-            self.received_in_window >= self.timeouts.least_per_second.saturating_mul(self.timeouts.window.as_secs());
-        self.received_in_window = 0;
-        self.waited = Duration::ZERO;
-        enough
-    }
-}
-
-impl Drop for Pace {
-    fn drop(&mut self) {
-        if let Some(alarm) = self.alarm.take() {
-            self.activity.keep_alarm(alarm);
         }
     }
 }

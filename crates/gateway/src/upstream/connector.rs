@@ -20,7 +20,7 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::Options;
+use super::options::Options;
 use callsign_telemetry::metrics::Metrics;
 
 /// Silence on a connection before the first TCP keep-alive probe.
@@ -162,14 +162,14 @@ struct Open(Arc<Metrics>);
 
 impl Open {
     fn new(metrics: Arc<Metrics>) -> Self {
-        metrics.upstream_opened();
+        metrics.attribution.upstream_opened();
         Self(metrics)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.upstream_closed();
+        self.0.attribution.upstream_closed();
     }
 }
 

@@ -165,6 +165,11 @@ impl Meta {
             || [&self.ids, &self.named, &self.sent].into_iter().any(contains)
     }
 
+    /// Returns true if the request is of this tenant. The empty name stands for no tenant.
+    pub fn is_of_tenant(&self, tenant: &str) -> bool {
+        self.tenant.as_deref().unwrap_or_default() == tenant
+    }
+
     /// Returns true if `user` is the request's user in any form (stated, rendered or sent).
     pub fn is_of_user(&self, user: &str) -> bool {
         [&self.ids, &self.named, &self.sent].into_iter().any(|ids| ids.user.as_deref() == Some(user))

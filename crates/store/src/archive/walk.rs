@@ -3,9 +3,11 @@
 //! It must not follow symbolic links, and skips names that `path.rs` does not create
 //! (test: `a_sweep_removes_only_old_archives_and_empty_folders`).
 
-use std::fs::{self, FileType};
+use std::fs::FileType;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
 
 use super::path;
 
@@ -101,22 +103,14 @@ fn user(path: &Path, user: &str, visitor: &mut impl Visitor) -> io::Result<()> {
 /// Returns the names and file types in a folder, in order of name. The type of a symbolic link is that of the link. A
 /// folder that does not exist any more counts as empty.
 fn entries(folder: &Path) -> io::Result<Vec<(String, FileType)>> {
-    let read = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read?,
-    };
     let mut entries = Vec::new();
-    for entry in read {
-        let entry = entry?;
-        // The archive only creates UTF-8 names, so other names are skipped.
-        if let Ok(name) = entry.file_name().into_string() {
-            match entry.file_type() {
-                Ok(kind) => entries.push((name, kind)),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+    for entry in WalkDir::new(folder).min_depth(1).max_depth(1).sort_by_file_name() {
+        match entry {
+            // The archive only creates UTF-8 names, so other names are skipped.
+            Ok(entry) => entries.extend(entry.file_name().to_str().map(|name| (name.to_owned(), entry.file_type()))),
+            Err(error) if error.io_error().is_some_and(|error| error.kind() == ErrorKind::NotFound) => {}
+            Err(error) => return Err(error.into()),
         }
     }
-    entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     Ok(entries)
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 
+use super::grain::Grain;
 use super::names::{Names, REMEMBERED};
-use super::sums::Grain;
 
 /// The shared data of a conversation's requests within one month.
 #[derive(Clone, Debug, PartialEq)]

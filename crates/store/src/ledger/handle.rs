@@ -13,7 +13,7 @@ use super::names::{AskedBy, Names};
 use super::queue::{Cell, Shared};
 use super::record::{Begun, End, Finished};
 use super::settings::Settings;
-use super::{opening, sums};
+use super::{grain, opening};
 use crate::ledger::settings::Mode;
 use callsign_core::usage::Usage;
 use callsign_telemetry::metrics::Metrics;
@@ -131,7 +131,7 @@ impl Drop for Entry {
             request_bytes: 0,
             response_bytes: 0,
             first_byte_us: None,
-            duration_us: u64::try_from(sums::now_us() - began_us).unwrap_or_default(),
+            duration_us: u64::try_from(grain::now_us() - began_us).unwrap_or_default(),
         });
     }
 }

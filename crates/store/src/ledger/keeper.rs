@@ -13,7 +13,8 @@ use super::opening;
 use super::query::{Forgotten, Price};
 use super::settings::Settings;
 use super::spill::Spill;
-use super::store::{Person, Store};
+use super::store::Store;
+use super::store::forget::Person;
 
 /// Maximum wait for running processes to write their sums.
 const COUNTING: Duration = Duration::from_secs(3);

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 
 use super::engine::{Row, Target};
 use super::error::LedgerError;
+use super::grain;
 use super::pool::{Pool, Question};
 use super::settings::Settings;
-use super::sums;
 
 /// Read access to the ledger. Cheap to clone; connects at the first query.
 #[derive(Clone, Debug)]
@@ -47,5 +47,5 @@ fn count(row: &Row, column: usize) -> Result<u64, LedgerError> {
 }
 
 fn time(row: &Row, column: usize) -> Result<Timestamp, LedgerError> {
-    Ok(sums::timestamp(row.count(column)?))
+    Ok(grain::timestamp(row.count(column)?))
 }

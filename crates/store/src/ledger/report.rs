@@ -5,6 +5,7 @@
 //! and tables must not contain terminal control sequences.
 
 use comfy_table::{Cell, CellAlignment, Row, Table, presets};
+use csv::{Terminator, WriterBuilder};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
@@ -47,18 +48,14 @@ pub fn usage_json(by: By, rows: &[UsageRow]) -> Value {
 
 /// Formats `callsign usage --format csv`: RFC 4180 with a header line.
 pub fn usage_csv(by: By, rows: &[UsageRow]) -> String {
-    let heading = usage_cells(by, &UsageRow::default()).into_iter().map(|(name, _)| csv_cell(&name));
-    let mut csv = heading.collect::<Vec<_>>().join(",") + "\r\n";
-    for row in rows {
-        let cells = usage_cells(by, row).into_iter().map(|(_, value)| match value {
-            Value::Null => String::new(),
-            Value::String(text) => csv_cell(&text),
-            other => other.to_string(),
-        });
-        csv += &cells.collect::<Vec<_>>().join(",");
-        csv += "\r\n";
+    let mut csv = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+    let heading = usage_cells(by, &UsageRow::default()).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let lines = rows.iter().map(|row| usage_cells(by, row).into_iter().map(|(_, value)| csv_text(value)).collect());
+    for line in std::iter::once(heading).chain(lines) {
+        // Writing into memory cannot fail.
+        let _infallible = csv.write_record(line);
     }
-    csv
+    csv.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
 /// Formats `callsign usage --format table`.
@@ -94,14 +91,14 @@ pub fn usd(amount: NanoUsd) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Formats text as a CSV cell (RFC 4180). Text that a spreadsheet would read as a formula gets a leading apostrophe
-/// (OWASP, "CSV Injection").
-pub fn csv_cell(text: &str) -> String {
-    let defused = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{defused}{}\"", text.replace('"', "\"\""))
-    } else {
-        format!("{defused}{text}")
+/// Returns the text of a CSV cell. Text that a spreadsheet would read as a formula gets a leading apostrophe (OWASP, "CSV
+/// Injection").
+fn csv_text(value: Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
+        Value::String(text) => text,
+        other => other.to_string(),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Parses `--since 24h|7d|DATE`, the start of a period, for the command line and the admin API.
+//! Parses durations, and `--since 24h|7d|DATE`, the start of a period, for the command line and the admin API.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 /// The text is not a valid start of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,17 +14,19 @@ pub struct PeriodError;
 /// # Errors
 /// [`PeriodError`] for any other text.
 pub fn since(text: &str, now: Timestamp) -> Result<Timestamp, PeriodError> {
-    let ago = |number: &str, hours: i64| {
-        let number: i64 = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))?;
-        now.checked_sub(Span::new().try_hours(number.checked_mul(hours)?).ok()?).ok()
-    };
+    let period = duration(text).filter(|_| text.ends_with(['h', 'd']));
+    let ago = period.and_then(|period| now.checked_sub(period).ok());
     let day = || text.parse::<Date>().ok().filter(|_| text.len() == 10)?.to_zoned(TimeZone::UTC).ok();
-    match (text.strip_suffix('h'), text.strip_suffix('d')) {
-        (Some(hours), _) => ago(hours, 1),
-        (_, Some(days)) => ago(days, 24),
-        _ => day().map(|day| day.timestamp()).or_else(|| text.parse().ok()),
-    }
-    .ok_or(PeriodError)
+    ago.or_else(|| Some(day()?.timestamp())).or_else(|| text.parse().ok()).ok_or(PeriodError)
+}
+
+/// Parses a whole number and a unit: `45s`, `30m`, `24h` or `7d`. Returns `None` for other text, also for the other
+/// forms that jiff can parse, as `1d 12h`.
+pub fn duration(text: &str) -> Option<SignedDuration> {
+    let number = text.strip_suffix(['s', 'm', 'h', 'd'])?;
+    let is_whole = number.bytes().all(|byte| byte.is_ascii_digit());
+    let span: Span = text.parse().ok().filter(|_| is_whole)?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
 }
 
 #[cfg(test)]
@@ -47,6 +49,17 @@ mod tests {
             ["", "h", "7", "-7d", "+7d", "7 d", "99999999999d", "99999999999999999999d", "yesterday", "2026-13-01"]
         {
             assert_eq!(since(text, now), Err(PeriodError), "{text}");
+        }
+        assert_eq!(since("30m", now), Err(PeriodError), "only hours and days");
+    }
+
+    #[test]
+    fn durations_are_a_whole_number_and_a_unit() {
+        for (text, seconds) in [("45s", 45), ("30m", 1800), ("24h", 86_400), ("07d", 604_800), ("0d", 0)] {
+            assert_eq!(duration(text), Some(SignedDuration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "s", "7", "-7d", "7 d", "7D", "1.5h", "1d12h", "7 days", "7ms", "P7d", "999999999999999d"] {
+            assert_eq!(duration(text), None, "{text}");
         }
     }
 }

@@ -2,16 +2,16 @@
 //!
 //! * A row is written by its id. A finished row does not change any more.
 //! * The ids of newly finished rows are in `pending` until the sums contain them. Each of the two steps is one
-//! transaction.
+//!   transaction.
 //! * `replay`, for rows that may have been written before, first queries which ids are finished.
 //!
 //! After an error the store is dropped with its connection, which rolls back an open transaction.
 
 mod apply;
 mod claim;
-mod forget;
+pub(super) mod forget;
 mod price;
-mod retain;
+pub(super) mod retain;
 mod statements;
 
 use std::collections::{HashMap, HashSet};
@@ -22,14 +22,12 @@ use std::sync::Arc;
 use sqlx::migrate::{MigrateError, Migrator};
 use uuid::Uuid;
 
-pub(super) use self::forget::Person;
-pub(super) use self::retain::first_id;
 use self::statements::{Statements, bind_context, bind_row};
 use super::engine::{Connection, Purpose, Target};
 use super::error::LedgerError;
+use super::grain::now_us;
 use super::insert::placeholders;
 use super::row::Row;
-use super::sums::now_us;
 use super::tally::Tally;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");

@@ -1,71 +1,6 @@
-//! Sums over requests, and the time buckets that they are kept for.
-
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+//! Sums over requests.
 
 use super::row::Row;
-
-/// An hour in microseconds.
-pub(super) const HOUR_US: i64 = 3_600_000_000;
-/// A day in microseconds. All days of UTC have this length, because POSIX time has no leap seconds.
-pub(super) const DAY_US: i64 = 24 * HOUR_US;
-
-/// The kinds of sums that are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Grain {
-    /// Per hour, with all dimensions.
-    Hour,
-    /// Per day, with all dimensions.
-    Day,
-    /// Per month, with all dimensions.
-    Month,
-    /// Per day, with tenant and model only, for charts of long periods.
-    Curve,
-}
-
-impl Grain {
-    /// All kinds.
-    pub(super) const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Month, Self::Curve];
-
-    /// Returns the number that the table stores.
-    pub(super) fn code(self) -> i64 {
-        self as i64
-    }
-
-    /// Returns the start of the bucket that contains this time.
-    pub(super) fn bucket(self, us: i64) -> i64 {
-        match self {
-            Self::Hour => us - us.rem_euclid(HOUR_US),
-            Self::Day | Self::Curve => us - us.rem_euclid(DAY_US),
-            Self::Month => month(us),
-        }
-    }
-
-    /// Returns the start of the bucket after the one that begins here.
-    pub(super) fn next(self, bucket_us: i64) -> i64 {
-        match self {
-            Self::Hour => bucket_us + HOUR_US,
-            Self::Day | Self::Curve => bucket_us + DAY_US,
-            Self::Month => month(bucket_us + 32 * DAY_US),
-        }
-    }
-}
-
-/// Returns the start of this time's month in UTC.
-fn month(us: i64) -> i64 {
-    let date = timestamp(us).to_zoned(TimeZone::UTC).date().first_of_month();
-    date.to_zoned(TimeZone::UTC).map_or(0, |first| first.timestamp().as_microsecond())
-}
-
-/// Converts a stored time. Times out of range become the nearest valid one.
-pub(super) fn timestamp(us: i64) -> Timestamp {
-    Timestamp::from_microsecond(us).unwrap_or(if us < 0 { Timestamp::MIN } else { Timestamp::MAX })
-}
-
-/// Returns the current time in microseconds since 1970.
-pub(super) fn now_us() -> i64 {
-    Timestamp::now().as_microsecond()
-}
 
 /// Sums over requests, in the units of the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -196,28 +131,5 @@ impl Sums {
             self.first_bytes,
             self.last_us,
         ]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn us(text: &str) -> i64 {
-        text.parse::<Timestamp>().unwrap().as_microsecond()
-    }
-
-    #[test]
-    fn a_bucket_begins_with_its_hour_day_or_month() {
-        let time = us("2028-02-29T23:59:59.999999Z");
-        assert_eq!(Grain::Hour.bucket(time), us("2028-02-29T23:00:00Z"));
-        assert_eq!(Grain::Day.bucket(time), us("2028-02-29T00:00:00Z"));
-        assert_eq!(Grain::Month.bucket(time), us("2028-02-01T00:00:00Z"));
-        for grain in Grain::ALL {
-            let bucket = grain.bucket(time);
-            assert_eq!(grain.next(bucket), us("2028-03-01T00:00:00Z"), "{grain:?}");
-            assert_eq!(grain.bucket(bucket), bucket, "{grain:?}");
-        }
-        assert_eq!(Grain::Month.next(us("2026-12-01T00:00:00Z")), us("2027-01-01T00:00:00Z"));
     }
 }

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::context::Context;
+use super::grain::Grain;
 use super::names::{Name, Names};
 use super::row::Row;
-use super::sums::{Grain, Sums};
+use super::sums::Sums;
 
 /// A key of `sums`. Absent texts are `""`, because key columns do not permit NULL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

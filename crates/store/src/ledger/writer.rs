@@ -2,6 +2,7 @@
 //! not wait for it, except the end of a response in `strict` mode.
 
 mod chores;
+mod due;
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -9,21 +10,19 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use self::due::{Due, TICK};
 use super::context::Contexts;
 use super::engine::{Purpose, Target};
 use super::error::{LedgerError, reason};
+use super::grain::now_us;
 use super::home::Home;
 use super::queue::{Cell, Shared};
 use super::row::Row;
 use super::spill::{Mark, Spill};
 use super::store::{Store, Written};
-use super::sums::now_us;
 use super::tally::Tally;
 use crate::ledger::settings::Mode;
 
-/// Maximum batching delay. One commit costs about as much as 100 rows, so waiting 20 ms amortises it. Together with
-/// the commit it stays well below 50 ms, the longest loss that a crash may cause.
-const TICK: Duration = Duration::from_millis(20);
 /// Maximum rows per batch. A slow disk can write and sum this many within [`BOUND`].
 const BATCH: usize = 1024;
 /// Maximum time for writing a batch to the database. Then it goes to the spill file.
@@ -61,7 +60,7 @@ pub(super) struct Writer {
     /// The sums of this process's rows in `pending`.
     tally: Tally,
     contexts: Contexts,
-    due: chores::Due,
+    due: Due,
     /// Requests that were still running when dequeued. They wait for one more batch, since most have ended by then and
     /// cost one write instead of two.
     young: Vec<Arc<Cell>>,
@@ -101,7 +100,7 @@ impl Writer {
             opening: None,
             tally: Tally::default(),
             contexts: Contexts::default(),
-            due: chores::Due::default(),
+            due: Due::default(),
             young: Vec::new(),
             since: Instant::now(),
             spilled: Mark::default(),

@@ -1,8 +1,15 @@
 //! Days and months of UTC as numbers, computed from milliseconds since 1970. `reserve.lua` computes the same with
 //! Redis's clock.
 
+use jiff::Timestamp;
+
 /// Milliseconds of a day.
 pub(super) const DAY_MS: i64 = 86_400_000;
+
+/// Returns the wall-clock time in milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
 
 /// Returns the number of days since 1970.
 pub(super) fn day(now_ms: i64) -> i64 {

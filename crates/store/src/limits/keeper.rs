@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::calendar::now_ms;
 use super::journal::Journal;
-use super::limiter::{Job, Shared, now_ms};
 use super::link::{LEASE, Link};
+use super::shared::{Job, Shared};
 
 /// Polling interval of the block list. A change must be in force within one second (docs/SPEC.md#blocking).
 const LOOK: Duration = Duration::from_millis(300);

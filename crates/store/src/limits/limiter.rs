@@ -5,8 +5,6 @@
 //! unavailable, `limits.on_store_failure` decides: `allow` counts in memory and reports to the store afterwards,
 //! `deny` refuses requests. The end of a request does not wait: it is queued for `keeper`.
 
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +15,7 @@ use super::auto_block::Refusals;
 use super::blocks::Block;
 use super::blocks::gate::{Gate, Watcher};
 use super::blocks::shelf::Shelf;
+use super::calendar::now_ms;
 use super::counters::{Ask, Gauge, Settlement, Standing};
 use super::keeper;
 use super::link::Link;
@@ -24,6 +23,7 @@ use super::memory::Memory;
 use super::refused::{Over, Refused};
 use super::rules::Rules;
 use super::settings::Settings;
+use super::shared::{Job, Shared};
 use super::subject::{Subject, message_digest};
 use crate::ledger;
 use crate::limits::settings::{AutoBlock, OnStoreFailure};
@@ -45,35 +45,6 @@ const FREE: &str = "messages/count_tokens";
 #[derive(Clone, Debug)]
 pub struct Limiter(Arc<Shared>);
 
-/// State that requests and the worker share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) memory: Memory,
-    pub(super) link: Option<Arc<Link>>,
-    down: OnStoreFailure,
-    pub(super) gate: Arc<Gate>,
-    pub(super) shelf: Shelf,
-    pub(super) metrics: Arc<Metrics>,
-    /// Running requests that the store counts. The worker renews their leases.
-    pub(super) leases: Mutex<HashMap<u64, Subject>>,
-    refusals: Refusals,
-    jobs: mpsc::Sender<Job>,
-    /// Signals the worker to end.
-    pub(super) closing: watch::Sender<bool>,
-    pub(super) closed: watch::Sender<bool>,
-}
-
-/// A task for the worker.
-#[derive(Debug)]
-pub(super) enum Job {
-    /// Settles a request that the store counted.
-    Settle(Subject, u64, Settlement),
-    /// Reports to the store a request that was counted in memory while the store was unavailable.
-    Tell(Subject, Ask, i64, Settlement),
-    /// Sets a block.
-    Stop(Block),
-}
-
 /// An error of starting the limiter.
 #[derive(Debug, thiserror::Error)]
 pub enum LimitsError {
@@ -86,11 +57,6 @@ pub enum LimitsError {
     /// The store's URL is invalid.
     #[error("limits: CALLSIGN_LIMIT_STORE is not a valid Redis URL")]
     Store,
-}
-
-/// Returns the wall-clock time in milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
-    Timestamp::now().as_millisecond()
 }
 
 impl Limiter {
@@ -126,7 +92,7 @@ impl Limiter {
             down: settings.on_store_failure,
             gate: Arc::default(),
             metrics: Arc::clone(metrics),
-            leases: Mutex::default(),
+            leases: parking_lot::Mutex::default(),
             refusals: Refusals::default(),
             jobs,
             closing: watch::Sender::new(false),
@@ -253,18 +219,6 @@ impl Limiter {
         self.0.closing.send_replace(true);
         if tokio::time::timeout(CLOSING, closed.wait_for(|closed| *closed)).await.is_err() {
             tracing::error!("limits: shutdown timed out; the latest counts may be lost");
-        }
-    }
-}
-
-impl Shared {
-    pub(super) fn leases(&self) -> parking_lot::MutexGuard<'_, HashMap<u64, Subject>> {
-        self.leases.lock()
-    }
-
-    fn hand_over(&self, job: Job) {
-        if self.jobs.try_send(job).is_err() {
-            self.metrics.limits.unsettled.inc();
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::calendar::now_ms;
 use super::counters::{Ask, Gauge};
-use super::limiter::now_ms;
 use super::link::{Link, StoreUnavailableError};
 use super::subject::Subject;
 use callsign_core::allowance::{Ceilings, Estimate, Limit};

@@ -1,7 +1,7 @@
 //! Candidate users for a hashed identifier, one per line, as in an export of an app's users.
 
 use callsign_core::auth::identity_header;
-use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::identity::caller_identity::{CallerIdentity, Field};
 
 /// A list of candidate users.
 #[derive(Clone, Debug, Default)]
@@ -42,14 +42,9 @@ impl Candidates {
 
 impl<'c> Candidate<'c> {
     pub(super) fn sources(self, tenant: Option<&'c str>) -> CallerIdentity<'c> {
-        CallerIdentity {
-            tenant,
-            user: Some(self.user),
-            session: self.other,
-            chat: self.other,
-            message: self.other,
-            ..CallerIdentity::default()
-        }
+        let sources = CallerIdentity { tenant, ..CallerIdentity::default() };
+        let others = Field::IDS.into_iter().fold(sources, |sources, field| sources.with(field, self.other));
+        others.with(Field::User, Some(self.user))
     }
 }
 

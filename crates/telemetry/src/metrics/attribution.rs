@@ -15,8 +15,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::Metrics;
 use callsign_core::identity::Identifiers;
+use callsign_core::identity::identifier::TABLE;
 use callsign_core::usage::Usage;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -31,7 +31,7 @@ struct KindLabel {
 
 /// The metrics in the module's table.
 #[derive(Debug, Default)]
-pub(super) struct Attribution {
+pub struct Attribution {
     written: Family<FieldLabel, Counter>,
     generations: Counter,
     tokens: Family<KindLabel, Counter>,
@@ -43,7 +43,7 @@ pub(super) struct Attribution {
 impl Attribution {
     pub(super) fn register(&self, registry: &mut Registry) {
         // Created with 0, because a rate needs the first value too.
-        for field in ["user_id", "session_id", "chat_id", "message_id"] {
+        for field in TABLE.iter().filter_map(|row| row.metadata) {
             drop(self.written.get_or_create(&FieldLabel { field }));
         }
         for kind in ["prompt", "completion", "cached", "reasoning"] {
@@ -57,12 +57,9 @@ impl Attribution {
         registry.register("upstream_connections", "Open connections to the upstream", self.connections.clone());
         registry.register("upstream_connections_opened", "Connections opened to the upstream", self.opened.clone());
     }
-}
 
-impl Metrics {
     /// Counts the tokens and the cost of a response.
     pub fn add_usage(&self, usage: &Usage) {
-        let attribution = &self.attribution;
         let kinds = [
             ("prompt", usage.prompt_tokens),
             ("completion", usage.completion_tokens),
@@ -71,42 +68,44 @@ impl Metrics {
         ];
         for (kind, tokens) in kinds {
             if let Some(tokens) = tokens {
-                attribution.tokens.get_or_create(&KindLabel { kind }).inc_by(tokens);
+                self.tokens.get_or_create(&KindLabel { kind }).inc_by(tokens);
             }
         }
         // A counter only grows, so negative costs (refunds) are visible in the ledger only.
-        attribution.cost.inc_by(usage.cost.and_then(|cost| u64::try_from(cost.0).ok()).unwrap_or(0));
+        self.cost.inc_by(usage.cost.and_then(|cost| u64::try_from(cost.0).ok()).unwrap_or(0));
     }
 
     /// Counts a response with a generation id.
     pub fn count_generation(&self) {
-        self.attribution.generations.inc();
+        self.generations.inc();
     }
 
     /// Counts the identifiers of a request that is sent upstream.
     pub fn count_identifiers(&self, identifiers: &Identifiers<'_>) {
-        for field in identifiers.sent() {
-            self.attribution.written.get_or_create(&FieldLabel { field }).inc();
+        for identifier in identifiers.sent() {
+            self.written.get_or_create(&FieldLabel { field: identifier.row().label }).inc();
         }
     }
 
-    /// Counts an opened connection to the upstream, which is open until [`Metrics::upstream_closed`].
+    /// Counts an opened connection to the upstream, which is open until [`Attribution::upstream_closed`].
     pub fn upstream_opened(&self) {
-        self.attribution.opened.inc();
-        self.attribution.connections.inc();
+        self.opened.inc();
+        self.connections.inc();
     }
 
     /// Counts a closed connection to the upstream.
     pub fn upstream_closed(&self) {
-        self.attribution.connections.dec();
+        self.connections.dec();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
     use callsign_core::endpoint::Inference;
     use callsign_core::identity::caller_identity::CallerIdentity;
+    use callsign_core::identity::identifier::PerIdentifier;
     use callsign_core::identity::valve::Valves;
     use callsign_core::identity::{Formats, Policy};
     use callsign_core::usage::money::NanoUsd;
@@ -128,13 +127,13 @@ mod tests {
             reasoning_tokens: None,
             cost,
         };
-        metrics.add_usage(&usage(Some(100), Some(40), Some(NanoUsd(9_007_199_254_740_993))));
-        metrics.add_usage(&usage(Some(1), None, Some(NanoUsd(-5))));
-        metrics.add_usage(&usage(None, None, None));
-        metrics.count_generation();
-        metrics.upstream_opened();
-        metrics.upstream_opened();
-        metrics.upstream_closed();
+        metrics.attribution.add_usage(&usage(Some(100), Some(40), Some(NanoUsd(9_007_199_254_740_993))));
+        metrics.attribution.add_usage(&usage(Some(1), None, Some(NanoUsd(-5))));
+        metrics.attribution.add_usage(&usage(None, None, None));
+        metrics.attribution.count_generation();
+        metrics.attribution.upstream_opened();
+        metrics.attribution.upstream_opened();
+        metrics.attribution.upstream_closed();
         has(
             &metrics,
             &[
@@ -152,13 +151,13 @@ mod tests {
 
     #[test]
     fn identifiers_that_an_endpoint_does_not_carry_are_not_counted() {
-        let formats = ["{user}", "{session}", "{chat}", "{message}", "{chat}"];
-        let mut policy = Policy::new(Formats::parse(formats).unwrap());
-        policy.valves = Valves { user: true, session: true, chat: true, message: true, ..Valves::default() };
+        let mut policy = Policy::new(Formats::defaults().unwrap());
+        policy.valves =
+            Valves { identifiers: PerIdentifier::from_fn(|row| row.metadata.is_some()), ..Valves::default() };
         let metrics = Metrics::new();
         for endpoint in ["chat", "messages", "embeddings", "rerank"] {
             let fields = Inference::find_by_name(endpoint).unwrap().fields;
-            metrics.count_identifiers(&policy.identify(&CallerIdentity::SAMPLE, &[], fields).unwrap());
+            metrics.attribution.count_identifiers(&policy.identify(&CallerIdentity::SAMPLE, &[], fields).unwrap());
         }
         has(
             &metrics,

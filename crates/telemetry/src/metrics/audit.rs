@@ -53,7 +53,7 @@ mod tests {
         assert!(!metrics.has_failed_audit(start));
         metrics.audited(Finding::Failed, start);
         assert!(metrics.has_failed_audit(start));
-        assert!(metrics.has_failed_audit(start + FAILURE_PERIOD - Duration::from_nanos(1)));
+        assert!(metrics.has_failed_audit((start + FAILURE_PERIOD).checked_sub(Duration::from_nanos(1)).unwrap()));
         assert!(!metrics.has_failed_audit(start + FAILURE_PERIOD));
         metrics.audited(Finding::Failed, start + FAILURE_PERIOD);
         assert!(metrics.has_failed_audit(start + FAILURE_PERIOD), "every failure starts a new period");

@@ -9,7 +9,6 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::Metrics;
 use callsign_core::identity::{Omission, Reason};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -18,15 +17,14 @@ struct Labels {
     reason: &'static str,
 }
 
-const FIELDS: usize = Omission::FIELDS.len();
 const REASONS: usize = Reason::ALL.len();
 
 /// The counters, by field and reason.
 #[derive(Debug, Default)]
-pub(super) struct Omitted {
+pub struct Omitted {
     family: Family<Labels, Counter>,
     /// The family's counters, each present after its first use.
-    counters: [[OnceLock<Counter>; REASONS]; FIELDS],
+    counters: [[OnceLock<Counter>; REASONS]; Omission::FIELDS],
 }
 
 impl Omitted {
@@ -34,23 +32,20 @@ impl Omitted {
         let help = "Identifiers omitted although their valve is on, by field and reason";
         registry.register("identifiers_omitted", help, self.family.clone());
     }
-}
 
-impl Metrics {
     /// Returns the number of omitted identifiers since the start, by reason, in the order of `Reason::ALL`.
-    pub fn omitted_by_reason(&self) -> Vec<(&'static str, u64)> {
+    pub fn by_reason(&self) -> Vec<(&'static str, u64)> {
         let of = |reason: Reason| {
-            let counters = self.omitted.counters.iter().filter_map(|of_field| of_field[reason as usize].get());
+            let counters = self.counters.iter().filter_map(|of_field| of_field[reason as usize].get());
             (reason.name(), counters.map(Counter::get).sum())
         };
         Reason::ALL.into_iter().map(of).collect()
     }
 
     /// Counts an omitted identifier.
-    pub fn count_omission(&self, omission: Omission) {
-        let Omission { field, reason } = omission;
-        let Some(of_field) = Omission::FIELDS.iter().position(|known| *known == field) else { return };
-        let counter = || self.omitted.family.get_or_create(&Labels { field, reason: reason.name() }).clone();
-        self.omitted.counters[of_field][reason as usize].get_or_init(counter).inc();
+    pub fn count(&self, omission: Omission) {
+        let labels = || Labels { field: omission.field(), reason: omission.reason.name() };
+        let counter = || self.family.get_or_create(&labels()).clone();
+        self.counters[omission.index()][omission.reason as usize].get_or_init(counter).inc();
     }
 }

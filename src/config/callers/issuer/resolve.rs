@@ -6,10 +6,9 @@ use url::Url;
 use super::raw::{Given, key_url};
 use crate::config::reader::Reported;
 use crate::config::table_reader::TableReader;
-use callsign_core::auth::issuer::KeySource;
 use callsign_core::auth::issuer::preset::{Audience, IssuerClaim, Keys, TokenProfile};
+use callsign_core::auth::issuer::{KeySource, TokenRules};
 use callsign_core::auth::jwks::KeySet;
-use callsign_core::auth::jwt::TokenRules;
 use callsign_gateway::issuers::{self, FetchError};
 
 /// Returns the accepted audiences.

@@ -1,6 +1,6 @@
 //! The rows about callers: keys, token issuers, tenants, presets.
 
-use super::super::Setting;
+use crate::config::settings::setting::Setting;
 
 pub(super) const CALLERS: &[Setting] = &[
     Setting::both(

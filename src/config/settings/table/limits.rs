@@ -1,6 +1,6 @@
 //! The rows about usage limits and about users with limits of their own.
 
-use super::super::Setting;
+use crate::config::settings::setting::Setting;
 
 pub(super) const LIMITS: &[Setting] = &[
     Setting::both("CALLSIGN_LIMIT_RPM", "limits.rpm", "Maximum number of requests in any 60 seconds.").example("60"),

@@ -79,7 +79,7 @@ pub enum Audience {
     Recommended,
 }
 
-/// The kind of issuer-specific checks; see [`TokenRules`](super::super::jwt::TokenRules).
+/// The kind of issuer-specific checks; see [`TokenRules`](super::TokenRules).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenProfile {
     /// No additional checks.

@@ -2,8 +2,19 @@
 
 use serde_json::{Map, Value};
 
-use super::super::issuer::Issuer;
-use super::{TokenError, Verified};
+use super::error::TokenError;
+use crate::auth::issuer::Issuer;
+
+/// The claims of a verified token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The user claim.
+    pub user: String,
+    /// The session claim, if configured and present.
+    pub session: Option<String>,
+    /// The first second (Unix time, with leeway) at which the token is expired.
+    pub expires: i64,
+}
 
 /// Checks the claims and returns the user and the session.
 pub(super) fn check(claims: &Map<String, Value>, issuer: &Issuer, now: i64) -> Result<Verified, TokenError> {

@@ -2,29 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::super::issuer::Issuer;
-use super::TokenError;
-
-/// The issuer-specific checks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum TokenRules {
-    /// No additional checks.
-    #[default]
-    None,
-    /// Refuses JWT templates, machine tokens, OAuth access tokens and pending sessions, which Clerk signs with the same
-    /// key (Clerk docs, "Session tokens", "Token formats").
-    Clerk,
-    /// Refuses anonymous and service keys, which Supabase issues as tokens.
-    Supabase,
-    /// Requires `typ` to be `session`; Open WebUI's session tokens have no `iss`.
-    OpenWebUiSession,
-    /// Requires `signer` in the header to be the operator's load balancer. AWS publishes the keys of all accounts' load
-    /// balancers at one place (AWS docs, "Verify user claims").
-    AwsAlb {
-        /// The load balancer's ARN.
-        signer: String,
-    },
-}
+use super::error::TokenError;
+use crate::auth::issuer::{Issuer, TokenRules};
 
 /// The value of the header `cat` in Clerk's session tokens.
 const CLERK_SESSION: &str = "cl_B7d4PD111AAA";

@@ -9,6 +9,7 @@ use jsonwebtoken::Algorithm::{ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, P
 use serde_json::json;
 
 use super::*;
+use crate::auth::issuer::TokenRules;
 use crate::auth::signer::{Signer, jwks};
 use crate::secret::Secret;
 

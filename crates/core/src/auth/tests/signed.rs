@@ -6,8 +6,8 @@ use jsonwebtoken::Algorithm::HS256;
 use serde_json::json;
 
 use super::*;
+use crate::auth::issuer::TokenRules;
 use crate::auth::jwks::KeySet;
-use crate::auth::jwt::TokenRules;
 use crate::auth::signer;
 use crate::secret::Secret;
 
@@ -57,10 +57,15 @@ fn token(issuer: &str, user: &str) -> String {
 type Who = (Option<String>, Option<String>, Option<String>, Option<String>, String);
 
 fn who(pairs: &[(&str, &str)], need: Need) -> Result<Who, AuthError> {
+    who_at(NOW, pairs, need)
+}
+
+fn who_at(now: Timestamp, pairs: &[(&str, &str)], need: Need) -> Result<Who, AuthError> {
     let jwks = || KeySet::from_secret(&Secret::new(SECRET));
     let (directory, verifier) = (signed_directory(), Verifier::new([jwks(), jwks(), jwks(), jwks()]));
     let headers = headers(pairs);
-    let caller = Caller::resolve(&headers, HOME, AuthContext { directory: &directory, verifier: &verifier }, need)?;
+    let known = AuthContext { directory: &directory, verifier: &verifier, now };
+    let caller = Caller::resolve(&headers, HOME, known, need)?;
     let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
     Ok((own(caller.user), own(caller.session), own(caller.chat), own(caller.tenant), caller.key.into_owned()))
 }
@@ -97,18 +102,33 @@ fn a_token_can_be_sent_next_to_an_app_key() {
 #[test]
 fn a_missing_or_invalid_token_has_no_fallback() {
     for missing in [&[("x-api-key", APP), ("x-user-id", "mallory")][..], &[("x-api-key", APP), ("x-token", " ")]] {
-        assert_eq!(who(missing, Need::Identity), Err(AuthError::InvalidToken));
+        assert_eq!(who(missing, Need::Identity), Err(AuthError::MissingToken));
         let (user, .., tenant, key) = who(missing, Need::Credential).unwrap();
         assert_eq!((user, tenant.as_deref(), key.as_str()), (None, Some("tenant-of-identity_header"), "app"));
     }
     let (good, other) = (token("identity_header", "ada"), token("direct", "ada"));
     for need in [Need::Identity, Need::Credential] {
         for bad in ["x", "a.b.c", &format!("{good}x"), &other] {
-            assert_eq!(who(&[("x-api-key", APP), ("x-token", bad)], need), Err(AuthError::InvalidToken), "{bad}");
+            let refused = who(&[("x-api-key", APP), ("x-token", bad)], need);
+            assert!(matches!(refused, Err(AuthError::InvalidToken(_))), "{bad}: {refused:?}");
         }
         let twice = who(&[("x-api-key", APP), ("x-token", &good), ("x-token", &good)], need);
         assert!(matches!(twice, Err(AuthError::AmbiguousIdentity(_))), "{twice:?}");
     }
+}
+
+#[test]
+fn a_refusal_names_issuer_and_reason_and_not_the_token() {
+    let (token, expiry) = (token("direct", "ada"), Timestamp::constant(4_000_000_000, 0));
+    let bearer = format!("Bearer {token}");
+    let pairs = [("authorization", bearer.as_str())];
+    assert!(who_at(expiry - jiff::SignedDuration::from_secs(1), &pairs, Need::Identity).is_ok());
+    let refused = who_at(expiry, &pairs, Need::Identity).unwrap_err();
+    let reason = TokenError::Refused("it has expired");
+    assert_eq!(refused, AuthError::InvalidToken(RefusedToken { issuer: "direct".into(), reason }));
+    let shown = format!("{refused} {refused:?}");
+    assert!(token.split('.').chain(["ada"]).all(|part| !shown.contains(part)), "{shown}");
+    assert_eq!(refused.to_string(), AuthError::MissingToken.to_string(), "the caller does not learn the reason");
 }
 
 #[test]
@@ -121,9 +141,8 @@ fn an_unknown_signing_key_is_returned_for_a_refresh() {
     let verifier = Verifier::new([KeySet::from_jwks(signer::jwks([&known]).as_bytes()).unwrap()]);
     let claims = json!({"iss": "https://direct.example", "sub": "ada", "exp": 4_000_000_000_u64});
     let headers = headers(&[("authorization", &format!("Bearer {}", signed.token(&claims)))]);
-    let refused =
-        Caller::resolve(&headers, HOME, AuthContext { directory: &directory, verifier: &verifier }, Need::Identity)
-            .unwrap_err();
+    let known = AuthContext { directory: &directory, verifier: &verifier, now: NOW };
+    let refused = Caller::resolve(&headers, HOME, known, Need::Identity).unwrap_err();
     assert_eq!(refused, AuthError::UnknownKey(UnknownKey { issuer: 0, kid: Some("new".into()) }));
 }
 
@@ -148,7 +167,7 @@ fn the_issuer_is_selected_by_iss() {
 fn a_cached_token_keeps_its_issuer() {
     let jwks = || KeySet::from_secret(&Secret::new(SECRET));
     let (directory, verifier) = (signed_directory(), Verifier::new([jwks(), jwks(), jwks(), jwks()]));
-    let known = AuthContext { directory: &directory, verifier: &verifier };
+    let known = AuthContext { directory: &directory, verifier: &verifier, now: NOW };
     for _ in 0..2 {
         for name in ["other", "direct"] {
             let headers = headers(&[("authorization", &format!("Bearer {}", token(name, "ada")))]);

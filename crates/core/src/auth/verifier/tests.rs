@@ -6,7 +6,7 @@ use jsonwebtoken::Algorithm::ES256;
 use serde_json::json;
 
 use super::*;
-use crate::auth::jwt::TokenRules;
+use crate::auth::issuer::TokenRules;
 use crate::auth::signer::{Signer, jwks};
 use crate::secret::Secret;
 

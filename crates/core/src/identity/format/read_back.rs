@@ -51,14 +51,8 @@ impl Format {
 
     /// Returns false if all fields of the format are known and they render to a different identifier.
     fn could_be(&self, identifier: &str, read: &ReadBack, tenant: Option<&str>, secret: Option<&IdSecret>) -> bool {
-        let sources = CallerIdentity {
-            tenant,
-            user: read.get(Field::User),
-            session: read.get(Field::Session),
-            chat: read.get(Field::Chat),
-            message: read.get(Field::Message),
-            ..CallerIdentity::default()
-        };
+        let sources = CallerIdentity { tenant, ..CallerIdentity::default() };
+        let sources = Field::IDS.into_iter().fold(sources, |sources, field| sources.with(field, read.get(field)));
         let known = self.fields().all(|field| sources.get(field).is_some());
         !known || self.render(&sources, secret).as_deref() == Some(identifier)
     }

@@ -1,4 +1,4 @@
-//! The shapes of answers, as a table: which member of which object matters (`openrouter.md` would say: sections 4.1 to 4.5).
+//! The shapes of responses, as a table: which member of which object matters.
 //!
 //! One table for all endpoints: their names do not collide. Names are compared as they are written; OpenRouter escapes
 //! none, and a name in `\u` spelling is no name that matters.

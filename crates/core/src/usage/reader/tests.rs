@@ -6,6 +6,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::endpoint::INFERENCE;
+use crate::usage::Usage;
 use crate::usage::money::NanoUsd;
 
 const JSON: &str = "application/json";
@@ -47,7 +48,7 @@ fn all(generation: &str, model: &str, provider: &str, usage: Usage) -> ResponseU
     ResponseUsage { generation: some(generation), model: some(model), provider: some(provider), usage, error: None }
 }
 
-/// As recorded (`openrouter.md`, section 4.1): the usage comes beside a repeated finish reason.
+/// As recorded: the usage comes with a repeated finish reason.
 const CHAT: &str = r#": OPENROUTER PROCESSING
 
 : OPENROUTER PROCESSING

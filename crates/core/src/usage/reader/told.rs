@@ -1,6 +1,6 @@
 //! What a document has told so far, and how documents of a stream add up.
 
-use super::ResponseUsage;
+use super::response_usage::ResponseUsage;
 use super::shape::{Figure, Member, Scope};
 use crate::usage::Usage;
 use crate::usage::money::NanoUsd;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::Alarm;
+use crate::server::alarm::Alarm;
 
 /// A stream whose writes fail when the client has taken no bytes for `limit`. It is below TLS, so that it sees every
 /// byte that the client takes. The clock runs only while a write is pending.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{Reader, count, name, time};
 use crate::ledger::error::LedgerError;
 use crate::ledger::query::{Filter, Found, Kind, Owner, Page, Unpriced};
-use crate::ledger::store::first_id;
+use crate::ledger::store::retain::first_id;
 
 /// Maximum number of rows that one query for missing costs reads.
 const WINDOW: i64 = 20_000;

@@ -1,6 +1,6 @@
 //! Divides a period into spans of coarser and finer buckets.
 
-use crate::ledger::sums::Grain;
+use crate::ledger::grain::Grain;
 
 /// A span of buckets of one width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use super::spans::{Span, spans};
 use super::{Reader, count, name, time};
 use crate::ledger::engine::Row;
 use crate::ledger::error::LedgerError;
+use crate::ledger::grain::{self, DAY_US, Grain, timestamp};
 use crate::ledger::pool::Question;
 use crate::ledger::query::{By, Errors, Filter, Latency, Point, Split, Step, UsageRow};
-use crate::ledger::sums::{self, DAY_US, Grain, timestamp};
 use callsign_core::usage::money::NanoUsd;
 
 /// The summed columns of every usage query, in the order of [`read_sums`].
@@ -85,7 +85,7 @@ impl Reader {
     pub async fn series(&self, step: Step, split: Split, filter: &Filter) -> Result<Vec<Point>, LedgerError> {
         let names_matter = filter.user.is_some() || filter.key.is_some();
         let (grain, width) = match step {
-            Step::Hour => (Grain::Hour, sums::HOUR_US),
+            Step::Hour => (Grain::Hour, grain::HOUR_US),
             Step::Day if names_matter => (Grain::Day, DAY_US),
             Step::Day => (Grain::Curve, DAY_US),
         };

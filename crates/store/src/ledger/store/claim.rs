@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::statements::{SELECT_ROWS, read_row};
 use super::{IDS, Store};
 use crate::ledger::engine;
+use crate::ledger::grain::now_us;
 use crate::ledger::insert::placeholders;
 use crate::ledger::row::{Ended, Ending};
-use crate::ledger::sums::now_us;
 use crate::ledger::tally::Tally;
 
 /// Maximum age of a live process's heartbeat: ten minutes in microseconds.

@@ -4,9 +4,10 @@ use uuid::Uuid;
 
 use super::Store;
 use super::statements::{SELECT_ROWS, read_row};
+use crate::ledger::grain::Grain;
 use crate::ledger::query::Price;
 use crate::ledger::row::Row;
-use crate::ledger::sums::{Grain, Sums};
+use crate::ledger::sums::Sums;
 use crate::ledger::tally::Folded;
 
 impl Store {

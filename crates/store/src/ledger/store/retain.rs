@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::ledger::engine::Engine;
-use crate::ledger::sums::{Grain, now_us};
+use crate::ledger::grain::{Grain, now_us};
 use uuid::Uuid;
 
 /// Rows per transaction. Other writes wait for it only a few milliseconds.
@@ -72,6 +72,6 @@ impl Store {
 
     /// Returns the start of the retained period of this many days.
     pub(in crate::ledger) fn kept_from(days: u32) -> i64 {
-        now_us() - i64::from(days) * crate::ledger::sums::DAY_US
+        now_us() - i64::from(days) * crate::ledger::grain::DAY_US
     }
 }

@@ -7,51 +7,18 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{BATCH, FOLDING, OPENING, TICK, Writer};
+use super::due::{BEAT, TICK};
+use super::{BATCH, FOLDING, OPENING, Writer};
 use crate::ledger::error::{LedgerError, reason};
 use crate::ledger::store::Store;
 
 /// Maximum time of one maintenance step, which delays the next batch.
 const BOUND: Duration = Duration::from_secs(2);
-/// Time between two attempts to open the database.
-const REOPENING: Duration = Duration::from_millis(500);
-/// Time between two heartbeats.
-const BEAT: Duration = Duration::from_mins(1);
 /// Time between two searches for expired rows.
 const RETENTION: Duration = Duration::from_hours(1);
 /// Number of groups at which sums are written early. Writing them is one transaction, which must finish within
 /// [`BOUND`] on a slow disk as well.
 const FOLDED: usize = 2048;
-
-/// The times of the next maintenance steps.
-#[derive(Debug)]
-pub(super) struct Due {
-    fold: Instant,
-    reopen: Option<Instant>,
-    beat: Instant,
-    retain: Instant,
-}
-
-impl Default for Due {
-    fn default() -> Self {
-        let now = Instant::now();
-        Self { fold: now, reopen: None, beat: now + BEAT, retain: now }
-    }
-}
-
-impl Due {
-    /// Schedules reopening the database.
-    pub(super) fn reopen(&mut self) {
-        self.reopen = Some(Instant::now() + REOPENING);
-    }
-
-    /// Returns the time at which the writer must wake up even without requests.
-    pub(super) fn next(&self, counted: bool) -> Instant {
-        let quiet = counted.then(|| Instant::now() + TICK);
-        let dues = [self.reopen, quiet, Some(self.beat), Some(self.retain)];
-        dues.into_iter().flatten().min().unwrap_or(self.beat)
-    }
-}
 
 impl Writer {
     /// Runs the steps that are due. Returns true if more work is ready now.
