@@ -1,7 +1,7 @@
 //! The table of identifiers: everything that differs between them, one row each (`docs/SPEC.md#identifiers`).
 //!
 //! Valves, formats, metadata keys, metric labels and displays are derived from this table. A new row also needs its
-//! settings (`src/config/settings/table.rs`) and, if its source value is new, a [`Field`].
+//! settings (`src/config/settings/table/identifiers.rs`) and, if its source value is new, a [`Field`].
 
 use std::ops::{Index, IndexMut};
 
