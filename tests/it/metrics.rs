@@ -8,7 +8,7 @@ use crate::support::client;
 use crate::support::proxy::{APP, Setup, callsign};
 use crate::support::within;
 
-/// Returns the names of metrics in a PromQL expression.
+/// Returns the names of metrics in a Prometheus expression.
 fn names(expression: &str) -> impl Iterator<Item = &str> {
     let words = expression.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
     words.filter(|word| word.starts_with("callsign_"))

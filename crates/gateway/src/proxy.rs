@@ -198,11 +198,11 @@ impl Proxy {
             }
         };
         let raw = upload.take().unwrap_or_else(Upload::empty);
-        let decoded = match decoder {
+        let source = match decoder {
             None => raw,
             Some((coding, permit)) => raw.decoded(coding, limits.max_body, permit),
         };
-        let mut body = RequestBody::new(decoded, plan.rewriter(snapshot), limits.max_body, record.body_recorder());
+        let mut body = RequestBody::new(source, plan.rewriter(snapshot), limits.max_body, record.body_recorder());
         if let Err(error) = body.buffer(limits.buffer_body, &shared.buffers).await {
             *upload = body.into_upload();
             return Err(error.into());

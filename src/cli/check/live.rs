@@ -139,7 +139,7 @@ async fn recorded(
     loop {
         match records.generation(key, generation).await {
             Err(RecordError::NotFound | RecordError::RetryLater { .. }) if Instant::now() < until => {
-                sleep(ASK_AGAIN).await
+                sleep(ASK_AGAIN).await;
             }
             other => return other,
         }

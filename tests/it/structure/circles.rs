@@ -51,14 +51,15 @@ impl Modules {
     }
 
     fn describe(&self, circle: &BTreeSet<usize>, arrows: &Arrows) -> String {
-        let mut text = format!("a circle of {} files:\n", circle.len());
-        for from in circle {
-            for (to, names) in arrows[*from].iter().filter(|(to, _)| circle.contains(to)) {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                text += &format!("  {} -> {}: {}\n", self.files[*from].shown, self.files[*to].shown, names.join(", "));
-            }
-        }
-        text
+        let arrow = |from: usize, to: usize, names: &BTreeSet<String>| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            format!("  {} -> {}: {}\n", self.files[from].shown, self.files[to].shown, names.join(", "))
+        };
+        let lines = circle.iter().flat_map(|from| {
+            let inside = arrows[*from].iter().filter(|(to, _)| circle.contains(to));
+            inside.map(move |(to, names)| arrow(*from, *to, names))
+        });
+        format!("a circle of {} files:\n{}", circle.len(), lines.collect::<String>())
     }
 
     fn arrows(&self) -> Arrows {

@@ -141,13 +141,16 @@ fn dropped_length(text: &str) -> usize {
         let end = format!("\"{}", "#".repeat(raw.find('"').unwrap_or(0)));
         let start = text.len() - raw.len() + end.len();
         text[start..].find(&end).map_or(text.len(), |length| start + length + end.len())
-    } else if text.starts_with('"') {
-        quoted_length(text)
-    } else if text.starts_with("'\\") || text.chars().nth(2) == Some('\'') && text.starts_with('\'') {
+    } else if text.starts_with(['"', '\'']) && !is_lifetime(text) {
         quoted_length(text)
     } else {
         0
     }
+}
+
+/// Returns true if `text` begins with a lifetime, not with a character literal.
+fn is_lifetime(text: &str) -> bool {
+    text.starts_with('\'') && !text.starts_with("'\\") && text.chars().nth(2) != Some('\'')
 }
 
 /// Returns the length of a literal between two equal quotes.

@@ -47,7 +47,7 @@ struct Inner {
     /// Records the outgoing bytes of an archived request.
     recorder: Option<BodyRecorder>,
     /// The body's share of the memory for buffered bodies.
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl RequestBody {
             complete: false,
             streaming: None,
             recorder,
-            _permit: None,
+            permit: None,
         })))
     }
 
@@ -189,7 +189,7 @@ impl Inner {
             self.out.pieces().for_each(|piece| recorder.push(piece));
         }
         self.upload = None;
-        self._permit = Some(permit);
+        self.permit = Some(permit);
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UploadCancelledError>>> {
