@@ -20,13 +20,13 @@ pub enum AuthError {
     #[error(transparent)]
     AmbiguousIdentity(#[from] AmbiguousIdentity),
     /// The user's token is missing. Callers get the same message as for a refused one.
-    #[error("the user's token is missing or not valid; sign in again, or check how the app forwards it")]
+    #[error("no valid user token; sign in again, or check how the app forwards the token")]
     MissingToken,
     /// The user's token is refused.
-    #[error("the user's token is missing or not valid; sign in again, or check how the app forwards it")]
+    #[error("no valid user token; sign in again, or check how the app forwards the token")]
     InvalidToken(RefusedToken),
     /// The token is signed with an unknown key. Retry after refreshing the issuer's keys.
-    #[error("the user's token is missing or not valid; sign in again, or check how the app forwards it")]
+    #[error("no valid user token; sign in again, or check how the app forwards the token")]
     UnknownKey(UnknownKey),
 }
 

@@ -8,7 +8,7 @@ use crate::record::RequestRecord;
 
 /// Lets a request pass if its caller is not blocked and within its limits. What the request holds of them goes into its
 /// record. Only requests to a model count: the catalogue is the same for everybody, and callers may always ask about
-/// themselves (`docs/SPEC.md#limits`).
+/// themselves (`docs/SPEC.md#limits-and-budgets`).
 ///
 /// # Errors
 /// [`Refused`].

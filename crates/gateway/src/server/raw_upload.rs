@@ -1,5 +1,5 @@
 //! The body of a request as the client sends it, with timeouts for a client that sends it slowly or not at all
-//! (`docs/SPEC.md#timeouts`).
+//! (`docs/SPEC.md#client-timeouts`).
 
 use std::pin::Pin;
 use std::sync::Arc;
