@@ -12,7 +12,7 @@ fi
 
 IMAGE=localhost/callsign:test
 # The largest image. It has little more than the binary of 13.9 MB.
-MAX_BYTES=15000000
+MAX_BYTES=18000000
 USER_ID=65532
 DATA=http://127.0.0.1:8484/v1/chat/completions
 ADMIN=http://127.0.0.1:8485
