@@ -2,7 +2,7 @@
 
 mod admin_port;
 pub mod in_force;
-mod running;
+pub(crate) mod running;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,6 @@ use callsign_store::ledger::{Ledger, Reader};
 use callsign_store::limits::Limiter;
 use callsign_telemetry::metrics::Metrics;
 use in_force::InForce;
-pub(crate) use running::Start;
 pub use running::{Running, ServeOptions, StartError};
 
 /// Maximum number of connections to the admin port. They do not count as connections to the data port, so that health
@@ -38,7 +37,7 @@ const EXCESS_CONNECTIONS: usize = 32;
 /// Starts callsign with this configuration. The ports are bound when it returns.
 ///
 /// # Errors
-/// See [`StartError`].
+/// [`StartError`].
 pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     let drain = Drain::new(config.drain.delay, config.drain.total);

@@ -19,7 +19,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::config::{Config, printable};
-use crate::run::{Running, ServeOptions, Start, StartError};
+use crate::run::running::{Running, ServeOptions, Start, StartError};
 use callsign_store::ledger::settings::Mode;
 use client::Port;
 use mock_openrouter::{MockServer, Received, Sent};

@@ -11,7 +11,7 @@ fi
 . deploy/test/store.sh
 
 IMAGE=localhost/callsign:test
-# The largest image. It has little more than the binary of 13.9 MB.
+# The largest image, in bytes. It holds little more than the binary.
 MAX_BYTES=18000000
 USER_ID=65532
 DATA=http://127.0.0.1:8484/v1/chat/completions

@@ -30,7 +30,7 @@ impl InForce {
     /// Puts another configuration in force. Running requests keep the old one.
     ///
     /// # Errors
-    /// See [`SnapshotError`]. The old configuration then stays in force.
+    /// [`SnapshotError`]. The old configuration then stays in force.
     pub fn replace(&self, config: &Config) -> Result<(), SnapshotError> {
         self.proxy.replace_settings(&config.proxy())?;
         self.view.store(Arc::new(config.view()));

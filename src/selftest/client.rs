@@ -1,7 +1,6 @@
-//! A client for callsign's own ports: one request, one connection, HTTP/1.1, TLS without looking at the certificate.
+//! An HTTP/1.1 client for callsign's own ports, with one connection per request.
 //!
-//! It only ever talks to this machine (or to the port that a selftest has just opened), so that whoever answers is
-//! callsign itself or has its address.
+//! It does not verify TLS certificates, so it must be used only with an address at which callsign itself listens.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,29 +19,30 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// A port of callsign's.
+/// A port of callsign.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Port {
     address: SocketAddr,
     tls: bool,
 }
 
-/// Why there is no answer.
+/// An error that leaves a request without a response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
-    /// No connection, or no TLS on it.
+    /// The TCP connection or the TLS handshake failed.
     #[error("cannot connect: {0}")]
     Connect(#[from] io::Error),
-    /// The connection broke, or spoke something else.
+    /// The connection broke, or its peer does not speak HTTP/1.1.
     #[error("no HTTP answer: {0}")]
     Http(#[from] hyper::Error),
-    /// The TLS library refuses its own defaults; never seen.
+    /// The TLS library refused its default settings.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
 }
 
 impl Port {
-    /// The port that listens at `address`; where that is unspecified (`0.0.0.0`, `[::]`), it is reached by loopback.
+    /// Creates a handle to the port that listens at `address`. Loopback replaces an unspecified address (`0.0.0.0`,
+    /// `[::]`).
     pub(crate) fn new(mut address: SocketAddr, tls: bool) -> Self {
         match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -52,10 +52,11 @@ impl Port {
         Self { address, tls }
     }
 
-    /// Sends a request (with an origin-form target and its own `host`) and reads the whole answer.
+    /// Sends a request and returns the complete response. The request needs an origin-form target and a `host` header.
+    /// There is no timeout; the caller sets one.
     ///
     /// # Errors
-    /// [`ClientError`]. There is no time limit; the caller has one.
+    /// [`ClientError`].
     pub(crate) async fn send(self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError> {
         let socket = TcpStream::connect(self.address).await?;
         socket.set_nodelay(true)?;
@@ -80,12 +81,13 @@ async fn exchange(
 ) -> Result<Response<Bytes>, ClientError> {
     let (mut sender, connection) = http1::handshake(io).await?;
     let mut tasks = tokio::task::JoinSet::new();
-    // Its error is the answer's, too.
+    // `send_request` and `collect` report the error of the connection too.
     tasks.spawn(async { connection.await.unwrap_or_default() });
     let (head, body) = sender.send_request(request).await?.into_parts();
     Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
 }
 
+/// Creates a TLS client that accepts every certificate.
 fn connector() -> Result<TlsConnector, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -97,7 +99,7 @@ fn connector() -> Result<TlsConnector, rustls::Error> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Takes any certificate: callsign's is made out for a name by which it is not reached here.
+/// Accepts every certificate. callsign's certificate is for a DNS name, and this client connects to an IP address.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -1,5 +1,5 @@
-//! The caller that a self-test plays: it authenticates with a temporary key and reports its ids in the same headers as the
-//! operator's app.
+//! The caller that a self-test plays. It authenticates with a temporary key and reports its ids in the same headers as
+//! the operator's app.
 
 use std::io;
 

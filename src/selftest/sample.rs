@@ -133,7 +133,7 @@ fn genuine(config: &Config, endpoint: &Inference, model: Option<&str>) -> Vec<(S
         members.push(("stream", json!(true)));
     }
     let mut members: Vec<_> = members.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect();
-    // Parsing and printing again would change these numbers. A filter that ignores depth would remove the nested member.
+    // Parsing and printing would change these numbers. A filter that ignores depth would remove the nested member.
     let fidelity = r#"{"n":1.10,"big":12345678901234567890123,"user":"below the top level"}"#;
     members.push(("callsign_check".to_owned(), fidelity.to_owned()));
     if config.bodies.prompt_cache_key == PromptCacheKey::Keep {

@@ -15,7 +15,7 @@ use super::guest::Guest;
 use super::sample::Sample;
 use super::{Selftest, comparison, perform};
 use crate::config::Config;
-use crate::run::Start;
+use crate::run::running::Start;
 
 /// Longest wait for a live answer.
 const LIVE_LIMIT: Duration = Duration::from_mins(1);

@@ -119,7 +119,7 @@ impl From<SelfServiceError> for Refusal {
         match unanswered {
             SelfServiceError::GenerationNotFound(error) => error.into(),
             SelfServiceError::Ledger(error) => {
-                tracing::warn!(%error, "a caller's question about themselves could not be answered");
+                tracing::warn!(%error, "a caller's request for their own data failed: the ledger could not be read");
                 Self::ledger_unavailable()
             }
         }
@@ -158,7 +158,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Longest `retry-after` for which SDKs should retry.
 const LONGEST_RETRY_SECONDS: u32 = 60;
 
-/// The `retry-after` of errors whose end is unknown. Responses end all the time, so capacity is soon free again.
+/// The `retry-after`, in seconds, of errors that can end at any moment.
 const TRY_AGAIN_SECONDS: u32 = 1;
 
 impl From<OverloadError> for Refusal {

@@ -1,7 +1,7 @@
 //! Fetches and refreshes the public keys of the issuers of signed callers (`docs/SPEC.md#issuers`).
 //!
 //! Keys are fetched at start and once an hour. A token signed with an unknown key triggers a further fetch: per issuer
-//! two in quick succession, then one a minute ([`Budget`]). An issuer has at most one fetch at a time, and all requests
+//! two in quick succession, then one a minute (`Budget`). An issuer has at most one fetch at a time, and all requests
 //! that need it wait for the same one. A request whose key is known must not wait. While an issuer is unreachable its
 //! keys stay in use for at most a day.
 

@@ -1,4 +1,4 @@
-//! The request path. [`Proxy::respond`] is the pipeline that every request runs through, one line per step:
+//! The request path. `Proxy::respond` is the pipeline that every request runs through, one line per step:
 //!
 //! ```text
 //! route → authenticate → identify → check limits → prepare head and body → send → relay

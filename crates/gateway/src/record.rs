@@ -1,6 +1,6 @@
 //! The record of one request: gathers what each step of the pipeline learns, and reports the request's end once.
 //!
-//! [`RequestRecord::finish`] is the only place where a request ends. It builds one [`RequestEnd`] and hands it to metrics,
+//! [`RequestRecord::finish`] is the only place where a request ends. It builds one `RequestEnd` and hands it to metrics,
 //! log, limits, archive and ledger. It runs when the last byte of a response is about to leave, or when the record is
 //! dropped. The record must not hold prompts, replies or credentials, apart from what an archive encrypts.
 
@@ -43,7 +43,7 @@ pub struct RequestRecord {
     pub status: u16,
     /// callsign's own error code, if callsign answers the request itself.
     pub code: Option<&'static str>,
-    /// How the request ended, or would end if it ended now.
+    /// The request's outcome, or the one that it would have if it ended now.
     pub outcome: Outcome,
     /// Bytes of the request's body, as announced by the client.
     pub request_bytes: u64,

@@ -42,7 +42,7 @@ impl LoadLimits {
     ///
     /// By default an address gets three quarters of the connections: many deployments have one trusted app at one
     /// address, and it must not use up the last connection. A user gets an eighth of the requests, at least
-    /// [`LEAST_PER_CALLER`] and at most three quarters. A key's requests without a user get three quarters.
+    /// `LEAST_PER_CALLER` and at most three quarters. A key's requests without a user get three quarters.
     pub fn new(set: &Settings, most: usize) -> Self {
         let share = |all: usize| (all - all / 4).max(1);
         let connections = set.connections.unwrap_or(most).min(most);

@@ -1,6 +1,6 @@
-//! Calls from browsers, from origins that the operator named (`CALLSIGN_CORS_ORIGINS`) and from nowhere else.
+//! Cross-origin requests from browsers, for the origins in `CALLSIGN_CORS_ORIGINS`.
 //!
-//! OpenRouter's own `access-control-*` headers speak for OpenRouter's origin and never pass.
+//! OpenRouter's own `access-control-*` headers belong to OpenRouter's origin; `rewrite::headers` removes them.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -13,23 +13,24 @@ use http::{Method, Response, StatusCode};
 use crate::relay::Answer;
 use callsign_core::endpoint::{Endpoint, RouteError};
 
-/// What scripts may read of an answer besides the safelisted headers.
+/// Response headers that scripts may read, besides the safelisted ones.
 const EXPOSED: HeaderValue = HeaderValue::from_static("x-generation-id, x-callsign-error, retry-after");
 
-/// The origins that may call.
+/// The allowed origins.
 #[derive(Clone, Debug, Default)]
 pub struct Cors {
     origins: Vec<HeaderValue>,
 }
 
 impl Cors {
-    /// Allows these origins (`https://app.example`), or all with `*`.
+    /// Allows these origins, for example `https://app.example`. `*` would allow every origin, but the configuration refuses it.
     pub fn new(origins: Vec<HeaderValue>) -> Self {
         Self { origins }
     }
 
-    /// The answer to a preflight request of an allowed origin for an exposed path (with a `ledger` there is one more);
-    /// `None` for everything else, which then goes the ordinary way.
+    /// Returns the response to a preflight request of an allowed origin for an exposed path. Returns `None` for every
+    /// other request, which is then handled as usual. `ledger` is true if requests are recorded: some paths are exposed
+    /// only then.
     pub fn preflight(&self, parts: &Parts, ledger: bool) -> Option<Response<Answer>> {
         if self.origins.is_empty() || parts.method != Method::OPTIONS {
             return None;
@@ -53,7 +54,7 @@ impl Cors {
         Some(response)
     }
 
-    /// Lets scripts of an allowed origin read the answer.
+    /// Adds the headers that let scripts of an allowed origin read the response.
     pub fn allow(&self, request: &HeaderMap, response: &mut HeaderMap) {
         if let Some(origin) = self.allowed(request) {
             response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -62,6 +63,7 @@ impl Cors {
         }
     }
 
+    /// Returns the request's origin if it is allowed.
     fn allowed<'a>(&self, request: &'a HeaderMap) -> Option<&'a HeaderValue> {
         if self.origins.is_empty() {
             return None;

@@ -1,7 +1,6 @@
-//! What a request's head must be like before anything else is looked at (contract, sections 3 and 5).
+//! Checks of a request head before anything else is looked at (`docs/SPEC.md#order-of-checks`).
 //!
-//! hyper refuses broken heads by itself; this file refuses those that hyper takes and another server might read
-//! differently.
+//! hyper refuses broken heads. This file refuses heads that hyper accepts and another server might read differently.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
@@ -10,30 +9,30 @@ use http::{HeaderValue, Version};
 use crate::server::ContentCoding;
 use callsign_core::rewrite::multipart::{Boundary, BoundaryError};
 
-/// The framing is open to two readings.
+/// A head that two servers could read in two ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
-    /// RFC 9112, section 3.2: none, or more than one.
+    /// The `Host` header is missing (HTTP/1.1) or repeated (RFC 9112, section 3.2).
     #[error("the request must have exactly one `Host` header")]
     Host,
-    /// Anything but `chunked`, once.
+    /// `Transfer-Encoding` is not exactly one `chunked`.
     #[error("`Transfer-Encoding` must be exactly `chunked`")]
     TransferEncoding,
 }
 
-/// The body is of a kind that is not read.
+/// A body that callsign does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// Not JSON in UTF-8.
+    /// The content type is neither JSON in UTF-8 nor, if the endpoint accepts it, a form.
     #[error("the content type must be `application/json`, with no parameter but `charset=utf-8`{}", or_form(*.form))]
     MediaType {
-        /// Whether a form would do too.
+        /// True if the endpoint also accepts a form.
         form: bool,
     },
-    /// A form whose parts cannot be told apart.
+    /// A form without a usable boundary.
     #[error(transparent)]
     Boundary(BoundaryError),
-    /// Compressed in a way that is not read: what cannot be examined is not passed on.
+    /// A content coding that callsign does not decode. A body that cannot be examined is not forwarded.
     #[error("the body's encoding must be `gzip`, `br` or `zstd`, or none at all")]
     Encoding,
 }
@@ -42,7 +41,7 @@ fn or_form(form: bool) -> &'static str {
     if form { ", or `multipart/form-data`" } else { "" }
 }
 
-/// What a body claims to be.
+/// The kind of a body, by its content type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// JSON in UTF-8.
@@ -69,15 +68,15 @@ pub fn check(parts: &Parts) -> Result<(), FramingError> {
     }
 }
 
-/// Whether the client asks for a WebSocket.
+/// Returns true if the client asks for a WebSocket.
 pub fn wants_websocket(headers: &HeaderMap) -> bool {
     headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// How the body is encoded, if it is.
+/// Returns the content coding of the body, if it has one.
 ///
 /// # Errors
-/// [`Unsupported::Encoding`].
+/// [`Unsupported::Encoding`] for every other encoding, and for more than one.
 pub fn coding(headers: &HeaderMap) -> Result<Option<ContentCoding>, Unsupported> {
     match only(headers, CONTENT_ENCODING) {
         Only::None => Ok(None),
@@ -87,8 +86,8 @@ pub fn coding(headers: &HeaderMap) -> Result<Option<ContentCoding>, Unsupported>
     }
 }
 
-/// What the body is: JSON in UTF-8, or, where the endpoint takes one, a `form`. A lenient upstream would decode
-/// `charset=utf-7` to other bytes than were scanned, so that nothing but UTF-8 may be named.
+/// Returns the kind of the body: JSON in UTF-8, or a form if the endpoint accepts one (`form`). No other charset may be
+/// named: a lenient upstream would decode `charset=utf-7` to other bytes than callsign scanned.
 ///
 /// # Errors
 /// [`Unsupported`].
@@ -115,6 +114,7 @@ fn is_json(value: &[u8]) -> bool {
     media_type.eq_ignore_ascii_case(b"application/json") && charset.is_none_or(is_utf8) && parts.next().is_none()
 }
 
+/// The values of a header that may occur once.
 enum Only<'a> {
     None,
     One(&'a HeaderValue),

@@ -10,19 +10,19 @@ use crate::upstream;
 /// The settings that a [`Snapshot`](super::snapshot::Snapshot) is made from.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Keys, issuers, presets.
+    /// Keys, issuers, presets and pass-through.
     pub callers: Callers,
     /// The operator's policy and the tenants.
     pub tenants: Tenants,
-    /// The upstream.
+    /// The connection to OpenRouter.
     pub upstream: upstream::settings::Settings,
-    /// Bodies.
+    /// Settings of bodies.
     pub bodies: Bodies,
-    /// Headers.
+    /// Settings of headers.
     pub headers: Headers,
-    /// `CALLSIGN_CORS_ORIGINS`.
+    /// `CALLSIGN_CORS_ORIGINS`: the origins whose scripts may call.
     pub cors_origins: Vec<HeaderValue>,
-    /// The archive; its directory is fixed when callsign starts.
+    /// The archive. A reload does not change its directory.
     pub archive: archive::settings::Settings,
     /// Limits and blocks.
     pub limits: limits::settings::Settings,
@@ -31,7 +31,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns true if answers are read for their usage. OpenRouter is then asked for uncompressed answers.
+    /// Returns true if responses are read for their usage or archived. OpenRouter is then asked for uncompressed ones.
     pub fn reads_answers(&self) -> bool {
         self.has_ledger || self.archive.place.is_some() || self.limits.reads_answers()
     }
@@ -40,23 +40,23 @@ impl Settings {
 /// Settings of request and response bodies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bodies {
-    /// `CALLSIGN_MAX_BODY_BYTES`; a larger request body is 413.
+    /// `CALLSIGN_MAX_BODY_BYTES`: a larger request body is refused with 413.
     pub max_bytes: u64,
-    /// `CALLSIGN_HOLD_BODY_BYTES`, at most [`Bodies::max_bytes`]; 0 streams every body.
+    /// `CALLSIGN_BUFFER_BODY_BYTES`, at most [`Bodies::max_bytes`]; 0 streams every body.
     pub buffer_bytes: usize,
-    /// `CALLSIGN_HOLD_TOTAL_BYTES`; 0 streams every body.
+    /// `CALLSIGN_BUFFER_TOTAL_BYTES`; 0 streams every body.
     pub buffer_total_bytes: usize,
-    /// `[body] remove`: further top-level names to remove.
+    /// `[body] remove`: additional top-level names to remove.
     pub remove: Vec<String>,
-    /// `CALLSIGN_PROMPT_CACHE_KEY`.
+    /// `CALLSIGN_PROMPT_CACHE_KEY`: the handling of that member.
     pub prompt_cache_key: PromptCacheKey,
-    /// `CALLSIGN_SERVER_TOOLS`.
+    /// `CALLSIGN_SERVER_TOOLS`: the handling of tools that reach data of the shared account.
     pub server_tools: ServerTools,
-    /// `CALLSIGN_REDACT_ACCOUNT`: blank the operator's `user_id` in upstream error bodies.
+    /// `CALLSIGN_REDACT_ACCOUNT`: blanks the operator's `user_id` in OpenRouter's error bodies.
     pub redact_account: bool,
 }
 
-/// What becomes of a client's `prompt_cache_key`.
+/// The handling of a client's `prompt_cache_key`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PromptCacheKey {
     /// Replaced by a digest of it and the caller.
@@ -64,27 +64,27 @@ pub enum PromptCacheKey {
     Bind,
     /// Removed.
     Drop,
-    /// Left as it is.
+    /// Sent unchanged.
     Keep,
 }
 
-/// What becomes of requests for tools that reach the files and shells of the shared account.
+/// The handling of requests for tools that reach the files and shells of the shared account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServerTools {
-    /// They are answered with 403.
+    /// Requests with them are refused with 403.
     #[default]
     Block,
-    /// They pass.
+    /// Requests with them are sent.
     Allow,
 }
 
 /// Settings of request headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// `[headers] forward`, added to the allow-list.
+    /// `[headers] forward`: names added to the allow-list of request headers.
     pub forward: Vec<HeaderName>,
-    /// `[headers] http_referer`; wins over the client's.
+    /// `[headers] http_referer`: replaces the client's header.
     pub http_referer: Option<HeaderValue>,
-    /// `[headers] x_openrouter_title`; wins over the client's.
+    /// `[headers] x_openrouter_title`: replaces the client's header.
     pub x_openrouter_title: Option<HeaderValue>,
 }

@@ -1,5 +1,5 @@
-//! One immutable configuration, made ready for the request path: what a request sees is one of these from its beginning
-//! to its end.
+//! The configuration of the request path, prepared and immutable. A request uses one snapshot from its beginning to its
+//! end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,27 +28,27 @@ use callsign_core::usage::markup::Markup;
 use callsign_store::archive::{Redaction, Selection};
 use callsign_store::limits::Rules;
 
-/// Sizes of bodies, in bytes.
+/// Size limits of request bodies, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// `CALLSIGN_MAX_BODY_BYTES`.
+    /// `CALLSIGN_MAX_BODY_BYTES`: a larger body is refused.
     pub max_body: u64,
-    /// `CALLSIGN_HOLD_BODY_BYTES`.
+    /// `CALLSIGN_BUFFER_BODY_BYTES`: a larger body is streamed.
     pub buffer_body: u64,
 }
 
-/// Where requests go: the base URL in parts, so that a target is put together without parsing.
+/// The upstream's base URL in parts, so that a target is built without parsing.
 #[derive(Clone, Debug)]
 pub struct Base {
     scheme: Scheme,
     authority: Authority,
     path: String,
-    /// What is asked for most: the targets of the table, without a query.
+    /// The targets of the inference endpoints, without a query: the most frequent ones.
     ready: Vec<(&'static str, Uri)>,
 }
 
 impl Base {
-    /// Takes an absolute `http` or `https` URL apart; `None` for anything else.
+    /// Takes apart an absolute `http` or `https` URL; `None` for anything else.
     pub fn new(url: &Uri) -> Option<Self> {
         let mut base = Self {
             scheme: url.scheme()?.clone(),
@@ -74,21 +74,21 @@ impl Base {
     }
 }
 
-/// What the operator decided for one organisation's callers.
+/// The settings for the callers of one tenant, or for callers without one.
 #[derive(Clone, Debug)]
 pub struct Tenant {
-    /// What is said about them.
+    /// The identifiers that are sent for them.
     pub policy: Policy,
-    /// The OpenRouter key that pays, as a header value; absent if pass-through is the only way in.
+    /// The OpenRouter key that pays, as a header value; `None` if pass-through is the only way in.
     pub authorization: Option<HeaderValue>,
-    /// What they are charged for each dollar of cost.
+    /// The price that they are charged for each dollar of cost.
     pub markup: Markup,
-    /// Whether their requests are archived, if that is said of them.
+    /// True if their requests are archived, false if not, `None` if the tenant does not say.
     pub archive: Option<bool>,
 }
 
 impl Tenant {
-    /// One of the operator's tenants, for which the operator pays unless it has a key of its own.
+    /// Creates the settings of a tenant. The operator's key (`self`) pays unless the tenant has one.
     fn tenant(&self, configured: &tenant::Tenant) -> Result<Self, SnapshotError> {
         let own = configured.api_key.as_ref().map(bearer).transpose()?;
         let authorization = own.or_else(|| self.authorization.clone());
@@ -100,61 +100,61 @@ impl Tenant {
 /// The configuration of the request path.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// True if requests are recorded, so that the maker of a generation is known.
+    /// True if requests are recorded in a ledger, which knows each generation's caller.
     pub has_ledger: bool,
-    /// Who may come in.
+    /// The keys and presets by which callers authenticate.
     pub directory: Directory,
-    /// The issuers' keys.
+    /// Verifies tokens with the issuers' keys.
     pub verifier: Arc<Verifier>,
-    /// Where fresh ones come from.
+    /// Fetches the issuers' keys.
     pub issuers: Issuers,
-    /// What holds for callers of no tenant.
+    /// The settings for callers without a tenant.
     pub operator: Tenant,
-    /// What holds for each tenant's callers, by its name.
+    /// The settings of each tenant, by its name.
     pub tenants: HashMap<String, Tenant>,
-    /// The body members that never pass.
+    /// The body members that are removed.
     pub owned: Arc<ReservedFields>,
-    /// What becomes of `prompt_cache_key`.
+    /// The handling of `prompt_cache_key`.
     pub cache_key: PromptCacheKey,
-    /// Whether tools that reach what all callers of the account share may be asked for.
+    /// The handling of tools that reach data shared by all callers of the account.
     pub server_tools: ServerTools,
-    /// Headers, both ways.
+    /// The rules for the headers of requests and responses.
     pub headers: HeaderPolicy,
-    /// Where requests go.
+    /// The upstream's base URL.
     pub base: Base,
-    /// Sizes of bodies.
+    /// Size limits of request bodies.
     pub limits: Limits,
-    /// The longest silence between two frames of an answer.
+    /// The longest allowed silence between two frames of a response.
     pub idle_timeout: Duration,
-    /// Whose requests are archived.
+    /// Chooses the requests that are archived.
     pub archive: Selection,
-    /// What of their headers is not.
+    /// Removes credentials from archived headers.
     pub redaction: Redaction,
-    /// Calls from browsers.
+    /// The rules for requests from browsers.
     pub cors: Cors,
-    /// Whether the operator's account id is blanked in error bodies.
+    /// True if the operator's account id is blanked in OpenRouter's error bodies.
     pub redact_account: bool,
-    /// How much anybody may use.
+    /// The limits and blocks of the configuration.
     pub rules: Rules,
 }
 
-/// The configuration cannot be put to use.
+/// Settings that cannot be put in force.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// It names something that no request could be sent to.
+    /// The upstream URL or a key cannot be used in a request.
     #[error("the upstream URL or key cannot be used in a request")]
     Upstream,
-    /// Nothing could fetch the issuers' keys.
+    /// The client that fetches the issuers' keys cannot be set up.
     #[error("the issuers' keys cannot be fetched: {0}")]
     Issuers(#[from] FetchError),
 }
 
 impl Snapshot {
-    /// Makes a configuration ready, and begins to keep the issuers' keys fresh: must be called within a tokio runtime.
-    /// Keys that `previous` has fetched are carried over.
+    /// Prepares settings and starts the tasks that refresh the issuers' keys. Must be called within a tokio runtime.
+    /// Keys that `previous` has fetched are kept.
     ///
     /// # Errors
-    /// [`SnapshotError`] for an upstream that [`Config::load`] would have refused, or without means to fetch keys.
+    /// [`SnapshotError`] for an upstream that the configuration would have refused, or if no client can be set up.
     pub fn new(settings: &Settings, previous: Option<&Self>) -> Result<Self, SnapshotError> {
         let (callers, bodies, headers) = (&settings.callers, &settings.bodies, &settings.headers);
         let directory = Directory::new(
@@ -208,12 +208,13 @@ impl Snapshot {
         })
     }
 
-    /// What holds for callers of this tenant. The namespaces of pass-through keys are no tenants of the operator's.
+    /// Returns the settings for callers of this tenant. The namespaces of pass-through keys are not tenants: their
+    /// callers get the settings for callers without a tenant.
     pub fn tenant(&self, name: Option<&str>) -> &Tenant {
         name.and_then(|name| self.tenants.get(name)).unwrap_or(&self.operator)
     }
 
-    /// What this caller's archive is named by, if the request is one of those that are archived.
+    /// Returns the names for a request's archive file, or `None` if the request is not archived.
     pub fn archived(&self, caller: &Caller<'_>) -> Option<RenderedIds> {
         let tenant = self.tenant(caller.tenant.as_deref());
         if !self.archive.wants(caller.archive.or(tenant.archive)) {
@@ -223,13 +224,13 @@ impl Snapshot {
         self.archive.draws(caller.tenant.as_deref(), &names).then_some(names)
     }
 
-    /// What binds the `prompt_cache_key` of this caller's client; `None` where none is written back.
+    /// Returns the binder for the `prompt_cache_key` of this caller's client; `None` if the key is not bound.
     pub fn cache_binder(&self, endpoint: &Inference, sources: &CallerIdentity<'_>) -> Option<Binder> {
         let bind = self.cache_key == PromptCacheKey::Bind && endpoint.cache_key;
         bind.then(|| self.tenant(sources.tenant).policy.cache_binder(sources))
     }
 
-    /// The filter for a body that `members` are written into. The one place where filters of requests are made.
+    /// Creates the filter of a JSON request body, which writes `members` into it. Every such filter is created here.
     pub fn filter(&self, members: String, binder: Option<Binder>) -> Filter {
         let mut filter = Filter::new(Arc::clone(&self.owned), members);
         if let Some(binder) = binder {
@@ -241,15 +242,15 @@ impl Snapshot {
         }
     }
 
-    /// The URL of `path` (behind the base path) with this query. Both come from tables or have been checked to hold
-    /// nothing but a path's characters; what could not be put together all the same leads to the base path itself, which
-    /// OpenRouter answers with 404.
+    /// Returns the upstream URL of `path`, relative to the base URL, with this query. The caller has checked the
+    /// characters of both. If they are invalid nevertheless, the result is the path `/`.
     pub fn target(&self, path: &str, query: Option<&str>) -> Uri {
         let ready = self.base.ready.iter().find(|(known, _)| query.is_none() && *known == path);
         ready.map_or_else(|| self.base.join(path, query), |(_, target)| target.clone())
     }
 }
 
+/// Returns the `authorization` value of this key, marked as sensitive.
 fn bearer(key: &Secret) -> Result<HeaderValue, SnapshotError> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| SnapshotError::Upstream)?;
     value.set_sensitive(true);

@@ -24,7 +24,7 @@ pub(super) struct RequestEnd<'r> {
     /// The time from the request's head to the head of OpenRouter's answer; `None` without an answer.
     pub(super) first_byte: Option<Duration>,
     pub(super) duration: Duration,
-    /// What the answer said about itself; empty if nobody asked for it.
+    /// The answer's own statements, such as usage and model; empty if nobody asked for them.
     pub(super) usage: ResponseUsage,
 }
 

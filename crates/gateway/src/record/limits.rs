@@ -1,4 +1,4 @@
-//! What one request holds of its caller's limits, from the moment that it may go upstream to its end.
+//! The hold of one request on its caller's limits, from the check of the limits to the request's end.
 
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 

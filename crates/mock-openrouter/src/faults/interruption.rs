@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 /// Number of yields before a cut, so that hyper can flush: it drops unwritten bytes when the body fails.
 const YIELDS_BEFORE_CUT: usize = 8;
 
-/// What happens in place of the next chunk.
+/// The event in place of the next chunk.
 #[derive(Clone, Debug)]
 pub(crate) enum Interruption {
     /// Waits for one permit of `MockServer::release`.

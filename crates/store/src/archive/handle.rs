@@ -116,7 +116,7 @@ impl Archive {
         }))
     }
 
-    /// Writes queued records and stops the threads, for the end of a drain. Gives up after [`CLOSING`] and counts the
+    /// Writes queued records and stops the threads, for the end of a drain. Gives up after `CLOSING` and counts the
     /// records that remain.
     pub async fn close(&self) {
         let Some(shared) = &self.shared else { return };

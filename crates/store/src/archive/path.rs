@@ -2,7 +2,7 @@
 //!
 //! Different identifiers get different parts (test: `two_identifiers_never_share_a_part`). A plain identifier is used
 //! unchanged. Any other identifier becomes a readable prefix, `~`, and a hash of the whole identifier; plain
-//! identifiers contain no `~`. Parts have at most [`LONGEST`] bytes, begin with a letter or a digit, contain no
+//! identifiers contain no `~`. Parts have at most `LONGEST` bytes, begin with a letter or a digit, contain no
 //! characters that a file system or a shell interprets, and are not reserved on Windows. Only the folders `_none` and
 //! `_tenant-…`, which callsign names itself, begin with `_`.
 

@@ -2,7 +2,7 @@
 
 use crate::usage::Usage;
 
-/// What a response says about itself. It does not depend on how the bytes were split.
+/// The statements of a response about itself. It does not depend on how the bytes were split.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseUsage {
     /// OpenRouter's id of the generation: an `id` (or an error's `request_id`) that begins with `gen-`, at most 256
