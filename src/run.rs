@@ -134,7 +134,7 @@ struct Port {
 
 impl Port {
     /// Serves the listener in a new thread with a single-threaded runtime. At equal CPU time per request this carries
-    /// more requests than one shared runtime, whose threads wake each other (docs/PERFORMANCE.md).
+    /// more requests than one shared runtime, whose threads wake each other.
     fn serve_in_thread(self, name: String, handler: Proxy, metrics: &Metrics) -> Result<(), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         metrics.add_runtime(runtime.handle().clone());

@@ -121,7 +121,12 @@ fn read_all(directory: &Path) -> Vec<Archived> {
     let mut folders = vec![directory.to_owned()];
     let mut archives = Vec::new();
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
+        let entries = match std::fs::read_dir(folder) {
+            // A running callsign removes empty folders.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries.unwrap(),
+        };
+        for entry in entries {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);

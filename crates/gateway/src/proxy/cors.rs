@@ -23,7 +23,7 @@ pub struct Cors {
 }
 
 impl Cors {
-    /// Allows these origins, for example `https://app.example`. `*` would allow every origin, but the configuration refuses it.
+    /// Allows these origins, for example `https://app.example`. `*` allows every origin; the configuration refuses it.
     pub fn new(origins: Vec<HeaderValue>) -> Self {
         Self { origins }
     }
