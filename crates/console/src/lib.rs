@@ -10,6 +10,20 @@
 //! It is not reachable through the data port and does not forward callers' requests. It reads the configuration in
 //! force, the ledger's sums and the metrics. It changes only three things: it forgets users in ledger and archive, sets
 //! and lifts blocks, and begins and ends its own sessions. `test-mapping` with `live` sends one test request upstream.
+//!
+//! | module | purpose | must not |
+//! |---|---|---|
+//! | `api` | the JSON routes, one file per subject | answer without the admin token |
+//! | `pages` | the dashboard, one file per page: functions from a query to markup | send scripts |
+//! | `ask` | queries of ledger and configuration that `api` and `pages` share | change anything |
+//! | `health` | `/readyz` and `/metrics` | name a user |
+//! | `operator` | the state that all routes share; checks the admin token | |
+//! | `attempts` | limits wrong admin tokens | store the tokens |
+//! | `session` | dashboard sessions | store session ids (only their digests) |
+//! | `host` | checks the `Host` header, against DNS rebinding | |
+//! | `answer` | the API's errors, with status, code and JSON shape | send an error with status 200 |
+//! | [`self_test`] | the interface to the self-test, which the root package implements | run one itself |
+//! | `view` | the parts of the configuration that the console shows | hold a secret |
 
 mod answer;
 mod api;

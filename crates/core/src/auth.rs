@@ -32,7 +32,7 @@ use crate::identity::caller_identity::{CallerIdentity, Field};
 use crate::secret::KeyDigest;
 use credential::Credential;
 pub use error::{AuthError, RefusedToken, UnknownKey};
-use identity_header::AmbiguousIdentity;
+use identity_header::AmbiguousIdentityError;
 use issuer::{Issuer, IssuerId};
 use jwt::TokenError;
 use key::{Directory, Grant, Key};
@@ -191,7 +191,7 @@ impl<'a> Caller<'a> {
         self.tenant = issuer.tenant.as_deref().map(Cow::Borrowed);
         let mut tokens = headers.get_all(&issuer.header).iter();
         match (tokens.next(), tokens.next()) {
-            (Some(_), Some(_)) => Err(AmbiguousIdentity(issuer.header.clone()).into()),
+            (Some(_), Some(_)) => Err(AmbiguousIdentityError(issuer.header.clone()).into()),
             (Some(token), None) if !token.as_bytes().trim_ascii().is_empty() => {
                 let token = token.as_bytes().trim_ascii();
                 self.read_token(id, issuer, credential::without_scheme(token), headers, known, need)
@@ -230,7 +230,7 @@ impl<'a> Caller<'a> {
         preset: &Preset,
         headers: &'a HeaderMap,
         need: Need,
-    ) -> Result<Self, AmbiguousIdentity> {
+    ) -> Result<Self, AmbiguousIdentityError> {
         let name = pass_through_name(digest);
         let mut caller = Self::unidentified(Cow::Owned(name.clone()), Some(Cow::Owned(name)));
         caller.upstream_credential = UpstreamCredential::PassThrough;
@@ -240,7 +240,7 @@ impl<'a> Caller<'a> {
         Ok(caller)
     }
 
-    fn read_preset(&mut self, preset: &Preset, headers: &'a HeaderMap) -> Result<(), AmbiguousIdentity> {
+    fn read_preset(&mut self, preset: &Preset, headers: &'a HeaderMap) -> Result<(), AmbiguousIdentityError> {
         for id in Field::IDS {
             *self.value_mut(id) = identity_header::read(headers, preset.header(id))?.map(Cow::Borrowed);
         }
@@ -262,7 +262,7 @@ impl<'a> Caller<'a> {
         headers: &'a HeaderMap,
         chat: Option<&HeaderName>,
         message: Option<&HeaderName>,
-    ) -> Result<(), AmbiguousIdentity> {
+    ) -> Result<(), AmbiguousIdentityError> {
         self.chat = identity_header::read(headers, chat)?.map(Cow::Borrowed);
         self.message = identity_header::read(headers, message)?.map(Cow::Borrowed);
         Ok(())

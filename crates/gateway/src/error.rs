@@ -9,7 +9,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
 use http::{HeaderName, HeaderValue, Response};
 use serde_json::json;
 
-use crate::proxy::framing::{FramingError, Unsupported};
+use crate::proxy::framing::{FramingError, UnsupportedBodyError};
 use crate::proxy::self_service_error::{GenerationNotFoundError, SelfServiceError};
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadError;
@@ -20,8 +20,8 @@ pub use callsign_core::error_code::ErrorCode as Code;
 use callsign_core::identity::missing::UserRequiredError;
 use callsign_core::rewrite::RewriteError;
 use callsign_core::shed::OverloadError;
-use callsign_store::archive::Unavailable;
-use callsign_store::limits::Refused;
+use callsign_store::archive::ArchiveUnavailableError;
+use callsign_store::limits::LimitsRefusedError;
 
 /// The header of callsign's own error responses; its value is the name of the code.
 pub const CALLSIGN_ERROR: HeaderName = HeaderName::from_static("x-callsign-error");
@@ -174,20 +174,20 @@ impl From<OverloadError> for Refusal {
     }
 }
 
-impl From<Unavailable> for Refusal {
-    fn from(error: Unavailable) -> Self {
+impl From<ArchiveUnavailableError> for Refusal {
+    fn from(error: ArchiveUnavailableError) -> Self {
         Self { retry_after: Some(TRY_AGAIN_SECONDS), ..Self::new(ErrorCode::ArchiveUnavailable, &error) }
     }
 }
 
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
+impl From<LimitsRefusedError> for Refusal {
+    fn from(refused: LimitsRefusedError) -> Self {
         match &refused {
-            Refused::Blocked => Self::new(ErrorCode::UserBlocked, &refused),
-            Refused::Unavailable => {
+            LimitsRefusedError::Blocked => Self::new(ErrorCode::UserBlocked, &refused),
+            LimitsRefusedError::Unavailable => {
                 Self { retry_after: Some(TRY_AGAIN_SECONDS), ..Self::new(ErrorCode::LimitsUnavailable, &refused) }
             }
-            Refused::Over(over) => Self {
+            LimitsRefusedError::Over(over) => Self {
                 retry_after: Some(over.retry_after()),
                 rates: over.headers(),
                 ..Self::new(ErrorCode::RateLimited, &refused)
@@ -196,12 +196,12 @@ impl From<Refused> for Refusal {
     }
 }
 
-impl From<Unsupported> for Refusal {
-    fn from(error: Unsupported) -> Self {
+impl From<UnsupportedBodyError> for Refusal {
+    fn from(error: UnsupportedBodyError) -> Self {
         let code = match error {
-            Unsupported::MediaType { .. } => ErrorCode::UnsupportedMediaType,
-            Unsupported::Boundary(_) => ErrorCode::BadRequest,
-            Unsupported::Encoding => ErrorCode::UnsupportedEncoding,
+            UnsupportedBodyError::MediaType { .. } => ErrorCode::UnsupportedMediaType,
+            UnsupportedBodyError::Boundary(_) => ErrorCode::BadRequest,
+            UnsupportedBodyError::Encoding => ErrorCode::UnsupportedEncoding,
         };
         Self::new(code, &error)
     }

@@ -1,4 +1,26 @@
 //! The request path: accepts connections, forwards requests to OpenRouter, relays the answers.
+//!
+//! ```text
+//! client ─► server ─► proxy ─► upstream ─► OpenRouter
+//! client ◄─ server ◄─ relay ◄─ upstream ◄─ OpenRouter
+//!                       └─► record ─► metrics, log, limits, archive, ledger
+//! ```
+//!
+//! Start with [`proxy`]: its function `Proxy::respond` is the pipeline, one line per step. `docs/CODE_TOUR.md` follows
+//! one request through it.
+//!
+//! | module | purpose | must not |
+//! |---|---|---|
+//! | [`server`] | accepts connections; HTTP/1.1, HTTP/2, TLS; connection limits, timeouts, drain | interpret a request |
+//! | [`proxy`] | runs the steps of a request in their order, with one configuration snapshot | keep anything about a caller after its request |
+//! | [`upstream`] | the pooled client for OpenRouter, the outgoing body, the upload state | follow a redirect; repeat a request that may have left |
+//! | [`relay`] | passes the response on, frame by frame | parse, join or buffer frames |
+//! | [`record`] | gathers what each step learns of a request, and reports its end once | hold prompts, replies or credentials, apart from what an archive encrypts |
+//! | [`error`] | turns each failure into a response in the caller's dialect | show a value from outside |
+//! | [`issuers`] | fetches and refreshes the signing keys of token issuers | decide if a token is valid |
+//! | [`shed`] | limits requests in flight, in all and per caller | queue a request |
+//! | [`audit`] | reads a sample of sent bodies again with a second parser | delay a request |
+//! | [`openrouter`] | queries OpenRouter's generation records for the operator's commands | take part in the path of a request |
 
 pub mod audit;
 pub mod error;

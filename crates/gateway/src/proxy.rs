@@ -30,7 +30,7 @@ use callsign_core::shed::OverloadError;
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::archive::Archive;
 use callsign_store::ledger::{Ledger, Reader};
-use callsign_store::limits::{Limiter, Refused};
+use callsign_store::limits::{Limiter, LimitsRefusedError};
 use callsign_telemetry::metrics::Metrics;
 use http::request::Parts;
 use http::{Request, Response};
@@ -226,7 +226,7 @@ impl Proxy {
         let state = handle.as_ref().map(|handle| &*handle.state);
         let answer = tokio::select! {
             biased;
-            () = record.blocked() => Err(Refused::Blocked.into()),
+            () = record.blocked() => Err(LimitsRefusedError::Blocked.into()),
             answer = self.0.upstream.send(request, state) => answer.map_err(|error| {
                 record.failed(&error);
                 error.into()

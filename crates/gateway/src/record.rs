@@ -19,7 +19,7 @@ use callsign_core::identity::Identifiers;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::shed::OverloadError;
 use callsign_core::usage::outcome::Outcome;
-use callsign_store::archive::{self, Archive, BodyRecorder, Recording, Unavailable};
+use callsign_store::archive::{self, Archive, ArchiveUnavailableError, BodyRecorder, Recording};
 use callsign_store::ledger::{Begun, Committed, Ledger};
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 use callsign_telemetry::metrics::Metrics;
@@ -141,12 +141,12 @@ impl RequestRecord {
     /// Begins to archive the request. `begun` gets the ledger's row, if there is one.
     ///
     /// # Errors
-    /// [`Unavailable`] if the request must be archived and cannot be.
+    /// [`ArchiveUnavailableError`] if the request must be archived and cannot be.
     pub fn archive(
         &mut self,
         endpoint: &'static Inference,
         begun: impl FnOnce(Option<&Begun>) -> archive::Begun,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<(), ArchiveUnavailableError> {
         let row = self.row.known();
         self.recording = self.archive.begin(|| begun(row), self.request_bytes)?.map(Box::new);
         if self.recording.is_some() {

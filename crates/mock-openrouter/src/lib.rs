@@ -9,6 +9,18 @@
 //! records the request → `answer` selects the endpoint, whose file (`chat`, `responses`, `messages`, `media`,
 //! `catalogue`, `generations`, `errors`) builds a plan → `behaviour` changes the plan (with `faults`) → `plan` sends
 //! the response.
+//!
+//! | modules | purpose | must not |
+//! |---|---|---|
+//! | `upload`, `asked` | read and parse a request as leniently as OpenRouter | use callsign's own parser |
+//! | `answer` | reads, records and answers one request | |
+//! | `chat`, `responses`, `messages`, `media`, `catalogue`, `generations`, `errors` | the formats of OpenRouter's endpoints | |
+//! | `reply`, `call`, `story` | the content of a response, independent of its format | |
+//! | `rules` | OpenRouter's rules for identifiers | share code with callsign, whose identifiers it checks |
+//! | `behaviour`, `names` | behaviours that a model name `mock/NAME` selects | |
+//! | `faults` (feature `faults`; otherwise `no_faults`) | responses that stall, break off or are garbled, for tests | be in the shipped program |
+//! | `plan` | a response as a list of steps, and the body that executes them | |
+//! | `record`, `options` | the recorder for tests; the options of a mock server | |
 
 mod answer;
 mod asked;

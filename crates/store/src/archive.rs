@@ -32,7 +32,7 @@ mod write;
 mod zip;
 
 pub use body_recorder::BodyRecorder;
-pub use error::{ArchiveError, Unavailable};
+pub use error::{ArchiveError, ArchiveUnavailableError};
 pub use forget::{Forgotten, forget, forget_person};
 pub use handle::{Archive, Recording};
 pub use header_snapshot::{HeaderSnapshot, Redaction};

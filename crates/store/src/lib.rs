@@ -1,4 +1,14 @@
 //! callsign's state: the ledger, limits and blocks, and the archive.
+//!
+//! Everything that callsign keeps on a disk or in a shared database is here. The request path hands over its data
+//! through queues and in-memory counters.
+//!
+//! | module | purpose | must not |
+//! |---|---|---|
+//! | [`ledger`] | one durable row per inference request, sums of the rows, and queries of both | contain prompts, replies or credentials |
+//! | [`limits`] | counts the usage of each caller, reserves and settles quota, keeps the block list | contain prompts; store user ids in counters (only their digests) |
+//! | [`archive`] | one encrypted file per archived request; lists, reads and deletes them | contain callers' credentials; write clear text to a disk |
+//! | [`whois`] | finds the caller of an identifier, from the ledger or from the formats alone | write anything |
 
 pub mod archive;
 pub mod ledger;

@@ -31,6 +31,6 @@ pub use counters::{Ask, Gauge, Settlement, Standing};
 pub use limiter::{Limiter, LimitsError, Reservation, Suspect};
 pub use link::{Link, StoreUnavailableError};
 pub use memory::Memory;
-pub use refused::{Over, Refused, span};
+pub use refused::{LimitsRefusedError, Over, span};
 pub use rules::Rules;
 pub use subject::Subject;

@@ -1,6 +1,11 @@
 //! Metrics and logging of callsign.
 //!
 //! This crate counts and formats. It must not decide about requests, and it imports `callsign-core` only.
+//!
+//! | module | purpose | must not |
+//! |---|---|---|
+//! | [`metrics`] | the counters behind `/metrics`, in the OpenMetrics text format | use a user, a key or a model as a label |
+//! | [`logging`] | one line per event; `Untrusted` for strings from outside | log prompts or credentials |
 
 pub mod logging;
 pub mod metrics;

@@ -1,6 +1,6 @@
 //! The reasons why no caller can be resolved.
 
-use super::identity_header::AmbiguousIdentity;
+use super::identity_header::AmbiguousIdentityError;
 use super::issuer::IssuerId;
 use super::jwt::TokenError;
 
@@ -18,7 +18,7 @@ pub enum AuthError {
     AmbiguousCredential(String),
     /// An identity header was sent twice.
     #[error(transparent)]
-    AmbiguousIdentity(#[from] AmbiguousIdentity),
+    AmbiguousIdentity(#[from] AmbiguousIdentityError),
     /// The user's token is missing. Callers get the same message as for a refused one.
     #[error("no valid user token; sign in again, or check how the app forwards the token")]
     MissingToken,

@@ -6,18 +6,18 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 /// An identity header that was sent more than once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("identity header `{0}` was sent more than once; send it once")]
-pub struct AmbiguousIdentity(pub HeaderName);
+pub struct AmbiguousIdentityError(pub HeaderName);
 
 /// Returns the value of header `name`, if it is configured, present and usable.
 ///
 /// # Errors
-/// [`AmbiguousIdentity`] if it was sent more than once.
-pub fn read<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>) -> Result<Option<&'a str>, AmbiguousIdentity> {
+/// [`AmbiguousIdentityError`] if it was sent more than once.
+pub fn read<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>) -> Result<Option<&'a str>, AmbiguousIdentityError> {
     let Some(name) = name else { return Ok(None) };
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() {
-        return Err(AmbiguousIdentity(name.clone()));
+        return Err(AmbiguousIdentityError(name.clone()));
     }
     Ok(first.and_then(|value| meaning(value.as_bytes())))
 }

@@ -146,7 +146,7 @@ fn unusable_header_values_are_absent() {
 #[test]
 fn a_repeated_identity_header_is_ambiguous() {
     let twice = [("x-api-key", APP), ("x-user-id", "bob"), ("x-user-id", "bob")];
-    assert!(matches!(error(&twice), AuthError::AmbiguousIdentity(AmbiguousIdentity(name)) if name == "x-user-id"));
+    assert!(matches!(error(&twice), AuthError::AmbiguousIdentity(AmbiguousIdentityError(name)) if name == "x-user-id"));
     let others = [("x-api-key", ALICE), ("x-user-id", "bob"), ("x-user-id", "eve")];
     assert_eq!(user(&others).as_deref(), Some("alice"), "headers that are not read may be repeated");
     let underscore = [("x-api-key", APP), ("x-user-id", "bob"), ("x_user_id", "eve")];

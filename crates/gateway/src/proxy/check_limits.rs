@@ -1,6 +1,6 @@
 //! Step 4: checks blocks and limits.
 
-use callsign_store::limits::{Limiter, Refused};
+use callsign_store::limits::{Limiter, LimitsRefusedError};
 
 use super::identify::{CallerRequest, RequestKind};
 use super::snapshot::Snapshot;
@@ -11,13 +11,13 @@ use crate::record::RequestRecord;
 /// themselves (`docs/SPEC.md#limits-and-budgets`).
 ///
 /// # Errors
-/// [`Refused`].
+/// [`LimitsRefusedError`].
 pub(super) async fn check_limits(
     limiter: &Limiter,
     snapshot: &Snapshot,
     request: &CallerRequest<'_>,
     record: &mut RequestRecord,
-) -> Result<(), Refused> {
+) -> Result<(), LimitsRefusedError> {
     let RequestKind::Inference(inference, identifiers) = &request.kind else { return Ok(()) };
     let (caller, sent) = (request.caller.identity(), identifiers.user.as_deref());
     // The watcher starts before the check, so that no block is missed in between.

@@ -22,7 +22,7 @@ pub enum FramingError {
 
 /// A body that callsign does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unsupported {
+pub enum UnsupportedBodyError {
     /// The content type is neither JSON in UTF-8 nor, if the endpoint accepts it, a form.
     #[error("the content type must be `application/json`, with no parameter but `charset=utf-8`{}", or_form(*.form))]
     MediaType {
@@ -76,13 +76,13 @@ pub fn wants_websocket(headers: &HeaderMap) -> bool {
 /// Returns the content coding of the body, if it has one.
 ///
 /// # Errors
-/// [`Unsupported::Encoding`] for every other encoding, and for more than one.
-pub fn coding(headers: &HeaderMap) -> Result<Option<ContentCoding>, Unsupported> {
+/// [`UnsupportedBodyError::Encoding`] for every other encoding, and for more than one.
+pub fn coding(headers: &HeaderMap) -> Result<Option<ContentCoding>, UnsupportedBodyError> {
     match only(headers, CONTENT_ENCODING) {
         Only::None => Ok(None),
         Only::One(value) if value.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(None),
-        Only::One(value) => ContentCoding::named(value.as_bytes()).map(Some).ok_or(Unsupported::Encoding),
-        Only::Several => Err(Unsupported::Encoding),
+        Only::One(value) => ContentCoding::named(value.as_bytes()).map(Some).ok_or(UnsupportedBodyError::Encoding),
+        Only::Several => Err(UnsupportedBodyError::Encoding),
     }
 }
 
@@ -90,17 +90,17 @@ pub fn coding(headers: &HeaderMap) -> Result<Option<ContentCoding>, Unsupported>
 /// named: a lenient upstream would decode `charset=utf-7` to other bytes than callsign scanned.
 ///
 /// # Errors
-/// [`Unsupported`].
-pub fn kind(headers: &HeaderMap, form: bool) -> Result<Kind, Unsupported> {
+/// [`UnsupportedBodyError`].
+pub fn kind(headers: &HeaderMap, form: bool) -> Result<Kind, UnsupportedBodyError> {
     match only(headers, CONTENT_TYPE) {
         Only::None => Ok(Kind::Json),
         Only::One(value) if is_json(value.as_bytes()) => Ok(Kind::Json),
         Only::One(value) if form => match Boundary::of_content_type(value.as_bytes()) {
             Ok(boundary) => Ok(Kind::Form(boundary)),
-            Err(BoundaryError::OtherType) => Err(Unsupported::MediaType { form }),
-            Err(bad) => Err(Unsupported::Boundary(bad)),
+            Err(BoundaryError::OtherType) => Err(UnsupportedBodyError::MediaType { form }),
+            Err(bad) => Err(UnsupportedBodyError::Boundary(bad)),
         },
-        Only::One(_) | Only::Several => Err(Unsupported::MediaType { form }),
+        Only::One(_) | Only::Several => Err(UnsupportedBodyError::MediaType { form }),
     }
 }
 
@@ -165,17 +165,17 @@ mod tests {
         ] {
             assert_eq!(
                 kind(&headers(&[("content-type", bad)]), false),
-                Err(Unsupported::MediaType { form: false }),
+                Err(UnsupportedBodyError::MediaType { form: false }),
                 "{bad}"
             );
         }
         assert_eq!(kind(&headers(&[]), false), Ok(Kind::Json));
         let twice = headers(&[("content-type", "application/json"), ("content-type", "application/json")]);
-        assert_eq!(kind(&twice, true), Err(Unsupported::MediaType { form: true }));
+        assert_eq!(kind(&twice, true), Err(UnsupportedBodyError::MediaType { form: true }));
         let form = |value| kind(&headers(&[("content-type", value)]), true);
         assert!(matches!(form("multipart/form-data; boundary=x"), Ok(Kind::Form(_))));
-        assert_eq!(form("multipart/form-data"), Err(Unsupported::Boundary(BoundaryError::BadBoundary)));
-        assert_eq!(form("multipart/mixed; boundary=x"), Err(Unsupported::MediaType { form: true }));
+        assert_eq!(form("multipart/form-data"), Err(UnsupportedBodyError::Boundary(BoundaryError::BadBoundary)));
+        assert_eq!(form("multipart/mixed; boundary=x"), Err(UnsupportedBodyError::MediaType { form: true }));
         assert_eq!(form("application/json"), Ok(Kind::Json));
         let coding = |value| coding(&headers(&[("content-encoding", value)]));
         for (value, expected) in [
@@ -183,10 +183,10 @@ mod tests {
             ("gzip", Ok(Some(ContentCoding::Gzip))),
             ("BR", Ok(Some(ContentCoding::Brotli))),
             ("zstd", Ok(Some(ContentCoding::Zstd))),
-            ("deflate", Err(Unsupported::Encoding)),
-            ("identity, gzip", Err(Unsupported::Encoding)),
-            ("gzip, gzip", Err(Unsupported::Encoding)),
-            ("", Err(Unsupported::Encoding)),
+            ("deflate", Err(UnsupportedBodyError::Encoding)),
+            ("identity, gzip", Err(UnsupportedBodyError::Encoding)),
+            ("gzip, gzip", Err(UnsupportedBodyError::Encoding)),
+            ("", Err(UnsupportedBodyError::Encoding)),
         ] {
             assert_eq!(coding(value), expected, "{value}");
         }

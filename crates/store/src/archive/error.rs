@@ -1,4 +1,4 @@
-//! Errors of the archive. The request path only sees [`Unavailable`]; the other errors go to the operator.
+//! Errors of the archive. The request path only sees [`ArchiveUnavailableError`]; the other errors go to the operator.
 
 use std::io;
 
@@ -31,4 +31,4 @@ impl From<io::Error> for ArchiveError {
 /// A request is refused because it cannot be archived and `CALLSIGN_ARCHIVE_REQUIRED` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the archive is unavailable and CALLSIGN_ARCHIVE_REQUIRED is set; retry later")]
-pub struct Unavailable;
+pub struct ArchiveUnavailableError;

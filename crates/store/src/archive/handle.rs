@@ -12,7 +12,7 @@ use http::header::CONTENT_TYPE;
 
 use super::body_recorder::BodyRecorder;
 use super::budget::Share;
-use super::error::{ArchiveError, Unavailable};
+use super::error::{ArchiveError, ArchiveUnavailableError};
 use super::header_snapshot::{HeaderSnapshot, Redaction};
 use super::queue::{Loss, Record, Shared};
 use super::record::{Begun, Finished, Kind};
@@ -89,18 +89,22 @@ impl Archive {
     /// case is counted.
     ///
     /// # Errors
-    /// [`Unavailable`] if archiving is required and the disk, the queue or the memory budget has no room.
-    pub fn begin(&self, begun: impl FnOnce() -> Begun, announced: u64) -> Result<Option<Recording>, Unavailable> {
+    /// [`ArchiveUnavailableError`] if archiving is required and the disk, the queue or the memory budget has no room.
+    pub fn begin(
+        &self,
+        begun: impl FnOnce() -> Begun,
+        announced: u64,
+    ) -> Result<Option<Recording>, ArchiveUnavailableError> {
         let Some(shared) = &self.shared else { return Ok(None) };
         let body = usize::try_from(announced).unwrap_or(usize::MAX).min(shared.most);
         if self.required && !shared.has_room(body.saturating_add(FIXED)) {
-            return Err(Unavailable);
+            return Err(ArchiveUnavailableError);
         }
         let begun = Box::new(begun());
         let mut share = shared.budget.share();
         if !share.grow(FIXED + begun.received.len() + begun.sent.len()) {
             shared.lost(Loss::Memory, 1);
-            return if self.required { Err(Unavailable) } else { Ok(None) };
+            return if self.required { Err(ArchiveUnavailableError) } else { Ok(None) };
         }
         let recorder = || BodyRecorder::new(shared.budget.share(), shared.most);
         Ok(Some(Recording {

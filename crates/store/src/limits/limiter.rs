@@ -20,7 +20,7 @@ use super::counters::{Ask, Gauge, Settlement, Standing};
 use super::keeper;
 use super::link::Link;
 use super::memory::Memory;
-use super::refused::{Over, Refused};
+use super::refused::{LimitsRefusedError, Over};
 use super::rules::Rules;
 use super::settings::Settings;
 use super::shared::{Job, Shared};
@@ -122,17 +122,17 @@ impl Limiter {
     /// The reservation is `None` if the caller has no limits.
     ///
     /// # Errors
-    /// [`Refused`] if the caller is blocked, a limit is reached, or the store is unavailable and configured to deny.
+    /// [`LimitsRefusedError`] if the caller is blocked, a limit is reached, or the store is unavailable and configured to deny.
     pub async fn admit(
         &self,
         rules: &Rules,
         sources: &CallerIdentity<'_>,
         sent: Option<&str>,
         endpoint: &Inference,
-    ) -> Result<Option<Reservation>, Refused> {
+    ) -> Result<Option<Reservation>, LimitsRefusedError> {
         if rules.stops(sources) || self.0.gate.stops(sources, sent) {
             self.0.metrics.limits.blocked.inc();
-            return Err(Refused::Blocked);
+            return Err(LimitsRefusedError::Blocked);
         }
         let ceilings = rules.ceilings(sources);
         if !ceilings.is_any() {
@@ -150,13 +150,13 @@ impl Limiter {
             } else {
                 reservation.drop_uncounted();
                 self.0.metrics.limits.refused(limit);
-                return Err(Refused::Over(Over { limit, ceilings, gauges: standing.gauges }));
+                return Err(LimitsRefusedError::Over(Over { limit, ceilings, gauges: standing.gauges }));
             }
         }
         Ok(Some(reservation))
     }
 
-    async fn reserve(&self, subject: Subject, ask: Ask) -> Result<(Standing, Reservation), Refused> {
+    async fn reserve(&self, subject: Subject, ask: Ask) -> Result<(Standing, Reservation), LimitsRefusedError> {
         let shared = &self.0;
         let held = |counted| Reservation { shared: Arc::clone(shared), subject, ask, at_ms: now_ms(), counted };
         let Some(link) = &shared.link else {
@@ -175,7 +175,7 @@ impl Limiter {
             }
         }
         match shared.down {
-            OnStoreFailure::Deny => Err(Refused::Unavailable),
+            OnStoreFailure::Deny => Err(LimitsRefusedError::Unavailable),
             OnStoreFailure::Allow => {
                 // A new id, because the first one may still be taken back in the store.
                 let ask = Ask { id: random(), ..ask };

@@ -5,7 +5,7 @@ use callsign_core::allowance::{Ceilings, Limit};
 
 /// A reason for refusing a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum LimitsRefusedError {
     /// The operator has blocked the caller.
     #[error("the operator of this service has blocked this user; contact the operator if this is a mistake")]
     Blocked,
@@ -119,7 +119,7 @@ mod tests {
         let over = Over { limit: Limit::UsdDay, ceilings, gauges };
         assert_eq!(over.retry_after(), 3724);
         assert_eq!(
-            Refused::Over(over.clone()).to_string(),
+            LimitsRefusedError::Over(over.clone()).to_string(),
             "your budget of $2.5 for today (UTC) is used up; it is renewed in 1h2m4s"
         );
         let expected = [
