@@ -11,7 +11,7 @@ use crate::error::Refusal;
 use crate::record::RequestRecord;
 use crate::server::Peer;
 
-/// Authenticates the caller and takes its place among the requests in flight. If a token names a key that is not known yet,
+/// Authenticates the caller. If a token names a key that is not known yet,
 /// the issuer's keys are fetched once.
 pub(super) async fn authenticate<'a>(
     snapshot: &'a Snapshot,
