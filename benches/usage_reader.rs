@@ -1,4 +1,4 @@
-//! Measures reading the usage from responses: `cargo bench --bench tap`.
+//! Measures reading the usage from responses: `cargo bench --bench usage_reader`.
 //!
 //! The budget: at most 1 µs for a response of 1 KB, and 15 µs (5 % of the cost of relaying) for a stream of 200 chunks.
 
@@ -81,7 +81,7 @@ fn usage_readers(criterion: &mut Criterion) {
     let endpoint = |path: &str| INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap();
     let (chat, images) = (endpoint("chat/completions"), endpoint("images"));
     let (json, events) = (headers("application/json"), headers("text/event-stream"));
-    let mut group = criterion.benchmark_group("tap");
+    let mut group = criterion.benchmark_group("usage_reader");
     let mut measure = |name: &str, endpoint: &Inference, headers: &HeaderMap, pieces: &[&[u8]]| {
         assert!(read(endpoint, headers, pieces.iter().copied()).usage.cost.is_some(), "{name}");
         group.throughput(Throughput::Bytes(pieces.iter().map(|piece| piece.len() as u64).sum()));

@@ -3,8 +3,8 @@
 //! An app points its base URL at callsign. callsign authenticates the caller, removes every identifier that the client
 //! put in, writes those that the operator's valves allow, and relays OpenRouter's answer byte for byte.
 //!
-//! This is the root package: the command line, the configuration, and the code that puts the crates together. The crates
-//! form one direction, which the compiler keeps:
+//! This is the root package: the command line, the configuration, and the code that puts the crates together. The
+//! crates form one direction, which the compiler keeps:
 //!
 //! ```text
 //! callsign-core ◄─ callsign-telemetry ◄─ callsign-store ◄─ callsign-gateway ◄─ callsign (this package)

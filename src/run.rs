@@ -49,14 +49,14 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
         proxy_from_env: serve.proxy_from_env,
         metrics: Arc::clone(&metrics),
     };
-    let caps = caps(config);
+    let load_limits = load_limits(config);
     let ledger = Ledger::open(&config.ledger, &metrics)?;
     let archive = Archive::open(&config.archive, &metrics)?;
     let limiter = Limiter::start(&config.limits, &config.ledger, &metrics)?;
     let deps = ProxyDeps {
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics))?,
-        in_flight: InFlight::new(caps),
+        in_flight: InFlight::new(load_limits),
         ledger: ledger.clone(),
         archive: archive.clone(),
         limiter: limiter.clone(),
@@ -73,13 +73,13 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
     let listeners = server::bind_shared(config.data.listen, serve.workers.max(1))?;
     let data = listeners.first().map_or(Ok(config.data.listen), std::net::TcpListener::local_addr)?;
     let admin = config.admin.listen.map(listen).transpose()?;
-    let places = ConnectionLimiter::new(
-        caps.connections,
-        caps.connections_per_address,
+    let connections = ConnectionLimiter::new(
+        load_limits.connections,
+        load_limits.connections_per_address,
         EXCESS_CONNECTIONS,
         Some(Arc::clone(&metrics)),
     );
-    let data_options = options(places, tls.clone());
+    let data_options = options(connections, tls.clone());
     for (number, listener) in listeners.into_iter().enumerate() {
         let handler = proxy.with_upstream(Upstream::new(&to_upstream)?);
         let port = Port { listener, options: Arc::clone(&data_options), drain: drain.clone(), alive: alive.clone() };
@@ -89,7 +89,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
         None => None,
         Some((address, listener)) => {
             let listener = TcpListener::from_std(listener)?;
-            let places = ConnectionLimiter::new(ADMIN_CONNECTIONS, usize::MAX, 0, None);
+            let connections = ConnectionLimiter::new(ADMIN_CONNECTIONS, usize::MAX, 0, None);
             let configuration = in_force.clone();
             let shown = Shown {
                 metrics,
@@ -102,7 +102,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
                 ledger_settings: config.ledger.clone(),
                 archive: config.archive.place.clone(),
             };
-            let (handler, options) = (AdminPort::new(&config.admin.console, shown), options(places, None));
+            let (handler, options) = (AdminPort::new(&config.admin.console, shown), options(connections, None));
             let drain = drain.clone();
             tokio::spawn(async move {
                 server::serve(listener, handler, options, drain).await;
@@ -115,13 +115,13 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
 }
 
 /// Returns the limits in force on this machine.
-fn caps(config: &Config) -> LoadLimits {
+fn load_limits(config: &Config) -> LoadLimits {
     let most = server::connection_cap();
-    let caps = LoadLimits::new(&config.shedding, most);
+    let limits = LoadLimits::new(&config.shedding, most);
     if config.shedding.connections.is_some_and(|set| set > most) {
         tracing::warn!(max_connections = most, "the open-files limit allows fewer connections than are set");
     }
-    caps
+    limits
 }
 
 /// One listener of the data port.

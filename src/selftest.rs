@@ -6,8 +6,8 @@
 
 pub(crate) mod client;
 pub(crate) mod comparison;
-pub(crate) mod guest;
 pub(crate) mod sample;
+pub(crate) mod test_caller;
 pub(crate) mod trial;
 
 use std::io;

@@ -28,14 +28,14 @@ pub(crate) fn check(data: &[u8]) {
         let content_type = if document { "application/json" } else { "text/event-stream" };
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
         let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).expect("an endpoint");
-        let (mut tap, mut rest) = (UsageReader::new(endpoint, &headers), body);
+        let (mut reader, mut rest) = (UsageReader::new(endpoint, &headers), body);
         for length in lengths {
             let (piece, after) = rest.split_at(length.min(rest.len()));
-            tap.see(piece);
+            reader.see(piece);
             rest = after;
         }
-        tap.see(rest);
-        tap.finish()
+        reader.see(rest);
+        reader.finish()
     };
     let whole = see(&mut std::iter::empty());
     assert_eq!(whole, see(&mut std::iter::repeat_n(1, body.len())), "byte by byte: {}", body.escape_ascii());

@@ -17,7 +17,7 @@ use crate::config::{Config, ConfigInputs, Loaded};
 use crate::run;
 use crate::selftest::Selftest;
 use crate::selftest::comparison;
-use crate::selftest::guest::Guest;
+use crate::selftest::test_caller::TestCaller;
 use crate::selftest::sample::Sample;
 use callsign_core::endpoint::{INFERENCE, Inference};
 use mock_openrouter::Received;
@@ -61,22 +61,22 @@ pub(super) async fn check(
 /// A callsign between a client and a mock OpenRouter.
 struct Rig {
     selftest: Selftest,
-    guest: Guest,
+    test_caller: TestCaller,
 }
 
 impl Rig {
     /// Starts the server with a copy of `config` that has one more key.
     async fn start(config: &Config) -> io::Result<Result<Self, run::StartError>> {
-        let (guest, key) = Guest::invite(config)?;
+        let (test_caller, key) = TestCaller::like_first_app(config)?;
         let mut copy = config.clone();
         copy.callers.keys.extend(key);
-        Ok(Selftest::start(run::start, copy).await?.map(|selftest| Self { selftest, guest }))
+        Ok(Selftest::start(run::start, copy).await?.map(|selftest| Self { selftest, test_caller }))
     }
 
     /// Sends the sample request of `endpoint` and adds the comparisons to the report.
     async fn probe(&self, config: &Config, endpoint: &'static Inference, report: &mut Report) -> io::Result<()> {
-        let sample = Sample::new(config, endpoint, &self.guest, None)?;
-        let expected = match sample.expected(config, &self.guest) {
+        let sample = Sample::new(config, endpoint, &self.test_caller, None)?;
+        let expected = match sample.expected(config, &self.test_caller) {
             Ok(expected) => expected,
             Err(required) => {
                 report.add(endpoint.path, Err(required.to_string()));

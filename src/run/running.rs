@@ -75,7 +75,7 @@ pub enum StartError {
     Roots(#[from] RootsError),
     /// The settings of the upstream are invalid.
     #[error(transparent)]
-    SnapshotError(#[from] SnapshotError),
+    Snapshot(#[from] SnapshotError),
     /// The ledger could not be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

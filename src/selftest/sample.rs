@@ -7,7 +7,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, U
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use super::comparison::{CLAIMS, Expected};
-use super::guest::{Guest, bearer};
+use super::test_caller::{TestCaller, bearer};
 use crate::config::Config;
 use crate::json_members;
 use callsign_core::auth::client_session;
@@ -50,14 +50,14 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Creates the sample request of `guest` to `endpoint`.
+    /// Creates the sample request of `test_caller` to `endpoint`.
     ///
     /// # Errors
     /// If the system has no random numbers.
     pub(crate) fn new(
         config: &Config,
         endpoint: &'static Inference,
-        guest: &Guest,
+        test_caller: &TestCaller,
         model: Option<&str>,
     ) -> io::Result<Self> {
         let marker = format!("spoofed{:016x}", getrandom::u64().map_err(io::Error::other)?);
@@ -65,7 +65,7 @@ impl Sample {
         let members = genuine(config, endpoint, model);
         let kept = members.iter().filter(|(name, _)| !removed(name)).cloned().collect();
         let body = mix(&members, &spoofed(config, &marker));
-        Ok(Self { endpoint, headers: headers(config, guest, &marker)?, body, kept, marker })
+        Ok(Self { endpoint, headers: headers(config, test_caller, &marker)?, body, kept, marker })
     }
 
     /// Returns the request with an origin-form target.
@@ -86,11 +86,11 @@ impl Sample {
     /// Computes the request that must arrive from the policy.
     ///
     /// # Errors
-    /// [`UserRequiredError`], if the operator requires a user id and the guest's headers have none.
-    pub(crate) fn expected(&self, config: &Config, guest: &Guest) -> Result<Expected, UserRequiredError> {
-        let caller = guest.caller(config, &self.headers);
+    /// [`UserRequiredError`], if the operator requires a user id and the test caller's headers have none.
+    pub(crate) fn expected(&self, config: &Config, test_caller: &TestCaller) -> Result<Expected, UserRequiredError> {
+        let caller = test_caller.caller(config, &self.headers);
         let policy = config.tenants.policy_or_operator(caller.tenant);
-        let identifiers = policy.identify(&caller, &guest.metadata, self.endpoint.fields)?;
+        let identifiers = policy.identify(&caller, &test_caller.metadata, self.endpoint.fields)?;
         let object = format!("{{{}}}", identifiers.members());
         let written = json_members::read(&object).unwrap_or_default();
         let mut written: Vec<_> = written.iter().map(|member| (member.name(), member.value.to_owned())).collect();
@@ -118,10 +118,10 @@ impl Sample {
             kept: self.kept.clone(),
             written,
             headers: expected,
-            authorization: guest.authorization.clone(),
-            payer: guest.payer,
+            authorization: test_caller.authorization.clone(),
+            payer: test_caller.payer,
             marker: self.marker.clone(),
-            credential: guest.credential.clone(),
+            credential: test_caller.credential.clone(),
         })
     }
 }
@@ -198,31 +198,31 @@ fn mix(genuine: &[(String, String)], spoofed: &[String]) -> String {
     format!("{{\n  {}\n}}\n", members.join(",\n  "))
 }
 
-fn headers(config: &Config, guest: &Guest, marker: &str) -> io::Result<HeaderMap> {
+fn headers(config: &Config, test_caller: &TestCaller, marker: &str) -> io::Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(HOST, HeaderValue::from_static("localhost"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(AUTHORIZATION, bearer(guest.credential.expose())?);
-    let mut key = HeaderValue::from_str(guest.credential.expose()).map_err(io::Error::other)?;
+    headers.insert(AUTHORIZATION, bearer(test_caller.credential.expose())?);
+    let mut key = HeaderValue::from_str(test_caller.credential.expose()).map_err(io::Error::other)?;
     key.set_sensitive(true);
     headers.insert(HeaderName::from_static("x-api-key"), key);
     let spoofed = HeaderValue::from_str(marker).map_err(io::Error::other)?;
-    headers.extend(spoofed_names(config, guest).into_iter().map(|name| (name, spoofed.clone())));
-    headers.extend(guest.identity.iter().cloned());
+    headers.extend(spoofed_names(config, test_caller).into_iter().map(|name| (name, spoofed.clone())));
+    headers.extend(test_caller.identity.iter().cloned());
     Ok(headers)
 }
 
-/// Returns the headers that can name a caller, except those of the guest's own identity and those that the operator
-/// forwards.
-fn spoofed_names(config: &Config, guest: &Guest) -> Vec<HeaderName> {
+/// Returns the headers that can name a caller, except those that the test caller's key reads and those that the
+/// operator forwards.
+fn spoofed_names(config: &Config, test_caller: &TestCaller) -> Vec<HeaderName> {
     let presets: Vec<Preset> = config.callers.presets().collect();
     let read: Vec<&str> = presets.iter().flat_map(Preset::headers).map(HeaderName::as_str).collect();
     let twins = read.iter().map(|name| name.replace('-', "_"));
     let all = NAMING.into_iter().chain(client_session::HEADERS).chain(read.iter().copied()).map(str::to_owned);
     let mut names: Vec<HeaderName> = all.chain(twins).filter_map(|name| name.parse().ok()).collect();
-    names.retain(|name| !guest.reads.contains(name) && !config.headers.forward.contains(name));
+    names.retain(|name| !test_caller.reads.contains(name) && !config.headers.forward.contains(name));
     names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();
     names.truncate(MOST_SPOOFED);

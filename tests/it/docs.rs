@@ -1,5 +1,5 @@
-//! The pages that are rendered from tables or must agree with them. `UPDATE_DOCS=1 cargo test --test it docs` writes the
-//! rendered ones.
+//! The pages that are rendered from tables or must agree with them. `UPDATE_DOCS=1 cargo test --test it docs` writes
+//! the rendered ones.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -16,9 +16,9 @@ const KEY: Headers<'static> = &[("authorization", "Bearer sk-or-v1-operator"), (
 /// Reads the usage from an answer to `path`, in pieces of `length` bytes.
 fn seen(path: &str, answer: &Answer, length: usize) -> ResponseUsage {
     let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap();
-    let mut tap = UsageReader::new(endpoint, &answer.headers);
-    answer.body.chunks(length).for_each(|piece| tap.see(piece));
-    tap.finish()
+    let mut reader = UsageReader::new(endpoint, &answer.headers);
+    answer.body.chunks(length).for_each(|piece| reader.see(piece));
+    reader.finish()
 }
 
 /// A generation's record, with the raw text of its cost.

@@ -26,7 +26,8 @@ use jiff::Timestamp;
 const APP_KEY: &str = "sk-cs-example-key-of-the-chat-app";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // The operator's settings. Requests with the app's key name their user in the header `x-user-id` (preset `generic`).
+    // The operator's settings. Requests with the app's key name their user in the header `x-user-id` (preset
+    // `generic`).
     let preset = Preset::built_in("generic").ok_or("there is no preset `generic`")?;
     let key = Key::new("chat-app", KeyDigest::of(APP_KEY.as_bytes()), Grant::Preset(preset));
     let directory = Directory::new([key], None, false);

@@ -1,8 +1,8 @@
 //! The rules of callsign: who is calling, which identifiers are sent, how a body is rewritten, and what a response
 //! reports.
 //!
-//! Every function here computes its result from its arguments. The crate does no I/O and no logging, and it reads neither
-//! a clock nor a random source: callers pass the time ([`auth::AuthContext::now`]) and random bytes
+//! Every function here computes its result from its arguments. The crate does no I/O and no logging, and it reads
+//! neither a clock nor a random source: callers pass the time ([`auth::AuthContext::now`]) and random bytes
 //! ([`rewrite::multipart::Boundary::from_random`]). Other programs can use it as a library.
 //!
 //! ```text

@@ -1,9 +1,9 @@
 //! The self-audit: checks a sample of sent bodies with a second JSON parser (`docs/SPEC.md#self-audit`).
 //!
-//! The filter works on bytes, not on a parsed tree, and tests cannot cover every body. So one in [`SAMPLE_EVERY`] buffered
-//! bodies is parsed by `serde_json` on a separate thread, as top-level names and raw values. It must contain exactly
-//! the identifiers that callsign intended to send. A failed audit is a bug in callsign: it is counted, logged without
-//! content, and makes `/readyz` answer 503 for ten minutes.
+//! The filter works on bytes, not on a parsed tree, and tests cannot cover every body. So one in [`SAMPLE_EVERY`]
+//! buffered bodies is parsed by `serde_json` on a separate thread, as top-level names and raw values. It must contain
+//! exactly the identifiers that callsign intended to send. A failed audit is a bug in callsign: it is counted, logged
+//! without content, and makes `/readyz` answer 503 for ten minutes.
 
 use std::fmt;
 use std::marker::PhantomData;

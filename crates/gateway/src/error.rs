@@ -16,7 +16,6 @@ use crate::upstream::upload_state::UploadError;
 use callsign_core::auth::AuthError;
 use callsign_core::endpoint::{Dialect, RouteError};
 use callsign_core::error_code::ErrorCode;
-pub use callsign_core::error_code::ErrorCode as Code;
 use callsign_core::identity::missing::UserRequiredError;
 use callsign_core::rewrite::RewriteError;
 use callsign_core::shed::OverloadError;
@@ -38,13 +37,13 @@ pub struct Refusal {
     retry_after: Option<u32>,
     /// Names and values of headers about the caller's limits.
     rates: Vec<(&'static str, String)>,
-    /// The exhausted capacity, if that is the cause.
-    pub shed: Option<OverloadError>,
+    /// The overload or shutdown, if that is the cause.
+    pub overload: Option<OverloadError>,
 }
 
 impl Refusal {
     fn new(code: ErrorCode, error: &impl ToString) -> Self {
-        Self { code, message: error.to_string(), allow: None, retry_after: None, rates: Vec::new(), shed: None }
+        Self { code, message: error.to_string(), allow: None, retry_after: None, rates: Vec::new(), overload: None }
     }
 
     /// Returns the response for a request that cannot be recorded although it must be (`strict` mode).
@@ -55,7 +54,7 @@ impl Refusal {
 
     /// Returns true if the connection is closed after the response: it exceeds a limit, or the process is stopping.
     pub fn ends_connection(&self) -> bool {
-        matches!(self.shed, Some(OverloadError::Connections | OverloadError::Address | OverloadError::Draining))
+        matches!(self.overload, Some(OverloadError::Connections | OverloadError::Address | OverloadError::Draining))
     }
 
     /// Builds the response in this dialect. `close` closes the connection after it (HTTP/1.1).
@@ -115,8 +114,8 @@ impl From<GenerationNotFoundError> for Refusal {
 }
 
 impl From<SelfServiceError> for Refusal {
-    fn from(unanswered: SelfServiceError) -> Self {
-        match unanswered {
+    fn from(error: SelfServiceError) -> Self {
+        match error {
             SelfServiceError::GenerationNotFound(error) => error.into(),
             SelfServiceError::Ledger(error) => {
                 tracing::warn!(%error, "a caller's request for their own data failed: the ledger could not be read");
@@ -162,15 +161,15 @@ const LONGEST_RETRY_SECONDS: u32 = 60;
 const TRY_AGAIN_SECONDS: u32 = 1;
 
 impl From<OverloadError> for Refusal {
-    fn from(shed: OverloadError) -> Self {
-        let code = match shed {
+    fn from(overload: OverloadError) -> Self {
+        let code = match overload {
             OverloadError::Connections | OverloadError::Address | OverloadError::InFlight | OverloadError::Decoders => {
                 ErrorCode::Overloaded
             }
             OverloadError::Draining => ErrorCode::Draining,
             OverloadError::Caller => ErrorCode::RateLimited,
         };
-        Self { retry_after: Some(TRY_AGAIN_SECONDS), shed: Some(shed), ..Self::new(code, &shed) }
+        Self { retry_after: Some(TRY_AGAIN_SECONDS), overload: Some(overload), ..Self::new(code, &overload) }
     }
 }
 
@@ -181,16 +180,16 @@ impl From<ArchiveUnavailableError> for Refusal {
 }
 
 impl From<LimitsRefusedError> for Refusal {
-    fn from(refused: LimitsRefusedError) -> Self {
-        match &refused {
-            LimitsRefusedError::Blocked => Self::new(ErrorCode::UserBlocked, &refused),
+    fn from(error: LimitsRefusedError) -> Self {
+        match &error {
+            LimitsRefusedError::Blocked => Self::new(ErrorCode::UserBlocked, &error),
             LimitsRefusedError::Unavailable => {
-                Self { retry_after: Some(TRY_AGAIN_SECONDS), ..Self::new(ErrorCode::LimitsUnavailable, &refused) }
+                Self { retry_after: Some(TRY_AGAIN_SECONDS), ..Self::new(ErrorCode::LimitsUnavailable, &error) }
             }
             LimitsRefusedError::Over(over) => Self {
                 retry_after: Some(over.retry_after()),
                 rates: over.headers(),
-                ..Self::new(ErrorCode::RateLimited, &refused)
+                ..Self::new(ErrorCode::RateLimited, &error)
             },
         }
     }
@@ -221,13 +220,13 @@ impl From<RandomnessError> for Refusal {
 impl From<UploadError> for Refusal {
     fn from(error: UploadError) -> Self {
         let code = match &error {
-            UploadError::RewriteError(RewriteError::Invalid(_)) => ErrorCode::InvalidJson,
-            UploadError::RewriteError(RewriteError::SharedTool(_)) => ErrorCode::ToolNotAllowed,
+            UploadError::Rewrite(RewriteError::Invalid(_)) => ErrorCode::InvalidJson,
+            UploadError::Rewrite(RewriteError::SharedTool(_)) => ErrorCode::ToolNotAllowed,
             UploadError::TooLarge { .. } => ErrorCode::BodyTooLarge,
             UploadError::TooSlow => ErrorCode::RequestTimeout,
             UploadError::LengthMismatch => ErrorCode::Internal,
             // A client that is gone does not read the response.
-            UploadError::RewriteError(RewriteError::Form(_))
+            UploadError::Rewrite(RewriteError::Form(_))
             | UploadError::InvalidContentEncoding
             | UploadError::ClientGone => ErrorCode::BadRequest,
         };
@@ -238,7 +237,7 @@ impl From<UploadError> for Refusal {
 impl From<UpstreamError> for Refusal {
     fn from(error: UpstreamError) -> Self {
         match error {
-            UpstreamError::Upload(spoiled) => spoiled.into(),
+            UpstreamError::Upload(error) => error.into(),
             UpstreamError::Unreachable | UpstreamError::Closed | UpstreamError::SwitchedProtocols => {
                 Self::new(ErrorCode::UpstreamUnreachable, &error)
             }

@@ -4,9 +4,9 @@
 //! route → authenticate → identify → check limits → prepare head and body → send → relay
 //! ```
 //!
-//! Each step is a plain function in a file of its own. It takes plain values and returns a plain value or a [`Refusal`];
-//! nothing travels in request extensions or globals. The pipeline owns the client's upload and the request's record, so an
-//! error only says what went wrong. The order of the checks is `docs/SPEC.md#order-of-checks`.
+//! Each step is a plain function in a file of its own. It takes plain values and returns a plain value or a
+//! [`Refusal`]; nothing travels in request extensions or globals. The pipeline owns the client's upload and the
+//! request's record, so an error only says what went wrong. The order of the checks is `docs/SPEC.md#order-of-checks`.
 
 mod authenticate;
 mod check_limits;
@@ -95,7 +95,7 @@ pub struct ProxyDeps {
     pub archive: Archive,
     /// Counts each caller's usage and knows the blocks.
     pub limiter: Limiter,
-    /// Answers callers' questions about themselves; `None` without a ledger.
+    /// Queries the ledger for callers who ask about themselves; `None` without a ledger.
     pub reader: Option<Reader>,
     /// `CALLSIGN_BUFFER_TOTAL_BYTES`.
     pub buffer_total: u64,
@@ -110,7 +110,7 @@ enum Reply {
 }
 
 impl Proxy {
-    /// Creates a proxy that works by `snapshot` until it is replaced.
+    /// Creates a proxy with the configuration `snapshot`, until it is replaced.
     pub fn new(snapshot: Snapshot, upstream: Upstream, deps: ProxyDeps) -> Self {
         let ProxyDeps { metrics, auditor, in_flight, ledger, archive, limiter, reader, buffer_total } = deps;
         let bytes = usize::try_from(buffer_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
@@ -171,7 +171,8 @@ impl Proxy {
         }
     }
 
-    /// Refuses a request that there is no place for, or that the ledger must record and cannot.
+    /// Refuses a request of a connection over its limit or during shutdown, and every request while a `strict` ledger
+    /// cannot record.
     fn check_capacity(&self, peer: Peer) -> Result<(), Refusal> {
         if let Some(overload) = peer.shed {
             return Err(overload.into());

@@ -1,8 +1,8 @@
 //! The record of one request: gathers what each step of the pipeline learns, and reports the request's end once.
 //!
-//! [`RequestRecord::finish`] is the only place where a request ends. It builds one `RequestEnd` and hands it to metrics,
-//! log, limits, archive and ledger. It runs when the last byte of a response is about to leave, or when the record is
-//! dropped. The record must not hold prompts, replies or credentials, apart from what an archive encrypts.
+//! [`RequestRecord::finish`] is the only place where a request ends. It builds one `RequestEnd` and hands it to
+//! metrics, log, limits, archive and ledger. It runs when the last byte of a response is about to leave, or when the
+//! record is dropped. The record must not hold prompts, replies or credentials, apart from what an archive encrypts.
 
 mod answer;
 mod end;
@@ -57,7 +57,7 @@ pub struct RequestRecord {
     archive: Archive,
     recording: Option<Box<Recording>>,
     limits: LimitUse,
-    /// The caller's place among the requests in flight.
+    /// The caller's in-flight slot.
     slot: Option<Slot>,
     in_flight: Arc<InFlight>,
     metrics: Arc<Metrics>,
@@ -90,10 +90,10 @@ impl RequestRecord {
         }
     }
 
-    /// Takes the caller's place among the requests in flight, until the record is dropped.
+    /// Takes an in-flight slot for the caller, until the record is dropped.
     ///
     /// # Errors
-    /// [`OverloadError`] if there is no place.
+    /// [`OverloadError`] if no slot is free.
     pub fn enter(&mut self, caller: &CallerIdentity<'_>) -> Result<(), OverloadError> {
         self.slot = Some(self.in_flight.enter(caller)?);
         Ok(())
@@ -116,8 +116,8 @@ impl RequestRecord {
         }
     }
 
-    /// Keeps what the request holds of its caller's limits: `watcher` ends it when the caller is blocked, `reservation` is
-    /// settled at its end, `suspect` counts refusals by providers.
+    /// Stores the request's use of its caller's limits: `watcher` ends the request when the caller is blocked,
+    /// `reservation` is settled at the request's end, `suspect` counts refusals by providers.
     pub fn limited(
         &mut self,
         endpoint: &'static Inference,
@@ -183,7 +183,7 @@ impl RequestRecord {
         self.metrics.limits.cut.inc();
     }
 
-    /// Returns true if the operator has blocked the caller. Costs one load while nobody is blocked.
+    /// Returns true if the operator has blocked the caller. Costs one atomic load while no caller is blocked.
     pub fn is_blocked(&mut self) -> bool {
         let blocked = self.limits.watcher.as_mut().is_some_and(Watcher::is_cut);
         self.cut_if(blocked)

@@ -21,7 +21,7 @@ use crate::record::RequestRecord;
 use crate::upstream::upload_state::UploadState;
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::ledger::Committed;
-pub use redact::{concerns as may_name_account, redact_account};
+pub use redact::{may_name_account, redact_account};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Answer {
         Self::Own { body: Full::new(body), record }
     }
 
-    /// Creates an empty answer without a record, for example for CORS.
+    /// Creates an empty answer without a record, for CORS preflight requests.
     pub fn empty() -> Self {
         Self::Empty
     }

@@ -36,8 +36,8 @@ pub struct LoadLimits {
 }
 
 impl LoadLimits {
-    /// Computes the limits from the settings. `most` is the number of connections for which the file descriptors
-    /// suffice, each with one upstream connection. It limits the requests too, because one HTTP/2 connection can carry
+    /// Computes the limits from the settings. `most` is the maximum number of connections that the file descriptors
+    /// allow, each with one upstream connection. It limits the requests too, because one HTTP/2 connection can carry
     /// many requests.
     ///
     /// By default an address gets three quarters of the connections: many deployments have one trusted app at one
@@ -63,7 +63,7 @@ impl LoadLimits {
 pub struct InFlight {
     all: AtomicUsize,
     callers: Shares,
-    caps: LoadLimits,
+    limits: LoadLimits,
 }
 
 /// The slot of one request in flight, released on drop.
@@ -75,8 +75,8 @@ pub struct Slot {
 
 impl InFlight {
     /// Creates a counter with these limits and no request in flight.
-    pub fn new(caps: LoadLimits) -> Arc<Self> {
-        Arc::new(Self { all: AtomicUsize::new(0), callers: Shares::default(), caps })
+    pub fn new(limits: LoadLimits) -> Arc<Self> {
+        Arc::new(Self { all: AtomicUsize::new(0), callers: Shares::default(), limits })
     }
 
     /// Takes a slot for a request of this caller: the user within its tenant, or the key if there is no user.
@@ -86,14 +86,14 @@ impl InFlight {
     /// The caller's own share is checked first, because the caller can act on that error.
     pub fn enter(self: &Arc<Self>, sources: &CallerIdentity<'_>) -> Result<Slot, OverloadError> {
         let (key, share) = match sources.user {
-            Some(_) => (None, self.caps.in_flight_per_caller),
-            None => (Some(sources.key), self.caps.in_flight_per_key),
+            Some(_) => (None, self.limits.in_flight_per_caller),
+            None => (Some(sources.key), self.limits.in_flight_per_key),
         };
         let caller = self.callers.take((sources.tenant, sources.user, key), share).ok_or(OverloadError::Caller)?;
         // From here on dropping the slot releases the share.
         let slot = Slot { in_flight: Arc::clone(self), caller };
         let before = self.all.fetch_add(1, Ordering::Relaxed);
-        if before < self.caps.in_flight { Ok(slot) } else { Err(OverloadError::InFlight) }
+        if before < self.limits.in_flight { Ok(slot) } else { Err(OverloadError::InFlight) }
     }
 }
 
@@ -108,7 +108,7 @@ impl Drop for Slot {
 mod tests {
     use super::*;
 
-    fn caps(in_flight: usize, in_flight_per_caller: usize) -> LoadLimits {
+    fn limits(in_flight: usize, in_flight_per_caller: usize) -> LoadLimits {
         LoadLimits {
             connections: 1,
             connections_per_address: 1,
@@ -127,13 +127,13 @@ mod tests {
         let unset =
             Settings { connections: None, connections_per_address: None, in_flight: 4096, in_flight_per_caller: None };
         let shown = |set: &Settings, most| {
-            let caps = LoadLimits::new(set, most);
+            let limits = LoadLimits::new(set, most);
             [
-                caps.connections,
-                caps.connections_per_address,
-                caps.in_flight,
-                caps.in_flight_per_caller,
-                caps.in_flight_per_key,
+                limits.connections,
+                limits.connections_per_address,
+                limits.in_flight,
+                limits.in_flight_per_caller,
+                limits.in_flight_per_key,
             ]
         };
         for (most, expected) in [
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_caller_is_a_user_of_a_tenant_or_a_key_without_one() {
-        let in_flight = InFlight::new(caps(100, 1));
+        let in_flight = InFlight::new(limits(100, 1));
         let callers = [
             of(None, "app", None),
             of(None, "app2", None),
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_refusal_takes_no_slot() {
-        let in_flight = InFlight::new(caps(2, 2));
+        let in_flight = InFlight::new(limits(2, 2));
         let (ada, bob) = (of(None, "k", Some("ada")), of(None, "k", Some("bob")));
         let slots = [in_flight.enter(&ada).unwrap(), in_flight.enter(&ada).unwrap()];
         for _ in 0..10 {
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn threads_neither_exceed_a_limit_nor_lose_a_slot() {
-        let in_flight = InFlight::new(caps(3, 2));
+        let in_flight = InFlight::new(limits(3, 2));
         let worst = AtomicUsize::new(0);
         let inside = AtomicUsize::new(0);
         std::thread::scope(|scope| {

@@ -153,8 +153,8 @@ impl MockServer {
         self.state.recorder.sent(number)
     }
 
-    /// Adds `count` permits for the faults `gate`, `gate-head` and `slow-read`. Each of their waits takes one permit; all
-    /// requests share them.
+    /// Adds `count` permits for the faults `gate`, `gate-head` and `slow-read`. Each of their waits takes one permit;
+    /// all requests share them.
     pub fn release(&self, count: usize) {
         self.state.gate.add_permits(count.min(Semaphore::MAX_PERMITS - self.state.gate.available_permits()));
     }

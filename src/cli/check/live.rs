@@ -18,7 +18,7 @@ use crate::config::{Config, printable};
 use crate::run;
 use crate::selftest;
 use crate::selftest::comparison::Outcome;
-use crate::selftest::guest::{Guest, bearer};
+use crate::selftest::test_caller::{TestCaller, bearer};
 use callsign_core::usage::generation;
 use callsign_gateway::openrouter::{GenerationClient, Record, RecordError};
 use callsign_store::ledger::Reader;
@@ -47,11 +47,11 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
         report.add("live: upstream", Err("no OpenRouter key pays for the request; set OPENROUTER_API_KEY".to_owned()));
         return Ok(());
     };
-    let (guest, key) = Guest::invite(config)?;
+    let (test_caller, key) = TestCaller::like_first_app(config)?;
     let mut copy = config.clone();
     copy.callers.keys.extend(key);
-    let headers = headers(&guest)?;
-    let expected = match expected(config, &guest, &headers) {
+    let headers = headers(&test_caller)?;
+    let expected = match expected(config, &test_caller, &headers) {
         Ok(expected) => expected,
         Err(required) => {
             report.add("live: attribution", Err(required));
@@ -87,11 +87,11 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
     Ok(())
 }
 
-fn headers(guest: &Guest) -> io::Result<HeaderMap> {
-    let mut headers: HeaderMap = guest.identity.iter().cloned().collect();
+fn headers(test_caller: &TestCaller) -> io::Result<HeaderMap> {
+    let mut headers: HeaderMap = test_caller.identity.iter().cloned().collect();
     headers.insert(HOST, HeaderValue::from_static("localhost"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(http::header::AUTHORIZATION, bearer(guest.credential.expose())?);
+    headers.insert(http::header::AUTHORIZATION, bearer(test_caller.credential.expose())?);
     Ok(headers)
 }
 
@@ -108,9 +108,9 @@ fn request(model: &str, headers: HeaderMap) -> Request<Bytes> {
     request
 }
 
-fn expected(config: &Config, guest: &Guest, headers: &HeaderMap) -> Result<Expected, String> {
-    let sources = guest.caller(config, headers);
-    let identifiers = config.tenants.operator.identify(&sources, &guest.metadata, summary::chat_fields());
+fn expected(config: &Config, test_caller: &TestCaller, headers: &HeaderMap) -> Result<Expected, String> {
+    let sources = test_caller.caller(config, headers);
+    let identifiers = config.tenants.operator.identify(&sources, &test_caller.metadata, summary::chat_fields());
     let identifiers = identifiers.map_err(|required| required.to_string())?;
     Ok(Expected { user: identifiers.user.clone(), session: identifiers.session_id.clone() })
 }

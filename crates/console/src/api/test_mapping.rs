@@ -2,7 +2,7 @@
 //!
 //! The request also contains spoofed identifiers, so `passed` includes that these were removed. With `live` an ordinary
 //! request goes to OpenRouter as well, with the operator's (or the tenant's) key. It costs a fraction of a cent and gets
-//! no row in the ledger, because no app sent it.
+//! a ledger row like any other request.
 
 use std::sync::Arc;
 

@@ -9,8 +9,8 @@
 pub enum Treatment {
     /// The member is removed.
     Drop,
-    /// A string is bound to the caller (`docs/SPEC.md#binding`), any other value is removed. `CALLSIGN_PROMPT_CACHE_KEY`
-    /// changes this.
+    /// A string is bound to the caller (`docs/SPEC.md#binding`), any other value is removed.
+    /// `CALLSIGN_PROMPT_CACHE_KEY` changes this.
     Bind,
 }
 

@@ -1,45 +1,44 @@
-//! The tap: what an answer says about itself (generation, model, provider, tokens, cost, error), seen as it passes.
+//! Reads generation, model, provider, tokens, cost and error from a response as it passes.
 //!
-//! [`UsageReader::see`] looks at the same bytes that were relayed, in whatever pieces they came, and keeps none of them but the
-//! few values that matter. Two readers, chosen by the answer's `content-type`:
+//! [`UsageReader::see`] gets the relayed bytes in pieces of any size and stores only the few values that matter. The
+//! response's `content-type` selects one of two readers:
 //!
 //! ```text
-//! application/json   ──────────────► members ─► told ─► ResponseUsage     one document
-//! text/event-stream  ─► stream ────► members ─► told ─► ResponseUsage     one document per event
-//! anything else, or compressed: nothing is seen
+//! application/json   ───────────► members ─► accumulator ─► ResponseUsage     one document
+//! text/event-stream  ─► stream ─► members ─► accumulator ─► ResponseUsage     one document per event
+//! anything else, or compressed: nothing is read
 //! ```
 //!
-//! `members` walks a JSON text without keeping it (the shapes that it knows are a table in `shape`), so memory is bounded
-//! by a constant (about 2 KiB) and it does not matter whether `usage` stands before or after megabytes of `data`.
-//! `stream` splits lines and passes over whole events in which nothing can matter. Nothing in here judges an answer,
-//! changes or delays it, or knows tokio and hyper. Text of prompts and replies is never kept.
+//! `members` reads a JSON text without storing it; the members that it looks for are a table in `shape`. So memory
+//! stays under 2 KiB, also if `usage` follows megabytes of `data`. `stream` splits lines and skips complete events
+//! without relevant members. This module must not change or delay a response, or store the text of prompts and replies.
 
+mod accumulator;
 mod members;
 mod near;
 mod response_usage;
 mod shape;
 mod stream;
-mod told;
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
+use self::accumulator::{Accumulator, TokenConvention};
 use self::members::Members;
 pub use self::response_usage::ResponseUsage;
 use self::stream::Stream;
-use self::told::{Accumulator, TokenConvention};
 use crate::endpoint::{Dialect, Inference};
 
-/// Watches one answer.
+/// The reader of one response.
 #[derive(Debug)]
 pub struct UsageReader {
     reading: Reading,
-    sums: TokenConvention,
+    convention: TokenConvention,
 }
 
 #[derive(Debug)]
 enum Reading {
-    /// Nothing that can be read.
+    /// No readable format.
     Nothing,
     /// One JSON document.
     Document(Box<(Members, Accumulator)>),
@@ -48,8 +47,8 @@ enum Reading {
 }
 
 impl UsageReader {
-    /// For an answer of `endpoint` with these headers. Without a `content-type` of JSON or server-sent events, or with
-    /// any `content-encoding` but `identity`, it sees nothing, and costs nothing.
+    /// Creates the reader for a response of `endpoint` with these headers. It reads only uncompressed JSON and
+    /// server-sent events: by `content-type`, without a `content-encoding` other than `identity`.
     pub fn new(endpoint: &Inference, headers: &HeaderMap) -> Self {
         let plain =
             headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
@@ -64,15 +63,15 @@ impl UsageReader {
         } else {
             Reading::Nothing
         };
-        let sums = if endpoint.dialect == Dialect::Anthropic {
+        let convention = if endpoint.dialect == Dialect::Anthropic {
             TokenConvention::CachedApart
         } else {
             TokenConvention::CachedWithin
         };
-        Self { reading, sums }
+        Self { reading, convention }
     }
 
-    /// Looks at the next bytes of the body.
+    /// Reads the next bytes of the body.
     pub fn see(&mut self, bytes: &[u8]) {
         match &mut self.reading {
             Reading::Nothing => {}
@@ -83,18 +82,18 @@ impl UsageReader {
         }
     }
 
-    /// What was seen, whether the body ended or broke off. Of a document that broke off, the members that were whole
-    /// count; of an event that did, none.
+    /// Returns the values that were read, also if the body broke off. Of an incomplete document the complete members
+    /// count; an incomplete event does not count.
     pub fn finish(self) -> ResponseUsage {
         match self.reading {
             Reading::Nothing => ResponseUsage::default(),
-            Reading::Document(document) => document.1.into_seen(self.sums),
-            Reading::Events(stream) => stream.into_told().into_seen(self.sums),
+            Reading::Document(document) => document.1.into_usage(self.convention),
+            Reading::Events(stream) => stream.into_accumulator().into_usage(self.convention),
         }
     }
 }
 
-/// `application/json`, and what is built on it (RFC 6839).
+/// Returns true for `application/json` and types with the suffix `+json` (RFC 6839).
 fn is_json(essence: &[u8]) -> bool {
     let ends_with = |suffix: &[u8]| {
         essence

@@ -11,8 +11,11 @@ use crate::error::Refusal;
 use crate::record::RequestRecord;
 use crate::server::Peer;
 
-/// Authenticates the caller. If a token names a key that is not known yet,
-/// the issuer's keys are fetched once.
+/// Authenticates the caller. If a token names an unknown signing key, the issuer's keys are fetched once and the token
+/// is verified again.
+///
+/// # Errors
+/// [`AuthError`], as a [`Refusal`].
 pub(super) async fn authenticate<'a>(
     snapshot: &'a Snapshot,
     parts: &'a Parts,
@@ -37,7 +40,7 @@ pub(super) async fn authenticate<'a>(
     Ok(caller)
 }
 
-/// Logs the reason why a token is refused. The caller is told only that it is not valid.
+/// Logs the reason why a token is refused. The response says only that it is not valid.
 fn log_refused_token(error: &AuthError, directory: &Directory) {
     match error {
         AuthError::InvalidToken(refused) => {

@@ -6,9 +6,8 @@ use super::identify::{CallerRequest, RequestKind};
 use super::snapshot::Snapshot;
 use crate::record::RequestRecord;
 
-/// Lets a request pass if its caller is not blocked and within its limits. What the request holds of them goes into its
-/// record. Only requests to a model count: the catalogue is the same for everybody, and callers may always ask about
-/// themselves (`docs/SPEC.md#limits-and-budgets`).
+/// Checks that the caller is neither blocked nor over a limit, and stores the reserved quota in the record. Only inference
+/// requests count (`docs/SPEC.md#limits-and-budgets`).
 ///
 /// # Errors
 /// [`LimitsRefusedError`].

@@ -1,4 +1,4 @@
-//! Step 3: decides what is said about the caller.
+//! Step 3: chooses the identifiers that are sent for the caller.
 
 use callsign_core::auth::Caller;
 use callsign_core::endpoint::path::CataloguePath;
@@ -19,7 +19,7 @@ pub(super) struct CallerRequest<'a> {
     pub(super) kind: RequestKind<'a>,
 }
 
-/// The kind of a request, with what its kind needs.
+/// The kind of a request, with the data that its next steps need.
 pub(super) enum RequestKind<'a> {
     /// A read of the catalogue.
     Catalogue(CataloguePath),
@@ -29,7 +29,11 @@ pub(super) enum RequestKind<'a> {
     Inference(&'static Inference, Identifiers<'a>),
 }
 
-/// Chooses the identifiers of the request and takes the caller's place among the requests in flight.
+/// Chooses the identifiers of the request and takes an in-flight slot for the caller.
+///
+/// # Errors
+/// `user_required` if the policy requires a user and the caller has none; `rate_limited` or `overloaded` without a free
+/// slot.
 pub(super) fn identify<'a>(
     snapshot: &'a Snapshot,
     caller: Caller<'a>,
@@ -52,7 +56,7 @@ pub(super) fn identify<'a>(
     Ok(CallerRequest { caller, kind })
 }
 
-/// Returns the beginning of a request's ledger row.
+/// Returns the first part of a request's ledger row.
 pub(super) fn ledger_row(
     ledger: &Ledger,
     caller: &Caller<'_>,

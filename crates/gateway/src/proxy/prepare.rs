@@ -156,7 +156,7 @@ fn archive(
     if !record.may_be_archived() {
         return Ok(());
     }
-    let Some(names) = snapshot.archived(caller) else { return Ok(()) };
+    let Some(names) = snapshot.archive_names(caller) else { return Ok(()) };
     let markup = snapshot.tenant(caller.tenant.as_deref()).markup;
     let row = || ledger_row(&Ledger::off(), caller, identifiers, inference, markup);
     record.archive(inference, |known| archive::Begun {

@@ -1,7 +1,7 @@
 //! Callers' questions about themselves: their identifiers and usage, and OpenRouter's records of their generations.
 //!
-//! These are the only requests that wait for the ledger. A generation that several callers share is shown to none of them,
-//! since OpenRouter's record names only one (`docs/SPEC.md#own-generations`).
+//! These are the only requests that wait for the ledger. A generation that several callers share is shown to none of
+//! them, since OpenRouter's record names only one (`docs/SPEC.md#own-generations`).
 
 use std::borrow::Cow;
 

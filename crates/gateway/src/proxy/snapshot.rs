@@ -30,25 +30,25 @@ use callsign_store::limits::Rules;
 
 /// Size limits of request bodies, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct BodyLimits {
     /// `CALLSIGN_MAX_BODY_BYTES`: a larger body is refused.
     pub max_body: u64,
     /// `CALLSIGN_BUFFER_BODY_BYTES`: a larger body is streamed.
     pub buffer_body: u64,
 }
 
-/// The upstream's base URL in parts, so that a target is built without parsing.
+/// The upstream's base URL, split so that the URL of a request is built without parsing.
 #[derive(Clone, Debug)]
-pub struct Base {
+pub struct BaseUrl {
     scheme: Scheme,
     authority: Authority,
     path: String,
-    /// The targets of the inference endpoints, without a query: the most frequent ones.
+    /// The URLs of the inference endpoints without a query. They are the most frequent ones.
     ready: Vec<(&'static str, Uri)>,
 }
 
-impl Base {
-    /// Takes apart an absolute `http` or `https` URL; `None` for anything else.
+impl BaseUrl {
+    /// Splits an absolute `http` or `https` URL. Returns `None` for anything else.
     pub fn new(url: &Uri) -> Option<Self> {
         let mut base = Self {
             scheme: url.scheme()?.clone(),
@@ -76,7 +76,7 @@ impl Base {
 
 /// The settings for the callers of one tenant, or for callers without one.
 #[derive(Clone, Debug)]
-pub struct Tenant {
+pub struct TenantSettings {
     /// The identifiers that are sent for them.
     pub policy: Policy,
     /// The OpenRouter key that pays, as a header value; `None` if pass-through is the only way in.
@@ -87,9 +87,9 @@ pub struct Tenant {
     pub archive: Option<bool>,
 }
 
-impl Tenant {
-    /// Creates the settings of a tenant. The operator's key (`self`) pays unless the tenant has one.
-    fn tenant(&self, configured: &tenant::Tenant) -> Result<Self, SnapshotError> {
+impl TenantSettings {
+    /// Creates the settings of a tenant. `self` are the operator's; their key pays unless the tenant has one.
+    fn for_tenant(&self, configured: &tenant::Tenant) -> Result<Self, SnapshotError> {
         let own = configured.api_key.as_ref().map(bearer).transpose()?;
         let authorization = own.or_else(|| self.authorization.clone());
         let (markup, archive) = (configured.markup, configured.archive);
@@ -109,9 +109,9 @@ pub struct Snapshot {
     /// Fetches the issuers' keys.
     pub issuers: Issuers,
     /// The settings for callers without a tenant.
-    pub operator: Tenant,
+    pub operator: TenantSettings,
     /// The settings of each tenant, by its name.
-    pub tenants: HashMap<String, Tenant>,
+    pub tenants: HashMap<String, TenantSettings>,
     /// The body members that are removed.
     pub owned: Arc<ReservedFields>,
     /// The handling of `prompt_cache_key`.
@@ -121,9 +121,9 @@ pub struct Snapshot {
     /// The rules for the headers of requests and responses.
     pub headers: HeaderPolicy,
     /// The upstream's base URL.
-    pub base: Base,
+    pub base: BaseUrl,
     /// Size limits of request bodies.
-    pub limits: Limits,
+    pub limits: BodyLimits,
     /// The longest allowed silence between two frames of a response.
     pub idle_timeout: Duration,
     /// Chooses the requests that are archived.
@@ -170,13 +170,13 @@ impl Snapshot {
         let verifier = Arc::new(Verifier::new(key_sets));
         let sources = callers.issuers.iter().map(|issuer| (issuer.rules.name.clone(), issuer.keys.clone())).collect();
         let issuers = Issuers::start(sources, &verifier)?;
-        let operator = Tenant {
+        let operator = TenantSettings {
             policy: settings.tenants.operator.clone(),
             authorization: settings.upstream.api_key.as_ref().map(bearer).transpose()?,
             markup: Markup::default(),
             archive: None,
         };
-        let tenants = settings.tenants.list.iter().map(|tenant| Ok((tenant.name.clone(), operator.tenant(tenant)?)));
+        let tenants = settings.tenants.list.iter().map(|tenant| Ok((tenant.name.clone(), operator.for_tenant(tenant)?)));
         let tenants = tenants.collect::<Result<_, SnapshotError>>()?;
         let cache_key = bodies.prompt_cache_key;
         let names = REMOVED_FIELDS.into_iter().chain(bodies.remove.iter().map(String::as_str));
@@ -197,8 +197,8 @@ impl Snapshot {
                 headers.x_openrouter_title.clone(),
             )
             .uncompressed_responses(settings.reads_answers()),
-            base: Base::new(&settings.upstream.url).ok_or(SnapshotError::Upstream)?,
-            limits: Limits { max_body: bodies.max_bytes, buffer_body: bodies.buffer_bytes as u64 },
+            base: BaseUrl::new(&settings.upstream.url).ok_or(SnapshotError::Upstream)?,
+            limits: BodyLimits { max_body: bodies.max_bytes, buffer_body: bodies.buffer_bytes as u64 },
             idle_timeout: settings.upstream.idle_timeout,
             archive: Selection::new(&settings.archive),
             redaction: Redaction::new(callers.token_headers()),
@@ -210,12 +210,12 @@ impl Snapshot {
 
     /// Returns the settings for callers of this tenant. The namespaces of pass-through keys are not tenants: their
     /// callers get the settings for callers without a tenant.
-    pub fn tenant(&self, name: Option<&str>) -> &Tenant {
+    pub fn tenant(&self, name: Option<&str>) -> &TenantSettings {
         name.and_then(|name| self.tenants.get(name)).unwrap_or(&self.operator)
     }
 
     /// Returns the names for a request's archive file, or `None` if the request is not archived.
-    pub fn archived(&self, caller: &Caller<'_>) -> Option<RenderedIds> {
+    pub fn archive_names(&self, caller: &Caller<'_>) -> Option<RenderedIds> {
         let tenant = self.tenant(caller.tenant.as_deref());
         if !self.archive.wants(caller.archive.or(tenant.archive)) {
             return None;
@@ -230,7 +230,7 @@ impl Snapshot {
         bind.then(|| self.tenant(sources.tenant).policy.cache_binder(sources))
     }
 
-    /// Creates the filter of a JSON request body, which writes `members` into it. Every such filter is created here.
+    /// Creates the filter of a JSON request body, which appends `members`.
     pub fn filter(&self, members: String, binder: Option<Binder>) -> Filter {
         let mut filter = Filter::new(Arc::clone(&self.owned), members);
         if let Some(binder) = binder {

@@ -1,11 +1,11 @@
-//! Reads what an answer says about itself: usage, cost, model, provider and generation.
+//! Reads usage, cost, model, provider and generation from an answer.
 
 use callsign_core::endpoint::Inference;
 use callsign_core::usage::generation;
 use callsign_core::usage::reader::{ResponseUsage, UsageReader};
 use http::HeaderMap;
 
-/// Reads an answer as it passes. Reads nothing unless somebody asked for it with [`AnswerReader::read_as`].
+/// Reads an answer as it passes. Reads nothing unless [`AnswerReader::read_as`] was called.
 #[derive(Debug, Default)]
 pub(super) struct AnswerReader {
     endpoint: Option<&'static Inference>,
@@ -14,7 +14,7 @@ pub(super) struct AnswerReader {
 }
 
 impl AnswerReader {
-    /// Asks for the answer to be read as one of this endpoint.
+    /// Turns reading on, in the formats of this endpoint.
     pub(super) fn read_as(&mut self, endpoint: &'static Inference) {
         self.endpoint = Some(endpoint);
     }
@@ -33,7 +33,7 @@ impl AnswerReader {
         }
     }
 
-    /// Returns what the answer said. The generation id of its head wins over that of its body.
+    /// Returns the values that were read. The generation id of the head takes precedence over that of the body.
     pub(super) fn finish(&mut self) -> ResponseUsage {
         let usage = self.reader.take().map(UsageReader::finish).unwrap_or_default();
         ResponseUsage { generation: self.generation.take().or(usage.generation), ..usage }

@@ -24,7 +24,7 @@ pub(super) struct RequestEnd<'r> {
     /// The time from the request's head to the head of OpenRouter's answer; `None` without an answer.
     pub(super) first_byte: Option<Duration>,
     pub(super) duration: Duration,
-    /// The answer's own statements, such as usage and model; empty if nobody asked for them.
+    /// Usage, model and error of the answer; empty if the answer was not read.
     pub(super) usage: ResponseUsage,
 }
 

@@ -1,4 +1,5 @@
-//! One request's row in the ledger. Handing it over does not wait for the database; without a ledger nothing is gathered.
+//! One request's row in the ledger. Handing it over does not wait for the database; without a ledger nothing is
+//! gathered.
 
 use callsign_store::ledger::{Begun, Committed, Entry, Finished, Ledger};
 
@@ -6,7 +7,7 @@ use callsign_store::ledger::{Begun, Committed, Entry, Finished, Ledger};
 #[derive(Debug)]
 pub(super) struct LedgerRow {
     ledger: Ledger,
-    /// The row's beginning, until it is handed over.
+    /// The first part of the row, until it is handed over.
     begun: Option<Begun>,
     entry: Option<Entry>,
 }
@@ -21,17 +22,17 @@ impl LedgerRow {
         self.ledger.is_on()
     }
 
-    /// Keeps the row's beginning.
+    /// Stores the first part of the row.
     pub(super) fn know(&mut self, begun: impl FnOnce(&Ledger) -> Begun) {
         self.begun = Some(begun(&self.ledger));
     }
 
-    /// Returns the row's beginning, before the request goes upstream.
+    /// Returns the first part of the row; `None` once it is handed over.
     pub(super) fn known(&self) -> Option<&Begun> {
         self.begun.as_ref()
     }
 
-    /// Hands the row's beginning to the ledger: the request goes upstream.
+    /// Hands the first part of the row to the ledger. Called when the request goes upstream.
     pub(super) fn begin(&mut self) {
         if let Some(begun) = self.begun.take() {
             self.entry = Some(self.ledger.begin(begun));
@@ -45,8 +46,8 @@ impl LedgerRow {
         }
     }
 
-    /// Completes the row, once. A request that was refused before it went upstream gets a row too, because its caller is
-    /// known.
+    /// Completes the row, once. A request that was refused before it went upstream gets a row too, because its caller
+    /// is known.
     pub(super) fn finish(&mut self, finished: Finished) -> Option<Committed> {
         self.begin();
         self.entry.take()?.finish(finished)

@@ -1,4 +1,4 @@
-//! The hold of one request on its caller's limits, from the check of the limits to the request's end.
+//! A request's use of its caller's limits, from the check of the limits to the request's end.
 
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 
@@ -9,7 +9,7 @@ use super::end::RequestEnd;
 const REFUSALS: [&str; 5] =
     ["moderation", "user_blocked", "content_policy", "content_policy_violation", "content_filter"];
 
-/// A request's hold on limits. Dropping it refunds the reservation.
+/// A request's use of limits. Dropping it without [`LimitUse::settle`] refunds the reservation.
 #[derive(Debug, Default)]
 pub(super) struct LimitUse {
     /// The reserved quota.
@@ -18,12 +18,12 @@ pub(super) struct LimitUse {
     pub(super) left: bool,
     /// Wakes the request when its caller is blocked.
     pub(super) watcher: Option<Watcher>,
-    /// Counts refusals by providers, which may suspend the user.
+    /// Counts refusals by providers, which may block the user automatically.
     pub(super) suspect: Option<Suspect>,
 }
 
 impl LimitUse {
-    /// Exchanges the reservation for what the request really used.
+    /// Replaces the reserved quota by the actual usage, and counts a refusal by a provider.
     pub(super) fn settle(&mut self, end: &RequestEnd<'_>) {
         self.watcher = None;
         let status = end.upstream_status();

@@ -18,7 +18,7 @@ use callsign_core::rewrite::{Filter, Output, ReservedFields};
 const MOST: usize = 1024 * 1024;
 
 /// Returns true if the response may contain the account's id: an uncompressed JSON error.
-pub fn concerns(parts: &Parts) -> bool {
+pub fn may_name_account(parts: &Parts) -> bool {
     !parts.status.is_success()
         && !parts.headers.contains_key(CONTENT_ENCODING)
         && parts.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"))

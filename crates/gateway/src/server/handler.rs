@@ -43,7 +43,8 @@ pub struct Options {
     /// The timeouts of a connection and of an upload.
     pub timeouts: Timeouts,
     /// Limits the open connections. Share one limiter between the listeners of a port. Give the admin port its own, so
-    /// that health checks are answered when the data port is full. [`connection_cap`](super::connection_cap) returns the most that fit.
+    /// that health checks are answered when the data port is full. [`connection_cap`](super::connection_cap) returns
+    /// the most that fit.
     pub connection_limiter: Arc<ConnectionLimiter>,
     /// Serves TLS if set, plain text otherwise.
     pub tls: Option<Tls>,

@@ -52,8 +52,8 @@ impl Upload {
         }
     }
 
-    /// Returns true if the body has been polled undecoded. hyper then has sent `100 Continue` to a client that waits for
-    /// it.
+    /// Returns true if the body has been polled undecoded. hyper then has sent `100 Continue` to a client that waits
+    /// for it.
     pub fn is_polled(&self) -> bool {
         match &self.0 {
             Source::Raw(raw) => raw.is_polled(),

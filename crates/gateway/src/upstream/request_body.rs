@@ -253,7 +253,7 @@ impl Body for RequestBody {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let (Some(upload), Some(Streaming { give_back, .. })) = (self.upload.take(), self.streaming.take()) {
-            // An error means that nobody waits for the rest because the client is gone.
+            // An error means that the client is gone and does not wait for the rest.
             let _unwanted = give_back.send(upload);
         }
     }

@@ -19,7 +19,7 @@ use callsign_core::rewrite::RewriteError;
 pub enum UploadError {
     /// The rewriter rejected the body.
     #[error(transparent)]
-    RewriteError(#[from] RewriteError),
+    Rewrite(#[from] RewriteError),
     /// The body cannot be decoded with the coding named in its `Content-Encoding`.
     #[error("the body cannot be decoded as its `Content-Encoding` says")]
     InvalidContentEncoding,

@@ -91,8 +91,8 @@ pub fn usd(amount: NanoUsd) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Returns the text of a CSV cell. Text that a spreadsheet would read as a formula gets a leading apostrophe (OWASP, "CSV
-/// Injection").
+/// Returns the text of a CSV cell. Text that a spreadsheet would read as a formula gets a leading apostrophe (OWASP,
+/// "CSV Injection").
 fn csv_text(value: Value) -> String {
     match value {
         Value::Null => String::new(),

@@ -122,7 +122,8 @@ impl Limiter {
     /// The reservation is `None` if the caller has no limits.
     ///
     /// # Errors
-    /// [`LimitsRefusedError`] if the caller is blocked, a limit is reached, or the store is unavailable and configured to deny.
+    /// [`LimitsRefusedError`] if the caller is blocked, a limit is reached, or the store is unavailable and configured
+    /// to deny.
     pub async fn admit(
         &self,
         rules: &Rules,

@@ -1,5 +1,5 @@
-//! The rows about identifiers: valves, formats, limits, metadata. Names and defaults of valves and formats are in the table
-//! of identifiers in `callsign_core::identity::identifier`.
+//! The rows about identifiers: valves, formats, limits, metadata. Names and defaults of valves and formats are in the
+//! table of identifiers in `callsign_core::identity::identifier`.
 
 use crate::config::settings::setting::Setting;
 use callsign_core::identity::identifier::Identifier;

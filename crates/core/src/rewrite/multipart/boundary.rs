@@ -50,8 +50,8 @@ impl Boundary {
         (fits && !text.ends_with(' ')).then(|| Self(text.to_owned()))
     }
 
-    /// Creates a boundary from 128 random bits. They must be unpredictable, so that no client can guess the boundary and
-    /// write it into a file.
+    /// Creates a boundary from 128 random bits. They must be unpredictable, so that no client can guess the boundary
+    /// and write it into a file.
     pub fn from_random(random: [u8; 16]) -> Self {
         Self(format!("callsign-{}", data_encoding::HEXLOWER.encode(&random)))
     }

@@ -1,18 +1,18 @@
-//! Walks a JSON text, in pieces of any size, and hands over the members that `shape` names.
+//! Reads a JSON text in pieces of any size and reports the members that `shape` lists.
 //!
-//! It keeps which objects that matter are open (five at most), a count of open containers that do not, and the one
-//! name or value of up to [`MAX_VALUE`] bytes that a piece may have cut in two; never more of the text. What does not
-//! matter is passed over several bytes at a time. It is no validator: a text that is no JSON tells nothing
-//! or nonsense, but never panics, and tells the same at any split.
+//! The reader stores the open containers that matter (at most five), the number of open irrelevant containers, and a
+//! name or value of up to [`MAX_VALUE`] bytes that a piece has cut in two. It stores nothing else of the text. It skips
+//! irrelevant parts several bytes at a time. It does not validate: invalid JSON can give wrong values. It does not
+//! panic, and the result does not depend on the split (test `no_split_matters`).
 
+use super::accumulator::Accumulator;
 use super::near;
 use super::shape::{Member, Scope};
-use super::told::Accumulator;
 
-/// The longest name or value that is taken, in bytes as written; a longer one counts as absent, since a cut one would
-/// name something else.
+/// Maximum length of a name or value, in bytes as written. A longer one counts as absent, because a truncated one would
+/// be a different name.
 const MAX_VALUE: usize = 256;
-/// How deep the shapes go: the metadata of an error of a choice.
+/// Maximum depth of the shapes: document, choices, choice, error, metadata.
 const MAX_SCOPES: usize = 5;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,37 +24,37 @@ enum State {
     Object,
     /// In a name.
     Name,
-    /// Behind a name, before or behind the colon.
+    /// After a name, before or after the colon.
     Value,
-    /// In a text that is wanted.
+    /// In a text that matters.
     Text,
-    /// In a number or literal that is wanted.
+    /// In a number or literal that matters.
     Scalar,
     /// In an array that matters, before an element or the end.
     Array,
     /// In a container that does not matter.
-    Passed,
+    Skipped,
     /// In a text that does not matter.
-    PassedText,
-    /// Behind the `}`, or in something that is no object.
+    SkippedText,
+    /// After the `}`, or in a document that is not an object.
     Over,
 }
 
-/// The walker.
+/// The reader of one document.
 #[derive(Debug)]
 pub(super) struct Members {
     state: State,
-    /// The open objects and arrays that matter, the innermost last, and how many there are.
+    /// The open objects and arrays that matter, the innermost last. `open` is their number.
     scopes: [Scope; MAX_SCOPES],
     open: usize,
-    /// The member whose value comes or is being read.
+    /// The member whose value follows or is being read.
     member: Option<Member>,
-    /// The beginning of a name or value that is not whole yet; one byte over [`MAX_VALUE`] if it is too long.
-    begun: Vec<u8>,
-    /// The last byte was a backslash that escapes the next.
+    /// The beginning of an incomplete name or value; one byte longer than [`MAX_VALUE`] if it is too long.
+    partial: Vec<u8>,
+    /// True if the last byte was a backslash that escapes the next one.
     escaped: bool,
-    /// The container that is passed over: whether it is an array, and how many of its kind are open.
-    passed: (bool, u64),
+    /// The irrelevant container that is being skipped: true if it is an array, and the number of open ones of its kind.
+    skipped: (bool, u64),
 }
 
 impl Default for Members {
@@ -64,38 +64,39 @@ impl Default for Members {
             scopes: [Scope::Top; MAX_SCOPES],
             open: 0,
             member: None,
-            begun: Vec::new(),
+            partial: Vec::new(),
             escaped: false,
-            passed: (false, 0),
+            skipped: (false, 0),
         }
     }
 }
 
 impl Members {
-    /// Begins anew.
+    /// Prepares for the next document.
     pub(super) fn reset(&mut self) {
         self.state = State::Start;
         self.open = 0;
-        self.begun.clear();
+        self.partial.clear();
         self.escaped = false;
-        self.passed.1 = 0;
+        self.skipped.1 = 0;
     }
 
-    /// How many bytes it holds.
+    /// Returns the memory in use, in bytes.
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        size_of::<Self>() + self.begun.capacity()
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + self.partial.capacity()
     }
 
-    /// Whether nothing more can come of this document.
+    /// Returns true if the document has ended or is not an object.
     pub(super) fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
-    /// Reads on. Returns true once: when the document's last brace was in `bytes`. What follows it is ignored.
+    /// Reads the next bytes. Returns true once: if `bytes` contain the document's last brace. Bytes after it are
+    /// ignored.
     ///
-    /// Each reader hands on to the one that mostly follows, so that a member takes one turn.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], told: &mut Accumulator) -> bool {
+    /// The function of each state calls that of the most likely next state, so a member takes one turn of the loop.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], found: &mut Accumulator) -> bool {
         if self.state == State::Start {
             bytes = self.start(bytes);
         }
@@ -104,21 +105,21 @@ impl Members {
         }
         while !bytes.is_empty() && self.state != State::Over {
             bytes = match self.state {
-                State::Object => self.object(bytes, told),
+                State::Object => self.object(bytes, found),
                 State::Array => self.array(bytes),
-                State::Name => self.name(bytes, told),
-                State::Value => self.value(bytes, told),
-                State::Text => self.text(bytes, told),
-                State::Scalar => self.scalar(bytes, told),
-                State::Passed => self.pass(bytes),
-                State::PassedText => self.pass_text(bytes),
+                State::Name => self.name(bytes, found),
+                State::Value => self.value(bytes, found),
+                State::Text => self.text(bytes, found),
+                State::Scalar => self.scalar(bytes, found),
+                State::Skipped => self.skip(bytes),
+                State::SkippedText => self.skip_text(bytes),
                 State::Start | State::Over => &[],
             };
         }
         self.state == State::Over
     }
 
-    /// OpenRouter keeps slow answers alive with white space; a byte order mark is nobody's business.
+    /// Skips to the first brace. OpenRouter keeps slow responses alive with white space; a byte order mark is ignored.
     fn start<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf);
         let Some(at) = bytes.iter().position(|byte| !blank(byte)) else { return &[] };
@@ -136,20 +137,20 @@ impl Members {
             *place = scope;
             self.open += 1;
         }
-        self.rest();
+        self.resume();
     }
 
     fn leave(&mut self) {
         self.open = self.open.saturating_sub(1);
-        self.rest();
+        self.resume();
     }
 
     fn scope(&self) -> Option<Scope> {
         self.open.checked_sub(1).and_then(|innermost| self.scopes.get(innermost)).copied()
     }
 
-    /// Goes on in the innermost container that matters.
-    fn rest(&mut self) {
+    /// Continues in the innermost container that matters.
+    fn resume(&mut self) {
         self.state = match self.scope() {
             None => State::Over,
             Some(Scope::Choices) => State::Array,
@@ -157,8 +158,8 @@ impl Members {
         };
     }
 
-    /// To the next name or the end; commas, white space and what does not matter are passed over.
-    fn object<'a>(&mut self, bytes: &'a [u8], told: &mut Accumulator) -> &'a [u8] {
+    /// Reads to the next name or the object's end. Commas, white space and irrelevant scalars are skipped.
+    fn object<'a>(&mut self, bytes: &'a [u8], found: &mut Accumulator) -> &'a [u8] {
         let at = match bytes {
             [b'"', ..] => 0,
             [b',', b'"', ..] => 1,
@@ -170,39 +171,39 @@ impl Members {
         let (byte, after) = split(bytes, at);
         if byte == b'"' {
             self.state = State::Name;
-            return self.name(after, told);
+            return self.name(after, found);
         }
         self.leave();
         after
     }
 
-    /// To the next element or the end; scalars are passed over.
+    /// Reads to the next element or the array's end. Scalars are skipped.
     fn array<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let Some(at) = bytes.iter().position(|byte| matches!(byte, b'"' | b'{' | b'[' | b']')) else { return &[] };
         let (byte, after) = split(bytes, at);
         match byte {
-            b'"' => self.state = State::PassedText,
+            b'"' => self.state = State::SkippedText,
             b'{' => self.enter(Scope::Choice),
-            b'[' => self.pass_over(true),
+            b'[' => self.enter_irrelevant(true),
             _ => self.leave(),
         }
         after
     }
 
-    fn name<'a>(&mut self, bytes: &'a [u8], told: &mut Accumulator) -> &'a [u8] {
+    fn name<'a>(&mut self, bytes: &'a [u8], found: &mut Accumulator) -> &'a [u8] {
         let (piece, after, ended) = self.until_quote(bytes);
         if !ended {
-            self.begin(piece);
+            self.store(piece);
             return after;
         }
         let scope = self.scope().unwrap_or(Scope::Top);
-        self.member = self.whole(piece, |name| Member::of(scope, name));
-        self.begun.clear();
+        self.member = self.complete(piece, |name| Member::of(scope, name));
+        self.partial.clear();
         self.state = State::Value;
-        self.value(after, told)
+        self.value(after, found)
     }
 
-    fn value<'a>(&mut self, bytes: &'a [u8], told: &mut Accumulator) -> &'a [u8] {
+    fn value<'a>(&mut self, bytes: &'a [u8], found: &mut Accumulator) -> &'a [u8] {
         let blank = |byte: &u8| matches!(byte, b':' | b' ' | b'\t' | b'\r' | b'\n');
         let Some(at) = bytes.iter().position(|byte| !blank(byte)) else { return &[] };
         let (value, (byte, after)) = (bytes.get(at..).unwrap_or_default(), split(bytes, at));
@@ -210,115 +211,117 @@ impl Members {
         match byte {
             b'"' if member.wants_scalar() => {
                 self.state = State::Text;
-                return self.text(after, told);
+                return self.text(after, found);
             }
             b'"' => {
-                self.state = State::PassedText;
-                return self.pass_text(after);
+                self.state = State::SkippedText;
+                return self.skip_text(after);
             }
             b'{' => match member.object() {
                 Some(scope) => {
-                    told.enters(scope);
+                    found.begin_scope(scope);
                     self.enter(scope);
                 }
-                None => self.pass_over(false),
+                None => self.enter_irrelevant(false),
             },
             b'[' => match member.array() {
                 Some(Scope::Choices) => self.enter(Scope::Choices),
-                // That it is there says all.
+                // The presence of `reasons` is enough.
                 Some(scope) => {
-                    told.enters(scope);
-                    self.pass_over(true);
+                    found.begin_scope(scope);
+                    self.enter_irrelevant(true);
                 }
-                None => self.pass_over(true),
+                None => self.enter_irrelevant(true),
             },
-            // No value at all.
+            // There is no value.
             b',' | b'}' | b']' => {
-                self.rest();
+                self.resume();
                 return value;
             }
             _ if member.wants_scalar() => {
                 self.state = State::Scalar;
-                return self.scalar(value, told);
+                return self.scalar(value, found);
             }
-            _ => self.rest(),
+            _ => self.resume(),
         }
         after
     }
 
-    fn text<'a>(&mut self, bytes: &'a [u8], told: &mut Accumulator) -> &'a [u8] {
+    fn text<'a>(&mut self, bytes: &'a [u8], found: &mut Accumulator) -> &'a [u8] {
         let (piece, after, ended) = self.until_quote(bytes);
         if ended {
-            self.hand_over(piece, true, told);
+            self.finish_value(piece, true, found);
         } else {
-            self.begin(piece);
+            self.store(piece);
         }
         after
     }
 
-    fn pass_text<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    fn skip_text<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let (_, after, ended) = self.until_quote(bytes);
-        if ended && self.passed.1 > 0 {
-            self.state = State::Passed;
+        if ended && self.skipped.1 > 0 {
+            self.state = State::Skipped;
         } else if ended {
-            self.rest();
+            self.resume();
         }
         after
     }
 
-    fn scalar<'a>(&mut self, bytes: &'a [u8], told: &mut Accumulator) -> &'a [u8] {
+    fn scalar<'a>(&mut self, bytes: &'a [u8], found: &mut Accumulator) -> &'a [u8] {
         let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
         let Some(end) = bytes.iter().position(ends) else {
-            self.begin(bytes);
+            self.store(bytes);
             return &[];
         };
         let (piece, after) = bytes.split_at(end);
-        self.hand_over(piece, false, told);
+        self.finish_value(piece, false, found);
         after
     }
 
-    /// Gives the value that ends with `piece` away.
-    fn hand_over(&mut self, piece: &[u8], quoted: bool, told: &mut Accumulator) {
+    /// Reports the value that ends with `piece`.
+    fn finish_value(&mut self, piece: &[u8], quoted: bool, found: &mut Accumulator) {
         let member = self.member.unwrap_or(Member::Other);
-        self.whole(piece, |value| told.takes(member, value, quoted));
-        self.begun.clear();
-        self.rest();
+        self.complete(piece, |value| found.set_member(member, value, quoted));
+        self.partial.clear();
+        self.resume();
     }
 
-    fn pass_over(&mut self, array: bool) {
-        self.passed = (array, 1);
-        self.state = State::Passed;
+    fn enter_irrelevant(&mut self, array: bool) {
+        self.skipped = (array, 1);
+        self.state = State::Skipped;
     }
 
-    /// Only the container's own kind is counted: in JSON the other kind is balanced within.
-    fn pass<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let (open, close) = if self.passed.0 { (b'[', b']') } else { (b'{', b'}') };
+    /// Skips to the end of the irrelevant container. Only brackets of its own kind are counted, because in JSON the
+    /// other kind is balanced inside.
+    fn skip<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (open, close) = if self.skipped.0 { (b'[', b']') } else { (b'{', b'}') };
         let mut rest = bytes;
         while let Some(at) = near::find3([b'"', open, close], rest) {
             let (byte, after) = split(rest, at);
             rest = after;
             if byte == b'"' {
-                self.state = State::PassedText;
-                rest = self.pass_text(rest);
-                if self.state == State::PassedText {
+                self.state = State::SkippedText;
+                rest = self.skip_text(rest);
+                if self.state == State::SkippedText {
                     return rest;
                 }
                 continue;
             }
             if byte == open {
-                self.passed.1 += 1;
+                self.skipped.1 += 1;
                 continue;
             }
-            self.passed.1 -= 1;
-            if self.passed.1 == 0 {
-                self.rest();
+            self.skipped.1 -= 1;
+            if self.skipped.1 == 0 {
+                self.resume();
                 return rest;
             }
         }
         &[]
     }
 
-    /// The text up to its closing quote (or as far as it goes), what follows, and whether it has ended.
+    /// Returns the text up to its closing quote or the end of `bytes`, the bytes after it, and true if the text has
+    /// ended.
     fn until_quote<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8], bool) {
         let first = usize::from(std::mem::take(&mut self.escaped));
         let mut from = first;
@@ -333,28 +336,29 @@ impl Members {
         (bytes, &[], false)
     }
 
-    /// Keeps what a piece has of a name or value.
-    fn begin(&mut self, piece: &[u8]) {
-        let room = (MAX_VALUE + 1).saturating_sub(self.begun.len());
-        self.begun.extend(piece.iter().take(room));
+    /// Stores a piece of an incomplete name or value.
+    fn store(&mut self, piece: &[u8]) {
+        let room = (MAX_VALUE + 1).saturating_sub(self.partial.len());
+        self.partial.extend(piece.iter().take(room));
     }
 
-    /// Uses the name or value that ends with `piece`, in place if it began there, unless it is too long.
-    fn whole<T>(&mut self, piece: &[u8], using: impl FnOnce(&[u8]) -> T) -> Option<T> {
-        if self.begun.is_empty() {
+    /// Calls `using` with the name or value that ends with `piece`, unless it is too long. It is copied only if it
+    /// began in an earlier piece.
+    fn complete<T>(&mut self, piece: &[u8], using: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        if self.partial.is_empty() {
             return (piece.len() <= MAX_VALUE).then(|| using(piece));
         }
-        self.begin(piece);
-        (self.begun.len() <= MAX_VALUE).then(|| using(&self.begun))
+        self.store(piece);
+        (self.partial.len() <= MAX_VALUE).then(|| using(&self.partial))
     }
 }
 
-/// Whether a text ends in a backslash that escapes what follows: in an odd number of them.
+/// Returns true if the text ends in an odd number of backslashes, which escape the next byte.
 fn ends_in_escape(text: &[u8]) -> bool {
     matches!(text, [.., b'\\']) && text.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The byte at `at`, and what follows it.
+/// Returns the byte at `at` and the bytes after it.
 fn split(bytes: &[u8], at: usize) -> (u8, &[u8]) {
     let mut rest = bytes.get(at..).unwrap_or_default().iter();
     let byte = rest.next().copied().unwrap_or_default();

@@ -1,15 +1,15 @@
-//! Finds the first of a few bytes, mostly near.
+//! Finds the first occurrence of a byte, fast for short distances.
 //!
-//! Names, numbers and short texts end within a dozen bytes, where calling `memchr` costs more than the search; long ones
-//! are left to it.
+//! Names, numbers and short texts end within a dozen bytes. Calling `memchr` costs more than searching these, so it is
+//! called only for the rest.
 
-/// How many groups of eight bytes are looked at before `memchr` is called.
+/// Number of groups of eight bytes that are searched before `memchr` is called.
 const NEAR: usize = 4;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// The first of a byte.
+/// Returns the first position of a byte.
 #[inline]
 pub(super) fn find(needle: u8, bytes: &[u8]) -> Option<usize> {
     match near([needle], bytes) {
@@ -18,7 +18,7 @@ pub(super) fn find(needle: u8, bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The first of three bytes.
+/// Returns the first position of any of three bytes.
 #[inline]
 pub(super) fn find3(needles: [u8; 3], bytes: &[u8]) -> Option<usize> {
     match near(needles, bytes) {
@@ -27,7 +27,7 @@ pub(super) fn find3(needles: [u8; 3], bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The position, or how many bytes at the beginning have been seen to be others.
+/// Searches the first groups. Returns the position, or the number of bytes that contain none of the needles.
 #[inline]
 fn near<const N: usize>(needles: [u8; N], bytes: &[u8]) -> Result<usize, usize> {
     let (groups, _) = bytes.as_chunks::<8>();
@@ -41,7 +41,8 @@ fn near<const N: usize>(needles: [u8; N], bytes: &[u8]) -> Result<usize, usize> 
     Err(groups.len().min(NEAR) * 8)
 }
 
-/// The high bit of every byte that is 0, up to the first such byte; beyond it others may be marked, too.
+/// Returns a mask with the high bit of the first byte that is 0. It has no bits of bytes before that one, and may have
+/// wrong bits of bytes after it.
 fn zeros(group: u64) -> u64 {
     group.wrapping_sub(ONES) & !group & HIGHS
 }

@@ -14,7 +14,7 @@ pub struct ResponseUsage {
     pub provider: Option<String>,
     /// Tokens and cost. The figures of a stream are cumulative, so the largest of each counts.
     pub usage: Usage,
-    /// The type of the error in the response: OpenRouter's `error_type`, else `type`, else `code`, else `error`. At most
-    /// 64 of `A-Z a-z 0-9 _ - .`, so that it cannot be a message.
+    /// The type of the error in the response: OpenRouter's `error_type`, else `type`, else `code`, else `error`. At
+    /// most 64 of `A-Z a-z 0-9 _ - .`, so that it cannot be a message.
     pub error: Option<String>,
 }

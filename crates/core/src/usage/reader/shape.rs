@@ -1,37 +1,37 @@
-//! The shapes of responses, as a table: which member of which object matters.
+//! The members of responses that matter, as a table.
 //!
-//! One table for all endpoints: their names do not collide. Names are compared as they are written; OpenRouter escapes
-//! none, and a name in `\u` spelling is no name that matters.
+//! All endpoints share one table, because their names do not collide. Names are compared as they are written.
+//! OpenRouter does not escape them, so a name in `\u` spelling is not found.
 
-/// An object or array whose members are looked at. All others are passed over.
+/// An object or array whose members are read. All others are skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
     /// The document.
     Top,
-    /// The answer inside an event: `response` of the Responses API, `message` of Messages' `message_start`.
+    /// The response inside an event: `response` of the Responses API, `message` of Messages' `message_start`.
     Answer,
     /// The array `choices`.
     Choices,
-    /// One of them; it may hold an error.
+    /// An element of `choices`; it can contain an error.
     Choice,
     /// `usage`.
     Usage,
-    /// `prompt_tokens_details` and the like.
+    /// `prompt_tokens_details` and the other objects of details in `usage`.
     Details,
     /// `error`.
     Error,
     /// An error's `metadata`.
     ErrorMetadata,
-    /// The array `reasons` in it, which only moderation has.
+    /// The array `reasons` in an error's `metadata`; only moderation errors have it.
     Reasons,
 }
 
-/// A member that matters.
+/// The meaning of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Member {
-    /// None that does.
+    /// Irrelevant.
     Other,
-    /// The generation.
+    /// The generation id.
     Id,
     /// The model.
     Model,
@@ -43,26 +43,26 @@ pub(super) enum Member {
     Type,
     /// The code of an error, a number or text.
     Code,
-    /// OpenRouter's own type of an error, the same on all endpoints.
+    /// OpenRouter's own type of an error, which all endpoints share.
     ErrorType,
     /// An error.
     Error,
-    /// A figure.
+    /// A number.
     Figure(Figure),
-    /// Something that is looked into, if it is an object (an array, for `Choices` and `Reasons`).
+    /// A container whose members matter: an array for `Choices` and `Reasons`, otherwise an object.
     Inner(Scope),
 }
 
-/// A figure of `usage`.
+/// A number in `usage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Figure {
-    /// `prompt_tokens`, cached ones included.
+    /// `prompt_tokens`, including cached ones.
     Prompt,
     /// `input_tokens`; whether cached ones are included depends on the dialect.
     Input,
     /// `completion_tokens` or `output_tokens`.
     Output,
-    /// `total_tokens`, all that rerank tells.
+    /// `total_tokens`, the only number of rerank.
     Total,
     /// `cached_tokens`.
     Cached,
@@ -77,7 +77,7 @@ pub(super) enum Figure {
 }
 
 impl Member {
-    /// What `name` means in `scope`.
+    /// Returns the meaning of `name` in `scope`.
     pub(super) fn of(scope: Scope, name: &[u8]) -> Self {
         match scope {
             Scope::Top => match name {
@@ -138,7 +138,7 @@ impl Member {
         })
     }
 
-    /// What its object is looked into as.
+    /// Returns the scope of the member's value if the value is an object; `None` if the object is skipped.
     pub(super) fn object(self) -> Option<Scope> {
         match self {
             Self::Error => Some(Scope::Error),
@@ -147,7 +147,7 @@ impl Member {
         }
     }
 
-    /// What its array is looked into as.
+    /// Returns the scope of the member's value if the value is an array; `None` if the array is skipped.
     pub(super) fn array(self) -> Option<Scope> {
         match self {
             Self::Inner(scope @ (Scope::Choices | Scope::Reasons)) => Some(scope),
@@ -155,7 +155,7 @@ impl Member {
         }
     }
 
-    /// Whether a text, number or literal that is its value is wanted.
+    /// Returns true if a text, number or literal as its value matters.
     pub(super) fn wants_scalar(self) -> bool {
         !matches!(self, Self::Other | Self::Inner(_))
     }

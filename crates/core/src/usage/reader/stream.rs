@@ -1,19 +1,19 @@
-//! Server-sent events: lines, events, and which of them are read (the HTML standard, "Server-sent events").
+//! Reads server-sent events (the HTML standard, "Server-sent events").
 //!
-//! An event's `data:` lines are one JSON text. Of the first few events all that they tell counts, for they name the
-//! generation, model and provider; of later ones only those with a `usage` or an error. Most events have neither, so a
-//! chunk is searched for the two names first, and whole events without them are passed over unread. An event that a
-//! chunk begins and does not end is always read on the way, so no line is ever kept, however long it grows.
+//! The `data:` lines of an event are one JSON text. The first few events count completely, because they name
+//! generation, model and provider. Later events count only if they have a `usage` or an error. Most have neither, so
+//! each chunk is searched for these two names first, and complete events without them are skipped unread. An event that
+//! a chunk begins and does not end is read at once, so lines are not buffered.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use memchr::{memchr2, memrchr2_iter};
 
+use super::accumulator::Accumulator;
 use super::members::Members;
-use super::told::Accumulator;
 
-/// How many events are read in search of the model.
+/// Number of events that are read in search of the model.
 const FIRST_EVENTS: u8 = 8;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -22,12 +22,12 @@ const DATA: &[u8] = b"data:";
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
 
-/// Where in a line the next byte is.
+/// The position within a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
-    /// Behind so many bytes of `data:`.
+    /// After this number of bytes of `data:`.
     Name(u8),
-    /// Behind `data:`.
+    /// After `data:`.
     Data,
     /// In a line of another name, or a comment.
     Other,
@@ -37,19 +37,19 @@ enum Line {
 #[derive(Debug)]
 pub(super) struct Stream {
     line: Line,
-    /// How much of a byte order mark there was; 3 when there cannot be more.
+    /// Number of bytes of a byte order mark that were read; 3 once no mark can follow.
     mark: usize,
-    /// The last byte was a CR: an LF that follows ends no further line.
+    /// True if the last byte was a CR. An LF after it does not end another line.
     after_cr: bool,
-    /// No line of the event has been seen yet.
+    /// True if no line of the next event has been read.
     between_events: bool,
-    /// How many of the first events are still to be read whatever they hold.
+    /// Number of the first events that are still to be read completely.
     first: u8,
     document: Members,
-    /// Of the event that is being read.
+    /// The values of the current event.
     event: Accumulator,
-    /// Of all that counted.
-    told: Accumulator,
+    /// The values of all counted events.
+    total: Accumulator,
 }
 
 impl Default for Stream {
@@ -62,13 +62,13 @@ impl Default for Stream {
             first: FIRST_EVENTS,
             document: Members::default(),
             event: Accumulator::default(),
-            told: Accumulator::default(),
+            total: Accumulator::default(),
         }
     }
 }
 
 impl Stream {
-    /// Reads on.
+    /// Reads the next bytes of the body.
     pub(super) fn see(&mut self, chunk: &[u8]) {
         let mut rest = self.skip_mark(chunk);
         let mut candidates = Candidates::default();
@@ -86,15 +86,15 @@ impl Stream {
         }
     }
 
-    /// How many bytes it holds.
+    /// Returns the memory in use, in bytes.
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        size_of::<Self>() + self.document.held() + self.event.held() + self.told.held()
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + self.document.memory() + self.event.memory() + self.total.memory()
     }
 
-    /// What was told.
-    pub(super) fn into_told(self) -> Accumulator {
-        self.told
+    /// Returns the values of all counted events.
+    pub(super) fn into_accumulator(self) -> Accumulator {
+        self.total
     }
 
     fn skip_mark<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
@@ -112,7 +112,7 @@ impl Stream {
         rest
     }
 
-    /// Reads to the end of the line, or as far as the chunk goes; returns what follows.
+    /// Reads to the end of the line or chunk. Returns the bytes after it.
     fn read_line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let Some(end) = memchr2(b'\n', b'\r', bytes) else {
             self.read(bytes);
@@ -138,7 +138,7 @@ impl Stream {
                 Some(expected) if expected == byte => Line::Name(known + 1),
                 _ => Line::Other,
             };
-            // A second document in one event is against the standard, and understood.
+            // The standard does not allow a second document in one event; it is read nevertheless.
             if self.line == Line::Data && self.document.is_over() {
                 self.begin_document();
             }
@@ -154,7 +154,7 @@ impl Stream {
                 self.between_events = true;
                 self.begin_document();
             }
-            // The standard joins an event's lines by LF.
+            // The standard joins the lines of an event with LF.
             Line::Data => {
                 self.document.feed(b"\n", &mut self.event);
             }
@@ -168,18 +168,19 @@ impl Stream {
         self.event.clear();
     }
 
-    /// A document is whole.
+    /// Counts a complete document, if it matters.
     fn count(&mut self) {
         if self.first > 0 {
             self.first = if self.event.has_model() { 0 } else { self.first - 1 };
         } else if !self.event.matters() {
             return;
         }
-        self.told.absorb(&mut self.event);
+        self.total.absorb(&mut self.event);
     }
 }
 
-/// Where the rest of a chunk may hold something that matters. Each name is searched for once over the whole chunk.
+/// The next positions in a chunk at which a usage or an error can be, counted from the chunk's end; `None` before the
+/// first search. Each name is searched for once in the whole chunk.
 #[derive(Debug, Default)]
 struct Candidates {
     usage: Option<usize>,
@@ -187,15 +188,15 @@ struct Candidates {
 }
 
 impl Candidates {
-    /// How far away the next one is, or the end of the chunk. Distances are kept from the chunk's end.
+    /// Returns the distance to the next candidate, or to the end of the chunk.
     fn distance(&mut self, rest: &[u8]) -> usize {
         let usage = ahead(&mut self.usage, &USAGE, may_be_usage, rest);
         usage.min(ahead(&mut self.error, &ERROR, may_be_error, rest))
     }
 }
 
-/// How far away the next candidate of one name is. `known` is what was left of the chunk from the last one on: it is
-/// still ahead if that is no more than the rest.
+/// Returns the distance to the next candidate of one name. `known` is the position of the last one that was found,
+/// counted from the chunk's end. It is still ahead if it is within `rest`.
 fn ahead(known: &mut Option<usize>, name: &Finder<'_>, may_matter: fn(&[u8], &[u8]) -> bool, rest: &[u8]) -> usize {
     if let Some(left) = known.filter(|left| *left <= rest.len()) {
         return rest.len() - left;
@@ -214,20 +215,21 @@ fn ahead(known: &mut Option<usize>, name: &Finder<'_>, may_matter: fn(&[u8], &[u
     rest.len() - left
 }
 
-/// Whether what follows the name may make it a `usage` that is not null. Must hold wherever `members` would find one,
-/// which reads on over the ends of lines; here these are left undecided.
-fn may_be_usage(_before: &[u8], behind: &[u8]) -> bool {
-    match skip_blanks(behind) {
+/// Returns true if `after`, the bytes after the name, can make it a `usage` that is not null. It must be true wherever
+/// `members` would find one. `members` reads across line ends, so a line end counts as true here.
+fn may_be_usage(_before: &[u8], after: &[u8]) -> bool {
+    match skip_blanks(after) {
         [b':', value @ ..] => !matches!(skip_blanks(value), [b'n', ..]),
-        // A text that happens to be this word.
+        // A text that is this word.
         [b',' | b'}' | b']', ..] => false,
         _ => true,
     }
 }
 
-/// Likewise of an error. The word may be the type of an event, too, but not where only a name can stand.
-fn may_be_error(before: &[u8], behind: &[u8]) -> bool {
-    let is_null = matches!(skip_blanks(behind), [b':', value @ ..] if matches!(skip_blanks(value), [b'n', ..]));
+/// Returns false if the word is the name of a member that is null. Every other `error` can be an error or the type of
+/// an event.
+fn may_be_error(before: &[u8], after: &[u8]) -> bool {
+    let is_null = matches!(skip_blanks(after), [b':', value @ ..] if matches!(skip_blanks(value), [b'n', ..]));
     let is_name = matches!(before.iter().rfind(|byte| !is_blank(**byte)), Some(b',' | b'{'));
     !(is_null && is_name)
 }
@@ -241,7 +243,7 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// The position behind the last blank line; 0 if there is none.
+/// Returns the position after the last blank line; 0 if there is none.
 fn last_event_start(bytes: &[u8]) -> usize {
     let ends_event = |end: &usize| {
         let before = bytes.get(..*end).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Every answer in here is seen whole, byte by byte and at every split into two, and must tell the same.
+//! Each response is read at once, byte by byte and at every split into two pieces. All results must be equal.
 
 use http::HeaderValue;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use crate::usage::money::NanoUsd;
 const JSON: &str = "application/json";
 const SSE: &str = "text/event-stream";
 
-fn tap(path: &str, content_type: &str) -> UsageReader {
+fn reader_for(path: &str, content_type: &str) -> UsageReader {
     let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
@@ -20,12 +20,12 @@ fn tap(path: &str, content_type: &str) -> UsageReader {
 }
 
 fn see<'a>(path: &str, content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> ResponseUsage {
-    let mut tap = tap(path, content_type);
-    pieces.into_iter().for_each(|piece| tap.see(piece));
-    tap.finish()
+    let mut reader = reader_for(path, content_type);
+    pieces.into_iter().for_each(|piece| reader.see(piece));
+    reader.finish()
 }
 
-/// What is seen of a body, at any split.
+/// Returns the values read from a body. Asserts that they do not depend on the split.
 fn seen(path: &str, content_type: &str, body: &str) -> ResponseUsage {
     let body = body.as_bytes();
     let whole = see(path, content_type, [body]);
@@ -37,7 +37,7 @@ fn seen(path: &str, content_type: &str, body: &str) -> ResponseUsage {
     whole
 }
 
-/// `[prompt, completion, cached, reasoning]` and the cost in nano-dollars.
+/// Creates a usage from `[prompt, completion, cached, reasoning]` tokens and the cost in nano-dollars.
 fn usage(tokens: [Option<u64>; 4], cost: Option<i64>) -> Usage {
     let [prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens] = tokens;
     Usage { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost: cost.map(NanoUsd) }
@@ -48,7 +48,7 @@ fn all(generation: &str, model: &str, provider: &str, usage: Usage) -> ResponseU
     ResponseUsage { generation: some(generation), model: some(model), provider: some(provider), usage, error: None }
 }
 
-/// As recorded: the usage comes with a repeated finish reason.
+/// A recorded stream. Its usage comes with a repeated finish reason.
 const CHAT: &str = r#": OPENROUTER PROCESSING
 
 : OPENROUTER PROCESSING
@@ -88,7 +88,7 @@ fn a_chat_stream_is_seen() {
     assert_eq!(seen("chat/completions", SSE, &empty), expected, "no choices");
 }
 
-/// The bodies of whole answers, errors inside them, and events, one each.
+/// One response per endpoint and format, and unusual bodies.
 #[rstest]
 #[case::chat("chat/completions", JSON, "\n         \n\n  {\"id\":\"gen-1\",\"model\":\"m\",\"provider\":\"P\",\"choices\":[{\"message\":{\"content\":\"{\\\"usage\\\":{\\\"cost\\\":1}}\",\"usage\":{\"cost\":2}}}],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7,\"cost\":4.2e-4}}",
     all("gen-1", "m", "P", usage([Some(11), Some(7), None, None], Some(420_000))))]
@@ -174,7 +174,7 @@ fn a_messages_stream_adds_up() {
     assert_eq!(seen("messages", SSE, &stream(nothing)), expected(12, 3));
 }
 
-/// Errors inside a 200, by what they are called.
+/// Errors inside a response with status 200, and the name that is recorded.
 #[rstest]
 #[case(
     "chat/completions",
@@ -218,7 +218,7 @@ fn errors_inside_a_200_are_named(#[case] path: &str, #[case] body: &str, #[case]
 }
 
 #[rstest]
-fn what_only_looks_like_an_error_is_none(
+fn members_that_resemble_an_error_are_not_one(
     #[values(
         r#"{"error":null}"#,
         r#"{"choices":[{"message":{"error":{"code":1}}}]}"#,
@@ -234,7 +234,7 @@ fn what_only_looks_like_an_error_is_none(
 }
 
 #[test]
-fn an_error_beside_the_usage_takes_nothing_away() {
+fn an_error_does_not_hide_the_usage_of_its_event() {
     let body = CHAT.replace(r#""usage":{"prompt_tokens":8"#, r#""error":{"code":502},"usage":{"prompt_tokens":8"#);
     let seen = seen("chat/completions", SSE, &body);
     assert_eq!(
@@ -263,39 +263,39 @@ fn long_names_are_absent_and_long_texts_pass() {
 }
 
 #[test]
-fn an_answer_of_any_length_is_seen_in_little_memory() {
+fn memory_does_not_grow_with_the_response() {
     for content_type in [JSON, SSE] {
-        let mut tap = tap("images", content_type);
+        let mut reader = reader_for("images", content_type);
         if content_type == SSE {
-            tap.see(b"data: ");
+            reader.see(b"data: ");
         }
-        tap.see(br#"{"id":"gen-1","usage":{"cost":0.04},"data":[{"b64_json":""#);
+        reader.see(br#"{"id":"gen-1","usage":{"cost":0.04},"data":[{"b64_json":""#);
         let piece = vec![b'A'; 1 << 16];
-        (0..256).for_each(|_| tap.see(&piece));
-        tap.see(br#""}],"provider":""#);
-        (0..256).for_each(|_| tap.see(&piece));
-        tap.see(b"\"}\n\n");
-        let held = match &tap.reading {
-            Reading::Document(document) => document.0.held() + document.1.held(),
-            Reading::Events(stream) => stream.held(),
+        (0..256).for_each(|_| reader.see(&piece));
+        reader.see(br#""}],"provider":""#);
+        (0..256).for_each(|_| reader.see(&piece));
+        reader.see(b"\"}\n\n");
+        let memory = match &reader.reading {
+            Reading::Document(document) => document.0.memory() + document.1.memory(),
+            Reading::Events(stream) => stream.memory(),
             Reading::Nothing => 0,
         };
-        assert!((1..2048).contains(&held), "{held}");
-        assert_eq!(tap.finish(), all("gen-1", "", "", usage([None; 4], Some(40_000_000))));
+        assert!((1..2048).contains(&memory), "{memory}");
+        assert_eq!(reader.finish(), all("gen-1", "", "", usage([None; 4], Some(40_000_000))));
     }
 }
 
 #[test]
-fn what_cannot_be_read_is_not() {
+fn other_types_and_compressed_responses_are_not_read() {
     let endpoint = &INFERENCE[0];
     let see = |headers: &[(&'static str, &'static str)]| {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
-        let mut tap = UsageReader::new(endpoint, &map);
-        tap.see(br#"{"id":"gen-1"}"#);
-        tap.finish().generation.is_some()
+        let mut reader = UsageReader::new(endpoint, &map);
+        reader.see(br#"{"id":"gen-1"}"#);
+        reader.finish().generation.is_some()
     };
     let json = ("content-type", JSON);
     assert!(see(&[json]));
@@ -311,7 +311,7 @@ fn what_cannot_be_read_is_not() {
 }
 
 proptest! {
-    /// Texts made of the pieces that matter, in any order, at any split.
+    /// Reads texts made of relevant pieces in any order, at any split.
     #[test]
     fn no_split_matters(
         pieces in prop::collection::vec(prop::sample::select(vec![

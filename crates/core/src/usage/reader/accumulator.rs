@@ -1,34 +1,35 @@
-//! What a document has told so far, and how documents of a stream add up.
+//! The values found in a response so far, and the rules for adding up the events of a stream.
 
 use super::response_usage::ResponseUsage;
 use super::shape::{Figure, Member, Scope};
 use crate::usage::Usage;
 use crate::usage::money::NanoUsd;
 
-/// More tokens than any answer can have; a figure beyond is no figure. A million such rows still add up in an `i64`.
+/// Largest accepted number of tokens; a larger one counts as absent. A million such rows still fit into an `i64`.
 const MAX_TOKENS: u64 = 1_000_000_000_000;
-/// A million dollars for one answer; a cost beyond is none.
+/// Largest accepted cost, a million dollars; a larger one counts as absent.
 const MAX_COST: NanoUsd = NanoUsd(1_000_000_000_000_000);
-/// The longest name of an error.
+/// Maximum length of an error name in bytes.
 const MAX_ERROR_NAME: usize = 64;
 
-/// What `input_tokens` counts.
+/// The meaning of `input_tokens`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenConvention {
-    /// All of the prompt, as OpenAI does.
+    /// The whole prompt, as in OpenAI's formats.
     CachedWithin,
-    /// Only what was neither read from a cache nor written to one, as Anthropic does.
+    /// The tokens that were neither read from a cache nor written to one, as in Anthropic's format.
     CachedApart,
 }
 
-/// The values that were told. Texts are kept when it is cleared, so that reading on allocates nothing.
+/// The values found in one document, or in all counted events of a stream. Clearing keeps the allocations of the texts
+/// for the next event.
 #[derive(Debug, Default)]
 pub(super) struct Accumulator {
     generation: String,
     model: String,
     provider: String,
     figures: Figures,
-    /// The best name for an error so far and its rank, whether or not there is an error.
+    /// The highest-ranked error name so far and its rank. It counts only if `has_error`.
     name: (u8, String),
     has_usage: bool,
     has_error: bool,
@@ -48,18 +49,18 @@ struct Figures {
 }
 
 impl Accumulator {
-    /// An object that is looked into begins.
-    pub(super) fn enters(&mut self, scope: Scope) {
+    /// Records the beginning of an object or array that matters.
+    pub(super) fn begin_scope(&mut self, scope: Scope) {
         self.has_usage |= scope == Scope::Usage;
         self.has_error |= scope == Scope::Error;
         if scope == Scope::Reasons {
-            // What was asked for was refused, whatever the number of the error.
+            // Only moderation errors have reasons. The name outranks the numeric code.
             self.name(5, "moderation");
         }
     }
 
-    /// The value of a member: the raw text between the quotes (`quoted`), or of a number or literal.
-    pub(super) fn takes(&mut self, member: Member, raw: &[u8], quoted: bool) {
+    /// Records the value of a member. `raw` is the text between the quotes (`quoted`), or a number or literal.
+    pub(super) fn set_member(&mut self, member: Member, raw: &[u8], quoted: bool) {
         if let Member::Figure(figure) = member {
             return self.figures.take(figure, raw);
         }
@@ -81,7 +82,8 @@ impl Accumulator {
         }
     }
 
-    /// Remembers a name for an error unless there is a better one. One of its form cannot be a message or hold a prompt.
+    /// Keeps the highest-ranked error name. Only `[A-Za-z0-9_.-]{1,64}` is accepted, so free text, and thus a prompt,
+    /// is not stored.
     fn name(&mut self, rank: u8, text: &str) {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
         if rank > self.name.0 && (1..=MAX_ERROR_NAME).contains(&text.len()) && text.bytes().all(plain) {
@@ -90,17 +92,18 @@ impl Accumulator {
         }
     }
 
-    /// Whether it holds something for which an event that is not among the first is read.
+    /// Returns true if there is a usage or an error. Events after the first ones count only then.
     pub(super) fn matters(&self) -> bool {
         self.has_usage || self.has_error
     }
 
-    /// Whether it names a model.
+    /// Returns true if a model was found.
     pub(super) fn has_model(&self) -> bool {
         !self.model.is_empty()
     }
 
-    /// Adds a later document of the same stream, and clears it: its names replace, its figures are cumulative.
+    /// Adds a later event of the same stream and clears it. Its names replace the earlier ones; of each number the
+    /// larger one counts.
     pub(super) fn absorb(&mut self, later: &mut Self) {
         for (own, new) in [
             (&mut self.generation, &mut later.generation),
@@ -119,7 +122,7 @@ impl Accumulator {
         later.clear();
     }
 
-    /// Forgets everything but the room that texts had.
+    /// Removes all values and keeps the allocations.
     pub(super) fn clear(&mut self) {
         for text in [&mut self.generation, &mut self.model, &mut self.provider, &mut self.name.1] {
             text.clear();
@@ -129,28 +132,29 @@ impl Accumulator {
         (self.has_usage, self.has_error) = (false, false);
     }
 
-    /// How many bytes it holds.
+    /// Returns the memory in use, in bytes.
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         let texts = [&self.generation, &self.model, &self.provider, &self.name.1];
         size_of::<Self>() + texts.iter().map(|text| text.capacity()).sum::<usize>()
     }
 
-    pub(super) fn into_seen(self, sums: TokenConvention) -> ResponseUsage {
+    /// Returns the result.
+    pub(super) fn into_usage(self, convention: TokenConvention) -> ResponseUsage {
         let some = |text: String| (!text.is_empty()).then_some(text);
         let error = self.has_error.then(|| some(self.name.1).unwrap_or_else(|| "error".to_owned()));
         ResponseUsage {
             generation: some(self.generation),
             model: some(self.model),
             provider: some(self.provider),
-            usage: self.figures.usage(sums),
+            usage: self.figures.usage(convention),
             error,
         }
     }
 }
 
 impl Figures {
-    /// A number, quoted or not.
+    /// Records a number, quoted or not. Of repeated ones the largest counts.
     fn take(&mut self, figure: Figure, raw: &[u8]) {
         let place = match figure {
             Figure::Prompt => &mut self.prompt,
@@ -170,7 +174,8 @@ impl Figures {
         *place = (*place).max(count(raw).filter(|tokens| *tokens <= MAX_TOKENS));
     }
 
-    /// The larger of each: a stream's figures only grow, and a 0 in its last event takes nothing back.
+    /// Takes the larger of each number. Numbers of a stream are cumulative, and a 0 in the last event does not reset
+    /// them.
     fn raise(&mut self, later: Self) {
         self.prompt = self.prompt.max(later.prompt);
         self.input = self.input.max(later.input);
@@ -183,13 +188,13 @@ impl Figures {
         self.cost = self.cost.max(later.cost);
     }
 
-    fn usage(self, sums: TokenConvention) -> Usage {
-        let apart = match sums {
+    fn usage(self, convention: TokenConvention) -> Usage {
+        let apart = match convention {
             TokenConvention::CachedWithin => 0,
             TokenConvention::CachedApart => self.cache_read.unwrap_or(0) + self.cache_creation.unwrap_or(0),
         };
         let input = self.input.map(|tokens| tokens + apart);
-        // Where only a total is told (rerank), all of it was the prompt.
+        // If there is only a total (rerank), it is the prompt.
         let total = self.total.filter(|_| self.output.is_none());
         Usage {
             prompt_tokens: self.prompt.or(input).or(total),
@@ -201,14 +206,14 @@ impl Figures {
     }
 }
 
-/// Digits and nothing else.
+/// Parses a number that has only digits.
 fn count(raw: &[u8]) -> Option<u64> {
     let (first, rest) = raw.split_first()?;
     let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
     rest.iter().try_fold(digit(first)?, |count, byte| count.checked_mul(10)?.checked_add(digit(byte)?))
 }
 
-/// An empty text tells nothing.
+/// Replaces the text, unless the new one is empty.
 fn set(place: &mut String, text: &str) {
     if !text.is_empty() {
         place.clear();
@@ -216,7 +221,7 @@ fn set(place: &mut String, text: &str) {
     }
 }
 
-/// The text that `raw` stands for; `None` if it is no UTF-8 or its escapes are broken.
+/// Returns the decoded text; `None` if it is not UTF-8 or has invalid escapes.
 fn decode<'a>(raw: &'a [u8], quoted: bool, unescaped: &'a mut String) -> Option<&'a str> {
     let text = std::str::from_utf8(raw).ok()?;
     if !quoted || memchr::memchr(b'\\', raw).is_none() {

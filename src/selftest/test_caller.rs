@@ -1,5 +1,5 @@
-//! The caller that a self-test plays. It authenticates with a temporary key and reports its ids in the same headers as
-//! the operator's app.
+//! The caller of a self-test. It authenticates with a temporary key and reports its ids in the same headers as the
+//! operator's app.
 
 use std::io;
 
@@ -22,7 +22,7 @@ const KEY_NAME: &str = "callsign-check";
 
 /// A caller, as callsign is expected to see it.
 #[derive(Debug)]
-pub(crate) struct Guest {
+pub(crate) struct TestCaller {
     /// The credential that it sends.
     pub(crate) credential: Secret,
     /// The `authorization` header that must reach the upstream.
@@ -42,29 +42,29 @@ pub(crate) struct Guest {
     ids: [Option<String>; Field::IDS.len()],
 }
 
-impl Guest {
-    /// Returns a guest that uses the configuration as its first app does, and the temporary key to add to the
-    /// configuration. There is no such key if only pass-through lets callers in.
+impl TestCaller {
+    /// Returns a test caller with the preset of the first enabled app key, and the temporary key to add to the
+    /// configuration. There is no temporary key if callers authenticate only by pass-through.
     ///
     /// # Errors
     /// If the system has no random numbers.
-    pub(crate) fn invite(config: &Config) -> io::Result<(Self, Option<Key>)> {
+    pub(crate) fn like_first_app(config: &Config) -> io::Result<(Self, Option<Key>)> {
         let enabled = || config.callers.keys.iter().filter(|key| !key.disabled);
         let app = enabled().find(|key| matches!(key.grant, Grant::Preset(_)));
-        let with_key = |model: &Key| Self::of_key(config, model).map(|(guest, key)| (guest, Some(key)));
+        let with_key = |model: &Key| Self::of_key(config, model).map(|(test_caller, key)| (test_caller, Some(key)));
         match (app.or(enabled().next()), &config.callers.passthrough) {
             (Some(model), _) => with_key(model),
             (None, Some(preset)) => Ok((Self::passed_through(preset)?, None)),
-            // Only token issuers let callers in.
+            // Callers authenticate only with tokens.
             (None, None) => with_key(&Key::new(KEY_NAME, KeyDigest::of(&[]), Grant::Preset(generic()))),
         }
     }
 
-    /// Returns a guest with the ids of `trial`, and its temporary key, an app's key with the `generic` preset.
+    /// Returns a test caller with the ids of `trial`, and its temporary key, an app's key with the `generic` preset.
     ///
     /// # Errors
     /// If a header cannot carry an id, or the system has no random numbers.
-    pub(crate) fn on_trial(config: &Config, trial: &Trial) -> io::Result<(Self, Key)> {
+    pub(crate) fn for_trial(config: &Config, trial: &Trial) -> io::Result<(Self, Key)> {
         let credential = Secret::new(key_material::generate()?);
         let grant = Grant::Preset(generic());
         let key = Key { tenant: trial.tenant.clone(), ..Key::new(KEY_NAME, credential.digest(), grant) };
@@ -78,9 +78,9 @@ impl Guest {
         let tenant = config.tenants.list.iter().find(|tenant| Some(&tenant.name) == trial.tenant.as_ref());
         let pays = tenant.and_then(|tenant| tenant.api_key.as_ref()).or(config.upstream.api_key.as_ref());
         let authorization = bearer(pays.map(Secret::expose).unwrap_or_default())?;
-        let mut guest = Self::new(credential, authorization, "the operator's key", &generic(), ids)?;
-        guest.tenant.clone_from(&trial.tenant);
-        Ok((guest, key))
+        let mut test_caller = Self::new(credential, authorization, "the operator's key", &generic(), ids)?;
+        test_caller.tenant.clone_from(&trial.tenant);
+        Ok((test_caller, key))
     }
 
     fn of_key(config: &Config, model: &Key) -> io::Result<(Self, Key)> {
@@ -92,8 +92,8 @@ impl Guest {
                 (Grant::User(user.to_owned()), chat.with(Field::Message, model.message_header.clone()))
             }
             Grant::Preset(preset) => (Grant::Preset(preset.clone()), preset.clone()),
-            // Only the issuer can sign a token, so the guest reports its ids in plain headers. Everything after the
-            // token's verification is the same.
+            // Only the issuer can sign a token, so the test caller reports its ids in plain headers. The steps after the
+            // verification of the token do not differ.
             Grant::Signed(_) => (Grant::Preset(generic()), generic()),
         };
         let personal = matches!(grant, Grant::User(_));
@@ -108,28 +108,28 @@ impl Guest {
             ..model.clone()
         };
         let authorization = bearer(config.upstream.api_key.as_ref().map(Secret::expose).unwrap_or_default())?;
-        let mut guest = Self::new(credential, authorization, "the operator's key", &preset, CallerIdentity::SAMPLE)?;
+        let mut test_caller = Self::new(credential, authorization, "the operator's key", &preset, CallerIdentity::SAMPLE)?;
         if personal {
-            guest.ids[Field::User as usize] = Some(user.to_owned());
+            test_caller.ids[Field::User as usize] = Some(user.to_owned());
         }
-        guest.metadata.clone_from(&key.metadata);
-        Ok((guest, key))
+        test_caller.metadata.clone_from(&key.metadata);
+        Ok((test_caller, key))
     }
 
     fn passed_through(preset: &Preset) -> io::Result<Self> {
         let credential = Secret::new(format!("{OPENROUTER_KEY}{}", key_material::generate()?));
         let authorization = bearer(credential.expose())?;
         let name = pass_through_name(credential.digest());
-        let mut guest = Self::new(
+        let mut test_caller = Self::new(
             credential,
             authorization,
             "the caller's own key (pass-through)",
             preset,
             CallerIdentity::SAMPLE,
         )?;
-        guest.tenant = Some(name.clone());
-        guest.key = name;
-        Ok(guest)
+        test_caller.tenant = Some(name.clone());
+        test_caller.key = name;
+        Ok(test_caller)
     }
 
     fn new(
@@ -162,7 +162,7 @@ impl Guest {
         })
     }
 
-    /// Returns the identity that callsign is expected to see in a request of the guest with these headers.
+    /// Returns the identity that callsign is expected to see in a request of the test caller with these headers.
     pub(crate) fn caller<'a>(&'a self, config: &Config, headers: &'a HeaderMap) -> CallerIdentity<'a> {
         let bind = config.callers.client_session == ClientSession::Bind;
         let identity = CallerIdentity {
