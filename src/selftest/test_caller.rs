@@ -108,7 +108,8 @@ impl TestCaller {
             ..model.clone()
         };
         let authorization = bearer(config.upstream.api_key.as_ref().map(Secret::expose).unwrap_or_default())?;
-        let mut test_caller = Self::new(credential, authorization, "the operator's key", &preset, CallerIdentity::SAMPLE)?;
+        let mut test_caller =
+            Self::new(credential, authorization, "the operator's key", &preset, CallerIdentity::SAMPLE)?;
         if personal {
             test_caller.ids[Field::User as usize] = Some(user.to_owned());
         }

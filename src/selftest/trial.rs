@@ -11,8 +11,8 @@ use http::{HeaderMap, Response};
 use mock_openrouter::Received;
 use serde_json::{Map, Value, json};
 
-use super::test_caller::TestCaller;
 use super::sample::Sample;
+use super::test_caller::TestCaller;
 use super::{Selftest, comparison, perform};
 use crate::config::Config;
 use crate::run::running::Start;
@@ -27,7 +27,8 @@ pub(crate) fn self_test(start: Start, in_force: impl Fn() -> Arc<Config> + Send 
 
 async fn run(start: Start, config: Arc<Config>, trial: Trial) -> Result<Report, SelfTestError> {
     let failed = |error: &dyn std::error::Error| SelfTestError::Failed(error.to_string());
-    let (test_caller, key) = TestCaller::for_trial(&config, &trial).map_err(|error| SelfTestError::Invalid(error.to_string()))?;
+    let (test_caller, key) =
+        TestCaller::for_trial(&config, &trial).map_err(|error| SelfTestError::Invalid(error.to_string()))?;
     let sample =
         Sample::new(&config, trial.endpoint, &test_caller, trial.model.as_deref()).map_err(|error| failed(&error))?;
     let expected = sample

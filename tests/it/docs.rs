@@ -109,3 +109,47 @@ fn the_specification_lists_the_metadata_keys_in_order() {
     let order = format!("Order: {}, then", keys.join(", "));
     assert!(section("Metadata").contains(&order), "docs/SPEC.md#metadata lacks \"{order}\"");
 }
+
+/// Returns the file and the name that a stop of the code tour begins with: ``3. `path`, `Type::function`. …``.
+fn stop(line: &str) -> Option<(&str, &str)> {
+    let (number, rest) = line.split_once(". `")?;
+    number.parse::<u8>().ok()?;
+    let (file, rest) = rest.split_once("`, `")?;
+    Some((file, rest.split_once('`')?.0))
+}
+
+#[test]
+fn the_code_tour_names_existing_files_and_items() {
+    let tour = std::fs::read_to_string(repository("docs/CODE_TOUR.md")).unwrap();
+    let stops: Vec<_> = tour.lines().filter_map(stop).collect();
+    assert!(stops.len() > 30, "the tour has {} stops", stops.len());
+    for (file, name) in stops {
+        let source = std::fs::read_to_string(repository(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let item = name.rsplit("::").next().unwrap();
+        let is_defined = ["fn ", "struct ", "enum ", "static ", "const "].iter().any(|kind| {
+            source.match_indices(&format!("{kind}{item}")).any(|(at, found)| {
+                let next = source[at + found.len()..].chars().next();
+                next.is_some_and(|next| !next.is_alphanumeric() && next != '_')
+            })
+        });
+        assert!(is_defined, "docs/CODE_TOUR.md: {file} has no {name}");
+    }
+}
+
+/// Returns the repository paths in code spans of a page.
+fn paths(page: &str) -> impl Iterator<Item = &str> {
+    const ROOTS: [&str; 4] = ["crates/", "src/", "tests/", "docs/"];
+    let spans = page.split('`').skip(1).step_by(2);
+    spans.filter(|span| ROOTS.iter().any(|root| span.starts_with(root)) && !span.contains(['*', '…', ' ', '<']))
+}
+
+#[test]
+fn paths_in_pages_about_the_code_exist() {
+    for page in ["docs/CODE_TOUR.md", "docs/ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = std::fs::read_to_string(repository(page)).unwrap();
+        // Code blocks would shift the pairs of backticks.
+        let prose: String = text.split("```").step_by(2).collect();
+        let missing: Vec<_> = paths(&prose).filter(|path| !repository(path).exists()).collect();
+        assert!(missing.is_empty(), "{page} names paths that do not exist: {missing:?}");
+    }
+}

@@ -2,7 +2,7 @@
 //! (`docs/SPEC.md#removed-fields`).
 //!
 //! The filter compares names, and `callsign explain` shows the reasons. The self-test has its own list on purpose
-//! (`src/selftest/sample.rs`).
+//! (`CLAIMS` in `src/selftest/comparison.rs`).
 
 /// The treatment of a client's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -176,7 +176,8 @@ impl Snapshot {
             markup: Markup::default(),
             archive: None,
         };
-        let tenants = settings.tenants.list.iter().map(|tenant| Ok((tenant.name.clone(), operator.for_tenant(tenant)?)));
+        let tenants =
+            settings.tenants.list.iter().map(|tenant| Ok((tenant.name.clone(), operator.for_tenant(tenant)?)));
         let tenants = tenants.collect::<Result<_, SnapshotError>>()?;
         let cache_key = bodies.prompt_cache_key;
         let names = REMOVED_FIELDS.into_iter().chain(bodies.remove.iter().map(String::as_str));

@@ -27,17 +27,17 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Accepts and serves until `drain` closes the listener, then waits for the connections until the drain is over.
 pub(super) async fn run<H: Handler>(listener: TcpListener, handler: H, options: Arc<Options>, drain: Drain) {
-    let room = Arc::new(ConnectionServer::new(handler, options.timeouts, drain.clone()));
+    let server = Arc::new(ConnectionServer::new(handler, options.timeouts, drain.clone()));
     let mut connections = JoinSet::new();
-    accept_until_closing(&listener, &room, &options, &drain, &mut connections).await;
+    accept_until_closing(&listener, &server, &options, &drain, &mut connections).await;
     for (stream, address) in queued(listener) {
         match options.connection_limiter.enter_now(address.ip()) {
-            Admission::Granted(permit) => spawn(&mut connections, &room, &options, stream, address, permit),
+            Admission::Granted(permit) => spawn(&mut connections, &server, &options, stream, address, permit),
             Admission::Closed => {}
             Admission::Full => break,
         }
     }
-    room.close();
+    server.close();
     tokio::select! {
         () = async { while let Some(end) = connections.join_next().await { log_panic(end); } } => {}
         () = drain.over() => {}
@@ -50,7 +50,7 @@ pub(super) async fn run<H: Handler>(listener: TcpListener, handler: H, options: 
 
 async fn accept_until_closing<H: Handler>(
     listener: &TcpListener,
-    room: &Arc<ConnectionServer<H>>,
+    server: &Arc<ConnectionServer<H>>,
     options: &Options,
     drain: &Drain,
     connections: &mut JoinSet<()>,
@@ -72,28 +72,28 @@ async fn accept_until_closing<H: Handler>(
             permit = permit(&options.connection_limiter, address, &mut backoff) => permit,
         };
         if let Some(permit) = permit {
-            spawn(connections, room, options, stream, address, permit);
+            spawn(connections, server, options, stream, address, permit);
         }
     }
 }
 
 fn spawn<H: Handler>(
     connections: &mut JoinSet<()>,
-    room: &Arc<ConnectionServer<H>>,
+    server: &Arc<ConnectionServer<H>>,
     options: &Options,
     stream: TcpStream,
     address: SocketAddr,
     permit: ConnectionPermit,
 ) {
-    let room = room.clone();
+    let server = server.clone();
     // Two task types, so that a plain connection's task does not have the size of a TLS one.
     match options.tls.clone() {
         None => connections.spawn(async move {
-            room.serve(stream, address, permit.shed).await;
+            server.serve(stream, address, permit.shed).await;
             drop(permit);
         }),
         Some(tls) => connections.spawn(async move {
-            room.serve_tls(stream, address, permit.shed, tls).await;
+            server.serve_tls(stream, address, permit.shed, tls).await;
             drop(permit);
         }),
     };
