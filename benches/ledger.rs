@@ -150,6 +150,7 @@ fn finished(number: u64) -> Finished {
             cached_tokens: Some(number % 900),
             reasoning_tokens: None,
             cost: (!number.is_multiple_of(97)).then_some(NanoUsd(i64::try_from(420_000 + number % 1000).unwrap())),
+            ..Usage::default()
         },
         request_bytes: 1024,
         response_bytes: 2048,

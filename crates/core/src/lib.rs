@@ -24,6 +24,7 @@
 //! | [`tenant`] | organisations whose callers share one callsign, with their policies | decide who is calling |
 //! | [`secret`] | redacting type for keys, and digests to compare them by | print a secret |
 //! | [`error_code`] | table of the codes that callsign's own error responses have | contain the errors themselves |
+//! | [`request_id`] | the id of a request | read a clock or a random source |
 //! | [`shed`] | the reasons for refusing a request because of load | measure load |
 //!
 //! # Example
@@ -40,6 +41,7 @@ pub mod auth;
 pub mod endpoint;
 pub mod error_code;
 pub mod identity;
+pub mod request_id;
 pub mod rewrite;
 pub mod secret;
 pub mod shed;

@@ -1,6 +1,7 @@
 //! The usage of a request: tokens, cost, and how the request ended.
 
 pub mod generation;
+pub mod judgement;
 pub mod markup;
 pub mod money;
 pub mod outcome;
@@ -17,8 +18,23 @@ pub struct Usage {
     pub completion_tokens: Option<u64>,
     /// Prompt tokens that were read from a cache.
     pub cached_tokens: Option<u64>,
+    /// Prompt tokens that were written to a cache.
+    pub cache_write_tokens: Option<u64>,
     /// Completion tokens that were spent on reasoning.
     pub reasoning_tokens: Option<u64>,
-    /// The cost that OpenRouter charged.
+    /// The cost that OpenRouter charges.
     pub cost: Option<NanoUsd>,
+    /// The cost that a provider bills directly to the operator, for a request with the operator's own key at that
+    /// provider (`is_byok`). It is not part of `cost`.
+    pub provider_cost: Option<NanoUsd>,
+    /// The part of the cost that server tools caused (`cost_details.server_tool_cost`).
+    pub server_tool_cost: Option<NanoUsd>,
+}
+
+impl Usage {
+    /// Returns what the request costs the operator: OpenRouter's charge and the provider's bill
+    /// (docs/SPEC.md#cost). `None` while OpenRouter's charge is unknown.
+    pub fn total_cost(&self) -> Option<NanoUsd> {
+        self.cost.map(|cost| cost.saturating_add(self.provider_cost.unwrap_or_default()))
+    }
 }

@@ -145,6 +145,7 @@ fn read(body: &[u8]) -> Option<Record> {
         cached_tokens: data.native_tokens_cached,
         reasoning_tokens: data.native_tokens_reasoning,
         cost,
+        ..Usage::default()
     };
     Some(Record {
         price: Price { usage, model: data.model, provider: data.provider_name },

@@ -199,7 +199,7 @@ impl From<RenderedIds> for Ids {
 
 impl From<Usage> for Took {
     fn from(usage: Usage) -> Self {
-        let Usage { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost } = usage;
+        let Usage { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, .. } = usage;
         let cost_usd = cost.map(|cost| cost.to_string());
         Self { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost_usd }
     }

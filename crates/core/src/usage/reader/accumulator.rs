@@ -149,6 +149,7 @@ impl Accumulator {
             provider: some(self.provider),
             usage: self.figures.usage(convention),
             error,
+            ..ResponseUsage::default()
         }
     }
 }
@@ -202,6 +203,7 @@ impl Figures {
             cached_tokens: self.cached.or(self.cache_read),
             reasoning_tokens: self.reasoning,
             cost: self.cost,
+            ..Usage::default()
         }
     }
 }

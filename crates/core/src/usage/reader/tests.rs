@@ -40,12 +40,25 @@ fn seen(path: &str, content_type: &str, body: &str) -> ResponseUsage {
 /// Creates a usage from `[prompt, completion, cached, reasoning]` tokens and the cost in nano-dollars.
 fn usage(tokens: [Option<u64>; 4], cost: Option<i64>) -> Usage {
     let [prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens] = tokens;
-    Usage { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost: cost.map(NanoUsd) }
+    Usage {
+        prompt_tokens,
+        completion_tokens,
+        cached_tokens,
+        reasoning_tokens,
+        cost: cost.map(NanoUsd),
+        ..Usage::default()
+    }
 }
 
 fn all(generation: &str, model: &str, provider: &str, usage: Usage) -> ResponseUsage {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    ResponseUsage { generation: some(generation), model: some(model), provider: some(provider), usage, error: None }
+    ResponseUsage {
+        generation: some(generation),
+        model: some(model),
+        provider: some(provider),
+        usage,
+        ..ResponseUsage::default()
+    }
 }
 
 /// A recorded stream. Its usage comes with a repeated finish reason.

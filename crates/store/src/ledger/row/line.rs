@@ -148,6 +148,7 @@ impl Row {
                 cached_tokens: ended.cached_tokens,
                 reasoning_tokens: ended.reasoning_tokens,
                 cost: ended.cost.map(NanoUsd),
+                ..Usage::default()
             },
             request_bytes: ended.request_bytes,
             response_bytes: ended.response_bytes,

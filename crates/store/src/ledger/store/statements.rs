@@ -200,6 +200,7 @@ pub(super) fn read_row(from: &engine::Row) -> Result<Row, sqlx::Error> {
                 cached_tokens: count(13)?,
                 reasoning_tokens: count(14)?,
                 cost: from.int(15)?.map(NanoUsd),
+                ..Usage::default()
             },
             request_bytes: count(16)?.unwrap_or_default(),
             response_bytes: count(17)?.unwrap_or_default(),
