@@ -9,15 +9,15 @@
 //! The request path queues rows and does not wait for disk or database. Only in `strict` mode the end of a response
 //! waits for its row. The ledger must not contain prompts, replies or credentials.
 
-mod context;
+mod digest;
 mod engine;
 mod error;
 mod grain;
 mod handle;
 mod home;
+mod increments;
 mod insert;
 mod keeper;
-pub mod names;
 mod opening;
 mod pool;
 pub mod query;
@@ -28,10 +28,10 @@ pub mod report;
 mod row;
 pub mod settings;
 mod since;
+mod speed;
 mod spill;
 mod store;
 mod sums;
-mod tally;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -39,7 +39,6 @@ mod writer;
 pub use error::LedgerError;
 pub use handle::{Committed, Entry, Ledger};
 pub use keeper::Keeper;
-pub use names::{AskedBy, Name, Names};
 pub use reader::Reader;
-pub use record::{Begun, End, Finished};
+pub use record::{Begun, Finished, Name, RequestLabels, SentIds};
 pub use since::{PeriodError, duration, since};

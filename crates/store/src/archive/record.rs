@@ -76,7 +76,7 @@ impl Begun {
     /// Returns the identifiers that form the archive's path. `fallback` replaces a missing chat or message.
     pub(super) fn named<'a>(&'a self, fallback: &'a str) -> Named<'a> {
         Named {
-            tenant: self.row.names.tenant.as_deref(),
+            tenant: self.row.labels.tenant.as_deref(),
             user: self.names.user.as_deref(),
             chat: self.names.chat.as_deref().unwrap_or(fallback),
             message: self.names.message.as_deref().unwrap_or(fallback),

@@ -17,7 +17,7 @@ pub enum LedgerError {
     Query(String),
     /// The spill file could not be read or rewritten.
     #[error("cannot use the ledger's spill file: {0}")]
-    Spill(std::io::Error),
+    Spill(String),
     /// The writer's thread could not be started.
     #[error("cannot start the ledger's writer thread: {0}")]
     Thread(std::io::Error),

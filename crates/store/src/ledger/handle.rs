@@ -9,13 +9,14 @@ use std::time::Duration;
 use tokio::time::Sleep;
 
 use super::error::LedgerError;
-use super::names::{AskedBy, Names};
 use super::queue::{Cell, Shared};
-use super::record::{Begun, End, Finished};
+use super::record::{Begun, Finished};
 use super::settings::Settings;
 use super::{grain, opening};
 use crate::ledger::settings::Mode;
-use callsign_core::usage::Usage;
+use callsign_core::usage::judgement::Bill;
+use callsign_core::usage::outcome::Outcome;
+use crate::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 
 /// Maximum time that a response waits for its row in `strict` mode (docs/SPEC.md#strict-mode). Then its end is
@@ -52,12 +53,16 @@ impl Ledger {
     }
 
     /// Opens the database and starts the writer. Returns [`Ledger::off`] if none is configured. Waits a few seconds
-    /// for the database. In `fast` mode an unavailable or damaged database is not an error: rows go to the spill file.
+    /// for the database. `clock` decides whether old rows may be deleted. In `fast` mode an unavailable or damaged database is not an error: rows go to the spill file.
     ///
     /// # Errors
     /// [`LedgerError`] if the writer cannot start, or in `strict` mode if rows cannot be written.
-    pub fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Self, LedgerError> {
-        Ok(Self { shared: opening::open(settings, metrics)? })
+    pub fn open(
+        settings: &Settings,
+        metrics: &Arc<Metrics>,
+        clock: &Arc<TrustedClock>,
+    ) -> Result<Self, LedgerError> {
+        Ok(Self { shared: opening::open(settings, metrics, clock)? })
     }
 
     /// Returns true if a ledger is configured.
@@ -69,14 +74,6 @@ impl Ledger {
     /// `ledger_unavailable`.
     pub fn is_available(&self) -> bool {
         self.shared.as_ref().is_none_or(|shared| shared.mode == Mode::Fast || !shared.is_losing())
-    }
-
-    /// Returns names that are shared with earlier requests of the same conversation.
-    pub fn names(&self, asked: &AskedBy<'_>) -> Arc<Names> {
-        match &self.shared {
-            Some(shared) => shared.names.names(asked),
-            None => Arc::new(asked.into()),
-        }
     }
 
     /// Records that a request goes upstream.
@@ -121,17 +118,9 @@ impl Drop for Entry {
         let Some(cell) = self.cell.take() else { return };
         let began_us = cell.state().begun.as_ref().map_or(0, |begun| begun.began_us);
         cell.finish(Finished {
-            end: End::ClientGone,
-            status: 0,
-            error: None,
-            model: None,
-            provider: None,
-            generation: None,
-            usage: Usage::default(),
-            request_bytes: 0,
-            response_bytes: 0,
-            first_byte_us: None,
+            outcome: Some(Outcome::ClientGone),
             duration_us: u64::try_from(grain::now_us() - began_us).unwrap_or_default(),
+            ..Finished::unknown(Bill::Never)
         });
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use callsign_core::request_id::RequestId;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
 use super::engine::{Purpose, Target};
 use super::error::LedgerError;
@@ -14,10 +14,10 @@ use super::query::{Forgotten, Price};
 use super::settings::Settings;
 use super::spill::Spill;
 use super::store::Store;
-use super::store::forget::Person;
+use super::store::late_cost::Late;
 
-/// Maximum wait for running processes to write their sums.
-const COUNTING: Duration = Duration::from_secs(3);
+/// Maximum wait for readers of SQLite's log.
+const READING: Duration = Duration::from_secs(3);
 /// Polling interval of that wait.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub struct Keeper {
     target: Target,
-    spill: Option<Spill>,
+    spill: Option<Arc<Mutex<Spill>>>,
     store: Arc<Mutex<Option<Store>>>,
 }
 
@@ -36,70 +36,86 @@ impl Keeper {
     /// [`LedgerError::Off`] if no ledger is configured, or an error if the address is invalid.
     pub fn open(settings: &Settings) -> Result<Self, LedgerError> {
         let store = settings.store.as_ref().ok_or(LedgerError::Off)?;
-        let spill = opening::directory(settings).map(|directory| Spill::new(directory, true));
+        let spill = opening::directory(settings).map(|directory| Spill::new(directory, Purpose::WriteDurably));
+        let spill = spill.map(|spill| Arc::new(Mutex::new(spill)));
         Ok(Self { target: Target::new(store)?, spill, store: Arc::default() })
     }
 
-    /// Fills in the missing values of a row from a generation record and updates the sums. Known values do not change,
-    /// so the call is idempotent. Returns true if anything was filled in. Does nothing while the request runs or
-    /// within a second of its end.
-    pub async fn price(&self, id: Uuid, price: &Price) -> Result<bool, LedgerError> {
+    /// Fills in the missing values of a row whose cost is pending, and updates the sums. Returns true if anything was
+    /// filled in; a second call changes nothing.
+    pub async fn price(&self, id: RequestId, price: &Price) -> Result<bool, LedgerError> {
+        self.late(id, &Late::Price(price)).await
+    }
+
+    /// Notes that the pending cost of a row can never be found. Returns false if it is not pending.
+    pub async fn never(&self, id: RequestId) -> Result<bool, LedgerError> {
+        self.late(id, &Late::Never).await
+    }
+
+    async fn late(&self, id: RequestId, late: &Late<'_>) -> Result<bool, LedgerError> {
         let mut place = self.store.lock().await;
         let mut store = self.take(&mut place).await?;
-        let filled = store.price(id, price).await?;
+        let changed = store.late(id, late).await?;
         *place = Some(store);
-        Ok(filled)
+        Ok(changed)
+    }
+
+    /// Reserves `count` look-ups of generation records in the pace that all nodes share. Returns the time of the first
+    /// one and the time between two of them, in microseconds since 1970 and microseconds.
+    pub async fn reserve_lookups(&self, now_us: i64, count: u32) -> Result<(i64, i64), LedgerError> {
+        let mut place = self.store.lock().await;
+        let mut store = self.take(&mut place).await?;
+        let reserved = store.reserve_lookups(now_us, i64::from(count)).await?;
+        *place = Some(store);
+        Ok(reserved)
+    }
+
+    /// Sets the time between two look-ups of all nodes, in microseconds.
+    pub async fn set_lookup_gap(&self, gap_us: i64) -> Result<(), LedgerError> {
+        let mut place = self.store.lock().await;
+        let mut store = self.take(&mut place).await?;
+        store.set_lookup_gap(gap_us).await?;
+        *place = Some(store);
+        Ok(())
     }
 
     /// Erases a user: names, identifiers, sessions, chats, messages and generations in rows, sums and spill file, and
     /// the names of keys that only this user used. Sums stay without a name. `tenant` is `None` for a user without a
     /// tenant. A SQLite file is rewritten so that it does not contain the bytes any more; new rows go to the spill
-    /// file meanwhile.
+    /// file meanwhile. Requests in flight keep their names until they end.
     pub async fn forget(&self, user: &str, tenant: Option<&str>) -> Result<Forgotten, LedgerError> {
         if user.is_empty() {
             return Ok(Forgotten::default());
         }
+        let tenant = tenant.unwrap_or_default();
+        let mut spill = match &self.spill {
+            Some(spill) => Some(spill.lock().await),
+            None => None,
+        };
+        let spilled = match &mut spill {
+            Some(spill) => spill.keys_of(tenant, user).await?,
+            None => Vec::new(),
+        };
         let mut place = self.store.lock().await;
         let mut store = self.take(&mut place).await?;
-        let person = store.person(tenant.unwrap_or_default(), user).await?;
-        let mut requests = store.forget_rows(&person).await?;
-        requests += self.forget_spilled(&person)?;
-        // Running processes buffer the latest second of sums, with names.
-        let until = Instant::now() + COUNTING;
-        while store.has_pending().await? && Instant::now() < until {
-            sleep(LOOK).await;
+        let person = store.person(tenant, user, spilled).await?;
+        let mut requests = 0;
+        if let Some(spill) = &mut spill {
+            requests += spill.forget(&person).await?;
         }
-        let forgotten = store.forget_sums(&person).await?;
-        // Erases rows that were written meanwhile.
         requests += store.forget_rows(&person).await?;
+        let forgotten = store.forget_sums(&person).await?;
         store.scrub().await?;
-        let until = Instant::now() + COUNTING;
+        let until = Instant::now() + READING;
         while !store.cut_log().await? {
             if Instant::now() >= until {
-                let message = "somebody reads what it was before; forget again in a moment".to_owned();
+                let message = "another process is reading old data; run forget again in a moment".to_owned();
                 return Err(LedgerError::Query(message));
             }
             sleep(LOOK).await;
         }
         *place = Some(store);
         Ok(Forgotten { requests, ..forgotten })
-    }
-
-    fn forget_spilled(&self, person: &Person<'_>) -> Result<u64, LedgerError> {
-        let Some(spill) = self.spill.as_ref().filter(|spill| !spill.is_empty()) else { return Ok(0) };
-        let is_theirs = |row: &super::row::Row| {
-            let names = &row.context.names;
-            names.user.as_deref() == Some(person.user) && names.tenant.as_deref().unwrap_or_default() == person.tenant
-        };
-        spill
-            .rewrite(|row| {
-                let theirs = is_theirs(row);
-                if theirs {
-                    row.forget(person.keys.iter().any(|key| **key == *row.context.names.key));
-                }
-                theirs
-            })
-            .map_err(LedgerError::Spill)
     }
 
     /// Takes the connection, or opens one. The caller puts it back unless it had an error.

@@ -12,13 +12,18 @@ use super::settings::Settings;
 use super::spill::Spill;
 use super::writer::{Plan, Writer};
 use crate::ledger::settings::{Mode, Store};
+use crate::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 
 /// Maximum wait for the writer to start. Longer than the writer's own timeout for opening the database.
 const START: Duration = Duration::from_secs(15);
 
 /// Implements [`super::Ledger::open`].
-pub(super) fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option<Arc<Shared>>, LedgerError> {
+pub(super) fn open(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+    clock: &Arc<TrustedClock>,
+) -> Result<Option<Arc<Shared>>, LedgerError> {
     let Some(store) = &settings.store else { return Ok(None) };
     let target = Target::new(store)?;
     let strict = settings.mode == Mode::Strict;
@@ -41,13 +46,10 @@ pub(super) fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option
     {
         super::home::make(parent).map_err(LedgerError::Directory)?;
     }
-    let shared = Shared::new(settings.mode, Arc::clone(metrics));
-    let plan = Plan {
-        target,
-        purpose: if strict { Purpose::WriteDurably } else { Purpose::Write },
-        spill: directory.map(|directory| Spill::new(directory, strict)),
-        retention_days: settings.retention_days,
-    };
+    let shared = Shared::new(settings.mode, Arc::clone(metrics), Arc::clone(clock));
+    let purpose = if strict { Purpose::WriteDurably } else { Purpose::Write };
+    let spill = directory.map(|directory| Spill::new(directory, purpose));
+    let plan = Plan { target, purpose, spill, retention_days: settings.retention_days };
     let (opened, waiting) = mpsc::channel();
     let writer = Writer::new(Arc::clone(&shared), plan, home);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LedgerError::Thread)?;

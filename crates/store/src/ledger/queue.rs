@@ -4,29 +4,31 @@
 
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use tokio::sync::Notify;
 
-use super::context::Contexts;
-use super::names::{Known, Name};
-use super::record::{Begun, Finished};
+use super::record::{Begun, Finished, Name};
 use super::row::Row;
 use crate::ledger::settings::Mode;
+use crate::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 
 /// Maximum number of queued cells. Requests beyond it are counted as lost and logged.
 pub(super) const CAP: usize = 65_536;
+/// Maximum bytes of the texts of requests that are not written yet.
+const MOST_BYTES: usize = 64 << 20;
 
 /// State that the request path and the writer share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) mode: Mode,
     pub(super) metrics: Arc<Metrics>,
-    /// Names of recent requests.
-    pub(super) names: Known,
+    pub(super) clock: Arc<TrustedClock>,
     queue: Mutex<Vec<Arc<Cell>>>,
+    /// Bytes of the texts of requests that are queued or in flight.
+    bytes: AtomicUsize,
     /// True while the writer waits for work.
     idle: AtomicBool,
     /// True if an entry must be written without the batching delay.
@@ -45,6 +47,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Cell {
     pub(super) shared: Arc<Shared>,
+    /// Bytes of the request's texts.
+    bytes: usize,
     state: Mutex<State>,
 }
 
@@ -69,12 +73,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(super) fn new(mode: Mode, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub(super) fn new(mode: Mode, metrics: Arc<Metrics>, clock: Arc<TrustedClock>) -> Arc<Self> {
         Arc::new(Self {
             mode,
             metrics,
-            names: Known::default(),
+            clock,
             queue: Mutex::new(Vec::with_capacity(1024)),
+            bytes: AtomicUsize::new(0),
             idle: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
             closing: AtomicBool::new(false),
@@ -87,7 +92,7 @@ impl Shared {
     /// Pushes a cell. Returns false if the queue is full.
     fn push(&self, cell: &Arc<Cell>, urgent: bool) -> bool {
         let mut queue = lock(&self.queue);
-        if queue.len() >= CAP {
+        if queue.len() >= CAP || self.bytes.load(Ordering::Relaxed) > MOST_BYTES {
             return false;
         }
         queue.push(Arc::clone(cell));
@@ -177,6 +182,8 @@ impl Shared {
 impl Cell {
     /// Creates the cell of a new request and queues it.
     pub(super) fn begin(shared: &Arc<Shared>, begun: Begun) -> Arc<Self> {
+        let bytes = begun.bytes();
+        shared.bytes.fetch_add(bytes, Ordering::Relaxed);
         let state = State {
             begun: Some(begun),
             generation: None,
@@ -186,7 +193,7 @@ impl Cell {
             settled: false,
             waker: None,
         };
-        let cell = Arc::new(Self { shared: Arc::clone(shared), state: Mutex::new(state) });
+        let cell = Arc::new(Self { shared: Arc::clone(shared), bytes, state: Mutex::new(state) });
         if !shared.push(&cell, false) {
             cell.state().queued = false;
         }
@@ -238,20 +245,18 @@ impl Cell {
 
     /// Returns the row with all known data, and whether the request was written before. Called by the writer for each
     /// dequeued cell; the last call is the one after the request's end.
-    pub(super) fn take(&self, contexts: &mut Contexts, node: &Arc<str>) -> Option<(Row, bool)> {
+    pub(super) fn take(&self, node: &Arc<str>) -> Option<(Row, bool)> {
         let mut guard = self.state();
         let state = &mut *guard;
         state.queued = false;
         let again = std::mem::replace(&mut state.noted, true);
         let Some(finished) = state.finished.take() else {
             let begun = state.begun.as_ref()?;
-            let context = contexts.of(&begun.names, begun.began_us);
-            return Some((Row::new(begun, state.generation.clone(), None, node, context), again));
+            return Some((Row::new(begun.clone(), state.generation.clone(), None, node), again));
         };
         let (begun, generation) = (state.begun.take()?, state.generation.take());
         drop(guard);
-        let context = contexts.of(&begun.names, begun.began_us);
-        Some((Row::new(&begun, generation, Some(finished), node, context), again))
+        Some((Row::new(begun, generation, Some(finished), node), again))
     }
 
     /// Marks the row as written or given up, and wakes a waiting response.
@@ -274,6 +279,12 @@ impl Cell {
     }
 }
 
+impl Drop for Cell {
+    fn drop(&mut self) {
+        self.shared.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,9 +292,9 @@ mod tests {
 
     #[test]
     fn a_request_waits_for_its_row_while_it_runs_and_none_is_written() {
-        let shared = Shared::new(Mode::Fast, Arc::new(Metrics::new()));
-        let (mut contexts, node) = (Contexts::default(), Arc::from("node"));
-        let mut taken = |cell: &Cell| cell.take(&mut contexts, &node).map(|(row, again)| (row.ended.is_some(), again));
+        let shared = Shared::new(Mode::Fast, Arc::new(Metrics::new()), Arc::default());
+        let node = Arc::from("node");
+        let taken = |cell: &Cell| cell.take(&node).map(|(row, again)| (row.ended.is_some(), again));
         let short = Cell::begin(&shared, begun(1));
         assert!(short.may_wait());
         short.finish(finished());
@@ -298,7 +309,7 @@ mod tests {
 
     #[test]
     fn what_has_piled_up_is_taken_in_parts_and_stays_urgent_until_the_last() {
-        let shared = Shared::new(Mode::Strict, Arc::new(Metrics::new()));
+        let shared = Shared::new(Mode::Strict, Arc::new(Metrics::new()), Arc::default());
         let cells: Vec<_> = (0..5).map(|number| Cell::begin(&shared, begun(number))).collect();
         shared.hurry();
         let mut taken = Vec::new();

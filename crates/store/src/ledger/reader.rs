@@ -1,9 +1,8 @@
 //! Queries of the ledger, on separate read-only connections.
 //!
 //! Usage is read from the tables of sums: a period consists of hours at its beginning, then days, then months.
-//! Requests that finished less than a second ago may be missing.
 
-mod rows;
+mod requests;
 mod spans;
 mod usage;
 mod users;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use super::query::{By, Found, Kind, UsageRow};
+use super::query::{By, Found, Grouping, Kind, UsageRow};
 use callsign_core::usage::money::NanoUsd;
 
 impl By {
@@ -19,9 +19,12 @@ impl By {
         match self {
             Self::User => "user",
             Self::Model => "model",
-            Self::Day => "day",
-            Self::App => "app",
+            Self::Key => "key",
+            Self::Provider => "provider",
             Self::Tenant => "tenant",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
         }
     }
 }
@@ -41,16 +44,31 @@ impl Kind {
     }
 }
 
+/// The cells of a line, with the names of their columns.
+pub type Cells = Vec<(String, Value)>;
+
 /// Formats `callsign usage --format json`.
-pub fn usage_json(by: By, rows: &[UsageRow]) -> Value {
+pub fn usage_json(by: Grouping, rows: &[UsageRow]) -> Value {
     rows.iter().map(|row| Value::Object(usage_cells(by, row).into_iter().collect::<Map<_, _>>())).collect()
 }
 
-/// Formats `callsign usage --format csv`: RFC 4180 with a header line.
-pub fn usage_csv(by: By, rows: &[UsageRow]) -> String {
+/// Formats `callsign usage --format csv`: RFC 4180 with a header line. The last line is the total.
+pub fn usage_csv(by: Grouping, rows: &[UsageRow]) -> String {
+    let rows = with_total(rows);
+    csv(usage_cells(by, &UsageRow::default()), rows.iter().map(|row| usage_cells(by, row)))
+}
+
+/// Formats `callsign usage --format table`. The last line is the total.
+pub fn usage_table(by: Grouping, rows: &[UsageRow]) -> String {
+    let rows = with_total(rows);
+    table(rows.iter().map(|row| usage_cells(by, row)), &usage_cells(by, &UsageRow::default()))
+}
+
+/// Formats rows as CSV (RFC 4180) with a header line.
+pub fn csv(heading: Cells, rows: impl Iterator<Item = Cells>) -> String {
     let mut csv = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    let heading = usage_cells(by, &UsageRow::default()).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-    let lines = rows.iter().map(|row| usage_cells(by, row).into_iter().map(|(_, value)| csv_text(value)).collect());
+    let heading = heading.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let lines = rows.map(|row| row.into_iter().map(|(_, value)| csv_text(value)).collect());
     for line in std::iter::once(heading).chain(lines) {
         // Writing into memory cannot fail.
         let _infallible = csv.write_record(line);
@@ -58,9 +76,13 @@ pub fn usage_csv(by: By, rows: &[UsageRow]) -> String {
     csv.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
-/// Formats `callsign usage --format table`.
-pub fn usage_table(by: By, rows: &[UsageRow]) -> String {
-    table(rows.iter().map(|row| usage_cells(by, row)), &usage_cells(by, &UsageRow::default()))
+/// Adds a row with the sums of all rows.
+fn with_total(rows: &[UsageRow]) -> Vec<UsageRow> {
+    let mut total = UsageRow { key: Some("total".to_owned()), ..UsageRow::default() };
+    for row in rows {
+        total.add(row);
+    }
+    rows.iter().cloned().chain([total]).collect()
 }
 
 /// Formats `callsign whois --format json`.
@@ -114,23 +136,31 @@ pub fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn usage_cells(by: By, row: &UsageRow) -> Vec<(String, Value)> {
-    let mut cells = vec![(by.name(), json!(row.key))];
-    if by == By::User {
+fn usage_cells(by: Grouping, row: &UsageRow) -> Cells {
+    let mut cells = vec![(by.first.name(), json!(row.key))];
+    if let Some(second) = by.second {
+        cells.push((second.name(), json!(row.second)));
+    }
+    if by.first == By::User {
         cells.push(("external_user_id", json!(row.external_user_id)));
     }
     cells.extend([
         ("requests", json!(row.requests)),
         ("errors", json!(row.errors)),
+        ("refused", json!(row.refused)),
         ("prompt_tokens", json!(row.prompt_tokens)),
         ("completion_tokens", json!(row.completion_tokens)),
         ("cached_tokens", json!(row.cached_tokens)),
+        ("cache_write_tokens", json!(row.cache_write_tokens)),
         ("reasoning_tokens", json!(row.reasoning_tokens)),
-        ("cost_usd", json!(usd(row.cost))),
+        ("cost_usd", json!(usd(row.total_cost()))),
+        ("provider_cost_usd", json!(usd(row.provider_cost))),
         ("charged_usd", json!(usd(row.charged))),
+        ("cost_pending", json!(row.pending)),
+        ("cost_never", json!(row.never)),
         ("last_seen", time(row.last_seen)),
     ]);
-    if by != By::Tenant {
+    if !by.has(By::Tenant) {
         cells.push(("tenant", json!(row.tenant)));
     }
     cells.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -155,7 +185,8 @@ pub fn time(time: Option<Timestamp>) -> Value {
     json!(time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()))
 }
 
-fn table(rows: impl Iterator<Item = Vec<(String, Value)>>, heading: &[(String, Value)]) -> String {
+/// Formats rows as a table for a terminal.
+pub fn table(rows: impl Iterator<Item = Cells>, heading: &[(String, Value)]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     // Amounts are strings in JSON, but are aligned like numbers.

@@ -1,153 +1,125 @@
-//! One row of the ledger, as written to the database or the spill file.
-
-mod line;
+//! One row of the ledger, and the numbers that stand for its enumerations in the tables.
 
 use std::sync::Arc;
 
-use uuid::Uuid;
+use callsign_core::usage::judgement::Bill;
+use callsign_core::usage::outcome::Outcome;
 
-use super::context::Context;
-use super::names::{Name, storable};
-use super::record::{Begun, End, Finished};
-use callsign_core::usage::Usage;
+use super::record::{Begun, Finished, Name, RequestLabels, SentIds};
 
 /// A request with the data known so far. Texts are shared, so a row that was passed to the database can still be
 /// spilled.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
-    pub(super) id: Uuid,
-    pub(super) began_us: i64,
+    pub(super) begun: Begun,
     /// The process that runs the request. Not written for finished requests.
     pub(super) node: Name,
-    pub(super) context: Arc<Context>,
-    pub(super) message: Option<Name>,
-    pub(super) sent_message: Option<Name>,
     pub(super) generation: Option<Name>,
+    /// The number of equal refusals that the row stands for, else 1.
+    pub(super) count: i64,
     /// `None` while the request runs.
-    pub(super) ended: Option<Ended>,
+    pub(super) ended: Option<Finished>,
 }
 
-/// The end of a request.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Ended {
-    pub(super) ending: Ending,
-    pub(super) status: u16,
-    pub(super) error: Option<Name>,
-    pub(super) model: Option<Name>,
-    pub(super) provider: Option<Name>,
-    pub(super) usage: Usage,
-    pub(super) request_bytes: u64,
-    pub(super) response_bytes: u64,
-    pub(super) first_byte_us: Option<u64>,
-    pub(super) duration_us: u64,
+/// Endings, by their numbers in the table. 4 is a request whose process died.
+const ENDINGS: [(Outcome, i64); 6] = [
+    (Outcome::Complete, 0),
+    (Outcome::ClientGone, 1),
+    (Outcome::UpstreamCut, 2),
+    (Outcome::Refused, 3),
+    (Outcome::UpstreamSilent, 5),
+    (Outcome::Blocked, 6),
+];
+/// The number of a request whose process died.
+const UNKNOWN: i64 = 4;
+
+/// Bills, by their numbers in the table.
+const BILLS: [(Bill, i64); 4] = [(Bill::Free, 0), (Bill::Known, 1), (Bill::Pending, 2), (Bill::Never, 3)];
+
+/// Returns the number of an ending.
+pub(super) fn ending_code(outcome: Option<Outcome>) -> i64 {
+    ENDINGS.iter().find(|(of, _)| Some(*of) == outcome).map_or(UNKNOWN, |(_, code)| *code)
 }
 
-/// [`End`], or `Unknown` for a request whose process died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    Known(End),
-    Unknown,
+/// Returns the ending with this number.
+pub(super) fn outcome(code: i64) -> Option<Outcome> {
+    ENDINGS.iter().find(|(_, of)| *of == code).map(|(outcome, _)| *outcome)
 }
 
-impl Ending {
-    /// Its number in the table.
-    pub(super) fn code(self) -> i64 {
-        match self {
-            Self::Known(End::Complete) => 0,
-            Self::Known(End::ClientGone) => 1,
-            Self::Known(End::UpstreamCut) => 2,
-            Self::Known(End::Refused) => 3,
-            Self::Unknown => Self::UNKNOWN,
-        }
-    }
-
-    /// The number of [`Ending::Unknown`].
-    pub(super) const UNKNOWN: i64 = 4;
-
-    pub(super) fn from_code(code: i64) -> Self {
-        match code {
-            0 => Self::Known(End::Complete),
-            1 => Self::Known(End::ClientGone),
-            2 => Self::Known(End::UpstreamCut),
-            3 => Self::Known(End::Refused),
-            _ => Self::Unknown,
-        }
-    }
+/// Returns the name of the ending with this number.
+pub(super) fn ending_name(code: i64) -> &'static str {
+    outcome(code).map_or("unknown", Outcome::name)
 }
 
-impl Ended {
-    /// Returns the end of a request whose process died.
-    pub(super) fn unknown() -> Self {
-        Self {
-            ending: Ending::Unknown,
-            status: 0,
-            error: None,
-            model: None,
-            provider: None,
-            usage: Usage::default(),
-            request_bytes: 0,
-            response_bytes: 0,
-            first_byte_us: None,
-            duration_us: 0,
-        }
+/// Returns the number of the ending with this name.
+pub(super) fn ending_named(name: &str) -> Option<i64> {
+    if name == "unknown" {
+        return Some(UNKNOWN);
     }
+    ENDINGS.iter().find(|(outcome, _)| outcome.name() == name).map(|(_, code)| *code)
+}
 
-    /// Returns true if the request went upstream. Requests that callsign answered itself did not, except after an
-    /// upstream timeout.
-    pub(super) fn went_upstream(&self) -> bool {
-        self.ending != Ending::Known(End::Refused) || self.error.as_deref() == Some("upstream_timeout")
-    }
+/// Returns the number of a bill.
+pub(super) fn bill_code(bill: Bill) -> i64 {
+    BILLS.iter().find(|(of, _)| *of == bill).map_or(0, |(_, code)| *code)
+}
 
-    /// Returns the error's kind, if the request ended in an error.
-    pub(super) fn error_kind(&self) -> Option<Name> {
-        match (&self.error, self.ending) {
-            (Some(error), _) => Some(Arc::clone(error)),
-            (None, Ending::Known(End::UpstreamCut)) => Some("upstream_cut".into()),
-            (None, _) if self.status >= 400 => Some(format!("status_{}", self.status).into()),
-            _ => None,
-        }
-    }
+/// Returns the bill with this number.
+pub(super) fn bill(code: i64) -> Bill {
+    BILLS.iter().find(|(_, of)| *of == code).map_or(Bill::Never, |(bill, _)| *bill)
 }
 
 impl Row {
     /// Builds a row. The generation in `finished` replaces an earlier one.
     pub(super) fn new(
-        begun: &Begun,
+        mut begun: Begun,
         generation: Option<Name>,
         finished: Option<Finished>,
         node: &Name,
-        context: Arc<Context>,
     ) -> Self {
-        let told = finished.as_ref().and_then(|finished| finished.generation.clone());
-        let ended = finished.map(|finished| Ended {
-            ending: Ending::Known(finished.end),
-            status: finished.status,
-            error: storable(finished.error),
-            model: storable(finished.model),
-            provider: storable(finished.provider),
-            usage: finished.usage,
-            request_bytes: finished.request_bytes,
-            response_bytes: finished.response_bytes,
-            first_byte_us: finished.first_byte_us,
-            duration_us: finished.duration_us,
-        });
-        Self {
-            id: begun.id,
-            began_us: begun.began_us,
-            node: Arc::clone(node),
-            context,
-            message: storable(begun.message.clone()),
-            sent_message: storable(begun.sent_message.clone()),
-            generation: storable(told.or(generation)),
-            ended,
+        begun.sanitize();
+        let mut ended = finished;
+        if let Some(ended) = &mut ended {
+            ended.generation = ended.generation.take().or_else(|| generation.clone());
+            ended.sanitize();
+        }
+        let generation = ended.as_ref().map_or(generation, |ended| ended.generation.clone());
+        Self { begun, node: Arc::clone(node), generation, count: 1, ended }
+    }
+
+    /// Removes every name and text of a caller, and keeps tenant, numbers, models and times. `key` is true if the
+    /// key's name identifies the user as well.
+    pub(super) fn strip(&mut self, key: bool) {
+        let labels = &mut self.begun.labels;
+        let key = if key { "".into() } else { Arc::clone(&labels.key) };
+        *labels = RequestLabels { tenant: labels.tenant.take(), key, ..RequestLabels::default() };
+        self.begun.sent = SentIds::default();
+        self.generation = None;
+        if let Some(ended) = &mut self.ended {
+            ended.generation = None;
         }
     }
 
-    /// Removes every name of a user. `key` is true if the key's name identifies the user as well.
-    pub(super) fn forget(&mut self, key: bool) {
-        self.context = Arc::new(self.context.forgotten(key));
-        self.message = None;
-        self.sent_message = None;
-        self.generation = None;
+    /// Returns true if this is a refusal that may share its row with equal ones of the same minute
+    /// (docs/SPEC.md#refusal-rows).
+    pub(super) fn is_refusal(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| !ended.went_upstream() && ended.error.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_the_tables_are_read_back() {
+        for (ending, code) in ENDINGS {
+            assert_eq!((ending_code(Some(ending)), outcome(code)), (code, Some(ending)));
+            assert_eq!(ending_named(ending_name(code)), Some(code));
+        }
+        assert_eq!((ending_code(None), outcome(UNKNOWN), ending_named("unknown")), (UNKNOWN, None, Some(UNKNOWN)));
+        for (of, code) in BILLS {
+            assert_eq!((bill_code(of), bill(code)), (code, of));
+        }
     }
 }

@@ -1,42 +1,44 @@
-//! The writer's access to the database. Every change is one transaction, and repeating a write does not change a sum:
+//! The writer's access to the database. Every change is one transaction, which writes the rows and what they add to the
+//! sums, so the two never differ. A finished row does not change any more, apart from a late cost, so repeating a write
+//! does not count a request twice.
 //!
-//! * A row is written by its id. A finished row does not change any more.
-//! * The ids of newly finished rows are in `pending` until the sums contain them. Each of the two steps is one
-//!   transaction.
-//! * `replay`, for rows that may have been written before, first queries which ids are finished.
-//!
-//! After an error the store is dropped with its connection, which rolls back an open transaction.
+//! After an error the store is dropped with its connection, which rolls back an open transaction. The exception is a
+//! row that the database refuses: it is set aside (`reject`), and the others are written.
 
-mod apply;
 mod claim;
+pub(super) mod columns;
 pub(super) mod forget;
-mod price;
+pub(super) mod late_cost;
+mod reject;
+mod spilled;
 pub(super) mod retain;
 mod statements;
 
 use std::collections::{HashMap, HashSet};
-use std::os::unix::fs::MetadataExt;
+use std::hash::BuildHasher;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use callsign_core::request_id::RequestId;
 use sqlx::migrate::{MigrateError, Migrator};
-use uuid::Uuid;
 
-use self::statements::{Statements, bind_context, bind_row};
+use self::columns::bind_row;
+use self::statements::{Statements, bind_identifier, bind_person, bind_speed, bind_sums};
 use super::engine::{Connection, Purpose, Target};
 use super::error::LedgerError;
 use super::grain::now_us;
+use super::increments::{Increments, SENT, USER};
 use super::insert::placeholders;
 use super::row::Row;
-use super::tally::Tally;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// Maximum number of cached context ids, of 8 bytes each.
+/// Maximum number of cached digests, of 8 bytes each.
 const REMEMBERED: usize = 200_000;
-/// Ids per query.
-const IDS: usize = 256;
+/// Values per query.
+const VALUES: usize = 256;
 
 /// A connection that writes, with its prepared statements.
 #[derive(Debug)]
@@ -47,24 +49,18 @@ pub(super) struct Store {
     file: Option<(PathBuf, u64)>,
     /// The id of this process.
     node: Arc<str>,
-    /// The number of the next batch in `pending`.
-    batch: i64,
-    /// Ids of contexts that are already in the table.
-    contexts: HashSet<i64>,
-    /// The count of `forget` runs at which `contexts` was valid.
-    forgotten: i64,
-    /// Digests of users and identifiers that are already in the table.
+    /// Digests of people and their identifiers that are already in the table.
     known: HashSet<u64>,
     hasher: std::hash::RandomState,
 }
 
-/// The state of a batch's sums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
-    /// The rows are in `pending`, and not yet in the sums.
-    Pending,
-    /// The rows are in the sums.
-    Folded,
+/// The result of a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    /// Users that newly share an identifier with another user.
+    pub(super) collisions: usize,
+    /// Rows that the database refused.
+    pub(super) rejected: usize,
 }
 
 /// Migrates the tables to this program's version.
@@ -76,6 +72,9 @@ async fn migrate(connection: &mut Connection) -> Result<(), LedgerError> {
     migrated.map_err(|error| {
         LedgerError::Open(match error {
             MigrateError::VersionMissing(_) => "a newer callsign has written to it".to_owned(),
+            MigrateError::VersionMismatch(_) => {
+                "its tables are those of a callsign before the first release; move the database away".to_owned()
+            }
             other => other.to_string(),
         })
     })
@@ -86,9 +85,22 @@ fn number(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|file| file.ino())
 }
 
+/// Makes sure that only the owner can read the file. SQLite gives its other files the same mode.
+fn protect(path: &Path) -> std::io::Result<()> {
+    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let mode = file.metadata()?.permissions().mode();
+    if mode & 0o077 != 0 {
+        file.set_permissions(std::fs::Permissions::from_mode(mode & 0o700))?;
+    }
+    Ok(())
+}
+
 impl Store {
     /// Connects, and migrates the tables to this program's version.
     pub(super) async fn open(target: Target, purpose: Purpose, node: Arc<str>) -> Result<Self, LedgerError> {
+        if let Target::Sqlite(path) = &target {
+            protect(path).map_err(|error| LedgerError::Open(error.to_string()))?;
+        }
         let connection = target.connect(purpose).await;
         let mut connection = connection.map_err(|error| LedgerError::Open(super::error::reason(&error)))?;
         migrate(&mut connection).await?;
@@ -98,17 +110,21 @@ impl Store {
             Target::Sqlite(path) => number(&path).map(|number| (path, number)),
             Target::Postgres(_) => None,
         };
-        let (batch, contexts, forgotten) = (now_us(), HashSet::new(), -1);
-        Ok(Self { connection, statements, file, node, batch, contexts, forgotten, known, hasher })
+        Ok(Self { connection, statements, file, node, known, hasher })
     }
 
-    /// Writes rows with different ids. The first `fresh` rows were not written before; the others may exist as begun.
+    /// Writes rows with different ids, and adds finished ones to the sums. The first `fresh` rows were not written
+    /// before; the others may exist as begun.
     pub(super) async fn write(&mut self, rows: &[Row], fresh: usize) -> Result<Written, sqlx::Error> {
-        if self.file.as_ref().is_some_and(|(path, known)| number(path) != Some(*known)) {
-            return Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into()));
+        self.check_file()?;
+        match self.write_once(rows, fresh).await {
+            Err(error) if reject::is_refusal(&error) => self.write_each(rows).await,
+            written => written,
         }
+    }
+
+    async fn write_once(&mut self, rows: &[Row], fresh: usize) -> Result<Written, sqlx::Error> {
         self.connection.begin().await?;
-        self.write_contexts(rows).await?;
         let statements = Arc::clone(&self.statements);
         let (fresh, again) = rows.split_at(fresh.min(rows.len()));
         statements.fresh_rows.run(&mut self.connection, fresh, bind_row).await?;
@@ -116,98 +132,142 @@ impl Store {
         if changed != again.len() as u64 {
             // Another process has taken over one of the rows, so only new rows may be counted.
             self.connection.rollback().await?;
-            self.contexts.clear();
-            self.replay(rows).await?;
-            return Ok(Written::Folded);
+            return self.replay(rows).await;
         }
-        let mut ids = Vec::with_capacity(rows.len() * 16);
-        for row in rows.iter().filter(|row| row.ended.is_some()) {
-            ids.extend_from_slice(row.id.as_bytes());
-        }
-        if !ids.is_empty() {
-            let mut arguments = self.connection.arguments();
-            arguments.shared(Some(&self.node))?;
-            arguments.int(Some(self.batch))?;
-            arguments.bytes(&ids)?;
-            let sql = "INSERT INTO pending (node, batch, ids) VALUES ($1, $2, $3)";
-            self.connection.execute(sql, arguments).await?;
-            self.batch += 1;
-        }
+        let collisions = self.apply(&Increments::of(rows)).await?;
         self.connection.commit().await?;
-        Ok(Written::Pending)
-    }
-
-    /// Writes the contexts of rows that are not in the table yet.
-    async fn write_contexts(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
-        let mut new = Vec::new();
-        for row in rows {
-            // If the transaction fails, the store and this cache are dropped.
-            if self.contexts.insert(row.context.id) {
-                new.push(Arc::clone(&row.context));
-            }
-        }
-        let statements = Arc::clone(&self.statements);
-        new.sort_by_key(|context| context.id);
-        statements.contexts.run(&mut self.connection, &new, |context, to| bind_context(context, to)).await?;
-        if self.contexts.len() > REMEMBERED {
-            self.contexts.clear();
-        }
-        Ok(())
+        Ok(Written { collisions, rejected: 0 })
     }
 
     /// Writes rows that may have been written before, and counts each once.
-    pub(super) async fn replay(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
-        // Of two lines for one request, the finished one is used.
-        let mut latest: HashMap<Uuid, &Row> = HashMap::new();
+    pub(super) async fn replay(&mut self, rows: &[Row]) -> Result<Written, sqlx::Error> {
+        self.check_file()?;
+        match self.replay_once(rows).await {
+            Err(error) if reject::is_refusal(&error) => self.write_each(rows).await,
+            written => written,
+        }
+    }
+
+    async fn replay_once(&mut self, rows: &[Row]) -> Result<Written, sqlx::Error> {
+        // Of two rows for one request, the finished one is used.
+        let mut latest: HashMap<RequestId, &Row> = HashMap::new();
         for row in rows {
-            let known = latest.entry(row.id).or_insert(row);
+            let known = latest.entry(row.begun.id).or_insert(row);
             if known.ended.is_none() {
                 *known = row;
             }
         }
         self.connection.begin().await?;
-        let finished = self.finished_among(latest.keys().copied()).await?;
+        let finished = self.finished_among(latest.keys().copied().collect()).await?;
         let mut fresh: Vec<Row> =
-            latest.into_values().filter(|row| !finished.contains(&row.id)).map(Clone::clone).collect();
-        fresh.sort_by_key(|row| row.id);
+            latest.into_values().filter(|row| !finished.contains(&row.begun.id)).map(Clone::clone).collect();
+        fresh.sort_by_key(|row| row.begun.id);
         self.know_nodes(&fresh).await?;
-        self.write_contexts(&fresh).await?;
         let statements = Arc::clone(&self.statements);
         let changed = statements.rows.run(&mut self.connection, &fresh, bind_row).await?;
         if changed != fresh.len() as u64 {
             // An earlier write of these rows was committed meanwhile. The caller retries.
             return Err(sqlx::Error::Protocol("rows changed meanwhile".to_owned()));
         }
-        let mut tally = Tally::default();
-        for row in &fresh {
-            tally.add(row);
+        let collisions = self.apply(&Increments::of(&fresh)).await?;
+        self.connection.commit().await?;
+        Ok(Written { collisions, rejected: 0 })
+    }
+
+    /// Writes the increments within the current transaction. Returns the number of users that newly share an
+    /// identifier with another user.
+    async fn apply(&mut self, increments: &Increments) -> Result<usize, sqlx::Error> {
+        let collisions = self.collisions(increments).await?;
+        let statements = Arc::clone(&self.statements);
+        let connection = &mut self.connection;
+        let Increments { people, identifiers, sums, speed } = increments;
+        statements.people.run(connection, &people.iter().collect::<Vec<_>>(), bind_person).await?;
+        statements.identifiers.run(connection, &identifiers.iter().collect::<Vec<_>>(), bind_identifier).await?;
+        statements.sums.run(connection, &sums.iter().collect::<Vec<_>>(), bind_sums).await?;
+        statements.speed.run(connection, &speed.iter().collect::<Vec<_>>(), bind_speed).await?;
+        Ok(collisions)
+    }
+
+    /// Returns the number of users whose identifier is new for them and was sent for another user of their tenant.
+    async fn collisions(&mut self, increments: &Increments) -> Result<usize, sqlx::Error> {
+        let hasher = &self.hasher;
+        let mut new = Vec::new();
+        for ((digest, kind, person), carried) in &increments.identifiers {
+            let Some(of) = increments.people.get(person).filter(|_| *kind == USER && carried.way & SENT != 0) else {
+                continue;
+            };
+            let [tenant, _, user] = of.labels.person();
+            if !user.is_empty() && self.known.insert(hasher.hash_one((*digest, tenant, user))) {
+                new.push((*digest, tenant, user));
+            }
         }
-        self.apply(&tally.folded()).await?;
-        self.connection.commit().await
+        if self.known.len() > REMEMBERED {
+            self.known.clear();
+        }
+        let sql: Arc<str> = format!(
+            "SELECT i.digest, p.tenant, p.user_id FROM identifiers i JOIN people p ON p.person = i.person \
+             WHERE i.kind = 0 AND i.way >= 2 AND p.user_id <> '' AND i.digest IN ({})",
+            placeholders(VALUES)
+        )
+        .into();
+        let mut there: HashSet<(i64, String, String)> = HashSet::new();
+        for chunk in new.chunks(VALUES) {
+            let Some(last) = chunk.last() else { break };
+            let mut arguments = self.connection.arguments();
+            for (digest, ..) in chunk.iter().chain(std::iter::repeat(last)).take(VALUES) {
+                arguments.int(Some(*digest))?;
+            }
+            for row in self.connection.fetch(sqlx::AssertSqlSafe(Arc::clone(&sql)), arguments).await? {
+                there.insert((row.count(0)?, row.text(1)?.unwrap_or_default(), row.text(2)?.unwrap_or_default()));
+            }
+        }
+        let mut collisions = 0;
+        for (digest, tenant, user) in new {
+            let here = (digest, tenant.to_owned(), user.to_owned());
+            let shared = there.iter().any(|(of, in_tenant, _)| *of == digest && in_tenant == tenant);
+            if !there.contains(&here) && shared {
+                collisions += 1;
+            }
+            there.insert(here);
+        }
+        Ok(collisions)
     }
 
     /// Returns the ids that are finished.
-    async fn finished_among(&mut self, ids: impl Iterator<Item = Uuid>) -> Result<HashSet<Uuid>, sqlx::Error> {
-        let ids: Vec<_> = ids.collect();
+    async fn finished_among(&mut self, ids: Vec<RequestId>) -> Result<HashSet<RequestId>, sqlx::Error> {
         let sql: Arc<str> =
-            format!("SELECT id FROM requests WHERE ending IS NOT NULL AND id IN ({})", placeholders(IDS)).into();
+            format!("SELECT id FROM requests WHERE ending IS NOT NULL AND id IN ({})", placeholders(VALUES)).into();
         let mut finished = HashSet::new();
-        for chunk in ids.chunks(IDS) {
-            for row in self.fetch_by_ids(&sql, chunk).await? {
-                finished.extend(Uuid::from_slice(&row.bytes(0)?));
+        for chunk in ids.chunks(VALUES) {
+            let Some(last) = chunk.last() else { break };
+            let mut arguments = self.connection.arguments();
+            for id in chunk.iter().chain(std::iter::repeat(last)).take(VALUES) {
+                arguments.bytes(id.as_bytes())?;
+            }
+            for row in self.connection.fetch(sqlx::AssertSqlSafe(Arc::clone(&sql)), arguments).await? {
+                finished.extend(RequestId::from_bytes(&row.bytes(0)?));
             }
         }
         Ok(finished)
     }
 
-    /// Runs a query with [`IDS`] ids. If there are fewer, the last one is repeated.
-    async fn fetch_by_ids(&mut self, sql: &Arc<str>, ids: &[Uuid]) -> Result<Vec<super::engine::Row>, sqlx::Error> {
-        let Some(last) = ids.last() else { return Ok(Vec::new()) };
-        let mut arguments = self.connection.arguments();
-        for id in ids.iter().chain(std::iter::repeat(last)).take(IDS) {
-            arguments.bytes(id.as_bytes())?;
+    /// Adds to the counts of refusals that are written.
+    pub(super) async fn raise(&mut self, more: &[(RequestId, Row)]) -> Result<(), sqlx::Error> {
+        if more.is_empty() {
+            return Ok(());
         }
-        self.connection.fetch(sqlx::AssertSqlSafe(Arc::clone(sql)), arguments).await
+        self.check_file()?;
+        self.connection.begin().await?;
+        for (id, row) in more {
+            let mut arguments = self.connection.arguments();
+            arguments.bytes(id.as_bytes())?;
+            arguments.int(Some(row.count))?;
+            self.connection.execute("UPDATE requests SET count = count + $2 WHERE id = $1", arguments).await?;
+        }
+        let mut increments = Increments::of(more.iter().map(|(_, row)| row));
+        increments.identifiers.clear();
+        self.apply(&increments).await?;
+        self.connection.commit().await
     }
 
     /// Registers the processes of these rows if they are unknown, so that other processes can take the rows over.
@@ -222,27 +282,19 @@ impl Store {
         Ok(())
     }
 
-    /// Adds the sums to the tables, and empties this process's `pending`. Returns the number of users that newly share
-    /// an identifier with another user.
-    pub(super) async fn fold(&mut self, tally: &Tally) -> Result<usize, sqlx::Error> {
-        self.connection.begin().await?;
-        let collisions = self.apply(&tally.folded()).await?;
-        let mut arguments = self.connection.arguments();
-        arguments.shared(Some(&self.node))?;
-        self.connection.execute("DELETE FROM pending WHERE node = $1", arguments).await?;
-        let forgotten = self.connection.fetch("SELECT forgotten FROM retained", self.connection.arguments()).await?;
-        let forgotten = forgotten.first().map_or(Ok(0), |row| row.count(0))?;
-        self.connection.commit().await?;
-        if forgotten != self.forgotten {
-            // Forgetting a user deletes their contexts. They must be written again if the user returns.
-            self.contexts.clear();
-            self.forgotten = forgotten;
+    /// Fails if SQLite's file was deleted or replaced.
+    fn check_file(&self) -> Result<(), sqlx::Error> {
+        match &self.file {
+            Some((path, known)) if number(path) != Some(*known) => {
+                Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into()))
+            }
+            _ => Ok(()),
         }
-        Ok(collisions)
     }
 
     /// Writes this process's heartbeat.
     pub(super) async fn heartbeat(&mut self) -> Result<(), sqlx::Error> {
+        self.check_file()?;
         let mut arguments = self.connection.arguments();
         arguments.shared(Some(&self.node))?;
         arguments.int(Some(now_us()))?;

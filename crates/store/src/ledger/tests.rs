@@ -1,74 +1,55 @@
 //! Sample rows for the ledger's unit tests.
 
-use std::sync::Arc;
+use callsign_core::request_id::{RANDOM, RequestId};
+use callsign_core::usage::judgement::Bill;
+use callsign_core::usage::markup::Markup;
+use callsign_core::usage::outcome::Outcome;
 
-use uuid::Uuid;
+use super::record::{Begun, Finished, RequestLabels, SentIds};
+use super::row::Row;
 
-use super::context::Contexts;
-use super::row::{Ended, Ending, Row};
-use super::{AskedBy, Begun, End, Finished};
-use callsign_core::usage::Usage;
-use callsign_core::usage::money::NanoUsd;
-
-/// The start time of all sample rows.
+/// The start time of the sample rows.
 const BEGAN_US: i64 = 1_790_000_000_000_000;
 
 /// Returns the start of a sample request.
-pub(super) fn begun(number: u128) -> Begun {
-    let asked = AskedBy {
-        tenant: Some("acme"),
-        key: "owui",
-        user: Some("alice"),
-        session: Some("s-1"),
-        chat: Some("c-1"),
-        sent_user: Some("acme_alice"),
-        endpoint: "chat",
-        ..AskedBy::default()
-    };
+pub(super) fn begun(number: u8) -> Begun {
     Begun {
-        id: Uuid::from_u128(number),
+        id: RequestId::new(BEGAN_US, [number; RANDOM]),
         began_us: BEGAN_US,
-        names: Arc::new((&asked).into()),
-        message: Some(format!("m-{number}").into()),
-        sent_message: None,
+        labels: RequestLabels {
+            tenant: Some("acme".into()),
+            key: "owui".into(),
+            user: Some("alice".into()),
+            session: Some("s-1".into()),
+            chat: Some("c-1".into()),
+            message: Some(format!("m-{number}").into()),
+        },
+        sent: SentIds { user: Some("acme_alice".into()), ..SentIds::default() },
+        endpoint: "chat".into(),
+        account: Some("account".into()),
+        markup: Markup::ONE,
     }
 }
 
 /// Returns the end of a sample request.
 pub(super) fn finished() -> Finished {
     Finished {
-        end: End::Complete,
+        outcome: Some(Outcome::Complete),
         status: 200,
-        error: None,
-        model: None,
-        provider: None,
-        generation: None,
-        usage: Usage::default(),
         request_bytes: 1,
         response_bytes: 2,
-        first_byte_us: Some(3),
-        duration_us: 4,
+        head_us: Some(3),
+        first_output_us: Some(4),
+        duration_us: 5,
+        ..Finished::unknown(Bill::Free)
     }
 }
 
-/// Returns the row of a running request.
-pub(super) fn row(number: u128) -> Row {
-    let begun = begun(number);
-    let context = Contexts::default().of(&begun.names, begun.began_us);
-    Row::new(&begun, Some(format!("gen-{number}").into()), None, &"node".into(), context)
-}
-
-/// Returns the row of a finished request.
-pub(super) fn finished_row(number: u128) -> Row {
-    let usage = Usage { prompt_tokens: Some(11), cost: Some(NanoUsd(420_000)), ..Usage::default() };
-    let ended = Ended {
-        ending: Ending::Known(End::Complete),
-        status: 200,
-        usage,
-        model: Some("openai/gpt-5".into()),
-        first_byte_us: Some(1500),
-        duration_us: 2500,
-        ..Ended::unknown()
-    };
-    Row { ended: Some(ended), ..row(number) }
+/// Returns a refusal this many seconds after the start of the sample rows.
+pub(super) fn refused_row(number: u8, code: &str, seconds: i64) -> Row {
+    let mut begun = begun(number);
+    begun.began_us += seconds * 1_000_000;
+    let outcome = Some(Outcome::Refused);
+    let finished = Finished { outcome, status: 429, error: Some(code.into()), ..finished() };
+    Row::new(begun, None, Some(finished), &"node".into())
 }

@@ -3,24 +3,25 @@
 
 mod chores;
 mod due;
+mod refusals;
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::due::{Due, TICK};
-use super::context::Contexts;
+use self::refusals::Refusals;
 use super::engine::{Purpose, Target};
 use super::error::{LedgerError, reason};
 use super::grain::now_us;
 use super::home::Home;
 use super::queue::{Cell, Shared};
 use super::row::Row;
-use super::spill::{Mark, Spill};
+use super::spill::Spill;
 use super::store::{Store, Written};
-use super::tally::Tally;
 use crate::ledger::settings::Mode;
 
 /// Maximum rows per batch. A slow disk can write and sum this many within [`BOUND`].
@@ -31,8 +32,8 @@ const BOUND: Duration = Duration::from_millis(500);
 const STRICT_BOUND: Duration = Duration::from_millis(1200);
 /// Maximum time for opening the database.
 const OPENING: Duration = Duration::from_secs(5);
-/// Interval at which sums are written to the tables.
-const FOLDING: Duration = Duration::from_secs(1);
+/// Interval at which counts of refusals are written.
+const RAISING: Duration = Duration::from_secs(1);
 /// Maximum time at shutdown for writing spilled rows to the database.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Minimum time between two log lines about the same kind of problem.
@@ -57,21 +58,19 @@ pub(super) struct Writer {
     store: Option<Store>,
     /// A running attempt to open the database.
     opening: Option<JoinHandle<Result<Store, LedgerError>>>,
-    /// The sums of this process's rows in `pending`.
-    tally: Tally,
-    contexts: Contexts,
+    refusals: Refusals,
     due: Due,
     /// Requests that were still running when dequeued. They wait for one more batch, since most have ended by then and
     /// cost one write instead of two.
     young: Vec<Arc<Cell>>,
     /// Start of the next batch's delay: the end of the previous batch, or the arrival of its first row.
     since: Instant,
-    /// Position in the spill file of the next rows to restore.
-    spilled: Mark,
+    /// True once the spill file is known to be empty.
+    restored: bool,
     /// True once rows of earlier processes have been taken over.
     claimed: bool,
-    /// Time of the latest log line: 0 database failures, 1 losses.
-    loud: [Option<Instant>; 2],
+    /// Time of the latest log line: 0 database failures, 1 losses, 2 refused values.
+    loud: [Option<Instant>; 3],
 }
 
 /// The rows of a batch, and the cells to notify.
@@ -98,14 +97,13 @@ impl Writer {
             home,
             store: None,
             opening: None,
-            tally: Tally::default(),
-            contexts: Contexts::default(),
+            refusals: Refusals::default(),
             due: Due::default(),
             young: Vec::new(),
             since: Instant::now(),
-            spilled: Mark::default(),
+            restored: false,
             claimed: false,
-            loud: [None; 2],
+            loud: [None; 3],
         }
     }
 
@@ -148,7 +146,7 @@ impl Writer {
     /// Waits for work, and then for the batching delay.
     async fn rest(&mut self) {
         if self.shared.rest() {
-            let until = self.due.next(!self.tally.is_empty() || !self.young.is_empty());
+            let until = self.due.next(!self.young.is_empty());
             let woken = timeout_at(until, self.shared.wake.notified()).await.is_ok();
             if woken && self.young.is_empty() {
                 self.since = Instant::now();
@@ -178,7 +176,8 @@ impl Writer {
                 self.young.push(cell);
                 continue;
             }
-            match cell.take(&mut self.contexts, &self.home.node) {
+            match cell.take(&self.home.node) {
+                Some((row, false)) if self.refusals.absorb(&row) => cell.settle(),
                 Some((row, false)) => batch.push(row, cell),
                 Some((row, true)) => again.push(row, cell),
                 None => {}
@@ -198,17 +197,11 @@ impl Writer {
         let finished = rows.iter().filter(|row| row.ended.is_some());
         let oldest = finished.clone().filter_map(ended_us).min();
         let finished = finished.count() as u64;
-        let written = match self.write(&rows, fresh).await {
-            Some(written) => {
-                self.shared.metrics.ledger.rows.inc_by(finished);
-                if written == Written::Pending {
-                    for row in &rows {
-                        self.tally.add(row);
-                    }
-                }
-                true
-            }
-            None => self.spill(&rows, finished),
+        let written = if self.write(&rows, fresh).await {
+            self.shared.metrics.ledger.rows.inc_by(finished);
+            true
+        } else {
+            self.spill(&rows, finished).await
         };
         if written {
             self.shared.kept();
@@ -225,31 +218,60 @@ impl Writer {
         }
     }
 
-    /// Writes rows to the database. `None` if it is unavailable or too slow.
-    async fn write(&mut self, rows: &[Row], fresh: usize) -> Option<Written> {
+    /// Writes rows to the database. Returns false if it is unavailable or too slow.
+    async fn write(&mut self, rows: &[Row], fresh: usize) -> bool {
         let bound = if self.shared.mode == Mode::Strict { STRICT_BOUND } else { BOUND };
-        let written = timeout(bound, self.store.as_mut()?.write(rows, fresh)).await;
+        let Some(store) = self.store.as_mut() else { return false };
+        let written = timeout(bound, store.write(rows, fresh)).await;
+        self.judge(written)
+    }
+
+    /// Handles the result of a write. Returns true if the rows are in the database.
+    fn judge(&mut self, written: Result<Result<Written, sqlx::Error>, Elapsed>) -> bool {
         match written {
-            Ok(Ok(written)) => Some(written),
+            Ok(Ok(written)) => {
+                self.report(written);
+                true
+            }
             Ok(Err(error)) => {
                 self.failed(&reason(&error));
-                None
+                false
             }
             Err(_) => {
                 self.failed("it does not answer in time");
-                None
+                false
             }
         }
     }
 
+    /// Reports what is unusual about a successful write.
+    fn report(&mut self, written: Written) {
+        let metrics = &self.shared.metrics.ledger;
+        metrics.collisions.inc_by(written.collisions as u64);
+        metrics.rejected.inc_by(written.rejected as u64);
+        if written.collisions > 0 {
+            tracing::warn!(
+                users = written.collisions,
+                "users share one identifier with others: OpenRouter cannot tell them apart; see \
+                 /api/v1/admin/user-mapping/statistics"
+            );
+        }
+        if written.rejected > 0 && self.may_shout(2) {
+            tracing::error!(rows = written.rejected, "ledger: the database refused values; rows are stored without names");
+        }
+    }
+
     /// Writes rows to the spill file. Returns false if that is impossible.
-    fn spill(&mut self, rows: &[Row], finished: u64) -> bool {
-        let problem = match self.plan.spill.as_ref().map(|spill| spill.append(rows)) {
-            Some(Ok(())) => {
-                self.shared.metrics.ledger.spilled.inc_by(rows.len() as u64);
-                return true;
-            }
-            Some(Err(error)) => error.to_string(),
+    async fn spill(&mut self, rows: &[Row], finished: u64) -> bool {
+        let problem = match &mut self.plan.spill {
+            Some(spill) => match spill.append(rows).await {
+                Ok(()) => {
+                    self.restored = false;
+                    self.shared.metrics.ledger.spilled.inc_by(rows.len() as u64);
+                    return true;
+                }
+                Err(error) => error.to_string(),
+            },
             None => "there is no data directory for one".to_owned(),
         };
         self.shared.lost(finished);
@@ -260,11 +282,9 @@ impl Writer {
         false
     }
 
-    /// Handles a database failure: drops the connection and the sums in memory, because the state of the last
-    /// transaction is unknown.
+    /// Handles a database failure: drops the connection, because the state of the last transaction is unknown.
     fn failed(&mut self, problem: &str) {
         self.store = None;
-        self.tally.clear();
         self.due.reopen();
         self.shared.metrics.ledger.failures.inc();
         self.shared.metrics.ledger.up.set(0);
@@ -283,10 +303,10 @@ impl Writer {
         may
     }
 
-    /// Writes the sums, restores spilled rows while there is time, and closes the database.
+    /// Writes counts of refusals, restores spilled rows while there is time, and closes the database.
     async fn end(&mut self) {
         let until = Instant::now() + LAST_WORDS;
-        self.fold().await;
+        self.raise().await;
         while Instant::now() < until && self.chores().await {}
         if let Some(store) = self.store.take() {
             let _closed_anyway = timeout(BOUND, store.close()).await;
@@ -297,5 +317,5 @@ impl Writer {
 
 fn ended_us(row: &Row) -> Option<i64> {
     let duration = row.ended.as_ref()?.duration_us;
-    Some(row.began_us.saturating_add(i64::try_from(duration).unwrap_or(i64::MAX)))
+    Some(row.begun.began_us.saturating_add(i64::try_from(duration).unwrap_or(i64::MAX)))
 }

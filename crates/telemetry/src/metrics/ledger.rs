@@ -7,6 +7,7 @@
 //! | `callsign_ledger_lost_total` | finished requests in neither the database nor the spill file |
 //! | `callsign_ledger_failures_total` | failures of the database |
 //! | `callsign_ledger_collisions_total` | users whose identifier is the same as another user's |
+//! | `callsign_ledger_rejected_total` | rows that the database refused; they are stored without names |
 //! | `callsign_ledger_up` | 1 while the database accepts rows |
 //! | `callsign_ledger_queue` | rows of the latest batch |
 //! | `callsign_ledger_lag_seconds` | time from the end of a request to its commit; the longest of the latest batch |
@@ -30,6 +31,8 @@ pub struct LedgerMetrics {
     pub failures: Counter,
     /// `callsign_ledger_collisions_total`.
     pub collisions: Counter,
+    /// `callsign_ledger_rejected_total`.
+    pub rejected: Counter,
     /// `callsign_ledger_up`.
     pub up: Gauge,
     /// `callsign_ledger_queue`.
@@ -45,6 +48,7 @@ impl LedgerMetrics {
             ("ledger_lost", "Finished requests in neither the ledger's database nor its spill file", &self.lost),
             ("ledger_failures", "Failures of the ledger's database", &self.failures),
             ("ledger_collisions", "Users whose identifier is the same as another user's", &self.collisions),
+            ("ledger_rejected", "Rows that the ledger's database refused, stored without names", &self.rejected),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());

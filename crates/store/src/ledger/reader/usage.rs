@@ -1,81 +1,144 @@
-//! Queries of sums: usage by name, usage over time, times to the first byte, and errors.
+//! Queries of sums: usage by name and time, errors, and speed.
 
-use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 
 use super::spans::{Span, spans};
 use super::{Reader, count, name, time};
+use crate::ledger::digest;
 use crate::ledger::engine::Row;
 use crate::ledger::error::LedgerError;
-use crate::ledger::grain::{self, DAY_US, Grain, timestamp};
+use crate::ledger::grain::{Grain, now_us, timestamp};
 use crate::ledger::pool::Question;
-use crate::ledger::query::{By, Errors, Filter, Latency, Point, Split, Step, UsageRow};
+use crate::ledger::query::{By, Errors, Filter, Grouping, Point, Speed, Split, Step, UsageRow};
+use crate::ledger::speed::{BINS, quantile};
 use callsign_core::usage::money::NanoUsd;
 
-/// The summed columns of every usage query, in the order of [`read_sums`].
-const SUMMED: [&str; 10] = [
+/// The summed counts, in the order of [`read_sums`].
+const COUNTS: [&str; 10] = [
     "requests",
     "errors",
+    "refused",
+    "pending",
+    "never",
     "prompt_tokens",
     "completion_tokens",
     "cached_tokens",
+    "cache_write_tokens",
     "reasoning_tokens",
-    "cost",
-    "charged",
-    "first_byte_us",
-    "first_bytes",
 ];
+/// The summed amounts. Dollars and nano-dollars are summed apart, because `SUM` would fail on an overflow.
+const AMOUNTS: [&str; 3] = ["cost", "provider_cost", "charged"];
+/// Nano-dollars of a dollar.
+const DOLLAR: i64 = 1_000_000_000;
 
 /// Returns the summed columns as SQL, cast to 64 bits because PostgreSQL's `SUM` returns a wider type.
 fn summed() -> String {
-    let sums: Vec<_> = SUMMED.iter().map(|name| format!("CAST(SUM({name}) AS BIGINT)")).collect();
-    format!("{}, MAX(last_us)", sums.join(", "))
+    let sum = |term: &str| format!("CAST(SUM({term}) AS BIGINT)");
+    let counts = COUNTS.iter().map(|name| sum(name));
+    let amounts =
+        AMOUNTS.iter().flat_map(|name| [sum(&format!("{name} / {DOLLAR}")), sum(&format!("{name} % {DOLLAR}"))]);
+    counts.chain(amounts).chain(["MAX(last_us)".to_owned()]).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads the sums of a row, starting at this column.
 fn read_sums(row: &Row, first: usize) -> Result<UsageRow, LedgerError> {
+    let amount = |number: usize| -> Result<NanoUsd, LedgerError> {
+        let at = first + COUNTS.len() + 2 * number;
+        Ok(NanoUsd(row.count(at)?.saturating_mul(DOLLAR).saturating_add(row.count(at + 1)?)))
+    };
     Ok(UsageRow {
         requests: count(row, first)?,
         errors: count(row, first + 1)?,
-        prompt_tokens: count(row, first + 2)?,
-        completion_tokens: count(row, first + 3)?,
-        cached_tokens: count(row, first + 4)?,
-        reasoning_tokens: count(row, first + 5)?,
-        cost: NanoUsd(row.count(first + 6)?),
-        charged: NanoUsd(row.count(first + 7)?),
-        first_byte_us: count(row, first + 8)?,
-        first_bytes: count(row, first + 9)?,
-        last_seen: Some(time(row, first + 10)?),
+        refused: count(row, first + 2)?,
+        pending: count(row, first + 3)?,
+        never: count(row, first + 4)?,
+        prompt_tokens: count(row, first + 5)?,
+        completion_tokens: count(row, first + 6)?,
+        cached_tokens: count(row, first + 7)?,
+        cache_write_tokens: count(row, first + 8)?,
+        reasoning_tokens: count(row, first + 9)?,
+        cost: amount(0)?,
+        provider_cost: amount(1)?,
+        charged: amount(2)?,
+        last_seen: Some(time(row, first + COUNTS.len() + 2 * AMOUNTS.len())?),
         ..UsageRow::default()
     })
 }
 
 /// Returns true if a sum is not zero. Sums of the unknown model become zero when the model becomes known.
 fn is_something(sums: &UsageRow) -> bool {
-    sums.requests > 0 || sums.cost != NanoUsd(0) || sums.prompt_tokens > 0
+    sums.requests > 0 || sums.refused > 0 || sums.total_cost() != NanoUsd::ZERO || sums.prompt_tokens > 0
+}
+
+impl By {
+    /// Returns the column that is grouped by.
+    fn column(self) -> &'static str {
+        match self {
+            Self::User => "p.user_id",
+            Self::Key => "p.key_name",
+            Self::Tenant => "p.tenant",
+            Self::Model => "s.model",
+            Self::Provider => "s.provider",
+            Self::Hour | Self::Day | Self::Month => "s.bucket_us",
+        }
+    }
+
+    /// Returns the coarsest sums that tell this.
+    fn widest(self) -> Grain {
+        match self {
+            Self::Hour => Grain::Hour,
+            Self::Day => Grain::Day,
+            _ => Grain::Month,
+        }
+    }
+
+    /// Returns the name of the period that contains this time.
+    fn period(self, us: i64) -> String {
+        let format = match self {
+            Self::Hour => "%Y-%m-%dT%H:00Z",
+            Self::Month => "%Y-%m",
+            _ => "%Y-%m-%d",
+        };
+        timestamp(us).strftime(format).to_string()
+    }
 }
 
 impl Reader {
-    /// Returns usage by group, largest cost first; days are in order of time.
-    pub async fn usage(&self, by: By, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
-        if by == By::Day {
-            let points = self.series(Step::Day, Split::None, filter).await?;
-            return Ok(points.into_iter().map(|point| UsageRow { key: Some(day(point.at)), ..point.sums }).collect());
-        }
-        let (keys, group) = match by {
-            By::User => ("user_id, tenant", "user_id, tenant"),
-            By::App => ("key_name, tenant", "key_name, tenant"),
-            By::Model | By::Day => ("model, ''", "model"),
-            By::Tenant => ("tenant, tenant", "tenant"),
-        };
-        let question = self.ask(&format!("SELECT {keys}, {} FROM (", summed()));
-        let question = self.over_sums(question, Grain::Month, filter).await?.sql(&format!(") s GROUP BY {group}"));
-        let mut usage = Vec::new();
+    /// Returns usage by group, largest cost first; if the first grouping is a period of time, in order of time.
+    pub async fn usage(&self, by: impl Into<Grouping>, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
+        let by = by.into();
+        let widest = by.iter().map(By::widest).min().unwrap_or(Grain::Month);
+        let with_tenant = by.has(By::User) || by.has(By::Key) || by.has(By::Tenant);
+        let tenant = if with_tenant { "p.tenant" } else { "''" };
+        let first = by.first.column();
+        let second = by.second.map_or("''", By::column);
+        let (group, join) = (
+            [Some(first), by.second.map(By::column), with_tenant.then_some("p.tenant")],
+            if with_tenant { "LEFT JOIN people p ON p.person = s.person" } else { "" },
+        );
+        let group = group.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let question = self.ask(&format!("SELECT {first}, {second}, {tenant}, {} FROM (", summed()));
+        let question = self.over_sums(question, widest, filter).await?;
+        let question = question.sql(&format!(") s {join} GROUP BY {group}"));
+        let mut usage: BTreeMap<_, UsageRow> = BTreeMap::new();
         for row in self.pool.fetch(question).await? {
-            usage.push(UsageRow { key: name(&row, 0)?, tenant: name(&row, 1)?, ..read_sums(&row, 2)? });
+            let value = |by: Option<By>, column| match by {
+                Some(by) if by.is_time() => Ok(Some(by.period(row.count(column)?))),
+                Some(_) => name(&row, column),
+                None => Ok(None),
+            };
+            let (key, second) = (value(Some(by.first), 0)?, value(by.second, 1)?);
+            let tenant = name(&row, 2)?;
+            let entry = usage.entry((key.clone(), second.clone(), tenant.clone()));
+            let sum = entry.or_insert_with(|| UsageRow { key, second, tenant, ..UsageRow::default() });
+            sum.add(&read_sums(&row, 3)?);
         }
-        usage.retain(is_something);
-        usage.sort_by(|a, b| (b.cost, b.requests, &a.key, &a.tenant).cmp(&(a.cost, a.requests, &b.key, &b.tenant)));
-        if by == By::User {
+        let mut usage: Vec<_> = usage.into_values().filter(is_something).collect();
+        if !by.first.is_time() {
+            let rank = |row: &UsageRow| std::cmp::Reverse((row.total_cost(), row.requests));
+            usage.sort_by_key(rank);
+        }
+        if by.first == By::User {
             self.add_sent(&mut usage, filter).await?;
         }
         Ok(usage)
@@ -83,58 +146,72 @@ impl Reader {
 
     /// Returns usage over time, oldest first. Steps without requests are absent.
     pub async fn series(&self, step: Step, split: Split, filter: &Filter) -> Result<Vec<Point>, LedgerError> {
-        let names_matter = filter.user.is_some() || filter.key.is_some();
-        let (grain, width) = match step {
-            Step::Hour => (Grain::Hour, grain::HOUR_US),
-            Step::Day if names_matter => (Grain::Day, DAY_US),
-            Step::Day => (Grain::Curve, DAY_US),
+        let is_plain = !filter.names_people() && filter.provider.is_none() && filter.status.is_none();
+        let (grain, wide) = match step {
+            Step::Hour => (Grain::Hour, Grain::Hour),
+            Step::Day if is_plain => (Grain::Curve, Grain::Day),
+            Step::Day => (Grain::Day, Grain::Day),
         };
-        let (model, group) = match split {
-            Split::None => ("''", "1"),
-            Split::Model => ("model", "1, 2"),
-        };
-        // A series by days may begin with hourly buckets, which are added to their day.
-        let at = format!("bucket_us - bucket_us % {width}");
-        let question = self.ask(&format!("SELECT {at}, {model}, {} FROM (", summed()));
-        let question =
-            self.over_sums(question, grain, filter).await?.sql(&format!(") s GROUP BY {group} ORDER BY {group}"));
-        let mut points = Vec::new();
+        let model = if split == Split::Model { "model" } else { "''" };
+        let question = self.ask(&format!("SELECT bucket_us, {model}, {} FROM (", summed()));
+        let group = if split == Split::Model { "bucket_us, model" } else { "bucket_us" };
+        let question = self.over_sums(question, grain, filter).await?.sql(&format!(") s GROUP BY {group}"));
+        let mut points: BTreeMap<_, UsageRow> = BTreeMap::new();
         for row in self.pool.fetch(question).await? {
-            let sums = UsageRow { key: name(&row, 1)?, tenant: filter.tenant.clone(), ..read_sums(&row, 2)? };
-            points.push(Point { at: time(&row, 0)?, sums });
+            // A series by days may begin with hourly sums, which are added to their day.
+            let key = (wide.bucket(row.count(0)?), name(&row, 1)?);
+            let none = UsageRow { key: key.1.clone(), tenant: filter.tenant.clone(), ..UsageRow::default() };
+            points.entry(key).or_insert(none).add(&read_sums(&row, 2)?);
         }
-        points.retain(|point| is_something(&point.sums));
-        Ok(points)
+        let points = points.into_iter().map(|((at, _), sums)| Point { at: timestamp(at), sums });
+        Ok(points.filter(|point| is_something(&point.sums)).collect())
     }
 
-    /// Returns the times to the first byte by user and model, most requests first.
-    pub async fn latencies(&self, filter: &Filter, limit: u32) -> Result<Vec<Latency>, LedgerError> {
-        let question = self.ask(
-            "SELECT tenant, user_id, model, CAST(SUM(first_byte_us) AS BIGINT), CAST(SUM(first_bytes) AS BIGINT) FROM (",
+    /// Returns the speed by model and provider, most answers first. Only the filter's times, model and provider count.
+    pub async fn speed(&self, filter: &Filter) -> Result<Vec<Speed>, LedgerError> {
+        let mut question = self.ask(
+            "SELECT model, provider, bin, CAST(SUM(answers) AS BIGINT), CAST(SUM(head_us) AS BIGINT), \
+             CAST(SUM(output_tokens) AS BIGINT), CAST(SUM(output_us) AS BIGINT) FROM (",
         );
-        let question = self.over_sums(question, Grain::Month, filter).await?;
-        let question = question
-            .sql(") s GROUP BY tenant, user_id, model HAVING SUM(first_bytes) > 0 ORDER BY 5 DESC, 1, 2, 3 LIMIT ")
-            .int(i64::from(limit))?;
-        let mut latencies = Vec::new();
-        for row in self.pool.fetch(question).await? {
-            latencies.push(Latency {
-                tenant: name(&row, 0)?,
-                user: name(&row, 1)?,
-                model: name(&row, 2)?,
-                first_byte_us: count(&row, 3)?,
-                first_bytes: count(&row, 4)?,
-            });
+        for (index, span) in self.spans(Grain::Day, filter).await?.into_iter().enumerate() {
+            question = in_span(question.sql(if index > 0 { " UNION ALL " } else { "" }).sql("SELECT * FROM speed"), span)?;
+            question = equal(question, "model", filter.model.as_deref())?;
+            question = equal(question, "provider", filter.provider.as_deref())?;
         }
-        Ok(latencies)
+        let question = question.sql(") s GROUP BY model, provider, bin");
+        let mut found: BTreeMap<(Option<String>, Option<String>), ([u64; BINS], [u64; 3])> = BTreeMap::new();
+        for row in self.pool.fetch(question).await? {
+            let (bins, sums) = found.entry((name(&row, 0)?, name(&row, 1)?)).or_insert(([0; BINS], [0; 3]));
+            if let Some(bin) = usize::try_from(row.count(2)?).ok().and_then(|bin| bins.get_mut(bin)) {
+                *bin += count(&row, 3)?;
+            }
+            for (sum, column) in sums.iter_mut().zip(4..) {
+                *sum += count(&row, column)?;
+            }
+        }
+        let speed = |((model, provider), (bins, [head_us, tokens, output_us])): (_, ([u64; BINS], [u64; 3]))| {
+            let answers: u64 = bins.iter().sum();
+            Speed {
+                model,
+                provider,
+                answers,
+                head_us: u64::checked_div(head_us, answers).unwrap_or_default(),
+                p50_us: quantile(&bins, 0.5),
+                p95_us: quantile(&bins, 0.95),
+                #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+                tokens_per_second: (output_us > 0).then(|| tokens as f64 * 1e6 / output_us as f64),
+            }
+        };
+        let mut speeds: Vec<_> = found.into_iter().map(speed).collect();
+        speeds.sort_by_key(|speed| std::cmp::Reverse(speed.answers));
+        Ok(speeds)
     }
 
-    /// Returns the errors by kind, most frequent first.
+    /// Returns the errors by kind, most frequent first. Refusals by callsign are among them.
     pub async fn errors(&self, filter: &Filter) -> Result<Vec<Errors>, LedgerError> {
-        let from = Grain::Hour.bucket(self.start_of(filter).await?);
-        let question =
-            self.ask("SELECT kind, CAST(SUM(requests) AS BIGINT) FROM errors WHERE bucket_us >= ").int(from)?;
-        let question = filtered(question, filter)?.sql(" GROUP BY kind ORDER BY 2 DESC, 1");
+        let question = self.ask("SELECT error, CAST(SUM(requests + refused) AS BIGINT) FROM (");
+        let question = self.over_sums(question, Grain::Month, filter).await?;
+        let question = question.sql(") s WHERE error <> '' GROUP BY error ORDER BY 2 DESC, 1");
         let mut errors = Vec::new();
         for row in self.pool.fetch(question).await? {
             errors.push(Errors { kind: row.text(0)?.unwrap_or_default(), requests: count(&row, 1)? });
@@ -142,60 +219,85 @@ impl Reader {
         Ok(errors)
     }
 
-    /// Returns the start of the filter's period, but not before the oldest retained sums.
-    async fn start_of(&self, filter: &Filter) -> Result<i64, LedgerError> {
-        let kept = self.pool.fetch(self.ask("SELECT from_us FROM retained")).await?;
+    /// Returns the spans of the filter's period. It does not begin before the oldest retained sums.
+    async fn spans(&self, widest: Grain, filter: &Filter) -> Result<Vec<Span>, LedgerError> {
+        let kept = self.pool.fetch(self.ask("SELECT from_us FROM state")).await?;
         let kept = kept.first().map_or(Ok(0), |row| row.count(0))?;
-        Ok(filter.since.map_or(kept, |since| since.as_microsecond().max(kept)))
+        let from = filter.since.map_or(kept, |since| since.as_microsecond().max(kept));
+        // Requests of a node whose clock is ahead count as well.
+        let end = Grain::Month.next(Grain::Month.bucket(now_us() + 366 * crate::ledger::grain::DAY_US));
+        let until = filter.until.map_or(end, |until| until.as_microsecond().min(end));
+        Ok(spans(from, until, widest))
     }
 
-    /// Adds the buckets of the filter's period to a query.
+    /// Adds the sums of the filter's period to a query, as a table without name. It may be empty.
     async fn over_sums(&self, question: Question, widest: Grain, filter: &Filter) -> Result<Question, LedgerError> {
-        let columns = format!("bucket_us, tenant, key_name, user_id, model, {}, last_us", SUMMED.join(", "));
+        let columns =
+            format!("bucket_us, person, model, provider, error, {}, {}, last_us", COUNTS.join(", "), AMOUNTS.join(", "));
         let mut question = question;
-        for (index, span) in spans(self.start_of(filter).await?, widest).into_iter().enumerate() {
-            let Span { grain, from_us, until_us } = span;
+        let mut spans = self.spans(widest, filter).await?;
+        if spans.is_empty() {
+            spans.push(Span { grain: widest, from_us: 0, until_us: 0 });
+        }
+        for (index, span) in spans.into_iter().enumerate() {
             let union = if index > 0 { " UNION ALL " } else { "" };
-            question = question
-                .sql(&format!("{union}SELECT {columns} FROM sums WHERE grain = "))
-                .int(grain.code())?
-                .sql(" AND bucket_us >= ")
-                .int(from_us)?;
-            if let Some(until_us) = until_us {
-                question = question.sql(" AND bucket_us < ").int(until_us)?;
+            question = in_span(question.sql(&format!("{union}SELECT {columns} FROM sums")), span)?;
+            question = if span.grain == Grain::Curve {
+                let person = filter.tenant.as_deref().map(|tenant| digest::person(tenant, "", ""));
+                match person {
+                    Some(person) => question.sql(" AND person = ").int(person)?,
+                    None => question,
+                }
+            } else {
+                of_people(question, filter)?
+            };
+            question = equal(question, "model", filter.model.as_deref())?;
+            question = equal(question, "provider", filter.provider.as_deref())?;
+            if let Some(status) = filter.status {
+                question = question.sql(" AND status = ").int(i64::from(status))?;
             }
-            question = filtered(question, filter)?;
         }
         Ok(question)
     }
 
     /// Adds the latest sent identifier of each user.
     async fn add_sent(&self, usage: &mut [UsageRow], filter: &Filter) -> Result<(), LedgerError> {
-        let question = self.ask("SELECT tenant, user_id, sent FROM users WHERE sent IS NOT NULL");
-        let question = filtered(question, &Filter { key: None, ..filter.clone() })?;
+        let mut question = self.ask("SELECT tenant, user_id, sent FROM people WHERE sent IS NOT NULL AND user_id <> ''");
+        question = equal(question, "tenant", filter.tenant.as_deref())?;
+        question = equal(question, "user_id", filter.user.as_deref())?;
         let mut sent = std::collections::HashMap::new();
-        for row in self.pool.fetch(question).await? {
+        // Of several keys the latest one counts.
+        for row in self.pool.fetch(question.sql(" ORDER BY last_us")).await? {
             sent.insert((name(&row, 0)?, name(&row, 1)?), row.text(2)?);
         }
         for line in usage {
-            line.external_user_id = sent.remove(&(line.tenant.clone(), line.key.clone())).flatten();
+            line.external_user_id = sent.get(&(line.tenant.clone(), line.key.clone())).cloned().flatten();
         }
         Ok(())
     }
 }
 
-fn filtered(question: Question, filter: &Filter) -> Result<Question, LedgerError> {
-    let wanted = [("tenant", &filter.tenant), ("user_id", &filter.user), ("key_name", &filter.key)];
-    let mut question = question;
-    for (column, value) in wanted {
-        if let Some(value) = value {
-            question = question.sql(&format!(" AND {column} = ")).text(value)?;
-        }
-    }
-    Ok(question)
+/// Adds the condition of a span.
+fn in_span(question: Question, span: Span) -> Result<Question, LedgerError> {
+    let question = question.sql(" WHERE grain = ").int(span.grain.code())?;
+    question.sql(" AND bucket_us >= ").int(span.from_us)?.sql(" AND bucket_us < ").int(span.until_us)
 }
 
-/// Formats a date as `2026-11-22`.
-fn day(at: jiff::Timestamp) -> String {
-    timestamp(at.as_microsecond()).to_zoned(TimeZone::UTC).date().to_string()
+/// Adds a condition if there is a value.
+pub(super) fn equal(question: Question, column: &str, value: Option<&str>) -> Result<Question, LedgerError> {
+    match value {
+        Some(value) => question.sql(&format!(" AND {column} = ")).text(value),
+        None => Ok(question),
+    }
+}
+
+/// Adds the condition of the filter's user, key and tenant on the column `person`.
+pub(super) fn of_people(question: Question, filter: &Filter) -> Result<Question, LedgerError> {
+    if !filter.names_people() && filter.tenant.is_none() {
+        return Ok(question);
+    }
+    let question = question.sql(" AND person IN (SELECT person FROM people WHERE 1 = 1");
+    let question = equal(question, "user_id", filter.user.as_deref())?;
+    let question = equal(question, "key_name", filter.key.as_deref())?;
+    Ok(equal(question, "tenant", filter.tenant.as_deref())?.sql(")"))
 }

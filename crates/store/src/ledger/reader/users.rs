@@ -5,47 +5,53 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{Reader, count, name, time};
+use crate::ledger::digest;
 use crate::ledger::engine::Row;
 use crate::ledger::error::LedgerError;
-use crate::ledger::query::{Collision, Found, Kind, Mapping, Statistics};
-use crate::ledger::tally;
+use crate::ledger::increments::{CHAT, SESSION, USER};
+use crate::ledger::query::{Collision, Filter, Found, Kind, Mapping, RequestFilter, Statistics, StoredRequest};
 
 /// Identifiers per query when all of them are searched.
 const PAGE: i64 = 5_000;
 /// Maximum number of listed collisions.
 const COLLISIONS: i64 = 1_000;
+/// The latest requests of a user whose identifiers are listed.
+const LATEST: u32 = 2_000;
 
 /// The columns of [`read_found`].
-const FOUND: &str = "kind, identifier, tenant, user_id, key_name, first_us, last_us, requests";
+const FOUND: &str = "i.kind, p.tenant, p.user_id, p.key_name, i.first_us, i.last_us, i.requests";
 
-fn read_found(row: &Row) -> Result<Found, LedgerError> {
+fn read_found(row: &Row, identifier: &str) -> Result<Found, LedgerError> {
     Ok(Found {
         kind: match row.count(0)? {
-            tally::USER => Kind::User,
-            tally::SESSION => Kind::Session,
-            _ => Kind::Chat,
+            USER => Kind::User,
+            SESSION => Kind::Session,
+            CHAT => Kind::Chat,
+            _ => Kind::Message,
         },
-        identifier: row.text(1)?.unwrap_or_default(),
-        tenant: name(row, 2)?,
-        user: name(row, 3)?,
-        key: name(row, 4)?,
-        first_seen: Some(time(row, 5)?),
-        last_seen: Some(time(row, 6)?),
-        requests: count(row, 7)?,
+        identifier: identifier.to_owned(),
+        tenant: name(row, 1)?,
+        user: name(row, 2)?,
+        key: name(row, 3)?,
+        first_seen: Some(time(row, 4)?),
+        last_seen: Some(time(row, 5)?),
+        requests: count(row, 6)?,
     })
 }
 
-/// The columns of [`read_mapping`].
-const MAPPING: &str = "tenant, user_id, sent, first_us, last_us, requests";
+/// The columns of [`read_mapping`], grouped by tenant and user. The latest identifier of several keys counts.
+const MAPPING: &str = "tenant, user_id, MIN(first_us), MAX(last_us), CAST(SUM(requests) AS BIGINT), \
+    (SELECT l.sent FROM people l WHERE l.user_id = people.user_id AND l.tenant = people.tenant \
+     ORDER BY l.last_us DESC LIMIT 1)";
 
 fn read_mapping(row: &Row) -> Result<Mapping, LedgerError> {
     Ok(Mapping {
         tenant: name(row, 0)?,
         user: row.text(1)?.unwrap_or_default(),
-        external_user_id: row.text(2)?,
-        first_seen: time(row, 3)?,
-        last_seen: time(row, 4)?,
-        requests: count(row, 5)?,
+        first_seen: time(row, 2)?,
+        last_seen: time(row, 3)?,
+        requests: count(row, 4)?,
+        external_user_id: row.text(5)?,
     })
 }
 
@@ -53,10 +59,16 @@ impl Reader {
     /// Returns the users of an identifier, as sent or as stated, of any kind and in any tenant, latest first. With
     /// `org_id`, `sha256(ORG_ID-user)` is searched as well.
     pub async fn whois(&self, identifier: &str, org_id: Option<&str>) -> Result<Vec<Found>, LedgerError> {
-        let sql = format!("SELECT {FOUND} FROM identifiers WHERE kind IN (0, 1, 2) AND identifier = ");
-        let rows = self.pool.fetch(self.ask(&sql).text(identifier)?).await?;
-        let mut found = rows.iter().map(read_found).collect::<Result<Vec<_>, _>>()?;
-        found.extend(self.whois_in_rows(identifier).await?);
+        let sql = format!(
+            "SELECT {FOUND} FROM identifiers i JOIN people p ON p.person = i.person WHERE i.digest = "
+        );
+        let rows = self.pool.fetch(self.ask(&sql).int(digest::identifier(identifier))?).await?;
+        let mut found = rows.iter().map(|row| read_found(row, identifier)).collect::<Result<Vec<_>, _>>()?;
+        for request in self.request(identifier).await? {
+            if request.generation.as_deref() == Some(identifier) {
+                found.push(of_generation(&request, identifier));
+            }
+        }
         if let Some(org_id) = org_id
             && identifier.len() == 64
             && identifier.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -73,7 +85,7 @@ impl Reader {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
             let question = self
-                .ask("SELECT DISTINCT identifier FROM identifiers WHERE kind = 0 AND way >= 2 AND identifier > ")
+                .ask("SELECT DISTINCT identifier FROM identifiers WHERE identifier IS NOT NULL AND identifier > ")
                 .text(&after)?
                 .sql(" ORDER BY identifier LIMIT ")
                 .int(PAGE)?;
@@ -84,9 +96,11 @@ impl Reader {
                 if data_encoding::HEXLOWER.encode(&form) != digest.to_ascii_lowercase() {
                     continue;
                 }
-                let sql = format!("SELECT {FOUND} FROM identifiers WHERE kind = 0 AND way >= 2 AND identifier = ");
+                let sql = format!(
+                    "SELECT {FOUND} FROM identifiers i JOIN people p ON p.person = i.person WHERE i.identifier = "
+                );
                 for row in self.pool.fetch(self.ask(&sql).text(&after)?).await? {
-                    found.push(Found { kind: Kind::Upstream, identifier: digest.to_owned(), ..read_found(&row)? });
+                    found.push(Found { kind: Kind::Upstream, ..read_found(&row, digest)? });
                 }
             }
             if rows.is_empty() || !found.is_empty() {
@@ -98,61 +112,97 @@ impl Reader {
     /// Returns the mapping of a user, one entry for each tenant that has a user with this id. `tenant` restricts it to
     /// one tenant; `""` means none.
     pub async fn mapping(&self, user: &str, tenant: Option<&str>) -> Result<Vec<Mapping>, LedgerError> {
-        let mut question = self.ask(&format!("SELECT {MAPPING} FROM users WHERE user_id = ")).text(user)?;
+        let mut question = self.ask(&format!("SELECT {MAPPING} FROM people WHERE user_id <> '' AND user_id = ")).text(user)?;
         if let Some(tenant) = tenant {
             question = question.sql(" AND tenant = ").text(tenant)?;
         }
-        let rows = self.pool.fetch(question.sql(" ORDER BY tenant")).await?;
+        let rows = self.pool.fetch(question.sql(" GROUP BY tenant, user_id ORDER BY tenant")).await?;
         rows.iter().map(read_mapping).collect()
     }
 
-    /// Returns users in order of tenant and id. `after` is the last entry of the previous page.
+    /// Returns users in order of id and tenant. `after` is the last entry of the previous page.
     pub async fn mappings(&self, after: Option<&Mapping>, limit: u32) -> Result<Vec<Mapping>, LedgerError> {
         let (tenant, user) =
             after.map_or(("", ""), |after| (after.tenant.as_deref().unwrap_or_default(), after.user.as_str()));
         let question = self
-            .ask(&format!("SELECT {MAPPING} FROM users WHERE (tenant, user_id) > ("))
-            .text(tenant)?
-            .sql(", ")
+            .ask(&format!("SELECT {MAPPING} FROM people WHERE user_id <> '' AND (user_id, tenant) > ("))
             .text(user)?
-            .sql(") ORDER BY tenant, user_id LIMIT ")
+            .sql(", ")
+            .text(tenant)?
+            .sql(") GROUP BY user_id, tenant ORDER BY user_id, tenant LIMIT ")
             .int(i64::from(limit))?;
         self.pool.fetch(question).await?.iter().map(read_mapping).collect()
     }
 
-    /// Returns the identifiers of one user, latest first, without messages and generations. `tenant` restricts them to
-    /// one tenant; `""` means none.
+    /// Returns the identifiers of one user in the latest requests, latest first, without messages and generations.
+    /// `tenant` restricts them to one tenant; `""` means none.
     pub async fn identifiers_of(
         &self,
         user: &str,
         tenant: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Found>, LedgerError> {
-        let mut question = self.ask(&format!("SELECT {FOUND} FROM identifiers WHERE user_id = ")).text(user)?;
-        if let Some(tenant) = tenant {
-            question = question.sql(" AND tenant = ").text(tenant)?;
+        let common =
+            Filter { user: Some(user.to_owned()), tenant: tenant.map(str::to_owned), ..Filter::default() };
+        let filter = RequestFilter { common, ..RequestFilter::default() };
+        let page = self.requests(&filter, LATEST, std::time::Duration::MAX).await?;
+        let mut found: Vec<Found> = Vec::new();
+        for request in page.requests {
+            for (kind, identifier) in carried(&request) {
+                let labels = &request.begun.labels;
+                let is_same = |found: &Found| {
+                    found.kind == kind
+                        && *found.identifier == **identifier
+                        && found.tenant.as_deref() == labels.tenant.as_deref()
+                        && found.key.as_deref() == Some(&labels.key)
+                };
+                if found.len() < usize::try_from(limit).unwrap_or(usize::MAX) && !found.iter().any(is_same) {
+                    found.extend(self.of_person(kind, identifier, &request).await?);
+                }
+            }
         }
-        let question = question.sql(" ORDER BY last_us DESC, kind, identifier LIMIT ").int(i64::from(limit))?;
-        self.pool.fetch(question).await?.iter().map(read_found).collect()
+        Ok(found)
+    }
+
+    /// Returns an identifier of a request's caller with its times.
+    async fn of_person(
+        &self,
+        kind: Kind,
+        identifier: &str,
+        request: &StoredRequest,
+    ) -> Result<Option<Found>, LedgerError> {
+        let [tenant, key, user] = request.begun.labels.person();
+        let code = match kind {
+            Kind::Session => SESSION,
+            Kind::Chat => CHAT,
+            _ => USER,
+        };
+        let sql = format!("SELECT {FOUND} FROM identifiers i JOIN people p ON p.person = i.person WHERE i.digest = ");
+        let question = self.ask(&sql).int(digest::identifier(identifier))?.sql(" AND i.kind = ").int(code)?;
+        let question = question.sql(" AND i.person = ").int(digest::person(tenant, key, user))?;
+        self.pool.fetch(question).await?.first().map(|row| read_found(row, identifier)).transpose()
     }
 
     /// Returns counts over all users.
     pub async fn statistics(&self) -> Result<Statistics, LedgerError> {
-        let users = self.pool.fetch(self.ask("SELECT COUNT(*), COUNT(sent) FROM users")).await?;
+        let users = "SELECT COUNT(*), COUNT(sent) FROM (SELECT MAX(sent) AS sent FROM people WHERE user_id <> '' \
+                     GROUP BY user_id, tenant) u";
+        let users = self.pool.fetch(self.ask(users)).await?;
         let (users, mapped) =
             users.first().map_or(Ok::<_, LedgerError>((0, 0)), |row| Ok((count(row, 0)?, count(row, 1)?)))?;
-        let sent = "FROM identifiers WHERE kind = 0 AND way >= 2 AND user_id <> ''";
-        let distinct = self.ask(&format!("SELECT COUNT(*) FROM (SELECT DISTINCT tenant, identifier {sent}) d"));
-        let distinct = self.pool.fetch(distinct).await?.first().map_or(Ok(0), |row| count(row, 0))?;
+        let sent = "FROM identifiers i JOIN people p ON p.person = i.person \
+                    WHERE i.identifier IS NOT NULL AND p.user_id <> ''";
+        let distinct = format!("SELECT COUNT(*) FROM (SELECT DISTINCT p.tenant, i.identifier {sent}) d");
+        let distinct = self.pool.fetch(self.ask(&distinct)).await?.first().map_or(Ok(0), |row| count(row, 0))?;
         let shared = self
             .ask(&format!(
-                "SELECT DISTINCT i.tenant, i.identifier, i.user_id FROM identifiers i JOIN (SELECT tenant, identifier \
-                 {sent} GROUP BY tenant, identifier HAVING COUNT(DISTINCT user_id) > 1 LIMIT "
+                "SELECT DISTINCT p.tenant, i.identifier, p.user_id FROM identifiers i \
+                 JOIN people p ON p.person = i.person JOIN (SELECT p.tenant AS tenant, i.identifier AS identifier \
+                 {sent} GROUP BY p.tenant, i.identifier HAVING COUNT(DISTINCT p.user_id) > 1 LIMIT "
             ))
             .int(COLLISIONS)?
             .sql(
-                ") d ON i.tenant = d.tenant AND i.identifier = d.identifier \
-                 WHERE i.kind = 0 AND i.way >= 2 AND i.user_id <> '' ORDER BY 1, 2, 3",
+                ") d ON p.tenant = d.tenant AND i.identifier = d.identifier WHERE p.user_id <> '' ORDER BY 1, 2, 3",
             );
         let mut collisions: BTreeMap<(Option<String>, String), Vec<_>> = BTreeMap::new();
         for row in self.pool.fetch(shared).await? {
@@ -165,5 +215,37 @@ impl Reader {
             .map(|((_, external_user_id), users)| Collision { external_user_id, users })
             .collect();
         Ok(Statistics { users, mapped, unmapped: users.saturating_sub(mapped), distinct, collisions })
+    }
+}
+
+/// Returns the identifiers of a request that are listed.
+fn carried(request: &StoredRequest) -> impl Iterator<Item = (Kind, &std::sync::Arc<str>)> {
+    let (labels, sent) = (&request.begun.labels, &request.begun.sent);
+    let all = [
+        (Kind::User, &sent.user),
+        (Kind::User, &labels.user),
+        (Kind::Session, &sent.session),
+        (Kind::Session, &sent.metadata_session),
+        (Kind::Session, &labels.session),
+        (Kind::Chat, &sent.chat),
+        (Kind::Chat, &labels.chat),
+    ];
+    all.into_iter().filter_map(|(kind, text)| text.as_ref().map(|text| (kind, text)))
+}
+
+/// Returns the caller of a generation.
+fn of_generation(request: &StoredRequest, generation: &str) -> Found {
+    let labels = &request.begun.labels;
+    let owned = |name: &Option<std::sync::Arc<str>>| name.as_deref().map(str::to_owned);
+    let began = Some(crate::ledger::grain::timestamp(request.begun.began_us));
+    Found {
+        kind: Kind::Generation,
+        identifier: generation.to_owned(),
+        tenant: owned(&labels.tenant),
+        user: owned(&labels.user),
+        key: Some(labels.key.as_ref().to_owned()).filter(|key| !key.is_empty()),
+        first_seen: began,
+        last_seen: began,
+        requests: 1,
     }
 }

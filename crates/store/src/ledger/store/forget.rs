@@ -1,161 +1,132 @@
 //! Erases a user's names. Sums stay without a name.
 
-use std::sync::Arc;
-
-use uuid::Uuid;
-
 use super::Store;
-use super::statements::{ON_ERRORS_CONFLICT, bind_context, on_sums_conflict};
-use crate::ledger::context::Context;
+use super::statements::{SUM_KEY, on_sums_conflict};
+use crate::ledger::digest;
 use crate::ledger::engine::{Arguments, Engine};
-use crate::ledger::names::{Name, Names};
 use crate::ledger::query::Forgotten;
-use crate::ledger::sums::Sums;
-use callsign_core::usage::markup::Markup;
+use crate::ledger::sums::COLUMNS;
 
-/// Rows per transaction.
-const ROWS: i64 = 20_000;
+/// Rows per transaction. Other writes wait for it only a few milliseconds.
+const ROWS: i64 = 2_000;
 
-/// A user, and the keys that only this user used. The names of those keys identify the user.
+/// A user, and the keys under which the ledger knows them.
 #[derive(Debug)]
-pub(in crate::ledger) struct Person<'p> {
+pub(in crate::ledger) struct Person {
     /// The tenant; `""` for none.
-    pub(in crate::ledger) tenant: &'p str,
-    pub(in crate::ledger) user: &'p str,
-    pub(in crate::ledger) keys: Vec<String>,
+    tenant: String,
+    user: String,
+    /// The numbers of the user in `people`, each with the number that replaces it and the new name of the key. It is
+    /// empty for a key that only this user used, because its name identifies the user.
+    numbers: Vec<(i64, i64, String)>,
 }
 
 impl Store {
-    /// Finds the keys that only this user used.
-    pub(in crate::ledger) async fn person<'p>(
+    /// Finds the numbers of a user, and the keys that only this user used. `spilled`: keys of the user's rows in the
+    /// spill file.
+    pub(in crate::ledger) async fn person(
         &mut self,
-        tenant: &'p str,
-        user: &'p str,
-    ) -> Result<Person<'p>, sqlx::Error> {
-        let mut person = Person { tenant, user, keys: Vec::new() };
-        let sql = "SELECT DISTINCT key_name FROM sums WHERE grain IN (0, 1, 2) AND user_id = $1 AND tenant = $2";
-        let keys = self.connection.fetch(sql, self.of(&person)?).await?;
-        for key in &keys {
-            let Some(key) = key.text(0)?.filter(|key| !key.is_empty()) else { continue };
+        tenant: &str,
+        user: &str,
+        spilled: Vec<String>,
+    ) -> Result<Person, sqlx::Error> {
+        let mut person = Person { tenant: tenant.to_owned(), user: user.to_owned(), numbers: Vec::new() };
+        let sql = "SELECT key_name FROM people WHERE user_id = $1 AND tenant = $2";
+        let found = self.connection.fetch(sql, self.of(&person)?).await?;
+        let mut keys = spilled;
+        for row in &found {
+            keys.extend(row.text(0)?);
+        }
+        keys.sort();
+        keys.dedup();
+        for key in keys {
+            let number = digest::person(tenant, &key, user);
             let mut arguments = self.of(&person)?;
             arguments.text(Some(&key))?;
-            let sql = "SELECT grain FROM sums WHERE grain IN (0, 1, 2) AND key_name = $3 \
-                       AND (user_id <> $1 OR tenant <> $2) LIMIT 1";
-            if self.connection.fetch(sql, arguments).await?.is_empty() {
-                person.keys.push(key);
-            }
+            let sql = "SELECT person FROM people WHERE key_name = $3 AND (user_id <> $1 OR tenant <> $2) LIMIT 1";
+            let is_shared = !self.connection.fetch(sql, arguments).await?.is_empty();
+            let key = if is_shared { key } else { String::new() };
+            person.numbers.push((number, digest::person(tenant, &key, ""), key));
         }
         Ok(person)
     }
 
-    fn of(&self, person: &Person<'_>) -> Result<Arguments, sqlx::Error> {
+    fn of(&self, person: &Person) -> Result<Arguments, sqlx::Error> {
         let mut arguments = self.connection.arguments();
-        arguments.text(Some(person.user))?;
-        arguments.text(Some(person.tenant))?;
+        arguments.text(Some(&person.user))?;
+        arguments.text(Some(&person.tenant))?;
         Ok(arguments)
     }
 
-    /// Removes the names from rows by moving the rows to contexts without names.
-    pub(in crate::ledger) async fn forget_rows(&mut self, person: &Person<'_>) -> Result<u64, sqlx::Error> {
-        self.replace_contexts(person).await?;
-        let (mut changed, mut from) = (0, Some(Uuid::nil()));
-        while let Some(after) = from {
-            // The table is scanned in order of its primary key, because it has no index by user.
-            let mut arguments = self.connection.arguments();
-            arguments.bytes(after.as_bytes())?;
-            arguments.int(Some(ROWS))?;
-            let sql = "SELECT id FROM requests WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
-            let end = self.connection.fetch(sql, arguments).await?;
-            let end = end.first().map(|row| row.bytes(0)).transpose()?.and_then(|id| Uuid::from_slice(&id).ok());
-            let mut arguments = self.connection.arguments();
-            arguments.bytes(after.as_bytes())?;
-            arguments.bytes(end.unwrap_or(Uuid::max()).as_bytes())?;
-            let sql = "UPDATE requests SET message = NULL, sent_message = NULL, generation = NULL, \
-                       context = (SELECT c.becomes FROM contexts c WHERE c.id = requests.context) \
-                       WHERE id > $1 AND id <= $2 AND context IN (SELECT id FROM contexts WHERE becomes IS NOT NULL)";
-            changed += self.connection.execute(sql, arguments).await?;
-            from = end;
+    /// Removes the names from rows, a bounded number at a time. Requests in flight keep theirs until they end.
+    pub(in crate::ledger) async fn forget_rows(&mut self, person: &Person) -> Result<u64, sqlx::Error> {
+        let mut changed = 0;
+        for (number, replaced, key) in &person.numbers {
+            loop {
+                let mut arguments = self.connection.arguments();
+                arguments.int(Some(*number))?;
+                arguments.int(Some(*replaced))?;
+                arguments.text(Some(key))?;
+                arguments.int(Some(ROWS))?;
+                let sql = "UPDATE requests SET person = $2, key_name = $3, user_id = NULL, session = NULL, chat = NULL, \
+                           message = NULL, sent_user = NULL, sent_session = NULL, sent_metadata_session = NULL, \
+                           sent_chat = NULL, sent_message = NULL, generation = NULL, \
+                           bill = CASE WHEN bill = 2 THEN 3 ELSE bill END \
+                           WHERE id IN (SELECT id FROM requests WHERE person = $1 AND ending IS NOT NULL LIMIT $4)";
+                let now = self.connection.execute(sql, arguments).await?;
+                changed += now;
+                if now == 0 {
+                    break;
+                }
+            }
         }
-        self.connection.begin().await?;
-        let none = self.connection.arguments();
-        self.connection.execute("DELETE FROM contexts WHERE becomes IS NOT NULL", none).await?;
-        let none = self.connection.arguments();
-        self.connection.execute("UPDATE retained SET forgotten = forgotten + 1", none).await?;
-        self.connection.commit().await?;
         Ok(changed)
     }
 
-    /// Maps each of the user's contexts to its replacement.
-    async fn replace_contexts(&mut self, person: &Person<'_>) -> Result<(), sqlx::Error> {
-        self.connection.begin().await?;
-        let sql = "SELECT id, until_us, key_name, endpoint, markup FROM contexts \
-                   WHERE user_id = $1 AND COALESCE(tenant, '') = $2";
-        let theirs = self.connection.fetch(sql, self.of(person)?).await?;
-        let statements = Arc::clone(&self.statements);
-        for row in theirs {
-            let key = row.text(2)?.unwrap_or_default();
-            let names = Names {
-                tenant: Some(Name::from(person.tenant)).filter(|tenant| !tenant.is_empty()),
-                key: key.as_str().into(),
-                endpoint: row.text(3)?.unwrap_or_default().into(),
-                markup: row.int(4)?.map_or(Markup::ONE, Markup::from_millionths),
-                ..Names::default()
-            };
-            let nameless = Context::new(names, row.count(1)?).forgotten(person.keys.contains(&key));
-            let mut arguments = self.connection.arguments();
-            arguments.int(row.int(0)?)?;
-            arguments.int(Some(nameless.id))?;
-            statements.contexts.run(&mut self.connection, &[nameless], bind_context).await?;
-            let sql = "UPDATE contexts SET becomes = $2 WHERE id = $1";
-            self.connection.execute(sql, arguments).await?;
-        }
-        self.connection.commit().await
-    }
-
-    /// Returns true if finished rows are not in the sums yet.
-    pub(in crate::ledger) async fn has_pending(&mut self) -> Result<bool, sqlx::Error> {
-        let found = self.connection.fetch("SELECT node FROM pending LIMIT 1", self.connection.arguments()).await?;
-        Ok(!found.is_empty())
-    }
-
     /// Moves the user's sums to no name, and removes the user from all other tables.
-    pub(in crate::ledger) async fn forget_sums(&mut self, person: &Person<'_>) -> Result<Forgotten, sqlx::Error> {
-        self.connection.begin().await?;
-        let key = key_column(person, 3);
-        let sums: Vec<_> = Sums::COLUMNS
-            .into_iter()
-            .map(|name| if name == "last_us" { "MAX(last_us)".to_owned() } else { format!("SUM({name})") })
-            .collect();
-        let moved_sums = format!(
-            "INSERT INTO sums (grain, bucket_us, tenant, key_name, user_id, model, endpoint, {}) \
-             SELECT grain, bucket_us, tenant, {key}, '', model, endpoint, {} FROM sums \
-             WHERE user_id = $1 AND tenant = $2 GROUP BY 1, 2, 3, 4, 5, 6, 7 {}",
-            Sums::COLUMNS.join(", "),
-            sums.join(", "),
-            on_sums_conflict()
-        );
-        let moved_errors = format!(
-            "INSERT INTO errors (bucket_us, tenant, key_name, user_id, kind, requests) \
-             SELECT bucket_us, tenant, {key}, '', kind, SUM(requests) FROM errors \
-             WHERE user_id = $1 AND tenant = $2 GROUP BY 1, 2, 3, 4, 5 {ON_ERRORS_CONFLICT}"
-        );
-        for sql in [moved_sums, moved_errors] {
-            let mut arguments = self.of(person)?;
-            for key in &person.keys {
-                arguments.text(Some(key))?;
-            }
-            self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await?;
-        }
+    pub(in crate::ledger) async fn forget_sums(&mut self, person: &Person) -> Result<Forgotten, sqlx::Error> {
         let mut forgotten = Forgotten::default();
-        for (sql, counts) in [
-            ("DELETE FROM sums WHERE user_id = $1 AND tenant = $2", false),
-            ("DELETE FROM errors WHERE user_id = $1 AND tenant = $2", false),
-            ("DELETE FROM identifiers WHERE user_id = $1 AND tenant = $2", true),
-            ("DELETE FROM users WHERE user_id = $1 AND tenant = $2", false),
-        ] {
-            let arguments = self.of(person)?;
-            let deleted = self.connection.execute(sql, arguments).await?;
-            forgotten.identifiers += if counts { deleted } else { 0 };
+        self.connection.begin().await?;
+        for (number, replaced, key) in &person.numbers {
+            let mut arguments = self.connection.arguments();
+            arguments.int(Some(*number))?;
+            arguments.int(Some(*replaced))?;
+            arguments.text(Some(key))?;
+            let nameless = "INSERT INTO people (person, tenant, key_name, user_id, sent, first_us, last_us, requests) \
+                            SELECT $2, tenant, $3, '', NULL, first_us, last_us, requests FROM people WHERE person = $1 \
+                            ON CONFLICT (person) DO UPDATE SET requests = people.requests + excluded.requests";
+            self.connection.execute(nameless, arguments).await?;
+            let columns = COLUMNS.join(", ");
+            // A pending cost can no longer be looked up, because the generation is erased.
+            let moved: Vec<_> = COLUMNS
+                .into_iter()
+                .map(|name| match name {
+                    "pending" => "0",
+                    "never" => "never + pending",
+                    other => other,
+                })
+                .collect();
+            let sums = format!(
+                "INSERT INTO sums ({SUM_KEY}, {columns}, last_us) \
+                 SELECT grain, bucket_us, $2, model, provider, status, error, {}, last_us FROM sums \
+                 WHERE person = $1 AND grain IN (0, 1, 2) {}",
+                moved.join(", "),
+                on_sums_conflict()
+            );
+            let mut arguments = self.connection.arguments();
+            arguments.int(Some(*number))?;
+            arguments.int(Some(*replaced))?;
+            self.connection.execute(sqlx::AssertSqlSafe(sums), arguments).await?;
+            for (sql, counts) in [
+                ("DELETE FROM sums WHERE person = $1 AND grain IN (0, 1, 2)", false),
+                ("DELETE FROM identifiers WHERE person = $1", true),
+                ("DELETE FROM people WHERE person = $1", false),
+            ] {
+                let mut arguments = self.connection.arguments();
+                arguments.int(Some(*number))?;
+                let deleted = self.connection.execute(sql, arguments).await?;
+                forgotten.identifiers += if counts { deleted } else { 0 };
+            }
         }
         self.connection.commit().await?;
         self.known.clear();
@@ -167,9 +138,7 @@ impl Store {
     pub(in crate::ledger) async fn scrub(&mut self) -> Result<(), sqlx::Error> {
         match self.connection.engine() {
             Engine::Sqlite => self.connection.run("VACUUM").await,
-            Engine::Postgres => {
-                self.connection.run("VACUUM requests, contexts, sums, errors, identifiers, users").await
-            }
+            Engine::Postgres => self.connection.run("VACUUM requests, people, identifiers, sums").await,
         }
     }
 
@@ -182,14 +151,4 @@ impl Store {
         let told = self.connection.fetch("PRAGMA wal_checkpoint(TRUNCATE)", self.connection.arguments()).await?;
         Ok(told.first().map_or(Ok(0), |row| row.count(0))? == 0)
     }
-}
-
-/// Returns the SQL expression of the key's name, which is empty for the user's own keys. Their names are the arguments
-/// from `first` on.
-fn key_column(person: &Person<'_>, first: usize) -> String {
-    if person.keys.is_empty() {
-        return "key_name".to_owned();
-    }
-    let names: Vec<_> = (first..first + person.keys.len()).map(|number| format!("${number}")).collect();
-    format!("CASE WHEN key_name IN ({}) THEN '' ELSE key_name END", names.join(", "))
 }

@@ -3,16 +3,11 @@
 use super::Store;
 use crate::ledger::engine::Engine;
 use crate::ledger::grain::{Grain, now_us};
-use uuid::Uuid;
+use callsign_core::request_id::RequestId;
+
 
 /// Rows per transaction. Other writes wait for it only a few milliseconds.
 const ROWS: i64 = 2_000;
-
-/// Returns the smallest id of a request that began at this time or later (`UUIDv7`, RFC 9562, section 5.7).
-pub(in crate::ledger) fn first_id(us: i64) -> Uuid {
-    let milliseconds = u64::try_from(us.div_euclid(1000)).unwrap_or_default();
-    Uuid::from_u128(u128::from(milliseconds) << 80)
-}
 
 impl Store {
     /// Deletes a part of the rows that began before `from_us`, rounded down to the full hour. Returns true if none are
@@ -24,20 +19,21 @@ impl Store {
         // mark first.
         let mut arguments = self.connection.arguments();
         arguments.int(Some(from_us))?;
-        let raise = "UPDATE retained SET from_us = $1 WHERE from_us < $1";
+        let raise = "UPDATE state SET from_us = $1 WHERE from_us < $1";
         self.connection.execute(raise, arguments).await?;
         let mut arguments = self.connection.arguments();
-        arguments.bytes(first_id(from_us).as_bytes())?;
+        arguments.bytes(RequestId::first_at(from_us).as_bytes())?;
         arguments.int(Some(ROWS))?;
         let rows = "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id < $1 AND ending IS NOT NULL \
                     ORDER BY id LIMIT $2)";
         let mut most = self.connection.execute(rows, arguments).await?;
         most = most.max(self.retain_sums(from_us).await?);
         for (table, keys, time) in [
-            ("contexts", "id", "until_us"),
-            ("errors", "bucket_us, tenant, key_name, user_id, kind", "bucket_us"),
-            ("identifiers", "kind, identifier, tenant, user_id, key_name", "last_us"),
-            ("users", "tenant, user_id", "last_us"),
+            ("identifiers", "digest, kind, person", "last_us"),
+            ("people", "person", "last_us"),
+            ("speed", "grain, bucket_us, model, provider, bin", "bucket_us"),
+            ("rejected", "id", "at_us"),
+            ("audit", "at_us, number", "at_us"),
         ] {
             let sql = format!(
                 "DELETE FROM {table} WHERE ({keys}) IN (SELECT {keys} FROM {table} WHERE {time} < $1 LIMIT $2)"
@@ -55,7 +51,7 @@ impl Store {
     }
 
     async fn retain_sums(&mut self, from_us: i64) -> Result<u64, sqlx::Error> {
-        const KEYS: &str = "grain, bucket_us, tenant, key_name, user_id, model, endpoint";
+        const KEYS: &str = super::statements::SUM_KEY;
         let sql = format!(
             "DELETE FROM sums WHERE ({KEYS}) IN (SELECT {KEYS} FROM sums WHERE grain = $1 AND bucket_us < $2 LIMIT $3)"
         );
@@ -68,6 +64,16 @@ impl Store {
             most = most.max(self.connection.execute(sqlx::AssertSqlSafe(sql.clone()), arguments).await?);
         }
         Ok(most)
+    }
+
+    /// Returns PostgreSQL's clock; `None` on SQLite.
+    pub(in crate::ledger) async fn clock_us(&mut self) -> Result<Option<i64>, sqlx::Error> {
+        if self.connection.engine() == Engine::Sqlite {
+            return Ok(None);
+        }
+        let sql = "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000000 AS BIGINT)";
+        let rows = self.connection.fetch(sql, self.connection.arguments()).await?;
+        rows.first().map_or(Ok(None), |row| row.int(0))
     }
 
     /// Returns the start of the retained period of this many days.

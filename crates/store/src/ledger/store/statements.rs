@@ -1,38 +1,16 @@
-//! The insert statements, and the order of columns.
+//! The insert statements, and the arguments of all tables but `requests`.
 
-use std::sync::Arc;
-
-use uuid::Uuid;
-
-use crate::ledger::context::Context;
-use crate::ledger::engine::{self, Arguments, Engine};
+use super::columns::{self, CHANGING, FIXED};
+use crate::ledger::engine::{Arguments, Engine};
+use crate::ledger::increments::{Carried, Person, SpeedKey, SumKey};
 use crate::ledger::insert::Insert;
-use crate::ledger::names::{Name, Names};
-use crate::ledger::row::{Ended, Ending, Row};
-use crate::ledger::sums::{Sums, stored};
-use callsign_core::usage::Usage;
-use callsign_core::usage::markup::Markup;
-use callsign_core::usage::money::NanoUsd;
+use crate::ledger::speed::Speed;
+use crate::ledger::sums::{COLUMNS, Sums};
 
-/// The columns of `requests`, in the order of [`bind_row`].
-const ROW_COLUMNS: &str = "id, began_us, node, context, message, sent_message, generation, ending, status, error, model, \
-     provider, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, request_bytes, response_bytes, \
-     first_byte_us, duration_us";
-
-/// The columns that may change when a row is written again.
-const CHANGING: &str = "node, generation, ending, status, error, model, provider, prompt_tokens, completion_tokens, \
-     cached_tokens, reasoning_tokens, cost, request_bytes, response_bytes, first_byte_us, duration_us";
-
-/// The columns of `contexts`, in the order of [`bind_context`].
-const CONTEXT_COLUMNS: &str = "id, until_us, tenant, key_name, user_id, session, chat, sent_user, sent_session, \
-     sent_metadata_session, sent_chat, endpoint, markup";
-
-/// A query for rows, without its condition. [`read_row`] reads its result.
-pub(super) const SELECT_ROWS: &str = "SELECT r.id, r.began_us, r.node, r.message, r.sent_message, r.generation, r.ending, \
-     r.status, r.error, r.model, r.provider, r.prompt_tokens, r.completion_tokens, r.cached_tokens, r.reasoning_tokens, \
-     r.cost, r.request_bytes, r.response_bytes, r.first_byte_us, r.duration_us, c.until_us, c.tenant, c.key_name, \
-     c.user_id, c.session, c.chat, c.sent_user, c.sent_session, c.sent_metadata_session, c.sent_chat, c.endpoint, \
-     c.markup FROM requests r LEFT JOIN contexts c ON c.id = r.context WHERE ";
+/// Columns that hold money. Their sums stop at the largest amount instead of overflowing.
+const MONEY: [&str; 3] = ["cost", "provider_cost", "charged"];
+/// The largest sum of money in one row of `sums`: 100 million dollars.
+const MOST_MONEY: i64 = 100_000_000_000_000_000;
 
 /// The insert statements of one engine.
 #[derive(Debug)]
@@ -41,194 +19,132 @@ pub(super) struct Statements {
     pub(super) fresh_rows: Insert,
     /// Rows that may exist as begun. A finished row does not change.
     pub(super) rows: Insert,
-    pub(super) contexts: Insert,
-    pub(super) sums: Insert,
-    pub(super) errors: Insert,
+    pub(super) people: Insert,
     pub(super) identifiers: Insert,
-    pub(super) users: Insert,
+    pub(super) sums: Insert,
+    pub(super) speed: Insert,
 }
 
-fn names(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim)
+/// Returns the assignments that add to the summed columns.
+pub(super) fn raised<'n>(table: &str, names: impl IntoIterator<Item = &'n str>) -> String {
+    let raise = |name: &str| {
+        let sum = format!("{table}.{name} + excluded.{name}");
+        if MONEY.contains(&name) {
+            // The two terms are at most 10^17 and 10^13, so the sum does not overflow.
+            format!("{name} = CASE WHEN {sum} > {MOST_MONEY} THEN {MOST_MONEY} ELSE {sum} END")
+        } else {
+            format!("{name} = {sum}")
+        }
+    };
+    names.into_iter().map(raise).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns `a = excluded.a` for each column.
-fn replaced(list: &str) -> String {
-    names(list).map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ")
-}
-
-/// Returns `a = t.a + excluded.a` for each column.
-pub(super) fn raised<'n>(table: &str, names: impl Iterator<Item = &'n str>) -> String {
-    names.map(|name| format!("{name} = {table}.{name} + excluded.{name}")).collect::<Vec<_>>().join(", ")
-}
-
-/// Returns an expression for the greater of the old and the new value. SQLite and PostgreSQL name this function
+/// Returns an assignment of the greater of the old and the new value. SQLite and PostgreSQL name this function
 /// differently.
-pub(super) fn later(table: &str, name: &str) -> String {
+fn later(table: &str, name: &str) -> String {
     format!("{name} = CASE WHEN excluded.{name} > {table}.{name} THEN excluded.{name} ELSE {table}.{name} END")
+}
+
+/// Returns the assignments of `first_us`, `last_us` and `requests`.
+fn seen(table: &str) -> String {
+    format!(
+        "first_us = CASE WHEN excluded.first_us < {table}.first_us THEN excluded.first_us ELSE {table}.first_us END, \
+         {}, requests = {table}.requests + excluded.requests",
+        later(table, "last_us")
+    )
 }
 
 /// Returns the conflict clause of sums.
 pub(super) fn on_sums_conflict() -> String {
-    let counts = Sums::COLUMNS.into_iter().filter(|name| *name != "last_us");
-    format!(
-        "ON CONFLICT (grain, bucket_us, tenant, key_name, user_id, model, endpoint) DO UPDATE SET {}, {}",
-        raised("sums", counts),
-        later("sums", "last_us")
-    )
+    format!("ON CONFLICT ({SUM_KEY}) DO UPDATE SET {}, {}", raised("sums", COLUMNS), later("sums", "last_us"))
 }
 
-/// The conflict clause of errors.
-pub(super) const ON_ERRORS_CONFLICT: &str = "ON CONFLICT (bucket_us, tenant, key_name, user_id, kind) \
-     DO UPDATE SET requests = errors.requests + excluded.requests";
+/// The key columns of `sums`.
+pub(super) const SUM_KEY: &str = "grain, bucket_us, person, model, provider, status, error";
 
 impl Statements {
     pub(super) fn new(engine: Engine) -> Self {
-        let earlier = |table: &str| {
-            format!(
-                "first_us = CASE WHEN excluded.first_us < {table}.first_us THEN excluded.first_us \
-                 ELSE {table}.first_us END"
-            )
-        };
-        let seen = |table: &str| {
-            format!("{}, {}, requests = {table}.requests + excluded.requests", earlier(table), later(table, "last_us"))
-        };
+        let replaced: Vec<_> = CHANGING.iter().map(|name| format!("{name} = excluded.{name}")).collect();
         // A row is written again when it was answered or has ended. The data of its beginning does not change.
-        let on_rows = format!("ON CONFLICT (id) DO UPDATE SET {} WHERE requests.ending IS NULL", replaced(CHANGING));
-        let rows = format!("requests ({ROW_COLUMNS})");
-        let sums = format!(
-            "sums (grain, bucket_us, tenant, key_name, user_id, model, endpoint, {})",
-            Sums::COLUMNS.join(", ")
+        let on_rows =
+            format!("ON CONFLICT (id) DO UPDATE SET {} WHERE requests.ending IS NULL", replaced.join(", "));
+        let rows = format!("requests ({})", columns::all());
+        let width = FIXED.len() + CHANGING.len();
+        let on_people = format!(
+            "ON CONFLICT (person) DO UPDATE SET \
+             sent = CASE WHEN excluded.last_us >= people.last_us THEN excluded.sent ELSE people.sent END, {}",
+            seen("people")
         );
         let on_identifiers = format!(
-            "ON CONFLICT (kind, identifier, tenant, user_id, key_name) DO UPDATE SET \
-             way = identifiers.way | excluded.way, {}",
+            "ON CONFLICT (digest, kind, person) DO UPDATE SET way = identifiers.way | excluded.way, \
+             identifier = COALESCE(identifiers.identifier, excluded.identifier), {}",
             seen("identifiers")
         );
-        let on_users = format!(
-            "ON CONFLICT (tenant, user_id) DO UPDATE SET \
-             sent = CASE WHEN excluded.last_us >= users.last_us THEN excluded.sent ELSE users.sent END, {}",
-            seen("users")
+        let sums = format!("sums ({SUM_KEY}, {}, last_us)", COLUMNS.join(", "));
+        let on_speed = format!(
+            "ON CONFLICT (grain, bucket_us, model, provider, bin) DO UPDATE SET {}",
+            raised("speed", ["answers", "first_output_us", "head_us", "output_tokens", "output_us"])
         );
-        let identifiers = "identifiers (kind, identifier, tenant, user_id, key_name, way, first_us, last_us, requests)";
         Self {
-            fresh_rows: Insert::new(engine, &rows, names(ROW_COLUMNS).count(), ""),
-            rows: Insert::new(engine, &rows, names(ROW_COLUMNS).count(), &on_rows),
-            contexts: Insert::new(
+            fresh_rows: Insert::new(engine, &rows, width, ""),
+            rows: Insert::new(engine, &rows, width, &on_rows),
+            people: Insert::new(
                 engine,
-                &format!("contexts ({CONTEXT_COLUMNS})"),
-                names(CONTEXT_COLUMNS).count(),
-                "ON CONFLICT (id) DO NOTHING",
+                "people (person, tenant, key_name, user_id, sent, first_us, last_us, requests)",
+                8,
+                &on_people,
             ),
-            sums: Insert::new(engine, &sums, 7 + Sums::COLUMNS.len(), &on_sums_conflict()),
-            errors: Insert::new(
+            identifiers: Insert::new(
                 engine,
-                "errors (bucket_us, tenant, key_name, user_id, kind, requests)",
-                6,
-                ON_ERRORS_CONFLICT,
+                "identifiers (digest, kind, person, way, identifier, first_us, last_us, requests)",
+                8,
+                &on_identifiers,
             ),
-            identifiers: Insert::new(engine, identifiers, 9, &on_identifiers),
-            users: Insert::new(engine, "users (tenant, user_id, sent, first_us, last_us, requests)", 6, &on_users),
+            sums: Insert::new(engine, &sums, 8 + COLUMNS.len(), &on_sums_conflict()),
+            speed: Insert::new(
+                engine,
+                "speed (grain, bucket_us, model, provider, bin, answers, first_output_us, head_us, output_tokens, \
+                 output_us)",
+                10,
+                &on_speed,
+            ),
         }
     }
 }
 
-/// Adds the arguments of a row, in the order of [`ROW_COLUMNS`].
-pub(super) fn bind_row(row: &Row, to: &mut Arguments) -> Result<(), sqlx::Error> {
-    to.bytes(row.id.as_bytes())?;
-    to.int(Some(row.began_us))?;
-    // The process is stored only while the request is in flight.
-    to.shared(Some(&row.node).filter(|_| row.ended.is_none()))?;
-    to.int(Some(row.context.id))?;
-    to.shared(row.message.as_ref())?;
-    to.shared(row.sent_message.as_ref())?;
-    to.shared(row.generation.as_ref())?;
-    bind_end(row.ended.as_ref(), to)
+pub(super) fn bind_person((person, of): &(&i64, &Person), to: &mut Arguments) -> Result<(), sqlx::Error> {
+    to.int(Some(**person))?;
+    of.labels.person().into_iter().try_for_each(|name| to.text(Some(name)))?;
+    to.shared(of.sent.as_ref())?;
+    [of.seen.first_us, of.seen.last_us, of.seen.requests].into_iter().try_for_each(|value| to.int(Some(value)))
 }
 
-/// Adds the arguments of a context, in the order of [`CONTEXT_COLUMNS`].
-pub(super) fn bind_context(context: &Context, to: &mut Arguments) -> Result<(), sqlx::Error> {
-    let names = &context.names;
-    to.int(Some(context.id))?;
-    to.int(Some(context.until_us))?;
-    let [tenant, rest @ ..] = names.optional();
-    to.shared(tenant)?;
-    to.shared(Some(&names.key))?;
-    rest.into_iter().try_for_each(|name| to.shared(name))?;
-    to.shared(Some(&names.endpoint))?;
-    to.int(Some(names.markup.millionths()).filter(|_| names.markup != Markup::ONE))
+pub(super) fn bind_identifier(
+    ((digest, kind, person), carried): &(&(i64, i64, i64), &Carried),
+    to: &mut Arguments,
+) -> Result<(), sqlx::Error> {
+    [*digest, *kind, *person, carried.way].into_iter().try_for_each(|value| to.int(Some(value)))?;
+    to.shared(carried.text.as_ref())?;
+    let seen = carried.seen;
+    [seen.first_us, seen.last_us, seen.requests].into_iter().try_for_each(|value| to.int(Some(value)))
 }
 
-fn bind_end(ended: Option<&Ended>, to: &mut Arguments) -> Result<(), sqlx::Error> {
-    let Some(ended) = ended else {
-        let ints = |to: &mut Arguments, count| (0..count).try_for_each(|_| to.int(None));
-        ints(to, 2)?;
-        (0..3).try_for_each(|_| to.shared(None))?;
-        return ints(to, 9);
-    };
-    to.int(Some(ended.ending.code()))?;
-    to.int(Some(i64::from(ended.status)))?;
-    for text in [&ended.error, &ended.model, &ended.provider] {
-        to.shared(text.as_ref())?;
-    }
-    let usage = &ended.usage;
-    for tokens in [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.reasoning_tokens] {
-        to.int(tokens.map(stored))?;
-    }
-    to.int(usage.cost.map(|cost| cost.0))?;
-    to.int(Some(stored(ended.request_bytes)))?;
-    to.int(Some(stored(ended.response_bytes)))?;
-    to.int(ended.first_byte_us.map(stored))?;
-    to.int(Some(stored(ended.duration_us)))
+pub(super) fn bind_sums((key, sums): &(&SumKey, &Sums), to: &mut Arguments) -> Result<(), sqlx::Error> {
+    [key.grain, key.bucket_us, key.person].into_iter().try_for_each(|value| to.int(Some(value)))?;
+    to.shared(Some(&key.model))?;
+    to.shared(Some(&key.provider))?;
+    to.int(Some(key.status))?;
+    to.shared(Some(&key.error))?;
+    sums.values.into_iter().try_for_each(|value| to.int(Some(value)))?;
+    to.int(Some(sums.last_us))
 }
 
-/// Reads a row of [`SELECT_ROWS`].
-pub(super) fn read_row(from: &engine::Row) -> Result<Row, sqlx::Error> {
-    let text = |column| from.text(column).map(|text| text.map(Name::from));
-    let count = |column| from.int(column).map(|count| count.and_then(|count| u64::try_from(count).ok()));
-    let ended = match from.int(6)? {
-        None => None,
-        Some(ending) => Some(Ended {
-            ending: Ending::from_code(ending),
-            status: u16::try_from(from.count(7)?).unwrap_or_default(),
-            error: text(8)?,
-            model: text(9)?,
-            provider: text(10)?,
-            usage: Usage {
-                prompt_tokens: count(11)?,
-                completion_tokens: count(12)?,
-                cached_tokens: count(13)?,
-                reasoning_tokens: count(14)?,
-                cost: from.int(15)?.map(NanoUsd),
-                ..Usage::default()
-            },
-            request_bytes: count(16)?.unwrap_or_default(),
-            response_bytes: count(17)?.unwrap_or_default(),
-            first_byte_us: count(18)?,
-            duration_us: count(19)?.unwrap_or_default(),
-        }),
-    };
-    let names = Names {
-        tenant: text(21)?,
-        key: text(22)?.unwrap_or_default(),
-        user: text(23)?,
-        session: text(24)?,
-        chat: text(25)?,
-        sent_user: text(26)?,
-        sent_session: text(27)?,
-        sent_metadata_session: text(28)?,
-        sent_chat: text(29)?,
-        endpoint: text(30)?.unwrap_or_default(),
-        markup: from.int(31)?.map_or(Markup::ONE, Markup::from_millionths),
-    };
-    Ok(Row {
-        id: Uuid::from_slice(&from.bytes(0)?).map_err(|error| sqlx::Error::Decode(error.into()))?,
-        began_us: from.count(1)?,
-        node: text(2)?.unwrap_or_default(),
-        context: Arc::new(Context::new(names, from.count(20)?)),
-        message: text(3)?,
-        sent_message: text(4)?,
-        generation: text(5)?,
-        ended,
-    })
+pub(super) fn bind_speed((key, speed): &(&SpeedKey, &Speed), to: &mut Arguments) -> Result<(), sqlx::Error> {
+    to.int(Some(key.grain))?;
+    to.int(Some(key.bucket_us))?;
+    to.shared(Some(&key.model))?;
+    to.shared(Some(&key.provider))?;
+    let Speed { answers, first_output_us, head_us, output_tokens, output_us } = speed;
+    let values = [key.bin, *answers, *first_output_us, *head_us, *output_tokens, *output_us];
+    values.into_iter().try_for_each(|value| to.int(Some(value)))
 }

@@ -1,24 +1,25 @@
-//! The writer's maintenance between batches: reopens the database, restores spilled rows, writes sums and deletes old
-//! rows. Each step is bounded, so that new rows do not wait long.
+//! The writer's maintenance between batches: reopens the database, restores spilled rows, writes counts of refusals and
+//! deletes old rows. Each step is bounded, so that new rows do not wait long.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 
 use super::due::{BEAT, TICK};
-use super::{BATCH, FOLDING, OPENING, Writer};
+use super::{BATCH, OPENING, RAISING, Writer};
 use crate::ledger::error::{LedgerError, reason};
+use crate::ledger::grain::timestamp;
 use crate::ledger::store::Store;
 
 /// Maximum time of one maintenance step, which delays the next batch.
 const BOUND: Duration = Duration::from_secs(2);
 /// Time between two searches for expired rows.
 const RETENTION: Duration = Duration::from_hours(1);
-/// Number of groups at which sums are written early. Writing them is one transaction, which must finish within
-/// [`BOUND`] on a slow disk as well.
-const FOLDED: usize = 2048;
+/// Time between two looks at a clock that is not trusted yet.
+const CLOCK: Duration = Duration::from_mins(1);
 
 impl Writer {
     /// Runs the steps that are due. Returns true if more work is ready now.
@@ -32,11 +33,10 @@ impl Writer {
             self.claim().await;
         }
         let now = Instant::now();
-        let quiet = self.shared.len() == 0 && now >= self.since + TICK;
-        if !self.tally.is_empty() && (now >= self.due.fold || quiet || self.tally.len() >= FOLDED) {
-            self.fold().await;
+        if !more && now >= self.due.raise {
+            self.raise().await;
         }
-        if now >= self.due.beat {
+        if now >= self.due.beat || self.shared.is_losing() {
             self.beat().await;
         }
         if !more && now >= self.due.retain {
@@ -49,7 +49,7 @@ impl Writer {
     async fn reopen(&mut self) {
         if let Some(opening) = self.opening.take_if(|opening| opening.is_finished()) {
             match opening.await {
-                Ok(Ok(store)) => self.reopened(store).await,
+                Ok(Ok(store)) => self.reopened(store),
                 Ok(Err(error)) => self.failed(&error.to_string()),
                 Err(_) => self.failed("it cannot be opened"),
             }
@@ -73,66 +73,45 @@ impl Writer {
         async move { opening.await.unwrap_or_else(|_| Err(LedgerError::Open("database timed out".to_owned()))) }
     }
 
-    /// Handles a reopened database: first recomputes the sums of this process's rows in `pending`.
-    async fn reopened(&mut self, mut store: Store) {
-        let counted = loop {
-            // The limit applies to each batch. Completed batches stay done.
-            match timeout(BOUND, store.recount()).await {
-                Ok(Ok(true)) => {}
-                other => break other,
-            }
-        };
-        match counted {
-            Ok(Ok(_)) => {
-                self.store = Some(store);
-                self.due.reopen = None;
-                self.loud = [None; 2];
-                self.shared.metrics.ledger.up.set(1);
-                tracing::info!("ledger: database available");
-            }
-            Ok(Err(error)) => self.failed(&reason(&error)),
-            Err(_) => self.failed("it does not answer in time"),
-        }
+    /// Handles a reopened database.
+    fn reopened(&mut self, store: Store) {
+        self.store = Some(store);
+        self.due.reopen = None;
+        self.loud = [None; 3];
+        self.shared.metrics.ledger.up.set(1);
+        tracing::info!("ledger: database available");
     }
 
     /// Restores rows from the spill file. Returns true if there are more.
     async fn take_back(&mut self) -> bool {
-        let Some(spill) = self.plan.spill.clone().filter(|spill| !spill.is_empty()) else { return false };
-        let Some(store) = self.store.as_mut() else { return false };
-        let part = match spill.read(self.spilled, BATCH) {
-            Ok(part) => part,
+        let Some(spill) = self.plan.spill.as_mut().filter(|spill| !self.restored && !spill.is_absent()) else {
+            return false;
+        };
+        let rows = match spill.first(i64::try_from(BATCH).unwrap_or(i64::MAX)).await {
+            Ok(rows) => rows,
             Err(error) => return self.unread(&error),
         };
-        if part.damaged > 0 {
-            tracing::error!(lines = part.damaged, "ledger: skipped damaged lines of the spill file");
+        if rows.is_empty() {
+            self.restored = true;
+            return false;
         }
-        match timeout(BOUND, store.replay(&part.rows)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                self.failed(&reason(&error));
-                return false;
-            }
-            Err(_) => {
-                self.failed("it does not answer in time");
-                return false;
-            }
+        let Some(store) = self.store.as_mut() else { return false };
+        let written = timeout(BOUND, store.replay(&rows)).await;
+        if !self.judge(written) {
+            return false;
         }
-        self.spilled = part.next;
-        if part.more {
-            return true;
-        }
-        match spill.clear(part.next) {
-            Ok(true) => {
-                tracing::info!("ledger: restored all spilled rows");
-                false
+        let Some(spill) = &mut self.plan.spill else { return false };
+        match spill.remove(&rows).await {
+            Ok(()) => {
+                tracing::info!(rows = rows.len(), "ledger: restored spilled rows");
+                true
             }
-            Ok(false) => true,
             Err(error) => self.unread(&error),
         }
     }
 
     /// Handles a spill file that cannot be read or emptied: schedules a retry.
-    fn unread(&mut self, error: &std::io::Error) -> bool {
+    fn unread(&mut self, error: &LedgerError) -> bool {
         if self.may_shout(1) {
             tracing::error!(%error, "ledger: cannot restore rows from the spill file; retrying");
         }
@@ -143,46 +122,42 @@ impl Writer {
     async fn claim(&mut self) {
         let Some(store) = self.store.as_mut() else { return };
         match store.claim(self.home.before.as_deref()).await {
-            Ok(claimed) => {
+            Ok(unfinished) => {
                 self.claimed = true;
-                if claimed.unfinished > 0 {
-                    tracing::warn!(
-                        requests = claimed.unfinished,
-                        "ledger: a process ended during requests; `callsign reconcile` can find their cost"
-                    );
+                if unfinished > 0 {
+                    tracing::warn!(requests = unfinished, "ledger: a process ended during requests");
                 }
             }
             Err(error) => self.failed(&reason(&error)),
         }
     }
 
-    /// Writes the sums in memory to the tables.
-    pub(super) async fn fold(&mut self) {
-        self.due.fold = Instant::now() + FOLDING;
-        let Some(store) = self.store.as_mut().filter(|_| !self.tally.is_empty()) else { return };
-        match timeout(BOUND, store.fold(&self.tally)).await {
-            Ok(Ok(collisions)) => {
-                self.tally.clear();
-                if collisions > 0 {
-                    self.shared.metrics.ledger.collisions.inc_by(collisions as u64);
-                    tracing::warn!(
-                        users = collisions,
-                        "users share one identifier with others: OpenRouter cannot tell them apart; see \
-                         /api/v1/admin/user-mapping/statistics"
-                    );
-                }
-            }
-            Ok(Err(error)) => self.failed(&reason(&error)),
-            Err(_) => self.failed("it does not answer in time"),
+    /// Adds the counts of rolled-up refusals to their rows.
+    pub(super) async fn raise(&mut self) {
+        self.due.raise = Instant::now() + RAISING;
+        if self.refusals.is_empty() {
+            return;
         }
+        let Some(store) = self.store.as_mut() else { return };
+        let more = self.refusals.take();
+        let problem = match timeout(BOUND, store.raise(&more)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => reason(&error),
+            Err(_) => "it does not answer in time".to_owned(),
+        };
+        self.refusals.put_back(more);
+        self.failed(&problem);
     }
 
+    /// Writes the heartbeat. After a loss it also shows whether the database takes rows again: while a `strict` ledger
+    /// refuses requests, nothing else would write.
     async fn beat(&mut self) {
         self.due.beat = Instant::now() + BEAT;
         let Some(store) = self.store.as_mut() else { return };
         let beaten = match timeout(BOUND, store.heartbeat()).await {
             // Other processes may have crashed meanwhile.
             Ok(Ok(())) => {
+                self.shared.kept();
                 self.claimed = false;
                 self.home.before = None;
                 return;
@@ -193,9 +168,19 @@ impl Writer {
         self.failed(&beaten);
     }
 
-    /// Deletes a part of the expired rows.
+    /// Deletes a part of the expired rows, if the clock is trusted.
     async fn retain(&mut self) {
         let Some(store) = self.store.as_mut() else { return };
+        let clock = &self.shared.clock;
+        if clock.wants_witness()
+            && let Ok(Ok(Some(told))) = timeout(BOUND, store.clock_us()).await
+        {
+            clock.witness(Timestamp::now(), timestamp(told));
+        }
+        if !clock.may_delete() {
+            self.due.retain = Instant::now() + CLOCK;
+            return;
+        }
         match timeout(BOUND, store.retain(Store::kept_from(self.plan.retention_days))).await {
             Ok(Ok(all)) => {
                 // The next part follows after the next batch.

@@ -15,7 +15,7 @@ pub(super) const BEAT: Duration = Duration::from_mins(1);
 /// The times of the next maintenance steps.
 #[derive(Debug)]
 pub(super) struct Due {
-    pub(super) fold: Instant,
+    pub(super) raise: Instant,
     pub(super) reopen: Option<Instant>,
     pub(super) beat: Instant,
     pub(super) retain: Instant,
@@ -24,7 +24,7 @@ pub(super) struct Due {
 impl Default for Due {
     fn default() -> Self {
         let now = Instant::now();
-        Self { fold: now, reopen: None, beat: now + BEAT, retain: now }
+        Self { raise: now, reopen: None, beat: now + BEAT, retain: now }
     }
 }
 
@@ -35,9 +35,9 @@ impl Due {
     }
 
     /// Returns the time at which the writer must wake up even without requests.
-    pub(super) fn next(&self, counted: bool) -> Instant {
-        let quiet = counted.then(|| Instant::now() + TICK);
-        let dues = [self.reopen, quiet, Some(self.beat), Some(self.retain)];
+    pub(super) fn next(&self, waiting: bool) -> Instant {
+        let quiet = waiting.then(|| Instant::now() + TICK);
+        let dues = [self.reopen, quiet, Some(self.raise), Some(self.beat), Some(self.retain)];
         dues.into_iter().flatten().min().unwrap_or(self.beat)
     }
 }

@@ -1,0 +1,166 @@
+//! Queries of single requests (docs/SPEC.md#requests), and of pending costs.
+
+use std::time::{Duration, Instant};
+
+use callsign_core::request_id::RequestId;
+use jiff::Timestamp;
+
+use super::usage::{equal, of_people};
+use super::{Reader, count, name, time};
+use crate::ledger::error::LedgerError;
+use crate::ledger::pool::Question;
+use crate::ledger::query::{Filter, Owner, Pending, RequestFilter, RequestPage, StoredRequest};
+use crate::ledger::row::{Row, ending_named};
+use crate::ledger::store::columns::{all, read_row};
+
+/// Rows per query of a search without an index.
+const WINDOW: i64 = 5_000;
+/// Pending costs per query.
+const PAGE: i64 = 1_000;
+
+impl From<Row> for StoredRequest {
+    fn from(row: Row) -> Self {
+        let Row { begun, node: _, generation, count, ended } = row;
+        Self { begun, generation, count: u64::try_from(count).unwrap_or_default(), ended }
+    }
+}
+
+impl Reader {
+    /// Returns the requests with this request id or generation id.
+    pub async fn request(&self, id: &str) -> Result<Vec<StoredRequest>, LedgerError> {
+        let question = self.ask(&format!("SELECT {} FROM requests WHERE ", all()));
+        let question = match id.parse::<RequestId>() {
+            Ok(id) => question.sql("id = ").bytes(id.as_bytes())?,
+            Err(_) => question.sql("generation = ").text(id)?,
+        };
+        self.read(question.sql(" ORDER BY id DESC LIMIT 100")).await
+    }
+
+    /// Returns up to `limit` requests, newest first. A user and an error have an index. Other filters are searched
+    /// newest first, until `patience` has passed.
+    pub async fn requests(
+        &self,
+        filter: &RequestFilter,
+        limit: u32,
+        patience: Duration,
+    ) -> Result<RequestPage, LedgerError> {
+        let started = Instant::now();
+        let floor = filter.common.since.map_or(RequestId::MIN, |since| RequestId::first_at(since.as_microsecond()));
+        let until = filter.common.until.map_or(RequestId::MAX, |until| RequestId::first_at(until.as_microsecond()));
+        let mut below = filter.before.map_or(until, |before| before.min(until));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(1);
+        let has_index = filter.common.names_people() || filter.error.is_some();
+        let mut page = RequestPage::default();
+        loop {
+            let bottom = if has_index { None } else { self.bottom(below, floor).await? };
+            let left = limit - page.requests.len();
+            let question = self.ask(&format!("SELECT {} FROM requests WHERE id < ", all())).bytes(below.as_bytes())?;
+            let question = question.sql(" AND id >= ").bytes(bottom.unwrap_or(floor).as_bytes())?;
+            let question = selected(question, filter)?.sql(" ORDER BY id DESC LIMIT ");
+            let found = self.read(question.int(i64::try_from(left).unwrap_or(i64::MAX))?).await?;
+            let is_full = found.len() == left;
+            page.requests.extend(found);
+            if is_full {
+                page.next = page.requests.last().map(|request| request.begun.id);
+                return Ok(page);
+            }
+            let Some(bottom) = bottom.filter(|bottom| *bottom > floor) else { return Ok(page) };
+            below = bottom;
+            if started.elapsed() >= patience {
+                page.next = Some(below);
+                page.searched_back_to = Some(began(below));
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Returns the id of the last row of the next window, if there are more rows.
+    async fn bottom(&self, below: RequestId, floor: RequestId) -> Result<Option<RequestId>, LedgerError> {
+        let question = self.ask("SELECT id FROM requests WHERE id < ").bytes(below.as_bytes())?;
+        let question = question.sql(" AND id >= ").bytes(floor.as_bytes())?;
+        let rows = self.pool.fetch(question.sql(" ORDER BY id DESC LIMIT 1 OFFSET ").int(WINDOW)?).await?;
+        let id = rows.first().map(|row| row.bytes(0)).transpose()?;
+        Ok(id.and_then(|id| RequestId::from_bytes(&id)))
+    }
+
+    async fn read(&self, question: Question) -> Result<Vec<StoredRequest>, LedgerError> {
+        let rows = self.pool.fetch(question).await?;
+        rows.iter().map(|row| Ok(read_row(row)?.into())).collect()
+    }
+
+    /// Returns the callers of a generation; empty if it is unknown.
+    pub async fn owner_of(&self, generation: &str) -> Result<Vec<Owner>, LedgerError> {
+        let question = self.ask("SELECT DISTINCT tenant, key_name, user_id FROM requests WHERE generation = ");
+        let mut owners = Vec::new();
+        for row in self.pool.fetch(question.text(generation)?).await? {
+            let key = row.text(1)?.unwrap_or_default();
+            owners.push(Owner { tenant: name(&row, 0)?, key, user: name(&row, 2)? });
+        }
+        Ok(owners)
+    }
+
+    /// Returns requests whose cost is pending, oldest first, after this one.
+    pub async fn pending(&self, filter: &Filter, after: Option<RequestId>) -> Result<Vec<Pending>, LedgerError> {
+        let since = filter.since.map_or(RequestId::MIN, |since| RequestId::first_at(since.as_microsecond()));
+        let question = self.ask(
+            "SELECT id, generation, account, tenant, key_name, user_id, sent_user, began_us FROM requests \
+             WHERE bill = 2 AND id > ",
+        );
+        let question = of_people(question.bytes(after.unwrap_or(since).max(since).as_bytes())?, filter)?;
+        let mut pending = Vec::new();
+        for row in self.pool.fetch(question.sql(" ORDER BY id LIMIT ").int(PAGE)?).await? {
+            let Some(id) = RequestId::from_bytes(&row.bytes(0)?) else { continue };
+            pending.push(Pending {
+                id,
+                generation: row.text(1)?.unwrap_or_default(),
+                account: row.text(2)?,
+                tenant: name(&row, 3)?,
+                key: row.text(4)?.unwrap_or_default(),
+                user: name(&row, 5)?,
+                sent_user: row.text(6)?,
+                began: time(&row, 7)?,
+            });
+        }
+        Ok(pending)
+    }
+
+    /// Returns the number of requests whose cost is pending, and of those whose cost can never be found.
+    pub async fn unpriced(&self) -> Result<(u64, u64), LedgerError> {
+        let pending = self.pool.fetch(self.ask("SELECT COUNT(*) FROM requests WHERE bill = 2")).await?;
+        let pending = pending.first().map_or(Ok(0), |row| count(row, 0))?;
+        let never = self.ask("SELECT CAST(SUM(never) AS BIGINT) FROM sums WHERE grain = 2");
+        let never = self.pool.fetch(never).await?.first().map_or(Ok(0), |row| count(row, 0))?;
+        Ok((pending, never))
+    }
+
+    /// Returns the start of the oldest request in the ledger.
+    pub async fn oldest(&self) -> Result<Option<Timestamp>, LedgerError> {
+        let rows = self.pool.fetch(self.ask("SELECT began_us FROM requests ORDER BY id LIMIT 1")).await?;
+        rows.first().map(|row| time(row, 0)).transpose()
+    }
+}
+
+/// Returns the time of a request id.
+fn began(id: RequestId) -> Timestamp {
+    let ms = id.as_bytes().iter().take(6).fold(0_i64, |ms, byte| ms << 8 | i64::from(*byte));
+    crate::ledger::grain::timestamp(ms.saturating_mul(1000))
+}
+
+/// Adds the conditions of a filter.
+fn selected(question: Question, filter: &RequestFilter) -> Result<Question, LedgerError> {
+    let common = &filter.common;
+    let mut question = of_people(question, common)?;
+    if let Some(model) = &common.model {
+        question = question.sql(" AND (model = ").text(model)?.sql(" OR requested_model = ").text(model)?.sql(")");
+    }
+    question = equal(question, "provider", common.provider.as_deref())?;
+    question = equal(question, "error", filter.error.as_deref())?;
+    if let Some(status) = common.status {
+        question = question.sql(" AND status = ").int(i64::from(status))?;
+    }
+    if let Some(ending) = &filter.ending {
+        // An unknown name matches nothing.
+        question = question.sql(" AND ending = ").int(ending_named(ending).unwrap_or(-1))?;
+    }
+    Ok(question)
+}

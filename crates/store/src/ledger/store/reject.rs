@@ -1,0 +1,86 @@
+//! Rows that the database refuses because of their values (docs/SPEC.md#rejected-rows). Such a row costs nobody else
+//! anything: it is stored without names, so the sums stay right, and its reason is in `rejected`.
+
+use super::{Store, Written};
+use crate::ledger::digest;
+use crate::ledger::engine::Engine;
+use crate::ledger::error::reason;
+use crate::ledger::grain::now_us;
+use crate::ledger::row::Row;
+
+/// SQLSTATE classes of PostgreSQL that mean that a value is refused: data exception, constraint, program limit.
+const CLASSES: [&str; 3] = ["22", "23", "54"];
+/// Primary result codes of SQLite of the same meaning: too big, constraint, mismatch, range.
+const CODES: [u32; 4] = [18, 19, 20, 25];
+/// Maximum length of a stored reason in characters.
+const REASON: usize = 200;
+
+/// Returns true if the error means that the database refuses a value, and not that it cannot be used.
+pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
+    let Some(code) = error.as_database_error().and_then(|error| error.code()) else { return false };
+    match code.parse::<u32>() {
+        // SQLite's codes are numbers; the low byte is the primary code. SQLSTATEs have five characters.
+        Ok(number) if code.len() < 5 => CODES.contains(&(number & 0xff)),
+        _ => code.get(..2).is_some_and(|class| CLASSES.contains(&class)),
+    }
+}
+
+impl Store {
+    /// Writes rows one by one, and sets those aside that the database refuses.
+    pub(super) async fn write_each(&mut self, rows: &[Row]) -> Result<Written, sqlx::Error> {
+        self.reset().await?;
+        let mut written = Written::default();
+        for row in rows {
+            match self.replay_once(std::slice::from_ref(row)).await {
+                Ok(one) => written.collisions += one.collisions,
+                Err(error) if is_refusal(&error) => {
+                    self.reset().await?;
+                    self.set_aside(row, &error).await?;
+                    written.rejected += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(written)
+    }
+
+    /// Stores the row without names, and the reason.
+    async fn set_aside(&mut self, row: &Row, error: &sqlx::Error) -> Result<(), sqlx::Error> {
+        let [tenant, key, user] = row.begun.labels.person();
+        let mut arguments = self.connection.arguments();
+        arguments.bytes(row.begun.id.as_bytes())?;
+        arguments.int(Some(now_us()))?;
+        arguments.int(Some(digest::person(tenant, key, user)))?;
+        // PostgreSQL's message names the constraint or the limit. It may quote a value, so only the code is kept.
+        let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+        let text: String = format!("the database refused a value (code {code})").chars().take(REASON).collect();
+        arguments.text(Some(&text))?;
+        let sql = "INSERT INTO rejected (id, at_us, person, reason) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT (id) DO NOTHING";
+        self.connection.execute(sql, arguments).await?;
+        let mut nameless = row.clone();
+        nameless.strip(true);
+        nameless.begun.labels.tenant = None;
+        nameless.begun.account = None;
+        if let Some(ended) = &mut nameless.ended {
+            (ended.model, ended.provider, ended.requested_model, ended.error) = (None, None, None, None);
+        }
+        match self.replay_once(&[nameless]).await {
+            Err(error) if is_refusal(&error) => {
+                tracing::error!(reason = reason(&error), "ledger: the database refuses a row even without its names");
+                self.reset().await
+            }
+            written => written.map(drop),
+        }
+    }
+
+    /// Ends a transaction that an error has left open.
+    async fn reset(&mut self) -> Result<(), sqlx::Error> {
+        match self.connection.rollback().await {
+            Ok(()) => Ok(()),
+            // SQLite may have rolled back by itself.
+            Err(_) if self.connection.engine() == Engine::Sqlite => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The access to rows in the spill file, which is a SQLite database with the same tables. It holds rows only; the sums
+//! are made when the rows come into the ledger's database.
+
+use std::sync::Arc;
+
+use callsign_core::request_id::RequestId;
+
+use super::Store;
+use super::columns::{self, bind_row};
+use crate::ledger::insert::placeholders;
+use crate::ledger::row::Row;
+
+impl Store {
+    /// Writes rows without their sums. A finished row does not change.
+    pub(in crate::ledger) async fn spill(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
+        self.check_file()?;
+        self.connection.begin().await?;
+        let statements = Arc::clone(&self.statements);
+        statements.rows.run(&mut self.connection, rows, bind_row).await?;
+        self.connection.commit().await
+    }
+
+    /// Returns up to `limit` rows in order of their ids, for moving spilled rows.
+    pub(in crate::ledger) async fn first_rows(&mut self, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
+        let mut arguments = self.connection.arguments();
+        arguments.int(Some(limit))?;
+        let sql = format!("SELECT {} FROM requests ORDER BY id LIMIT $1", columns::all());
+        let rows = self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await?;
+        rows.iter().map(columns::read_row).collect()
+    }
+
+    /// Deletes rows by their ids.
+    pub(in crate::ledger) async fn delete(&mut self, ids: &[RequestId]) -> Result<(), sqlx::Error> {
+        for chunk in ids.chunks(super::VALUES) {
+            let mut arguments = self.connection.arguments();
+            for id in chunk {
+                arguments.bytes(id.as_bytes())?;
+            }
+            let sql = format!("DELETE FROM requests WHERE id IN ({})", placeholders(chunk.len()));
+            self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the keys of a user's rows.
+    pub(in crate::ledger) async fn keys_of(&mut self, tenant: &str, user: &str) -> Result<Vec<String>, sqlx::Error> {
+        let mut arguments = self.connection.arguments();
+        arguments.text(Some(user))?;
+        arguments.text(Some(tenant))?;
+        let sql = "SELECT DISTINCT key_name FROM requests WHERE user_id = $1 AND COALESCE(tenant, '') = $2";
+        let mut keys = Vec::new();
+        for row in self.connection.fetch(sql, arguments).await? {
+            keys.extend(row.text(0)?);
+        }
+        Ok(keys)
+    }
+}
