@@ -6,7 +6,7 @@ use super::end::RequestEnd;
 
 /// Error names with which providers, or OpenRouter for them, refuse a user's request (`docs/SPEC.md#auto-block`).
 /// The usage reader names moderation errors `moderation`.
-const REFUSALS: [&str; 5] =
+pub(super) const REFUSALS: [&str; 5] =
     ["moderation", "user_blocked", "content_policy", "content_policy_violation", "content_filter"];
 
 /// A request's use of limits. Dropping it without [`LimitUse::settle`] refunds the reservation.
