@@ -81,7 +81,7 @@ impl Account {
             (402, _) => "the account has no credit; add credit at OpenRouter",
             (403, _) => "the key's limit is used up or its permissions do not suffice; check the key at OpenRouter",
             (_, None) => "check OPENROUTER_API_KEY",
-            (_, Some(_)) => "check the tenant's api_key",
+            (_, Some(_)) => "check the tenant's openrouter_api_key",
         }
     }
 

@@ -11,8 +11,12 @@ use callsign_store::ledger::{End, Finished, Name};
 use callsign_telemetry::logging::Untrusted;
 use callsign_telemetry::metrics::Metrics;
 
-use super::limits::REFUSALS;
 use crate::account::Account;
+
+/// Error names with which providers, or OpenRouter for them, refuse a user's request (`docs/SPEC.md#auto-block`).
+/// The usage reader names moderation errors `moderation`.
+const REFUSALS: [&str; 5] =
+    ["moderation", "user_blocked", "content_policy", "content_policy_violation", "content_filter"];
 
 /// Everything that is known of a request when it ends.
 #[derive(Debug)]
@@ -73,15 +77,19 @@ impl RequestEnd<'_> {
         );
     }
 
+    /// Returns true if the answer's error refuses the user or the prompt.
+    pub(super) fn refuses_user(&self) -> bool {
+        self.usage.error.as_deref().is_some_and(|error| REFUSALS.contains(&error))
+    }
+
     /// Records if OpenRouter accepted or refused the key that pays. A 403 refuses the key if its body is an error in
     /// OpenRouter's format that does not refuse the prompt. A 403 without a readable body says nothing.
     pub(super) fn judge(&self, account: &Account, metrics: &Metrics) {
-        let is_read = self.outcome == Outcome::Complete;
-        let refuses_key = || self.usage.error.as_deref().is_some_and(|error| is_read && !REFUSALS.contains(&error));
+        let is_read = self.outcome == Outcome::Complete && self.usage.error.is_some();
         match self.upstream_status() {
             Some(200..=299) => account.accepted(),
             Some(status @ (401 | 402)) => account.refused(status, metrics, Instant::now()),
-            Some(403) if refuses_key() => account.refused(403, metrics, Instant::now()),
+            Some(403) if is_read && !self.refuses_user() => account.refused(403, metrics, Instant::now()),
             _ => {}
         }
     }
