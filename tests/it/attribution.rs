@@ -107,14 +107,11 @@ async fn the_log_names_a_disabled_or_expired_key_and_the_answer_does_not() {
         ("summer", "sk-cs-an-expired-key-0123456789", "expires = 2020-01-01T00:00:00Z", "key_expired"),
         ("office", "sk-cs-a-network-key-0123456789", "allowed_networks = [\"192.0.2.0/24\"]", "key_network"),
     ];
-    let toml: String = keys
-        .iter()
-        .map(|(name, key, rule, _)| {
-            let digest = callsign_core::secret::KeyDigest::of(key.as_bytes()).to_hex();
-            format!("[[keys]]\nname = \"{name}\"\nsha256 = \"{digest}\"\nuser = \"u\"\n{rule}\n")
-        })
-        .collect();
-    let (file, url) = (program::file(&toml), mock.url());
+    let entries = keys.map(|(name, key, rule, _)| {
+        let digest = callsign_core::secret::KeyDigest::of(key.as_bytes()).to_hex();
+        format!("[[keys]]\nname = \"{name}\"\nsha256 = \"{digest}\"\nuser = \"u\"\n{rule}\n")
+    });
+    let (file, url) = (program::file(&entries.concat()), mock.url());
     let variables = [("OPENROUTER_API_KEY", OPERATOR_KEY), ("CALLSIGN_UPSTREAM_URL", url.as_str())];
     let mut server = Server::start(&format!("serve --config {}", file.path().display()), &variables).await;
     let url = format!("http://{}/v1/chat/completions", server.data);
