@@ -113,7 +113,10 @@ async fn the_log_line_has_the_id_of_the_response() {
 async fn a_refused_connection_gets_an_id_too() {
     let mock = MockServer::start().await.unwrap();
     let callsign = Setup::to(&mock.url()).set(&[("CALLSIGN_MAX_CONNECTIONS", "1")]).start();
-    let open = client::Persistent::connect(&callsign.url("models")).await;
+    let mut open = client::Persistent::connect(&callsign.url("models")).await;
+    // Its answer shows that it has the one permit.
+    let url = callsign.url("chat/completions");
+    assert_eq!(open.post(&url, ALICE, r#"{"model":"m","messages":[]}"#).await.status, 200);
     let answer = client::get(&callsign.url("models"), ALICE).await;
     assert_eq!((answer.status.as_u16(), answer.header("x-callsign-error")), (503, "overloaded"));
     id(&answer);
