@@ -64,7 +64,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
         buffer_total: config.bodies.buffer_total_bytes as u64,
     };
     let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, deps);
-    let in_force = InForce::new(config, proxy.clone());
+    let in_force = InForce::new(config, proxy.clone(), Arc::clone(&metrics));
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
     let options =
         |limiter, tls| Arc::new(Options { timeouts: serve.timeouts, connection_limiter: Arc::new(limiter), tls });
@@ -100,7 +100,8 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
                 ledger: ledger.clone(),
                 limiter: limiter.clone(),
                 ledger_settings: config.ledger.clone(),
-                archive: config.archive.place.clone(),
+                archive: archive.clone(),
+                archive_place: config.archive.place.clone(),
             };
             let (handler, options) = (AdminPort::new(&config.admin.console, shown), options(connections, None));
             let drain = drain.clone();

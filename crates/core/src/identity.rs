@@ -6,6 +6,7 @@
 //! `docs/SPEC.md#identifiers`.
 #![forbid(unsafe_code)]
 
+pub mod attribution;
 pub mod caller_identity;
 pub mod format;
 pub mod identifier;

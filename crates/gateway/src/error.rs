@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::proxy::framing::{FramingError, UnsupportedBodyError};
 use crate::proxy::self_service_error::{GenerationNotFoundError, SelfServiceError};
+use crate::random::RandomnessError;
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadError;
 use callsign_core::auth::AuthError;
@@ -136,6 +137,7 @@ impl From<AuthError> for Refusal {
         let code = match &error {
             AuthError::MissingCredential => ErrorCode::MissingCredential,
             AuthError::InvalidCredential
+            | AuthError::RefusedKey(_)
             | AuthError::MissingToken
             | AuthError::InvalidToken(_)
             | AuthError::UnknownKey(_) => ErrorCode::InvalidCredential,
@@ -205,11 +207,6 @@ impl From<UnsupportedBodyError> for Refusal {
         Self::new(code, &error)
     }
 }
-
-/// The operating system returned no random bytes, so no boundary can be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("callsign could not rewrite this form: no random bytes from the operating system; nothing was sent")]
-pub struct RandomnessError;
 
 impl From<RandomnessError> for Refusal {
     fn from(error: RandomnessError) -> Self {

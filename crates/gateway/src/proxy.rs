@@ -25,6 +25,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use callsign_core::endpoint::Endpoint;
+use callsign_core::request_id::RequestId;
 use callsign_core::rewrite::headers::clean_response;
 use callsign_core::shed::OverloadError;
 use callsign_core::usage::outcome::Outcome;
@@ -33,12 +34,14 @@ use callsign_store::ledger::{Ledger, Reader};
 use callsign_store::limits::{Limiter, LimitsRefusedError};
 use callsign_telemetry::metrics::Metrics;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::audit::{Auditor, Sample};
 use crate::error::Refusal;
+use crate::random::{self, RandomnessError};
 use crate::record::RequestRecord;
 use crate::relay::{self, Answer};
 use crate::server::{Handler, Peer, Upload};
@@ -76,6 +79,9 @@ struct Shared {
     limiter: Limiter,
     reader: Option<Reader>,
 }
+
+/// The header of every response to a request that carries the request's id.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-callsign-request-id");
 
 /// Compressed bodies that are decoded at the same time. Each may need a window of 16 MiB.
 const DECODERS: usize = 16;
@@ -146,9 +152,13 @@ impl Proxy {
     /// The pipeline: answers one request.
     async fn respond(&self, snapshot: &Snapshot, parts: &Parts, upload: Upload, peer: Peer) -> Response<Answer> {
         let shared = &self.0.shared;
-        let mut record = RequestRecord::begin(&shared.metrics, &shared.in_flight, &shared.ledger, &shared.archive);
+        let drawn = request_id();
+        // Without randomness the request is refused, under an id that has its time alone.
+        let id = drawn.unwrap_or_else(|_| RequestId::first_at(now_us()));
+        let mut record = RequestRecord::begin(id, &shared.metrics, &shared.in_flight, &shared.ledger, &shared.archive);
         let mut upload = Some(upload);
         let reply: Result<Reply, Refusal> = async {
+            drawn?;
             self.check_capacity(peer)?;
             let endpoint = route(snapshot, parts, &mut record)?;
             let caller = authenticate::authenticate(snapshot, parts, peer, &endpoint, &mut record).await?;
@@ -164,11 +174,14 @@ impl Proxy {
         }
         .await;
         let record = Box::new(record);
-        match reply {
+        let mut response = match reply {
             Ok(Reply::Own(answer)) => own_answer(answer, record),
             Ok(Reply::Upstream(answer, handle)) => relay(snapshot, answer, handle, record).await,
             Err(refusal) => Box::pin(refuse::refuse(refusal, parts, upload, snapshot.limits.max_body, record)).await,
-        }
+        };
+        // The text of an id is a valid header value.
+        response.headers_mut().extend(HeaderValue::from_str(&id.to_string()).ok().map(|id| (REQUEST_ID, id)));
+        response
     }
 
     /// Refuses a request of a connection over its limit or during shutdown, and every request while a `strict` ledger
@@ -243,6 +256,15 @@ impl Proxy {
             }
         }
     }
+}
+
+/// Creates the id of a request that begins now.
+fn request_id() -> Result<RequestId, RandomnessError> {
+    Ok(RequestId::new(now_us(), random::bytes()?))
+}
+
+fn now_us() -> i64 {
+    Timestamp::now().as_microsecond()
 }
 
 /// Finds the endpoint of a request whose framing is sound.

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::Identifiers;
+use callsign_core::identity::attribution::Attribution;
 use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::request_id::RequestId;
 use callsign_core::shed::OverloadError;
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::archive::{self, Archive, ArchiveUnavailableError, BodyRecorder, Recording};
@@ -25,6 +27,7 @@ use callsign_store::limits::{Reservation, Suspect, Watcher};
 use callsign_telemetry::metrics::Metrics;
 use http::HeaderMap;
 
+use crate::account::Account;
 use crate::shed::{InFlight, Slot};
 use crate::upstream::UpstreamError;
 use answer::AnswerReader;
@@ -37,8 +40,14 @@ use limits::LimitUse;
 pub struct RequestRecord {
     /// The endpoint's name, one of a fixed set.
     pub endpoint: &'static str,
-    /// The name of the caller's key, once the caller is known.
+    /// The name of the caller's key, once the caller is known. Also that of a key that is disabled or has expired.
     pub key: Option<String>,
+    /// The reason why the key named in `key` is refused.
+    pub reason: Option<&'static str>,
+    /// The attribution of an inference request to a user.
+    pub attribution: Option<Attribution>,
+    /// The OpenRouter key that pays for an inference request; `None` for a key of the caller.
+    pub account: Option<Arc<Account>>,
     /// The status of the answer; 0 until there is one.
     pub status: u16,
     /// callsign's own error code, if callsign answers the request itself.
@@ -49,7 +58,9 @@ pub struct RequestRecord {
     pub request_bytes: u64,
     /// Bytes of the answer's body so far.
     pub response_bytes: u64,
+    id: RequestId,
     began: Instant,
+    inference: Option<&'static Inference>,
     /// The time from the request's head to the head of OpenRouter's answer.
     first_byte: Option<Duration>,
     answer: AnswerReader,
@@ -66,17 +77,28 @@ pub struct RequestRecord {
 
 impl RequestRecord {
     /// Starts the record of a request whose head has arrived.
-    pub fn begin(metrics: &Arc<Metrics>, in_flight: &Arc<InFlight>, ledger: &Ledger, archive: &Archive) -> Self {
+    pub fn begin(
+        id: RequestId,
+        metrics: &Arc<Metrics>,
+        in_flight: &Arc<InFlight>,
+        ledger: &Ledger,
+        archive: &Archive,
+    ) -> Self {
         metrics.in_flight.inc();
         Self {
             endpoint: "none",
             key: None,
+            reason: None,
+            attribution: None,
+            account: None,
             status: 0,
             code: None,
             outcome: Outcome::default(),
             request_bytes: 0,
             response_bytes: 0,
+            id,
             began: Instant::now(),
+            inference: None,
             first_byte: None,
             answer: AnswerReader::default(),
             row: LedgerRow::new(ledger.clone()),
@@ -88,6 +110,11 @@ impl RequestRecord {
             metrics: Arc::clone(metrics),
             finished: false,
         }
+    }
+
+    /// Returns the request's id.
+    pub fn id(&self) -> RequestId {
+        self.id
     }
 
     /// Takes an in-flight slot for the caller, until the record is dropped.
@@ -106,6 +133,7 @@ impl RequestRecord {
         identifiers: &Identifiers<'_>,
         begun: impl FnOnce(&Ledger) -> Begun,
     ) {
+        self.inference = Some(endpoint);
         for omission in &identifiers.omitted {
             self.metrics.omitted.count(*omission);
         }
@@ -162,6 +190,11 @@ impl RequestRecord {
 
     /// Records that the request goes upstream.
     pub fn sent(&mut self) {
+        if let Some(attribution) = self.attribution {
+            // Callers with their own OpenRouter key answer for their traffic themselves.
+            let key = self.key.as_deref().filter(|_| self.account.is_some());
+            self.metrics.attribution.count_request(attribution, key, self.began);
+        }
         self.row.begin();
         if let Some(recording) = &mut self.recording {
             recording.goes_upstream();
@@ -208,6 +241,10 @@ impl RequestRecord {
     pub fn answered(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
         self.first_byte = Some(self.began.elapsed());
+        if let Some(endpoint) = self.inference.filter(|_| status == 403 && self.account.is_some()) {
+            // The body tells a refused key from a refused prompt.
+            self.answer.read_as(endpoint);
+        }
         if let Some(generation) = self.answer.begin(headers) {
             self.metrics.attribution.count_generation();
             self.row.answered(generation);
@@ -256,10 +293,13 @@ impl RequestRecord {
             return None;
         }
         let end = RequestEnd {
+            id: self.id,
             endpoint: self.endpoint,
             key: self.key.as_deref(),
             status: self.status,
             code: self.code,
+            reason: self.reason,
+            attribution: self.attribution,
             outcome: self.outcome,
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
@@ -269,6 +309,9 @@ impl RequestRecord {
         };
         end.count(&self.metrics);
         end.log();
+        if let Some(account) = self.account.take() {
+            end.judge(&account, &self.metrics);
+        }
         self.limits.settle(&end);
         if let Some(recording) = self.recording.take() {
             recording.finish(end.for_archive());

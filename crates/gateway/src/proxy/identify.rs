@@ -46,6 +46,7 @@ pub(super) fn identify<'a>(
         Endpoint::Inference(inference) => {
             let tenant = snapshot.tenant(caller.tenant.as_deref());
             let identifiers = tenant.policy.identify(&caller.identity(), caller.metadata, inference.fields)?;
+            record.attribution = Some(identifiers.attribution(caller.user.is_some()));
             record.identified(inference, &identifiers, |ledger| {
                 ledger_row(ledger, &caller, &identifiers, inference, tenant.markup)
             });

@@ -19,7 +19,9 @@ use super::framing::{self, Kind};
 use super::identify::{CallerRequest, RequestKind, ledger_row};
 use super::self_service;
 use super::snapshot::Snapshot;
-use crate::error::{RandomnessError, Refusal};
+use crate::account::Account;
+use crate::error::Refusal;
+use crate::random::{self, RandomnessError};
 use crate::record::RequestRecord;
 use crate::server::ContentCoding;
 use crate::upstream::request_body::RequestBody;
@@ -126,14 +128,13 @@ fn inference_head(
             (rewrite, HeaderValue::from_static("application/json"))
         }
         Kind::Form(theirs) => {
-            let mut random = [0; 16];
-            getrandom::fill(&mut random).map_err(|_| RandomnessError)?;
-            let ours = Boundary::from_random(random);
+            let ours = Boundary::from_random(random::bytes()?);
             let content_type = HeaderValue::try_from(ours.content_type()).map_err(|_| RandomnessError)?;
             (Rewrite::Form { theirs, ours }, content_type)
         }
     };
     let authorization = authorization(snapshot, parts, caller)?;
+    record.account = account(snapshot, caller).cloned();
     let query = parts.uri.query().and_then(|query| forwarded_query(query, inference.query));
     let head = Head {
         method: Method::POST,
@@ -169,10 +170,16 @@ fn archive(
     Ok(())
 }
 
+/// Returns the account that pays; `None` if the caller pays with their own key.
+fn account<'s>(snapshot: &'s Snapshot, caller: &Caller<'_>) -> Option<&'s Arc<Account>> {
+    let operator = caller.upstream_credential == UpstreamCredential::Operator;
+    snapshot.tenant(caller.tenant.as_deref()).account.as_ref().filter(|_| operator)
+}
+
 /// Returns the `authorization` header: the operator's or tenant's key, or the caller's own with pass-through.
 fn authorization(snapshot: &Snapshot, parts: &Parts, caller: &Caller<'_>) -> Result<HeaderValue, Refusal> {
-    match (caller.upstream_credential, &snapshot.tenant(caller.tenant.as_deref()).authorization) {
-        (UpstreamCredential::Operator, Some(operator)) => Ok(operator.clone()),
+    match (caller.upstream_credential, account(snapshot, caller)) {
+        (UpstreamCredential::Operator, Some(account)) => Ok(account.authorization().clone()),
         // `serve` starts without a key only if pass-through is the only way in.
         (UpstreamCredential::Operator, None) => Err(AuthError::InvalidCredential.into()),
         (UpstreamCredential::PassThrough, _) => {

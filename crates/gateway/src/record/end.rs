@@ -1,7 +1,9 @@
 //! The end of a request, as each consumer needs it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use callsign_core::identity::attribution::Attribution;
+use callsign_core::request_id::RequestId;
 use callsign_core::usage::outcome::Outcome;
 use callsign_core::usage::reader::ResponseUsage;
 use callsign_store::archive;
@@ -9,15 +11,26 @@ use callsign_store::ledger::{End, Finished, Name};
 use callsign_telemetry::logging::Untrusted;
 use callsign_telemetry::metrics::Metrics;
 
+use crate::account::Account;
+
+/// Error names with which providers, or OpenRouter for them, refuse a user's request (`docs/SPEC.md#auto-block`).
+/// The usage reader names moderation errors `moderation`.
+const REFUSALS: [&str; 5] =
+    ["moderation", "user_blocked", "content_policy", "content_policy_violation", "content_filter"];
+
 /// Everything that is known of a request when it ends.
 #[derive(Debug)]
 pub(super) struct RequestEnd<'r> {
+    pub(super) id: RequestId,
     pub(super) endpoint: &'static str,
     pub(super) key: Option<&'r str>,
     /// The status that the client got; 0 if none.
     pub(super) status: u16,
     /// callsign's own error code.
     pub(super) code: Option<&'static str>,
+    /// The reason why a known key was refused.
+    pub(super) reason: Option<&'static str>,
+    pub(super) attribution: Option<Attribution>,
     pub(super) outcome: Outcome,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
@@ -48,17 +61,37 @@ impl RequestEnd<'_> {
     /// Writes the request's log line (`docs/SPEC.md#request-log`).
     pub(super) fn log(&self) {
         tracing::info!(
+            request_id = %self.id,
             endpoint = self.endpoint,
             status = self.status,
             outcome = self.outcome.name(),
             code = self.code,
+            reason = self.reason,
             key = self.key.map(Untrusted).map(tracing::field::display),
+            user = self.attribution.map(Attribution::name),
             duration_ms = millis(self.duration),
             first_byte_ms = self.first_byte.map(millis),
             request_bytes = self.request_bytes,
             response_bytes = self.response_bytes,
             "request"
         );
+    }
+
+    /// Returns true if the answer's error refuses the user or the prompt.
+    pub(super) fn refuses_user(&self) -> bool {
+        self.usage.error.as_deref().is_some_and(|error| REFUSALS.contains(&error))
+    }
+
+    /// Records if OpenRouter accepted or refused the key that pays. A 403 refuses the key if its body is an error in
+    /// OpenRouter's format that does not refuse the prompt. A 403 without a readable body says nothing.
+    pub(super) fn judge(&self, account: &Account, metrics: &Metrics) {
+        let is_read = self.outcome == Outcome::Complete && self.usage.error.is_some();
+        match self.upstream_status() {
+            Some(200..=299) => account.accepted(),
+            Some(status @ (401 | 402)) => account.refused(status, metrics, Instant::now()),
+            Some(403) if is_read && !self.refuses_user() => account.refused(403, metrics, Instant::now()),
+            _ => {}
+        }
     }
 
     /// Returns the end for the archive.

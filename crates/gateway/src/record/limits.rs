@@ -4,11 +4,6 @@ use callsign_store::limits::{Reservation, Suspect, Watcher};
 
 use super::end::RequestEnd;
 
-/// Error names with which providers, or OpenRouter for them, refuse a user's request (`docs/SPEC.md#auto-block`).
-/// The usage reader names moderation errors `moderation`.
-const REFUSALS: [&str; 5] =
-    ["moderation", "user_blocked", "content_policy", "content_policy_violation", "content_filter"];
-
 /// A request's use of limits. Dropping it without [`LimitUse::settle`] refunds the reservation.
 #[derive(Debug, Default)]
 pub(super) struct LimitUse {
@@ -27,8 +22,8 @@ impl LimitUse {
     pub(super) fn settle(&mut self, end: &RequestEnd<'_>) {
         self.watcher = None;
         let status = end.upstream_status();
-        if let (Some(suspect), Some(error), Some(_)) = (self.suspect.take(), &end.usage.error, status)
-            && REFUSALS.contains(&error.as_str())
+        if let (Some(suspect), Some(_)) = (self.suspect.take(), status)
+            && end.refuses_user()
         {
             suspect.was_refused();
         }

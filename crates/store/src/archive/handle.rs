@@ -83,6 +83,12 @@ impl Archive {
         self.shared.is_some()
     }
 
+    /// Returns false while archiving is required and the disk does not accept archives. New requests that are to be
+    /// archived then get 503 `archive_unavailable`.
+    pub fn is_available(&self) -> bool {
+        !self.required || self.shared.as_ref().is_none_or(|shared| !shared.is_down())
+    }
+
     /// Begins a record. `announced` is the length of the request's body in bytes.
     ///
     /// Returns `None` if the archive is off, or if the memory budget is used up and archiving is optional. The second

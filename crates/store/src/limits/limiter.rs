@@ -113,6 +113,12 @@ impl Limiter {
         &self.0.gate
     }
 
+    /// Returns false while the store is unavailable and `limits.on_store_failure` is `deny`. New requests of callers with
+    /// limits then get 503 `limits_unavailable`.
+    pub fn is_available(&self) -> bool {
+        self.0.down == OnStoreFailure::Allow || self.0.link.as_ref().is_none_or(|link| link.is_up())
+    }
+
     /// Returns a watcher that signals when this caller's running requests must end.
     pub fn watch(&self, sources: &CallerIdentity<'_>, sent: Option<&str>) -> Watcher {
         self.0.gate.watch(sources, sent)
