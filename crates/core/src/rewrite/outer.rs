@@ -1,8 +1,8 @@
 //! Captures the outer members of a body that limits, prices and records need, while the body passes.
 //!
-//! [`MEMBERS`] lists them. A member counts if its decoded name is exactly a name of the table and if it is sent; removed
-//! members do not count. Like JSON readers, the last of duplicates counts. The kept bytes are bounded whatever the body
-//! holds: see [`MAX_MODELS`], `value.rs` and `longest::EXTERNAL_NAME`.
+//! The table `MEMBERS` lists them. A member counts if its decoded name is exactly a name of the table and if it is sent;
+//! removed members do not count. Like JSON readers, the last of duplicates counts. Whatever the body holds, at most
+//! 8 KiB are kept: 4 `model` members, 16 entries of `models`, and texts of at most `longest::EXTERNAL_NAME` bytes.
 
 mod value;
 
@@ -167,6 +167,11 @@ impl OuterMembers {
     }
 
     fn set(&mut self, member: Member, value: Value) {
+        let value = match value {
+            // Only one member may be a list, which bounds the kept bytes.
+            Value::List { .. } if member != Member::Models => Value::Other,
+            value => value,
+        };
         let Some(earlier) = self.last.get_mut(member as usize).and_then(|last| last.replace(value)) else { return };
         match member {
             Member::Model | Member::Models if earlier == Value::Null => {}
