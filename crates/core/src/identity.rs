@@ -11,6 +11,7 @@ pub mod caller_identity;
 pub mod format;
 pub mod identifier;
 pub mod limit;
+pub mod longest;
 pub mod missing;
 pub mod rendered;
 pub mod secret;

@@ -3,6 +3,7 @@ mod signed;
 use http::{HeaderName, HeaderValue};
 
 use super::*;
+use crate::identity::longest;
 
 const ALICE: &str = "alice-personal-key-0001";
 const APP: &str = "the-key-of-an-app-00001";
@@ -132,12 +133,22 @@ fn unusable_header_values_are_absent() {
         "a\tb",
         "a\u{85}b",
         "a\u{202e}b",
+        "a\u{2029}b",
+        "a\u{115f}",
+        "a\u{fe0f}",
     ] {
         assert_eq!(user(&[("x-api-key", APP), ("x-user-id", nothing)]), None, "{nothing:?}");
     }
     for something in ["0", "nullable", "{user}", "NONE", "älice", "a b", "auth0|1"] {
         assert_eq!(user(&[("x-api-key", APP), ("x-user-id", something)]).as_deref(), Some(something));
     }
+    let (fits, long) = ("é".repeat(longest::ID / 2), "x".repeat(longest::ID + 1));
+    assert_eq!(user(&[("x-api-key", APP), ("x-user-id", &format!(" {fits} "))]), Some(fits));
+    let pairs = ["x-user-id", "x-session-id", "x-chat-id", "x-message-id"].map(|name| (name, long.as_str()));
+    resolve(&[&pairs[..], &[("x-api-key", APP), ("session-id", "s")]].concat(), |caller| {
+        let caller = caller.unwrap();
+        assert_eq!(caller.identity(), CallerIdentity { key: "app", client_session: Some("s"), ..Default::default() });
+    });
     let mut map = headers(&[("x-api-key", APP)]);
     map.insert("x-user-id", HeaderValue::from_bytes(b"a\xff").unwrap());
     assert_eq!(resolved(&map, &directory(), Need::Identity).unwrap().user, None);

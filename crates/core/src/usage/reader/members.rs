@@ -8,10 +8,11 @@
 use super::accumulator::Accumulator;
 use super::near;
 use super::shape::{Member, Scope};
+use crate::identity::longest;
 
 /// Maximum length of a name or value, in bytes as written. A longer one counts as absent, because a truncated one would
 /// be a different name.
-const MAX_VALUE: usize = 256;
+const MAX_VALUE: usize = longest::EXTERNAL_NAME;
 /// Maximum depth of the shapes: document, choices, choice, error, metadata.
 const MAX_SCOPES: usize = 5;
 
