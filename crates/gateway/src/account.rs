@@ -12,6 +12,7 @@ use callsign_telemetry::logging::Untrusted;
 use callsign_telemetry::metrics::Metrics;
 use http::HeaderValue;
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 
 /// Shortest time between two log lines about the same key.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
@@ -22,6 +23,8 @@ pub struct Account {
     /// The tenant that owns the key; `None` for the operator's.
     tenant: Option<String>,
     authorization: HeaderValue,
+    /// The first 16 hexadecimal digits of the key's SHA-256. Ledger rows name the account that paid by it.
+    fingerprint: Arc<str>,
     /// True from a refusal to the next success, so that successes need no lock otherwise.
     is_refused: AtomicBool,
     refusals: Mutex<Refusals>,
@@ -37,13 +40,19 @@ struct Refusals {
 impl Account {
     /// Creates the account of this key. `authorization` is the key as a header value.
     pub fn new(tenant: Option<String>, authorization: HeaderValue) -> Self {
+        let fingerprint = fingerprint(authorization.as_bytes());
         let (is_refused, refusals) = (AtomicBool::new(false), Mutex::default());
-        Self { tenant, authorization, is_refused, refusals }
+        Self { tenant, authorization, fingerprint, is_refused, refusals }
     }
 
     /// Returns the `authorization` header.
     pub fn authorization(&self) -> &HeaderValue {
         &self.authorization
+    }
+
+    /// Returns the fingerprint of the key.
+    pub fn fingerprint(&self) -> &Arc<str> {
+        &self.fingerprint
     }
 
     /// Returns true if `other` is the same key of the same owner.
@@ -95,6 +104,14 @@ impl Account {
             health.clear(&self.part());
         }
     }
+}
+
+/// Returns the fingerprint of a key, given as the value of the `authorization` header.
+pub fn fingerprint(authorization: &[u8]) -> Arc<str> {
+    let key = authorization.strip_prefix(b"Bearer ").unwrap_or(authorization);
+    let mut digits = data_encoding::HEXLOWER.encode(&Sha256::digest(key));
+    digits.truncate(16);
+    digits.into()
 }
 
 /// A key that is no longer configured takes its note along.

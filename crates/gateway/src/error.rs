@@ -36,6 +36,8 @@ pub struct Refusal {
     allow: Option<&'static str>,
     /// The `retry-after` header, in seconds.
     retry_after: Option<u32>,
+    /// The name of the limit that is reached.
+    pub limit: Option<&'static str>,
     /// Names and values of headers about the caller's limits.
     rates: Vec<(&'static str, String)>,
     /// The overload or shutdown, if that is the cause.
@@ -44,7 +46,8 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(code: ErrorCode, error: &impl ToString) -> Self {
-        Self { code, message: error.to_string(), allow: None, retry_after: None, rates: Vec::new(), overload: None }
+        let message = error.to_string();
+        Self { code, message, allow: None, retry_after: None, limit: None, rates: Vec::new(), overload: None }
     }
 
     /// Returns the response for a request that cannot be recorded although it must be (`strict` mode).
@@ -190,6 +193,7 @@ impl From<LimitsRefusedError> for Refusal {
             }
             LimitsRefusedError::Over(over) => Self {
                 retry_after: Some(over.retry_after()),
+                limit: Some(over.limit.name()),
                 rates: over.headers(),
                 ..Self::new(ErrorCode::RateLimited, &error)
             },

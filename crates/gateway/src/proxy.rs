@@ -35,13 +35,14 @@ use callsign_store::limits::{Limiter, LimitsRefusedError};
 use callsign_telemetry::metrics::Metrics;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::audit::{Auditor, Sample};
 use crate::error::Refusal;
-use crate::random::{self, RandomnessError};
+use crate::random;
 use crate::record::RequestRecord;
 use crate::relay::{self, Answer};
 use crate::server::{Handler, Peer, Upload};
@@ -152,10 +153,12 @@ impl Proxy {
     /// The pipeline: answers one request.
     async fn respond(&self, snapshot: &Snapshot, parts: &Parts, upload: Upload, peer: Peer) -> Response<Answer> {
         let shared = &self.0.shared;
-        let drawn = request_id();
+        let began_us = Timestamp::now().as_microsecond();
+        let drawn = random::bytes().map(|random| RequestId::new(began_us, random));
         // Without randomness the request is refused, under an id that has its time alone.
-        let id = drawn.unwrap_or_else(|_| RequestId::first_at(now_us()));
-        let mut record = RequestRecord::begin(id, &shared.metrics, &shared.in_flight, &shared.ledger, &shared.archive);
+        let id = drawn.unwrap_or_else(|_| RequestId::first_at(began_us));
+        let begin = (id, began_us);
+        let mut record = RequestRecord::begin(begin, &shared.metrics, &shared.in_flight, &shared.ledger, &shared.archive);
         let mut upload = Some(upload);
         let reply: Result<Reply, Refusal> = async {
             drawn?;
@@ -170,12 +173,13 @@ impl Proxy {
             }
             let mut body = self.prepare_body(snapshot, plan, &mut upload, &record).await?;
             let handle = body.stream();
+            record.asks(body.outer(), handle.as_ref().map(|handle| Arc::clone(&handle.state)));
             self.send(head.with_body(body), handle, &mut upload, &mut record).await
         }
         .await;
         let record = Box::new(record);
         let mut response = match reply {
-            Ok(Reply::Own(answer)) => own_answer(answer, record),
+            Ok(Reply::Own(answer)) => own_answer(answer, record).await,
             Ok(Reply::Upstream(answer, handle)) => relay(snapshot, answer, handle, record).await,
             Err(refusal) => Box::pin(refuse::refuse(refusal, parts, upload, snapshot.limits.max_body, record)).await,
         };
@@ -258,15 +262,6 @@ impl Proxy {
     }
 }
 
-/// Creates the id of a request that begins now.
-fn request_id() -> Result<RequestId, RandomnessError> {
-    Ok(RequestId::new(now_us(), random::bytes()?))
-}
-
-fn now_us() -> i64 {
-    Timestamp::now().as_microsecond()
-}
-
 /// Finds the endpoint of a request whose framing is sound.
 fn route(snapshot: &Snapshot, parts: &Parts, record: &mut RequestRecord) -> Result<Endpoint, Refusal> {
     framing::check(parts)?;
@@ -277,9 +272,9 @@ fn route(snapshot: &Snapshot, parts: &Parts, record: &mut RequestRecord) -> Resu
 }
 
 /// Sends an answer of callsign itself.
-fn own_answer(answer: Response<Bytes>, mut record: Box<RequestRecord>) -> Response<Answer> {
+async fn own_answer(answer: Response<Bytes>, mut record: Box<RequestRecord>) -> Response<Answer> {
     record.answered_by_callsign(answer.status().as_u16());
-    answer.map(|body| Answer::own(body, record))
+    Answer::own(answer, record).await
 }
 
 /// Relays OpenRouter's answer.
@@ -298,13 +293,18 @@ async fn relay(
     if snapshot.redact_account && relay::may_name_account(&parts) {
         if let Some(body) = relay::redact_account(body).await {
             record.outcome = Outcome::Complete;
-            return Response::from_parts(parts, Answer::own(body, record));
+            return Answer::own(Response::from_parts(parts, body), record).await;
         }
         parts.headers.remove(http::header::CONTENT_LENGTH);
         record.outcome = Outcome::UpstreamCut;
-        return Response::from_parts(parts, Answer::own(Bytes::new(), record));
+        return Answer::own(Response::from_parts(parts, Bytes::new()), record).await;
     }
     let upload = handle.map(|handle| handle.state);
+    if body.is_end_stream() {
+        // The server never asks an empty body for its end.
+        record.outcome = Outcome::Complete;
+        record.end().await;
+    }
     Response::from_parts(parts, Answer::relayed(body, record, snapshot.idle_timeout, upload))
 }
 

@@ -10,7 +10,6 @@ use callsign_core::identity::secret::Binder;
 use callsign_core::rewrite::Rewriter;
 use callsign_core::rewrite::multipart::{Boundary, Form};
 use callsign_store::archive::{self, HeaderSnapshot};
-use callsign_store::ledger::Ledger;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri};
@@ -134,7 +133,6 @@ fn inference_head(
         }
     };
     let authorization = authorization(snapshot, parts, caller)?;
-    record.account = account(snapshot, caller).cloned();
     let query = parts.uri.query().and_then(|query| forwarded_query(query, inference.query));
     let head = Head {
         method: Method::POST,
@@ -159,9 +157,9 @@ fn archive(
     }
     let Some(names) = snapshot.archive_names(caller) else { return Ok(()) };
     let markup = snapshot.tenant(caller.tenant.as_deref()).markup;
-    let row = || ledger_row(&Ledger::off(), caller, identifiers, inference, markup);
-    record.archive(inference, |known| archive::Begun {
-        row: known.cloned().unwrap_or_else(row),
+    let row = ledger_row(record, caller, identifiers, inference, markup);
+    record.archive(inference, || archive::Begun {
+        row,
         names,
         received: HeaderSnapshot::of(&parts.headers, &snapshot.redaction),
         sent: HeaderSnapshot::of(&head.headers, &snapshot.redaction),
@@ -171,7 +169,7 @@ fn archive(
 }
 
 /// Returns the account that pays; `None` if the caller pays with their own key.
-fn account<'s>(snapshot: &'s Snapshot, caller: &Caller<'_>) -> Option<&'s Arc<Account>> {
+pub(super) fn account<'s>(snapshot: &'s Snapshot, caller: &Caller<'_>) -> Option<&'s Arc<Account>> {
     let operator = caller.upstream_credential == UpstreamCredential::Operator;
     snapshot.tenant(caller.tenant.as_deref()).account.as_ref().filter(|_| operator)
 }

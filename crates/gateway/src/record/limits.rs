@@ -3,6 +3,7 @@
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 
 use super::end::RequestEnd;
+use callsign_core::usage::judgement::Bill;
 
 /// A request's use of limits. Dropping it without [`LimitUse::settle`] refunds the reservation.
 #[derive(Debug, Default)]
@@ -28,13 +29,16 @@ impl LimitUse {
             suspect.was_refused();
         }
         let Some(reservation) = self.reservation.take().filter(|_| self.left) else { return };
-        // OpenRouter charges nothing for an error.
-        let free = status.is_some_and(|status| status >= 400);
-        let usage = &end.usage.usage;
+        let usage = &end.answer.usage;
         let tokens = match (usage.prompt_tokens, usage.completion_tokens) {
-            (None, None) => free.then_some(0),
+            (None, None) => None,
             (prompt, completion) => Some(prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0))),
         };
-        reservation.settle(tokens, usage.cost.map(|cost| cost.0).or(free.then_some(0)));
+        match end.judgement.bill {
+            Bill::Free => reservation.settle(Some(0), Some(0)),
+            Bill::Known => reservation.settle(tokens, usage.total_cost().map(|cost| cost.0)),
+            // The estimate stands until the cost arrives, and is charged if it never can.
+            Bill::Pending | Bill::Never => reservation.settle(tokens, None),
+        }
     }
 }

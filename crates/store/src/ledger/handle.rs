@@ -76,6 +76,11 @@ impl Ledger {
         self.shared.as_ref().is_none_or(|shared| shared.mode == Mode::Fast || !shared.is_losing())
     }
 
+    /// Returns true if the end of a response waits for its row.
+    pub fn is_strict(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.mode == Mode::Strict)
+    }
+
     /// Records that a request goes upstream.
     pub fn begin(&self, begun: Begun) -> Entry {
         Entry { cell: self.shared.as_ref().map(|shared| Cell::begin(shared, begun)) }
