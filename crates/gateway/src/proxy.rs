@@ -32,9 +32,10 @@ use callsign_core::usage::outcome::Outcome;
 use callsign_store::archive::Archive;
 use callsign_store::ledger::{Ledger, Reader};
 use callsign_store::limits::{Limiter, LimitsRefusedError};
+use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use jiff::Timestamp;
@@ -79,6 +80,7 @@ struct Shared {
     archive: Archive,
     limiter: Limiter,
     reader: Option<Reader>,
+    clock: Arc<TrustedClock>,
 }
 
 /// The header of every response to a request that carries the request's id.
@@ -104,6 +106,8 @@ pub struct ProxyDeps {
     pub limiter: Limiter,
     /// Queries the ledger for callers who ask about themselves; `None` without a ledger.
     pub reader: Option<Reader>,
+    /// Whether the wall clock is trusted; OpenRouter's answers confirm it.
+    pub clock: Arc<TrustedClock>,
     /// `CALLSIGN_BUFFER_TOTAL_BYTES`.
     pub buffer_total: u64,
 }
@@ -119,13 +123,24 @@ enum Reply {
 impl Proxy {
     /// Creates a proxy with the configuration `snapshot`, until it is replaced.
     pub fn new(snapshot: Snapshot, upstream: Upstream, deps: ProxyDeps) -> Self {
-        let ProxyDeps { metrics, auditor, in_flight, ledger, archive, limiter, reader, buffer_total } = deps;
+        let ProxyDeps { metrics, auditor, in_flight, ledger, archive, limiter, reader, clock, buffer_total } = deps;
         let bytes = usize::try_from(buffer_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let buffers = Arc::new(Semaphore::new(bytes));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let shared =
-            Shared { snapshot, metrics, in_flight, buffers, decoders, auditor, ledger, archive, limiter, reader };
+        let shared = Shared {
+            snapshot,
+            metrics,
+            in_flight,
+            buffers,
+            decoders,
+            auditor,
+            ledger,
+            archive,
+            limiter,
+            reader,
+            clock,
+        };
         Self(Arc::new(Worker { upstream, shared: Arc::new(shared) }))
     }
 
@@ -158,7 +173,8 @@ impl Proxy {
         // Without randomness the request is refused, under an id that has its time alone.
         let id = drawn.unwrap_or_else(|_| RequestId::first_at(began_us));
         let begin = (id, began_us);
-        let mut record = RequestRecord::begin(begin, &shared.metrics, &shared.in_flight, &shared.ledger, &shared.archive);
+        let mut record =
+            RequestRecord::begin(begin, &shared.metrics, &shared.in_flight, &shared.ledger, &shared.archive);
         let mut upload = Some(upload);
         let reply: Result<Reply, Refusal> = async {
             drawn?;
@@ -251,13 +267,30 @@ impl Proxy {
             }),
         };
         match answer {
-            Ok(answer) => Ok(Reply::Upstream(answer, handle)),
+            Ok(answer) => {
+                self.0.compare_clock(answer.headers());
+                Ok(Reply::Upstream(answer, handle))
+            }
             Err(refusal) => {
                 if let Some(handle) = handle {
                     *upload = handle.recover().await;
                 }
                 Err(refusal)
             }
+        }
+    }
+}
+
+impl Worker {
+    /// Compares the clock with the date of OpenRouter's answer, until they have agreed once (`docs/SPEC.md#clocks`).
+    fn compare_clock(&self, headers: &HeaderMap) {
+        let clock = &self.shared.clock;
+        if !clock.wants_witness() {
+            return;
+        }
+        let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
+        if let Some(told) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
+            clock.witness(Timestamp::now(), told.timestamp());
         }
     }
 }
