@@ -104,6 +104,12 @@ impl Reloader {
     /// Reads the configuration and applies it if it is valid. Either way the files are not read again until they
     /// change.
     pub fn reload(&mut self) -> Reloaded {
+        let reloaded = self.read_and_apply();
+        self.in_force.reloaded(matches!(reloaded, Reloaded::Changed(_)));
+        reloaded
+    }
+
+    fn read_and_apply(&mut self) -> Reloaded {
         let print = Print::take(&self.sources, &self.tls_files);
         let emptied = print.is_emptied_since(&self.print);
         self.print = print;

@@ -22,6 +22,7 @@ use callsign_gateway::upstream::{self, Upstream};
 use callsign_store::archive::Archive;
 use callsign_store::ledger::{Ledger, Reader};
 use callsign_store::limits::Limiter;
+use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use in_force::InForce;
 pub use running::{Running, ServeOptions, StartError};
@@ -50,8 +51,9 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
         metrics: Arc::clone(&metrics),
     };
     let load_limits = load_limits(config);
-    let ledger = Ledger::open(&config.ledger, &metrics)?;
-    let archive = Archive::open(&config.archive, &metrics)?;
+    let clock = Arc::new(TrustedClock::default());
+    let ledger = Ledger::open(&config.ledger, &metrics, &clock)?;
+    let archive = Archive::open(&config.archive, &metrics, &clock)?;
     let limiter = Limiter::start(&config.limits, &config.ledger, &metrics)?;
     let deps = ProxyDeps {
         metrics: Arc::clone(&metrics),
@@ -61,10 +63,11 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
         archive: archive.clone(),
         limiter: limiter.clone(),
         reader: Reader::open(&config.ledger).ok(),
+        clock,
         buffer_total: config.bodies.buffer_total_bytes as u64,
     };
     let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, deps);
-    let in_force = InForce::new(config, proxy.clone());
+    let in_force = InForce::new(config, proxy.clone(), Arc::clone(&metrics));
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
     let options =
         |limiter, tls| Arc::new(Options { timeouts: serve.timeouts, connection_limiter: Arc::new(limiter), tls });
@@ -100,7 +103,8 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
                 ledger: ledger.clone(),
                 limiter: limiter.clone(),
                 ledger_settings: config.ledger.clone(),
-                archive: config.archive.place.clone(),
+                archive: archive.clone(),
+                archive_place: config.archive.place.clone(),
             };
             let (handler, options) = (AdminPort::new(&config.admin.console, shown), options(connections, None));
             let drain = drain.clone();

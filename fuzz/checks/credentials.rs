@@ -192,18 +192,20 @@ fn only(pairs: &[(HeaderName, HeaderValue)], name: &str) -> Option<String> {
         c.is_control()
             || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
     };
-    if unfilled || nothing || text.contains(invisible) || is_rarely_invisible(text) {
+    if unfilled || nothing || text.len() > 512 || text.contains(invisible) || is_rarely_invisible(text) {
         return None;
     }
     Some(text.to_owned())
 }
 
-/// Returns true if the text has one of the other characters of Unicode's Cf.
+/// Returns true if the text has one of the other characters of Unicode's Cf, or one of those that
+/// docs/SPEC.md#source-values adds to them.
 fn is_rarely_invisible(text: &str) -> bool {
     text.contains(|c: char| {
-        matches!(u32::from(c), 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e | 0x2066..=0x206f
-            | 0xfff9..=0xfffb | 0x110bd | 0x110cd | 0x13430..=0x1343f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0001
-            | 0xe0020..=0xe007f)
+        matches!(u32::from(c), 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x2066..=0x206f
+            | 0xfff9..=0xfffb | 0x110bd | 0x110cd | 0x13430..=0x1343f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
+            | 0x2028..=0x2029 | 0x2065 | 0x2800 | 0x34f | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x3164
+            | 0xfe00..=0xfe0f | 0xffa0 | 0xfff0..=0xfff8 | 0xe0000..=0xe0fff)
     })
 }
 

@@ -283,6 +283,7 @@ impl Accumulator {
             cached_tokens: figure("cached_tokens").or(read),
             reasoning_tokens: figure("reasoning_tokens"),
             cost: self.cost,
+            ..Usage::default()
         };
         let best = (1..=4).rev().find_map(|rank| self.names.remove(&rank)).unwrap_or_else(|| "error".to_owned());
         ResponseUsage {
@@ -291,6 +292,7 @@ impl Accumulator {
             provider: self.texts.remove("provider"),
             usage,
             error: self.has_error.then_some(best),
+            ..ResponseUsage::default()
         }
     }
 }

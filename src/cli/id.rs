@@ -23,7 +23,7 @@ pub(super) fn print(
     for name in person.meaningless() {
         writeln!(
             err,
-            "callsign: the {name} id is ignored: it is empty, an unfilled template, or has invisible characters"
+            "callsign: the {name} id is ignored: it is empty, too long, an unfilled template, or has invisible characters"
         )?;
     }
     let sources = person.sources();

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::key_material;
 use callsign_core::auth::identity_header;
 use callsign_core::auth::preset::Preset;
+use callsign_core::identity::longest;
 use callsign_core::secret::KeyDigest;
 
 /// The preset of an app's key if none is given.
@@ -20,7 +21,10 @@ const DEFAULT_PRESET: &str = "generic";
 pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let given = holder.user.as_ref().or(holder.app.as_ref()).map(String::as_bytes).unwrap_or_default();
     let Some(id) = identity_header::meaning(given) else {
-        writeln!(err, "callsign: the id is unusable: it is empty, an unfilled template, or has invisible characters")?;
+        writeln!(
+            err,
+            "callsign: the id is unusable: it is empty, too long, an unfilled template, or has invisible characters"
+        )?;
         return Ok(Exit::Invalid);
     };
     let preset = holder.app.as_ref().map(|_| holder.preset.as_deref().unwrap_or(DEFAULT_PRESET));
@@ -32,7 +36,8 @@ pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err:
     let key = key_material::generate()?;
     writeln!(out, "{key}\n\nThe key is shown only once. To accept it, set this variable:\n")?;
     let line = environment(id, preset, &key);
-    let line = line.as_deref().unwrap_or("(not possible: the id contains a comma, an equals sign or a quote)");
+    let line =
+        line.as_deref().unwrap_or("(not possible: the id is too long, or contains a comma, an equals sign or a quote)");
     let more = if preset.is_none() { "(separate several users by commas) " } else { "" };
     writeln!(out, "  {line}\n\n{more}or add this to the configuration file:\n")?;
     writeln!(out, "[[keys]]")?;
@@ -50,7 +55,7 @@ fn environment(id: &str, preset: Option<&str>, key: &str) -> Option<String> {
     match preset {
         Some(DEFAULT_PRESET) => Some(format!("CALLSIGN_APP_KEY={key}")),
         Some(preset) => Some(format!("CALLSIGN_APP_KEY={key} CALLSIGN_PRESET={preset}")),
-        None if id.contains([',', '=', '\'']) => None,
+        None if id.len() > longest::NAME || id.contains([',', '=', '\'']) => None,
         None if id.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_.@:/".contains(c)) => {
             Some(format!("CALLSIGN_USER_KEYS='{id}={key}'"))
         }
@@ -58,9 +63,11 @@ fn environment(id: &str, preset: Option<&str>, key: &str) -> Option<String> {
     }
 }
 
-/// Returns `id`, with a number appended if a configured key has that name.
+/// Returns `id`, shortened to the length of a key's name, and with a number appended if a configured key has that name.
 fn free_name(config: &Config, id: &str) -> String {
     let taken = |name: &str| config.callers.keys.iter().any(|key| key.name == name);
+    // 20 bytes are left for the number.
+    let id = id.get(..id.floor_char_boundary(longest::NAME - 20)).unwrap_or_default().trim_end();
     let numbered = (2..).map(|number| format!("{id}-{number}"));
     std::iter::once(id.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use super::values;
 use callsign_core::identity::format::Format;
 use callsign_core::identity::identifier::{IdentifierRow, PerIdentifier, TABLE};
 use callsign_core::identity::limit::{DEFAULT_MAX_ID_CHARS, HIGHEST_MAX_ID_CHARS, fits};
+use callsign_core::identity::longest;
 use callsign_core::identity::missing::MissingUser;
 use callsign_core::identity::secret::IdSecret;
 use callsign_core::identity::valve::{TRACE, Valves};
@@ -33,10 +34,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Policy, Reported> {
 }
 
 /// Parses `omit`, `reject` or `shared:ID`.
-pub(super) fn missing_user(text: &str) -> Result<MissingUser, &'static str> {
+pub(super) fn missing_user(text: &str) -> Result<MissingUser, String> {
     MissingUser::parse(text)
         .filter(|_| !text.chars().any(char::is_control))
-        .ok_or("expected omit, reject, or shared:ID with an id after the colon")
+        .ok_or_else(|| format!("expected omit, reject, or shared:ID with an id of at most {} bytes", longest::ID))
 }
 
 fn read_valves(reader: &mut Reader<'_>) -> Result<Valves, Reported> {

@@ -79,11 +79,11 @@ fn read_one(entry: &str, reader: &mut Reader<'_>) -> Result<Entry, Reported> {
 }
 
 /// Parses a tenant's name. The namespace of pass-through keys is reserved.
-fn tenant_name(text: &str) -> Result<String, &'static str> {
+fn tenant_name(text: &str) -> Result<String, String> {
     if text.starts_with(PASS_THROUGH) {
-        return Err("begins with passthrough-, which is reserved for pass-through keys; choose another");
+        return Err("begins with passthrough-, which is reserved for pass-through keys; choose another".to_owned());
     }
-    values::name(text)
+    values::caller_name(text)
 }
 
 impl Entry {

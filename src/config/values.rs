@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use callsign_core::identity::longest;
 use callsign_core::secret::Secret;
 
 /// Minimum length of a key or token in bytes. A shorter one could be guessed.
@@ -63,6 +64,25 @@ pub(super) fn name(text: &str) -> Result<String, &'static str> {
         return Err("expected text that is not empty, without control characters and without spaces around it");
     }
     Ok(text.to_owned())
+}
+
+/// Parses the name of a key, a tenant or an issuer.
+pub(super) fn caller_name(text: &str) -> Result<String, String> {
+    at_most(longest::NAME, text)?;
+    name(text).map_err(str::to_owned)
+}
+
+/// Parses a user id.
+pub(super) fn user_id(text: &str) -> Result<String, String> {
+    at_most(longest::ID, text)?;
+    name(text).map_err(str::to_owned)
+}
+
+fn at_most(limit: usize, text: &str) -> Result<(), String> {
+    if text.len() > limit {
+        return Err(format!("has {} bytes; at most {limit} are accepted", text.len()));
+    }
+    Ok(())
 }
 
 /// Parses a key or token that callers send in a header: at least [`MIN_KEY_BYTES`], visible ASCII.

@@ -8,6 +8,7 @@ use axum::body::Body;
 use callsign_console::self_test::SelfTest;
 use callsign_console::{Admin, AdminDeps, Peer, Probe, Settings, View};
 use callsign_gateway::server::{self, Drain, Handler, Upload};
+use callsign_store::archive::Archive;
 use callsign_store::archive::settings::Place;
 use callsign_store::ledger::{self, Keeper, Ledger, Reader};
 use callsign_store::limits::Limiter;
@@ -24,7 +25,25 @@ pub(super) struct Shown {
     pub(super) ledger: Ledger,
     pub(super) limiter: Limiter,
     pub(super) ledger_settings: ledger::settings::Settings,
-    pub(super) archive: Option<Place>,
+    pub(super) archive: Archive,
+    pub(super) archive_place: Option<Place>,
+}
+
+/// Returns the probe that says why new requests are refused.
+fn refuses(drain: Drain, ledger: Ledger, limiter: Limiter, archive: Archive) -> Probe {
+    Probe(Arc::new(move || {
+        if drain.is_draining() {
+            Some("draining")
+        } else if !ledger.is_available() {
+            Some("the ledger cannot record requests, and must (CALLSIGN_LEDGER_MODE=strict)")
+        } else if !archive.is_available() {
+            Some("requests cannot be archived, and must be (CALLSIGN_ARCHIVE_REQUIRED)")
+        } else if !limiter.is_available() {
+            Some("the store of limits is unavailable (limits.on_store_failure = \"deny\")")
+        } else {
+            None
+        }
+    }))
 }
 
 /// The console as a request handler of a port.
@@ -33,17 +52,19 @@ pub(super) struct AdminPort(Admin);
 
 impl AdminPort {
     pub(super) fn new(settings: &Settings, shown: Shown) -> Self {
-        let Shown { metrics, drain, view, self_test, data, ledger, limiter, ledger_settings, archive } = shown;
+        let Shown { metrics, drain, view, self_test, data, ledger, limiter, ledger_settings, archive, archive_place } =
+            shown;
+        let refuses = refuses(drain, ledger.clone(), limiter.clone(), archive);
         let deps = AdminDeps {
             metrics,
-            is_draining: Probe(Arc::new(move || drain.is_draining())),
+            refuses,
             view,
             self_test,
             data,
             ledger,
             limiter,
             ledger_access: Reader::open(&ledger_settings).ok().zip(Keeper::open(&ledger_settings).ok()),
-            archive,
+            archive: archive_place,
         };
         Self(Admin::new(settings, deps))
     }

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use callsign_console::View;
 use callsign_gateway::proxy::Proxy;
 use callsign_gateway::proxy::snapshot::SnapshotError;
+use callsign_telemetry::metrics::Metrics;
 
 use crate::config::Config;
 
@@ -18,13 +19,14 @@ pub struct InForce {
     view: Arc<ArcSwap<View>>,
     /// The whole configuration, for self-tests.
     config: Arc<ArcSwap<Config>>,
+    metrics: Arc<Metrics>,
 }
 
 impl InForce {
     /// Creates the handles for `config`, with which `proxy` was created.
-    pub(super) fn new(config: &Config, proxy: Proxy) -> Self {
+    pub(super) fn new(config: &Config, proxy: Proxy, metrics: Arc<Metrics>) -> Self {
         let view = Arc::new(ArcSwap::from_pointee(config.view()));
-        Self { proxy, view, config: Arc::new(ArcSwap::from_pointee(config.clone())) }
+        Self { proxy, view, config: Arc::new(ArcSwap::from_pointee(config.clone())), metrics }
     }
 
     /// Puts another configuration in force. Running requests keep the old one.
@@ -36,6 +38,11 @@ impl InForce {
         self.view.store(Arc::new(config.view()));
         self.config.store(Arc::new(config.clone()));
         Ok(())
+    }
+
+    /// Records if the latest reload succeeded, for `/metrics` and `/readyz`.
+    pub fn reloaded(&self, successful: bool) {
+        self.metrics.reloaded.set(i64::from(successful));
     }
 
     /// Returns the view that the console shows.

@@ -44,8 +44,12 @@ fn id_cleans_values_as_headers_are_cleaned() {
     assert_eq!((said.code, said.out.as_str()), (0, "{}\n"));
     assert!(said.err.contains("the user id is ignored"), "{}", said.err);
 
-    let long = "x".repeat(513);
-    let said = callsign(&format!("id --chat {long}"), VALVES);
+    let said = callsign(&format!("id --chat {}", "x".repeat(513)), VALVES);
+    assert_eq!((said.code, said.out.as_str()), (0, "{}\n"));
+    assert!(said.err.contains("the chat id is ignored"), "{}", said.err);
+
+    let format = [VALVES, &[("CHAT_ID_FORMAT", "c_{chat}")]].concat();
+    let said = callsign(&format!("id --chat {}", "x".repeat(511)), &format);
     assert_eq!((said.code, said.out.as_str()), (0, "{}\n"));
     assert!(said.err.contains("chat_id is not sent: longer than"), "{}", said.err);
 

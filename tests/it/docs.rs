@@ -16,7 +16,8 @@ const INTRO: &str = "\
 <!-- Rendered from crates/core/src/error_code.rs by `UPDATE_DOCS=1 cargo test --test it docs`. -->
 
 An error response of callsign has the header `x-callsign-error` with one of the codes below. An error response without
-this header comes from OpenRouter; callsign passes it on.
+this header comes from OpenRouter; callsign passes it on. Both carry `x-callsign-request-id`, which the operator finds
+in the log as `request_id`.
 
 callsign answers in the format of the endpoint's API. The `type` is the same in both formats and follows from the
 status.

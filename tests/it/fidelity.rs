@@ -369,8 +369,10 @@ async fn headers_are_filtered_both_ways() {
 
     let mut names: Vec<_> = answer.headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
-    let expected =
+    let from_openrouter =
         ["content-length", "content-type", "date", "permissions-policy", "referrer-policy", "vary", "x-generation-id"];
+    let mut expected = [&from_openrouter[..], &["x-callsign-request-id"]].concat();
+    expected.sort_unstable();
     assert_eq!(names, expected);
 }
 

@@ -56,6 +56,10 @@ impl Live {
         std::fs::write(&self.file, text).unwrap();
     }
 
+    async fn ready(&self) -> String {
+        client::get(&format!("http://{}/readyz", self.running.admin.unwrap()), &[]).await.text()
+    }
+
     async fn ask(&self, key: &str) -> (u16, Option<String>) {
         let bearer = format!("Bearer {key}");
         let url = format!("http://{}/v1/chat/completions", self.running.data);
@@ -94,14 +98,37 @@ async fn keys_come_go_and_are_disabled() {
 async fn whatever_is_invalid_or_suddenly_empty_leaves_the_old_one_in_force() {
     let mut live = live().await;
     live.write(&(toml(&live.mock, true, &key_of("alice", KEY, "")) + "[formats]\nuser = \"{usr}\"\nchat = \"{\"\n"));
+    assert_eq!(live.ready().await, "ready\n");
     let Reloaded::Refused(problems) = live.reloader.reload() else { panic!("taken") };
     assert_eq!(problems.len(), 2, "{problems:?}");
+    assert_eq!(
+        live.ready().await,
+        "ready\ndegraded: the changed configuration was refused; the previous one is in force\n"
+    );
     live.write(" \n");
     assert!(matches!(live.reloader.reload(), Reloaded::Refused(_)));
     assert_eq!(live.ask(KEY).await, (200, None));
     live.write(&toml(&live.mock, true, &key_of("alice", KEY, "")));
     assert!(matches!(live.reloader.reload(), Reloaded::Changed(_)));
+    assert_eq!(live.ready().await, "ready\n");
     assert_eq!(live.ask(KEY).await, (200, Some("alice".to_owned())));
+}
+
+#[tokio::test]
+async fn a_note_about_a_refused_key_ends_with_the_key() {
+    let mut live = live().await;
+    let refused = r#"{"model":"mock/error-401","messages":[]}"#;
+    let bearer = format!("Bearer {KEY}");
+    let url = format!("http://{}/v1/chat/completions", live.running.data);
+    assert_eq!(client::post(&url, &[("authorization", &bearer)], refused).await.status, 401);
+    let degraded = "ready\ndegraded: OpenRouter refused the operator's key (401)\n";
+    assert_eq!(live.ready().await, degraded);
+    live.write(&toml(&live.mock, true, &key_of("alice", KEY, "")));
+    assert!(matches!(live.reloader.reload(), Reloaded::Changed(_)));
+    assert_eq!(live.ready().await, degraded, "the key is the same");
+    live.write(&toml(&live.mock, true, &key_of("alice", KEY, "")).replace("sk-or-operator", "sk-or-another"));
+    assert!(matches!(live.reloader.reload(), Reloaded::Changed(_)));
+    assert_eq!(live.ready().await, "ready\n");
 }
 
 #[tokio::test]

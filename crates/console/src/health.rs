@@ -12,15 +12,24 @@ use crate::operator::Operator;
 /// The content type of OpenMetrics 1.0.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// `GET /readyz`: 503 while callsign drains or after a failed self-audit (docs/SPEC.md#readiness).
+/// The reason of a 503 after a failed self-audit.
+const FAILED_AUDIT: &str = "self-audit failed: see callsign_self_audit_failures_total and the log";
+
+/// `GET /readyz`: 503 while callsign refuses new requests or after a failed self-audit, else 200
+/// (docs/SPEC.md#readiness). The first line is `ready` or the reason of the 503; a line `degraded: …` follows for each
+/// other problem.
 pub(super) async fn ready(State(operator): State<Arc<Operator>>) -> impl IntoResponse {
-    if (operator.deps.is_draining.0)() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else if operator.deps.metrics.has_failed_audit(std::time::Instant::now()) {
-        (StatusCode::SERVICE_UNAVAILABLE, "self-audit failed: see callsign_self_audit_failures_total and the log\n")
-    } else {
-        (StatusCode::OK, "ready\n")
+    let metrics = &operator.deps.metrics;
+    let failed_audit = || metrics.has_failed_audit(std::time::Instant::now()).then_some(FAILED_AUDIT);
+    let (status, first) = match (operator.deps.refuses.0)().or_else(failed_audit) {
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+        None => (StatusCode::OK, "ready"),
+    };
+    let mut text = format!("{first}\n");
+    for reason in metrics.degraded() {
+        text.extend(["degraded: ", &reason, "\n"]);
     }
+    (status, text)
 }
 
 /// `GET /metrics`: all metrics in the OpenMetrics text format.

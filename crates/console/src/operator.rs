@@ -29,9 +29,9 @@ pub struct Peer {
     pub tls: bool,
 }
 
-/// A question about the running program whose answer may change.
+/// Returns the reason why this process refuses new requests at the moment, if it does.
 #[derive(Clone)]
-pub struct Probe(pub Arc<dyn Fn() -> bool + Send + Sync>);
+pub struct Probe(pub Arc<dyn Fn() -> Option<&'static str> + Send + Sync>);
 
 impl fmt::Debug for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,8 +44,8 @@ impl fmt::Debug for Probe {
 pub struct AdminDeps {
     /// Served at `/metrics`.
     pub metrics: Arc<Metrics>,
-    /// Returns true once a drain has begun; `/readyz` is 503 from then on.
-    pub is_draining: Probe,
+    /// Makes `/readyz` 503 while new requests are refused.
+    pub refuses: Probe,
     /// The configuration in force. A reload replaces it.
     pub view: Arc<ArcSwap<View>>,
     /// Runs `test-mapping`.

@@ -25,6 +25,15 @@ pub(super) fn admin(settings: &Settings) -> Admin {
 
 /// Returns an admin port with these settings and a ledger.
 pub(super) fn admin_with(settings: &Settings, ledger_access: Option<(Reader, Keeper)>, ledger: Ledger) -> Admin {
+    Admin::new(settings, deps(ledger_access, ledger))
+}
+
+/// Returns an admin port whose program answers `refuses` so.
+fn admin_refusing(settings: &Settings, refuses: Probe) -> Admin {
+    Admin::new(settings, AdminDeps { refuses, ..deps(None, Ledger::off()) })
+}
+
+fn deps(ledger_access: Option<(Reader, Keeper)>, ledger: Ledger) -> AdminDeps {
     let metrics = Arc::new(Metrics::new());
     let data = ledger::settings::Settings {
         store: None,
@@ -33,18 +42,17 @@ pub(super) fn admin_with(settings: &Settings, ledger_access: Option<(Reader, Kee
         data_dir: None,
         data_dir_set: false,
     };
-    let deps = AdminDeps {
+    AdminDeps {
         limiter: Limiter::start(&limits::settings::Settings::default(), &data, &metrics).unwrap(),
         metrics,
-        is_draining: Probe(Arc::new(|| false)),
+        refuses: Probe(Arc::new(|| None)),
         view: Arc::new(arc_swap::ArcSwap::from_pointee(view())),
         self_test: SelfTest(Arc::new(|_| Box::pin(async { Err(SelfTestError::Failed("not in this test".into())) }))),
         data: "127.0.0.1:8484".parse().unwrap(),
         ledger,
         ledger_access,
         archive: None,
-    };
-    Admin::new(settings, deps)
+    }
 }
 
 fn view() -> View {
@@ -120,6 +128,29 @@ async fn a_failed_audit_makes_readyz_503() {
     ] {
         assert!(text.lines().any(|found| found == line), "{text}");
     }
+}
+
+#[tokio::test]
+async fn readyz_lists_problems_and_is_503_only_while_requests_are_refused() {
+    let refusal = Arc::new(parking_lot::Mutex::new(None));
+    let probe = Arc::clone(&refusal);
+    let admin = admin_refusing(&Settings::default(), Probe(Arc::new(move || *probe.lock())));
+    let ready = async || {
+        let answer = send(&admin, "GET /readyz", &[], "").await;
+        (answer.status().as_u16(), text(answer).await)
+    };
+    assert_eq!(ready().await, (200, "ready\n".to_owned()));
+    let metrics = &admin.operator.deps.metrics;
+    metrics.health.set("key", "a key is refused");
+    metrics.limits.store_up.set(0);
+    let degraded = "degraded: the store of limits is unavailable\ndegraded: a key is refused\n";
+    assert_eq!(ready().await, (200, format!("ready\n{degraded}")));
+    *refusal.lock() = Some("draining");
+    assert_eq!(ready().await, (503, format!("draining\n{degraded}")));
+    *refusal.lock() = None;
+    metrics.health.clear("key");
+    metrics.limits.store_up.set(1);
+    assert_eq!(ready().await, (200, "ready\n".to_owned()));
 }
 
 #[tokio::test]

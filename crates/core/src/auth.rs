@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use crate::identity::caller_identity::{CallerIdentity, Field};
 use crate::secret::KeyDigest;
 use credential::Credential;
-pub use error::{AuthError, RefusedToken, UnknownKey};
+pub use error::{AuthError, KeyRefusal, RefusedKey, RefusedToken, UnknownKey};
 use identity_header::AmbiguousIdentityError;
 use issuer::{Issuer, IssuerId};
 use jwt::TokenError;
@@ -115,8 +115,10 @@ impl<'a> Caller<'a> {
         let credential = Credential::find(headers)?;
         let digest = KeyDigest::of(credential.as_bytes());
         let mut caller = match directory.key(digest) {
-            Some(key) if key.admits(address, known.now) => Self::from_key(key, headers, known, need)?,
-            Some(_) => return Err(AuthError::InvalidCredential),
+            Some(key) => match key.refusal(address, known.now) {
+                None => Self::from_key(key, headers, known, need)?,
+                Some(reason) => return Err(AuthError::RefusedKey(RefusedKey { name: key.name.clone(), reason })),
+            },
             None => match (known.issuer_of(credential, digest), directory.pass_through()) {
                 (Some(issuer), _) => Self::from_token(issuer, credential.as_bytes(), headers, known, need)?,
                 (None, Some(preset)) if credential.is_openrouter_key() => {

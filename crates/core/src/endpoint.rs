@@ -74,6 +74,11 @@ pub struct Inference {
 }
 
 impl Inference {
+    /// Returns true if OpenRouter never charges for the endpoint.
+    pub fn is_free(&self) -> bool {
+        self.path == "messages/count_tokens"
+    }
+
     /// Finds an endpoint by path, with or without `/v1/` or `/api/v1/`, or by short name: `chat`, or the last segment
     /// of a path, such as `speech`.
     ///

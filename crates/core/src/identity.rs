@@ -6,10 +6,12 @@
 //! `docs/SPEC.md#identifiers`.
 #![forbid(unsafe_code)]
 
+pub mod attribution;
 pub mod caller_identity;
 pub mod format;
 pub mod identifier;
 pub mod limit;
+pub mod longest;
 pub mod missing;
 pub mod rendered;
 pub mod secret;

@@ -36,6 +36,7 @@ mod error;
 mod filter;
 pub mod headers;
 pub mod multipart;
+pub mod outer;
 mod output;
 mod pending_member;
 mod raw_name;

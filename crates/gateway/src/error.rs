@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::proxy::framing::{FramingError, UnsupportedBodyError};
 use crate::proxy::self_service_error::{GenerationNotFoundError, SelfServiceError};
+use crate::random::RandomnessError;
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadError;
 use callsign_core::auth::AuthError;
@@ -35,6 +36,8 @@ pub struct Refusal {
     allow: Option<&'static str>,
     /// The `retry-after` header, in seconds.
     retry_after: Option<u32>,
+    /// The name of the limit that is reached.
+    pub limit: Option<&'static str>,
     /// Names and values of headers about the caller's limits.
     rates: Vec<(&'static str, String)>,
     /// The overload or shutdown, if that is the cause.
@@ -43,7 +46,8 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(code: ErrorCode, error: &impl ToString) -> Self {
-        Self { code, message: error.to_string(), allow: None, retry_after: None, rates: Vec::new(), overload: None }
+        let message = error.to_string();
+        Self { code, message, allow: None, retry_after: None, limit: None, rates: Vec::new(), overload: None }
     }
 
     /// Returns the response for a request that cannot be recorded although it must be (`strict` mode).
@@ -136,6 +140,7 @@ impl From<AuthError> for Refusal {
         let code = match &error {
             AuthError::MissingCredential => ErrorCode::MissingCredential,
             AuthError::InvalidCredential
+            | AuthError::RefusedKey(_)
             | AuthError::MissingToken
             | AuthError::InvalidToken(_)
             | AuthError::UnknownKey(_) => ErrorCode::InvalidCredential,
@@ -188,6 +193,7 @@ impl From<LimitsRefusedError> for Refusal {
             }
             LimitsRefusedError::Over(over) => Self {
                 retry_after: Some(over.retry_after()),
+                limit: Some(over.limit.name()),
                 rates: over.headers(),
                 ..Self::new(ErrorCode::RateLimited, &error)
             },
@@ -205,11 +211,6 @@ impl From<UnsupportedBodyError> for Refusal {
         Self::new(code, &error)
     }
 }
-
-/// The operating system returned no random bytes, so no boundary can be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("callsign could not rewrite this form: no random bytes from the operating system; nothing was sent")]
-pub struct RandomnessError;
 
 impl From<RandomnessError> for Refusal {
     fn from(error: RandomnessError) -> Self {

@@ -17,16 +17,20 @@
 //! | [`relay`] | passes the response on, frame by frame | parse, join or buffer frames |
 //! | [`record`] | gathers what each step learns of a request, and reports its end once | hold prompts, replies or credentials, apart from what an archive encrypts |
 //! | [`error`] | turns each failure into a response in the caller's dialect | show a value from outside |
+//! | [`account`] | the OpenRouter keys that pay, and OpenRouter's refusals of them | know callers |
+//! | [`random`] | random bytes for ids and boundaries | |
 //! | [`issuers`] | fetches and refreshes the signing keys of token issuers | decide if a token is valid |
 //! | [`shed`] | limits requests in flight, in all and per caller | queue a request |
 //! | [`audit`] | reads a sample of sent bodies again with a second parser | delay a request |
 //! | [`openrouter`] | queries OpenRouter's generation records for the operator's commands | take part in the path of a request |
 
+pub mod account;
 pub mod audit;
 pub mod error;
 pub mod issuers;
 pub mod openrouter;
 pub mod proxy;
+pub mod random;
 pub mod record;
 pub mod relay;
 pub mod server;

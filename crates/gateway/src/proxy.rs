@@ -25,20 +25,25 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use callsign_core::endpoint::Endpoint;
+use callsign_core::request_id::RequestId;
 use callsign_core::rewrite::headers::clean_response;
 use callsign_core::shed::OverloadError;
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::archive::Archive;
 use callsign_store::ledger::{Ledger, Reader};
 use callsign_store::limits::{Limiter, LimitsRefusedError};
+use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::audit::{Auditor, Sample};
 use crate::error::Refusal;
+use crate::random;
 use crate::record::RequestRecord;
 use crate::relay::{self, Answer};
 use crate::server::{Handler, Peer, Upload};
@@ -75,7 +80,11 @@ struct Shared {
     archive: Archive,
     limiter: Limiter,
     reader: Option<Reader>,
+    clock: Arc<TrustedClock>,
 }
+
+/// The header of every response to a request that carries the request's id.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-callsign-request-id");
 
 /// Compressed bodies that are decoded at the same time. Each may need a window of 16 MiB.
 const DECODERS: usize = 16;
@@ -97,6 +106,8 @@ pub struct ProxyDeps {
     pub limiter: Limiter,
     /// Queries the ledger for callers who ask about themselves; `None` without a ledger.
     pub reader: Option<Reader>,
+    /// Whether the wall clock is trusted; OpenRouter's answers confirm it.
+    pub clock: Arc<TrustedClock>,
     /// `CALLSIGN_BUFFER_TOTAL_BYTES`.
     pub buffer_total: u64,
 }
@@ -112,13 +123,24 @@ enum Reply {
 impl Proxy {
     /// Creates a proxy with the configuration `snapshot`, until it is replaced.
     pub fn new(snapshot: Snapshot, upstream: Upstream, deps: ProxyDeps) -> Self {
-        let ProxyDeps { metrics, auditor, in_flight, ledger, archive, limiter, reader, buffer_total } = deps;
+        let ProxyDeps { metrics, auditor, in_flight, ledger, archive, limiter, reader, clock, buffer_total } = deps;
         let bytes = usize::try_from(buffer_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let buffers = Arc::new(Semaphore::new(bytes));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let shared =
-            Shared { snapshot, metrics, in_flight, buffers, decoders, auditor, ledger, archive, limiter, reader };
+        let shared = Shared {
+            snapshot,
+            metrics,
+            in_flight,
+            buffers,
+            decoders,
+            auditor,
+            ledger,
+            archive,
+            limiter,
+            reader,
+            clock,
+        };
         Self(Arc::new(Worker { upstream, shared: Arc::new(shared) }))
     }
 
@@ -146,9 +168,16 @@ impl Proxy {
     /// The pipeline: answers one request.
     async fn respond(&self, snapshot: &Snapshot, parts: &Parts, upload: Upload, peer: Peer) -> Response<Answer> {
         let shared = &self.0.shared;
-        let mut record = RequestRecord::begin(&shared.metrics, &shared.in_flight, &shared.ledger, &shared.archive);
+        let began_us = Timestamp::now().as_microsecond();
+        let drawn = random::bytes().map(|random| RequestId::new(began_us, random));
+        // Without randomness the request is refused, under an id that has its time alone.
+        let id = drawn.unwrap_or_else(|_| RequestId::first_at(began_us));
+        let begin = (id, began_us);
+        let mut record =
+            RequestRecord::begin(begin, &shared.metrics, &shared.in_flight, &shared.ledger, &shared.archive);
         let mut upload = Some(upload);
         let reply: Result<Reply, Refusal> = async {
+            drawn?;
             self.check_capacity(peer)?;
             let endpoint = route(snapshot, parts, &mut record)?;
             let caller = authenticate::authenticate(snapshot, parts, peer, &endpoint, &mut record).await?;
@@ -160,15 +189,19 @@ impl Proxy {
             }
             let mut body = self.prepare_body(snapshot, plan, &mut upload, &record).await?;
             let handle = body.stream();
+            record.asks(body.outer(), handle.as_ref().map(|handle| Arc::clone(&handle.state)));
             self.send(head.with_body(body), handle, &mut upload, &mut record).await
         }
         .await;
         let record = Box::new(record);
-        match reply {
-            Ok(Reply::Own(answer)) => own_answer(answer, record),
+        let mut response = match reply {
+            Ok(Reply::Own(answer)) => own_answer(answer, record).await,
             Ok(Reply::Upstream(answer, handle)) => relay(snapshot, answer, handle, record).await,
             Err(refusal) => Box::pin(refuse::refuse(refusal, parts, upload, snapshot.limits.max_body, record)).await,
-        }
+        };
+        // The text of an id is a valid header value.
+        response.headers_mut().extend(HeaderValue::from_str(&id.to_string()).ok().map(|id| (REQUEST_ID, id)));
+        response
     }
 
     /// Refuses a request of a connection over its limit or during shutdown, and every request while a `strict` ledger
@@ -234,13 +267,30 @@ impl Proxy {
             }),
         };
         match answer {
-            Ok(answer) => Ok(Reply::Upstream(answer, handle)),
+            Ok(answer) => {
+                self.0.compare_clock(answer.headers());
+                Ok(Reply::Upstream(answer, handle))
+            }
             Err(refusal) => {
                 if let Some(handle) = handle {
                     *upload = handle.recover().await;
                 }
                 Err(refusal)
             }
+        }
+    }
+}
+
+impl Worker {
+    /// Compares the clock with the date of OpenRouter's answer, until they have agreed once (`docs/SPEC.md#clocks`).
+    fn compare_clock(&self, headers: &HeaderMap) {
+        let clock = &self.shared.clock;
+        if !clock.wants_witness() {
+            return;
+        }
+        let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
+        if let Some(told) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
+            clock.witness(Timestamp::now(), told.timestamp());
         }
     }
 }
@@ -255,9 +305,9 @@ fn route(snapshot: &Snapshot, parts: &Parts, record: &mut RequestRecord) -> Resu
 }
 
 /// Sends an answer of callsign itself.
-fn own_answer(answer: Response<Bytes>, mut record: Box<RequestRecord>) -> Response<Answer> {
+async fn own_answer(answer: Response<Bytes>, mut record: Box<RequestRecord>) -> Response<Answer> {
     record.answered_by_callsign(answer.status().as_u16());
-    answer.map(|body| Answer::own(body, record))
+    Answer::own(answer, record).await
 }
 
 /// Relays OpenRouter's answer.
@@ -276,13 +326,18 @@ async fn relay(
     if snapshot.redact_account && relay::may_name_account(&parts) {
         if let Some(body) = relay::redact_account(body).await {
             record.outcome = Outcome::Complete;
-            return Response::from_parts(parts, Answer::own(body, record));
+            return Answer::own(Response::from_parts(parts, body), record).await;
         }
         parts.headers.remove(http::header::CONTENT_LENGTH);
         record.outcome = Outcome::UpstreamCut;
-        return Response::from_parts(parts, Answer::own(Bytes::new(), record));
+        return Answer::own(Response::from_parts(parts, Bytes::new()), record).await;
     }
     let upload = handle.map(|handle| handle.state);
+    if body.is_end_stream() {
+        // The server never asks an empty body for its end.
+        record.outcome = Outcome::Complete;
+        record.end().await;
+    }
     Response::from_parts(parts, Answer::relayed(body, record, snapshot.idle_timeout, upload))
 }
 

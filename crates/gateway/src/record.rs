@@ -16,17 +16,23 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::Identifiers;
+use callsign_core::identity::attribution::Attribution;
 use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::request_id::RequestId;
+use callsign_core::rewrite::outer::OuterMembers;
 use callsign_core::shed::OverloadError;
+use callsign_core::usage::judgement::{Facts, Judgement};
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::archive::{self, Archive, ArchiveUnavailableError, BodyRecorder, Recording};
-use callsign_store::ledger::{Begun, Committed, Ledger};
+use callsign_store::ledger::{Begun, Committed, Ledger, Name};
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 use callsign_telemetry::metrics::Metrics;
 use http::HeaderMap;
 
+use crate::account::Account;
 use crate::shed::{InFlight, Slot};
 use crate::upstream::UpstreamError;
+use crate::upstream::upload_state::UploadState;
 use answer::AnswerReader;
 use end::RequestEnd;
 use ledger_row::LedgerRow;
@@ -37,21 +43,39 @@ use limits::LimitUse;
 pub struct RequestRecord {
     /// The endpoint's name, one of a fixed set.
     pub endpoint: &'static str,
-    /// The name of the caller's key, once the caller is known.
+    /// The name of the caller's key, once the caller is known. Also that of a key that is disabled or has expired.
     pub key: Option<String>,
+    /// The reason why the key named in `key` is refused.
+    pub reason: Option<&'static str>,
+    /// The attribution of an inference request to a user.
+    pub attribution: Option<Attribution>,
+    /// The OpenRouter key that pays for an inference request; `None` for a key of the caller.
+    pub account: Option<Arc<Account>>,
     /// The status of the answer; 0 until there is one.
     pub status: u16,
     /// callsign's own error code, if callsign answers the request itself.
     pub code: Option<&'static str>,
+    /// The limit that refuses the request.
+    pub limit: Option<&'static str>,
+    /// The model that the client asks for, once the body has been read.
+    pub requested_model: Option<Name>,
+    /// The start of the request in microseconds since 1970.
+    pub began_us: i64,
     /// The request's outcome, or the one that it would have if it ended now.
     pub outcome: Outcome,
     /// Bytes of the request's body, as announced by the client.
     pub request_bytes: u64,
     /// Bytes of the answer's body so far.
     pub response_bytes: u64,
+    id: RequestId,
     began: Instant,
+    inference: Option<&'static Inference>,
+    /// The upload of a streamed body, which tells the requested model at its end.
+    upload: Option<Arc<UploadState>>,
     /// The time from the request's head to the head of OpenRouter's answer.
-    first_byte: Option<Duration>,
+    head: Option<Duration>,
+    /// The time from the request's head to the first output.
+    first_output: Option<Duration>,
     answer: AnswerReader,
     row: LedgerRow,
     archive: Archive,
@@ -66,18 +90,34 @@ pub struct RequestRecord {
 
 impl RequestRecord {
     /// Starts the record of a request whose head has arrived.
-    pub fn begin(metrics: &Arc<Metrics>, in_flight: &Arc<InFlight>, ledger: &Ledger, archive: &Archive) -> Self {
+    pub fn begin(
+        (id, began_us): (RequestId, i64),
+        metrics: &Arc<Metrics>,
+        in_flight: &Arc<InFlight>,
+        ledger: &Ledger,
+        archive: &Archive,
+    ) -> Self {
         metrics.in_flight.inc();
         Self {
             endpoint: "none",
             key: None,
+            reason: None,
+            attribution: None,
+            account: None,
             status: 0,
             code: None,
+            limit: None,
+            requested_model: None,
+            began_us,
             outcome: Outcome::default(),
             request_bytes: 0,
             response_bytes: 0,
+            id,
             began: Instant::now(),
-            first_byte: None,
+            inference: None,
+            upload: None,
+            head: None,
+            first_output: None,
             answer: AnswerReader::default(),
             row: LedgerRow::new(ledger.clone()),
             archive: archive.clone(),
@@ -90,6 +130,11 @@ impl RequestRecord {
         }
     }
 
+    /// Returns the request's id.
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
     /// Takes an in-flight slot for the caller, until the record is dropped.
     ///
     /// # Errors
@@ -99,21 +144,33 @@ impl RequestRecord {
         Ok(())
     }
 
-    /// Records the identifiers of an inference request. `begun` builds its ledger row; it is only called with a ledger.
-    pub fn identified(
-        &mut self,
-        endpoint: &'static Inference,
-        identifiers: &Identifiers<'_>,
-        begun: impl FnOnce(&Ledger) -> Begun,
-    ) {
+    /// Records the identifiers of an inference request.
+    pub fn identified(&mut self, endpoint: &'static Inference, identifiers: &Identifiers<'_>) {
+        self.inference = Some(endpoint);
         for omission in &identifiers.omitted {
             self.metrics.omitted.count(*omission);
         }
         self.metrics.attribution.count_identifiers(identifiers);
-        if self.row.is_on() {
+    }
+
+    /// Returns true if there is a ledger.
+    pub fn has_ledger(&self) -> bool {
+        self.row.is_on()
+    }
+
+    /// Stores the first part of the request's ledger row.
+    pub fn know(&mut self, begun: Begun) {
+        self.row.know(begun);
+        if let Some(endpoint) = self.inference {
             self.answer.read_as(endpoint);
-            self.row.know(begun);
         }
+    }
+
+    /// Records what the body asks for: at once if it is complete, else at the end of the upload.
+    pub fn asks(&mut self, outer: Option<&OuterMembers>, upload: Option<Arc<UploadState>>) {
+        let model = outer.and_then(OuterMembers::requested_model);
+        self.requested_model = model.map(|model| model.as_str().into());
+        self.upload = upload;
     }
 
     /// Stores the request's use of its caller's limits: `watcher` ends the request when the caller is blocked,
@@ -138,17 +195,16 @@ impl RequestRecord {
         self.archive.is_on()
     }
 
-    /// Begins to archive the request. `begun` gets the ledger's row, if there is one.
+    /// Begins to archive the request.
     ///
     /// # Errors
     /// [`ArchiveUnavailableError`] if the request must be archived and cannot be.
     pub fn archive(
         &mut self,
         endpoint: &'static Inference,
-        begun: impl FnOnce(Option<&Begun>) -> archive::Begun,
+        begun: impl FnOnce() -> archive::Begun,
     ) -> Result<(), ArchiveUnavailableError> {
-        let row = self.row.known();
-        self.recording = self.archive.begin(|| begun(row), self.request_bytes)?.map(Box::new);
+        self.recording = self.archive.begin(begun, self.request_bytes)?.map(Box::new);
         if self.recording.is_some() {
             self.answer.read_as(endpoint);
         }
@@ -162,6 +218,11 @@ impl RequestRecord {
 
     /// Records that the request goes upstream.
     pub fn sent(&mut self) {
+        if let Some(attribution) = self.attribution {
+            // Callers with their own OpenRouter key answer for their traffic themselves.
+            let key = self.key.as_deref().filter(|_| self.account.is_some());
+            self.metrics.attribution.count_request(attribution, key, self.began);
+        }
         self.row.begin();
         if let Some(recording) = &mut self.recording {
             recording.goes_upstream();
@@ -207,7 +268,11 @@ impl RequestRecord {
     /// Records the head of OpenRouter's answer.
     pub fn answered(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
-        self.first_byte = Some(self.began.elapsed());
+        self.head = Some(self.began.elapsed());
+        if let Some(endpoint) = self.inference.filter(|_| status == 403 && self.account.is_some()) {
+            // The body tells a refused key from a refused prompt.
+            self.answer.read_as(endpoint);
+        }
         if let Some(generation) = self.answer.begin(headers) {
             self.metrics.attribution.count_generation();
             self.row.answered(generation);
@@ -224,13 +289,23 @@ impl RequestRecord {
         }
     }
 
-    /// Records a piece of the answer's body.
-    pub fn relayed(&mut self, bytes: &Bytes) {
+    /// Records a piece of the answer's body. Returns the position of the byte with which the client has the whole
+    /// answer, if it is in this piece.
+    pub fn relayed(&mut self, bytes: &Bytes) -> Option<usize> {
         self.response_bytes += bytes.len() as u64;
-        self.answer.read(bytes);
+        let seen = self.answer.read(bytes);
+        if seen.first_output {
+            self.first_output = Some(self.began.elapsed());
+        }
         if let Some(recording) = &self.recording {
             recording.passed(bytes);
         }
+        seen.final_at
+    }
+
+    /// Returns true if the end of the answer must wait for the ledger's row (`docs/SPEC.md#strict-mode`).
+    pub fn waits_for_row(&self) -> bool {
+        !self.finished && self.row.is_strict()
     }
 
     /// Records a successful answer of callsign itself.
@@ -255,25 +330,58 @@ impl RequestRecord {
         if std::mem::replace(&mut self.finished, true) {
             return None;
         }
+        if let Some(outer) = self.upload.as_ref().and_then(|upload| upload.outer()) {
+            self.requested_model = outer.requested_model().map(|model| model.as_str().into());
+        }
+        let answer = self.answer.finish();
+        let judgement = Judgement::of(&Facts {
+            outcome: self.outcome,
+            upstream_status: self.head.map(|_| self.status),
+            was_sent: self.limits.left,
+            is_free: self.inference.is_none_or(Inference::is_free),
+            is_pass_through: self.account.is_none(),
+            code: self.code,
+            answer: &answer,
+        });
         let end = RequestEnd {
+            id: self.id,
             endpoint: self.endpoint,
             key: self.key.as_deref(),
             status: self.status,
             code: self.code,
-            outcome: self.outcome,
+            reason: self.reason,
+            limit: self.limit,
+            attribution: self.attribution,
+            judgement,
+            requested_model: self.requested_model.take(),
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
-            first_byte: self.first_byte,
+            head: self.head,
+            first_output: self.first_output,
             duration: self.began.elapsed(),
-            usage: self.answer.finish(),
+            answer,
         };
         end.count(&self.metrics);
         end.log();
+        if let Some(account) = self.account.take() {
+            end.judge(&account, &self.metrics);
+        }
         self.limits.settle(&end);
         if let Some(recording) = self.recording.take() {
             recording.finish(end.for_archive());
         }
         self.row.finish(end.for_ledger())
+    }
+}
+
+impl RequestRecord {
+    /// Ends the request, and waits for the ledger's row in strict mode.
+    pub async fn end(&mut self) {
+        if self.waits_for_row()
+            && let Some(committed) = self.finish()
+        {
+            committed.await;
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -54,10 +55,12 @@ pub enum RelayError {
 }
 
 impl Answer {
-    /// Creates an answer of callsign.
-    pub fn own(body: Bytes, mut record: Box<RequestRecord>) -> Self {
-        record.relayed(&body);
-        Self::Own { body: Full::new(body), record }
+    /// Creates an answer of callsign, or one of OpenRouter that was changed as a whole. In strict mode it waits for the
+    /// ledger's row.
+    pub async fn own(answer: Response<Bytes>, mut record: Box<RequestRecord>) -> Response<Self> {
+        let _known_end = record.relayed(answer.body());
+        record.end().await;
+        answer.map(|body| Self::Own { body: Full::new(body), record })
     }
 
     /// Creates an empty answer without a record, for CORS preflight requests.
@@ -129,8 +132,10 @@ impl Relayed {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         if let Some(release) = &mut self.release {
             ready!(Pin::new(&mut release.committed).poll(cx));
-            let last = self.release.take().and_then(|release| release.last);
-            return Poll::Ready(last.map(|data| Ok(Frame::data(data))));
+            // After the last event the stream still has its end.
+            if let Some(last) = self.release.take().and_then(|release| release.last) {
+                return Poll::Ready(Some(Ok(Frame::data(last))));
+            }
         }
         if self.record.is_blocked() {
             return Poll::Ready(Some(Err(RelayError::Blocked)));
@@ -139,8 +144,11 @@ impl Relayed {
             Poll::Ready(Some(Ok(frame))) => {
                 self.silence.reset();
                 // Trailers end a stream and are dropped: no client of these APIs uses them.
-                let Ok(data) = frame.into_data() else { return self.end(None, cx) };
-                self.record.relayed(&data);
+                let Ok(mut data) = frame.into_data() else { return self.end(None, cx) };
+                let final_at = self.record.relayed(&data);
+                if let Some(at) = final_at.filter(|_| self.record.waits_for_row()) {
+                    return self.hold(&mut data, at, cx);
+                }
                 // hyper does not poll again after the last announced byte.
                 if self.body.is_end_stream() {
                     self.end(Some(data), cx)
@@ -163,6 +171,22 @@ impl Relayed {
         }
     }
 
+    /// Holds the byte with which the client has the whole answer until the ledger row is written. Bytes before it leave
+    /// at once.
+    fn hold(
+        &mut self,
+        data: &mut Bytes,
+        at: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        let before = data.split_to(at.min(data.len()));
+        self.record.outcome = Outcome::Complete;
+        if let Some(committed) = self.record.finish() {
+            self.release = Some(Release { committed, last: Some(std::mem::take(data)) });
+        }
+        if before.is_empty() { self.poll_frame(cx) } else { Poll::Ready(Some(Ok(Frame::data(before)))) }
+    }
+
     /// Ends a complete response with its last bytes, after its ledger row is written in strict mode.
     fn end(&mut self, last: Option<Bytes>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         self.record.outcome = Outcome::Complete;
@@ -178,7 +202,11 @@ impl Relayed {
     fn size_hint(&self) -> SizeHint {
         match &self.release {
             None => self.body.size_hint(),
-            Some(release) => SizeHint::with_exact(release.last.as_ref().map_or(0, Bytes::len) as u64),
+            Some(release) => {
+                let held = release.last.as_ref().map_or(0, Bytes::len) as u64;
+                let rest = self.body.size_hint();
+                rest.exact().map_or_else(SizeHint::new, |rest| SizeHint::with_exact(held + rest))
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! request path                        writer thread                               queries
 //! Ledger::begin → Entry ─ queue ─► batch ─► Store (SQLite | PostgreSQL) ◄─ Reader (usage, whois, pages)
-//!                  │ answered, finish   └─► spill file, when the store does not take it
+//!                  │ answered, finish   └─► ledger-spill.db, when the store does not take it
 //! ```
 //!
 //! The request path queues rows and does not wait for disk or database. Only in `strict` mode the end of a response

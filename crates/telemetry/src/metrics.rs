@@ -8,8 +8,10 @@ pub mod audit;
 mod ledger;
 mod limits;
 mod omitted;
+pub mod up;
 
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
@@ -28,6 +30,9 @@ use callsign_core::shed::OverloadError;
 use ledger::LedgerMetrics;
 use limits::LimitsMetrics;
 use omitted::Omitted;
+use up::Up;
+
+use crate::health::Health;
 
 /// Upper bounds of the duration histograms in seconds: from a local error to a model that reasons for minutes.
 const SECONDS: [f64; 14] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
@@ -83,6 +88,10 @@ pub struct Metrics {
     pub archive: ArchiveMetrics,
     /// Metrics of limits and blocks.
     pub limits: LimitsMetrics,
+    /// Problems of parts that have no gauge. [`Metrics::degraded`] returns all problems.
+    pub health: Arc<Health>,
+    /// `callsign_config_last_reload_successful`.
+    pub reloaded: Up,
     audits: Counter,
     audit_failures: Counter,
     audit_unreadable: Counter,
@@ -111,6 +120,8 @@ impl Metrics {
             ledger: LedgerMetrics::default(),
             archive: ArchiveMetrics::default(),
             limits: LimitsMetrics::default(),
+            health: Arc::default(),
+            reloaded: Up::default(),
             audits: Counter::default(),
             audit_failures: Counter::default(),
             audit_unreadable: Counter::default(),
@@ -148,6 +159,9 @@ impl Metrics {
         metrics.ledger.register(&mut registry);
         metrics.archive.register(&mut registry);
         metrics.limits.register(&mut registry);
+        metrics.reloaded.set(1);
+        let help = "1 unless the latest reload of the configuration was refused";
+        registry.register("config_last_reload_successful", help, metrics.reloaded.gauge());
         let audits = [
             ("self_audits", "Sent bodies that were checked again", &metrics.audits),
             ("self_audit_failures", "Checked bodies with unintended identifiers: a bug", &metrics.audit_failures),
@@ -174,6 +188,18 @@ impl Metrics {
         // Writing into a String cannot fail.
         let _infallible = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
+    }
+
+    /// Returns the problems that do not stop callsign from serving, for `/readyz`.
+    pub fn degraded(&self) -> Vec<String> {
+        let parts = [
+            (&self.ledger.up, "the ledger's database is unavailable; rows go to the spill file"),
+            (&self.archive.up, "the archive cannot be written"),
+            (&self.limits.store_up, "the store of limits is unavailable"),
+            (&self.reloaded, "the changed configuration was refused; the previous one is in force"),
+        ];
+        let down = parts.into_iter().filter(|(up, _)| up.is_down()).map(|(_, reason)| reason.to_owned());
+        down.chain(self.health.reasons()).collect()
     }
 
     /// Counts a request that ended. `first_byte` is the time to the head of the upstream response, if there was one.
@@ -207,5 +233,27 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_degraded_from_its_first_failure_until_it_works() {
+        let metrics = Metrics::new();
+        assert!(metrics.degraded().is_empty(), "no part is in use");
+        metrics.ledger.up.set(0);
+        metrics.health.set("part", "a problem");
+        assert_eq!(
+            metrics.degraded(),
+            ["the ledger's database is unavailable; rows go to the spill file", "a problem"]
+        );
+        metrics.ledger.up.set(1);
+        metrics.health.clear("part");
+        metrics.reloaded.set(0);
+        assert_eq!(metrics.degraded(), ["the changed configuration was refused; the previous one is in force"]);
+        assert!(metrics.encode().contains("callsign_config_last_reload_successful 0\n"));
     }
 }

@@ -18,8 +18,12 @@ pub(super) fn user_keys(text: &str) -> Result<Vec<Key>, String> {
         .map(|(index, entry)| {
             let (user, key) =
                 entry.split_once('=').ok_or_else(|| format!("entry {}: has no `=`; write USER=KEY", index + 1))?;
-            let user = values::name(user.trim_end())
-                .map_err(|_| format!("entry {}: has no user; write USER=KEY", index + 1))?;
+            let user = user.trim_end();
+            if user.is_empty() {
+                return Err(format!("entry {}: has no user; write USER=KEY", index + 1));
+            }
+            // The user is the key's name too.
+            let user = values::caller_name(user).map_err(|error| format!("entry {}: the user {error}", index + 1))?;
             let key = values::key(key.trim_start()).map_err(|error| format!("entry {}: the key {error}", index + 1))?;
             Ok(Key::new(user.clone(), key.digest(), Grant::User(user)))
         })
@@ -43,7 +47,7 @@ pub(super) fn read(reader: &mut Reader<'_>, grants: Grants<'_>) -> Result<Vec<Ke
 }
 
 fn read_one(mut table_reader: TableReader<'_, '_>, grants: Grants<'_>) -> Result<Key, Reported> {
-    let name = table_reader.needed("name", "set it", values::name);
+    let name = table_reader.needed("name", "set it", values::caller_name);
     let digest = table_reader.needed("sha256", "callsign key new prints it", |text| {
         KeyDigest::from_hex(text)
             .ok_or("expected the 64 hexadecimal digits of a SHA-256 (printf %s \"$KEY\" | sha256sum)")
@@ -79,7 +83,7 @@ fn read_one(mut table_reader: TableReader<'_, '_>, grants: Grants<'_>) -> Result
 }
 
 fn grant(table_reader: &mut TableReader<'_, '_>, grants: Grants<'_>) -> Result<Grant, Reported> {
-    let user = table_reader.field("user", values::name);
+    let user = table_reader.field("user", values::user_id);
     let preset = table_reader.field("preset", values::name);
     let issuer = table_reader.field("issuer", values::name);
     match (user?, preset?, issuer?) {

@@ -61,6 +61,26 @@ fn user_keys_are_pairs(#[case] value: &str, #[case] message: &str) {
 }
 
 #[test]
+fn names_and_users_have_a_maximum_length() {
+    let text = |length: usize| "x".repeat(length);
+    let key = |name: &str, user: &str| key_entry(name, KEY, &format!("user = \"{user}\""));
+    assert!(with_file(&key(&text(256), &text(512)), &[]).is_ok());
+    let long = "has 257 bytes; at most 256 are accepted";
+    assert_eq!(file_problems(&key(&text(257), "a")), format!("FILE:2: keys[].name: {long}"));
+    let user = file_problems(&key("a", &text(513)));
+    assert_eq!(user, "FILE:4: keys[].user: has 513 bytes; at most 512 are accepted");
+    let tenant = file_problems(&format!("[[tenants]]\nname = \"{}\"", text(257)));
+    assert_eq!(tenant, format!("FILE:2: tenants[].name: {long}"));
+    let issuer =
+        file_problems(&format!("[[issuers]]\nname = \"{}\"\npreset = \"clerk\"\nissuer = \"https://i\"", text(257)));
+    assert_eq!(issuer, format!("FILE:2: issuers[].name: {long}"));
+    let users = |length: usize| problems(&[("CALLSIGN_USER_KEYS", &format!("{}={KEY}", text(length)))]);
+    assert_eq!(users(257), format!("env CALLSIGN_USER_KEYS: entry 1: the user {long}"));
+    let shared = problems(&[("CALLSIGN_MISSING_USER", &format!("shared:{}", text(513)))]);
+    assert!(shared.contains("with an id of at most 512 bytes"), "{shared}");
+}
+
+#[test]
 fn a_key_is_configured_once() {
     let users = format!("alice={KEY}");
     let twice = problems(&[("CALLSIGN_USER_KEYS", &users), ("CALLSIGN_APP_KEY", KEY)]);

@@ -107,11 +107,11 @@ impl Server {
         within("a line", self.out.recv()).await.unwrap_or_else(|| panic!("the program has ended"))
     }
 
-    /// Reads standard error until a line contains `wanted`.
-    pub(crate) async fn logged(&mut self, wanted: &str) {
+    /// Reads standard error until a line contains `wanted`, and returns that line.
+    pub(crate) async fn logged(&mut self, wanted: &str) -> String {
         while let Some(line) = within(wanted, self.err.recv()).await {
             if line.contains(wanted) {
-                return;
+                return line;
             }
         }
         panic!("ended before it said {wanted:?}");

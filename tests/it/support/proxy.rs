@@ -7,7 +7,7 @@ use callsign::run::{self, Running, ServeOptions};
 use callsign_gateway::server::Timeouts;
 use mock_openrouter::MockServer;
 
-use super::client::Headers;
+use super::client::{self, Headers};
 use super::secrets;
 
 /// The operator's OpenRouter key.
@@ -120,6 +120,19 @@ impl Callsign {
     /// Returns the URL of a path below `/v1/`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}/v1/{path}", self.0.data)
+    }
+
+    /// Returns a sample of `/metrics`.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let text = client::get(&self.admin_url("metrics"), &[]).await.text();
+        let sample = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        sample.unwrap_or_else(|| panic!("{name} in {text}")).parse().unwrap()
+    }
+
+    /// Returns status and text of `/readyz`.
+    pub(crate) async fn ready(&self) -> (u16, String) {
+        let answer = client::get(&self.admin_url("readyz"), &[]).await;
+        (answer.status.as_u16(), answer.text())
     }
 
     /// Returns the URL of a path on the admin port.

@@ -10,9 +10,12 @@ pub enum AuthError {
     /// No header has a credential.
     #[error("no API key; send `Authorization: Bearer KEY` or `x-api-key: KEY` with a key from callsign's operator")]
     MissingCredential,
-    /// The credential is unknown, disabled, expired or used from another network. The message does not say which.
+    /// The credential is unknown.
     #[error("this API key is not valid; ask callsign's operator for one")]
     InvalidCredential,
+    /// The credential is a configured key that is not valid for this request. The message is that of an unknown key.
+    #[error("this API key is not valid; ask callsign's operator for one")]
+    RefusedKey(RefusedKey),
     /// Differing credentials, or one header twice.
     #[error("ambiguous credential in {0}; send one value, at most once in each header")]
     AmbiguousCredential(String),
@@ -28,6 +31,37 @@ pub enum AuthError {
     /// The token is signed with an unknown key. Retry after refreshing the issuer's keys.
     #[error("no valid user token; sign in again, or check how the app forwards the token")]
     UnknownKey(UnknownKey),
+}
+
+/// A configured key that is not valid for a request, for the operator's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedKey {
+    /// The key's name.
+    pub name: String,
+    /// The violated rule.
+    pub reason: KeyRefusal,
+}
+
+/// The reason why a configured key is not valid for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRefusal {
+    /// The key is disabled.
+    Disabled,
+    /// The key has expired.
+    Expired,
+    /// The client's address is not in the key's `allowed_networks`.
+    Network,
+}
+
+impl KeyRefusal {
+    /// Returns the name in log lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "key_disabled",
+            Self::Expired => "key_expired",
+            Self::Network => "key_network",
+        }
+    }
 }
 
 /// A refused token, for the operator's log. It has nothing of the token's content.

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 
 use super::client_session;
+use super::error::KeyRefusal;
 use super::issuer::{Issuer, IssuerId};
 use super::jwt;
 use super::preset::Preset;
@@ -75,12 +76,18 @@ impl Key {
         }
     }
 
-    /// Returns true if the key is valid for a request from `address` at `now`.
-    pub fn admits(&self, address: IpAddr, now: Timestamp) -> bool {
+    /// Returns the reason why the key is not valid for a request from `address` at `now`; `None` if it is.
+    pub fn refusal(&self, address: IpAddr, now: Timestamp) -> Option<KeyRefusal> {
         let address = address.to_canonical();
-        !self.disabled
-            && (self.from.is_empty() || self.from.iter().any(|network| network.contains(&address)))
-            && self.expires.is_none_or(|expires| now < expires)
+        if self.disabled {
+            Some(KeyRefusal::Disabled)
+        } else if self.expires.is_some_and(|expires| now >= expires) {
+            Some(KeyRefusal::Expired)
+        } else if self.from.is_empty() || self.from.iter().any(|network| network.contains(&address)) {
+            None
+        } else {
+            Some(KeyRefusal::Network)
+        }
     }
 }
 

@@ -3,6 +3,7 @@ mod signed;
 use http::{HeaderName, HeaderValue};
 
 use super::*;
+use crate::identity::longest;
 
 const ALICE: &str = "alice-personal-key-0001";
 const APP: &str = "the-key-of-an-app-00001";
@@ -132,12 +133,22 @@ fn unusable_header_values_are_absent() {
         "a\tb",
         "a\u{85}b",
         "a\u{202e}b",
+        "a\u{2029}b",
+        "a\u{115f}",
+        "a\u{fe0f}",
     ] {
         assert_eq!(user(&[("x-api-key", APP), ("x-user-id", nothing)]), None, "{nothing:?}");
     }
     for something in ["0", "nullable", "{user}", "NONE", "älice", "a b", "auth0|1"] {
         assert_eq!(user(&[("x-api-key", APP), ("x-user-id", something)]).as_deref(), Some(something));
     }
+    let (fits, long) = ("é".repeat(longest::ID / 2), "x".repeat(longest::ID + 1));
+    assert_eq!(user(&[("x-api-key", APP), ("x-user-id", &format!(" {fits} "))]), Some(fits));
+    let pairs = ["x-user-id", "x-session-id", "x-chat-id", "x-message-id"].map(|name| (name, long.as_str()));
+    resolve(&[&pairs[..], &[("x-api-key", APP), ("session-id", "s")]].concat(), |caller| {
+        let caller = caller.unwrap();
+        assert_eq!(caller.identity(), CallerIdentity { key: "app", client_session: Some("s"), ..Default::default() });
+    });
     let mut map = headers(&[("x-api-key", APP)]);
     map.insert("x-user-id", HeaderValue::from_bytes(b"a\xff").unwrap());
     assert_eq!(resolved(&map, &directory(), Need::Identity).unwrap().user, None);
@@ -181,21 +192,26 @@ fn each_pass_through_key_has_its_own_namespace() {
 #[test]
 fn a_disabled_expired_or_network_bound_key_is_refused_and_not_passed_through() {
     let base = key("k", "sk-or-v1-known-here-0001", Grant::User("u".into()));
-    let admits = |key: Key| {
+    let refusal = |key: Key| {
         let directory = Directory::new([key], Preset::built_in("generic"), false);
         let map = headers(&[("x-api-key", "sk-or-v1-known-here-0001")]);
-        resolved(&map, &directory, Need::Credential).is_ok()
+        let error = resolved(&map, &directory, Need::Credential).err()?;
+        assert_eq!(error.to_string(), AuthError::InvalidCredential.to_string(), "callers do not learn the reason");
+        let AuthError::RefusedKey(RefusedKey { name, reason }) = error else { panic!("{error:?}") };
+        assert_eq!(name, "k");
+        Some(reason)
     };
     let time = |text: &str| Some(text.parse().unwrap());
-    assert!(admits(base.clone()));
-    assert!(!admits(Key { disabled: true, ..base.clone() }));
-    assert!(!admits(Key { expires: time("2020-01-01T00:00:00Z"), ..base.clone() }));
-    assert!(admits(Key { expires: time("2999-01-01T00:00:00Z"), ..base.clone() }));
-    assert!(admits(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base.clone() }));
-    assert!(!admits(Key { from: vec!["192.168.0.0/16".parse().unwrap()], ..base.clone() }));
+    assert_eq!(refusal(base.clone()), None);
+    assert_eq!(refusal(Key { disabled: true, ..base.clone() }), Some(KeyRefusal::Disabled));
+    assert_eq!(refusal(Key { expires: time("2020-01-01T00:00:00Z"), ..base.clone() }), Some(KeyRefusal::Expired));
+    assert_eq!(refusal(Key { expires: time("2999-01-01T00:00:00Z"), ..base.clone() }), None);
+    assert_eq!(refusal(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base.clone() }), None);
+    let elsewhere = Key { from: vec!["192.168.0.0/16".parse().unwrap()], ..base.clone() };
+    assert_eq!(refusal(elsewhere), Some(KeyRefusal::Network));
     let expiring = Key { expires: Some(NOW), ..base.clone() };
-    assert!(!expiring.admits(HOME, NOW), "the expiry time itself is too late");
-    assert!(expiring.admits(HOME, NOW - jiff::SignedDuration::from_secs(1)));
+    assert_eq!(expiring.refusal(HOME, NOW), Some(KeyRefusal::Expired), "the expiry time itself is too late");
+    assert_eq!(expiring.refusal(HOME, NOW - jiff::SignedDuration::from_secs(1)), None);
     let mapped = "::ffff:10.1.2.3".parse().unwrap();
-    assert!(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base }.admits(mapped, NOW));
+    assert_eq!(Key { from: vec!["10.0.0.0/8".parse().unwrap()], ..base }.refusal(mapped, NOW), None);
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::longest;
+
 /// The value of `CALLSIGN_MISSING_USER`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum MissingUser {
@@ -15,12 +17,16 @@ pub enum MissingUser {
 }
 
 impl MissingUser {
-    /// Parses `omit`, `reject` or `shared:ID`. Returns `None` for anything else, including an empty ID.
+    /// Parses `omit`, `reject` or `shared:ID`. Returns `None` for anything else, including an empty ID and one over
+    /// [`longest::ID`].
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "omit" => Some(Self::Omit),
             "reject" => Some(Self::Reject),
-            _ => text.strip_prefix("shared:").filter(|id| !id.is_empty()).map(|id| Self::Shared(id.to_owned())),
+            _ => {
+                let id = text.strip_prefix("shared:").filter(|id| (1..=longest::ID).contains(&id.len()))?;
+                Some(Self::Shared(id.to_owned()))
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::ser::{SerializeMap, Serializer};
 
+use super::attribution::Attribution;
 use super::identifier::{Identifier, IdentifierRow, TABLE};
 use super::limit;
 use crate::endpoint::{Fields, Metadata, Session};
@@ -141,6 +142,11 @@ impl<'a> Identifiers<'a> {
             _ => false,
         };
         is_member || (fields.metadata == Metadata::Full && self.pairs.iter().any(|(key, _)| row.metadata == Some(*key)))
+    }
+
+    /// Returns how far OpenRouter can attribute the request to a user. `has_user_id` is true if the caller has a user id.
+    pub fn attribution(&self, has_user_id: bool) -> Attribution {
+        Attribution::of(has_user_id, self.user.is_some() && self.sent().any(|sent| sent == Identifier::User))
     }
 
     /// Returns the value of the `x-session-id` header, if this endpoint carries the session there.

@@ -54,6 +54,24 @@ fn header(policy: &Policy, sources: CallerIdentity<'_>, path: &str) -> Option<St
 }
 
 #[test]
+fn a_request_is_attributed_by_its_source_and_by_what_is_sent() {
+    use crate::identity::attribution::Attribution::{Absent, Omitted, Present, Shared};
+    let nobody = CallerIdentity { user: None, ..alice() };
+    let of = |policy: &Policy, caller: CallerIdentity<'_>, path: &str| {
+        policy.identify(&caller, &[], fields(path)).unwrap().attribution(caller.user.is_some())
+    };
+    let (closed, open) = (policy(Valves::default()), policy(all()));
+    assert_eq!((of(&open, alice(), "responses"), of(&open, nobody, "responses")), (Present, Absent));
+    assert_eq!((of(&closed, alice(), "responses"), of(&closed, nobody, "responses")), (Omitted, Absent));
+    assert_eq!((of(&open, alice(), "rerank"), of(&open, nobody, "rerank")), (Omitted, Absent), "it has no field");
+    let shared = Policy { missing_user: MissingUser::Shared("all".into()), ..open.clone() };
+    assert_eq!((of(&shared, alice(), "messages"), of(&shared, nobody, "messages")), (Present, Shared));
+    // A configured pair of this name is no identifier.
+    let pairs = Policy { metadata: vec![("user_id".into(), "x".into())], ..open };
+    assert_eq!(of(&pairs, nobody, "responses"), Absent);
+}
+
+#[test]
 fn each_endpoint_gets_the_fields_that_it_supports() {
     let policy = policy(Valves { trace: true, ..all() });
     let map = r#"{"user_id":"alice","session_id":"s1","chat_id":"c1","message_id":"m1"}"#;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::decode::Decoder;
 use super::error::{JsonError, RewriteError};
+use super::outer::{OuterCapture, OuterMembers};
 use super::output::Output;
 use super::pending_member::PendingMember;
 use super::reserved_fields::{Disposition, ReservedFields};
@@ -36,6 +37,7 @@ pub struct Filter {
     binding: Option<Binding>,
     /// Present if shared tools are blocked.
     detector: Option<SharedToolDetector>,
+    outer: OuterCapture,
     /// Bytes of all earlier pieces.
     received: u64,
 }
@@ -66,6 +68,7 @@ impl Filter {
             kept_any: false,
             binding: None,
             detector: None,
+            outer: OuterCapture::default(),
             received: 0,
         }
     }
@@ -97,6 +100,11 @@ impl Filter {
     /// Returns true if the filter may append a bound cache key.
     pub fn binds(&self) -> bool {
         self.binding.is_some()
+    }
+
+    /// Returns the captured outer members. They are complete once [`Self::finish`] has succeeded.
+    pub fn outer(&self) -> &OuterMembers {
+        self.outer.members()
     }
 
     /// Returns the number of bytes by which every outgoing body is longer than the incoming one.
@@ -194,6 +202,7 @@ impl Filter {
             }
             Stop::Comma => {
                 self.pass(piece, mark, at - 1, out);
+                self.outer.end();
                 self.disposition = Disposition::Keep;
                 self.buffering = true;
                 at - 1
@@ -232,6 +241,7 @@ impl Filter {
         }
         match self.disposition {
             Disposition::Keep => {
+                self.outer.key(raw);
                 self.pending.keep(piece, mark, to, self.kept_any, out);
                 self.kept_any = true;
             }
@@ -253,6 +263,7 @@ impl Filter {
             self.buffering = false;
         } else {
             self.pass(piece, mark, to, out);
+            self.outer.end();
         }
         self.disposition = Disposition::Keep;
         let reserve = self.reserve() as u64;
@@ -312,9 +323,12 @@ impl Filter {
     }
 
     /// Sends bytes of the current member, or spaces in their place.
-    fn pass(&self, piece: &Bytes, from: usize, to: usize, out: &mut Output) {
+    fn pass(&mut self, piece: &Bytes, from: usize, to: usize, out: &mut Output) {
         match self.disposition {
-            Disposition::Keep => out.slice(piece, from, to),
+            Disposition::Keep => {
+                self.outer.value(piece.get(from..to).unwrap_or_default());
+                out.slice(piece, from, to);
+            }
             Disposition::Blank | Disposition::Bind => out.spaces(to.saturating_sub(from)),
         }
     }

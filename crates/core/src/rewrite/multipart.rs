@@ -18,6 +18,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memmem::Finder;
 
+use super::outer::{OuterCapture, OuterMembers};
 use super::output::Output;
 use super::reserved_fields::ReservedFields;
 pub use boundary::{Boundary, BoundaryError};
@@ -81,6 +82,7 @@ pub struct Form {
     buffered: Vec<u8>,
     /// Offset of that head in the body.
     head_from: u64,
+    outer: OuterCapture,
     /// Bytes of all earlier pieces.
     received: u64,
 }
@@ -117,6 +119,7 @@ impl Form {
             matched: 2,
             buffered: Vec::new(),
             head_from: 0,
+            outer: OuterCapture::default(),
             received: 0,
         }
     }
@@ -153,6 +156,11 @@ impl Form {
         } else {
             Err(FormError { offset: self.received, fault: FormErrorKind::Incomplete })
         }
+    }
+
+    /// Returns the captured parts. They are complete once [`Self::finish`] has succeeded.
+    pub fn outer(&self) -> &OuterMembers {
+        self.outer.members()
     }
 
     fn error_at(&self, at: usize, fault: FormErrorKind) -> FormError {
@@ -205,6 +213,7 @@ impl Form {
             let head = Head::parse(text).ok_or(FormErrorKind::Head)?;
             let kept = !self.reserved.contains_part(head.name);
             if kept {
+                self.outer.part(head.name);
                 head.write(&self.boundary, out);
             }
             self.state = State::Begun { kept };
@@ -221,10 +230,7 @@ impl Form {
             self.matched += 1;
             return if self.matched == self.delimiter.len() { Err(FormErrorKind::NoContent) } else { Ok(at + 1) };
         }
-        if kept {
-            out.copy(self.delimiter.get(2..self.matched).unwrap_or_default());
-        }
-        self.matched = 0;
+        self.pass_matched(2, kept, out);
         self.state = State::Content { kept };
         Ok(at)
     }
@@ -245,15 +251,10 @@ impl Form {
             }
             // The matched bytes are content. A CR occurs only as a delimiter's first byte, so no other delimiter begins
             // in them.
-            if kept {
-                out.copy(self.delimiter.get(..self.matched).unwrap_or_default());
-            }
-            self.matched = 0;
+            self.pass_matched(0, kept, out);
         }
         if let Some(end) = self.finder.find(rest) {
-            if kept {
-                out.slice(piece, at, at + end);
-            }
+            self.pass(piece, at, at + end, kept, out);
             self.end_part(kept, out);
             return at + end + self.delimiter.len();
         }
@@ -262,15 +263,32 @@ impl Form {
         let begun = begun.filter(|&cr| self.delimiter.starts_with(rest.get(cr..).unwrap_or_default()));
         let end = begun.unwrap_or(rest.len());
         self.matched = rest.len() - end;
-        if kept {
-            out.slice(piece, at, at + end);
-        }
+        self.pass(piece, at, at + end, kept, out);
         piece.len()
+    }
+
+    /// Passes content, or drops it.
+    fn pass(&mut self, piece: &Bytes, from: usize, to: usize, kept: bool, out: &mut Output) {
+        if kept {
+            self.outer.value(piece.get(from..to).unwrap_or_default());
+            out.slice(piece, from, to);
+        }
+    }
+
+    /// Passes matched delimiter bytes, from `from` on, that turned out to be content, or drops them.
+    fn pass_matched(&mut self, from: usize, kept: bool, out: &mut Output) {
+        if kept {
+            let content = self.delimiter.get(from..self.matched).unwrap_or_default();
+            self.outer.value(content);
+            out.copy(content);
+        }
+        self.matched = 0;
     }
 
     fn end_part(&mut self, kept: bool, out: &mut Output) {
         if kept {
             out.copy(b"\r\n");
+            self.outer.end();
         }
         self.matched = 0;
         self.state = State::Delimited;

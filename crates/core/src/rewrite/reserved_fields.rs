@@ -4,6 +4,7 @@
 //! U+0000. A name is reserved if any of these readers could take it for a reserved one (docs/SPEC.md#name-comparison).
 
 use super::decode::decode;
+use super::outer;
 use super::raw_name::{fold, is_plain, unquoted};
 use super::shared_tools::LONGEST_OUTER;
 
@@ -33,9 +34,10 @@ impl ReservedFields {
         let folded: Vec<_> = names.into_iter().map(|name| fold(name.as_bytes())).collect();
         let bound = bound.map(|name| fold(name.as_bytes()));
         let longest = folded.iter().chain(&bound).map(Vec::len).max().unwrap_or(0);
-        // A quote, then every character and a final U+0000 as six-byte escapes. The shared tool detector's names are
-        // not reserved, but must be recognised within the cap too.
-        Self { folded, bound, raw_cap: 6 * (longest.max(LONGEST_OUTER) + 1) + 1 }
+        // A quote, then every character and a final U+0000 as six-byte escapes. The names of the shared tool detector
+        // and of the captured members are not reserved, but must be recognised within the cap too.
+        let longest = longest.max(LONGEST_OUTER).max(outer::LONGEST);
+        Self { folded, bound, raw_cap: 6 * (longest + 1) + 1 }
     }
 
     /// The number of raw key bytes, from the opening quote on, that suffices to decide about a name.
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_longest_spelling_of_the_longest_name_fits_under_the_cap() {
-        let name = "abcdefghijklmnop";
+        let name = "abcdefghijklmnopqrstuvwxyz";
         let reserved = ReservedFields::new([name], None);
         let escaped = name.bytes().fold(String::new(), |escaped, byte| format!("{escaped}\\u{byte:04x}"));
         let raw = format!("\"{escaped}\\u0000");

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::error::RewriteError;
 use super::filter::Filter;
 use super::multipart::Form;
+use super::outer::OuterMembers;
 use super::output::Output;
 
 /// The rewriter of one request body. Boxed, because it moves through several futures and each would reserve its full
@@ -37,6 +38,14 @@ impl Rewriter {
         match self {
             Self::Json(filter) => Ok(filter.finish()?),
             Self::Form(form) => Ok(form.finish()?),
+        }
+    }
+
+    /// Returns the captured outer members. They are complete once [`Self::finish`] has succeeded.
+    pub fn outer(&self) -> &OuterMembers {
+        match self {
+            Self::Json(filter) => filter.outer(),
+            Self::Form(form) => form.outer(),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use http::HeaderMap;
 
+use crate::identity::longest;
+
 const HEADER: &str = "x-generation-id";
-/// Maximum accepted length of an id in bytes.
-const LONGEST: usize = 256;
 
 /// Returns the generation id in a response's headers, if present and of accepted length.
 pub fn id(headers: &HeaderMap) -> Option<&str> {
@@ -13,5 +13,5 @@ pub fn id(headers: &HeaderMap) -> Option<&str> {
 
 /// Returns true if `id` has an accepted length.
 pub fn fits(id: &str) -> bool {
-    (1..=LONGEST).contains(&id.len())
+    (1..=longest::EXTERNAL_NAME).contains(&id.len())
 }

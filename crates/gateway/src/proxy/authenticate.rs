@@ -35,14 +35,18 @@ pub(super) async fn authenticate<'a>(
         Err(AuthError::UnknownKey(key)) if snapshot.issuers.refresh(&key).await => resolve(),
         resolved => resolved,
     }
-    .inspect_err(|error| log_refused_token(error, &snapshot.directory))?;
+    .inspect_err(|error| note_refusal(error, &snapshot.directory, record))?;
     record.key = Some(caller.key.clone().into_owned());
     Ok(caller)
 }
 
-/// Logs the reason why a token is refused. The response says only that it is not valid.
-fn log_refused_token(error: &AuthError, directory: &Directory) {
+/// Notes for the operator why a credential is refused. The response says only that it is not valid.
+fn note_refusal(error: &AuthError, directory: &Directory, record: &mut RequestRecord) {
     match error {
+        AuthError::RefusedKey(refused) => {
+            record.key = Some(refused.name.clone());
+            record.reason = Some(refused.reason.name());
+        }
         AuthError::InvalidToken(refused) => {
             tracing::debug!(issuer = %refused.issuer, error = %refused.reason, "token refused");
         }

@@ -14,7 +14,8 @@ use crate::relay::Answer;
 use callsign_core::endpoint::{Endpoint, RouteError};
 
 /// Response headers that scripts may read, besides the safelisted ones.
-const EXPOSED: HeaderValue = HeaderValue::from_static("x-generation-id, x-callsign-error, retry-after");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("x-generation-id, x-callsign-request-id, x-callsign-error, retry-after");
 
 /// The allowed origins.
 #[derive(Clone, Debug, Default)]

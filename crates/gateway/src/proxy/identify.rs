@@ -5,10 +5,9 @@ use callsign_core::endpoint::path::CataloguePath;
 use callsign_core::endpoint::{Endpoint, Inference, Metadata, SelfService};
 use callsign_core::identity::Identifiers;
 use callsign_core::usage::markup::Markup;
-use callsign_store::ledger::{AskedBy, Begun, Ledger, Name};
-use jiff::Timestamp;
-use uuid::Uuid;
+use callsign_store::ledger::{Begun, Name, RequestLabels, SentIds};
 
+use super::prepare;
 use super::snapshot::Snapshot;
 use crate::error::Refusal;
 use crate::record::RequestRecord;
@@ -46,9 +45,12 @@ pub(super) fn identify<'a>(
         Endpoint::Inference(inference) => {
             let tenant = snapshot.tenant(caller.tenant.as_deref());
             let identifiers = tenant.policy.identify(&caller.identity(), caller.metadata, inference.fields)?;
-            record.identified(inference, &identifiers, |ledger| {
-                ledger_row(ledger, &caller, &identifiers, inference, tenant.markup)
-            });
+            record.attribution = Some(identifiers.attribution(caller.user.is_some()));
+            record.account = prepare::account(snapshot, &caller).cloned();
+            record.identified(inference, &identifiers);
+            if record.has_ledger() {
+                record.know(ledger_row(record, &caller, &identifiers, inference, tenant.markup));
+            }
             RequestKind::Inference(inference, identifiers)
         }
     };
@@ -58,7 +60,7 @@ pub(super) fn identify<'a>(
 
 /// Returns the first part of a request's ledger row.
 pub(super) fn ledger_row(
-    ledger: &Ledger,
+    record: &RequestRecord,
     caller: &Caller<'_>,
     identifiers: &Identifiers<'_>,
     inference: &Inference,
@@ -67,25 +69,28 @@ pub(super) fn ledger_row(
     let full = inference.fields.metadata == Metadata::Full;
     let pair = |name: &str| identifiers.metadata().find(|(of, _)| *of == name).map(|(_, value)| value);
     let sent = |name: &str| if full { pair(name) } else { None };
+    let name = |text: Option<&str>| text.map(Name::from);
     let session = identifiers.session_id.as_deref();
-    let labels = AskedBy {
-        tenant: caller.tenant.as_deref(),
-        key: &caller.key,
-        user: caller.user.as_deref(),
-        session: caller.session.as_deref(),
-        chat: caller.chat.as_deref(),
-        sent_user: identifiers.user.as_deref(),
-        sent_session: session,
-        sent_metadata_session: sent("session_id").filter(|id| Some(*id) != session),
-        sent_chat: sent("chat_id"),
-        endpoint: inference.path,
-        markup,
-    };
     Begun {
-        id: Uuid::now_v7(),
-        began_us: Timestamp::now().as_microsecond(),
-        names: ledger.names(&labels),
-        message: caller.message.as_deref().map(Name::from),
-        sent_message: sent("message_id").map(Name::from),
+        id: record.id(),
+        began_us: record.began_us,
+        labels: RequestLabels {
+            tenant: name(caller.tenant.as_deref()),
+            key: caller.key.as_ref().into(),
+            user: name(caller.user.as_deref()),
+            session: name(caller.session.as_deref()),
+            chat: name(caller.chat.as_deref()),
+            message: name(caller.message.as_deref()),
+        },
+        sent: SentIds {
+            user: name(identifiers.user.as_deref()),
+            session: name(session),
+            metadata_session: name(sent("session_id").filter(|id| Some(*id) != session)),
+            chat: name(sent("chat_id")),
+            message: name(sent("message_id")),
+        },
+        endpoint: inference.path.into(),
+        account: record.account.as_ref().map(|account| Name::clone(account.fingerprint())),
+        markup,
     }
 }

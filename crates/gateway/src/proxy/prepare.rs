@@ -10,7 +10,6 @@ use callsign_core::identity::secret::Binder;
 use callsign_core::rewrite::Rewriter;
 use callsign_core::rewrite::multipart::{Boundary, Form};
 use callsign_store::archive::{self, HeaderSnapshot};
-use callsign_store::ledger::Ledger;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri};
@@ -19,7 +18,9 @@ use super::framing::{self, Kind};
 use super::identify::{CallerRequest, RequestKind, ledger_row};
 use super::self_service;
 use super::snapshot::Snapshot;
-use crate::error::{RandomnessError, Refusal};
+use crate::account::Account;
+use crate::error::Refusal;
+use crate::random::{self, RandomnessError};
 use crate::record::RequestRecord;
 use crate::server::ContentCoding;
 use crate::upstream::request_body::RequestBody;
@@ -126,9 +127,7 @@ fn inference_head(
             (rewrite, HeaderValue::from_static("application/json"))
         }
         Kind::Form(theirs) => {
-            let mut random = [0; 16];
-            getrandom::fill(&mut random).map_err(|_| RandomnessError)?;
-            let ours = Boundary::from_random(random);
+            let ours = Boundary::from_random(random::bytes()?);
             let content_type = HeaderValue::try_from(ours.content_type()).map_err(|_| RandomnessError)?;
             (Rewrite::Form { theirs, ours }, content_type)
         }
@@ -158,9 +157,9 @@ fn archive(
     }
     let Some(names) = snapshot.archive_names(caller) else { return Ok(()) };
     let markup = snapshot.tenant(caller.tenant.as_deref()).markup;
-    let row = || ledger_row(&Ledger::off(), caller, identifiers, inference, markup);
-    record.archive(inference, |known| archive::Begun {
-        row: known.cloned().unwrap_or_else(row),
+    let row = ledger_row(record, caller, identifiers, inference, markup);
+    record.archive(inference, || archive::Begun {
+        row,
         names,
         received: HeaderSnapshot::of(&parts.headers, &snapshot.redaction),
         sent: HeaderSnapshot::of(&head.headers, &snapshot.redaction),
@@ -169,10 +168,16 @@ fn archive(
     Ok(())
 }
 
+/// Returns the account that pays; `None` if the caller pays with their own key.
+pub(super) fn account<'s>(snapshot: &'s Snapshot, caller: &Caller<'_>) -> Option<&'s Arc<Account>> {
+    let operator = caller.upstream_credential == UpstreamCredential::Operator;
+    snapshot.tenant(caller.tenant.as_deref()).account.as_ref().filter(|_| operator)
+}
+
 /// Returns the `authorization` header: the operator's or tenant's key, or the caller's own with pass-through.
 fn authorization(snapshot: &Snapshot, parts: &Parts, caller: &Caller<'_>) -> Result<HeaderValue, Refusal> {
-    match (caller.upstream_credential, &snapshot.tenant(caller.tenant.as_deref()).authorization) {
-        (UpstreamCredential::Operator, Some(operator)) => Ok(operator.clone()),
+    match (caller.upstream_credential, account(snapshot, caller)) {
+        (UpstreamCredential::Operator, Some(account)) => Ok(account.authorization().clone()),
         // `serve` starts without a key only if pass-through is the only way in.
         (UpstreamCredential::Operator, None) => Err(AuthError::InvalidCredential.into()),
         (UpstreamCredential::PassThrough, _) => {

@@ -42,12 +42,13 @@ pub(super) async fn refuse(
         Some(mut rest) => tokio::time::timeout(DISCARD_TIMEOUT, discard(&mut rest, limit)).await.unwrap_or(false),
     };
     let code = refusal.code;
+    record.limit = refusal.limit;
     record.refused(code.status().as_u16(), code.name(), refusal.overload);
     // The end of a request that can be read in two ways is unknown, and so is the beginning of the next one.
     let ends = refusal.ends_connection() || code == ErrorCode::BadRequest;
     let close = (ends || !read_whole) && parts.version < Version::HTTP_2;
     let response = refusal.response(Endpoint::dialect_of(parts.uri.path()), close);
-    response.map(|body| Answer::own(body, record))
+    Answer::own(response, record).await
 }
 
 /// Reads a body to its end. Returns false if it has more than `limit` bytes or breaks.

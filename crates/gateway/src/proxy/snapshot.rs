@@ -10,6 +10,7 @@ use http::{HeaderValue, Uri};
 
 use super::cors::Cors;
 use super::settings::Settings;
+use crate::account::Account;
 use crate::issuers::{FetchError, Issuers};
 use crate::proxy::settings::{PromptCacheKey, ServerTools};
 use callsign_core::auth::Caller;
@@ -79,8 +80,8 @@ impl BaseUrl {
 pub struct TenantSettings {
     /// The identifiers that are sent for them.
     pub policy: Policy,
-    /// The OpenRouter key that pays, as a header value; `None` if pass-through is the only way in.
-    pub authorization: Option<HeaderValue>,
+    /// The OpenRouter key that pays; `None` if pass-through is the only way in.
+    pub account: Option<Arc<Account>>,
     /// The price that they are charged for each dollar of cost.
     pub markup: Markup,
     /// True if their requests are archived, false if not, `None` if the tenant does not say.
@@ -89,11 +90,12 @@ pub struct TenantSettings {
 
 impl TenantSettings {
     /// Creates the settings of a tenant. `self` are the operator's; their key pays unless the tenant has one.
-    fn for_tenant(&self, configured: &tenant::Tenant) -> Result<Self, SnapshotError> {
-        let own = configured.api_key.as_ref().map(bearer).transpose()?;
-        let authorization = own.or_else(|| self.authorization.clone());
+    fn for_tenant(&self, configured: &tenant::Tenant, previous: Option<&Snapshot>) -> Result<Self, SnapshotError> {
+        let known = previous.and_then(|previous| previous.tenants.get(&configured.name));
+        let own = account(Some(configured.name.clone()), configured.api_key.as_ref(), known)?;
+        let account = own.or_else(|| self.account.clone());
         let (markup, archive) = (configured.markup, configured.archive);
-        Ok(Self { policy: configured.policy.clone(), authorization, markup, archive })
+        Ok(Self { policy: configured.policy.clone(), account, markup, archive })
     }
 }
 
@@ -151,7 +153,7 @@ pub enum SnapshotError {
 
 impl Snapshot {
     /// Prepares settings and starts the tasks that refresh the issuers' keys. Must be called within a tokio runtime.
-    /// Keys that `previous` has fetched are kept.
+    /// Keys that `previous` has fetched are kept, and the state of its accounts.
     ///
     /// # Errors
     /// [`SnapshotError`] for an upstream that the configuration would have refused, or if no client can be set up.
@@ -172,12 +174,15 @@ impl Snapshot {
         let issuers = Issuers::start(sources, &verifier)?;
         let operator = TenantSettings {
             policy: settings.tenants.operator.clone(),
-            authorization: settings.upstream.api_key.as_ref().map(bearer).transpose()?,
+            account: account(None, settings.upstream.api_key.as_ref(), previous.map(|previous| &previous.operator))?,
             markup: Markup::default(),
             archive: None,
         };
-        let tenants =
-            settings.tenants.list.iter().map(|tenant| Ok((tenant.name.clone(), operator.for_tenant(tenant)?)));
+        let tenants = settings
+            .tenants
+            .list
+            .iter()
+            .map(|tenant| Ok((tenant.name.clone(), operator.for_tenant(tenant, previous)?)));
         let tenants = tenants.collect::<Result<_, SnapshotError>>()?;
         let cache_key = bodies.prompt_cache_key;
         let names = REMOVED_FIELDS.into_iter().chain(bodies.remove.iter().map(String::as_str));
@@ -249,6 +254,18 @@ impl Snapshot {
         let ready = self.base.ready.iter().find(|(known, _)| query.is_none() && *known == path);
         ready.map_or_else(|| self.base.join(path, query), |(_, target)| target.clone())
     }
+}
+
+/// Returns the account of this key. `known` has the owner's previous account, which is kept if the key is the same.
+fn account(
+    tenant: Option<String>,
+    key: Option<&Secret>,
+    known: Option<&TenantSettings>,
+) -> Result<Option<Arc<Account>>, SnapshotError> {
+    let Some(key) = key else { return Ok(None) };
+    let account = Account::new(tenant, bearer(key)?);
+    let known = known.and_then(|known| known.account.clone()).filter(|known| known.is(&account));
+    Ok(Some(known.unwrap_or_else(|| Arc::new(account))))
 }
 
 /// Returns the `authorization` value of this key, marked as sensitive.

@@ -2,7 +2,7 @@
 
 use callsign_core::endpoint::Inference;
 use callsign_core::usage::generation;
-use callsign_core::usage::reader::{ResponseUsage, UsageReader};
+use callsign_core::usage::reader::{ResponseUsage, Seen, UsageReader};
 use http::HeaderMap;
 
 /// Reads an answer as it passes. Reads nothing unless [`AnswerReader::read_as`] was called.
@@ -27,10 +27,8 @@ impl AnswerReader {
     }
 
     /// Reads a piece of the answer's body.
-    pub(super) fn read(&mut self, bytes: &[u8]) {
-        if let Some(reader) = &mut self.reader {
-            reader.see(bytes);
-        }
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Seen {
+        self.reader.as_mut().map(|reader| reader.see(bytes)).unwrap_or_default()
     }
 
     /// Returns the values that were read. The generation id of the head takes precedence over that of the body.

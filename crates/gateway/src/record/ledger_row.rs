@@ -23,18 +23,19 @@ impl LedgerRow {
     }
 
     /// Stores the first part of the row.
-    pub(super) fn know(&mut self, begun: impl FnOnce(&Ledger) -> Begun) {
-        self.begun = Some(begun(&self.ledger));
+    pub(super) fn know(&mut self, begun: Begun) {
+        self.begun = Some(begun);
     }
 
-    /// Returns the first part of the row; `None` once it is handed over.
-    pub(super) fn known(&self) -> Option<&Begun> {
-        self.begun.as_ref()
+    /// Returns true if the end of a response waits for its row.
+    pub(super) fn is_strict(&self) -> bool {
+        self.ledger.is_strict() && (self.begun.is_some() || self.entry.is_some())
     }
 
-    /// Hands the first part of the row to the ledger. Called when the request goes upstream.
+    /// Hands the first part of the row to the ledger. Called when the request goes upstream. The row of a caller with
+    /// their own key is kept back until OpenRouter has accepted the key (`docs/SPEC.md#refusal-rows`).
     pub(super) fn begin(&mut self) {
-        if let Some(begun) = self.begun.take() {
+        if let Some(begun) = self.begun.take_if(|begun| begun.account.is_some()) {
             self.entry = Some(self.ledger.begin(begun));
         }
     }
@@ -49,7 +50,13 @@ impl LedgerRow {
     /// Completes the row, once. A request that was refused before it went upstream gets a row too, because its caller
     /// is known.
     pub(super) fn finish(&mut self, finished: Finished) -> Option<Committed> {
-        self.begin();
-        self.entry.take()?.finish(finished)
+        let entry = match (self.entry.take(), self.begun.take()) {
+            (Some(entry), _) => entry,
+            // Anybody can invent keys. A key that OpenRouter refuses leaves no row.
+            (None, Some(begun)) if begun.account.is_none() && finished.status == 401 => return None,
+            (None, Some(begun)) => self.ledger.begin(begun),
+            (None, None) => return None,
+        };
+        entry.finish(finished)
     }
 }

@@ -3,11 +3,7 @@
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 
 use super::end::RequestEnd;
-
-/// Error names with which providers, or OpenRouter for them, refuse a user's request (`docs/SPEC.md#auto-block`).
-/// The usage reader names moderation errors `moderation`.
-const REFUSALS: [&str; 5] =
-    ["moderation", "user_blocked", "content_policy", "content_policy_violation", "content_filter"];
+use callsign_core::usage::judgement::Bill;
 
 /// A request's use of limits. Dropping it without [`LimitUse::settle`] refunds the reservation.
 #[derive(Debug, Default)]
@@ -27,19 +23,22 @@ impl LimitUse {
     pub(super) fn settle(&mut self, end: &RequestEnd<'_>) {
         self.watcher = None;
         let status = end.upstream_status();
-        if let (Some(suspect), Some(error), Some(_)) = (self.suspect.take(), &end.usage.error, status)
-            && REFUSALS.contains(&error.as_str())
+        if let (Some(suspect), Some(_)) = (self.suspect.take(), status)
+            && end.refuses_user()
         {
             suspect.was_refused();
         }
         let Some(reservation) = self.reservation.take().filter(|_| self.left) else { return };
-        // OpenRouter charges nothing for an error.
-        let free = status.is_some_and(|status| status >= 400);
-        let usage = &end.usage.usage;
+        let usage = &end.answer.usage;
         let tokens = match (usage.prompt_tokens, usage.completion_tokens) {
-            (None, None) => free.then_some(0),
+            (None, None) => None,
             (prompt, completion) => Some(prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0))),
         };
-        reservation.settle(tokens, usage.cost.map(|cost| cost.0).or(free.then_some(0)));
+        match end.judgement.bill {
+            Bill::Free => reservation.settle(Some(0), Some(0)),
+            Bill::Known => reservation.settle(tokens, usage.total_cost().map(|cost| cost.0)),
+            // The estimate stands until the cost arrives, and is charged if it never can.
+            Bill::Pending | Bill::Never => reservation.settle(tokens, None),
+        }
     }
 }

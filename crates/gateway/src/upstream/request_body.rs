@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use callsign_core::rewrite::outer::OuterMembers;
 use callsign_core::rewrite::{Filter, Output, Rewriter};
 use callsign_store::archive::BodyRecorder;
 use http_body::{Body, Frame, SizeHint};
@@ -137,6 +138,12 @@ impl RequestBody {
         Some((inner.out.pieces(), filter))
     }
 
+    /// Returns the captured members of a complete body. Those of a streaming body are in [`UploadState::outer`] at its
+    /// end.
+    pub fn outer(&self) -> Option<&OuterMembers> {
+        self.0.as_ref().filter(|inner| inner.complete).map(|inner| inner.rewriter.outer())
+    }
+
     /// Returns the unread rest of the upload.
     pub fn into_upload(mut self) -> Option<Upload> {
         self.0.as_mut()?.upload.take()
@@ -214,7 +221,7 @@ impl Inner {
             if read.is_err() || self.complete {
                 let failed = read.is_err();
                 if let Some(Streaming { state, .. }) = &self.streaming {
-                    state.finish(read);
+                    state.finish(read.map(|()| self.rewriter.outer().clone()));
                 }
                 if failed {
                     return Poll::Ready(Some(Err(UploadCancelledError)));
@@ -258,3 +265,6 @@ impl Drop for Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::server::UploadReadError;
 use callsign_core::rewrite::RewriteError;
+use callsign_core::rewrite::outer::OuterMembers;
 
 /// A failed upload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +56,7 @@ impl From<UploadReadError> for UploadError {
 #[derive(Debug)]
 pub struct UploadState {
     began: Instant,
-    result: OnceLock<Result<(), UploadError>>,
+    result: OnceLock<Result<OuterMembers, UploadError>>,
     /// Milliseconds from `began` to the last poll of the body, which is the last time at which the upstream was ready
     /// for more.
     last: AtomicU64,
@@ -82,7 +83,12 @@ impl UploadState {
 
     /// Returns true if the whole body has passed every check and may be sent to its end.
     pub fn is_complete(&self) -> bool {
-        matches!(self.result.get(), Some(Ok(())))
+        matches!(self.result.get(), Some(Ok(_)))
+    }
+
+    /// Returns the captured members of the body once the whole body has passed every check.
+    pub fn outer(&self) -> Option<&OuterMembers> {
+        self.result.get()?.as_ref().ok()
     }
 
     /// Cancels the upload: the response has ended, or the client no longer waits for it.
@@ -102,8 +108,8 @@ impl UploadState {
         }
     }
 
-    /// Sets the upload's result. Only the first call has an effect.
-    pub(super) fn finish(&self, result: Result<(), UploadError>) {
+    /// Sets the upload's result, with the captured members of a complete body. Only the first call has an effect.
+    pub(super) fn finish(&self, result: Result<OuterMembers, UploadError>) {
         // An error means that a result is set already; it is the one to keep.
         let _first = self.result.set(result);
     }

@@ -19,6 +19,7 @@ use super::record::{Begun, Finished, Kind};
 use super::write::Shelf;
 use super::{retention, worker};
 use crate::archive::settings::Settings;
+use crate::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 
 /// Number of worker threads. While one waits for the disk, the other compresses and encrypts.
@@ -61,7 +62,7 @@ impl Archive {
     ///
     /// # Errors
     /// [`ArchiveError`] if the directory cannot be written or a thread cannot be started.
-    pub fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Self, ArchiveError> {
+    pub fn open(settings: &Settings, metrics: &Arc<Metrics>, clock: &Arc<TrustedClock>) -> Result<Self, ArchiveError> {
         let Some(place) = &settings.place else { return Ok(Self::off()) };
         let shelf = Shelf::open(&place.directory, place.password.clone()).map_err(ArchiveError::Directory)?;
         let shelf = Arc::new(shelf);
@@ -73,14 +74,20 @@ impl Archive {
             thread(format!("archive-{number}"), move || worker::run(&shared, &shelf))?;
         }
         let (of_sweep, directory) = (Arc::clone(&shared), shelf.directory().to_owned());
-        let days = settings.retention_days;
-        thread("archive-sweep".to_owned(), move || retention::run(&of_sweep, &directory, days))?;
+        let (days, clock) = (settings.retention_days, Arc::clone(clock));
+        thread("archive-sweep".to_owned(), move || retention::run(&of_sweep, &directory, days, &clock))?;
         Ok(Self { shared: Some(shared), required: settings.required })
     }
 
     /// Returns true if an archive is configured.
     pub fn is_on(&self) -> bool {
         self.shared.is_some()
+    }
+
+    /// Returns false while archiving is required and the disk does not accept archives. New requests that are to be
+    /// archived then get 503 `archive_unavailable`.
+    pub fn is_available(&self) -> bool {
+        !self.required || self.shared.as_ref().is_none_or(|shared| !shared.is_down())
     }
 
     /// Begins a record. `announced` is the length of the request's body in bytes.

@@ -109,7 +109,12 @@ impl Shared {
 
     /// Returns true if a request of this size could be archived now: the disk works, and budget and queue have room.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        !self.down.load(Ordering::Relaxed) && self.budget.has(bytes) && lock(&self.queue).records.len() < CAP
+        !self.is_down() && self.budget.has(bytes) && lock(&self.queue).records.len() < CAP
+    }
+
+    /// Returns true if the latest attempt to write failed.
+    pub(super) fn is_down(&self) -> bool {
+        self.down.load(Ordering::Relaxed)
     }
 
     /// Queues a record for the workers. A full queue drops the record and counts it.

@@ -1,4 +1,5 @@
-//! Removes archives that are older than `CALLSIGN_ARCHIVE_RETENTION_DAYS`, at the start and every hour.
+//! Removes archives that are older than `CALLSIGN_ARCHIVE_RETENTION_DAYS`, every hour, while the clock is trusted
+//! (docs/SPEC.md#clocks).
 //!
 //! The age is that of the file's modification time. It must not remove anything except archives and their empty folders
 //! (test: `a_sweep_removes_only_old_archives_and_empty_folders`).
@@ -10,9 +11,12 @@ use std::time::{Duration, SystemTime};
 
 use super::queue::Shared;
 use super::walk::{Found, Visitor, Whose, walk};
+use crate::trusted_clock::TrustedClock;
 
 /// Time between two sweeps.
 const PERIOD: Duration = Duration::from_hours(1);
+/// Time between two looks at a clock that is not trusted yet.
+const UNTRUSTED: Duration = Duration::from_mins(1);
 
 /// The result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,9 +66,15 @@ pub fn sweep(directory: &Path, before: SystemTime) -> io::Result<Swept> {
 }
 
 /// Sweeps until the archive is closed.
-pub(super) fn run(shared: &Shared, directory: &Path, days: u32) {
+pub(super) fn run(shared: &Shared, directory: &Path, days: u32, clock: &TrustedClock) {
     let age = Duration::from_secs(u64::from(days) * 86_400);
     loop {
+        if !clock.may_delete() {
+            if shared.wait_for_close(UNTRUSTED) {
+                return;
+            }
+            continue;
+        }
         // If the clock cannot represent that time, no file is that old.
         let before = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
         match sweep(directory, before) {

@@ -41,7 +41,7 @@ impl Place {
     }
 
     fn open(&self) -> Archive {
-        Archive::open(&self.settings, &self.metrics).unwrap()
+        Archive::open(&self.settings, &self.metrics, &Arc::new(TrustedClock::proven())).unwrap()
     }
 
     fn counter(&self, name: &str) -> u64 {
@@ -298,7 +298,7 @@ async fn left_over_temporary_files_are_removed_and_locked_ones_are_not() {
 fn a_directory_that_cannot_be_written_is_an_error_at_the_start() {
     let place = Place::new();
     fs::write(place.path(), "a file").unwrap();
-    assert!(matches!(Archive::open(&place.settings, &place.metrics), Err(ArchiveError::Directory(_))));
+    assert!(matches!(Archive::open(&place.settings, &place.metrics, &Arc::default()), Err(ArchiveError::Directory(_))));
 }
 
 /// Sets a file's modification time into the past.

@@ -76,12 +76,7 @@ pub(super) fn bill(code: i64) -> Bill {
 
 impl Row {
     /// Builds a row. The generation in `finished` replaces an earlier one.
-    pub(super) fn new(
-        mut begun: Begun,
-        generation: Option<Name>,
-        finished: Option<Finished>,
-        node: &Name,
-    ) -> Self {
+    pub(super) fn new(mut begun: Begun, generation: Option<Name>, finished: Option<Finished>, node: &Name) -> Self {
         begun.sanitize();
         let mut ended = finished;
         if let Some(ended) = &mut ended {

@@ -10,8 +10,8 @@ pub(super) mod columns;
 pub(super) mod forget;
 pub(super) mod late_cost;
 mod reject;
-mod spilled;
 pub(super) mod retain;
+mod spilled;
 mod statements;
 
 use std::collections::{HashMap, HashSet};

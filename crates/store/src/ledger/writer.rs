@@ -257,7 +257,10 @@ impl Writer {
             );
         }
         if written.rejected > 0 && self.may_shout(2) {
-            tracing::error!(rows = written.rejected, "ledger: the database refused values; rows are stored without names");
+            tracing::error!(
+                rows = written.rejected,
+                "ledger: the database refused values; rows are stored without names"
+            );
         }
     }
 

@@ -38,8 +38,6 @@ const MOST_JOBS: usize = 65_536;
 const CLOSING: Duration = Duration::from_secs(5);
 /// The endpoints whose requests count as messages (docs/SPEC.md#messages).
 const MESSAGES: [&str; 4] = ["chat/completions", "completions", "responses", "messages"];
-/// An endpoint without cost at OpenRouter. Its requests reserve no budget.
-const FREE: &str = "messages/count_tokens";
 
 /// A cheap handle to the limiter.
 #[derive(Clone, Debug)]
@@ -113,6 +111,12 @@ impl Limiter {
         &self.0.gate
     }
 
+    /// Returns false while the store is unavailable and `limits.on_store_failure` is `deny`. New requests of callers with
+    /// limits then get 503 `limits_unavailable`.
+    pub fn is_available(&self) -> bool {
+        self.0.down == OnStoreFailure::Allow || self.0.link.as_ref().is_none_or(|link| link.is_up())
+    }
+
     /// Returns a watcher that signals when this caller's running requests must end.
     pub fn watch(&self, sources: &CallerIdentity<'_>, sent: Option<&str>) -> Watcher {
         self.0.gate.watch(sources, sent)
@@ -141,7 +145,7 @@ impl Limiter {
         }
         let id = random();
         let message = MESSAGES.contains(&endpoint.path).then(|| sources.message.map_or(id, message_digest));
-        let estimate = if endpoint.path == FREE { Estimate { tokens: 0, usd: 0 } } else { rules.estimate };
+        let estimate = if endpoint.is_free() { Estimate { tokens: 0, usd: 0 } } else { rules.estimate };
         let ask = Ask { id, ceilings, message, estimate, enforce: !rules.dry_run };
         let subject = Subject::of(sources);
         let (standing, reservation) = self.reserve(subject, ask).await?;

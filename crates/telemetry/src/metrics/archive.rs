@@ -17,6 +17,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::up::Up;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
@@ -39,7 +41,7 @@ pub struct ArchiveMetrics {
     /// `callsign_archive_removed_total`.
     pub removed: Counter,
     /// `callsign_archive_up`.
-    pub up: Gauge,
+    pub up: Up,
     /// `callsign_archive_queue`.
     pub queue: Gauge,
     /// `callsign_archive_memory_bytes`.
@@ -65,7 +67,7 @@ impl ArchiveMetrics {
         }
         registry.register("archive_lost", "Requests that were not archived, by reason", self.lost.clone());
         registry.register("archive_truncated", "Bodies archived only in part, by reason", self.truncated.clone());
-        registry.register("archive_up", "1 while archives are written", self.up.clone());
+        registry.register("archive_up", "1 while archives are written", self.up.gauge());
         registry.register("archive_queue", "Ended requests that wait to be archived", self.queue.clone());
         registry.register_with_unit(
             "archive_memory",

@@ -3,11 +3,15 @@
 //! | name | meaning |
 //! |---|---|
 //! | `callsign_identifiers_written_total{field}` | identifiers sent upstream |
+//! | `callsign_attributed_requests_total{attribution}` | inference requests sent upstream: `present`, `shared`, `absent`, `omitted` |
+//! | `callsign_operator_key_refused_total{status}` | OpenRouter's refusals of the operator's or a tenant's key: 401, 402, 403 |
 //! | `callsign_generations_total` | responses with a generation id |
 //! | `callsign_tokens_total{kind}` | tokens: `prompt` (includes `cached`), `completion` (includes `reasoning`) |
 //! | `callsign_cost_nano_usd_total` | OpenRouter's charges in billionths of a dollar, so that sums are exact integers |
 //! | `callsign_upstream_connections` | open connections to the upstream, including idle ones in the pool |
 //! | `callsign_upstream_connections_opened_total` | connections opened to the upstream |
+
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -16,12 +20,26 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use callsign_core::identity::Identifiers;
+use callsign_core::identity::attribution::Attribution as Attributed;
 use callsign_core::identity::identifier::TABLE;
 use callsign_core::usage::Usage;
+
+use crate::logging::Untrusted;
+use crate::throttle::Throttle;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FieldLabel {
     field: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttributionLabel {
+    attribution: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabel {
+    status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -30,14 +48,33 @@ struct KindLabel {
 }
 
 /// The metrics in the module's table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Attribution {
     written: Family<FieldLabel, Counter>,
+    requests: Family<AttributionLabel, Counter>,
+    key_refusals: Family<StatusLabel, Counter>,
     generations: Counter,
     tokens: Family<KindLabel, Counter>,
     cost: Counter,
     connections: Gauge,
     opened: Counter,
+    unattributed: Throttle,
+}
+
+impl Default for Attribution {
+    fn default() -> Self {
+        Self {
+            written: Family::default(),
+            requests: Family::default(),
+            key_refusals: Family::default(),
+            generations: Counter::default(),
+            tokens: Family::default(),
+            cost: Counter::default(),
+            connections: Gauge::default(),
+            opened: Counter::default(),
+            unattributed: Throttle::new(Duration::from_hours(1)),
+        }
+    }
 }
 
 impl Attribution {
@@ -49,6 +86,16 @@ impl Attribution {
         for kind in ["prompt", "completion", "cached", "reasoning"] {
             drop(self.tokens.get_or_create(&KindLabel { kind }));
         }
+        for attribution in Attributed::ALL {
+            drop(self.requests.get_or_create(&AttributionLabel { attribution: attribution.name() }));
+        }
+        for status in [401, 402, 403] {
+            drop(self.key_refusals.get_or_create(&StatusLabel { status }));
+        }
+        let requests = "Inference requests sent upstream, by the attribution to a user";
+        registry.register("attributed_requests", requests, self.requests.clone());
+        let refusals = "OpenRouter's refusals of the operator's or a tenant's key, by status";
+        registry.register("operator_key_refused", refusals, self.key_refusals.clone());
         registry.register("identifiers_written", "Identifiers sent upstream", self.written.clone());
         registry.register("generations", "Responses with a generation id", self.generations.clone());
         let tokens = "Tokens; prompt includes cached, completion includes reasoning";
@@ -85,6 +132,25 @@ impl Attribution {
         for identifier in identifiers.sent() {
             self.written.get_or_create(&FieldLabel { field: identifier.row().label }).inc();
         }
+    }
+
+    /// Counts an inference request that is sent upstream. Warns once an hour about each `key` whose requests have no user
+    /// id; without a `key` it does not warn.
+    pub fn count_request(&self, attribution: Attributed, key: Option<&str>, now: Instant) {
+        self.requests.get_or_create(&AttributionLabel { attribution: attribution.name() }).inc();
+        if let Some(key) = key.filter(|key| attribution.lacks_user_id() && self.unattributed.passes(key, now)) {
+            tracing::warn!(
+                key = %Untrusted(key),
+                user = attribution.name(),
+                "a request has no user id; check that the app sends its user's id, or set \
+                 CALLSIGN_MISSING_USER=reject to refuse such requests (logged once an hour for each key)"
+            );
+        }
+    }
+
+    /// Counts a refusal of the operator's or a tenant's key.
+    pub fn count_key_refusal(&self, status: u16) {
+        self.key_refusals.get_or_create(&StatusLabel { status }).inc();
     }
 
     /// Counts an opened connection to the upstream, which is open until [`Attribution::upstream_closed`].
@@ -126,6 +192,7 @@ mod tests {
             cached_tokens: cached,
             reasoning_tokens: None,
             cost,
+            ..Usage::default()
         };
         metrics.attribution.add_usage(&usage(Some(100), Some(40), Some(NanoUsd(9_007_199_254_740_993))));
         metrics.attribution.add_usage(&usage(Some(1), None, Some(NanoUsd(-5))));

@@ -18,6 +18,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::up::Up;
+
 /// The metrics in the module's table.
 #[derive(Debug, Default)]
 pub struct LedgerMetrics {
@@ -34,7 +36,7 @@ pub struct LedgerMetrics {
     /// `callsign_ledger_rejected_total`.
     pub rejected: Counter,
     /// `callsign_ledger_up`.
-    pub up: Gauge,
+    pub up: Up,
     /// `callsign_ledger_queue`.
     pub queue: Gauge,
     lag: Gauge<f64, AtomicU64>,
@@ -53,7 +55,7 @@ impl LedgerMetrics {
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
         }
-        registry.register("ledger_up", "1 while the ledger's database accepts rows", self.up.clone());
+        registry.register("ledger_up", "1 while the ledger's database accepts rows", self.up.gauge());
         registry.register("ledger_queue", "Rows of the ledger's latest batch", self.queue.clone());
         registry.register_with_unit(
             "ledger_lag",

@@ -14,9 +14,9 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::up::Up;
 use callsign_core::allowance::Limit;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,7 +40,7 @@ pub struct LimitsMetrics {
     /// `callsign_limits_store_failures_total`.
     pub store_failures: Counter,
     /// `callsign_limits_store_up`.
-    pub store_up: Gauge,
+    pub store_up: Up,
 }
 
 impl LimitsMetrics {
@@ -63,7 +63,7 @@ impl LimitsMetrics {
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
         }
-        registry.register("limits_store_up", "1 while the shared store of limits is reachable", self.store_up.clone());
+        registry.register("limits_store_up", "1 while the shared store of limits is reachable", self.store_up.gauge());
     }
 
     /// Counts a request refused by `limit`.

@@ -49,7 +49,7 @@ impl Given {
         let name = if table_reader.is_variables() {
             Ok(None)
         } else {
-            table_reader.needed("name", "set it", values::name).map(Some)
+            table_reader.needed("name", "set it", values::caller_name).map(Some)
         };
         let preset = table_reader.field("preset", |text| {
             IssuerPreset::find(text).ok_or_else(|| {

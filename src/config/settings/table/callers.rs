@@ -41,14 +41,18 @@ pub(super) const CALLERS: &[Setting] = &[
 ];
 
 pub(super) const KEYS: &[Setting] = &[
-    Setting::toml("keys[].name", "Name of the key in logs, metrics and bindings. Required and unique.")
-        .example("\"alice-laptop\""),
+    Setting::toml(
+        "keys[].name",
+        "Name of the key in logs, metrics and bindings. Required and unique; at most 256 bytes.",
+    )
+    .example("\"alice-laptop\""),
     Setting::toml(
         "keys[].sha256",
         "SHA-256 of the key as 64 hexadecimal digits (`printf %s \"$KEY\" | sha256sum`). Required.",
     )
     .example("\"0000000000000000000000000000000000000000000000000000000000000000\""),
-    Setting::toml("keys[].user", "User id of a personal key. Set either `user` or `preset`.").example("\"alice\""),
+    Setting::toml("keys[].user", "User id of a personal key, at most 512 bytes. Set either `user` or `preset`.")
+        .example("\"alice\""),
     Setting::toml(
         "keys[].preset",
         "Preset of an app's key: its headers name the users, or tokens do if it is the preset of a token issuer.",
@@ -123,8 +127,11 @@ pub(super) const ISSUER: &[Setting] = &[
 ];
 
 pub(super) const ISSUERS: &[Setting] = &[
-    Setting::toml("issuers[].name", "Name of the issuer in logs and in `keys[].issuer`. Required and unique.")
-        .example("\"clerk\""),
+    Setting::toml(
+        "issuers[].name",
+        "Name of the issuer in logs and in `keys[].issuer`. Required and unique; at most 256 bytes.",
+    )
+    .example("\"clerk\""),
     Setting::toml(
         "issuers[].preset",
         "Kind of issuer: `oidc` (the default), `clerk`, `openwebui-jwt`, `openwebui-session`, `supabase`, `firebase`, \
@@ -196,8 +203,11 @@ pub(super) const ISSUERS: &[Setting] = &[
 ];
 
 pub(super) const TENANTS: &[Setting] = &[
-    Setting::toml("tenants[].name", "Name of the tenant, used by keys, issuers and `{tenant}`. Required and unique.")
-        .example("\"acme\""),
+    Setting::toml(
+        "tenants[].name",
+        "Name of the tenant, used by keys, issuers and `{tenant}`. Required and unique; at most 256 bytes.",
+    )
+    .example("\"acme\""),
     Setting::toml(
         "tenants[].openrouter_api_key",
         "OpenRouter key that pays for the tenant's requests. By default `OPENROUTER_API_KEY`.",

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::error::TokenError;
+use crate::auth::identity_header::is_invisible;
 use crate::auth::issuer::Issuer;
+use crate::identity::longest;
 
 /// The claims of a verified token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,17 +49,24 @@ pub(super) fn check(claims: &Map<String, Value>, issuer: &Issuer, now: i64) -> R
     }
     let user = match claims.get(&issuer.user_claim) {
         Some(Value::String(user)) if is_id(user) => user.clone(),
-        _ => return Err(TokenError::Refused("its user claim is missing, empty, not text, or has control characters")),
+        _ => {
+            let reason = "its user claim is missing, empty, not text, too long, or has invisible characters";
+            return Err(TokenError::Refused(reason));
+        }
     };
-    // A session claim that is not a usable string counts as absent.
+    // A session claim that is not text, or empty, counts as absent.
     let session = issuer.session_claim.as_ref().and_then(|name| claims.get(name)?.as_str());
-    Ok(Verified { user, session: session.filter(|id| is_id(id)).map(str::to_owned), expires })
+    let session = session.filter(|id| !id.is_empty());
+    if session.is_some_and(|id| !is_id(id)) {
+        return Err(TokenError::Refused("its session claim is too long or has invisible characters"));
+    }
+    Ok(Verified { user, session: session.map(str::to_owned), expires })
 }
 
-/// Returns true if a claim is not empty and has no control characters. Formats and bindings join fields with U+001F, so
-/// an id with that character could collide with another user's.
+/// Returns true if a claim is not empty, has an accepted length and no invisible characters. Formats and bindings join
+/// fields with U+001F, so an id with that character could collide with another user's.
 fn is_id(claim: &str) -> bool {
-    !claim.is_empty() && !claim.contains(char::is_control)
+    (1..=longest::ID).contains(&claim.len()) && !claim.contains(is_invisible)
 }
 
 /// Reads a `NumericDate` (RFC 7519, section 2), rounded down to seconds.

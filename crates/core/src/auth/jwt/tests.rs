@@ -11,6 +11,7 @@ use serde_json::json;
 use super::*;
 use crate::auth::issuer::TokenRules;
 use crate::auth::signer::{Signer, jwks};
+use crate::identity::longest;
 use crate::secret::Secret;
 
 /// The current time in all tests (Unix seconds).
@@ -275,7 +276,8 @@ fn missing_and_wrong_claims_are_refused() {
 
 #[test]
 fn the_user_is_the_configured_claim_unchanged() {
-    for user in [" user 1 ", "null", "{{USER}}", "auth0|1", "ü\u{200b}", "0"] {
+    let longest = "é".repeat(longest::ID / 2);
+    for user in [" user 1 ", "null", "{{USER}}", "auth0|1", "ü", "0", &longest] {
         assert_eq!(verify_claims(&issuer(), &changed("sub", user.into())).unwrap().user, user);
     }
     let by_id = Issuer { user_claim: "id".into(), ..issuer() };
@@ -287,8 +289,24 @@ fn the_user_is_the_configured_claim_unchanged() {
 }
 
 #[test]
-fn a_session_claim_that_is_not_usable_text_is_absent() {
-    for value in [Value::Null, json!(7), json!(""), json!("a\u{1f}b"), json!(["sess_1"]), json!({}), json!(false)] {
+fn an_over_long_or_invisible_claim_is_refused() {
+    let long = "x".repeat(longest::ID + 1);
+    for value in
+        [&long, "a\u{1f}b", "a\u{85}", "a\u{200b}b", "\u{feff}a", "a\u{2028}b", "a\u{3164}", "a\u{fe0f}", "a\u{e0041}"]
+    {
+        assert_refused(verify_claims(&issuer(), &changed("sub", value.into())), "user claim");
+        assert_refused(verify_claims(&issuer(), &changed("sid", value.into())), "session claim");
+    }
+    let fits = "x".repeat(longest::ID);
+    let verified = verify_claims(&issuer(), &changed("sid", fits.as_str().into())).unwrap();
+    assert_eq!(verified.session, Some(fits));
+    let unnamed = Issuer { session_claim: None, ..issuer() };
+    assert!(verify_claims(&unnamed, &changed("sid", long.into())).is_ok(), "a claim that is not read");
+}
+
+#[test]
+fn a_session_claim_that_is_not_text_is_absent() {
+    for value in [Value::Null, json!(7), json!(""), json!(["sess_1"]), json!({}), json!(false)] {
         assert_eq!(verify_claims(&issuer(), &changed("sid", value.clone())).unwrap().session, None, "{value}");
     }
     let unnamed = Issuer { session_claim: None, ..issuer() };

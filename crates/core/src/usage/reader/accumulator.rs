@@ -2,15 +2,40 @@
 
 use super::response_usage::ResponseUsage;
 use super::shape::{Figure, Member, Scope};
-use crate::usage::Usage;
 use crate::usage::money::NanoUsd;
+use crate::usage::{MAX_COST, MAX_TOKENS, Usage};
 
-/// Largest accepted number of tokens; a larger one counts as absent. A million such rows still fit into an `i64`.
-const MAX_TOKENS: u64 = 1_000_000_000_000;
-/// Largest accepted cost, a million dollars; a larger one counts as absent.
-const MAX_COST: NanoUsd = NanoUsd(1_000_000_000_000_000);
 /// Maximum length of an error name in bytes.
 const MAX_ERROR_NAME: usize = 64;
+
+/// The type of a document or event, as far as it decides over errors and the end of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum EventType {
+    /// It has none, as in Chat Completions.
+    #[default]
+    Absent,
+    /// `error`.
+    Error,
+    /// `response.failed`.
+    ResponseFailed,
+    /// `response.completed`, `response.incomplete` or `response.done`.
+    ResponseEnded,
+    /// `message_stop`.
+    MessageStop,
+    /// Any other. Its error is not the answer's, for example in `response.fusion_call.panel.failed`.
+    Other,
+}
+
+/// The event that ends a stream. An error ends each stream too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastEvent {
+    /// `data: [DONE]`.
+    Done,
+    /// `response.completed`, `response.incomplete`, `response.failed` or `response.done`, with a `response`.
+    Response,
+    /// `message_stop`.
+    MessageStop,
+}
 
 /// The meaning of `input_tokens`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,40 +54,54 @@ pub(super) struct Accumulator {
     model: String,
     provider: String,
     figures: Figures,
-    /// The highest-ranked error name so far and its rank. It counts only if `has_error`.
+    /// The highest-ranked error name so far and its rank. It counts only if there is an error.
     name: (u8, String),
+    event_type: EventType,
+    /// True if there is an object `response` or `message`.
+    has_answer: bool,
     has_usage: bool,
-    has_error: bool,
+    has_output: bool,
+    /// True if there is an `error`. It counts only if the event's type does not say otherwise.
+    has_error_member: bool,
+    /// True if a choice failed, or an earlier event had an error.
+    has_failed: bool,
 }
 
+/// The numbers found so far, indexed by [`Figure`]. Costs are in nano-dollars.
 #[derive(Clone, Copy, Debug, Default)]
 struct Figures {
-    prompt: Option<u64>,
-    input: Option<u64>,
-    output: Option<u64>,
-    total: Option<u64>,
-    cached: Option<u64>,
-    cache_read: Option<u64>,
-    cache_creation: Option<u64>,
-    reasoning: Option<u64>,
-    cost: Option<NanoUsd>,
+    largest: [Option<u64>; Figure::COUNT],
+    is_byok: bool,
 }
 
 impl Accumulator {
     /// Records the beginning of an object or array that matters.
-    pub(super) fn begin_scope(&mut self, scope: Scope) {
-        self.has_usage |= scope == Scope::Usage;
-        self.has_error |= scope == Scope::Error;
-        if scope == Scope::Reasons {
+    pub(super) fn begin(&mut self, member: Member) {
+        match member {
+            Member::Inner(Scope::Answer) => self.has_answer = true,
+            Member::Inner(Scope::Usage) => self.has_usage = true,
+            Member::Error => self.has_error_member = true,
+            Member::ChoiceError => self.has_failed = true,
             // Only moderation errors have reasons. The name outranks the numeric code.
-            self.name(5, "moderation");
+            Member::Inner(Scope::Reasons) => self.name(5, "moderation"),
+            _ => {}
         }
+    }
+
+    /// Records output.
+    pub(super) fn output(&mut self) {
+        self.has_output = true;
     }
 
     /// Records the value of a member. `raw` is the text between the quotes (`quoted`), or a number or literal.
     pub(super) fn set_member(&mut self, member: Member, raw: &[u8], quoted: bool) {
-        if let Member::Figure(figure) = member {
-            return self.figures.take(figure, raw);
+        match member {
+            Member::Figure(figure) => return self.figures.take(figure, raw),
+            Member::Byok => return self.figures.is_byok |= raw == b"true" && !quoted,
+            // Types are compared as they are written, so that `stream` can search for them.
+            Member::EventType if quoted => return self.event_type = EventType::of(raw),
+            Member::FinishReason => return self.has_failed |= quoted && raw == b"error",
+            _ => {}
         }
         let mut unescaped = String::new();
         let Some(text) = decode(raw, quoted, &mut unescaped) else { return };
@@ -70,12 +109,11 @@ impl Accumulator {
             Member::Id if quoted && text.starts_with("gen-") => set(&mut self.generation, text),
             Member::Model if quoted => set(&mut self.model, text),
             Member::Provider if quoted => set(&mut self.provider, text),
-            Member::EventType if quoted => self.has_error |= text == "error",
             Member::ErrorType if quoted => self.name(4, text),
             Member::Type if quoted => self.name(3, text),
             Member::Code if text != "null" => self.name(2, text),
-            Member::Error if quoted => {
-                self.has_error = true;
+            Member::Error | Member::ChoiceError if quoted => {
+                self.begin(member);
                 self.name(1, text);
             }
             _ => {}
@@ -94,12 +132,37 @@ impl Accumulator {
 
     /// Returns true if there is a usage or an error. Events after the first ones count only then.
     pub(super) fn matters(&self) -> bool {
-        self.has_usage || self.has_error
+        self.has_usage || self.has_error()
+    }
+
+    fn has_error(&self) -> bool {
+        let is_own = matches!(self.event_type, EventType::Absent | EventType::ResponseFailed);
+        self.has_failed || self.event_type == EventType::Error || (self.has_error_member && is_own)
+    }
+
+    /// Returns true if this event ends the stream.
+    pub(super) fn ends_stream(&mut self, last: LastEvent) -> bool {
+        match (self.event_type, last) {
+            (EventType::Absent, _) => self.has_error_member,
+            (EventType::Error, _) => true,
+            (EventType::ResponseEnded, LastEvent::Response) => self.has_answer,
+            (EventType::ResponseFailed, LastEvent::Response) => {
+                self.has_failed |= self.has_answer;
+                self.has_answer
+            }
+            (EventType::MessageStop, LastEvent::MessageStop) => true,
+            _ => false,
+        }
     }
 
     /// Returns true if a model was found.
     pub(super) fn has_model(&self) -> bool {
         !self.model.is_empty()
+    }
+
+    /// Returns true if output was found.
+    pub(super) fn has_output(&self) -> bool {
+        self.has_output
     }
 
     /// Adds a later event of the same stream and clears it. Its names replace the earlier ones; of each number the
@@ -115,21 +178,24 @@ impl Accumulator {
             }
         }
         self.figures.raise(later.figures);
-        if later.has_error {
-            self.has_error = true;
-            std::mem::swap(&mut self.name, &mut later.name);
+        self.has_output |= later.has_output;
+        if later.has_error() {
+            // A finish reason has no name.
+            if later.name.0 > 0 || !self.has_failed {
+                std::mem::swap(&mut self.name, &mut later.name);
+            }
+            self.has_failed = true;
         }
         later.clear();
     }
 
     /// Removes all values and keeps the allocations.
     pub(super) fn clear(&mut self) {
-        for text in [&mut self.generation, &mut self.model, &mut self.provider, &mut self.name.1] {
-            text.clear();
-        }
-        self.name.0 = 0;
-        self.figures = Figures::default();
-        (self.has_usage, self.has_error) = (false, false);
+        let mut texts =
+            [&mut self.generation, &mut self.model, &mut self.provider, &mut self.name.1].map(std::mem::take);
+        texts.iter_mut().for_each(String::clear);
+        let [generation, model, provider, name] = texts;
+        *self = Self { generation, model, provider, name: (0, name), ..Self::default() };
     }
 
     /// Returns the memory in use, in bytes.
@@ -142,14 +208,27 @@ impl Accumulator {
     /// Returns the result.
     pub(super) fn into_usage(self, convention: TokenConvention) -> ResponseUsage {
         let some = |text: String| (!text.is_empty()).then_some(text);
-        let error = self.has_error.then(|| some(self.name.1).unwrap_or_else(|| "error".to_owned()));
+        let error = self.has_error().then(|| some(self.name.1).unwrap_or_else(|| "error".to_owned()));
         ResponseUsage {
             generation: some(self.generation),
             model: some(self.model),
             provider: some(self.provider),
             usage: self.figures.usage(convention),
+            has_output: self.has_output,
             error,
             ..ResponseUsage::default()
+        }
+    }
+}
+
+impl EventType {
+    fn of(raw: &[u8]) -> Self {
+        match raw {
+            b"error" => Self::Error,
+            b"response.failed" => Self::ResponseFailed,
+            b"response.completed" | b"response.incomplete" | b"response.done" => Self::ResponseEnded,
+            b"message_stop" => Self::MessageStop,
+            _ => Self::Other,
         }
     }
 }
@@ -157,54 +236,65 @@ impl Accumulator {
 impl Figures {
     /// Records a number, quoted or not. Of repeated ones the largest counts.
     fn take(&mut self, figure: Figure, raw: &[u8]) {
-        let place = match figure {
-            Figure::Prompt => &mut self.prompt,
-            Figure::Input => &mut self.input,
-            Figure::Output => &mut self.output,
-            Figure::Total => &mut self.total,
-            Figure::Cached => &mut self.cached,
-            Figure::CacheRead => &mut self.cache_read,
-            Figure::CacheCreation => &mut self.cache_creation,
-            Figure::Reasoning => &mut self.reasoning,
-            Figure::Cost => {
-                let cost = std::str::from_utf8(raw).ok().and_then(NanoUsd::parse).filter(|cost| *cost <= MAX_COST);
-                self.cost = self.cost.max(cost);
-                return;
-            }
+        let new = if figure.is_cost() {
+            let cost = std::str::from_utf8(raw).ok().and_then(NanoUsd::parse).filter(|cost| *cost <= MAX_COST);
+            cost.and_then(|cost| u64::try_from(cost.0).ok())
+        } else {
+            count(raw).filter(|tokens| *tokens <= MAX_TOKENS)
         };
-        *place = (*place).max(count(raw).filter(|tokens| *tokens <= MAX_TOKENS));
+        if let Some(largest) = self.largest.get_mut(figure as usize) {
+            *largest = (*largest).max(new);
+        }
     }
 
     /// Takes the larger of each number. Numbers of a stream are cumulative, and a 0 in the last event does not reset
     /// them.
     fn raise(&mut self, later: Self) {
-        self.prompt = self.prompt.max(later.prompt);
-        self.input = self.input.max(later.input);
-        self.output = self.output.max(later.output);
-        self.total = self.total.max(later.total);
-        self.cached = self.cached.max(later.cached);
-        self.cache_read = self.cache_read.max(later.cache_read);
-        self.cache_creation = self.cache_creation.max(later.cache_creation);
-        self.reasoning = self.reasoning.max(later.reasoning);
-        self.cost = self.cost.max(later.cost);
+        for (own, new) in self.largest.iter_mut().zip(later.largest) {
+            *own = (*own).max(new);
+        }
+        self.is_byok |= later.is_byok;
     }
 
-    fn usage(self, convention: TokenConvention) -> Usage {
+    fn get(&self, figure: Figure) -> Option<u64> {
+        self.largest.get(figure as usize).copied().flatten()
+    }
+
+    fn cost(&self, figure: Figure) -> Option<NanoUsd> {
+        self.get(figure).and_then(|nano| i64::try_from(nano).ok()).map(NanoUsd)
+    }
+
+    fn usage(&self, convention: TokenConvention) -> Usage {
+        let (read, written) = (self.get(Figure::CacheRead), self.get(Figure::CacheCreation));
         let apart = match convention {
             TokenConvention::CachedWithin => 0,
-            TokenConvention::CachedApart => self.cache_read.unwrap_or(0) + self.cache_creation.unwrap_or(0),
+            TokenConvention::CachedApart => read.unwrap_or(0) + written.unwrap_or(0),
         };
-        let input = self.input.map(|tokens| tokens + apart);
+        let input = self.get(Figure::Input).map(|tokens| tokens + apart);
         // If there is only a total (rerank), it is the prompt.
-        let total = self.total.filter(|_| self.output.is_none());
+        let total = self.get(Figure::Total).filter(|_| self.get(Figure::Output).is_none());
         Usage {
-            prompt_tokens: self.prompt.or(input).or(total),
-            completion_tokens: self.output,
-            cached_tokens: self.cached.or(self.cache_read),
-            reasoning_tokens: self.reasoning,
-            cost: self.cost,
-            ..Usage::default()
+            prompt_tokens: self.get(Figure::Prompt).or(input).or(total),
+            completion_tokens: self.get(Figure::Output),
+            cached_tokens: self.get(Figure::Cached).or(read),
+            cache_write_tokens: self.get(Figure::CacheWrite).or(written),
+            reasoning_tokens: self.get(Figure::Reasoning),
+            cost: self.cost(Figure::Cost),
+            provider_cost: self.provider_cost(),
+            server_tool_cost: self.cost(Figure::ServerTool),
         }
+        .plausible()
+    }
+
+    /// Returns what the provider bills. Without the operator's own key at the provider, `upstream_inference_cost` is
+    /// the part of OpenRouter's charge that OpenRouter hands on. OpenRouter may omit it and send only its parts.
+    fn provider_cost(&self) -> Option<NanoUsd> {
+        if !self.is_byok {
+            return None;
+        }
+        let parts = [Figure::UpstreamInput, Figure::UpstreamOutput].map(|part| self.cost(part));
+        let sum = || parts.iter().any(Option::is_some).then(|| parts.into_iter().flatten().sum());
+        self.cost(Figure::Upstream).or_else(sum)
     }
 }
 

@@ -174,7 +174,8 @@ impl Reader {
              CAST(SUM(output_tokens) AS BIGINT), CAST(SUM(output_us) AS BIGINT) FROM (",
         );
         for (index, span) in self.spans(Grain::Day, filter).await?.into_iter().enumerate() {
-            question = in_span(question.sql(if index > 0 { " UNION ALL " } else { "" }).sql("SELECT * FROM speed"), span)?;
+            question =
+                in_span(question.sql(if index > 0 { " UNION ALL " } else { "" }).sql("SELECT * FROM speed"), span)?;
             question = equal(question, "model", filter.model.as_deref())?;
             question = equal(question, "provider", filter.provider.as_deref())?;
         }
@@ -232,8 +233,11 @@ impl Reader {
 
     /// Adds the sums of the filter's period to a query, as a table without name. It may be empty.
     async fn over_sums(&self, question: Question, widest: Grain, filter: &Filter) -> Result<Question, LedgerError> {
-        let columns =
-            format!("bucket_us, person, model, provider, error, {}, {}, last_us", COUNTS.join(", "), AMOUNTS.join(", "));
+        let columns = format!(
+            "bucket_us, person, model, provider, error, {}, {}, last_us",
+            COUNTS.join(", "),
+            AMOUNTS.join(", ")
+        );
         let mut question = question;
         let mut spans = self.spans(widest, filter).await?;
         if spans.is_empty() {
@@ -262,7 +266,8 @@ impl Reader {
 
     /// Adds the latest sent identifier of each user.
     async fn add_sent(&self, usage: &mut [UsageRow], filter: &Filter) -> Result<(), LedgerError> {
-        let mut question = self.ask("SELECT tenant, user_id, sent FROM people WHERE sent IS NOT NULL AND user_id <> ''");
+        let mut question =
+            self.ask("SELECT tenant, user_id, sent FROM people WHERE sent IS NOT NULL AND user_id <> ''");
         question = equal(question, "tenant", filter.tenant.as_deref())?;
         question = equal(question, "user_id", filter.user.as_deref())?;
         let mut sent = std::collections::HashMap::new();

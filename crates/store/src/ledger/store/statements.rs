@@ -66,8 +66,7 @@ impl Statements {
     pub(super) fn new(engine: Engine) -> Self {
         let replaced: Vec<_> = CHANGING.iter().map(|name| format!("{name} = excluded.{name}")).collect();
         // A row is written again when it was answered or has ended. The data of its beginning does not change.
-        let on_rows =
-            format!("ON CONFLICT (id) DO UPDATE SET {} WHERE requests.ending IS NULL", replaced.join(", "));
+        let on_rows = format!("ON CONFLICT (id) DO UPDATE SET {} WHERE requests.ending IS NULL", replaced.join(", "));
         let rows = format!("requests ({})", columns::all());
         let width = FIXED.len() + CHANGING.len();
         let on_people = format!(
