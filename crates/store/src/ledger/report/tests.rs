@@ -79,6 +79,24 @@ fn usage_has_the_documented_keys_in_order() {
 }
 
 #[test]
+fn one_or_two_different_groupings_are_parsed() {
+    for (text, first, second) in [
+        ("user", By::User, None),
+        ("hour", By::Hour, None),
+        ("model,day", By::Model, Some(By::Day)),
+        ("month,provider", By::Month, Some(By::Provider)),
+    ] {
+        assert_eq!(text.parse(), Ok(Grouping { first, second }), "{text}");
+    }
+    for text in ["", "app", "User", "user,", ",user", "user,user", "user,model,day", "user, model"] {
+        assert_eq!(text.parse::<Grouping>(), Err(crate::ledger::query::GroupingError), "{text}");
+    }
+    for by in By::ALL {
+        assert_eq!(by.name().parse(), Ok(Grouping::from(by)));
+    }
+}
+
+#[test]
 fn whois_has_the_documented_keys_in_order() {
     assert_eq!(
         whois_json(&[found(None)]).to_string(),
