@@ -1,11 +1,13 @@
 //! Finds the user of an identifier that OpenRouter or a provider reports. The command line and the admin port share it.
 //!
-//! The ledger is searched first. If it has no match, the formats of the configuration in force are tried: seals are
-//! decrypted with the secret, raw and prefixed identifiers are read back, and hashes are compared with those of
-//! candidates. Identifiers that were sent under other formats or another secret are not found this way.
+//! Only the ledger has findings: it says which request carried the identifier. The formats of the configuration in force
+//! say who would get it now: seals are decrypted with the secret, raw and prefixed identifiers are read back, and hashes
+//! are compared with those of candidates. That is a guess, because anybody can write a text that such a format could
+//! have written (docs/SPEC.md#whois).
 
 mod candidates;
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::ledger::query::{Found, Kind};
@@ -38,31 +40,50 @@ pub struct Question<'q> {
     pub candidates: &'q Candidates,
 }
 
-/// Searches the ledger, and then the formats if the ledger has no match.
+/// The result of a search in a ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The users whose requests carried the identifier, latest first.
+    pub found: Vec<Found>,
+    /// The users to whom the current formats would give the identifier. Not a finding. Empty if `found` is not.
+    pub guesses: Vec<Found>,
+    /// Start of the oldest request in the ledger; `None` if the ledger is empty.
+    pub since: Option<Timestamp>,
+}
+
+impl Answer {
+    /// Says that the ledger does not have the identifier, and how far back the ledger goes.
+    pub fn absence(&self) -> String {
+        match self.since {
+            Some(since) => format!("not in the ledger, which goes back to {}", since.strftime("%Y-%m-%d")),
+            None => "not in the ledger, which is empty".to_owned(),
+        }
+    }
+
+    /// Says for each guess to whom the identifier would belong. Names are untrusted text.
+    pub fn notes(&self) -> Vec<String> {
+        let note = |guess: &Found| {
+            let user = guess.user.as_ref().map_or_else(|| "callers without a user".to_owned(), |user| format!("user {user}"));
+            let tenant = guess.tenant.as_ref().map(|tenant| format!(" of tenant {tenant}")).unwrap_or_default();
+            format!("under the current format it would belong to {user}{tenant}")
+        };
+        self.guesses.iter().map(note).collect()
+    }
+}
+
+/// Searches the ledger, and tries the formats if the ledger does not have the identifier.
 ///
 /// # Errors
 /// [`LedgerError`] if the ledger cannot be read.
-pub async fn ask(scope: Scope<'_>, reader: &Reader, question: Question<'_>) -> Result<Vec<Found>, LedgerError> {
+pub async fn ask(scope: Scope<'_>, reader: &Reader, question: Question<'_>) -> Result<Answer, LedgerError> {
     let of_tenant = |found: &Found| question.tenant.is_none_or(|name| found.tenant.as_deref().unwrap_or("") == name);
     let mut found = reader.whois(question.identifier, scope.org_id).await?;
     found.retain(of_tenant);
-    if !found.is_empty() {
-        return Ok(found);
-    }
-    let mut matches = by_formats(scope, question);
-    for one in &mut matches {
-        let Some(user) = &one.user else { continue };
-        let known = reader.mapping(user, Some(one.tenant.as_deref().unwrap_or_default())).await?;
-        if let Some(known) = known.first() {
-            one.first_seen = Some(known.first_seen);
-            one.last_seen = Some(known.last_seen);
-            one.requests = known.requests;
-        }
-    }
-    Ok(matches)
+    let guesses = if found.is_empty() { by_formats(scope, question) } else { Vec::new() };
+    Ok(Answer { found, guesses, since: reader.oldest().await? })
 }
 
-/// Searches by the formats only. The ledger is not needed, and the users found may have sent no request.
+/// Searches by the formats only, for a callsign without a ledger. The users found may have sent no request.
 pub fn by_formats(scope: Scope<'_>, question: Question<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (tenant, policy) in scope.tenants.policies() {
@@ -155,3 +176,6 @@ fn add_once(one: Found, found: &mut Vec<Found>) {
         found.push(one);
     }
 }
+
+#[cfg(test)]
+mod tests;

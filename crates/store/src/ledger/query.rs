@@ -31,6 +31,18 @@ pub enum By {
 }
 
 impl By {
+    /// All groupings.
+    pub const ALL: [Self; 8] = [
+        Self::User,
+        Self::Model,
+        Self::Key,
+        Self::Provider,
+        Self::Tenant,
+        Self::Hour,
+        Self::Day,
+        Self::Month,
+    ];
+
     /// Returns true for a period of time.
     pub fn is_time(self) -> bool {
         matches!(self, Self::Hour | Self::Day | Self::Month)
@@ -49,6 +61,27 @@ pub struct Grouping {
 impl From<By> for Grouping {
     fn from(first: By) -> Self {
         Self { first, second: None }
+    }
+}
+
+/// Text that does not name a grouping. The message follows the name of the parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("takes one or two different names, separated by a comma, of: {}", By::ALL.map(By::name).join(", "))]
+pub struct GroupingError;
+
+impl std::str::FromStr for Grouping {
+    type Err = GroupingError;
+
+    /// Parses one or two different names: `user`, `model,day`.
+    fn from_str(text: &str) -> Result<Self, GroupingError> {
+        let by = |name: &str| By::ALL.into_iter().find(|by| by.name() == name).ok_or(GroupingError);
+        match text.split_once(',') {
+            None => Ok(by(text)?.into()),
+            Some((first, second)) => {
+                let (first, second) = (by(first)?, by(second)?);
+                if first == second { Err(GroupingError) } else { Ok(Self { first, second: Some(second) }) }
+            }
+        }
     }
 }
 

@@ -1,17 +1,20 @@
 //! Formats query results as JSON, CSV and tables, for the command line and the admin API (docs/SPEC.md#usage,
-//! docs/SPEC.md#whois).
+//! docs/SPEC.md#whois, docs/SPEC.md#requests).
 //!
 //! Names of users, models and apps are untrusted. JSON escapes them. CSV cells must not become spreadsheet formulas,
 //! and tables must not contain terminal control sequences.
 
+mod requests;
+
 use comfy_table::{Cell, CellAlignment, Row, Table, presets};
-use csv::{Terminator, WriterBuilder};
+use csv::{QuoteStyle, Terminator, WriterBuilder};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::query::{By, Found, Grouping, Kind, UsageRow};
 use callsign_core::usage::money::NanoUsd;
+pub use requests::{endings, request_json, request_text, requests_csv, requests_table};
 
 impl By {
     /// Returns the name of the grouping: a row's first key in JSON and its first column elsewhere.
@@ -64,9 +67,11 @@ pub fn usage_table(by: Grouping, rows: &[UsageRow]) -> String {
     table(rows.iter().map(|row| usage_cells(by, row)), &usage_cells(by, &UsageRow::default()))
 }
 
-/// Formats rows as CSV (RFC 4180) with a header line.
+/// Formats rows as CSV (RFC 4180) with a header line. Every cell is quoted, because spreadsheets differ in what they
+/// take for a separator.
 pub fn csv(heading: Cells, rows: impl Iterator<Item = Cells>) -> String {
-    let mut csv = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+    let mut writer = WriterBuilder::new();
+    let mut csv = writer.terminator(Terminator::CRLF).quote_style(QuoteStyle::Always).from_writer(Vec::new());
     let heading = heading.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     let lines = rows.map(|row| row.into_iter().map(|(_, value)| csv_text(value)).collect());
     for line in std::iter::once(heading).chain(lines) {
@@ -113,15 +118,34 @@ pub fn usd(amount: NanoUsd) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Returns the text of a CSV cell. Text that a spreadsheet would read as a formula gets a leading apostrophe (OWASP,
-/// "CSV Injection").
+/// Returns the text of a CSV cell.
 fn csv_text(value: Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
-        Value::String(text) => text,
+        Value::String(text) => without_formulas(&text),
         other => other.to_string(),
     }
+}
+
+/// Inserts an apostrophe before each character that a spreadsheet may read as the start of a formula (OWASP, "CSV
+/// Injection"). A formula may begin with a full-width form of its sign. It begins at the start of the text, or after a
+/// character that some spreadsheets take for the end of a cell or line, with blanks and quotes between.
+fn without_formulas(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 1);
+    let mut at_start = true;
+    for character in text.chars() {
+        match character {
+            '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' if at_start => {
+                out.push('\'');
+                at_start = false;
+            }
+            ';' | '\t' | '\r' | '\n' => at_start = true,
+            '"' | ' ' => {}
+            _ => at_start = false,
+        }
+        out.push(character);
+    }
+    out
 }
 
 /// Removes control and format characters (Unicode Cc, Cf, Zl, Zp), which could move a cursor or hide or reorder text.
@@ -166,7 +190,7 @@ fn usage_cells(by: Grouping, row: &UsageRow) -> Cells {
     cells.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn whois_cells(found: &Found) -> Vec<(String, Value)> {
+fn whois_cells(found: &Found) -> Cells {
     let cells = [
         ("kind", json!(found.kind.name())),
         ("identifier", json!(found.identifier)),
@@ -190,7 +214,7 @@ pub fn table(rows: impl Iterator<Item = Cells>, heading: &[(String, Value)]) -> 
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     // Amounts are strings in JSON, but are aligned like numbers.
-    let is_number = |name: &str, value: &Value| value.is_number() || name.ends_with("_usd");
+    let is_number = |name: &str, value: &Value| value.is_number() || name.ends_with("_usd") || name.ends_with("_ms");
     let cell = |text: String, number: bool| {
         let alignment = if number { CellAlignment::Right } else { CellAlignment::Left };
         Cell::new(text).set_alignment(alignment)

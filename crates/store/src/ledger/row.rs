@@ -51,9 +51,14 @@ pub(super) fn ending_name(code: i64) -> &'static str {
     outcome(code).map_or("unknown", Outcome::name)
 }
 
+/// Returns the names of all endings.
+pub(super) fn ending_names() -> impl Iterator<Item = &'static str> {
+    ENDINGS.iter().map(|(outcome, _)| outcome.name()).chain([ending_name(UNKNOWN)])
+}
+
 /// Returns the number of the ending with this name.
 pub(super) fn ending_named(name: &str) -> Option<i64> {
-    if name == "unknown" {
+    if name == ending_name(UNKNOWN) {
         return Some(UNKNOWN);
     }
     ENDINGS.iter().find(|(outcome, _)| outcome.name() == name).map(|(_, code)| *code)

@@ -6,15 +6,19 @@ fn row(user: &str) -> UsageRow {
         tenant: Some("acme".to_owned()),
         external_user_id: Some("acme_1".to_owned()),
         requests: 3,
+        second: None,
         errors: 1,
+        refused: 4,
+        pending: 1,
+        never: 0,
         prompt_tokens: 33,
         completion_tokens: 21,
         cached_tokens: 9,
+        cache_write_tokens: 5,
         reasoning_tokens: 2,
-        cost: NanoUsd(1_260_000),
+        cost: NanoUsd(1_000_000),
+        provider_cost: NanoUsd(260_000),
         charged: NanoUsd(1_512_000),
-        first_byte_us: 0,
-        first_bytes: 0,
         last_seen: Some("2026-03-01T12:30:00.123456Z".parse().unwrap()),
     }
 }
@@ -51,19 +55,44 @@ fn money_is_an_exact_decimal() {
 #[test]
 fn usage_has_the_documented_keys_in_order() {
     assert_eq!(
-        usage_json(By::User, &[row("alice")]).to_string(),
+        usage_json(By::User.into(), &[row("alice")]).to_string(),
         concat!(
-            r#"[{"user":"alice","external_user_id":"acme_1","requests":3,"errors":1,"prompt_tokens":33,"#,
-            r#""completion_tokens":21,"cached_tokens":9,"reasoning_tokens":2,"cost_usd":"0.00126","#,
-            r#""charged_usd":"0.001512","last_seen":"2026-03-01T12:30:00Z","tenant":"acme"}]"#
+            r#"[{"user":"alice","external_user_id":"acme_1","requests":3,"errors":1,"refused":4,"prompt_tokens":33,"#,
+            r#""completion_tokens":21,"cached_tokens":9,"cache_write_tokens":5,"reasoning_tokens":2,"#,
+            r#""cost_usd":"0.00126","provider_cost_usd":"0.00026","charged_usd":"0.001512","cost_pending":1,"#,
+            r#""cost_never":0,"last_seen":"2026-03-01T12:30:00Z","tenant":"acme"}]"#
         )
     );
-    for (by, first, keys) in
-        [(By::Model, "model", 11), (By::Day, "day", 11), (By::App, "app", 11), (By::Tenant, "tenant", 10)]
-    {
+    let by_two = |first, second| Grouping { first, second: Some(second) };
+    for (by, first, keys) in [
+        (By::Model.into(), "model", 16),
+        (By::Hour.into(), "hour", 16),
+        (By::Key.into(), "key", 16),
+        (By::Tenant.into(), "tenant", 15),
+        (by_two(By::Model, By::Day), "model", 17),
+        (by_two(By::User, By::Tenant), "user", 17),
+    ] {
         let json = usage_json(by, &[row("x")]);
         let object = json[0].as_object().unwrap();
-        assert_eq!((object.keys().next().unwrap().as_str(), object.len()), (first, keys));
+        assert_eq!((object.keys().next().unwrap().as_str(), object.len()), (first, keys), "{by:?}");
+    }
+}
+
+#[test]
+fn one_or_two_different_groupings_are_parsed() {
+    for (text, first, second) in [
+        ("user", By::User, None),
+        ("hour", By::Hour, None),
+        ("model,day", By::Model, Some(By::Day)),
+        ("month,provider", By::Month, Some(By::Provider)),
+    ] {
+        assert_eq!(text.parse(), Ok(Grouping { first, second }), "{text}");
+    }
+    for text in ["", "app", "User", "user,", ",user", "user,user", "user,model,day", "user, model"] {
+        assert_eq!(text.parse::<Grouping>(), Err(crate::ledger::query::GroupingError), "{text}");
+    }
+    for by in By::ALL {
+        assert_eq!(by.name().parse(), Ok(Grouping::from(by)));
     }
 }
 
@@ -87,20 +116,36 @@ fn no_cell_is_a_formula() {
         ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
         ("+1", "'+1"),
         ("-1", "'-1"),
-        ("@SUM(1,2)", "\"'@SUM(1,2)\""),
-        ("\t=1", "'\t=1"),
-        ("\r=1", "\"'\r=1\""),
-        ("a,\"b\"\nc", "\"a,\"\"b\"\"\nc\""),
+        ("@SUM(1,2)", "'@SUM(1,2)"),
+        ("\u{ff1d}1+1", "'\u{ff1d}1+1"),
+        ("\u{ff0b}1", "'\u{ff0b}1"),
+        ("\u{ff0d}1", "'\u{ff0d}1"),
+        ("\u{ff20}A1", "'\u{ff20}A1"),
+        ("x;=cmd|'/C calc'!A1;y", "x;'=cmd|'/C calc'!A1;y"),
+        ("x; \"=1;\u{ff1d}2", "x; \"\"'=1;'\u{ff1d}2"),
+        ("x\t@A1\n+1\r-1", "x\t'@A1\n'+1\r'-1"),
+        ("\t=1", "\t'=1"),
+        (" =1", " '=1"),
+        ("a,\"b\"\nc", "a,\"\"b\"\"\nc"),
         ("a=b", "a=b"),
+        ("a-b+c@d", "a-b+c@d"),
     ] {
-        let csv = usage_csv(By::User, &[row(text)]);
+        let csv = usage_csv(By::User.into(), &[row(text)]);
         let (_, line) = csv.split_once("\r\n").unwrap();
-        assert!(line.starts_with(&format!("{cell},acme_1,3,")), "{line}");
+        assert!(line.starts_with(&format!("\"{cell}\",\"acme_1\",\"3\",")), "{line}");
     }
-    let csv = usage_csv(By::User, &[row("=1+1")]);
-    let (heading, line) = csv.split_once("\r\n").unwrap();
-    assert!(heading.starts_with("user,external_user_id,requests,errors,"), "{heading}");
-    assert_eq!(line, "'=1+1,acme_1,3,1,33,21,9,2,0.00126,0.001512,2026-03-01T12:30:00Z,acme\r\n");
+}
+
+#[test]
+fn csv_quotes_every_cell_and_ends_with_a_total() {
+    let csv = usage_csv(By::User.into(), &[row("alice"), row("bob")]);
+    let lines: Vec<_> = csv.split_terminator("\r\n").collect();
+    assert!(lines[0].starts_with("\"user\",\"external_user_id\",\"requests\",\"errors\","), "{csv}");
+    let alice = "\"alice\",\"acme_1\",\"3\",\"1\",\"4\",\"33\",\"21\",\"9\",\"5\",\"2\",\"0.00126\",\"0.00026\",\
+                 \"0.001512\",\"1\",\"0\",\"2026-03-01T12:30:00Z\",\"acme\"";
+    assert_eq!(lines[1], alice);
+    assert!(lines[3].starts_with("\"total\",\"\",\"6\",\"2\",\"8\",\"66\","), "{csv}");
+    assert_eq!(lines.len(), 4);
 }
 
 #[test]
@@ -109,6 +154,6 @@ fn a_terminal_is_sent_no_commands() {
     assert!(table.contains("ab\u{fffd}[2J\u{fffd}c") && table.contains("al\u{fffd}\u{fffd}ice"), "{table}");
     assert!(!table.contains(['\u{1b}', '\u{202e}', '\r']), "{table}");
     assert_eq!(table.lines().count(), 2);
-    let table = usage_table(By::User, &[row("alice")]);
+    let table = usage_table(By::User.into(), &[row("alice")]);
     assert!(table.contains("COST USD") && table.contains("0.00126"), "{table}");
 }
