@@ -14,10 +14,10 @@ use super::*;
 use crate::archive::settings::{self, Settings};
 use crate::ledger::{self, RequestLabels, SentIds};
 use crate::trusted_clock::TrustedClock;
-use callsign_core::request_id::{RANDOM, RequestId};
-use callsign_core::usage::markup::Markup;
 use callsign_core::identity::RenderedIds;
+use callsign_core::request_id::{RANDOM, RequestId};
 use callsign_core::secret::Secret;
+use callsign_core::usage::markup::Markup;
 use callsign_core::usage::reader::ResponseUsage;
 use callsign_telemetry::metrics::Metrics;
 

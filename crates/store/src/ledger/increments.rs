@@ -234,7 +234,10 @@ impl Increments {
         let mut coarse: Vec<(SumKey, Sums)> = Vec::new();
         for (hour, sums) in self.sums.iter().filter(|(hour, _)| hour.bucket_us < folded_us) {
             for grain in [Grain::Day, Grain::Month] {
-                coarse.push((SumKey { grain: grain.code(), bucket_us: grain.bucket(hour.bucket_us), ..hour.clone() }, *sums));
+                coarse.push((
+                    SumKey { grain: grain.code(), bucket_us: grain.bucket(hour.bucket_us), ..hour.clone() },
+                    *sums,
+                ));
             }
             let (empty, grain): (Name, _) = ("".into(), Grain::Curve);
             let curve = SumKey {
@@ -259,7 +262,8 @@ impl Increments {
         self.people.retain(|person, new| {
             let known = is_known((*person, -1, 0));
             if known {
-                let entry = later.people.entry(*person).or_insert_with(|| Person { seen: new.seen.none(), ..new.clone() });
+                let entry =
+                    later.people.entry(*person).or_insert_with(|| Person { seen: new.seen.none(), ..new.clone() });
                 if new.seen.last_us >= entry.seen.last_us {
                     entry.sent.clone_from(&new.sent);
                 }
@@ -270,7 +274,8 @@ impl Increments {
         self.identifiers.retain(|key, new| {
             let known = is_known(*key);
             if known {
-                let entry = later.identifiers.entry(*key).or_insert_with(|| Carried { seen: new.seen.none(), ..new.clone() });
+                let entry =
+                    later.identifiers.entry(*key).or_insert_with(|| Carried { seen: new.seen.none(), ..new.clone() });
                 entry.way |= new.way;
                 entry.text = entry.text.take().or_else(|| new.text.clone());
                 entry.seen.add(new.seen);

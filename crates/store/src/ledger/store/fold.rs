@@ -51,9 +51,7 @@ impl Store {
     async fn fold_into(&mut self, grain: Grain, hour_us: i64) -> Result<(), sqlx::Error> {
         let sums: Vec<_> = COLUMNS.iter().map(|name| format!("CAST(SUM(s.{name}) AS BIGINT)")).collect();
         let (person, rest, join) = match grain {
-            Grain::Curve => {
-                ("COALESCE(p.tenant_person, 0)", "'', 0, ''", "LEFT JOIN people p ON p.person = s.person")
-            }
+            Grain::Curve => ("COALESCE(p.tenant_person, 0)", "'', 0, ''", "LEFT JOIN people p ON p.person = s.person"),
             _ => ("s.person", "s.provider, s.status, s.error", ""),
         };
         let group = match grain {
