@@ -133,6 +133,7 @@ fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
             cached_tokens: of(cached),
             reasoning_tokens: of(completion / 4),
             cost: answered.then_some(NanoUsd(i64::try_from(cost)?)),
+            ..Usage::default()
         },
         request_bytes: prompt * 4,
         response_bytes: completion * 220,

@@ -55,6 +55,7 @@ fn row(user: &str, tenant: Option<&str>, sent: Option<&str>) -> (Begun, Finished
             cached_tokens: Some(3),
             reasoning_tokens: None,
             cost: Some(NanoUsd(420_000)),
+            ..Usage::default()
         },
         request_bytes: 100,
         response_bytes: 200,

@@ -9,6 +9,12 @@ pub mod reader;
 
 use money::NanoUsd;
 
+/// Largest accepted number of tokens; a larger one counts as absent.
+pub const MAX_TOKENS: u64 = 1_000_000_000;
+/// Largest accepted cost, 4,000 dollars; a larger one counts as absent. The total costs of a million requests fit into
+/// an `i64` of nano-dollars.
+pub const MAX_COST: NanoUsd = NanoUsd(4_000_000_000_000);
+
 /// The usage that OpenRouter reports for a request; `None` for values that it did not report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -32,6 +38,23 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Removes figures over [`MAX_TOKENS`] and [`MAX_COST`].
+    #[must_use]
+    pub fn plausible(self) -> Self {
+        let tokens = |count: Option<u64>| count.filter(|count| *count <= MAX_TOKENS);
+        let cost = |cost: Option<NanoUsd>| cost.filter(|cost| *cost <= MAX_COST);
+        Self {
+            prompt_tokens: tokens(self.prompt_tokens),
+            completion_tokens: tokens(self.completion_tokens),
+            cached_tokens: tokens(self.cached_tokens),
+            cache_write_tokens: tokens(self.cache_write_tokens),
+            reasoning_tokens: tokens(self.reasoning_tokens),
+            cost: cost(self.cost),
+            provider_cost: cost(self.provider_cost),
+            server_tool_cost: cost(self.server_tool_cost),
+        }
+    }
+
     /// Returns what the request costs the operator: OpenRouter's charge and the provider's bill
     /// (docs/SPEC.md#cost). `None` while OpenRouter's charge is unknown.
     pub fn total_cost(&self) -> Option<NanoUsd> {

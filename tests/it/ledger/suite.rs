@@ -166,6 +166,7 @@ pub(crate) fn finished(cost: i64) -> Finished {
             cached_tokens: Some(3),
             reasoning_tokens: Some(2),
             cost: Some(NanoUsd(cost)),
+            ..Usage::default()
         },
         request_bytes: 100,
         response_bytes: 200,

@@ -6,7 +6,7 @@
 //! ```text
 //! application/json   ───────────► members ─► accumulator ─► ResponseUsage     one document
 //! text/event-stream  ─► stream ─► members ─► accumulator ─► ResponseUsage     one document per event
-//! anything else, or compressed: nothing is read
+//! anything else, or compressed: nothing is read; its first byte is output
 //! ```
 //!
 //! `members` reads a JSON text without storing it; the members that it looks for are a table in `shape`. So memory
@@ -14,6 +14,8 @@
 //! without relevant members. This module must not change or delay a response, or store the text of prompts and replies.
 
 mod accumulator;
+mod failure;
+mod figures;
 mod members;
 mod near;
 mod response_usage;
@@ -23,11 +25,24 @@ mod stream;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use self::accumulator::{Accumulator, TokenConvention};
+use self::accumulator::Accumulator;
+use self::failure::LastEvent;
+use self::figures::TokenConvention;
 use self::members::Members;
 pub use self::response_usage::ResponseUsage;
 use self::stream::Stream;
 use crate::endpoint::{Dialect, Inference};
+
+/// What happened in a piece of a response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// True if the first output came with this piece (docs/SPEC.md#time-to-first-output). An event has come once its
+    /// document is complete. At most one piece has it.
+    pub first_output: bool,
+    /// The position in this piece of the byte that makes the answer whole: the one that ends the data line of the
+    /// stream's last event, or the document's closing brace (docs/SPEC.md#strict-mode). At most one piece has it.
+    pub final_at: Option<usize>,
+}
 
 /// The reader of one response.
 #[derive(Debug)]
@@ -38,12 +53,19 @@ pub struct UsageReader {
 
 #[derive(Debug)]
 enum Reading {
-    /// No readable format.
-    Nothing,
+    /// No readable format. True after the first byte.
+    Bytes(bool),
     /// One JSON document.
-    Document(Box<(Members, Accumulator)>),
+    Document(Box<Document>),
     /// Server-sent events.
     Events(Box<Stream>),
+}
+
+#[derive(Debug, Default)]
+struct Document {
+    members: Members,
+    found: Accumulator,
+    is_whole: bool,
 }
 
 impl UsageReader {
@@ -54,30 +76,32 @@ impl UsageReader {
             headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
         let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
         let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let (convention, last) = match endpoint.dialect {
+            Dialect::Anthropic => (TokenConvention::CachedApart, LastEvent::MessageStop),
+            Dialect::OpenAi if endpoint.path == "responses" => (TokenConvention::CachedWithin, LastEvent::Response),
+            Dialect::OpenAi => (TokenConvention::CachedWithin, LastEvent::Done),
+        };
         let reading = if !plain {
-            Reading::Nothing
+            Reading::Bytes(false)
         } else if essence.eq_ignore_ascii_case(b"text/event-stream") {
-            Reading::Events(Box::default())
+            Reading::Events(Box::new(Stream::new(last)))
         } else if is_json(essence) {
             Reading::Document(Box::default())
         } else {
-            Reading::Nothing
-        };
-        let convention = if endpoint.dialect == Dialect::Anthropic {
-            TokenConvention::CachedApart
-        } else {
-            TokenConvention::CachedWithin
+            Reading::Bytes(false)
         };
         Self { reading, convention }
     }
 
     /// Reads the next bytes of the body.
-    pub fn see(&mut self, bytes: &[u8]) {
+    pub fn see(&mut self, bytes: &[u8]) -> Seen {
         match &mut self.reading {
-            Reading::Nothing => {}
-            Reading::Document(document) => {
-                document.0.feed(bytes, &mut document.1);
+            Reading::Bytes(has_output) => {
+                let first_output =
+                    !bytes.is_empty() && !std::mem::replace(has_output, *has_output || !bytes.is_empty());
+                Seen { first_output, final_at: None }
             }
+            Reading::Document(document) => document.see(bytes),
             Reading::Events(stream) => stream.see(bytes),
         }
     }
@@ -86,10 +110,23 @@ impl UsageReader {
     /// count; an incomplete event does not count.
     pub fn finish(self) -> ResponseUsage {
         match self.reading {
-            Reading::Nothing => ResponseUsage::default(),
-            Reading::Document(document) => document.1.into_usage(self.convention),
-            Reading::Events(stream) => stream.into_accumulator().into_usage(self.convention),
+            Reading::Bytes(has_output) => ResponseUsage { has_output, ..ResponseUsage::default() },
+            Reading::Document(document) => {
+                ResponseUsage { is_whole: document.is_whole, ..document.found.into_usage(self.convention) }
+            }
+            Reading::Events(stream) => {
+                ResponseUsage { is_whole: stream.is_whole(), ..stream.into_accumulator().into_usage(self.convention) }
+            }
         }
+    }
+}
+
+impl Document {
+    fn see(&mut self, bytes: &[u8]) -> Seen {
+        let had_output = self.found.has_output();
+        let final_at = self.members.feed(bytes, &mut self.found);
+        self.is_whole |= final_at.is_some();
+        Seen { first_output: !had_output && self.found.has_output(), final_at }
     }
 }
 

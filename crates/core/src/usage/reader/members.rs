@@ -53,6 +53,8 @@ pub(super) struct Members {
     partial: Vec<u8>,
     /// True if the last byte was a backslash that escapes the next one.
     escaped: bool,
+    /// True if the value that is being skipped is output unless it is empty, and its first byte has not been read.
+    watched: bool,
     /// The irrelevant container that is being skipped: true if it is an array, and the number of open ones of its kind.
     skipped: (bool, u64),
 }
@@ -66,6 +68,7 @@ impl Default for Members {
             member: None,
             partial: Vec::new(),
             escaped: false,
+            watched: false,
             skipped: (false, 0),
         }
     }
@@ -78,6 +81,7 @@ impl Members {
         self.open = 0;
         self.partial.clear();
         self.escaped = false;
+        self.watched = false;
         self.skipped.1 = 0;
     }
 
@@ -87,21 +91,27 @@ impl Members {
         size_of::<Self>() + self.partial.capacity()
     }
 
+    /// Returns true if no byte of the document but white space has been read.
+    pub(super) fn is_blank(&self) -> bool {
+        self.state == State::Start
+    }
+
     /// Returns true if the document has ended or is not an object.
     pub(super) fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
-    /// Reads the next bytes. Returns true once: if `bytes` contain the document's last brace. Bytes after it are
+    /// Reads the next bytes. Returns the position of the document's last brace if it is in `bytes`. Bytes after it are
     /// ignored.
     ///
     /// The function of each state calls that of the most likely next state, so a member takes one turn of the loop.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], found: &mut Accumulator) -> bool {
+    pub(super) fn feed(&mut self, all: &[u8], found: &mut Accumulator) -> Option<usize> {
+        let mut bytes = all;
         if self.state == State::Start {
             bytes = self.start(bytes);
         }
         if self.state == State::Over {
-            return false;
+            return None;
         }
         while !bytes.is_empty() && self.state != State::Over {
             bytes = match self.state {
@@ -111,12 +121,12 @@ impl Members {
                 State::Value => self.value(bytes, found),
                 State::Text => self.text(bytes, found),
                 State::Scalar => self.scalar(bytes, found),
-                State::Skipped => self.skip(bytes),
-                State::SkippedText => self.skip_text(bytes),
+                State::Skipped => self.skip(bytes, found),
+                State::SkippedText => self.skip_text(bytes, found),
                 State::Start | State::Over => &[],
             };
         }
-        self.state == State::Over
+        (self.state == State::Over).then(|| (all.len() - bytes.len()).saturating_sub(1))
     }
 
     /// Skips to the first brace. OpenRouter keeps slow responses alive with white space; a byte order mark is ignored.
@@ -215,23 +225,28 @@ impl Members {
             }
             b'"' => {
                 self.state = State::SkippedText;
-                return self.skip_text(after);
+                self.watched = member.is_text();
+                return self.skip_text(after, found);
             }
-            b'{' => match member.object() {
-                Some(scope) => {
-                    found.begin_scope(scope);
+            b'{' => {
+                if let Some(scope) = member.object() {
+                    found.begin(member);
                     self.enter(scope);
+                } else {
+                    self.enter_irrelevant(false);
+                    self.watched = member == Member::Output;
                 }
-                None => self.enter_irrelevant(false),
-            },
+            }
             b'[' => match member.array() {
                 Some(Scope::Choices) => self.enter(Scope::Choices),
                 // The presence of `reasons` is enough.
-                Some(scope) => {
-                    found.begin_scope(scope);
+                reasons => {
+                    if reasons.is_some() {
+                        found.begin(member);
+                    }
                     self.enter_irrelevant(true);
+                    self.watched = member == Member::Output;
                 }
-                None => self.enter_irrelevant(true),
             },
             // There is no value.
             b',' | b'}' | b']' => {
@@ -257,7 +272,10 @@ impl Members {
         after
     }
 
-    fn skip_text<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    fn skip_text<'a>(&mut self, bytes: &'a [u8], found: &mut Accumulator) -> &'a [u8] {
+        if self.watched {
+            self.watch(bytes.first().copied(), b'"', found);
+        }
         let (_, after, ended) = self.until_quote(bytes);
         if ended && self.skipped.1 > 0 {
             self.state = State::Skipped;
@@ -293,15 +311,19 @@ impl Members {
 
     /// Skips to the end of the irrelevant container. Only brackets of its own kind are counted, because in JSON the
     /// other kind is balanced inside.
-    fn skip<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    fn skip<'a>(&mut self, bytes: &'a [u8], found: &mut Accumulator) -> &'a [u8] {
         let (open, close) = if self.skipped.0 { (b'[', b']') } else { (b'{', b'}') };
+        if self.watched {
+            let first = bytes.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+            self.watch(first.copied(), close, found);
+        }
         let mut rest = bytes;
         while let Some(at) = near::find3([b'"', open, close], rest) {
             let (byte, after) = split(rest, at);
             rest = after;
             if byte == b'"' {
                 self.state = State::SkippedText;
-                rest = self.skip_text(rest);
+                rest = self.skip_text(rest, found);
                 if self.state == State::SkippedText {
                     return rest;
                 }
@@ -318,6 +340,15 @@ impl Members {
             }
         }
         &[]
+    }
+
+    /// Decides with the first byte of a value if it is output.
+    fn watch(&mut self, first: Option<u8>, closes: u8, found: &mut Accumulator) {
+        let Some(first) = first else { return };
+        self.watched = false;
+        if first != closes {
+            found.output();
+        }
     }
 
     /// Returns the text up to its closing quote or the end of `bytes`, the bytes after it, and true if the text has

@@ -1,16 +1,19 @@
 //! Reads server-sent events (the HTML standard, "Server-sent events").
 //!
 //! The `data:` lines of an event are one JSON text. The first few events count completely, because they name
-//! generation, model and provider. Later events count only if they have a `usage` or an error. Most have neither, so
-//! each chunk is searched for these two names first, and complete events without them are skipped unread. An event that
-//! a chunk begins and does not end is read at once, so lines are not buffered.
+//! generation, model and provider. Later events count only if they have a `usage` or an error, or end the stream. All
+//! are read until one has output. After that each chunk is searched for the names of what counts first, and complete
+//! events without them are skipped unread. An event that a chunk begins and does not end is read at once, so lines are
+//! not buffered.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use memchr::{memchr2, memrchr2_iter};
 
+use super::Seen;
 use super::accumulator::Accumulator;
+use super::failure::LastEvent;
 use super::members::Members;
 
 /// Number of events that are read in search of the model.
@@ -18,9 +21,13 @@ const FIRST_EVENTS: u8 = 8;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const DATA: &[u8] = b"data:";
+/// The data of Chat Completions' last event.
+const DONE: &[u8] = b"[DONE]";
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
+static LAST: LazyLock<[Finder<'static>; 3]> =
+    LazyLock::new(|| [Finder::new(DONE), Finder::new(b"\"response\""), Finder::new(b"\"message_stop\"")]);
 
 /// The position within a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +38,17 @@ enum Line {
     Data,
     /// In a line of another name, or a comment.
     Other,
+}
+
+/// The progress towards the end of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The event that ends the stream has not come.
+    Open,
+    /// The event that ends the stream has been read, except the end of its line.
+    InLine,
+    /// The line of the event that ends the stream has ended.
+    Whole,
 }
 
 /// The reader of a stream.
@@ -45,6 +63,11 @@ pub(super) struct Stream {
     between_events: bool,
     /// Number of the first events that are still to be read completely.
     first: u8,
+    /// The event that ends this stream.
+    last: LastEvent,
+    /// Number of bytes of [`DONE`] that the current line begins with; `None` if it begins with something else.
+    done: Option<usize>,
+    end: End,
     document: Members,
     /// The values of the current event.
     event: Accumulator,
@@ -52,24 +75,28 @@ pub(super) struct Stream {
     total: Accumulator,
 }
 
-impl Default for Stream {
-    fn default() -> Self {
+impl Stream {
+    /// Creates the reader of a stream that ends with this event.
+    pub(super) fn new(last: LastEvent) -> Self {
         Self {
             line: Line::Name(0),
             mark: 0,
             after_cr: false,
             between_events: true,
             first: FIRST_EVENTS,
+            last,
+            done: None,
+            end: End::Open,
             document: Members::default(),
             event: Accumulator::default(),
             total: Accumulator::default(),
         }
     }
-}
 
-impl Stream {
     /// Reads the next bytes of the body.
-    pub(super) fn see(&mut self, chunk: &[u8]) {
+    pub(super) fn see(&mut self, chunk: &[u8]) -> Seen {
+        let had_output = self.total.has_output();
+        let mut final_at = None;
         let mut rest = self.skip_mark(chunk);
         let mut candidates = Candidates::default();
         while let Some((&byte, after)) = rest.split_first() {
@@ -77,12 +104,29 @@ impl Stream {
                 rest = after;
                 continue;
             }
-            if self.first == 0 && self.between_events && self.line == Line::Name(0) {
-                let unread = candidates.distance(rest);
+            if self.first == 0 && self.total.has_output() && self.between_events && self.line == Line::Name(0) {
+                let unread = candidates.distance(rest, self.last);
                 let start = last_event_start(rest.get(..unread).unwrap_or_default());
                 rest = rest.get(start..).unwrap_or_default();
             }
+            let was_whole = self.is_whole();
             rest = self.read_line(rest);
+            if self.is_whole() && !was_whole {
+                final_at = (chunk.len() - rest.len()).checked_sub(1);
+            }
+        }
+        Seen { first_output: !had_output && self.total.has_output(), final_at }
+    }
+
+    /// Returns true if the line of the event that ends the stream has ended.
+    pub(super) fn is_whole(&self) -> bool {
+        self.end == End::Whole
+    }
+
+    /// Records the event that ends the stream. Only the first one counts.
+    fn end_in_line(&mut self) {
+        if self.end == End::Open {
+            self.end = End::InLine;
         }
     }
 
@@ -138,13 +182,42 @@ impl Stream {
                 Some(expected) if expected == byte => Line::Name(known + 1),
                 _ => Line::Other,
             };
-            // The standard does not allow a second document in one event; it is read nevertheless.
-            if self.line == Line::Data && self.document.is_over() {
-                self.begin_document();
+            if self.line == Line::Data {
+                self.begin_data();
             }
         }
-        if self.line == Line::Data && self.document.feed(bytes, &mut self.event) {
+        if self.line != Line::Data {
+            return;
+        }
+        self.match_done(bytes);
+        if self.document.feed(bytes, &mut self.event).is_some() {
             self.count();
+        }
+    }
+
+    /// Begins a line of data.
+    fn begin_data(&mut self) {
+        // The standard does not allow a second document in one event; it is read nevertheless.
+        if self.document.is_over() {
+            self.begin_document();
+        }
+        self.done = (self.last == LastEvent::Done && self.document.is_blank()).then_some(0);
+    }
+
+    /// Compares the line with `[DONE]`. Text after it is allowed, because clients allow it.
+    fn match_done(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes.iter();
+        while let Some(done) = self.done
+            && let Some(byte) = bytes.next()
+        {
+            self.done = match DONE.get(done) {
+                Some(expected) if expected == byte => Some(done + 1),
+                Some(_) if done == 0 && is_blank(*byte) => Some(0),
+                _ => None,
+            };
+            if self.done == Some(DONE.len()) {
+                self.end_in_line();
+            }
         }
     }
 
@@ -157,6 +230,9 @@ impl Stream {
             // The standard joins the lines of an event with LF.
             Line::Data => {
                 self.document.feed(b"\n", &mut self.event);
+                if self.end == End::InLine {
+                    self.end = End::Whole;
+                }
             }
             Line::Name(_) | Line::Other => {}
         }
@@ -170,6 +246,12 @@ impl Stream {
 
     /// Counts a complete document, if it matters.
     fn count(&mut self) {
+        if self.event.ends_stream(self.last) {
+            self.end_in_line();
+        }
+        if !self.total.has_output() && self.event.has_output() {
+            self.total.output();
+        }
         if self.first > 0 {
             self.first = if self.event.has_model() { 0 } else { self.first - 1 };
         } else if !self.event.matters() {
@@ -179,19 +261,27 @@ impl Stream {
     }
 }
 
-/// The next positions in a chunk at which a usage or an error can be, counted from the chunk's end; `None` before the
-/// first search. Each name is searched for once in the whole chunk.
+/// The next positions in a chunk at which something that counts can be, from the chunk's end; `None` before the first
+/// search. Each name is searched for once in the whole chunk.
 #[derive(Debug, Default)]
 struct Candidates {
     usage: Option<usize>,
     error: Option<usize>,
+    last: Option<usize>,
 }
 
 impl Candidates {
     /// Returns the distance to the next candidate, or to the end of the chunk.
-    fn distance(&mut self, rest: &[u8]) -> usize {
+    fn distance(&mut self, rest: &[u8], last: LastEvent) -> usize {
         let usage = ahead(&mut self.usage, &USAGE, may_be_usage, rest);
-        usage.min(ahead(&mut self.error, &ERROR, may_be_error, rest))
+        let error = ahead(&mut self.error, &ERROR, may_be_error, rest);
+        let [done, response, message_stop] = &*LAST;
+        let name = match last {
+            LastEvent::Done => done,
+            LastEvent::Response => response,
+            LastEvent::MessageStop => message_stop,
+        };
+        usage.min(error).min(ahead(&mut self.last, name, |_, _| true, rest))
     }
 }
 

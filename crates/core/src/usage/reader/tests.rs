@@ -1,13 +1,18 @@
 //! Each response is read at once, byte by byte and at every split into two pieces. All results must be equal.
 
+use std::ops::Range;
+
 use http::HeaderValue;
 use proptest::prelude::*;
 use rstest::rstest;
 
+mod costs;
+mod progress;
+
 use super::*;
 use crate::endpoint::INFERENCE;
-use crate::usage::Usage;
 use crate::usage::money::NanoUsd;
+use crate::usage::{MAX_COST, MAX_TOKENS, Usage};
 
 const JSON: &str = "application/json";
 const SSE: &str = "text/event-stream";
@@ -19,22 +24,58 @@ fn reader_for(path: &str, content_type: &str) -> UsageReader {
     UsageReader::new(endpoint, &headers)
 }
 
-fn see<'a>(path: &str, content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> ResponseUsage {
-    let mut reader = reader_for(path, content_type);
-    pieces.into_iter().for_each(|piece| reader.see(piece));
-    reader.finish()
+/// The result of reading a response in pieces.
+#[derive(Debug, PartialEq)]
+struct Reading {
+    usage: ResponseUsage,
+    /// The bytes of the piece with the first output.
+    first_output: Option<Range<usize>>,
+    /// The position in the body of the byte that makes the answer whole.
+    final_at: Option<usize>,
 }
 
-/// Returns the values read from a body. Asserts that they do not depend on the split.
-fn seen(path: &str, content_type: &str, body: &str) -> ResponseUsage {
+fn see<'a>(path: &str, content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> Reading {
+    let mut reader = reader_for(path, content_type);
+    let (mut at, mut first_output, mut final_at) = (0, None, None);
+    for piece in pieces {
+        let seen = reader.see(piece);
+        if seen.first_output {
+            assert_eq!(first_output.replace(at..at + piece.len()), None, "the first output comes once");
+        }
+        if let Some(in_piece) = seen.final_at {
+            assert!(in_piece < piece.len());
+            assert_eq!(final_at.replace(at + in_piece), None, "an answer ends once");
+        }
+        at += piece.len();
+    }
+    let usage = reader.finish();
+    assert_eq!((usage.has_output, usage.is_whole), (first_output.is_some(), final_at.is_some()));
+    Reading { usage, first_output, final_at }
+}
+
+/// Asserts that pieces have the same result as single bytes.
+fn same<'a>(bytewise: &Reading, path: &str, content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) {
+    let other = see(path, content_type, pieces);
+    assert_eq!((&bytewise.usage, bytewise.final_at), (&other.usage, other.final_at));
+    if let (Some(byte), Some(piece)) = (&bytewise.first_output, &other.first_output) {
+        assert!(piece.contains(&byte.start), "{byte:?} {piece:?}");
+    }
+}
+
+/// Reads a body. Asserts that the result does not depend on the split.
+fn read(path: &str, content_type: &str, body: &str) -> Reading {
     let body = body.as_bytes();
-    let whole = see(path, content_type, [body]);
-    assert_eq!(whole, see(path, content_type, body.chunks(1)), "byte by byte");
+    let bytewise = see(path, content_type, body.chunks(1));
     for at in 0..body.len() {
         let (one, two) = body.split_at(at);
-        assert_eq!(whole, see(path, content_type, [one, two]), "split at {at}");
+        same(&bytewise, path, content_type, [one, two]);
     }
-    whole
+    bytewise
+}
+
+/// Returns the names and figures read from a body.
+fn seen(path: &str, content_type: &str, body: &str) -> ResponseUsage {
+    ResponseUsage { has_output: false, is_whole: false, ..read(path, content_type, body).usage }
 }
 
 /// Creates a usage from `[prompt, completion, cached, reasoning]` tokens and the cost in nano-dollars.
@@ -78,7 +119,8 @@ data: [DONE]
 
 #[test]
 fn a_chat_stream_is_seen() {
-    let expected = all("gen-1786-x", "openai/m", "OpenAI", usage([Some(8), Some(2), Some(3), Some(1)], Some(100_000)));
+    let usage = usage([Some(8), Some(2), Some(3), Some(1)], Some(100_000));
+    let expected = all("gen-1786-x", "openai/m", "OpenAI", Usage { cache_write_tokens: Some(0), ..usage });
     assert_eq!(seen("chat/completions", SSE, CHAT), expected);
     assert_eq!(seen("completions", "Text/Event-Stream; charset=utf-8", CHAT), expected);
     assert_eq!(seen("chat/completions", SSE, &CHAT.replace('\n', "\r\n")), expected, "CR LF");
@@ -110,7 +152,7 @@ fn a_chat_stream_is_seen() {
 #[case::responses("responses", JSON, r#"{"id":"gen-2","status":"completed","model":"m","error":null,"metadata":{"usage":"x","error_type":"y"},"usage":{"input_tokens":11,"input_tokens_details":{"cached_tokens":3},"output_tokens":7,"output_tokens_details":{"reasoning_tokens":5},"total_tokens":18,"cost":0}}"#,
     all("gen-2", "m", "", usage([Some(11), Some(7), Some(3), Some(5)], Some(0))))]
 #[case::messages("messages", JSON, r#"{"id":"gen-3","type":"message","model":"m","provider":"P","content":[{"type":"error","error":{"type":"no"}}],"usage":{"input_tokens":8,"cache_creation_input_tokens":2,"cache_read_input_tokens":3,"cache_creation":{"input_tokens":99},"output_tokens":7}}"#,
-    all("gen-3", "m", "P", usage([Some(13), Some(7), Some(3), None], None)))]
+    all("gen-3", "m", "P", Usage { cache_write_tokens: Some(2), ..usage([Some(13), Some(7), Some(3), None], None) }))]
 #[case::count_tokens("messages/count_tokens", JSON, r#"{"input_tokens":11}"#, ResponseUsage::default())]
 #[case::embeddings("embeddings", JSON, r#"{"id":"gen-4","object":"list","data":[{"embedding":[0.5,-0.25,[1]]},{"usage":{"cost":1}}],"model":"m","usage":{"prompt_tokens":11,"total_tokens":11,"cost":1E-9}}"#,
     all("gen-4", "m", "", usage([Some(11), None, None, None], Some(1))))]
@@ -163,7 +205,8 @@ fn the_last_event_of_responses_is_seen(#[case] kind: &str) {
          data: {{\"type\":\"response.{kind}\",\"response\":{{\"id\":\"gen-1\",\"model\":\"openai/m\",\"output\":[{{\"usage\":{{\"cost\":1}}}}],\"usage\":{{\"input_tokens\":11,\"output_tokens\":7,\"cost\":0.00042}}}},\"sequence_number\":9}}\n\n\
          data: [DONE]\n\n"
     );
-    let expected = all("gen-1", "openai/m", "", usage([Some(11), Some(7), None, None], Some(420_000)));
+    let mut expected = all("gen-1", "openai/m", "", usage([Some(11), Some(7), None, None], Some(420_000)));
+    expected.error = (kind == "failed").then(|| "error".to_owned());
     assert_eq!(seen("responses", SSE, &body), expected);
 }
 
@@ -178,7 +221,10 @@ fn a_messages_stream_adds_up() {
              event: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n"
         )
     };
-    let expected = |prompt, cached| all("gen-1", "m", "P", usage([Some(prompt), Some(7), Some(cached), None], None));
+    let expected = |prompt, cached| {
+        let usage = usage([Some(prompt), Some(7), Some(cached), None], None);
+        all("gen-1", "m", "P", Usage { cache_write_tokens: Some(1), ..usage })
+    };
     assert_eq!(seen("messages", SSE, &stream(r#"{"output_tokens":7}"#)), expected(12, 3));
     let cumulative =
         r#"{"input_tokens":10,"cache_creation_input_tokens":1,"cache_read_input_tokens":4,"output_tokens":7}"#;
@@ -221,6 +267,14 @@ fn a_messages_stream_adds_up() {
     "server_error"
 )]
 #[case("responses", r#"{"type":"error","code":"rate_limit_exceeded","message":"secret"}"#, "rate_limit_exceeded")]
+#[case("responses", r#"{"response":{"error":{"code":"x"}},"type":"response.failed"}"#, "x")]
+#[case("chat/completions", r#"{"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#, "error")]
+#[case(
+    "chat/completions",
+    r#"{"error":{"code":502,"message":"secret"},"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}"#,
+    "502"
+)]
+#[case("images", r#"{"type":"error","error":{"message":"secret","code":"overloaded","type":"t"}}"#, "t")]
 fn errors_inside_a_200_are_named(#[case] path: &str, #[case] body: &str, #[case] name: &str) {
     assert_eq!(seen(path, JSON, body).error.as_deref(), Some(name));
     let first = r#"data: {"id":"gen-0","model":"m","choices":[]}"#;
@@ -238,7 +292,12 @@ fn members_that_resemble_an_error_are_not_one(
         r#"{"choices":{"error":{"code":1}}}"#,
         r#"{"text":"\"error\":{}","type":"errors"}"#,
         r#"{"detail":{"type":"error"},"x":["error",{"error":{}}]}"#,
-        r#"{"error_type":"x","code":"y"}"#
+        r#"{"error_type":"x","code":"y"}"#,
+        r#"{"type":"response.fusion_call.panel.failed","error":"secret"}"#,
+        r#"{"error":{"code":502},"type":"response.fusion_call.panel.failed"}"#,
+        r#"{"type":"response.incomplete","response":{"error":null,"incomplete_details":{"reason":"max_output_tokens"}}}"#,
+        r#"{"type":"\u0065rror"}"#,
+        r#"{"choices":[{"finish_reason":"stop","native_finish_reason":"error"}]}"#
     )]
     body: &str,
 ) {
@@ -284,17 +343,24 @@ fn memory_does_not_grow_with_the_response() {
         }
         reader.see(br#"{"id":"gen-1","usage":{"cost":0.04},"data":[{"b64_json":""#);
         let piece = vec![b'A'; 1 << 16];
-        (0..256).for_each(|_| reader.see(&piece));
+        let see_much = |reader: &mut UsageReader| {
+            for _ in 0..256 {
+                reader.see(&piece);
+            }
+        };
+        see_much(&mut reader);
         reader.see(br#""}],"provider":""#);
-        (0..256).for_each(|_| reader.see(&piece));
+        see_much(&mut reader);
         reader.see(b"\"}\n\n");
         let memory = match &reader.reading {
-            Reading::Document(document) => document.0.memory() + document.1.memory(),
-            Reading::Events(stream) => stream.memory(),
-            Reading::Nothing => 0,
+            super::Reading::Document(document) => document.members.memory() + document.found.memory(),
+            super::Reading::Events(stream) => stream.memory(),
+            super::Reading::Bytes(_) => 0,
         };
         assert!((1..2048).contains(&memory), "{memory}");
-        assert_eq!(reader.finish(), all("gen-1", "", "", usage([None; 4], Some(40_000_000))));
+        let read = reader.finish();
+        assert_eq!((read.generation.as_deref(), read.usage.cost), (Some("gen-1"), Some(NanoUsd(40_000_000))));
+        assert_eq!((read.has_output, read.is_whole), (true, content_type == JSON));
     }
 }
 
@@ -331,7 +397,9 @@ proptest! {
             "data: ", "data:", "event: x", "\n", "\n\n", "\r", "\r\n", "\r\n\r\n", ": c", "{", "}", "[", "]", ",", ":", "\"", "\\",
             "\"usage\"", "\"error\"", "\"usage\":{\"cost\":1", "\"choices\":[", "\"response\":", "\"message\":", "\"type\":",
             "\"model\":\"m\"", "\"id\":\"gen-1\"", "\"id\":\"gen-2\"", "{\"model\":\"m\"}", "{\"usage\":{\"prompt_tokens\":2}}",
-            "{\"error\":\"x\"}", "null", "12", "1.5", " ", "\t", "x", "\u{feff}", "\"prompt_tokens\":", "\"cost\":",
+            "{\"error\":\"x\"}", "[DONE]", "data: [DONE]\n\n", "\"type\":\"error\"", "\"type\":\"response.failed\"", "\"message_stop\"",
+            "\"type\":\"response.completed\"", "{\"type\":\"message_stop\"}", "\"response\":{", "\"finish_reason\":\"error\"",
+            "\"delta\":", "\"delta\":{\"content\":", "{\"delta\":\"x\"}", "\"\"", "\"data\":[", "\"is_byok\":true", "null", "12", "1.5", " ", "\t", "x", "\u{feff}", "\"prompt_tokens\":", "\"cost\":",
         ]), 0..40),
         cuts in prop::collection::vec(0_usize..400, 0..6),
     ) {
@@ -340,11 +408,11 @@ proptest! {
         cuts.extend([0, body.len()]);
         cuts.sort_unstable();
         let parts: Vec<&[u8]> = cuts.windows(2).map(|pair| &body[pair[0]..pair[1]]).collect();
-        for path in ["chat/completions", "messages"] {
+        for path in ["chat/completions", "messages", "responses"] {
             for content_type in [JSON, SSE] {
-                let whole = see(path, content_type, [&body[..]]);
-                prop_assert_eq!(&whole, &see(path, content_type, parts.iter().copied()));
-                prop_assert_eq!(&whole, &see(path, content_type, body.chunks(1)));
+                let bytewise = see(path, content_type, body.chunks(1));
+                same(&bytewise, path, content_type, [&body[..]]);
+                same(&bytewise, path, content_type, parts.iter().copied());
             }
         }
     }
