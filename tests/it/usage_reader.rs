@@ -17,7 +17,9 @@ const KEY: Headers<'static> = &[("authorization", "Bearer sk-or-v1-operator"), (
 fn seen(path: &str, answer: &Answer, length: usize) -> ResponseUsage {
     let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap();
     let mut reader = UsageReader::new(endpoint, &answer.headers);
-    answer.body.chunks(length).for_each(|piece| reader.see(piece));
+    for piece in answer.body.chunks(length) {
+        reader.see(piece);
+    }
     reader.finish()
 }
 

@@ -14,6 +14,8 @@
 //! without relevant members. This module must not change or delay a response, or store the text of prompts and replies.
 
 mod accumulator;
+mod failure;
+mod figures;
 mod members;
 mod near;
 mod response_usage;
@@ -23,7 +25,9 @@ mod stream;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use self::accumulator::{Accumulator, LastEvent, TokenConvention};
+use self::accumulator::Accumulator;
+use self::failure::LastEvent;
+use self::figures::TokenConvention;
 use self::members::Members;
 pub use self::response_usage::ResponseUsage;
 use self::stream::Stream;
