@@ -26,8 +26,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 const WHOLE: Duration = Duration::from_secs(30);
 /// Maximum size in bytes of the list of models, which has about 1 MiB.
 const MAX_CATALOGUE_BYTES: usize = 16 * 1024 * 1024;
-/// Maximum length in bytes of a name in an answer. A longer one counts as absent.
-const MAX_NAME: usize = 256;
 
 /// Asks the configured upstream.
 #[derive(Clone, Debug)]
@@ -137,11 +135,6 @@ fn refusal(status: StatusCode, headers: &HeaderMap) -> OpenRouterError {
         return OpenRouterError::RetryLater { status: status.as_u16(), after: after.map(Duration::from_secs) };
     }
     OpenRouterError::Refused(status.as_u16())
-}
-
-/// Removes a name that is empty or over-long.
-fn name(name: Option<String>) -> Option<String> {
-    name.filter(|name| (1..=MAX_NAME).contains(&name.len()))
 }
 
 #[cfg(test)]

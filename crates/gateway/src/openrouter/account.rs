@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::name;
+use callsign_core::usage::generation::fits;
 use callsign_core::usage::money::NanoUsd;
 
 /// The account of a key. The ids can reveal what providers get as the account's identity, so they are not printed.
@@ -73,6 +73,7 @@ impl Account {
 
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let Envelope { data } = serde_json::from_slice(body).ok()?;
+        let name = |name: Option<String>| name.filter(|name| fits(name));
         let budget = match data.effective_budget {
             Some(budget) => {
                 Some(Budget { remaining: amount(budget.remaining_usd)?, resets_at: name(budget.resets_at) })

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::MAX_NAME;
+use callsign_core::usage::generation::fits;
 use callsign_core::usage::price::PicoUsd;
 
 /// The list price of a model.
@@ -56,7 +56,7 @@ pub(super) fn parse(body: &[u8]) -> Option<Vec<ListPrice>> {
 fn price(raw: &RawValue) -> Option<ListPrice> {
     let Model { id, context_length, pricing } = serde_json::from_str(raw.get()).ok()?;
     Some(ListPrice {
-        model: Some(id).filter(|id| (1..=MAX_NAME).contains(&id.len()))?,
+        model: Some(id).filter(|id| fits(id))?,
         prompt: PicoUsd::parse(pricing.prompt.get())?,
         completion: PicoUsd::parse(pricing.completion.get())?,
         request: pricing.request.map_or(Some(PicoUsd::default()), |request| PicoUsd::parse(request.get()))?,

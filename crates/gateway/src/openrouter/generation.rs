@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::name;
 use callsign_core::usage::Usage;
+use callsign_core::usage::generation::fits;
 use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::query::Price;
 
@@ -65,6 +65,7 @@ impl Record {
             provider_cost,
             ..Usage::default()
         };
+        let name = |name: Option<String>| name.filter(|name| fits(name));
         let price = Price { usage: usage.plausible(), model: name(data.model), provider: name(data.provider_name) };
         Some(Self { price, external_user: data.external_user, session_id: data.session_id })
     }
