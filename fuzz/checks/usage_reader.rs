@@ -4,7 +4,7 @@
 //! that many bytes of split lengths, then the body. All splits must have the same result. If the body is JSON, the
 //! result must match the independent reading.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use callsign_core::endpoint::INFERENCE;
@@ -104,24 +104,19 @@ struct Accumulator {
     texts: HashMap<&'static str, String>,
     figures: HashMap<String, u64>,
     costs: HashMap<String, NanoUsd>,
-    is_byok: bool,
     /// Error names by rank. The first of a rank counts.
     names: HashMap<u8, String>,
     /// The type of the event as it is written.
     event_type: Option<String>,
-    has_response: bool,
-    has_error_member: bool,
-    has_failed: bool,
-    has_usage: bool,
-    has_output: bool,
-    is_whole: bool,
+    /// The facts that were found: `byok`, `response`, `error`, `failed`, `usage`, `output`, `whole`.
+    facts: HashSet<&'static str>,
 }
 
 /// Reads a document; `None` if it is not a JSON object.
 fn read_document(body: &[u8]) -> Option<Accumulator> {
     let mut told = Accumulator::default();
     told.answer(&serde_json::from_slice(body.strip_prefix(MARK).unwrap_or(body)).ok()?, true);
-    told.is_whole = true;
+    told.note("whole", true);
     Some(told)
 }
 
@@ -152,9 +147,9 @@ fn read_events(body: &[u8], path: &str) -> Option<Accumulator> {
         if text.first() == Some(&b'{') {
             let mut later = Accumulator::default();
             later.answer(&serde_json::from_slice(text).ok()?, true);
-            told.is_whole |= later.ends_stream(path) && last_line < unterminated;
-            told.has_output |= later.has_output;
-            if first > 0 || later.is_error() || later.has_usage {
+            told.note("whole", later.ends_stream(path) && last_line < unterminated);
+            told.note("output", later.facts.contains("output"));
+            if first > 0 || later.is_error() || later.facts.contains("usage") {
                 first = if later.texts.contains_key("model") { 0_u8 } else { first.saturating_sub(1) };
                 told.absorb(later);
             }
@@ -162,7 +157,7 @@ fn read_events(body: &[u8], path: &str) -> Option<Accumulator> {
             return None;
         } else if ["chat/completions", "images"].contains(&path) {
             let word = event.iter().position(|byte| !b" \t".contains(byte)).map_or(&b""[..], |at| &event[at..]);
-            told.is_whole |= word.starts_with(b"[DONE]") && last_line < unterminated;
+            told.note("whole", word.starts_with(b"[DONE]") && last_line < unterminated);
         }
         event.clear();
         data_lines = 0;
@@ -228,6 +223,12 @@ fn is_filled(value: &RawValue) -> bool {
 }
 
 impl Accumulator {
+    fn note(&mut self, fact: &'static str, is_found: bool) {
+        if is_found {
+            self.facts.insert(fact);
+        }
+    }
+
     fn answer(&mut self, Object(members): &Object, top: bool) {
         for (name, value) in members {
             match (name.as_str(), top) {
@@ -239,10 +240,10 @@ impl Accumulator {
                 ("model", _) => self.texts.extend(text(value).map(|model| ("model", model))),
                 ("provider", _) => self.texts.extend(text(value).map(|provider| ("provider", provider))),
                 ("usage", _) => self.usage(value),
-                ("error", _) => self.has_error_member |= self.error(value),
-                ("output" | "content" | "data" | "results", _) => self.has_output |= is_filled(value),
+                ("error", _) => self.error("error", value),
+                ("output" | "content" | "data" | "results", _) => self.note("output", is_filled(value)),
                 ("text", _) | ("delta" | "b64_json" | "partial_image_b64", true) if value.get().starts_with('"') => {
-                    self.has_output |= is_filled(value);
+                    self.note("output", is_filled(value));
                 }
                 ("delta" | "item" | "part" | "content_block", true) => self.piece(value),
                 ("error_type", _) => self.name(4, text(value)),
@@ -252,7 +253,7 @@ impl Accumulator {
                 }
                 ("code", true) => self.name(2, scalar(value).filter(|code| code != "null")),
                 ("response" | "message", true) if value.get().starts_with('{') => {
-                    self.has_response |= name == "response";
+                    self.note("response", name == "response");
                     self.answer(&Object(object(value)), false);
                 }
                 ("choices", true) => {
@@ -269,9 +270,9 @@ impl Accumulator {
 
     fn choice(&mut self, name: &str, value: &RawValue) {
         match name {
-            "error" => self.has_failed |= self.error(value),
-            "finish_reason" => self.has_failed |= value.get() == "\"error\"",
-            "text" => self.has_output |= value.get().starts_with('"') && is_filled(value),
+            "error" => self.error("failed", value),
+            "finish_reason" => self.note("failed", value.get() == "\"error\""),
+            "text" => self.note("output", value.get().starts_with('"') && is_filled(value)),
             "delta" | "message" => self.piece(value),
             _ => {}
         }
@@ -280,37 +281,39 @@ impl Accumulator {
     fn piece(&mut self, value: &RawValue) {
         for (name, value) in object(value) {
             let texts = ["text", "name"].contains(&&*name) && value.get().starts_with('"');
-            self.has_output |= (texts || OUTPUT.contains(&&*name)) && is_filled(&value);
+            self.note("output", (texts || OUTPUT.contains(&&*name)) && is_filled(&value));
         }
     }
 
     fn is_error(&self) -> bool {
         let is_own = self.event_type.as_deref().is_none_or(|name| name == "response.failed");
-        self.has_failed || self.event_type.as_deref() == Some("error") || (self.has_error_member && is_own)
+        self.facts.contains("failed")
+            || self.event_type.as_deref() == Some("error")
+            || (self.facts.contains("error") && is_own)
     }
 
     fn ends_stream(&mut self, path: &str) -> bool {
         match self.event_type.as_deref() {
-            None => self.has_error_member,
+            None => self.facts.contains("error"),
             Some("error") => true,
             Some("message_stop") => path == "messages",
             Some("response.completed" | "response.incomplete" | "response.done") => {
-                path == "responses" && self.has_response
+                path == "responses" && self.facts.contains("response")
             }
             Some("response.failed") if path == "responses" => {
-                self.has_failed |= self.has_response;
-                self.has_response
+                self.note("failed", self.facts.contains("response"));
+                self.facts.contains("response")
             }
             Some(_) => false,
         }
     }
 
     fn usage(&mut self, value: &RawValue) {
-        self.has_usage |= value.get().starts_with('{');
+        self.note("usage", value.get().starts_with('{'));
         for (name, value) in object(value) {
             match name.as_str() {
                 "cost" => self.cost("cost", &value),
-                "is_byok" => self.is_byok |= value.get() == "true",
+                "is_byok" => self.note("byok", value.get() == "true"),
                 "cost_details" => {
                     for (name, value) in object(&value) {
                         let part = name.strip_prefix("upstream_inference_");
@@ -362,10 +365,10 @@ impl Accumulator {
         }
     }
 
-    /// Reads an error's name. Returns true if the value is an error.
-    fn error(&mut self, value: &RawValue) -> bool {
+    /// Reads an error, which notes `fact`.
+    fn error(&mut self, fact: &'static str, value: &RawValue) {
         let word: Option<String> = serde_json::from_str(value.get()).ok().filter(|_| value.get().len() <= 258);
-        let is_error = value.get().starts_with('{') || word.is_some();
+        self.note(fact, value.get().starts_with('{') || word.is_some());
         self.name(1, word);
         for (name, value) in object(value) {
             match name.as_str() {
@@ -384,7 +387,6 @@ impl Accumulator {
                 _ => {}
             }
         }
-        is_error
     }
 
     fn name(&mut self, rank: u8, name: Option<String>) {
@@ -405,12 +407,12 @@ impl Accumulator {
             let known = self.costs.entry(name).or_default();
             *known = cost.max(*known);
         }
-        self.is_byok |= later.is_byok;
+        self.note("byok", later.facts.contains("byok"));
         if is_error {
-            if !later.names.is_empty() || !self.has_failed {
+            if !later.names.is_empty() || !self.facts.contains("failed") {
                 self.names = later.names;
             }
-            self.has_failed = true;
+            self.note("failed", true);
         }
     }
 
@@ -432,7 +434,7 @@ impl Accumulator {
             cache_write_tokens: figure("cache_write_tokens").or(written),
             reasoning_tokens: figure("reasoning_tokens"),
             cost: cost("cost"),
-            provider_cost: billed.filter(|billed| self.is_byok && billed.0 <= MAX_COST),
+            provider_cost: billed.filter(|billed| self.facts.contains("byok") && billed.0 <= MAX_COST),
             server_tool_cost: cost("tool"),
         };
         let is_error = self.is_error();
@@ -442,8 +444,8 @@ impl Accumulator {
             model: self.texts.remove("model"),
             provider: self.texts.remove("provider"),
             usage,
-            has_output: self.has_output,
-            is_whole: self.is_whole,
+            has_output: self.facts.contains("output"),
+            is_whole: self.facts.contains("whole"),
             error: is_error.then_some(best),
         }
     }

@@ -11,10 +11,10 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use memchr::{memchr2, memrchr2_iter};
 
-use super::Seen;
 use super::accumulator::Accumulator;
 use super::failure::LastEvent;
 use super::members::Members;
+use super::seen::Seen;
 
 /// Number of events that are read in search of the model.
 const FIRST_EVENTS: u8 = 8;
