@@ -85,7 +85,7 @@ async function chat({ data, key }, user) {
 
 /** Waits until this user's request is counted: sums follow their rows within about a second. */
 async function counted({ admin }, user) {
-  const url = `${admin}/api/v1/admin/user/${encodeURIComponent(user)}/mapping`;
+  const url = `${admin}/api/v1/admin/user-mapping/user/${encodeURIComponent(user)}/mapping`;
   for (let tries = 0; tries < 400; tries += 1) {
     const answer = await fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } });
     await answer.arrayBuffer();

@@ -14,6 +14,7 @@ use callsign_store::archive::ArchiveError;
 use callsign_store::ledger::LedgerError;
 use callsign_store::limits::blocks::order::OrderError;
 use callsign_store::limits::blocks::shelf::ShelfError;
+use callsign_store::whois::Answer;
 
 /// An error of the admin API.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,12 @@ pub(super) enum ApiError {
     /// The identifier belongs to no known user.
     #[error("unknown identifier: no user with this identifier was found")]
     Nobody,
+    /// The ledger does not have the identifier. The response has the guesses as notes.
+    #[error("unknown identifier: {}", .0.absence())]
+    NotInLedger(Answer),
+    /// The ledger does not have the request.
+    #[error("unknown request: no request in the ledger has this request id or generation id")]
+    NoRequest,
     /// The id is not blocked.
     #[error("this id is not blocked")]
     NotBlocked,
@@ -83,7 +90,8 @@ impl ApiError {
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::NoUser => (StatusCode::NOT_FOUND, "unknown_user"),
-            Self::Nobody => (StatusCode::NOT_FOUND, "unknown_identifier"),
+            Self::NoRequest => (StatusCode::NOT_FOUND, "unknown_request"),
+            Self::Nobody | Self::NotInLedger(_) => (StatusCode::NOT_FOUND, "unknown_identifier"),
             Self::NotBlocked => (StatusCode::NOT_FOUND, "not_blocked"),
             Self::Blocks(_) => (StatusCode::SERVICE_UNAVAILABLE, "blocks_unavailable"),
             Self::SeveralTenants(_) => (StatusCode::CONFLICT, "several_tenants"),
@@ -119,7 +127,11 @@ impl IntoResponse for ApiError {
         if let Self::SeveralTenants(tenants) = &self {
             error["tenants"] = json!(tenants);
         }
-        let mut response = (status, Json(json!({ "error": error }))).into_response();
+        let mut body = json!({ "error": error });
+        if let Self::NotInLedger(answer) = &self {
+            body["notes"] = json!(answer.notes());
+        }
+        let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         match self {
             Self::Unauthorized => {

@@ -2,15 +2,17 @@
 
 mod blocks;
 mod configuration;
+mod filters;
 mod mapping;
 mod openapi;
+mod requests;
 mod test_mapping;
 mod usage;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::routing::{delete, get, post, put};
-use axum::{Json, Router};
 
 use super::answer::ApiError;
 use crate::operator::Operator;
@@ -21,13 +23,15 @@ pub(super) use usage::csv;
 /// Returns all routes. The test `every_route_is_documented` compares them with the OpenAPI document.
 pub(super) fn router() -> Router<Arc<Operator>> {
     let routes = Router::new()
-        .route("/openapi.json", get(|| async { Json(openapi::document()) }))
+        .route("/openapi.json", get(openapi::answer))
         .route("/user-mapping/validate", get(mapping::validate))
-        .route("/configuration", get(configuration::configuration))
-        .route("/statistics", get(mapping::statistics))
-        .route("/user/{user_id}/mapping", get(mapping::of_user))
-        .route("/test-mapping", post(test_mapping::test_mapping))
+        .route("/user-mapping/configuration", get(configuration::configuration))
+        .route("/user-mapping/statistics", get(mapping::statistics))
+        .route("/user-mapping/user/{user_id}/mapping", get(mapping::of_user))
+        .route("/user-mapping/test-mapping", post(test_mapping::test_mapping))
         .route("/usage", get(usage::usage))
+        .route("/requests", get(requests::list))
+        .route("/requests/{id}", get(requests::one))
         .route("/whois/{id}", get(usage::who))
         .route("/users/{user_id}", delete(usage::forget))
         .route("/users/{user_id}/block", put(blocks::block).delete(blocks::unblock))

@@ -1,9 +1,8 @@
 //! Queries to ledger and configuration that the API and the dashboard share.
 
-use serde::Deserialize;
-
 use super::answer::ApiError;
 use super::operator::Operator;
+use super::parameters::{FromParameters, Parameters};
 use super::view::View;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_store::ledger::query::Mapping;
@@ -11,9 +10,15 @@ use callsign_store::ledger::{Keeper, LedgerError, Reader};
 use std::sync::Arc;
 
 /// The query parameter `tenant`: absent selects users of any tenant, empty those without a tenant.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct OfTenant {
     pub(super) tenant: Option<String>,
+}
+
+impl FromParameters for OfTenant {
+    fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
+        Ok(Self { tenant: parameters.text("tenant")? })
+    }
 }
 
 impl Operator {

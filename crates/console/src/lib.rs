@@ -15,6 +15,7 @@
 //! |---|---|---|
 //! | `api` | the JSON routes, one file per subject | answer without the admin token |
 //! | `pages` | the dashboard, one file per page: functions from a query to markup | send scripts |
+//! | `parameters` | query parameters and JSON bodies; unknown names are errors | |
 //! | `ask` | queries of ledger and configuration that `api` and `pages` share | change anything |
 //! | `health` | `/readyz` and `/metrics` | name a user |
 //! | `operator` | the state that all routes share; checks the admin token | |
@@ -33,6 +34,7 @@ mod health;
 mod host;
 mod operator;
 mod pages;
+mod parameters;
 pub mod self_test;
 mod session;
 mod view;

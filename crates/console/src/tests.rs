@@ -160,7 +160,7 @@ async fn without_a_token_only_the_public_paths_answer() {
         let evil = [(HOST, "evil.example")];
         assert_eq!(send(&admin, &format!("GET {path}"), &evil, "").await.status(), 200, "{path}");
     }
-    for path in ["/", "/login", "/style.css", "/api/v1/admin/statistics", "/nothing"] {
+    for path in ["/", "/login", "/style.css", "/api/v1/admin/user-mapping/statistics", "/nothing"] {
         let answer = send(&admin, &format!("GET {path}"), &[BEARER], "").await;
         assert_eq!(answer.status(), 404, "{path}");
         assert_eq!(code(answer).await, "admin_token_not_set");
@@ -184,7 +184,7 @@ async fn an_unknown_host_is_refused_before_other_checks() {
 #[tokio::test(start_paused = true)]
 async fn the_api_requires_the_token_as_a_bearer() {
     let admin = admin(&settings());
-    let path = "GET /api/v1/admin/configuration";
+    let path = "GET /api/v1/admin/user-mapping/configuration";
     for wrong in [
         &[][..],
         &[(AUTHORIZATION, TOKEN)],
@@ -219,12 +219,12 @@ async fn errors_have_their_status_and_are_json() {
     for (line, status, expected) in [
         ("GET /api/v1/admin/nothing", 404, "not_found"),
         ("GET /api/v2", 404, "not_found"),
-        ("DELETE /api/v1/admin/statistics", 405, "method_not_allowed"),
+        ("DELETE /api/v1/admin/user-mapping/statistics", 405, "method_not_allowed"),
         ("PUT /api/v1/admin/users/alice/unblock", 404, "not_found"),
-        ("GET /api/v1/admin/statistics", 503, "ledger_off"),
+        ("GET /api/v1/admin/user-mapping/statistics", 503, "ledger_off"),
         ("GET /api/v1/admin/usage?by=weather", 400, "invalid_request"),
-        ("GET /api/v1/admin/configuration?tenant=nobodys", 404, "unknown_tenant"),
-        ("POST /api/v1/admin/test-mapping", 400, "invalid_request"),
+        ("GET /api/v1/admin/user-mapping/configuration?tenant=nobodys", 404, "unknown_tenant"),
+        ("POST /api/v1/admin/user-mapping/test-mapping", 400, "invalid_request"),
     ] {
         let answer = send(&admin, line, &[BEARER], "").await;
         assert_eq!(answer.status(), status, "{line}");
@@ -253,7 +253,7 @@ async fn signing_in_and_out() {
     assert_eq!(answer.status(), 200);
     assert!(text(answer).await.contains("SEND_END_USER_ID"));
     // The API does not accept sessions, and pages do not accept bearer tokens.
-    assert_eq!(send(&admin, "GET /api/v1/admin/configuration", &signed_in, "").await.status(), 401);
+    assert_eq!(send(&admin, "GET /api/v1/admin/user-mapping/configuration", &signed_in, "").await.status(), 401);
     assert_eq!(send(&admin, "GET /settings", &[BEARER], "").await.status(), 303);
     let out = [signed_in.as_slice(), FORM.as_slice()].concat();
     let answer = send(&admin, "POST /logout", &out, "").await;
@@ -279,7 +279,7 @@ async fn five_wrong_tokens_close_the_form_for_a_minute() {
     assert_eq!((answer.status(), header(&answer, &RETRY_AFTER)), (StatusCode::TOO_MANY_REQUESTS, "60"));
     assert!(text(answer).await.contains("Too many wrong tokens"));
     // The API shares the limit.
-    assert_eq!(send(&admin, "GET /api/v1/admin/configuration", &[BEARER], "").await.status(), 429);
+    assert_eq!(send(&admin, "GET /api/v1/admin/user-mapping/configuration", &[BEARER], "").await.status(), 429);
     tokio::time::advance(Duration::from_mins(1)).await;
     assert_eq!(send(&admin, "POST /login", &FORM, "token=an-admin-token-of-tests").await.status(), 303);
 }
@@ -308,7 +308,8 @@ async fn a_form_from_another_origin_is_refused() {
 #[tokio::test]
 async fn every_response_forbids_scripts_frames_and_caching() {
     let admin = admin(&settings());
-    for line in ["GET /login", "GET /", "GET /nothing", "GET /api/v1/admin/configuration", "GET /healthz"] {
+    for line in ["GET /login", "GET /", "GET /nothing", "GET /api/v1/admin/user-mapping/configuration", "GET /healthz"]
+    {
         let answer = send(&admin, line, &[], "").await;
         let policy = header(&answer, &CONTENT_SECURITY_POLICY);
         assert!(

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
+use crate::parameters::{Id, JsonBody, Params};
 use callsign_store::limits::blocks::Block;
 use callsign_store::limits::blocks::order::{self, Knowledge, Order};
 
@@ -21,7 +21,7 @@ const LONGEST_SECONDS: u64 = 3_155_760_000;
 /// The body of `PUT users/{user_id}/block`. The body and each member are optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+pub(super) struct Wish {
     reason: Option<String>,
     seconds: Option<u64>,
     #[serde(default)]
@@ -31,16 +31,13 @@ struct Wish {
 /// `PUT users/{user_id}/block`: blocks a user.
 pub(super) async fn block(
     State(operator): State<Arc<Operator>>,
-    Path(id): Path<String>,
-    Query(of): Query<OfTenant>,
-    body: Bytes,
+    Id(id): Id,
+    Params(of): Params<OfTenant>,
+    JsonBody(wish): JsonBody<Wish>,
 ) -> Result<Json<Value>, ApiError> {
-    let wish: Wish = match body.trim_ascii() {
-        [] => Wish::default(),
-        body => serde_json::from_slice(body).map_err(|error| ApiError::Invalid(format!("the body: {error}")))?,
-    };
+    let wish = wish.unwrap_or_default();
     if wish.seconds.is_some_and(|seconds| !(1..=LONGEST_SECONDS).contains(&seconds)) {
-        return Err(ApiError::Invalid(format!("seconds: expected a number from 1 to {LONGEST_SECONDS}")));
+        return Err(ApiError::Invalid(format!("seconds takes a number from 1 to {LONGEST_SECONDS}")));
     }
     let limiter = &operator.deps.limiter;
     let time = wish.seconds.map(Duration::from_secs);
@@ -57,8 +54,8 @@ pub(super) async fn block(
 /// `DELETE users/{user_id}/block`: lifts a user's blocks.
 pub(super) async fn unblock(
     State(operator): State<Arc<Operator>>,
-    Path(id): Path<String>,
-    Query(of): Query<OfTenant>,
+    Id(id): Id,
+    Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     let limiter = &operator.deps.limiter;
     let (blocks, lifted) = order::unblock(limiter.shelf(), operator.knowledge(), &id, of.tenant.as_deref()).await?;
@@ -71,7 +68,10 @@ pub(super) async fn unblock(
 }
 
 /// `GET blocks`: lists the blocks in force, latest first.
-pub(super) async fn list(State(operator): State<Arc<Operator>>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(
+    State(operator): State<Arc<Operator>>,
+    Params(()): Params<()>,
+) -> Result<Json<Value>, ApiError> {
     let now = jiff::Timestamp::now();
     let mut blocks = operator.deps.limiter.shelf().list().await?;
     blocks.retain(|block| block.holds(now));

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde_json::{Map, Value, json};
 
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
+use crate::parameters::Params;
 use crate::view::View;
 use callsign_core::auth::key::Grant;
 use callsign_core::auth::preset::Preset;
@@ -18,10 +19,10 @@ use callsign_core::identity::format::Format;
 use callsign_core::identity::identifier::TABLE;
 use callsign_core::identity::{Policy, limit};
 
-/// `GET configuration`: valves, formats, limits and sources of one tenant, with an example.
+/// `GET user-mapping/configuration`: valves, formats, limits and sources of one tenant, with an example.
 pub(super) async fn configuration(
     State(operator): State<Arc<Operator>>,
-    Query(of): Query<OfTenant>,
+    Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     let view = operator.view();
     let tenant = of.tenant.as_deref().filter(|name| !name.is_empty());

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::answer::ApiError;
 use crate::ask::{OfTenant, only_user};
 use crate::operator::Operator;
+use crate::parameters::{Id, Params};
 use crate::view::View;
 use callsign_core::endpoint::INFERENCE;
 use callsign_core::identity::Reason;
@@ -22,7 +23,10 @@ use callsign_store::ledger::report::time;
 const LISTED: u32 = 10_000;
 
 /// `GET user-mapping/validate`: the status of every user.
-pub(super) async fn validate(State(operator): State<Arc<Operator>>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn validate(
+    State(operator): State<Arc<Operator>>,
+    Params(()): Params<()>,
+) -> Result<Json<Value>, ApiError> {
     let reader = operator.reader()?;
     let (statistics, mappings) = (reader.statistics().await?, reader.mappings(None, LISTED).await?);
     let view = operator.view();
@@ -58,8 +62,11 @@ pub(super) async fn validate(State(operator): State<Arc<Operator>>) -> Result<Js
     })))
 }
 
-/// `GET statistics`: counts of mapped, unmapped and colliding users.
-pub(super) async fn statistics(State(operator): State<Arc<Operator>>) -> Result<Json<Value>, ApiError> {
+/// `GET user-mapping/statistics`: counts of mapped, unmapped and colliding users.
+pub(super) async fn statistics(
+    State(operator): State<Arc<Operator>>,
+    Params(()): Params<()>,
+) -> Result<Json<Value>, ApiError> {
     let statistics = operator.reader()?.statistics().await?;
     let collisions: Vec<_> = statistics
         .collisions
@@ -80,11 +87,11 @@ pub(super) async fn statistics(State(operator): State<Arc<Operator>>) -> Result<
     })))
 }
 
-/// `GET user/{user_id}/mapping`: one user's identifiers.
+/// `GET user-mapping/user/{user_id}/mapping`: one user's identifiers.
 pub(super) async fn of_user(
     State(operator): State<Arc<Operator>>,
-    Path(user): Path<String>,
-    Query(of): Query<OfTenant>,
+    Id(user): Id,
+    Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     let person = operator.person(&user, of.tenant.as_deref()).await?;
     Ok(Json(json!({

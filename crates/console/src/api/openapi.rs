@@ -1,9 +1,17 @@
 //! The OpenAPI 3.1 document of the admin API. It is written by hand; tests compare it with the routes (below) and with
 //! real responses (`tests/it/admin/schema.rs`).
 
+use axum::Json;
 use serde_json::Value;
 
+use crate::parameters::Params;
+
 const TEXT: &str = include_str!("openapi.json");
+
+/// `GET openapi.json`.
+pub(super) async fn answer(Params(()): Params<()>) -> Json<Value> {
+    Json(document())
+}
 
 /// Returns the document.
 pub(super) fn document() -> Value {

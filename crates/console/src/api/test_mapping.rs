@@ -7,8 +7,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use callsign_core::endpoint::Inference;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,9 +15,10 @@ use serde_json::{Value, json};
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
+use crate::parameters::{JsonBody, Params};
 use crate::self_test::{SelfTestError, Trial};
 
-/// The body of `POST test-mapping`.
+/// The body of `POST user-mapping/test-mapping`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body {
@@ -32,13 +32,13 @@ pub(super) struct Body {
     live: bool,
 }
 
-/// `POST test-mapping`: runs the self-test and returns what arrived.
+/// `POST user-mapping/test-mapping`: runs the self-test and returns what arrived.
 pub(super) async fn test_mapping(
     State(operator): State<Arc<Operator>>,
-    Query(of): Query<OfTenant>,
-    body: Result<Json<Body>, JsonRejection>,
+    Params(of): Params<OfTenant>,
+    JsonBody(body): JsonBody<Body>,
 ) -> Result<Json<Value>, ApiError> {
-    let Json(body) = body.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
+    let body = body.ok_or_else(|| ApiError::Invalid("the body: expected JSON with a user_id".to_owned()))?;
     let endpoint = body.endpoint.as_deref().unwrap_or("chat");
     let endpoint =
         Inference::find_by_name(endpoint).map_err(|names| ApiError::Invalid(format!("endpoint: {names}")))?;

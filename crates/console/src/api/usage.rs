@@ -4,70 +4,56 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::Response;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
-use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::filters;
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
+use crate::parameters::{FromParameters, Id, Parameters, Params};
 use callsign_store::archive;
-use callsign_store::ledger::query::{By, Filter, Forgotten, UsageRow};
-use callsign_store::ledger::{self, LedgerError, report};
+use callsign_store::ledger::query::{Filter, Forgotten, Grouping, UsageRow};
+use callsign_store::ledger::{LedgerError, report};
 use callsign_store::whois::{self, Candidates, Question};
 
 /// The query parameters of `GET usage`.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Asked {
-    #[serde(default)]
-    pub(crate) by: By,
-    since: Option<String>,
-    #[serde(default)]
-    format: Format,
-    tenant: Option<String>,
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    by: Grouping,
+    filter: Filter,
+    is_csv: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    #[default]
-    Json,
-    Csv,
-}
-
-impl Asked {
-    /// Returns the filter of `since` and `tenant`.
-    ///
-    /// # Errors
-    /// [`ApiError::Invalid`] if `since` cannot be parsed.
-    pub(crate) fn filter(&self) -> Result<Filter, ApiError> {
-        let since = self.since.as_deref().map(|text| ledger::since(text, Timestamp::now())).transpose();
-        let since = since.map_err(|error| ApiError::Invalid(format!("since {error}")))?;
-        Ok(Filter { since, tenant: self.tenant.clone(), ..Filter::default() })
+impl FromParameters for Asked {
+    fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
+        let by = parameters.parsed("by", str::parse)?.unwrap_or_default();
+        let filter = filters::read(parameters)?;
+        let is_csv = parameters.parsed("format", |text| match text {
+            "json" => Ok(false),
+            "csv" => Ok(true),
+            _ => Err("takes json or csv"),
+        });
+        Ok(Self { by, filter, is_csv: is_csv?.unwrap_or_default() })
     }
 }
 
 /// `GET usage`: usage as JSON or CSV.
 pub(super) async fn usage(
     State(operator): State<Arc<Operator>>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Params(asked): Params<Asked>,
 ) -> Result<Response<Body>, ApiError> {
-    let Query(asked) = asked.map_err(|rejection| invalid(&rejection))?;
-    let rows = operator.reader()?.usage(asked.by, &asked.filter()?).await?;
-    Ok(match asked.format {
-        Format::Json => Json(report::usage_json(asked.by, &rows)).into_response(),
-        Format::Csv => csv(asked.by, &rows),
-    })
+    let rows = operator.reader()?.usage(asked.by, &asked.filter).await?;
+    Ok(if asked.is_csv { csv(asked.by, &rows) } else { Json(report::usage_json(asked.by, &rows)).into_response() })
 }
 
 /// Returns rows as a CSV download.
-pub(crate) fn csv(by: By, rows: &[UsageRow]) -> Response<Body> {
-    let name = format!("attachment; filename=\"callsign-usage-by-{}.csv\"", by.name());
+pub(crate) fn csv(by: Grouping, rows: &[UsageRow]) -> Response<Body> {
+    let by_name = by.iter().map(|by| by.name()).collect::<Vec<_>>().join("-");
+    let name = format!("attachment; filename=\"callsign-usage-by-{by_name}.csv\"");
     let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
     (headers, report::usage_csv(by, rows)).into_response()
 }
@@ -75,14 +61,21 @@ pub(crate) fn csv(by: By, rows: &[UsageRow]) -> Response<Body> {
 /// `GET whois/{id}`: the users of an identifier (docs/SPEC.md#whois).
 pub(super) async fn who(
     State(operator): State<Arc<Operator>>,
-    Path(id): Path<String>,
-    Query(of): Query<OfTenant>,
+    Id(id): Id,
+    Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     let candidates = Candidates::default();
     let question = Question { identifier: &id, tenant: of.tenant.as_deref(), candidates: &candidates };
+    let view = operator.view();
     let found = match operator.reader() {
-        Ok(reader) => whois::ask(operator.view().whois_scope(), reader, question).await?,
-        Err(_) => whois::by_formats(operator.view().whois_scope(), question),
+        Ok(reader) => {
+            let answer = whois::ask(view.whois_scope(), reader, question).await?;
+            if answer.found.is_empty() {
+                return Err(ApiError::NotInLedger(answer));
+            }
+            answer.found
+        }
+        Err(_) => whois::by_formats(view.whois_scope(), question),
     };
     if found.is_empty() { Err(ApiError::Nobody) } else { Ok(Json(report::whois_json(&found))) }
 }
@@ -90,8 +83,8 @@ pub(super) async fn who(
 /// `DELETE users/{user_id}`: erases a user from archive and ledger (docs/SPEC.md#forget).
 pub(super) async fn forget(
     State(operator): State<Arc<Operator>>,
-    Path(user): Path<String>,
-    Query(of): Query<OfTenant>,
+    Id(user): Id,
+    Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     let place = operator.deps.archive.as_ref();
     let asked = || of.tenant.clone().filter(|tenant| !tenant.is_empty());
@@ -131,9 +124,4 @@ pub(super) async fn forget(
         "archives": removed,
         "archives_unreadable": unreadable,
     })))
-}
-
-fn invalid(rejection: &QueryRejection) -> ApiError {
-    // The text names the parameter and repeats its value. Only the operator sees it.
-    ApiError::Invalid(rejection.body_text())
 }

@@ -4,27 +4,27 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::{ORIGIN, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect};
 use maud::html;
-use serde::Deserialize;
 
 use super::layout::{document, icon};
 use crate::attempts::TooManyAttemptsError;
 use crate::operator::Operator;
 use crate::operator::Peer;
 
-/// The query parameters of `GET /login`: the path to return to after signing in.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Next {
-    next: Option<String>,
+/// `GET /login`: the sign-in form. The parameter `next` is the path to return to. Others are ignored, because a visitor
+/// who is not signed in sees no error of parameters.
+pub(super) async fn login(RawQuery(query): RawQuery) -> Html<String> {
+    let next = field(query.unwrap_or_default().as_bytes(), "next");
+    form(None, next.as_deref())
 }
 
-/// `GET /login`: the sign-in form.
-pub(super) async fn login(Query(next): Query<Next>) -> Html<String> {
-    form(None, next.next.as_deref())
+/// Returns the first field of a form with this name.
+fn field(form: &[u8], name: &str) -> Option<String> {
+    url::form_urlencoded::parse(form).find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
 }
 
 /// `POST /login`: checks the token, begins a session, and redirects to `next`.
@@ -34,9 +34,8 @@ pub(super) async fn sign_in(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let mut fields = url::form_urlencoded::parse(&body);
-    let next = fields.clone().find(|(name, _)| name == "next").map(|(_, next)| next.into_owned());
-    let token = fields.find(|(name, _)| name == "token").map(|(_, token)| token).unwrap_or_default();
+    let next = field(&body, "next");
+    let token = field(&body, "token").unwrap_or_default();
     match operator.is_token(token.trim().as_bytes(), peer) {
         Ok(true) => {}
         Ok(false) => {

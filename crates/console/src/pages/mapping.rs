@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::layout::{NoPage, heading, page, tile};
 use super::period::Period;
 use super::tables::person;
 use super::text::{count, link, moment, name, name_or};
+use crate::answer::ApiError;
 use crate::api::{collided, success_rate, unmapped};
 use crate::operator::Operator;
+use crate::parameters::{Asks, FromParameters, Parameters, Params};
 use crate::view::View;
 use callsign_store::ledger::query::{Mapping, Statistics};
 
@@ -20,17 +21,21 @@ use callsign_store::ledger::query::{Mapping, Statistics};
 const SHOWN: u32 = 100;
 
 /// The query parameters of `GET /mapping`: the last user of the previous page.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     after: Option<String>,
     tenant: Option<String>,
 }
 
+impl FromParameters for Asked {
+    fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
+        Ok(Self { after: parameters.text("after")?, tenant: parameters.text("tenant")? })
+    }
+}
+
 /// `GET /mapping`: the page.
-pub(super) async fn mapping(
-    State(operator): State<Arc<Operator>>,
-    Query(asked): Query<Asked>,
-) -> Result<Html<String>, NoPage> {
+pub(super) async fn mapping(State(operator): State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Html<String>, NoPage> {
+    let Params(asked) = asked?;
     let reader = operator.reader()?;
     let statistics = reader.statistics().await?;
     let after = match &asked.after {
@@ -64,7 +69,7 @@ fn tiles(statistics: &Statistics) -> Markup {
         dl.tiles {
             (tile("Users seen", &count(statistics.users), &html! { "since the ledger began" }))
             (tile("Mapped", &count(statistics.mapped), &html! { (rate) " of users" }))
-            (tile("Not mapped", &count(statistics.unmapped), &html! { "latest request without an identifier" }))
+            (tile("No identifier sent", &count(statistics.unmapped), &html! { "in the user's latest request" }))
             (tile("Identifiers", &count(statistics.distinct), &html! { "different ones sent for users" }))
             (tile("Collisions", &count(statistics.collisions.len() as u64), &html! {
                 @if statistics.collisions.is_empty() { "everybody can be told apart" } @else { span.bad { "users cannot be told apart" } }

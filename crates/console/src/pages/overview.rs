@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Html;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::chart::{Chart, Column, share};
 use super::layout::{NoPage, heading, page, tile};
-use super::period::{Bucket, Period, add};
+use super::period::{Bucket, Period, total};
 use super::tables::{self, Depth};
-use super::text::{average, count, link, money, percent, short};
+use super::text::{count, link, money, percent, short};
 use super::usage::Asked;
 use crate::api::success_rate;
 use crate::operator::Operator;
+use crate::parameters::{Asks, Params};
 use callsign_core::error_code::ErrorCode;
 use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::query::{By, Errors, Split, Statistics, UsageRow};
@@ -26,23 +27,21 @@ const BRIEF: usize = 6;
 /// `GET /`: the page.
 pub(super) async fn overview(
     State(operator): State<Arc<Operator>>,
-    Query(asked): Query<Asked>,
+    asked: Asks<Asked>,
 ) -> Result<Html<String>, NoPage> {
+    let Params(asked) = asked?;
     let (period, now) = (asked.range, Timestamp::now());
     let (reader, filter) = (operator.reader()?, period.filter(now));
     let points = reader.series(period.step(), Split::None, &filter).await?;
     let statistics = reader.statistics().await?;
     let buckets = period.buckets(&points, now);
-    let mut all = UsageRow::default();
-    for bucket in &buckets {
-        add(&mut all, &bucket.sums);
-    }
+    let all = total(&buckets);
     let content = if all.requests == 0 && statistics.users == 0 {
         html! { (heading(&html! { "Overview" }, &html! {})) (tiles(&operator, &all, &statistics)) (first_steps(&operator)) }
     } else {
         let users = reader.usage(By::User, &filter).await?;
         let models = reader.usage(By::Model, &filter).await?;
-        let apps = reader.usage(By::App, &filter).await?;
+        let apps = reader.usage(By::Key, &filter).await?;
         let errors = reader.errors(&filter).await?;
         html! {
             (heading(&html! { "Overview" }, &period.picker("/", &[])))
@@ -54,12 +53,13 @@ pub(super) async fn overview(
                 }
             }
             (tiles(&operator, &all, &statistics))
+            (unpriced(&all))
             div.charts { (spend(period, &buckets, &all)) (requests(period, &buckets, &all)) (cached(period, &buckets, &all)) }
             div.columns {
                 (brief("Users", "/users", By::User, &users, period))
                 (brief("Models", "/models", By::Model, &models, period))
-                (brief("Apps", "/apps", By::App, &apps, period))
-                (failures(&errors, all.requests))
+                (brief("Apps", "/apps", By::Key, &apps, period))
+                (failures(&errors, all.requests.saturating_add(all.refused)))
             }
         }
     };
@@ -69,7 +69,6 @@ pub(super) async fn overview(
 fn tiles(operator: &Operator, all: &UsageRow, statistics: &Statistics) -> Markup {
     let dash = || "–".to_owned();
     let deps = &operator.deps;
-    let markup = all.charged != all.cost;
     let (ledger, ledger_note) = match (deps.ledger.is_on(), deps.ledger.is_available()) {
         (false, _) => ("Off", html! { "nothing is written down" }),
         (true, true) => ("Writing", html! { "every request is written down" }),
@@ -78,18 +77,33 @@ fn tiles(operator: &Operator, all: &UsageRow, statistics: &Statistics) -> Markup
     let failed = percent(all.errors, all.requests).unwrap_or_else(dash);
     html! {
         dl.tiles {
-            (tile("Spend", &money(all.cost), &html! { @if markup { "charged " (money(all.charged)) } @else { "as OpenRouter charged" } }))
+            (tile("Spend", &money(all.total_cost()), &spend_note(all)))
             (tile("Requests", &short(all.requests), &html! { (count(all.errors)) " failed, " (failed) }))
             (tile("Tokens", &short(all.prompt_tokens + all.completion_tokens),
                 &html! { (short(all.prompt_tokens)) " in, " (short(all.completion_tokens)) " out" }))
             (tile("Cache hits", &percent(all.cached_tokens, all.prompt_tokens).unwrap_or_else(dash),
                 &html! { "of prompt tokens" }))
-            (tile("First token", &average(all.first_byte_us, all.first_bytes).unwrap_or_else(dash),
-                &html! { a href="/speed" { "by user and model" } }))
             (tile("Users mapped", &format!("{:.1}\u{202f}%", success_rate(statistics)),
                 &html! { (count(statistics.mapped)) " of " a href="/mapping" { (count(statistics.users)) } }))
             (tile("In flight", &count(u64::try_from(deps.metrics.in_flight.get()).unwrap_or(0)), &html! { "requests now" }))
             (tile("Ledger", ledger, &ledger_note))
+        }
+    }
+}
+
+/// Renders the parts of the spend: the charge after the markup, and the part that providers bill.
+pub(super) fn spend_note(all: &UsageRow) -> Markup {
+    html! {
+        @if all.charged != all.total_cost() { "charged " (money(all.charged)) } @else { "as charged" }
+        @if all.provider_cost != NanoUsd::ZERO { ", " (money(all.provider_cost)) " of it by providers" }
+    }
+}
+
+/// Says how many requests are missing in the spend. Empty if there are none.
+pub(super) fn unpriced(all: &UsageRow) -> Markup {
+    html! {
+        @if all.pending > 0 || all.never > 0 {
+            p.hint { (count(all.pending)) " requests have no cost yet, " (count(all.never)) " never will." }
         }
     }
 }
@@ -125,9 +139,12 @@ pub(super) fn spend(period: Period, buckets: &[Bucket], all: &UsageRow) -> Marku
     Chart {
         id: "spend",
         title: "Spend",
-        total: format!("{} in {}", money(all.cost), period.words()),
+        total: format!("{} in {}", money(all.total_cost()), period.words()),
         series: &[("spend", "first")],
-        columns: columns(period, buckets, |sums| (vec![u64::try_from(sums.cost.0).unwrap_or(0)], money(sums.cost))),
+        columns: columns(period, buckets, |sums| {
+            let spend = sums.total_cost();
+            (vec![u64::try_from(spend.0).unwrap_or(0)], money(spend))
+        }),
         least: 1_000_000,
         scale: |height| format!("${}", usd(NanoUsd(i64::try_from(height).unwrap_or(i64::MAX)))),
     }

@@ -2,26 +2,23 @@
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::text::link;
+use crate::answer::ApiError;
+use crate::parameters::Parameters;
 use callsign_store::ledger::query::{Filter, Point, Step, UsageRow};
 
 /// A period. Its last step contains the current time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Period {
     /// 24 steps of an hour.
-    #[serde(rename = "24h")]
     Day,
     /// 28 steps of six hours.
     #[default]
-    #[serde(rename = "7d")]
     Week,
     /// 30 days.
-    #[serde(rename = "30d")]
     Month,
     /// 90 days.
-    #[serde(rename = "90d")]
     Quarter,
 }
 
@@ -45,6 +42,16 @@ impl Period {
             Self::Month => "30d",
             Self::Quarter => "90d",
         }
+    }
+
+    /// Reads the query parameter `range`.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`] if it names no period.
+    pub(super) fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
+        let named = |text: &str| Self::ALL.into_iter().find(|period| period.name() == text);
+        let period = parameters.parsed("range", |text| named(text).ok_or("takes 24h, 7d, 30d or 90d"))?;
+        Ok(period.unwrap_or_default())
     }
 
     /// Returns the name for sentences.
@@ -108,7 +115,7 @@ impl Period {
         for point in points {
             let index = point.at.duration_since(begin).as_secs().div_euclid(hours * 3600);
             if let Some(bucket) = usize::try_from(index).ok().and_then(|index| buckets.get_mut(index)) {
-                add(&mut bucket.sums, &point.sums);
+                bucket.sums.add(&point.sums);
             }
         }
         buckets
@@ -133,19 +140,12 @@ impl Period {
     }
 }
 
-/// Adds the sums of another row.
-pub(super) fn add(sums: &mut UsageRow, other: &UsageRow) {
-    sums.requests += other.requests;
-    sums.errors += other.errors;
-    sums.prompt_tokens += other.prompt_tokens;
-    sums.completion_tokens += other.completion_tokens;
-    sums.cached_tokens += other.cached_tokens;
-    sums.reasoning_tokens += other.reasoning_tokens;
-    sums.cost.0 = sums.cost.0.saturating_add(other.cost.0);
-    sums.charged.0 = sums.charged.0.saturating_add(other.charged.0);
-    sums.first_byte_us += other.first_byte_us;
-    sums.first_bytes += other.first_bytes;
-    sums.last_seen = sums.last_seen.max(other.last_seen);
+/// Returns the sums of all steps.
+pub(super) fn total(buckets: &[Bucket]) -> UsageRow {
+    buckets.iter().fold(UsageRow::default(), |mut all, bucket| {
+        all.add(&bucket.sums);
+        all
+    })
 }
 
 #[cfg(test)]

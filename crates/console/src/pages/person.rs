@@ -2,40 +2,45 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Html;
 use jiff::Timestamp;
 use maud::{Markup, html};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::layout::{NoPage, heading, page, tile};
-use super::overview::{requests, spend};
-use super::period::{Period, add};
+use super::overview::{requests, spend, spend_note, unpriced};
+use super::period::{Period, total};
 use super::tables::{self, Depth};
-use super::text::{average, count, moment, money, name, name_or, percent, short};
+use super::text::{count, moment, money, name, name_or, percent, short};
+use crate::answer::ApiError;
 use crate::api::{per_endpoint, unmapped};
 use crate::ask::tenant_of;
 use crate::operator::Operator;
+use crate::parameters::{Asks, FromParameters, Parameters, Params};
 use callsign_store::ledger::query::{By, Filter, Found, Mapping, Split, UsageRow};
 
 /// Maximum number of listed identifiers.
 const LISTED: u32 = 50;
 
 /// The query parameters of `GET /user`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     id: String,
     tenant: Option<String>,
-    #[serde(default)]
     range: Period,
 }
 
+impl FromParameters for Asked {
+    fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
+        let id = parameters.text("id")?.ok_or_else(|| ApiError::Invalid("id is missing: the user's id".to_owned()))?;
+        Ok(Self { id, tenant: parameters.text("tenant")?, range: Period::read(parameters)? })
+    }
+}
+
 /// `GET /user`: the page.
-pub(super) async fn person(
-    State(operator): State<Arc<Operator>>,
-    Query(asked): Query<Asked>,
-) -> Result<Html<String>, NoPage> {
+pub(super) async fn person(State(operator): State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Html<String>, NoPage> {
+    let Params(asked) = asked?;
     let (period, now) = (asked.range, Timestamp::now());
     let person = operator.person(&asked.id, asked.tenant.as_deref()).await?;
     let reader = operator.reader()?;
@@ -43,27 +48,25 @@ pub(super) async fn person(
     let filter = Filter { tenant: Some(tenant.to_owned()), user: Some(person.user.clone()), ..period.filter(now) };
     let points = reader.series(period.step(), Split::None, &filter).await?;
     let models = reader.usage(By::Model, &filter).await?;
-    let apps = reader.usage(By::App, &filter).await?;
+    let apps = reader.usage(By::Key, &filter).await?;
     let identifiers = reader.identifiers_of(&person.user, Some(tenant), LISTED).await?;
     let buckets = period.buckets(&points, now);
-    let mut all = UsageRow::default();
-    for bucket in &buckets {
-        add(&mut all, &bucket.sums);
-    }
+    let all = total(&buckets);
     let query = [("id", person.user.as_str()), ("tenant", tenant)];
     let limits = super::limits::card(&operator, &person).await;
     let content = html! {
         (heading(&html! { (name(&person.user)) }, &period.picker("/user", &query)))
         p.lead {
             @if let Some(tenant) = &person.tenant { "of tenant " (name(tenant)) ", " }
-            "known outside as " (name_or(person.external_user_id.as_deref(), "nobody")) ", first seen "
+            "sent as " (name_or(person.external_user_id.as_deref(), "nothing")) ", first seen "
             (moment(person.first_seen)) ", " (count(person.requests)) " requests since"
         }
         (tiles(&all))
+        (unpriced(&all))
         div.charts { (spend(period, &buckets, &all)) (requests(period, &buckets, &all)) }
         div.columns {
             section.card { div.card-head { h2 { "Models" } } (listed(By::Model, &models, period)) }
-            section.card { div.card-head { h2 { "Apps" } } (listed(By::App, &apps, period)) }
+            section.card { div.card-head { h2 { "Apps" } } (listed(By::Key, &apps, period)) }
         }
         (limits)
         (known_as(&operator, &person))
@@ -83,12 +86,11 @@ fn tiles(all: &UsageRow) -> Markup {
     let dash = || "–".to_owned();
     html! {
         dl.tiles {
-            (tile("Spend", &money(all.cost), &html! { @if all.charged != all.cost { "charged " (money(all.charged)) } @else { "as OpenRouter charged" } }))
+            (tile("Spend", &money(all.total_cost()), &spend_note(all)))
             (tile("Requests", &short(all.requests), &html! { (count(all.errors)) " failed" }))
             (tile("Tokens", &short(all.prompt_tokens + all.completion_tokens),
                 &html! { (short(all.prompt_tokens)) " in, " (short(all.completion_tokens)) " out" }))
             (tile("Cache hits", &percent(all.cached_tokens, all.prompt_tokens).unwrap_or_else(dash), &html! { "of prompt tokens" }))
-            (tile("First token", &average(all.first_byte_us, all.first_bytes).unwrap_or_else(dash), &html! { "on average" }))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -12,6 +12,7 @@ use super::text::{count, link, name, name_or};
 use crate::api::{example, formats, sources};
 use crate::ask::OfTenant;
 use crate::operator::Operator;
+use crate::parameters::{Asks, Params};
 use crate::view::View;
 use callsign_core::identity::Policy;
 use callsign_core::identity::caller_identity::{CallerIdentity, Field};
@@ -19,8 +20,9 @@ use callsign_core::identity::caller_identity::{CallerIdentity, Field};
 /// `GET /settings`: the page.
 pub(super) async fn settings(
     State(operator): State<Arc<Operator>>,
-    Query(of): Query<OfTenant>,
+    of: Asks<OfTenant>,
 ) -> Result<Html<String>, NoPage> {
+    let Params(of) = of?;
     let view = operator.view();
     let tenant = of.tenant.as_deref().filter(|name| !name.is_empty());
     let policy = view.tenants.policy_of(tenant)?;

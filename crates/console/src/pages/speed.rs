@@ -1,97 +1,105 @@
-//! The page of times to the first token, by user and model.
+//! The page of speed: times to the head and to the first output, and tokens per second, by model and provider
+//! (docs/SPEC.md#time-to-first-output).
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Html;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::chart::share;
 use super::layout::{NoPage, heading, page};
-use super::period::Period;
-use super::tables::person;
-use super::text::{average, count, name, name_or};
+use super::text::{count, duration, name_or};
 use super::usage::Asked;
 use crate::operator::Operator;
-use callsign_store::ledger::query::{By, Latency};
+use crate::parameters::{Asks, Params};
+use callsign_store::ledger::query::Speed;
 
-/// Maximum number of rows. Those with the most requests are shown.
-const SHOWN: u32 = 200;
+/// Maximum number of rows. Those with the most answers are shown.
+const SHOWN: usize = 200;
 
 /// `GET /speed`: the page.
-pub(super) async fn speed(
-    State(operator): State<Arc<Operator>>,
-    Query(asked): Query<Asked>,
-) -> Result<Html<String>, NoPage> {
+pub(super) async fn speed(State(operator): State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Html<String>, NoPage> {
+    let Params(asked) = asked?;
     let period = asked.range;
-    let (reader, filter) = (operator.reader()?, period.filter(Timestamp::now()));
-    let models = reader.usage(By::Model, &filter).await?.into_iter();
-    let mut models: Vec<_> = models
-        .filter(|row| row.first_bytes > 0)
-        .map(|row| Latency {
-            tenant: None,
-            user: None,
-            model: row.key,
-            first_byte_us: row.first_byte_us,
-            first_bytes: row.first_bytes,
-        })
-        .collect();
-    models.sort_by_key(|row| std::cmp::Reverse(row.first_bytes));
-    let pairs = reader.latencies(&filter, SHOWN).await?;
+    let speeds = operator.reader()?.speed(&period.filter(Timestamp::now())).await?;
     let content = html! {
-        (heading(&html! { "Time to first token" }, &period.picker("/speed", &[])))
-        @if pairs.is_empty() && models.is_empty() {
-            div.empty { p { "No answer in the last " (period.words()) "." } }
+        (heading(&html! { "Speed" }, &period.picker("/speed", &[])))
+        @if speeds.is_empty() {
+            div.empty { p { "No successful answer in the last " (period.words()) "." } }
         } @else {
-            section.card { div.card-head { h2 { "By model" } } (table(&models, period, false)) }
             section.card {
-                div.card-head { h2 { "By user and model" } p { "The " (count(pairs.len() as u64)) " with the most answers" } }
-                (table(&pairs, period, true))
+                div.card-head {
+                    h2 { "By model and provider" }
+                    p { "successful answers with output; times from the request's arrival" }
+                }
+                (table(speeds.get(..SHOWN).unwrap_or(&speeds)))
             }
         }
     };
     Ok(page("Speed", "/speed", &content))
 }
 
-fn table(rows: &[Latency], period: Period, users: bool) -> Markup {
-    let mean = |row: &Latency| row.first_byte_us.checked_div(row.first_bytes).unwrap_or(0);
-    let slowest = rows.iter().map(mean).max().unwrap_or(0);
-    let label = if users { "Time to first token by user and model" } else { "Time to first token by model" };
+fn table(rows: &[Speed]) -> Markup {
+    let slowest = rows.iter().map(|row| row.p50_us).max().unwrap_or(0);
+    let rate = |row: &Speed| row.tokens_per_second.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}"));
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(label) {
+        div.scroll tabindex="0" role="region" aria-label="Speed by model and provider" {
             table {
-                caption.hidden { (label) }
+                caption.hidden { "Speed by model and provider, most answers first" }
                 thead {
                     tr {
-                        @if users { th scope="col" { "User" } }
                         th scope="col" { "Model" }
-                        th.bar scope="col" { span.hidden { "Share of the slowest" } }
-                        th.number scope="col" { "Average" }
+                        th scope="col" { "Provider" }
+                        th.bar scope="col" { span.hidden { "Share of the slowest median" } }
+                        th.number scope="col" { "First output, median" }
+                        th.number scope="col" { "95 %" }
+                        th.number scope="col" { "Head, average" }
+                        th.number scope="col" { "Tokens per second" }
                         th.number scope="col" { "Answers" }
                     }
                 }
                 tbody {
                     @for row in rows {
                         tr {
-                            @if users {
-                                th scope="row" {
-                                    @if let Some(user) = &row.user {
-                                        a href=(person(user, row.tenant.as_deref(), period)) { (name(user)) }
-                                        @if let Some(tenant) = &row.tenant { " " small { (name(tenant)) } }
-                                    } @else { span.none { "nobody named" } }
-                                }
-                                td { (name_or(row.model.as_deref(), "unknown model")) }
-                            } @else {
-                                th scope="row" { (name_or(row.model.as_deref(), "unknown model")) }
-                            }
-                            td.bar { (share(mean(row), slowest)) }
-                            td.number { (average(row.first_byte_us, row.first_bytes).unwrap_or_default()) }
-                            td.number { (count(row.first_bytes)) }
+                            th scope="row" { (name_or(row.model.as_deref(), "unknown model")) }
+                            td { (name_or(row.provider.as_deref(), "unknown provider")) }
+                            td.bar { (share(row.p50_us, slowest)) }
+                            td.number { (duration(row.p50_us)) }
+                            td.number { (duration(row.p95_us)) }
+                            td.number { (duration(row.head_us)) }
+                            td.number { (rate(row)) }
+                            td.number { (count(row.answers)) }
                         }
                     }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_has_every_figure() {
+        let row = Speed {
+            model: Some("openai/gpt-5".to_owned()),
+            provider: None,
+            answers: 1_234,
+            head_us: 120_000,
+            p50_us: 250_000,
+            p95_us: 12_345_000,
+            tokens_per_second: Some(81.25),
+        };
+        let shown = table(&[row.clone(), Speed { tokens_per_second: None, ..row }]).into_string();
+        for part in
+            ["openai/gpt-5", "unknown provider", "250\u{202f}ms", "12.3\u{202f}s", "120\u{202f}ms", "81.2", "1,234"]
+        {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        assert!(shown.contains("<td class=\"number\">–</td>"), "{shown}");
     }
 }

@@ -63,10 +63,16 @@ pub(super) fn money(amount: NanoUsd) -> String {
     }
 }
 
-/// Renders an amount for a table: four decimals, with the exact amount in the tooltip.
-pub(super) fn money_cell(amount: NanoUsd) -> Markup {
+/// Renders an amount for a table: four decimals, with the exact amount in the tooltip, and the part that providers
+/// bill, if there is one.
+pub(super) fn money_cell(amount: NanoUsd, of_providers: NanoUsd) -> Markup {
     let shown = if (1..50_000).contains(&amount.0) { "<$0.0001".to_owned() } else { rounded(amount, 4) };
-    html! { data value=(usd(amount)) title={ "$" (usd(amount)) } { (shown) } }
+    let part = of_providers != NanoUsd::ZERO;
+    html! {
+        data value=(usd(amount)) title={ "$" (usd(amount)) @if part { ", $" (usd(of_providers)) " of it by providers" } } {
+            (shown)
+        }
+    }
 }
 
 /// Formats a share in percent. `None` if `of` is zero.
@@ -75,12 +81,8 @@ pub(super) fn percent(part: u64, of: u64) -> Option<String> {
     Some(format!("{}.{}\u{202f}%", tenths / 10, tenths % 10))
 }
 
-/// Formats the average of `times` durations whose sum is `total_us` microseconds. `None` if `times` is zero.
-pub(super) fn average(total_us: u64, times: u64) -> Option<String> {
-    Some(duration(total_us.checked_div(times)?))
-}
-
-fn duration(us: u64) -> String {
+/// Formats a duration of so many microseconds.
+pub(super) fn duration(us: u64) -> String {
     match us {
         0..10_000_000 => format!("{}\u{202f}ms", count(us / 1000)),
         _ => format!("{}.{}\u{202f}s", us / 1_000_000, us / 100_000 % 10),
@@ -139,7 +141,10 @@ mod tests {
             assert_eq!((count(number).as_str(), short(number).as_str()), (grouped, shortened));
         }
         assert_eq!((percent(1, 3).as_deref(), percent(0, 0)), (Some("33.3\u{202f}%"), None));
-        assert_eq!((average(2_469_000, 2).as_deref(), average(0, 0)), (Some("1,234\u{202f}ms"), None));
+        assert_eq!(
+            (duration(1_234_500), duration(12_345_000)),
+            ("1,234\u{202f}ms".to_owned(), "12.3\u{202f}s".to_owned())
+        );
     }
 
     #[test]
@@ -157,7 +162,9 @@ mod tests {
         ] {
             assert_eq!(money(NanoUsd(nano)), text);
         }
-        assert!(money_cell(NanoUsd(1)).into_string().contains("&lt;$0.0001"));
+        assert!(money_cell(NanoUsd(1), NanoUsd(0)).into_string().contains("title=\"$0.000000001\">&lt;$0.0001<"));
+        let with_part = money_cell(NanoUsd(1_260_000), NanoUsd(260_000)).into_string();
+        assert!(with_part.contains("title=\"$0.00126, $0.00026 of it by providers\""), "{with_part}");
     }
 
     #[test]

@@ -2,42 +2,48 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Html;
 use jiff::Timestamp;
 use maud::html;
-use serde::Deserialize;
 
 use super::layout::{NoPage, heading, page};
 use super::period::Period;
 use super::tables::{self, Depth};
 use super::text::{count, link};
+use crate::answer::ApiError;
 use crate::operator::Operator;
+use crate::parameters::{Asks, FromParameters, Parameters};
 use callsign_store::ledger::query::By;
 
 /// Maximum number of rows on a page. The CSV export has no limit.
 const SHOWN: usize = 500;
 
 /// The query parameters of these pages.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
-    #[serde(default)]
     pub(super) range: Period,
 }
 
+impl FromParameters for Asked {
+    fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
+        Ok(Self { range: Period::read(parameters)? })
+    }
+}
+
 /// `GET /users`.
-pub(super) async fn users(state: State<Arc<Operator>>, asked: Query<Asked>) -> Result<Html<String>, NoPage> {
-    list(By::User, "Users", "/users", &state, asked.range).await
+pub(super) async fn users(state: State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Html<String>, NoPage> {
+    list(By::User, "Users", "/users", &state, asked?.0.range).await
 }
 
 /// `GET /models`.
-pub(super) async fn models(state: State<Arc<Operator>>, asked: Query<Asked>) -> Result<Html<String>, NoPage> {
-    list(By::Model, "Models", "/models", &state, asked.range).await
+pub(super) async fn models(state: State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Html<String>, NoPage> {
+    list(By::Model, "Models", "/models", &state, asked?.0.range).await
 }
 
 /// `GET /apps`.
-pub(super) async fn apps(state: State<Arc<Operator>>, asked: Query<Asked>) -> Result<Html<String>, NoPage> {
-    list(By::App, "Apps and keys", "/apps", &state, asked.range).await
+pub(super) async fn apps(state: State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Html<String>, NoPage> {
+    list(By::Key, "Apps and keys", "/apps", &state, asked?.0.range).await
 }
 
 async fn list(by: By, title: &str, path: &str, operator: &Operator, period: Period) -> Result<Html<String>, NoPage> {

@@ -2,47 +2,53 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::layout::{NoPage, heading, page};
 use super::period::Period;
-use super::tables::person;
+use super::tables::{nothing, person};
 use super::text::{count, moment, name, name_or};
+use crate::answer::ApiError;
 use crate::operator::Operator;
-use callsign_store::ledger::query::Found;
-use callsign_store::whois::{Candidates, Question};
+use crate::parameters::{Asks, FromParameters, Parameters, Params};
+use callsign_store::ledger::query::{By, Found};
+use callsign_store::ledger::report::plain;
+use callsign_store::whois::{Answer, Candidates, Question};
 
 /// The query parameters of `GET /whois`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
-    #[serde(default)]
     id: String,
 }
 
+impl FromParameters for Asked {
+    fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
+        Ok(Self { id: parameters.text("id")?.unwrap_or_default() })
+    }
+}
+
 /// `GET /whois`: the page.
-pub(super) async fn whois(
-    State(operator): State<Arc<Operator>>,
-    Query(asked): Query<Asked>,
-) -> Result<Html<String>, NoPage> {
+pub(super) async fn whois(State(operator): State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Html<String>, NoPage> {
+    let Params(asked) = asked?;
     let identifier = asked.id.trim();
-    let found = if identifier.is_empty() {
-        Vec::new()
+    let answer = if identifier.is_empty() {
+        Answer::default()
     } else {
         let question = Question { identifier, tenant: None, candidates: &Candidates::default() };
         callsign_store::whois::ask(operator.view().whois_scope(), operator.reader()?, question).await?
     };
     let content = html! {
         (heading(&html! { "Who is " @if !identifier.is_empty() { (name(identifier)) } "?" }, &html! {}))
-        @if found.is_empty() {
+        @if answer.found.is_empty() {
             div.empty {
                 @if identifier.is_empty() {
                     p { "Put an identifier into the box above: one that was sent, a session, chat, message or generation id, or "
                         "what a provider reports." }
                 } @else {
-                    p { "Nobody has been seen with this identifier." }
+                    p { "This identifier is " (answer.absence()) "." }
+                    @for note in answer.notes() { p { "Note: " (plain(&note)) ". That is not a finding." } }
                     p { "Identifiers are compared as they were sent, to the letter. A hash can be tried against a list of users: "
                         code { "callsign whois ID --candidates FILE" } "." }
                     @if operator.view().org_id.is_none() {
@@ -52,7 +58,7 @@ pub(super) async fn whois(
                 }
             }
         } @else {
-            section.card { (found_table(&found, true)) }
+            section.card { (found_table(&answer.found, true)) }
         }
     };
     Ok(page("Who is", "/whois", &content))
@@ -82,7 +88,7 @@ pub(super) fn found_table(found: &[Found], users: bool) -> Markup {
                                 td {
                                     @if let Some(user) = &one.user {
                                         a href=(person(user, one.tenant.as_deref(), Period::default())) { (name(user)) }
-                                    } @else { span.none { "nobody named" } }
+                                    } @else { span.none { (nothing(By::User)) } }
                                 }
                                 td { (name_or(one.tenant.as_deref(), "–")) }
                             } @else { td { (name(&one.identifier)) } }
