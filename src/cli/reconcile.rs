@@ -15,8 +15,9 @@ use super::{Exit, ledger_access};
 use crate::config::{Config, printable};
 use callsign_core::secret::Secret;
 use callsign_core::usage::money::NanoUsd;
+use callsign_gateway::account::fingerprint;
 use callsign_gateway::openrouter::{OpenRouterClient, OpenRouterError, Record};
-use callsign_store::ledger::query::{Filter, Unpriced};
+use callsign_store::ledger::query::{Filter, Pending};
 use callsign_store::ledger::{Keeper, LedgerError, Reader, report};
 use progress::Progress;
 
@@ -34,9 +35,13 @@ struct Tally {
     cost: NanoUsd,
     /// Requests of which OpenRouter has no record, or none yet.
     not_there: u64,
-    /// Requests paid with a caller's own key, which callsign does not store.
+    /// Requests of accounts whose keys are not configured.
     not_ours: u64,
+    /// Requests whose record names another user.
+    foreign: u64,
     failed: u64,
+    /// All requests in the ledger whose cost can never be found.
+    never: u64,
 }
 
 /// Fetches all missing costs and prints the counts.
@@ -66,12 +71,16 @@ pub(super) async fn run(
     writeln!(out, "Costs added: {}, {} USD in total.", tally.filled, report::usd(tally.cost))?;
     for (count, what) in [
         (tally.not_there, "Requests without a record at OpenRouter, or not yet"),
-        (tally.not_ours, "Requests paid with callers' own keys, whose records cannot be read"),
+        (tally.not_ours, "Requests of accounts whose OpenRouter keys are not configured"),
+        (tally.foreign, "Requests whose record names another user; their cost can never be found"),
         (tally.failed, "Failed requests, run callsign reconcile again"),
     ] {
         if count > 0 {
             writeln!(out, "{what}: {count}.")?;
         }
+    }
+    if tally.never > 0 {
+        writeln!(out, "Requests whose cost can never be found: {}.", tally.never)?;
     }
     Ok(if tally.failed == 0 { Exit::Success } else { Exit::Failure })
 }
@@ -87,7 +96,7 @@ async fn reconcile(
         Ok((reader, _)) => missing(reader, filter).await,
         Err(_) => Ok(Vec::new()),
     };
-    let ((_, keeper), missing) = match (books, missing) {
+    let ((reader, keeper), missing) = match (books, missing) {
         (Ok(books), Ok(missing)) => (books, missing),
         (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
     };
@@ -102,6 +111,10 @@ async fn reconcile(
         sleep_until(next).await;
         next = Instant::now() + PACE;
         match ask(records, key, &request.generation).await {
+            Ok(record) if is_of_another(&record, request) => match keeper.never(request.id).await {
+                Ok(changed) => tally.foreign += u64::from(changed),
+                Err(error) => return Ok(Err(error)),
+            },
             Ok(record) => match keeper.price(request.id, &record.price).await {
                 Ok(true) => {
                     tally.filled += 1;
@@ -120,34 +133,36 @@ async fn reconcile(
         progress.step(err)?;
     }
     progress.end();
+    match reader.unpriced().await {
+        Ok((_, never)) => tally.never = never,
+        Err(error) => return Ok(Err(error)),
+    }
     Ok(Ok(tally))
 }
 
 /// Returns all requests without a cost, as ids of about 100 bytes each.
-async fn missing(reader: &Reader, filter: &Filter) -> Result<Vec<Unpriced>, LedgerError> {
-    let (mut missing, mut page) = (Vec::new(), None);
+async fn missing(reader: &Reader, filter: &Filter) -> Result<Vec<Pending>, LedgerError> {
+    let (mut missing, mut last) = (Vec::new(), None);
     loop {
-        let (found, next) = reader.unpriced(filter, page).await?;
+        let found = reader.pending(filter, last).await?;
+        let Some(end) = found.last() else { return Ok(missing) };
+        last = Some(end.id);
         missing.extend(found);
-        if next.is_none() {
-            return Ok(missing);
-        }
-        page = next;
     }
 }
 
-/// Returns the key that paid for a request and may read its record: the tenant's, else the operator's. `None` for a
-/// pass-through key.
-fn payer<'c>(config: &'c Config, request: &Unpriced) -> Option<&'c Secret> {
-    let operator = config.upstream.api_key.as_ref();
-    match &request.tenant {
-        None => operator,
-        Some(name) if name.starts_with(callsign_core::auth::PASS_THROUGH) => None,
-        Some(name) => {
-            let tenant = config.tenants.list.iter().find(|tenant| tenant.name == *name);
-            tenant.and_then(|tenant| tenant.api_key.as_ref()).or(operator)
-        }
-    }
+/// Returns true if OpenRouter recorded another user than callsign sent. Such a record is not this request's.
+fn is_of_another(record: &Record, request: &Pending) -> bool {
+    record.external_user.as_ref().zip(request.sent_user.as_ref()).is_some_and(|(told, sent)| told != sent)
+}
+
+/// Returns the key that paid for a request: only its account can read the record. `None` if no configured key is that
+/// of the account.
+fn payer<'c>(config: &'c Config, request: &Pending) -> Option<&'c Secret> {
+    let tenants = config.tenants.list.iter().filter_map(|tenant| tenant.api_key.as_ref());
+    let account = request.account.as_deref()?;
+    let mut keys = config.upstream.api_key.iter().chain(tenants);
+    keys.find(|key| *fingerprint(key.expose().as_bytes()) == *account)
 }
 
 /// Fetches one record, with retries while OpenRouter asks to wait.
