@@ -14,9 +14,9 @@ use super::record::{Begun, Finished};
 use super::settings::Settings;
 use super::{grain, opening};
 use crate::ledger::settings::Mode;
+use crate::trusted_clock::TrustedClock;
 use callsign_core::usage::judgement::Bill;
 use callsign_core::usage::outcome::Outcome;
-use crate::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 
 /// Maximum time that a response waits for its row in `strict` mode (docs/SPEC.md#strict-mode). Then its end is
@@ -57,11 +57,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`] if the writer cannot start, or in `strict` mode if rows cannot be written.
-    pub fn open(
-        settings: &Settings,
-        metrics: &Arc<Metrics>,
-        clock: &Arc<TrustedClock>,
-    ) -> Result<Self, LedgerError> {
+    pub fn open(settings: &Settings, metrics: &Arc<Metrics>, clock: &Arc<TrustedClock>) -> Result<Self, LedgerError> {
         Ok(Self { shared: opening::open(settings, metrics, clock)? })
     }
 

@@ -182,11 +182,7 @@ impl Increments {
         }
         entry.seen.add(seen);
         self.carry(group.person, USER, &[(INTERNAL, &labels.user), (SENT, &begun.sent.user)], seen);
-        let sessions = [
-            (INTERNAL, &labels.session),
-            (SENT, &begun.sent.session),
-            (SENT, &begun.sent.metadata_session),
-        ];
+        let sessions = [(INTERNAL, &labels.session), (SENT, &begun.sent.session), (SENT, &begun.sent.metadata_session)];
         self.carry(group.person, SESSION, &sessions, seen);
         self.carry(group.person, CHAT, &[(INTERNAL, &labels.chat), (SENT, &begun.sent.chat)], seen);
         self.add_sums(group.row, group.person, &group.sums);

@@ -41,14 +41,9 @@ pub(super) fn ending_code(outcome: Option<Outcome>) -> i64 {
     ENDINGS.iter().find(|(of, _)| Some(*of) == outcome).map_or(UNKNOWN, |(_, code)| *code)
 }
 
-/// Returns the ending with this number.
+/// Returns the ending with this number; `None` if the process died.
 pub(super) fn outcome(code: i64) -> Option<Outcome> {
     ENDINGS.iter().find(|(_, of)| *of == code).map(|(outcome, _)| *outcome)
-}
-
-/// Returns the name of the ending with this number.
-pub(super) fn ending_name(code: i64) -> &'static str {
-    outcome(code).map_or("unknown", Outcome::name)
 }
 
 /// Returns the number of the ending with this name.
@@ -71,12 +66,7 @@ pub(super) fn bill(code: i64) -> Bill {
 
 impl Row {
     /// Builds a row. The generation in `finished` replaces an earlier one.
-    pub(super) fn new(
-        mut begun: Begun,
-        generation: Option<Name>,
-        finished: Option<Finished>,
-        node: &Name,
-    ) -> Self {
+    pub(super) fn new(mut begun: Begun, generation: Option<Name>, finished: Option<Finished>, node: &Name) -> Self {
         begun.sanitize();
         let mut ended = finished;
         if let Some(ended) = &mut ended {
@@ -115,7 +105,7 @@ mod tests {
     fn numbers_in_the_tables_are_read_back() {
         for (ending, code) in ENDINGS {
             assert_eq!((ending_code(Some(ending)), outcome(code)), (code, Some(ending)));
-            assert_eq!(ending_named(ending_name(code)), Some(code));
+            assert_eq!(ending_named(ending.name()), Some(code));
         }
         assert_eq!((ending_code(None), outcome(UNKNOWN), ending_named("unknown")), (UNKNOWN, None, Some(UNKNOWN)));
         for (of, code) in BILLS {

@@ -26,7 +26,8 @@ impl Speed {
     /// (docs/SPEC.md#time-to-first-output).
     pub(super) fn of(row: &Row) -> Option<(i64, Self)> {
         let ended = row.ended.as_ref()?;
-        let first = ended.first_output_us.filter(|_| ended.outcome == Some(Outcome::Complete) && ended.error.is_none())?;
+        let first =
+            ended.first_output_us.filter(|_| ended.outcome == Some(Outcome::Complete) && ended.error.is_none())?;
         let stored = super::sums::stored;
         let speed = Self {
             answers: 1,

@@ -78,9 +78,16 @@ impl Spill {
         let mut store = self.take().await?;
         let changed = store.forget_rows(person).await?;
         store.scrub().await?;
-        let _later = store.cut_log().await?;
+        store.cut_log().await?;
         self.store = Some(store);
         Ok(changed)
+    }
+
+    /// Closes the file, which removes its write-ahead log.
+    pub(super) async fn close(&mut self) {
+        if let Some(store) = self.store.take() {
+            let _closed_anyway = timeout(BOUND, store.close()).await;
+        }
     }
 
     /// Takes the connection, or opens one. It is put back unless it had an error.

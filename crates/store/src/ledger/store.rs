@@ -9,9 +9,10 @@ mod claim;
 pub(super) mod columns;
 pub(super) mod forget;
 pub(super) mod late_cost;
+pub(super) mod raise;
 mod reject;
-mod spilled;
 pub(super) mod retain;
+mod spilled;
 mod statements;
 
 use std::collections::{HashMap, HashSet};
@@ -88,8 +89,9 @@ fn number(path: &Path) -> Option<u64> {
 /// Makes sure that only the owner can read the file. SQLite gives its other files the same mode.
 fn protect(path: &Path) -> std::io::Result<()> {
     let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    let mode = file.metadata()?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let metadata = file.metadata()?;
+    let mode = metadata.permissions().mode();
+    if metadata.is_file() && mode & 0o077 != 0 {
         file.set_permissions(std::fs::Permissions::from_mode(mode & 0o700))?;
     }
     Ok(())
@@ -249,25 +251,6 @@ impl Store {
             }
         }
         Ok(finished)
-    }
-
-    /// Adds to the counts of refusals that are written.
-    pub(super) async fn raise(&mut self, more: &[(RequestId, Row)]) -> Result<(), sqlx::Error> {
-        if more.is_empty() {
-            return Ok(());
-        }
-        self.check_file()?;
-        self.connection.begin().await?;
-        for (id, row) in more {
-            let mut arguments = self.connection.arguments();
-            arguments.bytes(id.as_bytes())?;
-            arguments.int(Some(row.count))?;
-            self.connection.execute("UPDATE requests SET count = count + $2 WHERE id = $1", arguments).await?;
-        }
-        let mut increments = Increments::of(more.iter().map(|(_, row)| row));
-        increments.identifiers.clear();
-        self.apply(&increments).await?;
-        self.connection.commit().await
     }
 
     /// Registers the processes of these rows if they are unknown, so that other processes can take the rows over.

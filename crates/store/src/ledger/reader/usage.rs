@@ -31,13 +31,13 @@ const AMOUNTS: [&str; 3] = ["cost", "provider_cost", "charged"];
 /// Nano-dollars of a dollar.
 const DOLLAR: i64 = 1_000_000_000;
 
-/// Returns the summed columns as SQL, cast to 64 bits because PostgreSQL's `SUM` returns a wider type.
+/// Returns the summed columns of the table `s` as SQL, cast to 64 bits because PostgreSQL's `SUM` returns a wider type.
 fn summed() -> String {
-    let sum = |term: &str| format!("CAST(SUM({term}) AS BIGINT)");
+    let sum = |term: &str| format!("CAST(SUM(s.{term}) AS BIGINT)");
     let counts = COUNTS.iter().map(|name| sum(name));
     let amounts =
         AMOUNTS.iter().flat_map(|name| [sum(&format!("{name} / {DOLLAR}")), sum(&format!("{name} % {DOLLAR}"))]);
-    counts.chain(amounts).chain(["MAX(last_us)".to_owned()]).collect::<Vec<_>>().join(", ")
+    counts.chain(amounts).chain(["MAX(s.last_us)".to_owned()]).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads the sums of a row, starting at this column.
@@ -174,7 +174,8 @@ impl Reader {
              CAST(SUM(output_tokens) AS BIGINT), CAST(SUM(output_us) AS BIGINT) FROM (",
         );
         for (index, span) in self.spans(Grain::Day, filter).await?.into_iter().enumerate() {
-            question = in_span(question.sql(if index > 0 { " UNION ALL " } else { "" }).sql("SELECT * FROM speed"), span)?;
+            question =
+                in_span(question.sql(if index > 0 { " UNION ALL " } else { "" }).sql("SELECT * FROM speed"), span)?;
             question = equal(question, "model", filter.model.as_deref())?;
             question = equal(question, "provider", filter.provider.as_deref())?;
         }
@@ -219,7 +220,8 @@ impl Reader {
         Ok(errors)
     }
 
-    /// Returns the spans of the filter's period. It does not begin before the oldest retained sums.
+    /// Returns the spans of the filter's period; an empty one if it contains no time. It does not begin before the
+    /// oldest retained sums.
     async fn spans(&self, widest: Grain, filter: &Filter) -> Result<Vec<Span>, LedgerError> {
         let kept = self.pool.fetch(self.ask("SELECT from_us FROM state")).await?;
         let kept = kept.first().map_or(Ok(0), |row| row.count(0))?;
@@ -227,19 +229,22 @@ impl Reader {
         // Requests of a node whose clock is ahead count as well.
         let end = Grain::Month.next(Grain::Month.bucket(now_us() + 366 * crate::ledger::grain::DAY_US));
         let until = filter.until.map_or(end, |until| until.as_microsecond().min(end));
-        Ok(spans(from, until, widest))
+        let mut spans = spans(from, until, widest);
+        if spans.is_empty() {
+            spans.push(Span { grain: widest, from_us: 0, until_us: 0 });
+        }
+        Ok(spans)
     }
 
     /// Adds the sums of the filter's period to a query, as a table without name. It may be empty.
     async fn over_sums(&self, question: Question, widest: Grain, filter: &Filter) -> Result<Question, LedgerError> {
-        let columns =
-            format!("bucket_us, person, model, provider, error, {}, {}, last_us", COUNTS.join(", "), AMOUNTS.join(", "));
+        let columns = format!(
+            "bucket_us, person, model, provider, error, {}, {}, last_us",
+            COUNTS.join(", "),
+            AMOUNTS.join(", ")
+        );
         let mut question = question;
-        let mut spans = self.spans(widest, filter).await?;
-        if spans.is_empty() {
-            spans.push(Span { grain: widest, from_us: 0, until_us: 0 });
-        }
-        for (index, span) in spans.into_iter().enumerate() {
+        for (index, span) in self.spans(widest, filter).await?.into_iter().enumerate() {
             let union = if index > 0 { " UNION ALL " } else { "" };
             question = in_span(question.sql(&format!("{union}SELECT {columns} FROM sums")), span)?;
             question = if span.grain == Grain::Curve {
@@ -262,7 +267,8 @@ impl Reader {
 
     /// Adds the latest sent identifier of each user.
     async fn add_sent(&self, usage: &mut [UsageRow], filter: &Filter) -> Result<(), LedgerError> {
-        let mut question = self.ask("SELECT tenant, user_id, sent FROM people WHERE sent IS NOT NULL AND user_id <> ''");
+        let mut question =
+            self.ask("SELECT tenant, user_id, sent FROM people WHERE sent IS NOT NULL AND user_id <> ''");
         question = equal(question, "tenant", filter.tenant.as_deref())?;
         question = equal(question, "user_id", filter.user.as_deref())?;
         let mut sent = std::collections::HashMap::new();

@@ -59,9 +59,7 @@ impl Reader {
     /// Returns the users of an identifier, as sent or as stated, of any kind and in any tenant, latest first. With
     /// `org_id`, `sha256(ORG_ID-user)` is searched as well.
     pub async fn whois(&self, identifier: &str, org_id: Option<&str>) -> Result<Vec<Found>, LedgerError> {
-        let sql = format!(
-            "SELECT {FOUND} FROM identifiers i JOIN people p ON p.person = i.person WHERE i.digest = "
-        );
+        let sql = format!("SELECT {FOUND} FROM identifiers i JOIN people p ON p.person = i.person WHERE i.digest = ");
         let rows = self.pool.fetch(self.ask(&sql).int(digest::identifier(identifier))?).await?;
         let mut found = rows.iter().map(|row| read_found(row, identifier)).collect::<Result<Vec<_>, _>>()?;
         for request in self.request(identifier).await? {
@@ -112,7 +110,8 @@ impl Reader {
     /// Returns the mapping of a user, one entry for each tenant that has a user with this id. `tenant` restricts it to
     /// one tenant; `""` means none.
     pub async fn mapping(&self, user: &str, tenant: Option<&str>) -> Result<Vec<Mapping>, LedgerError> {
-        let mut question = self.ask(&format!("SELECT {MAPPING} FROM people WHERE user_id <> '' AND user_id = ")).text(user)?;
+        let mut question =
+            self.ask(&format!("SELECT {MAPPING} FROM people WHERE user_id <> '' AND user_id = ")).text(user)?;
         if let Some(tenant) = tenant {
             question = question.sql(" AND tenant = ").text(tenant)?;
         }
@@ -142,8 +141,7 @@ impl Reader {
         tenant: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Found>, LedgerError> {
-        let common =
-            Filter { user: Some(user.to_owned()), tenant: tenant.map(str::to_owned), ..Filter::default() };
+        let common = Filter { user: Some(user.to_owned()), tenant: tenant.map(str::to_owned), ..Filter::default() };
         let filter = RequestFilter { common, ..RequestFilter::default() };
         let page = self.requests(&filter, LATEST, std::time::Duration::MAX).await?;
         let mut found: Vec<Found> = Vec::new();
@@ -201,9 +199,7 @@ impl Reader {
                  {sent} GROUP BY p.tenant, i.identifier HAVING COUNT(DISTINCT p.user_id) > 1 LIMIT "
             ))
             .int(COLLISIONS)?
-            .sql(
-                ") d ON p.tenant = d.tenant AND i.identifier = d.identifier WHERE p.user_id <> '' ORDER BY 1, 2, 3",
-            );
+            .sql(") d ON p.tenant = d.tenant AND i.identifier = d.identifier WHERE p.user_id <> '' ORDER BY 1, 2, 3");
         let mut collisions: BTreeMap<(Option<String>, String), Vec<_>> = BTreeMap::new();
         for row in self.pool.fetch(shared).await? {
             let (tenant, identifier) = (name(&row, 0)?, row.text(1)?.unwrap_or_default());

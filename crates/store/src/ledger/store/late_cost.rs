@@ -70,8 +70,7 @@ impl Store {
         let set: Vec<_> =
             CHANGING.iter().enumerate().map(|(number, name)| format!("{name} = ${}", number + 1)).collect();
         // If two processes fill in the same row, one finds it changed.
-        let sql =
-            format!("UPDATE requests SET {} WHERE id = ${} AND bill = 2", set.join(", "), CHANGING.len() + 1);
+        let sql = format!("UPDATE requests SET {} WHERE id = ${} AND bill = 2", set.join(", "), CHANGING.len() + 1);
         if self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await? == 0 {
             return Ok(false);
         }

@@ -5,7 +5,6 @@ use crate::ledger::engine::Engine;
 use crate::ledger::grain::{Grain, now_us};
 use callsign_core::request_id::RequestId;
 
-
 /// Rows per transaction. Other writes wait for it only a few milliseconds.
 const ROWS: i64 = 2_000;
 

@@ -141,7 +141,7 @@ impl Writer {
         let Some(store) = self.store.as_mut() else { return };
         let more = self.refusals.take();
         let problem = match timeout(BOUND, store.raise(&more)).await {
-            Ok(Ok(())) => return,
+            Ok(Ok(written)) => return self.report(written),
             Ok(Err(error)) => reason(&error),
             Err(_) => "it does not answer in time".to_owned(),
         };

@@ -1,0 +1,71 @@
+//! Adds to the counts of refusals that are written (docs/SPEC.md#refusal-rows).
+
+use std::sync::Arc;
+
+use callsign_core::request_id::RequestId;
+
+use super::columns::bind_row;
+use super::{Store, Written, reject};
+use crate::ledger::increments::Increments;
+use crate::ledger::row::Row;
+
+/// Refusals that are counted in the row of an earlier one.
+#[derive(Clone, Debug)]
+pub(in crate::ledger) struct More {
+    /// The id of that row.
+    pub(in crate::ledger) first: RequestId,
+    /// The count of that row without these refusals.
+    pub(in crate::ledger) before: i64,
+    /// One of these refusals, with the number of all of them.
+    pub(in crate::ledger) row: Row,
+}
+
+impl Store {
+    /// Adds to the counts of refusals. Repeating it adds nothing. Refusals whose first row is not in the database
+    /// become a row of their own.
+    pub(in crate::ledger) async fn raise(&mut self, more: &[More]) -> Result<Written, sqlx::Error> {
+        self.check_file()?;
+        match self.raise_once(more).await {
+            Err(error) if reject::is_refusal(&error) => {
+                let rows: Vec<_> = more.iter().map(|more| more.row.clone()).collect();
+                self.write_each(&rows).await
+            }
+            raised => raised,
+        }
+    }
+
+    async fn raise_once(&mut self, more: &[More]) -> Result<Written, sqlx::Error> {
+        self.connection.begin().await?;
+        let (mut raised, mut alone) = (Vec::new(), Vec::new());
+        for More { first, before, row } in more {
+            let mut arguments = self.connection.arguments();
+            arguments.bytes(first.as_bytes())?;
+            arguments.int(Some(row.count))?;
+            arguments.int(Some(*before))?;
+            let sql = "UPDATE requests SET count = count + $2 WHERE id = $1 AND count = $3";
+            if self.connection.execute(sql, arguments).await? > 0 {
+                raised.push(row);
+            } else if !self.has_counted(*first, *before).await? {
+                alone.push(row.clone());
+            }
+        }
+        let known = self.finished_among(alone.iter().map(|row| row.begun.id).collect()).await?;
+        alone.retain(|row| !known.contains(&row.begun.id));
+        let statements = Arc::clone(&self.statements);
+        statements.rows.run(&mut self.connection, &alone, bind_row).await?;
+        // A refusal that is only counted leaves no identifiers.
+        let increments = Increments { identifiers: Default::default(), ..Increments::of(raised) };
+        self.apply(&increments).await?;
+        let collisions = self.apply(&Increments::of(&alone)).await?;
+        self.connection.commit().await?;
+        Ok(Written { collisions, rejected: 0 })
+    }
+
+    /// Returns true if the row has a larger count: an earlier transaction was committed without an answer.
+    async fn has_counted(&mut self, id: RequestId, before: i64) -> Result<bool, sqlx::Error> {
+        let mut arguments = self.connection.arguments();
+        arguments.bytes(id.as_bytes())?;
+        let rows = self.connection.fetch("SELECT count FROM requests WHERE id = $1", arguments).await?;
+        rows.first().map_or(Ok(false), |row| Ok(row.count(0)? > before))
+    }
+}
