@@ -92,13 +92,11 @@ impl Spill {
 
     /// Takes the connection, or opens one. It is put back unless it had an error.
     async fn take(&mut self) -> Result<Store, LedgerError> {
-        match self.store.take() {
-            Some(store) => Ok(store),
-            None => {
-                let opening = Store::open(Target::Sqlite(self.path.clone()), self.purpose, "".into());
-                timeout(BOUND, opening).await.unwrap_or_else(|_| Err(LedgerError::Spill("it does not answer".into())))
-            }
+        if let Some(store) = self.store.take() {
+            return Ok(store);
         }
+        let opening = Store::open(Target::Sqlite(self.path.clone()), self.purpose, "".into());
+        timeout(BOUND, opening).await.unwrap_or_else(|_| Err(LedgerError::Spill("it does not answer".into())))
     }
 }
 

@@ -28,6 +28,8 @@ const COUNTS: [&str; 10] = [
 ];
 /// The summed amounts. Dollars and nano-dollars are summed apart, because `SUM` would fail on an overflow.
 const AMOUNTS: [&str; 3] = ["cost", "provider_cost", "charged"];
+/// The answers of each class of times, and the sums of head times, output tokens and output times.
+type Classes = ([u64; BINS], [u64; 3]);
 /// Nano-dollars of a dollar.
 const DOLLAR: i64 = 1_000_000_000;
 
@@ -180,7 +182,7 @@ impl Reader {
             question = equal(question, "provider", filter.provider.as_deref())?;
         }
         let question = question.sql(") s GROUP BY model, provider, bin");
-        let mut found: BTreeMap<(Option<String>, Option<String>), ([u64; BINS], [u64; 3])> = BTreeMap::new();
+        let mut found: BTreeMap<(Option<String>, Option<String>), Classes> = BTreeMap::new();
         for row in self.pool.fetch(question).await? {
             let (bins, sums) = found.entry((name(&row, 0)?, name(&row, 1)?)).or_insert(([0; BINS], [0; 3]));
             if let Some(bin) = usize::try_from(row.count(2)?).ok().and_then(|bin| bins.get_mut(bin)) {
@@ -190,7 +192,7 @@ impl Reader {
                 *sum += count(&row, column)?;
             }
         }
-        let speed = |((model, provider), (bins, [head_us, tokens, output_us])): (_, ([u64; BINS], [u64; 3]))| {
+        let speed = |((model, provider), (bins, [head_us, tokens, output_us])): (_, Classes)| {
             let answers: u64 = bins.iter().sum();
             Speed {
                 model,

@@ -1,5 +1,6 @@
 //! Adds to the counts of refusals that are written (docs/SPEC.md#refusal-rows).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use callsign_core::request_id::RequestId;
@@ -54,7 +55,7 @@ impl Store {
         let statements = Arc::clone(&self.statements);
         statements.rows.run(&mut self.connection, &alone, bind_row).await?;
         // A refusal that is only counted leaves no identifiers.
-        let increments = Increments { identifiers: Default::default(), ..Increments::of(raised) };
+        let increments = Increments { identifiers: BTreeMap::default(), ..Increments::of(raised) };
         self.apply(&increments).await?;
         let collisions = self.apply(&Increments::of(&alone)).await?;
         self.connection.commit().await?;

@@ -1,6 +1,8 @@
 //! Rows that the database refuses because of their values (docs/SPEC.md#rejected-rows). Such a row costs nobody else
 //! anything: it is stored without names, so the sums stay right, and its reason is in `rejected`.
 
+use sqlx::error::DatabaseError;
+
 use super::{Store, Written};
 use crate::ledger::digest;
 use crate::ledger::engine::Engine;
@@ -17,7 +19,7 @@ const REASON: usize = 200;
 
 /// Returns true if the error means that the database refuses a value, and not that it cannot be used.
 pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| means_refusal(&code))
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| means_refusal(&code))
 }
 
 fn means_refusal(code: &str) -> bool {
@@ -62,7 +64,7 @@ impl Store {
         arguments.int(Some(now_us()))?;
         arguments.int(Some(digest::person(tenant, key, user)))?;
         // PostgreSQL's message names the constraint or the limit. It may quote a value, so only the code is kept.
-        let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+        let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default();
         let text: String = format!("the database refused a value (code {code})").chars().take(REASON).collect();
         arguments.text(Some(&text))?;
         let sql = "INSERT INTO rejected (id, at_us, person, reason) VALUES ($1, $2, $3, $4) \

@@ -76,8 +76,8 @@ pub(super) async fn a_cost_that_can_never_be_found_is_counted(place: Place) {
 }
 
 pub(super) async fn lookups_of_all_nodes_share_one_pace(place: Place) {
-    let (one, two) = (place.keeper(), place.keeper());
     const NOW: i64 = 1_790_000_000_000_000;
+    let (one, two) = (place.keeper(), place.keeper());
     assert_eq!(one.reserve_lookups(NOW, 3).await.unwrap(), (NOW, 50_000));
     assert_eq!(two.reserve_lookups(NOW + 10, 2).await.unwrap(), (NOW + 150_000, 50_000));
     two.set_lookup_gap(100_000).await.unwrap();
