@@ -70,3 +70,33 @@ impl Store {
         rows.first().map_or(Ok(false), |row| Ok(row.count(0)? > before))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::engine::{Purpose, Target};
+    use crate::ledger::tests::refused_row;
+
+    #[tokio::test]
+    async fn a_count_is_added_once_also_if_the_commit_is_not_confirmed() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite(directory.path().join("ledger.db"));
+        let mut store = Store::open(target, Purpose::Write, "node".into()).await.unwrap();
+        let first = refused_row(1, "rate_limited", 0);
+        store.write(std::slice::from_ref(&first), 1).await.unwrap();
+        let more = |number, before, count| {
+            let row = Row { count, ..refused_row(number, "rate_limited", 1) };
+            More { first: first.begun.id, before, row }
+        };
+        let unknown = More { first: refused_row(9, "", 0).begun.id, ..more(4, 1, 7) };
+        for (more, expected) in [(more(2, 1, 10), 11), (more(3, 11, 5), 16)] {
+            for _ in 0..2 {
+                store.raise(&[more.clone(), unknown.clone()]).await.unwrap();
+                let counts = "SELECT (SELECT SUM(count) FROM requests), (SELECT SUM(refused) FROM sums WHERE grain = 1)";
+                let counts = store.connection.fetch(counts, store.connection.arguments()).await.unwrap();
+                let count = |column| counts[0].count(column).unwrap();
+                assert_eq!((count(0), count(1)), (expected + 7, expected + 7));
+            }
+        }
+    }
+}

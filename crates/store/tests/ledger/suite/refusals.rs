@@ -33,8 +33,31 @@ pub(super) async fn equal_refusals_are_one_row(place: Place) {
     place.assert_smooth();
 }
 
-/// The row whose count they raise is in the spill file.
-pub(super) async fn refusals_without_their_first_row_are_counted(place: Place) {
+/// The row whose count they raise was lost.
+pub(super) async fn refusals_whose_first_row_is_lost_are_counted(mut place: Place) {
+    if place.is_sqlite() {
+        // A directory is no spill file.
+        std::fs::create_dir(place.spill()).unwrap();
+    } else {
+        place.settings.data_dir = None;
+    }
+    let ledger = place.open();
+    let now = Timestamp::now().as_microsecond();
+    let broken = place.break_down().await;
+    request(&ledger, begun_at("alice", now), refused(429, "rate_limited"));
+    until("it is lost", async || place.counter("callsign_ledger_lost_total") == 1).await;
+    broken.mend().await;
+    until("the database is back", async || place.counter("callsign_ledger_up ") == 1).await;
+    for _ in 0..4 {
+        request(&ledger, begun_at("alice", now), refused(429, "rate_limited"));
+    }
+    ledger.close().await;
+    assert_eq!(place.total().await.refused, 4);
+    assert_eq!(place.counter("callsign_ledger_lost_total"), 1);
+    place.assert_sums().await;
+}
+
+pub(super) async fn refusals_in_the_spill_file_are_counted(place: Place) {
     let now = Timestamp::now().as_microsecond();
     for _ in 0..2 {
         let away = place.away();
