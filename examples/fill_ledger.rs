@@ -79,16 +79,16 @@ fn age(number: u64, now: u64) -> u64 {
         .unwrap_or(0)
 }
 
-fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
-    let random = mixed(number ^ 0xABCD);
-    // The smaller of two random numbers, so that some people and models occur more often than others.
-    let pick = |most: usize, salt: u64| {
-        let one = |salt: u64| usize::try_from(mixed(random ^ salt) % most as u64).unwrap_or(0);
-        one(salt).min(one(salt + 100))
-    };
-    let (user, key, tenant) = PEOPLE[pick(PEOPLE.len(), 1)];
-    let (model, provider, prompt, prompt_price, completion_price) = MODELS[pick(MODELS.len(), 2)];
-    let at = now - age(number, now);
+/// Returns an index below `most`: the smaller of two random ones, so that some people and models occur more often than
+/// others.
+fn pick(random: u64, most: usize, salt: u64) -> usize {
+    let one = |salt: u64| usize::try_from(mixed(random ^ salt) % most as u64).unwrap_or(0);
+    one(salt).min(one(salt + 100))
+}
+
+/// Returns the start of a request at this time.
+fn begun(number: u64, random: u64, at: u64) -> anyhow::Result<Begun> {
+    let (user, key, tenant) = PEOPLE[pick(random, PEOPLE.len(), 1)];
     let began_us = i64::try_from(at * 1_000_000 + random % 1_000_000)?;
     let mut bytes = [0; RANDOM];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
@@ -99,7 +99,7 @@ fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
     let sent_user = (!nobody && user != "radia.perlman").then(|| format!("acme_{digest}"));
     let sent_session = format!("{chat}{digest}");
     let text = |text: &str| Some(text.into());
-    let begun = Begun {
+    Ok(Begun {
         id: RequestId::new(began_us, bytes),
         began_us,
         labels: RequestLabels {
@@ -118,7 +118,12 @@ fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
         endpoint: "chat/completions".into(),
         account: text("account"),
         markup: if tenant.is_some() { "1.2".parse()? } else { Markup::ONE },
-    };
+    })
+}
+
+/// Returns the end of a request.
+fn finished(random: u64) -> anyhow::Result<Finished> {
+    let (model, provider, prompt, prompt_price, completion_price) = MODELS[pick(random, MODELS.len(), 2)];
     let prompt = prompt / 2 + random % prompt;
     let cached = if random.is_multiple_of(3) { 0 } else { prompt * (30 + random % 60) / 100 };
     let completion = 80 + random % 900;
@@ -137,7 +142,7 @@ fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
     let is_pending = outcome == Outcome::ClientGone;
     let of = |tokens: u64| answered.then_some(tokens);
     let first_output_us = (280 + random % 700 + prompt / 12) * 1000;
-    let finished = Finished {
+    Ok(Finished {
         outcome: Some(outcome),
         status,
         error: error.map(Into::into),
@@ -164,8 +169,7 @@ fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
         head_us: went.then_some(first_output_us / 2),
         first_output_us: of(first_output_us),
         duration_us: (900 + completion * 14) * 1000,
-    };
-    Ok((begun, format!("gen-{at}-{number:08}"), finished))
+    })
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -184,9 +188,13 @@ async fn main() -> anyhow::Result<()> {
     let now = u64::try_from(Timestamp::now().as_second())?;
     let mut committed = Vec::new();
     for number in 0..requests {
-        let (begun, generation, finished) = request(number, now)?;
-        let entry = ledger.begin(begun);
-        entry.answered(Some(&generation));
+        let random = mixed(number ^ 0xABCD);
+        let at = now - age(number, now);
+        let finished = finished(random)?;
+        let entry = ledger.begin(begun(number, random, at)?);
+        if finished.outcome != Some(Outcome::Refused) {
+            entry.answered(Some(&format!("gen-{at}-{number:08}")));
+        }
         committed.extend(entry.finish(finished));
         if committed.len() >= 1000 {
             for row in committed.drain(..) {

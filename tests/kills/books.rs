@@ -25,7 +25,7 @@ impl Books {
         }
         let mut counted = [(0, 0, 0); 5];
         // Refusals (ending 3) went nowhere, except after a timeout of the upstream.
-        let rows = "SELECT COALESCE(SUM(CASE WHEN sent THEN 1 ELSE 0 END), 0), \
+        let of_rows = "SELECT COALESCE(SUM(CASE WHEN sent THEN 1 ELSE 0 END), 0), \
                     COALESCE(SUM(CASE WHEN sent THEN 0 ELSE count END), 0), COALESCE(SUM(cost), 0) FROM \
                     (SELECT (ending <> 3 OR error = 'upstream_timeout') AS sent, count, cost FROM requests \
                     WHERE ending IS NOT NULL)";
@@ -35,7 +35,7 @@ impl Books {
                  WHERE grain = {grain}"
             )
         });
-        for (count, query) in counted.iter_mut().zip(std::iter::once(rows.to_owned()).chain(sums)) {
+        for (count, query) in counted.iter_mut().zip(std::iter::once(of_rows.to_owned()).chain(sums)) {
             let row = sqlx::query(AssertSqlSafe(query)).fetch_one(&mut connection).await.unwrap();
             *count = (row.get(0), row.get(1), row.get(2));
         }
