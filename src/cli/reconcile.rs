@@ -15,7 +15,7 @@ use super::{Exit, ledger_access};
 use crate::config::{Config, printable};
 use callsign_core::secret::Secret;
 use callsign_core::usage::money::NanoUsd;
-use callsign_gateway::openrouter::{GenerationClient, Record, RecordError};
+use callsign_gateway::openrouter::{OpenRouterClient, OpenRouterError, Record};
 use callsign_store::ledger::query::{Filter, Unpriced};
 use callsign_store::ledger::{Keeper, LedgerError, Reader, report};
 use progress::Progress;
@@ -52,7 +52,7 @@ pub(super) async fn run(
     let Some(filter) = ledger_access::filter(asked.since.as_deref(), asked.tenant.as_deref(), err)? else {
         return Ok(Exit::Invalid);
     };
-    let records = match GenerationClient::new(&config.upstream) {
+    let records = match OpenRouterClient::new(&config.upstream) {
         Ok(records) => records,
         Err(error) => {
             writeln!(err, "callsign: {error}")?;
@@ -79,7 +79,7 @@ pub(super) async fn run(
 async fn reconcile(
     config: &Config,
     filter: &Filter,
-    records: &GenerationClient,
+    records: &OpenRouterClient,
     err: &mut impl Write,
 ) -> io::Result<Result<Tally, LedgerError>> {
     let books = Reader::open(&config.ledger).and_then(|reader| Ok((reader, Keeper::open(&config.ledger)?)));
@@ -111,7 +111,7 @@ async fn reconcile(
                 Ok(false) => {}
                 Err(error) => return Ok(Err(error)),
             },
-            Err(RecordError::NotFound) => tally.not_there += 1,
+            Err(OpenRouterError::NotFound) => tally.not_there += 1,
             Err(error) => {
                 tally.failed += 1;
                 progress.say(&format!("{}: {error}", printable(&request.generation)), err)?;
@@ -151,12 +151,12 @@ fn payer<'c>(config: &'c Config, request: &Unpriced) -> Option<&'c Secret> {
 }
 
 /// Fetches one record, with retries while OpenRouter asks to wait.
-async fn ask(records: &GenerationClient, key: &Secret, generation: &str) -> Result<Record, RecordError> {
+async fn ask(records: &OpenRouterClient, key: &Secret, generation: &str) -> Result<Record, OpenRouterError> {
     let mut wait = Duration::from_secs(1);
     for _ in 1..TRIES {
         match records.generation(key, generation).await {
-            Err(RecordError::RetryLater { after, .. }) => sleep(after.unwrap_or(wait).min(LONGEST_WAIT)).await,
-            Err(RecordError::Request(_)) => sleep(wait).await,
+            Err(OpenRouterError::RetryLater { after, .. }) => sleep(after.unwrap_or(wait).min(LONGEST_WAIT)).await,
+            Err(OpenRouterError::Request(_)) => sleep(wait).await,
             other => return other,
         }
         wait *= 2;

@@ -6,4 +6,4 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=tests/external/postgres.inc.sh
 . tests/external/postgres.inc.sh
 
-LEDGER_TEST_POSTGRES="postgres://callsign@$socket" cargo test --locked --test postgres
+LEDGER_TEST_POSTGRES="postgres://callsign@$socket" cargo test --locked -p callsign-store --test postgres

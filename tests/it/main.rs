@@ -21,7 +21,6 @@ mod faults;
 mod fidelity;
 mod identity;
 mod json_suite;
-mod ledger;
 mod limits;
 mod memory;
 mod metrics;

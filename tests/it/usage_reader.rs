@@ -1,9 +1,15 @@
 //! The usage reader over real answers of the mock: its usage matches the mock's records to the nano-dollar, however the
 //! bytes are split.
 
+use std::time::Duration;
+
 use callsign_core::endpoint::INFERENCE;
+use callsign_core::secret::Secret;
 use callsign_core::usage::money::NanoUsd;
+use callsign_core::usage::price::PicoUsd;
 use callsign_core::usage::reader::{ResponseUsage, UsageReader};
+use callsign_gateway::openrouter::OpenRouterClient;
+use callsign_gateway::upstream::settings::Settings;
 use mock_openrouter::MockServer;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,7 +23,9 @@ const KEY: Headers<'static> = &[("authorization", "Bearer sk-or-v1-operator"), (
 fn seen(path: &str, answer: &Answer, length: usize) -> ResponseUsage {
     let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap();
     let mut reader = UsageReader::new(endpoint, &answer.headers);
-    answer.body.chunks(length).for_each(|piece| reader.see(piece));
+    for piece in answer.body.chunks(length) {
+        reader.see(piece);
+    }
     reader.finish()
 }
 
@@ -57,6 +65,7 @@ async fn sums_match_the_mocks_records() {
                 for length in [1, 2, 3, 7, 100, 1000] {
                     assert_eq!(whole, seen(path, &answer, length), "{path} in pieces of {length}");
                 }
+                assert_eq!((whole.has_output, whole.is_whole, &whole.error), (true, true, &None), "{path}, {stream}");
                 let id = answer.header("x-generation-id");
                 let record = record(&mock, id).await;
                 let images = path.starts_with("images");
@@ -92,6 +101,7 @@ async fn messages_count_cached_tokens_as_part_of_the_prompt() {
         assert_eq!(whole.usage.completion_tokens, Some(record.native_tokens_completion));
         assert_eq!(whole.usage.cached_tokens, Some(record.native_tokens_cached));
         assert_eq!((whole.provider.as_deref(), whole.usage.cost), (Some("Mock"), None));
+        assert_eq!((whole.has_output, whole.is_whole, whole.error), (true, true, None), "{stream}");
     }
 }
 
@@ -110,6 +120,7 @@ async fn what_goes_wrong_is_seen_too() {
             let whole = seen(path, &answer, usize::MAX);
             assert_eq!(whole, seen(path, &answer, 1), "{path}");
             assert_eq!(whole.error.as_deref(), Some(name), "{path}, {stream}");
+            assert!(whole.is_whole, "{path}, {stream}");
             assert_eq!(whole.generation.as_deref(), Some(answer.header("x-generation-id")), "{path}");
         }
     }
@@ -118,5 +129,28 @@ async fn what_goes_wrong_is_seen_too() {
     let answer = client::post(&format!("{}/chat/completions", mock.url()), KEY, body).await;
     let cut = seen("chat/completions", &answer, usize::MAX);
     assert!(answer.cut.is_some() && cut.generation.is_some() && cut.provider.is_some());
+    assert_eq!((cut.has_output, cut.is_whole), (true, false));
     assert_eq!((cut.usage, cut.error), (callsign_core::usage::Usage::default(), None));
+}
+
+#[tokio::test]
+async fn list_prices_are_fetched() {
+    let mock = MockServer::start().await.unwrap();
+    let second = Duration::from_secs(1);
+    let settings = Settings {
+        url: mock.url().parse().unwrap(),
+        api_key: None,
+        org_id: None,
+        management_key: None,
+        connect_timeout: second,
+        first_byte_timeout: second,
+        idle_timeout: second,
+        http2: false,
+    };
+    let models = OpenRouterClient::new(&settings).unwrap().models(&Secret::new("sk-or-v1-operator")).await.unwrap();
+    assert!(!models.is_empty());
+    for price in models {
+        assert_eq!((price.prompt, price.completion), (PicoUsd(10_000_000), PicoUsd(44_280_000)), "{}", price.model);
+        assert_eq!((price.request, price.context_length), (PicoUsd(0), Some(128_000)));
+    }
 }

@@ -5,6 +5,7 @@ pub mod judgement;
 pub mod markup;
 pub mod money;
 pub mod outcome;
+pub mod price;
 pub mod reader;
 
 use money::NanoUsd;

@@ -22,7 +22,7 @@
 //! | [`issuers`] | fetches and refreshes the signing keys of token issuers | decide if a token is valid |
 //! | [`shed`] | limits requests in flight, in all and per caller | queue a request |
 //! | [`audit`] | reads a sample of sent bodies again with a second parser | delay a request |
-//! | [`openrouter`] | queries OpenRouter's generation records for the operator's commands | take part in the path of a request |
+//! | [`openrouter`] | queries OpenRouter's generation records, accounts and list prices for callsign itself | take part in the path of a request |
 
 pub mod account;
 pub mod audit;

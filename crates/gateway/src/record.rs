@@ -21,13 +21,14 @@ use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::request_id::RequestId;
 use callsign_core::rewrite::outer::OuterMembers;
 use callsign_core::shed::OverloadError;
-use callsign_core::usage::judgement::{Facts, Judgement};
+use callsign_core::usage::judgement::{Facts, Judgement, Payer};
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::archive::{self, Archive, ArchiveUnavailableError, BodyRecorder, Recording};
 use callsign_store::ledger::{Begun, Committed, Ledger, Name};
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 use callsign_telemetry::metrics::Metrics;
 use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 
 use crate::account::Account;
 use crate::shed::{InFlight, Slot};
@@ -72,6 +73,8 @@ pub struct RequestRecord {
     inference: Option<&'static Inference>,
     /// The upload of a streamed body, which tells the requested model at its end.
     upload: Option<Arc<UploadState>>,
+    /// The length of the answer's body, if its head announced one.
+    announced: Option<u64>,
     /// The time from the request's head to the head of OpenRouter's answer.
     head: Option<Duration>,
     /// The time from the request's head to the first output.
@@ -116,6 +119,7 @@ impl RequestRecord {
             began: Instant::now(),
             inference: None,
             upload: None,
+            announced: None,
             head: None,
             first_output: None,
             answer: AnswerReader::default(),
@@ -269,6 +273,8 @@ impl RequestRecord {
     pub fn answered(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
         self.head = Some(self.began.elapsed());
+        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        self.announced = length.and_then(|length| length.parse().ok());
         if let Some(endpoint) = self.inference.filter(|_| status == 403 && self.account.is_some()) {
             // The body tells a refused key from a refused prompt.
             self.answer.read_as(endpoint);
@@ -338,8 +344,12 @@ impl RequestRecord {
             outcome: self.outcome,
             upstream_status: self.head.map(|_| self.status),
             was_sent: self.limits.left,
-            is_free: self.inference.is_none_or(Inference::is_free),
-            is_pass_through: self.account.is_none(),
+            is_delivered: self.announced == Some(self.response_bytes),
+            payer: match &self.account {
+                _ if self.inference.is_none_or(Inference::is_free) => Payer::Nobody,
+                Some(_) => Payer::Operator,
+                None => Payer::Caller,
+            },
             code: self.code,
             answer: &answer,
         });

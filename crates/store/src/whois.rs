@@ -63,7 +63,8 @@ impl Answer {
     /// Says for each guess to whom the identifier would belong. Names are untrusted text.
     pub fn notes(&self) -> Vec<String> {
         let note = |guess: &Found| {
-            let user = guess.user.as_ref().map_or_else(|| "callers without a user".to_owned(), |user| format!("user {user}"));
+            let user =
+                guess.user.as_ref().map_or_else(|| "callers without a user".to_owned(), |user| format!("user {user}"));
             let tenant = guess.tenant.as_ref().map(|tenant| format!(" of tenant {tenant}")).unwrap_or_default();
             format!("under the current format it would belong to {user}{tenant}")
         };

@@ -20,7 +20,7 @@ use crate::selftest;
 use crate::selftest::comparison::Outcome;
 use crate::selftest::test_caller::{TestCaller, bearer};
 use callsign_core::usage::generation;
-use callsign_gateway::openrouter::{GenerationClient, Record, RecordError};
+use callsign_gateway::openrouter::{OpenRouterClient, OpenRouterError, Record};
 use callsign_store::ledger::Reader;
 
 /// Maximum time for the response. A working model answers one word much faster.
@@ -71,7 +71,7 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
             return Ok(());
         }
     };
-    let records = GenerationClient::new(&config.upstream);
+    let records = OpenRouterClient::new(&config.upstream);
     let record = match records {
         Ok(records) => recorded(&records, operator, &generation).await,
         Err(error) => Err(error),
@@ -131,14 +131,14 @@ fn answered(answer: Result<Response<Bytes>, String>, began: Instant) -> Result<(
 
 /// Waits for the generation record.
 async fn recorded(
-    records: &GenerationClient,
+    records: &OpenRouterClient,
     key: &callsign_core::secret::Secret,
     generation: &str,
-) -> Result<Record, RecordError> {
+) -> Result<Record, OpenRouterError> {
     let until = Instant::now() + RECORDED;
     loop {
         match records.generation(key, generation).await {
-            Err(RecordError::NotFound | RecordError::RetryLater { .. }) if Instant::now() < until => {
+            Err(OpenRouterError::NotFound | OpenRouterError::RetryLater { .. }) if Instant::now() < until => {
                 sleep(ASK_AGAIN).await;
             }
             other => return other,

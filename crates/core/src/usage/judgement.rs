@@ -18,6 +18,17 @@ pub enum Bill {
     Never,
 }
 
+/// The account that OpenRouter charges for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Payer {
+    /// None: OpenRouter never charges for this endpoint.
+    Nobody,
+    /// One of the operator's accounts. callsign can read its generation records.
+    Operator,
+    /// The caller's own account (pass-through). callsign does not keep its key, so it cannot read the records later.
+    Caller,
+}
+
 /// What happened to a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'f> {
@@ -25,12 +36,13 @@ pub struct Facts<'f> {
     pub outcome: Outcome,
     /// The status of OpenRouter's answer; `None` if OpenRouter did not answer.
     pub upstream_status: Option<u16>,
-    /// True if a part of the request may have reached OpenRouter.
+    /// True if OpenRouter may have run the request. False if the request did not leave, or left incomplete.
     pub was_sent: bool,
-    /// True for an endpoint that OpenRouter never charges.
-    pub is_free: bool,
-    /// True if the caller paid with a key of their own, whose records callsign cannot read.
-    pub is_pass_through: bool,
+    /// True if the client got all bytes that the head of the answer announced. An answer without a body (HEAD, 204,
+    /// `content-length: 0`) has them from its beginning.
+    pub is_delivered: bool,
+    /// The account that OpenRouter charges.
+    pub payer: Payer,
     /// callsign's own error code, if callsign answered.
     pub code: Option<&'static str>,
     /// What the answer says.
@@ -42,7 +54,7 @@ pub struct Facts<'f> {
 pub struct Judgement {
     /// How the request ended, as the client saw it.
     pub outcome: Outcome,
-    /// The kind of the error: callsign's code, OpenRouter's error type, `upstream_cut` or `status_NNN`.
+    /// The kind of the error: callsign's code, OpenRouter's error type, `status_NNN` or `upstream_cut`.
     pub error: Option<String>,
     /// What is known of the cost.
     pub bill: Bill,
@@ -57,10 +69,15 @@ impl Judgement {
 }
 
 impl Facts<'_> {
-    /// A client that hangs up after the last event has the whole answer.
+    /// A client that has the last event or all bytes has the whole answer. Nothing that happens after that changes it,
+    /// except a block.
     fn outcome(&self) -> Outcome {
         match self.outcome {
-            Outcome::ClientGone if self.answer.is_whole => Outcome::Complete,
+            Outcome::ClientGone | Outcome::UpstreamCut | Outcome::UpstreamSilent
+                if self.answer.is_whole || self.is_delivered =>
+            {
+                Outcome::Complete
+            }
             outcome => outcome,
         }
     }
@@ -74,19 +91,28 @@ impl Facts<'_> {
         })
     }
 
+    /// A charge in the answer decides. Without one, a status other than 2xx means that OpenRouter ran nothing, whatever
+    /// the body contains, and an error in a 2xx is free only before any output.
     fn bill(&self) -> Bill {
-        let failed = self.answer.error.is_some() || self.upstream_status.is_some_and(|status| status >= 400);
-        let is_charged = self.answer.usage.total_cost().is_some_and(|cost| cost > NanoUsd::ZERO);
-        if !self.was_sent || self.is_free {
+        let is_refused = self.upstream_status.is_some_and(|status| !(200..300).contains(&status));
+        let is_error = self.answer.error.is_some();
+        let usage = &self.answer.usage;
+        let is_charged = usage.total_cost().is_some_and(|cost| cost > NanoUsd::ZERO);
+        if !self.was_sent || self.payer == Payer::Nobody {
             Bill::Free
-        } else if is_charged || (self.answer.usage.cost.is_some() && !failed) {
+        } else if is_charged {
             Bill::Known
-        } else if failed && !self.answer.has_output {
+        } else if is_refused || (is_error && !self.answer.has_output) {
             Bill::Free
-        } else if self.answer.generation.is_some() && !self.is_pass_through {
+        } else if usage.cost.is_some() && !is_error {
+            Bill::Known
+        } else if self.answer.generation.is_some() && self.payer == Payer::Operator {
             Bill::Pending
         } else {
             Bill::Never
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,10 +25,7 @@ impl NanoUsd {
     /// Fractions of a nano-dollar are rounded half up. Returns `None` for anything else, including a sign, more than 64
     /// bytes, and amounts over `i64::MAX` nano-dollars (9.2 billion dollars).
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim_ascii();
-        let text = text.strip_prefix('"').map_or(Some(text), |text| text.strip_suffix('"'))?;
-        let value = Decimal::read(text)?.shifted(NANO)?;
-        i64::try_from(value).ok().map(Self)
+        i64::try_from(scaled(text, NANO)?).ok().map(Self)
     }
 
     /// Returns the sum, or `None` on overflow.
@@ -66,6 +63,13 @@ impl Sum for NanoUsd {
     fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
         amounts.fold(Self::ZERO, Self::saturating_add)
     }
+}
+
+/// Parses an unsigned decimal number, quoted or not, times 10^`decimals`. Further digits are rounded half up.
+pub(super) fn scaled(text: &str, decimals: usize) -> Option<u64> {
+    let text = text.trim_ascii();
+    let text = text.strip_prefix('"').map_or(Some(text), |text| text.strip_suffix('"'))?;
+    Decimal::read(text)?.shifted(decimals)
 }
 
 /// An unsigned decimal number: the digits before and after the written point, and the position of the actual point,

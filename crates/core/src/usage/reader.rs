@@ -14,31 +14,26 @@
 //! without relevant members. This module must not change or delay a response, or store the text of prompts and replies.
 
 mod accumulator;
+mod failure;
+mod figures;
 mod members;
 mod near;
 mod response_usage;
+mod seen;
 mod shape;
 mod stream;
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use self::accumulator::{Accumulator, LastEvent, TokenConvention};
+use self::accumulator::Accumulator;
+use self::failure::LastEvent;
+use self::figures::TokenConvention;
 use self::members::Members;
 pub use self::response_usage::ResponseUsage;
+pub use self::seen::Seen;
 use self::stream::Stream;
 use crate::endpoint::{Dialect, Inference};
-
-/// What happened in a piece of a response.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// True if the first output came with this piece (docs/SPEC.md#time-to-first-output). An event has come once its
-    /// document is complete. At most one piece has it.
-    pub first_output: bool,
-    /// The position in this piece of the byte that makes the answer whole: the one that ends the data line of the
-    /// stream's last event, or the document's closing brace (docs/SPEC.md#strict-mode). At most one piece has it.
-    pub final_at: Option<usize>,
-}
 
 /// The reader of one response.
 #[derive(Debug)]

@@ -128,7 +128,7 @@ impl Fetcher {
         if response.status() != 200 {
             return Err(FetchError::Status(response.status().as_u16()));
         }
-        control::body(response).await?.ok_or(FetchError::TooLarge)
+        control::body(response, MAX_BODY_BYTES).await?.ok_or(FetchError::TooLarge)
     }
 }
 

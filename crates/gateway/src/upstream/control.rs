@@ -1,4 +1,4 @@
-//! The HTTP client for callsign's own requests: issuers' keys and OpenRouter's generation records.
+//! The HTTP client for callsign's own requests: issuers' keys and OpenRouter's API.
 //!
 //! It limits size and time, does not follow redirects, and trusts the same roots as the upstream client. Callers'
 //! requests must not go through it.
@@ -10,7 +10,7 @@ use reqwest::{Client, RequestBuilder, Response, Url};
 
 use super::{RootsError, tls_config};
 
-/// Maximum body size in bytes. Expected responses have a few KiB.
+/// Maximum body size in bytes of responses that have a few KiB.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The client for callsign's own requests.
@@ -56,14 +56,14 @@ impl ControlClient {
     }
 }
 
-/// Reads a whole body. Returns `None` if it is longer than [`MAX_BODY_BYTES`].
+/// Reads a whole body. Returns `None` if it is longer than `max` bytes.
 ///
 /// # Errors
 /// The connection's errors, without the URL.
-pub async fn body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+pub async fn body(mut response: Response, max: usize) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-        if body.len() + chunk.len() > MAX_BODY_BYTES {
+        if body.len() + chunk.len() > max {
             return Ok(None);
         }
         body.extend_from_slice(&chunk);

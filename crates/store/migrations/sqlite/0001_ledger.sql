@@ -66,6 +66,8 @@ CREATE TABLE people (
     tenant TEXT NOT NULL,
     key_name TEXT NOT NULL,
     user_id TEXT NOT NULL,
+    -- The number of the tenant alone.
+    tenant_person INTEGER NOT NULL,
     sent TEXT,
     first_us INTEGER NOT NULL,
     last_us INTEGER NOT NULL,
@@ -89,7 +91,8 @@ CREATE TABLE identifiers (
 CREATE INDEX identifiers_sent ON identifiers (identifier) WHERE identifier IS NOT NULL;
 
 -- Sums over finished requests. `grain`: 0 hour, 1 day, 2 month, 3 day with tenant and model only (`person` is then that
--- of the tenant). They change in the transaction that changes the rows.
+-- of the tenant). Hours change in the transaction that changes the rows. The other grains hold the hours before
+-- `state.folded_us`; they are added when an hour is over.
 CREATE TABLE sums (
     grain INTEGER NOT NULL,
     bucket_us INTEGER NOT NULL,
@@ -158,12 +161,14 @@ CREATE TABLE nodes (
     seen_us INTEGER NOT NULL
 );
 
--- One row. `from_us`: everything that began before it is deleted. `lookup_us`: the time of the next look-up of a
+-- One row. `from_us`: everything that began before it is deleted. `folded_us`: the first hour that is not in the
+-- coarser sums yet. `lookup_us`: the time of the next look-up of a
 -- generation record, by whichever node; `lookup_gap_us`: the time between two of them.
 CREATE TABLE state (
     one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
     from_us INTEGER NOT NULL,
+    folded_us INTEGER NOT NULL,
     lookup_us INTEGER NOT NULL,
     lookup_gap_us INTEGER NOT NULL
 );
-INSERT INTO state (one, from_us, lookup_us, lookup_gap_us) VALUES (1, 0, 0, 50000);
+INSERT INTO state (one, from_us, folded_us, lookup_us, lookup_gap_us) VALUES (1, 0, 0, 0, 50000);

@@ -8,14 +8,16 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
-use uuid::Uuid;
 
 use super::reader::{self, Opened};
 use super::*;
 use crate::archive::settings::{self, Settings};
-use crate::ledger::{self, AskedBy};
+use crate::ledger::{self, RequestLabels, SentIds};
+use crate::trusted_clock::TrustedClock;
 use callsign_core::identity::RenderedIds;
+use callsign_core::request_id::{RANDOM, RequestId};
 use callsign_core::secret::Secret;
+use callsign_core::usage::markup::Markup;
 use callsign_core::usage::reader::ResponseUsage;
 use callsign_telemetry::metrics::Metrics;
 
@@ -79,14 +81,24 @@ impl Place {
 
 fn begun(tenant: Option<&str>, user: Option<&str>, chat: Option<&str>, message: Option<&str>) -> Begun {
     let owned = |id: Option<&str>| id.map(str::to_owned);
+    let began_us = jiff::Timestamp::now().as_microsecond();
+    let name = |id: Option<&str>| id.map(Into::into);
+    let labels = RequestLabels {
+        tenant: name(tenant),
+        key: "app".into(),
+        user: name(user),
+        session: None,
+        chat: name(chat),
+        message: name(message),
+    };
     let row = ledger::Begun {
-        id: Uuid::now_v7(),
-        began_us: jiff::Timestamp::now().as_microsecond(),
-        names: Arc::new(
-            (&AskedBy { tenant, key: "app", user, chat, endpoint: "chat/completions", ..AskedBy::default() }).into(),
-        ),
-        message: message.map(Into::into),
-        sent_message: None,
+        id: RequestId::new(began_us, [7; RANDOM]),
+        began_us,
+        labels,
+        sent: SentIds::default(),
+        endpoint: "chat/completions".into(),
+        account: None,
+        markup: Markup::ONE,
     };
     let names = RenderedIds { user: owned(user), chat: owned(chat), message: owned(message) };
     Begun { row, names, received: HeaderSnapshot::default(), sent: HeaderSnapshot::default(), is_form: false }

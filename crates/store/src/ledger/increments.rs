@@ -82,6 +82,8 @@ pub(super) struct Increments {
     pub(super) identifiers: BTreeMap<(i64, i64, i64), Carried>,
     pub(super) sums: BTreeMap<SumKey, Sums>,
     pub(super) speed: BTreeMap<SpeedKey, Speed>,
+    /// The number of each person's tenant.
+    tenants: BTreeMap<i64, i64>,
 }
 
 /// The requests of one group.
@@ -212,20 +214,74 @@ impl Increments {
         let Some(ended) = &row.ended else { return };
         let empty: Name = "".into();
         let name = |name: &Option<Name>| name.clone().unwrap_or_else(|| Arc::clone(&empty));
-        for grain in Grain::ALL {
-            let full = grain != Grain::Curve;
-            let tenant = row.begun.labels.tenant.as_deref().unwrap_or_default();
-            let key = SumKey {
+        let key = SumKey {
+            grain: Grain::Hour.code(),
+            bucket_us: Grain::Hour.bucket(row.begun.began_us),
+            person,
+            model: name(&ended.model),
+            provider: name(&ended.provider),
+            status: i64::from(ended.status),
+            error: name(&ended.error),
+        };
+        let tenant = row.begun.labels.tenant.as_deref().unwrap_or_default();
+        self.tenants.insert(person, digest::person(tenant, "", ""));
+        self.sums.entry(key).or_default().add(sums);
+    }
+
+    /// Adds the sums of hours before `folded_us` to the coarser sums, which hold these hours already. Removes sums
+    /// before `from_us`, which retention has deleted, and those that change nothing.
+    pub(super) fn spread(&mut self, folded_us: i64, from_us: i64) {
+        let mut coarse: Vec<(SumKey, Sums)> = Vec::new();
+        for (hour, sums) in self.sums.iter().filter(|(hour, _)| hour.bucket_us < folded_us) {
+            for grain in [Grain::Day, Grain::Month] {
+                coarse.push((
+                    SumKey { grain: grain.code(), bucket_us: grain.bucket(hour.bucket_us), ..hour.clone() },
+                    *sums,
+                ));
+            }
+            let (empty, grain): (Name, _) = ("".into(), Grain::Curve);
+            let curve = SumKey {
                 grain: grain.code(),
-                bucket_us: grain.bucket(row.begun.began_us),
-                person: if full { person } else { digest::person(tenant, "", "") },
-                model: name(&ended.model),
-                provider: if full { name(&ended.provider) } else { Arc::clone(&empty) },
-                status: if full { i64::from(ended.status) } else { 0 },
-                error: if full { name(&ended.error) } else { Arc::clone(&empty) },
+                bucket_us: grain.bucket(hour.bucket_us),
+                person: self.tenants.get(&hour.person).copied().unwrap_or_default(),
+                model: Arc::clone(&hour.model),
+                provider: Arc::clone(&empty),
+                status: 0,
+                error: empty,
             };
-            self.sums.entry(key).or_default().add(sums);
+            coarse.push((curve, *sums));
         }
+        for (key, sums) in coarse {
+            self.sums.entry(key).or_default().add(&sums);
+        }
+        self.sums.retain(|key, sums| key.bucket_us >= from_us && !sums.is_nothing());
+    }
+
+    /// Moves the people and identifiers that `is_known` accepts to `later`.
+    pub(super) fn put_off(&mut self, later: &mut Self, mut is_known: impl FnMut((i64, i64, i64)) -> bool) {
+        self.people.retain(|person, new| {
+            let known = is_known((*person, -1, 0));
+            if known {
+                let entry =
+                    later.people.entry(*person).or_insert_with(|| Person { seen: new.seen.none(), ..new.clone() });
+                if new.seen.last_us >= entry.seen.last_us {
+                    entry.sent.clone_from(&new.sent);
+                }
+                entry.seen.add(new.seen);
+            }
+            !known
+        });
+        self.identifiers.retain(|key, new| {
+            let known = is_known(*key);
+            if known {
+                let entry =
+                    later.identifiers.entry(*key).or_insert_with(|| Carried { seen: new.seen.none(), ..new.clone() });
+                entry.way |= new.way;
+                entry.text = entry.text.take().or_else(|| new.text.clone());
+                entry.seen.add(new.seen);
+            }
+            !known
+        });
     }
 
     fn add_speed(&mut self, row: &Row) {
@@ -245,6 +301,10 @@ impl Increments {
 }
 
 impl Seen {
+    fn none(self) -> Self {
+        Self { requests: 0, ..self }
+    }
+
     fn add(&mut self, other: Self) {
         self.first_us = self.first_us.min(other.first_us);
         self.last_us = self.last_us.max(other.last_us);

@@ -32,16 +32,8 @@ pub enum By {
 
 impl By {
     /// All groupings.
-    pub const ALL: [Self; 8] = [
-        Self::User,
-        Self::Model,
-        Self::Key,
-        Self::Provider,
-        Self::Tenant,
-        Self::Hour,
-        Self::Day,
-        Self::Month,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::User, Self::Model, Self::Key, Self::Provider, Self::Tenant, Self::Hour, Self::Day, Self::Month];
 
     /// Returns true for a period of time.
     pub fn is_time(self) -> bool {

@@ -7,6 +7,7 @@
 
 mod claim;
 pub(super) mod columns;
+mod fold;
 pub(super) mod forget;
 pub(super) mod late_cost;
 mod reject;
@@ -49,8 +50,12 @@ pub(super) struct Store {
     file: Option<(PathBuf, u64)>,
     /// The id of this process.
     node: Arc<str>,
-    /// Digests of people and their identifiers that are already in the table.
+    /// Digests of users and their identifiers that were compared with others.
     known: HashSet<u64>,
+    /// Digests of people and identifiers that are in the tables.
+    written: HashSet<u64>,
+    /// Times and counts of these, which are written once a second.
+    later: Increments,
     hasher: std::hash::RandomState,
 }
 
@@ -105,12 +110,13 @@ impl Store {
         let mut connection = connection.map_err(|error| LedgerError::Open(super::error::reason(&error)))?;
         migrate(&mut connection).await?;
         let statements = Arc::new(Statements::new(connection.engine()));
-        let (known, hasher) = (HashSet::new(), std::hash::RandomState::new());
+        let (known, written, hasher) = (HashSet::new(), HashSet::new(), std::hash::RandomState::new());
         let file = match target {
             Target::Sqlite(path) => number(&path).map(|number| (path, number)),
             Target::Postgres(_) => None,
         };
-        Ok(Self { connection, statements, file, node, known, hasher })
+        let later = Increments::default();
+        Ok(Self { connection, statements, file, node, known, written, later, hasher })
     }
 
     /// Writes rows with different ids, and adds finished ones to the sums. The first `fresh` rows were not written
@@ -134,7 +140,7 @@ impl Store {
             self.connection.rollback().await?;
             return self.replay(rows).await;
         }
-        let collisions = self.apply(&Increments::of(rows)).await?;
+        let collisions = self.apply(Increments::of(rows)).await?;
         self.connection.commit().await?;
         Ok(Written { collisions, rejected: 0 })
     }
@@ -169,23 +175,49 @@ impl Store {
             // An earlier write of these rows was committed meanwhile. The caller retries.
             return Err(sqlx::Error::Protocol("rows changed meanwhile".to_owned()));
         }
-        let collisions = self.apply(&Increments::of(&fresh)).await?;
+        let collisions = self.apply(Increments::of(&fresh)).await?;
         self.connection.commit().await?;
         Ok(Written { collisions, rejected: 0 })
     }
 
     /// Writes the increments within the current transaction. Returns the number of users that newly share an
     /// identifier with another user.
-    async fn apply(&mut self, increments: &Increments) -> Result<usize, sqlx::Error> {
-        let collisions = self.collisions(increments).await?;
+    async fn apply(&mut self, mut increments: Increments) -> Result<usize, sqlx::Error> {
+        let collisions = self.collisions(&increments).await?;
+        let state = self.connection.fetch(self.state_query(), self.connection.arguments()).await?;
+        let state = state.first().ok_or(sqlx::Error::RowNotFound)?;
+        increments.spread(state.count(0)?, state.count(1)?);
+        if self.written.len() > REMEMBERED {
+            self.written.clear();
+        }
+        let (hasher, written) = (&self.hasher, &mut self.written);
+        increments.put_off(&mut self.later, |key| !written.insert(hasher.hash_one(key)));
+        self.write_increments(&increments).await?;
+        Ok(collisions)
+    }
+
+    async fn write_increments(&mut self, increments: &Increments) -> Result<(), sqlx::Error> {
         let statements = Arc::clone(&self.statements);
         let connection = &mut self.connection;
-        let Increments { people, identifiers, sums, speed } = increments;
+        let Increments { people, identifiers, sums, speed, .. } = increments;
         statements.people.run(connection, &people.iter().collect::<Vec<_>>(), bind_person).await?;
         statements.identifiers.run(connection, &identifiers.iter().collect::<Vec<_>>(), bind_identifier).await?;
         statements.sums.run(connection, &sums.iter().collect::<Vec<_>>(), bind_sums).await?;
         statements.speed.run(connection, &speed.iter().collect::<Vec<_>>(), bind_speed).await?;
-        Ok(collisions)
+        Ok(())
+    }
+
+    /// Writes the times and counts of people and identifiers that were put off. After a crash the latest second of
+    /// these counts may be missing; rows and sums are exact.
+    pub(super) async fn write_later(&mut self) -> Result<(), sqlx::Error> {
+        if self.later == Increments::default() {
+            return Ok(());
+        }
+        self.check_file()?;
+        let later = std::mem::take(&mut self.later);
+        self.connection.begin().await?;
+        self.write_increments(&later).await?;
+        self.connection.commit().await
     }
 
     /// Returns the number of users whose identifier is new for them and was sent for another user of their tenant.
@@ -266,7 +298,7 @@ impl Store {
         }
         let mut increments = Increments::of(more.iter().map(|(_, row)| row));
         increments.identifiers.clear();
-        self.apply(&increments).await?;
+        self.apply(increments).await?;
         self.connection.commit().await
     }
 

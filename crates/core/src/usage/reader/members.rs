@@ -8,11 +8,10 @@
 use super::accumulator::Accumulator;
 use super::near;
 use super::shape::{Member, Scope};
-use crate::identity::longest;
 
 /// Maximum length of a name or value, in bytes as written. A longer one counts as absent, because a truncated one would
 /// be a different name.
-const MAX_VALUE: usize = longest::EXTERNAL_NAME;
+const MAX_VALUE: usize = 256;
 /// Maximum depth of the shapes: document, choices, choice, error, metadata.
 const MAX_SCOPES: usize = 5;
 
@@ -229,16 +228,15 @@ impl Members {
                 self.watched = member.is_text();
                 return self.skip_text(after, found);
             }
-            b'{' => match member.object() {
-                Some(scope) => {
+            b'{' => {
+                if let Some(scope) = member.object() {
                     found.begin(member);
                     self.enter(scope);
-                }
-                None => {
+                } else {
                     self.enter_irrelevant(false);
                     self.watched = member == Member::Output;
                 }
-            },
+            }
             b'[' => match member.array() {
                 Some(Scope::Choices) => self.enter(Scope::Choices),
                 // The presence of `reasons` is enough.

@@ -62,6 +62,8 @@ pub(super) enum Member {
     OutputText,
     /// Output, if it is text that is not empty; or an object with output.
     Delta,
+    /// `response`, the response inside an event of the Responses API.
+    Response,
     /// `is_byok`: the operator's own key at the provider paid.
     Byok,
     /// A number.
@@ -121,7 +123,8 @@ impl Member {
                 b"type" => Self::EventType,
                 b"code" => Self::Code,
                 b"choices" => Self::Inner(Scope::Choices),
-                b"response" | b"message" => Self::Inner(Scope::Answer),
+                b"response" => Self::Response,
+                b"message" => Self::Inner(Scope::Answer),
                 b"delta" => Self::Delta,
                 b"item" | b"part" | b"content_block" => Self::Inner(Scope::Piece),
                 b"b64_json" | b"partial_image_b64" => Self::OutputText,
@@ -218,6 +221,7 @@ impl Member {
         match self {
             Self::Error | Self::ChoiceError => Some(Scope::Error),
             Self::Delta => Some(Scope::Piece),
+            Self::Response => Some(Scope::Answer),
             Self::Inner(scope) if !matches!(scope, Scope::Choices | Scope::Reasons) => Some(scope),
             _ => None,
         }
@@ -238,6 +242,6 @@ impl Member {
 
     /// Returns true if a text, number or literal as its value is read.
     pub(super) fn wants_scalar(self) -> bool {
-        !matches!(self, Self::Other | Self::Inner(_)) && !self.is_text()
+        !matches!(self, Self::Other | Self::Response | Self::Inner(_)) && !self.is_text()
     }
 }

@@ -11,9 +11,10 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use memchr::{memchr2, memrchr2_iter};
 
-use super::Seen;
-use super::accumulator::{Accumulator, LastEvent};
+use super::accumulator::Accumulator;
+use super::failure::LastEvent;
 use super::members::Members;
+use super::seen::Seen;
 
 /// Number of events that are read in search of the model.
 const FIRST_EVENTS: u8 = 8;
@@ -39,6 +40,17 @@ enum Line {
     Other,
 }
 
+/// The progress towards the end of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The event that ends the stream has not come.
+    Open,
+    /// The event that ends the stream has been read, except the end of its line.
+    InLine,
+    /// The line of the event that ends the stream has ended.
+    Whole,
+}
+
 /// The reader of a stream.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -55,9 +67,7 @@ pub(super) struct Stream {
     last: LastEvent,
     /// Number of bytes of [`DONE`] that the current line begins with; `None` if it begins with something else.
     done: Option<usize>,
-    /// True if the event that ends the stream has been read, but not the end of its line.
-    ending: bool,
-    is_whole: bool,
+    end: End,
     document: Members,
     /// The values of the current event.
     event: Accumulator,
@@ -76,8 +86,7 @@ impl Stream {
             first: FIRST_EVENTS,
             last,
             done: None,
-            ending: false,
-            is_whole: false,
+            end: End::Open,
             document: Members::default(),
             event: Accumulator::default(),
             total: Accumulator::default(),
@@ -100,9 +109,9 @@ impl Stream {
                 let start = last_event_start(rest.get(..unread).unwrap_or_default());
                 rest = rest.get(start..).unwrap_or_default();
             }
-            let was_whole = self.is_whole;
+            let was_whole = self.is_whole();
             rest = self.read_line(rest);
-            if self.is_whole && !was_whole {
+            if self.is_whole() && !was_whole {
                 final_at = (chunk.len() - rest.len()).checked_sub(1);
             }
         }
@@ -111,7 +120,14 @@ impl Stream {
 
     /// Returns true if the line of the event that ends the stream has ended.
     pub(super) fn is_whole(&self) -> bool {
-        self.is_whole
+        self.end == End::Whole
+    }
+
+    /// Records the event that ends the stream. Only the first one counts.
+    fn end_in_line(&mut self) {
+        if self.end == End::Open {
+            self.end = End::InLine;
+        }
     }
 
     /// Returns the memory in use, in bytes.
@@ -199,7 +215,9 @@ impl Stream {
                 Some(_) if done == 0 && is_blank(*byte) => Some(0),
                 _ => None,
             };
-            self.ending |= self.done == Some(DONE.len());
+            if self.done == Some(DONE.len()) {
+                self.end_in_line();
+            }
         }
     }
 
@@ -212,7 +230,9 @@ impl Stream {
             // The standard joins the lines of an event with LF.
             Line::Data => {
                 self.document.feed(b"\n", &mut self.event);
-                self.is_whole |= std::mem::take(&mut self.ending);
+                if self.end == End::InLine {
+                    self.end = End::Whole;
+                }
             }
             Line::Name(_) | Line::Other => {}
         }
@@ -226,7 +246,9 @@ impl Stream {
 
     /// Counts a complete document, if it matters.
     fn count(&mut self) {
-        self.ending |= self.event.ends_stream(self.last);
+        if self.event.ends_stream(self.last) {
+            self.end_in_line();
+        }
         if !self.total.has_output() && self.event.has_output() {
             self.total.output();
         }

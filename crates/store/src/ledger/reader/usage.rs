@@ -33,11 +33,11 @@ const DOLLAR: i64 = 1_000_000_000;
 
 /// Returns the summed columns as SQL, cast to 64 bits because PostgreSQL's `SUM` returns a wider type.
 fn summed() -> String {
-    let sum = |term: &str| format!("CAST(SUM({term}) AS BIGINT)");
+    let sum = |term: &str| format!("CAST(SUM(s.{term}) AS BIGINT)");
     let counts = COUNTS.iter().map(|name| sum(name));
     let amounts =
         AMOUNTS.iter().flat_map(|name| [sum(&format!("{name} / {DOLLAR}")), sum(&format!("{name} % {DOLLAR}"))]);
-    counts.chain(amounts).chain(["MAX(last_us)".to_owned()]).collect::<Vec<_>>().join(", ")
+    counts.chain(amounts).chain(["MAX(s.last_us)".to_owned()]).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads the sums of a row, starting at this column.
@@ -243,9 +243,16 @@ impl Reader {
         if spans.is_empty() {
             spans.push(Span { grain: widest, from_us: 0, until_us: 0 });
         }
-        for (index, span) in spans.into_iter().enumerate() {
+        // The latest hours are not in the coarser sums yet.
+        let coarse = spans.iter().filter(|span| span.grain != Grain::Hour);
+        let unfolded: Vec<_> = coarse.map(|span| (Span { grain: Grain::Hour, ..*span }, true)).collect();
+        let spans = spans.into_iter().map(|span| (span, false)).chain(unfolded);
+        for (index, (span, is_unfolded)) in spans.enumerate() {
             let union = if index > 0 { " UNION ALL " } else { "" };
             question = in_span(question.sql(&format!("{union}SELECT {columns} FROM sums")), span)?;
+            if is_unfolded {
+                question = question.sql(" AND bucket_us >= (SELECT folded_us FROM state)");
+            }
             question = if span.grain == Grain::Curve {
                 let person = filter.tenant.as_deref().map(|tenant| digest::person(tenant, "", ""));
                 match person {

@@ -49,7 +49,7 @@ impl Store {
         let rows = found.iter().map(|row| read_row(row).map(given_up)).collect::<Result<Vec<_>, _>>()?;
         let statements = std::sync::Arc::clone(&self.statements);
         let ended = statements.rows.run(&mut self.connection, &rows, bind_row).await?;
-        self.apply(&Increments::of(&rows)).await?;
+        self.apply(Increments::of(&rows)).await?;
         self.connection.commit().await?;
         Ok(ended)
     }

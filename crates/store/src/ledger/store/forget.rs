@@ -92,8 +92,8 @@ impl Store {
             arguments.int(Some(*number))?;
             arguments.int(Some(*replaced))?;
             arguments.text(Some(key))?;
-            let nameless = "INSERT INTO people (person, tenant, key_name, user_id, sent, first_us, last_us, requests) \
-                            SELECT $2, tenant, $3, '', NULL, first_us, last_us, requests FROM people WHERE person = $1 \
+            let nameless = "INSERT INTO people (person, tenant, key_name, user_id, tenant_person, sent, first_us, last_us, requests) \
+                            SELECT $2, tenant, $3, '', tenant_person, NULL, first_us, last_us, requests FROM people WHERE person = $1 \
                             ON CONFLICT (person) DO UPDATE SET requests = people.requests + excluded.requests";
             self.connection.execute(nameless, arguments).await?;
             let columns = COLUMNS.join(", ");

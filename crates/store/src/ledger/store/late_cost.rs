@@ -74,17 +74,13 @@ impl Store {
         if self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await? == 0 {
             return Ok(false);
         }
-        let state = self.connection.fetch("SELECT from_us FROM state", self.connection.arguments()).await?;
-        let retained = state.first().map_or(Ok(0), |row| row.count(0))?;
         let mut increments = Increments::default();
         for (row, sums) in [(&old, Sums::of(&old).map(Sums::negative)), (&new, Sums::of(&new))] {
             if let Some(sums) = sums {
                 increments.shift(row, sums);
             }
         }
-        // Sums that retention has deleted must not be created again with a part of their values.
-        increments.sums.retain(|key, sums| key.bucket_us >= retained && !sums.is_nothing());
-        self.apply(&increments).await?;
+        self.apply(increments).await?;
         Ok(true)
     }
 }

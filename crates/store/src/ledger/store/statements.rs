@@ -1,6 +1,7 @@
 //! The insert statements, and the arguments of all tables but `requests`.
 
 use super::columns::{self, CHANGING, FIXED};
+use crate::ledger::digest;
 use crate::ledger::engine::{Arguments, Engine};
 use crate::ledger::increments::{Carried, Person, SpeedKey, SumKey};
 use crate::ledger::insert::Insert;
@@ -89,8 +90,8 @@ impl Statements {
             rows: Insert::new(engine, &rows, width, &on_rows),
             people: Insert::new(
                 engine,
-                "people (person, tenant, key_name, user_id, sent, first_us, last_us, requests)",
-                8,
+                "people (person, tenant, key_name, user_id, tenant_person, sent, first_us, last_us, requests)",
+                9,
                 &on_people,
             ),
             identifiers: Insert::new(
@@ -114,6 +115,8 @@ impl Statements {
 pub(super) fn bind_person((person, of): &(&i64, &Person), to: &mut Arguments) -> Result<(), sqlx::Error> {
     to.int(Some(**person))?;
     of.labels.person().into_iter().try_for_each(|name| to.text(Some(name)))?;
+    let [tenant, ..] = of.labels.person();
+    to.int(Some(digest::person(tenant, "", "")))?;
     to.shared(of.sent.as_ref())?;
     [of.seen.first_us, of.seen.last_us, of.seen.requests].into_iter().try_for_each(|value| to.int(Some(value)))
 }

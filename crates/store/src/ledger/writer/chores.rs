@@ -18,6 +18,8 @@ use crate::ledger::store::Store;
 const BOUND: Duration = Duration::from_secs(2);
 /// Time between two searches for expired rows.
 const RETENTION: Duration = Duration::from_hours(1);
+/// Time between two searches for an hour that is over.
+const FOLDING: Duration = Duration::from_mins(1);
 /// Time between two looks at a clock that is not trusted yet.
 const CLOCK: Duration = Duration::from_mins(1);
 
@@ -38,6 +40,9 @@ impl Writer {
         }
         if now >= self.due.beat || self.shared.is_losing() {
             self.beat().await;
+        }
+        if !more && now >= self.due.fold {
+            self.fold().await;
         }
         if !more && now >= self.due.retain {
             self.retain().await;
@@ -132,15 +137,16 @@ impl Writer {
         }
     }
 
-    /// Adds the counts of rolled-up refusals to their rows.
+    /// Writes the counts of rolled-up refusals, and of people and identifiers.
     pub(super) async fn raise(&mut self) {
         self.due.raise = Instant::now() + RAISING;
-        if self.refusals.is_empty() {
-            return;
-        }
         let Some(store) = self.store.as_mut() else { return };
         let more = self.refusals.take();
-        let problem = match timeout(BOUND, store.raise(&more)).await {
+        let write = async {
+            store.raise(&more).await?;
+            store.write_later().await
+        };
+        let problem = match timeout(BOUND, write).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => reason(&error),
             Err(_) => "it does not answer in time".to_owned(),
@@ -166,6 +172,16 @@ impl Writer {
             Err(_) => "it does not answer in time".to_owned(),
         };
         self.failed(&beaten);
+    }
+
+    /// Adds an hour that is over to the sums of days and months.
+    async fn fold(&mut self) {
+        let Some(store) = self.store.as_mut() else { return };
+        match timeout(BOUND, store.fold()).await {
+            Ok(Ok(more)) => self.due.fold = Instant::now() + if more { Duration::ZERO } else { FOLDING },
+            Ok(Err(error)) => self.failed(&reason(&error)),
+            Err(_) => self.failed("it does not answer in time"),
+        }
     }
 
     /// Deletes a part of the expired rows, if the clock is trusted.

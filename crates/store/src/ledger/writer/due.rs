@@ -16,6 +16,7 @@ pub(super) const BEAT: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(super) struct Due {
     pub(super) raise: Instant,
+    pub(super) fold: Instant,
     pub(super) reopen: Option<Instant>,
     pub(super) beat: Instant,
     pub(super) retain: Instant,
@@ -24,7 +25,7 @@ pub(super) struct Due {
 impl Default for Due {
     fn default() -> Self {
         let now = Instant::now();
-        Self { raise: now, reopen: None, beat: now + BEAT, retain: now }
+        Self { raise: now, fold: now, reopen: None, beat: now + BEAT, retain: now }
     }
 }
 
@@ -37,7 +38,7 @@ impl Due {
     /// Returns the time at which the writer must wake up even without requests.
     pub(super) fn next(&self, waiting: bool) -> Instant {
         let quiet = waiting.then(|| Instant::now() + TICK);
-        let dues = [self.reopen, quiet, Some(self.raise), Some(self.beat), Some(self.retain)];
+        let dues = [self.reopen, quiet, Some(self.raise), Some(self.fold), Some(self.beat), Some(self.retain)];
         dues.into_iter().flatten().min().unwrap_or(self.beat)
     }
 }

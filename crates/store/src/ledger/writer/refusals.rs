@@ -74,10 +74,6 @@ impl Refusals {
     pub(super) fn put_back(&mut self, later: Vec<(RequestId, Row)>) {
         self.later.extend(later);
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.later.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -98,6 +94,6 @@ mod tests {
         let counts: Vec<_> = refusals.take().into_iter().map(|(id, row)| (id, row.count)).collect();
         let id = |number| refused_row(number, "", 0).begun.id;
         assert_eq!(counts, [(id(1), 2), (id(5), 1)]);
-        assert!(refusals.is_empty());
+        assert!(refusals.take().is_empty());
     }
 }

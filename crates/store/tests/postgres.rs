@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and prints progress")]
 
-#[path = "../it/ledger/suite.rs"]
+#[path = "ledger/suite.rs"]
 mod suite;
 
 use callsign_core::secret::Secret;
