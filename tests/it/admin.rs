@@ -6,16 +6,19 @@ mod schema;
 use std::path::Path;
 use std::sync::Arc;
 
+use callsign_core::request_id::{RANDOM, RequestId};
 use callsign_core::usage::Usage;
+use callsign_core::usage::judgement::Bill;
+use callsign_core::usage::markup::Markup;
 use callsign_core::usage::money::NanoUsd;
+use callsign_core::usage::outcome::Outcome;
 use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
-use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger};
+use callsign_store::ledger::{Begun, Finished, Ledger, RequestLabels, SentIds};
 use callsign_telemetry::metrics::Metrics;
 use http::Method;
 use mock_openrouter::MockServer;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::support::client::{self, Answer};
 use crate::support::proxy::{Callsign, Setup, VALVES};
@@ -26,24 +29,31 @@ const HOSTILE: [&str; 5] =
 
 /// A finished and paid request of this user.
 fn row(user: &str, tenant: Option<&str>, sent: Option<&str>) -> (Begun, Finished) {
-    let names = AskedBy {
-        tenant,
-        key: "openwebui",
-        user: Some(user),
-        chat: Some("chat-7"),
-        sent_user: sent,
-        endpoint: "chat/completions",
-        ..AskedBy::default()
-    };
+    static NUMBER: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let began_us = jiff::Timestamp::now().as_microsecond();
+    let name = |text: Option<&str>| text.map(Into::into);
     let begun = Begun {
-        id: Uuid::now_v7(),
-        began_us: jiff::Timestamp::now().as_microsecond(),
-        names: Arc::new((&names).into()),
-        message: None,
-        sent_message: None,
+        id: RequestId::new(began_us, [number; RANDOM]),
+        began_us,
+        labels: RequestLabels {
+            tenant: name(tenant),
+            key: "openwebui".into(),
+            user: name(Some(user)),
+            session: None,
+            chat: name(Some("chat-7")),
+            message: None,
+        },
+        sent: SentIds { user: name(sent), ..SentIds::default() },
+        endpoint: "chat/completions".into(),
+        account: None,
+        markup: Markup::ONE,
     };
     let finished = Finished {
-        end: End::Complete,
+        outcome: Some(Outcome::Complete),
+        limit: None,
+        bill: Bill::Known,
+        requested_model: None,
         status: 200,
         error: None,
         model: Some("a/<b>model</b>".into()),
@@ -59,7 +69,8 @@ fn row(user: &str, tenant: Option<&str>, sent: Option<&str>) -> (Begun, Finished
         },
         request_bytes: 100,
         response_bytes: 200,
-        first_byte_us: Some(300_000),
+        head_us: Some(300_000),
+        first_output_us: Some(400_000),
         duration_us: 900_000,
     };
     (begun, finished)
@@ -75,8 +86,8 @@ async fn fill(directory: &Path) {
         data_dir: Some(directory.to_owned()),
         data_dir_set: true,
     };
-    let ledger = Ledger::open(&settings, &Arc::new(Metrics::new())).unwrap();
-    let long = "x".repeat(10_000);
+    let ledger = Ledger::open(&settings, &Arc::new(Metrics::new()), &Arc::default()).unwrap();
+    let long = "x".repeat(512);
     let known = [("alice", None, Some("acme_1")); 3].into_iter().chain([
         ("bob", None, Some("acme_2")),
         ("bob", Some("acme"), Some("acme_3")),
