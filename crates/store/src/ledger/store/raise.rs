@@ -7,6 +7,7 @@ use callsign_core::request_id::RequestId;
 
 use super::columns::bind_row;
 use super::{Store, Written, reject};
+use crate::ledger::digest;
 use crate::ledger::increments::Increments;
 use crate::ledger::row::Row;
 
@@ -43,7 +44,10 @@ impl Store {
             arguments.bytes(first.as_bytes())?;
             arguments.int(Some(row.count))?;
             arguments.int(Some(*before))?;
-            let sql = "UPDATE requests SET count = count + $2 WHERE id = $1 AND count = $3";
+            let [tenant, key, user] = row.begun.labels.person();
+            arguments.int(Some(digest::person(tenant, key, user)))?;
+            // A row that has lost its names, by `forget` or because they were refused, is another person's.
+            let sql = "UPDATE requests SET count = count + $2 WHERE id = $1 AND count = $3 AND person = $4";
             if self.connection.execute(sql, arguments).await? > 0 {
                 raised.push(row);
             } else if !self.has_counted(*first, *before).await? {
@@ -92,7 +96,8 @@ mod tests {
         for (more, expected) in [(more(2, 1, 10), 11), (more(3, 11, 5), 16)] {
             for _ in 0..2 {
                 store.raise(&[more.clone(), unknown.clone()]).await.unwrap();
-                let counts = "SELECT (SELECT SUM(count) FROM requests), (SELECT SUM(refused) FROM sums WHERE grain = 1)";
+                let counts =
+                    "SELECT (SELECT SUM(count) FROM requests), (SELECT SUM(refused) FROM sums WHERE grain = 1)";
                 let counts = store.connection.fetch(counts, store.connection.arguments()).await.unwrap();
                 let count = |column| counts[0].count(column).unwrap();
                 assert_eq!((count(0), count(1)), (expected + 7, expected + 7));
