@@ -73,7 +73,7 @@ impl RequestEnd<'_> {
             status = self.status,
             outcome = self.judgement.outcome.name(),
             code = self.code,
-            error = self.judgement.error.as_deref().map(Untrusted).map(tracing::field::display),
+            error = self.judgement.error.as_deref().filter(|_| self.code.is_none()).map(Untrusted).map(tracing::field::display),
             limit = self.limit,
             reason = self.reason,
             key = self.key.map(Untrusted).map(tracing::field::display),

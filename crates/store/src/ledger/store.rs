@@ -29,7 +29,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use self::columns::bind_row;
 use self::statements::{Statements, bind_identifier, bind_person, bind_speed, bind_sums};
 use super::engine::{Connection, Purpose, Target};
-use super::error::LedgerError;
+use super::error::{LedgerError, is_refusal};
 use super::grain::now_us;
 use super::increments::{Increments, SENT, USER};
 use super::insert::placeholders;
@@ -152,7 +152,7 @@ impl Store {
     pub(super) async fn write(&mut self, rows: &[Row], fresh: usize) -> Result<Written, sqlx::Error> {
         self.check_file()?;
         match self.write_once(rows, fresh).await {
-            Err(error) if reject::is_refusal(&error) => self.write_each(rows).await,
+            Err(error) if is_refusal(&error) => self.write_each(rows).await,
             written => written,
         }
     }
@@ -177,7 +177,7 @@ impl Store {
     pub(super) async fn replay(&mut self, rows: &[Row]) -> Result<Written, sqlx::Error> {
         self.check_file()?;
         match self.replay_once(rows).await {
-            Err(error) if reject::is_refusal(&error) => self.write_each(rows).await,
+            Err(error) if is_refusal(&error) => self.write_each(rows).await,
             written => written,
         }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use callsign_core::request_id::RequestId;
 
 use super::columns::bind_row;
-use super::{Store, Written, reject};
+use super::{Store, Written};
+use crate::ledger::error::is_refusal;
 use crate::ledger::increments::Increments;
 use crate::ledger::row::Row;
 
@@ -26,7 +27,7 @@ impl Store {
     pub(in crate::ledger) async fn raise(&mut self, more: &[More]) -> Result<Written, sqlx::Error> {
         self.check_file()?;
         match self.raise_once(more).await {
-            Err(error) if reject::is_refusal(&error) => {
+            Err(error) if is_refusal(&error) => {
                 let rows: Vec<_> = more.iter().map(|more| more.row.clone()).collect();
                 self.write_each(&rows).await
             }
