@@ -205,10 +205,10 @@ impl Limiter {
 
     /// Replaces the estimates of an ended request by its use, which was found later. `None` if the use can never be
     /// found; the estimates then stay charged. A request that is unknown here, or was corrected before, is ignored. A day
-    /// or month that is over is not changed.
-    pub fn correct(&self, rules: &Rules, sources: &CallerIdentity<'_>, request: RequestId, usage: Option<&Usage>) {
+    /// or month that is over is not changed. `count_byok` as in [`Rules`].
+    pub fn correct(&self, sources: &CallerIdentity<'_>, request: RequestId, usage: Option<&Usage>, count_byok: bool) {
         let (subject, id) = (Subject::of(sources), reservation_id(request));
-        let used = usage.map(|usage| used(usage, rules.count_byok)).unwrap_or_default();
+        let used = usage.map(|usage| used(usage, count_byok)).unwrap_or_default();
         for id in [id, id ^ 1] {
             self.0.memory.correct(subject, id, used, now_ms());
             if self.0.link.is_some() {
