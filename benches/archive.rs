@@ -54,7 +54,7 @@ async fn main() {
     let arguments: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let (streams, rounds) = (arguments.first().copied().unwrap_or(1000), arguments.get(1).copied().unwrap_or(3));
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    let mock = MockServer::start_with(Options { pace: Some(PACE), keep: false }).await.unwrap();
+    let mock = MockServer::start_with(Options { pace: Some(PACE), keep: false, ..Options::default() }).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let (without, with) = (start(&mock, None), start(&mock, Some(directory.path())));
     println!("{streams} concurrent streams, {rounds} rounds each, in ms:");

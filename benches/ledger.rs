@@ -20,16 +20,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use callsign_core::request_id::{RANDOM, RequestId};
 use callsign_core::secret::Secret;
 use callsign_core::usage::Usage;
+use callsign_core::usage::judgement::Bill;
+use callsign_core::usage::markup::Markup;
 use callsign_core::usage::money::NanoUsd;
-use callsign_store::ledger::query::{By, Filter, Split, Step};
+use callsign_core::usage::outcome::Outcome;
+use callsign_store::ledger::query::{By, Filter, Grouping, RequestFilter, Split, Step};
 use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
-use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger, Reader};
+use callsign_store::ledger::{Begun, Finished, Ledger, Reader, RequestLabels, SentIds};
+use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use jiff::Timestamp;
-use uuid::{NoContext, Uuid};
 
 /// The allocator of the shipped program.
 #[global_allocator]
@@ -43,6 +47,8 @@ const BURST: u64 = 100;
 const PAUSE: Duration = Duration::from_millis(5);
 /// Rows of the measurement `million`.
 const MILLION: u64 = 1_000_000;
+/// Time limit of a search without an index.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Days over which these rows are spread.
 const DAYS: u64 = 400;
 
@@ -97,34 +103,41 @@ fn counter(metrics: &Metrics, name: &str) -> u64 {
     line.rsplit_once(' ').unwrap().1.parse().unwrap()
 }
 
-/// Calls `then` with the labels of request `number`.
-fn with_labels<T>(number: u64, users: u64, then: impl FnOnce(&AskedBy<'_>) -> T) -> T {
-    let user = format!("a3d0d2c1-7f49-4b6b-9a3b-{:012x}", number % users);
-    let chat = format!("5f3c0d7a-1111-4b6b-9a3b-{:012x}", number % (users * 5));
-    then(&AskedBy {
-        tenant: number.is_multiple_of(7).then_some("acme"),
-        key: "openwebui",
-        user: Some(&user),
-        session: Some(&format!("sess-{:024x}", number % (users * 2))),
-        chat: Some(&chat),
-        sent_user: Some(&format!("acme_{user}")),
-        sent_session: Some(&format!("{:064x}", number % (users * 5))),
-        sent_chat: Some(&chat),
-        endpoint: "chat",
-        ..AskedBy::default()
-    })
+fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Ledger {
+    Ledger::open(settings, metrics, &Arc::new(TrustedClock::proven())).unwrap()
 }
 
-fn begun(ledger: &Ledger, number: u64, users: u64, at: Option<u64>) -> Begun {
-    let (id, began_us) = match at {
-        None => (Uuid::now_v7(), Timestamp::now().as_microsecond()),
-        Some(seconds) => {
-            let time = uuid::Timestamp::from_unix(NoContext, seconds, 0);
-            (Uuid::new_v7(time), i64::try_from(seconds * 1_000_000).unwrap())
-        }
-    };
-    let names = with_labels(number, users, |asked| ledger.names(asked));
-    Begun { id, began_us, names, message: None, sent_message: None }
+/// Returns the start of request `number`, now or at a time in seconds since 1970.
+fn begun(number: u64, users: u64, at: Option<u64>) -> Begun {
+    let user = format!("a3d0d2c1-7f49-4b6b-9a3b-{:012x}", number % users);
+    let chat: Arc<str> = format!("5f3c0d7a-1111-4b6b-9a3b-{:012x}", number % (users * 5)).into();
+    let now = || Timestamp::now().as_microsecond();
+    let began_us = at.map_or_else(now, |seconds| i64::try_from(seconds * 1_000_000).unwrap());
+    let mut random = [0; RANDOM];
+    // As random as those of the program, and different.
+    random[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+    random[8..].copy_from_slice(&number.to_be_bytes()[1..]);
+    Begun {
+        id: RequestId::new(began_us, random),
+        began_us,
+        labels: RequestLabels {
+            tenant: number.is_multiple_of(7).then(|| "acme".into()),
+            key: "openwebui".into(),
+            user: Some(user.as_str().into()),
+            session: Some(format!("sess-{:024x}", number % (users * 2)).into()),
+            chat: Some(Arc::clone(&chat)),
+            message: Some(format!("9d0f3c7a-2222-4b6b-9a3b-{number:012x}").into()),
+        },
+        sent: SentIds {
+            user: Some(format!("acme_{user}").into()),
+            session: Some(format!("{:064x}", number % (users * 5)).into()),
+            chat: Some(chat),
+            ..SentIds::default()
+        },
+        endpoint: "chat".into(),
+        account: Some("0123456789abcdef".into()),
+        markup: Markup::ONE,
+    }
 }
 
 fn finished(number: u64) -> Finished {
@@ -137,10 +150,14 @@ fn finished(number: u64) -> Finished {
         "mistralai/mistral-large",
     ];
     let failed = number.is_multiple_of(50);
+    let is_gone = number.is_multiple_of(97);
     Finished {
-        end: if number.is_multiple_of(97) { End::ClientGone } else { End::Complete },
+        outcome: Some(if is_gone { Outcome::ClientGone } else { Outcome::Complete }),
         status: if failed { 429 } else { 200 },
         error: failed.then(|| "rate_limit_exceeded".into()),
+        limit: None,
+        bill: if is_gone { Bill::Pending } else { Bill::Known },
+        requested_model: None,
         model: Some(MODELS[usize::try_from(number % 6).unwrap()].into()),
         provider: Some("OpenAI".into()),
         generation: None,
@@ -149,25 +166,26 @@ fn finished(number: u64) -> Finished {
             completion_tokens: Some(number % 300),
             cached_tokens: Some(number % 900),
             reasoning_tokens: None,
-            cost: (!number.is_multiple_of(97)).then_some(NanoUsd(i64::try_from(420_000 + number % 1000).unwrap())),
+            cost: (!is_gone).then_some(NanoUsd(i64::try_from(420_000 + number % 1000).unwrap())),
             ..Usage::default()
         },
         request_bytes: 1024,
         response_bytes: 2048,
-        first_byte_us: Some(300_000 + number % 1000),
+        head_us: Some(200_000),
+        first_output_us: Some(300_000 + number % 1000),
         duration_us: 900_000,
     }
 }
 
 async fn cost(directory: &Path, requests: u64, users: u64, mode: Mode) {
     let metrics = Arc::new(Metrics::new());
-    let ledger = Ledger::open(&settings(directory, mode), &metrics).unwrap();
+    let ledger = open(&settings(directory, mode), &metrics);
     let (before, began) = (cpu(), Instant::now());
     let mut idle = Duration::ZERO;
     for first in (0..requests).step_by(usize::try_from(BURST).unwrap()) {
         let mut waiting = Vec::new();
         for number in first..first + BURST {
-            let entry = ledger.begin(begun(&ledger, number, users, None));
+            let entry = ledger.begin(begun(number, users, None));
             entry.answered(Some(&format!("gen-1790000000-{number:020}")));
             waiting.extend(entry.finish(finished(number)));
         }
@@ -185,7 +203,7 @@ async fn cost(directory: &Path, requests: u64, users: u64, mode: Mode) {
     let (before, began) = (crate::cpu(), Instant::now());
     for first in (0..requests).step_by(usize::try_from(BURST).unwrap()) {
         for number in first..first + BURST {
-            with_labels(number, users, |asked| drop(std::hint::black_box((asked, finished(number)))));
+            std::hint::black_box((begun(number, users, None), finished(number)));
             std::hint::black_box(format!("gen-1790000000-{number:020}"));
         }
         if mode == Mode::Fast {
@@ -206,13 +224,13 @@ async fn cost(directory: &Path, requests: u64, users: u64, mode: Mode) {
 async fn million(directory: &Path) {
     let metrics = Arc::new(Metrics::new());
     let settings = settings(directory, Mode::Fast);
-    let ledger = Ledger::open(&settings, &metrics).unwrap();
+    let ledger = open(&settings, &metrics);
     let now = u64::try_from(Timestamp::now().as_second()).unwrap();
     let began = Instant::now();
     for number in 0..MILLION {
         let at = now - DAYS * 86_400 + number * DAYS * 86_400 / MILLION;
         let scattered = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
-        let entry = ledger.begin(begun(&ledger, scattered, 1_000, Some(at)));
+        let entry = ledger.begin(begun(scattered, 1_000, Some(at)));
         entry.answered(Some(&format!("gen-{at}-{number:020}")));
         entry.finish(finished(scattered));
         if number % 10_000 == 9_999 {
@@ -245,18 +263,18 @@ async fn ask(reader: &Reader) {
     };
     let user = Some("a3d0d2c1-7f49-4b6b-9a3b-000000000007".to_owned());
     timed("(connect)", reader.owner_of("nobody's")).await;
-    for (name, by) in
-        [("user", By::User), ("model", By::Model), ("day", By::Day), ("app", By::App), ("tenant", By::Tenant)]
-    {
+    for by in [By::User, By::Model, By::Day, By::Key, By::Tenant, By::Provider] {
         for (time, filter) in [("all", &all), ("90 days", &since(90)), ("7 days", &since(7)), ("1 day", &since(1))] {
-            timed(&format!("usage by {name}, {time}"), reader.usage(by, filter)).await;
+            timed(&format!("usage by {by:?}, {time}"), reader.usage(by, filter)).await;
         }
     }
+    let grouping = Grouping { first: By::User, second: Some(By::Model) };
+    timed("usage by user and model, all", reader.usage(grouping, &all)).await;
     let theirs = Filter { user: user.clone(), ..Filter::default() };
     for (name, filter) in [("all", &all), ("90 days", &since(90)), ("one user", &theirs)] {
         timed(&format!("series by day, {name}"), reader.series(Step::Day, Split::None, filter)).await;
         timed(&format!("series by day and model, {name}"), reader.series(Step::Day, Split::Model, filter)).await;
-        timed(&format!("latencies, {name}"), reader.latencies(filter, 50)).await;
+        timed(&format!("speed, {name}"), reader.speed(filter)).await;
         timed(&format!("errors, {name}"), reader.errors(filter)).await;
     }
     timed("series by hour, 7 days", reader.series(Step::Hour, Split::Model, &since(7))).await;
@@ -267,6 +285,11 @@ async fn ask(reader: &Reader) {
     timed("identifiers of one user", reader.identifiers_of(&user, None, 100)).await;
     timed("whois user", reader.whois(&format!("acme_{user}"), None)).await;
     timed("whois upstream, unknown id", reader.whois(&"a".repeat(64), Some("org_1"))).await;
-    let (_, next) = timed("unpriced, first page", reader.unpriced(&all, None)).await;
-    timed("unpriced, next page", reader.unpriced(&all, next)).await;
+    let page = timed("pending costs, first page", reader.pending(&all, None)).await;
+    timed("pending costs, next page", reader.pending(&all, page.last().map(|pending| pending.id))).await;
+    timed("number of pending costs", reader.unpriced()).await;
+    let mut filter = RequestFilter { common: theirs, ..RequestFilter::default() };
+    timed("requests of one user", reader.requests(&filter, 100, PATIENCE)).await;
+    filter.common = Filter { model: Some("no such model".to_owned()), ..Filter::default() };
+    timed("requests of an unknown model, until the patience ends", reader.requests(&filter, 100, PATIENCE)).await;
 }

@@ -11,15 +11,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use callsign_core::request_id::{RANDOM, RequestId};
 use callsign_core::usage::Usage;
+use callsign_core::usage::judgement::Bill;
 use callsign_core::usage::markup::Markup;
 use callsign_core::usage::money::NanoUsd;
+use callsign_core::usage::outcome::Outcome;
 use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
-use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger};
+use callsign_store::ledger::{Begun, Finished, Ledger, RequestLabels, SentIds};
+use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use jiff::Timestamp;
-use uuid::{NoContext, Uuid};
 
 /// Days before now over which the requests are spread.
 const DAYS: u64 = 90;
@@ -76,71 +79,97 @@ fn age(number: u64, now: u64) -> u64 {
         .unwrap_or(0)
 }
 
-fn request(number: u64, now: u64) -> anyhow::Result<(Begun, String, Finished)> {
-    let random = mixed(number ^ 0xABCD);
-    // The smaller of two random numbers, so that some people and models occur more often than others.
-    let pick = |most: usize, salt: u64| {
-        let one = |salt: u64| usize::try_from(mixed(random ^ salt) % most as u64).unwrap_or(0);
-        one(salt).min(one(salt + 100))
-    };
-    let (user, key, tenant) = PEOPLE[pick(PEOPLE.len(), 1)];
-    let (model, provider, prompt, prompt_price, completion_price) = MODELS[pick(MODELS.len(), 2)];
-    let at = now - age(number, now);
-    let id = Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, at, u32::try_from(random % 1_000_000_000)?));
+/// Returns an index below `most`: the smaller of two random ones, so that some people and models occur more often than
+/// others.
+fn pick(random: u64, most: usize, salt: u64) -> usize {
+    let one = |salt: u64| usize::try_from(mixed(random ^ salt) % most as u64).unwrap_or(0);
+    one(salt).min(one(salt + 100))
+}
+
+/// Returns the start of a request at this time.
+fn begun(number: u64, random: u64, at: u64) -> anyhow::Result<Begun> {
+    let (user, key, tenant) = PEOPLE[pick(random, PEOPLE.len(), 1)];
+    let began_us = i64::try_from(at * 1_000_000 + random % 1_000_000)?;
+    let mut bytes = [0; RANDOM];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
     let chat = mixed(random % 600);
     let nobody = random.is_multiple_of(31);
     let digest = format!("{:016x}", mixed(user.bytes().map(u64::from).fold(7, |sum, byte| mixed(sum ^ byte))));
     let chat = format!("{chat:016x}");
     let sent_user = (!nobody && user != "radia.perlman").then(|| format!("acme_{digest}"));
     let sent_session = format!("{chat}{digest}");
-    let asked = AskedBy {
-        tenant,
-        key,
-        user: (!nobody).then_some(user),
-        chat: Some(&chat),
-        sent_user: sent_user.as_deref(),
-        sent_session: Some(&sent_session),
-        sent_chat: Some(&chat),
-        endpoint: "chat/completions",
+    let text = |text: &str| Some(text.into());
+    Ok(Begun {
+        id: RequestId::new(began_us, bytes),
+        began_us,
+        labels: RequestLabels {
+            tenant: tenant.and_then(text),
+            key: key.into(),
+            user: text(user).filter(|_| !nobody),
+            chat: text(&chat),
+            ..RequestLabels::default()
+        },
+        sent: SentIds {
+            user: sent_user.as_deref().and_then(text),
+            session: text(&sent_session),
+            chat: text(&chat),
+            ..SentIds::default()
+        },
+        endpoint: "chat/completions".into(),
+        account: text("account"),
         markup: if tenant.is_some() { "1.2".parse()? } else { Markup::ONE },
-        ..AskedBy::default()
-    };
-    let began_us = i64::try_from(at * 1_000_000)?;
-    let begun = Begun { id, began_us, names: Arc::new((&asked).into()), message: None, sent_message: None };
+    })
+}
+
+/// Returns the end of a request.
+fn finished(random: u64) -> anyhow::Result<Finished> {
+    let (model, provider, prompt, prompt_price, completion_price) = MODELS[pick(random, MODELS.len(), 2)];
     let prompt = prompt / 2 + random % prompt;
     let cached = if random.is_multiple_of(3) { 0 } else { prompt * (30 + random % 60) / 100 };
     let completion = 80 + random % 900;
     let cost = (prompt - cached) * prompt_price + cached * prompt_price / 10 + completion * completion_price;
-    let (end, status, error) = match random % 200 {
-        0..3 => (End::Complete, 429, Some("rate_limit_exceeded")),
-        3 => (End::Complete, 502, Some("provider_error")),
-        4 => (End::UpstreamCut, 200, None),
-        5..9 => (End::ClientGone, 200, None),
-        _ => (End::Complete, 200, None),
+    let (outcome, status, error) = match random % 200 {
+        0..3 => (Outcome::Complete, 429, Some("rate_limit_exceeded")),
+        3 => (Outcome::Complete, 502, Some("provider_error")),
+        4 => (Outcome::UpstreamCut, 200, Some("upstream_cut")),
+        5..9 => (Outcome::ClientGone, 200, None),
+        9..12 => (Outcome::Refused, 429, Some("rate_limited")),
+        _ => (Outcome::Complete, 200, None),
     };
     let answered = status == 200;
+    let went = outcome != Outcome::Refused;
+    // Some costs have not arrived yet.
+    let is_pending = outcome == Outcome::ClientGone;
     let of = |tokens: u64| answered.then_some(tokens);
-    let finished = Finished {
-        end,
+    let first_output_us = (280 + random % 700 + prompt / 12) * 1000;
+    Ok(Finished {
+        outcome: Some(outcome),
         status,
         error: error.map(Into::into),
-        model: Some(model.into()),
-        provider: Some(provider.into()),
+        limit: (!went).then(|| "rpm".into()),
+        bill: match (answered, is_pending) {
+            (true, true) => Bill::Pending,
+            (true, false) => Bill::Known,
+            (false, _) => Bill::Free,
+        },
+        requested_model: Some(model.into()),
+        model: went.then(|| model.into()),
+        provider: went.then(|| provider.into()),
         generation: None,
         usage: Usage {
             prompt_tokens: of(prompt),
             completion_tokens: of(completion),
             cached_tokens: of(cached),
             reasoning_tokens: of(completion / 4),
-            cost: answered.then_some(NanoUsd(i64::try_from(cost)?)),
+            cost: answered.then_some(NanoUsd(i64::try_from(cost)?)).filter(|_| !is_pending),
             ..Usage::default()
         },
         request_bytes: prompt * 4,
         response_bytes: completion * 220,
-        first_byte_us: Some((280 + random % 700 + prompt / 12) * 1000),
+        head_us: went.then_some(first_output_us / 2),
+        first_output_us: of(first_output_us),
         duration_us: (900 + completion * 14) * 1000,
-    };
-    Ok((begun, format!("gen-{at}-{number:08}"), finished))
+    })
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -155,13 +184,17 @@ async fn main() -> anyhow::Result<()> {
         data_dir: path.parent().map(PathBuf::from),
         data_dir_set: true,
     };
-    let ledger = Ledger::open(&settings, &Arc::new(Metrics::new()))?;
+    let ledger = Ledger::open(&settings, &Arc::new(Metrics::new()), &Arc::new(TrustedClock::proven()))?;
     let now = u64::try_from(Timestamp::now().as_second())?;
     let mut committed = Vec::new();
     for number in 0..requests {
-        let (begun, generation, finished) = request(number, now)?;
-        let entry = ledger.begin(begun);
-        entry.answered(Some(&generation));
+        let random = mixed(number ^ 0xABCD);
+        let at = now - age(number, now);
+        let finished = finished(random)?;
+        let entry = ledger.begin(begun(number, random, at)?);
+        if finished.outcome != Some(Outcome::Refused) {
+            entry.answered(Some(&format!("gen-{at}-{number:08}")));
+        }
         committed.extend(entry.finish(finished));
         if committed.len() >= 1000 {
             for row in committed.drain(..) {

@@ -19,6 +19,7 @@ mod ledger_access;
 mod limits_show;
 pub mod load;
 mod reconcile;
+mod requests;
 pub mod serve;
 pub mod summary;
 mod usage;
@@ -77,6 +78,12 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         }
         Command::Usage(asked) => {
             configured(&sources, async |loaded| usage::print(&loaded.config, asked, out, err).await).await
+        }
+        Command::Requests(asked) => {
+            configured(&sources, async |loaded| requests::list(&loaded.config, asked, out, err).await).await
+        }
+        Command::Request(asked) => {
+            configured(&sources, async |loaded| requests::one(&loaded.config, asked, out, err).await).await
         }
         Command::Whois(asked) => {
             configured(&sources, async |loaded| whois::print(&loaded.config, asked, out, err).await).await

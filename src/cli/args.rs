@@ -1,6 +1,7 @@
 //! The arguments of the command line. `--help`, the manual pages and the completions print these doc comments.
 
 mod archive;
+mod ledger_args;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use clap::{ArgGroup, Parser, Subcommand};
 pub use archive::{ArchiveCommand, Part};
 use callsign_core::endpoint::Inference;
 use callsign_store::ledger;
-use callsign_store::ledger::query::By;
+pub use ledger_args::{Format, OneRequest, Requests, Selection, Usage};
 
 /// Longest temporary block: 100 years.
 const MAX_BLOCK_SECONDS: u64 = 3_155_760_000;
@@ -95,6 +96,17 @@ pub enum Command {
     #[command(after_help = "Examples:\n  callsign usage --since 24h\n  \
         callsign usage --by model --since 2026-01-01 --format csv > january.csv")]
     Usage(Usage),
+    /// List single requests of the ledger, newest first.
+    ///
+    /// Users, keys and errors have an index. Other filters search newest first and stop after 250 ms; the command then
+    /// says how to continue.
+    #[command(after_help = "Examples:\n  callsign requests --user alice --since 24h\n  \
+        callsign requests --error user_blocked --format json")]
+    Requests(Requests),
+    /// Print one request by request id or generation id.
+    ///
+    /// Exit codes: 0 found, 1 not found, 2 configuration invalid.
+    Request(OneRequest),
     /// Find the caller of an identifier that OpenRouter or a provider reports.
     ///
     /// Accepts an identifier as it was sent, a session, chat, message or generation id, or (with `OPENROUTER_ORG_ID`
@@ -239,34 +251,6 @@ pub struct Request {
     /// Endpoint: chat, responses, messages, embeddings, rerank, … or a path, as chat/completions.
     #[arg(long, value_name = "E", default_value = "chat", value_parser = Inference::find_by_name)]
     pub endpoint: &'static Inference,
-}
-
-/// Output format of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// An aligned table
-    Table,
-    /// Comma-separated values (RFC 4180)
-    Csv,
-    /// JSON
-    Json,
-}
-
-/// Arguments of `usage`.
-#[derive(Debug, clap::Args)]
-pub struct Usage {
-    /// Grouping of the sums.
-    #[arg(long, value_enum, default_value_t)]
-    pub by: By,
-    /// Start of the period: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time, rounded down to the hour. By default all.
-    #[arg(long, value_name = "WHEN")]
-    pub since: Option<String>,
-    /// Only requests of this tenant; "" for callers without a tenant. By default all.
-    #[arg(long, value_name = "T")]
-    pub tenant: Option<String>,
-    /// Output format.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
 }
 
 /// Arguments of `whois`.

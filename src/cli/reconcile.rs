@@ -58,9 +58,9 @@ pub(super) async fn run(
     writeln!(out, "Costs added: {}, {} USD in total.", tally.filled, report::usd(tally.cost))?;
     for (count, what) in [
         (tally.not_there, "Requests without a record at OpenRouter, or not yet"),
-        (tally.no_key, "Requests paid with keys that are not configured, whose records cannot be read"),
+        (tally.no_key, "Requests of accounts whose OpenRouter keys are not configured"),
         (tally.failed, "Failed requests, run callsign reconcile again"),
-        (tally.never, "Requests in the ledger whose cost can never be found"),
+        (tally.never, "Requests whose cost can never be found"),
     ] {
         if count > 0 {
             writeln!(out, "{what}: {count}.")?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::args::{Format, Usage};
 use super::{Exit, ledger_access};
 use crate::config::Config;
-use callsign_store::ledger::query::{By, Filter, UsageRow};
+use callsign_store::ledger::query::{Filter, Grouping, UsageRow};
 use callsign_store::ledger::{LedgerError, Reader, report};
 
 /// Prints the sums as a table, CSV or JSON.
@@ -18,9 +18,7 @@ pub(super) async fn print(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let Some(filter) = ledger_access::filter(asked.since.as_deref(), asked.tenant.as_deref(), err)? else {
-        return Ok(Exit::Invalid);
-    };
+    let Some(filter) = ledger_access::selection(&asked.of, err)? else { return Ok(Exit::Invalid) };
     let rows = match sums(config, asked.by, &filter).await {
         Ok(rows) => rows,
         Err(error) => return ledger_access::refuse(&error, err),
@@ -29,11 +27,33 @@ pub(super) async fn print(
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report::usage_json(asked.by, &rows))?)?,
         Format::Csv => write!(out, "{}", report::usage_csv(asked.by, &rows))?,
         Format::Table if rows.is_empty() => writeln!(out, "The ledger has no request in this period.")?,
-        Format::Table => write!(out, "{}", report::usage_table(asked.by, &rows))?,
+        Format::Table => {
+            write!(out, "{}", report::usage_table(asked.by, &rows))?;
+            note(&rows, err)?;
+        }
     }
     Ok(Exit::Success)
 }
 
-async fn sums(config: &Config, by: By, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
+/// Says which costs are missing from the sums.
+fn note(rows: &[UsageRow], err: &mut impl Write) -> io::Result<()> {
+    let sum = |count: fn(&UsageRow) -> u64| rows.iter().map(count).sum::<u64>();
+    let (pending, never) = (sum(|row| row.pending), sum(|row| row.never));
+    if pending > 0 {
+        writeln!(
+            err,
+            "callsign: the cost of {pending} requests is not known yet; `callsign reconcile` looks it up now"
+        )?;
+    }
+    if never > 0 {
+        writeln!(
+            err,
+            "callsign: the cost of {never} requests can never be found; OpenRouter may have charged for them"
+        )?;
+    }
+    Ok(())
+}
+
+async fn sums(config: &Config, by: Grouping, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
     Reader::open(&config.ledger)?.usage(by, filter).await
 }

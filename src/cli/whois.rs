@@ -6,9 +6,8 @@ use std::io::{self, Write};
 use super::Exit;
 use super::args::Whois;
 use crate::config::{Config, printable};
-use callsign_store::ledger::query::Found;
 use callsign_store::ledger::{LedgerError, Reader, report};
-use callsign_store::whois::{self, Candidates, Question};
+use callsign_store::whois::{self, Answer, Candidates, Question};
 
 /// Prints the callers that were found. Fails if there are none.
 ///
@@ -29,38 +28,46 @@ pub(super) async fn print(
     };
     let identifier = asked.id.trim();
     let question = Question { identifier, tenant: asked.tenant.as_deref(), candidates: &candidates };
-    let found = search(config, question, err).await?;
+    let answer = search(config, question, err).await?;
+    let found = &answer.found;
     if asked.format == "json" {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report::whois_json(&found))?)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&report::whois_json(found))?)?;
     } else if !found.is_empty() {
-        write!(out, "{}", report::whois_table(&found))?;
+        write!(out, "{}", report::whois_table(found))?;
     }
     if found.is_empty() {
-        explain(config, &candidates, err)?;
+        explain(config, &answer, &candidates, err)?;
         return Ok(Exit::Failure);
     }
     Ok(Exit::Success)
 }
 
-/// Searches the ledger; without one, or if it fails, only the formats.
-async fn search(config: &Config, question: Question<'_>, err: &mut impl Write) -> io::Result<Vec<Found>> {
+/// Searches the ledger. Without one, the formats tell the caller.
+async fn search(config: &Config, question: Question<'_>, err: &mut impl Write) -> io::Result<Answer> {
     let asked = match Reader::open(&config.ledger) {
         Ok(reader) => whois::ask(config.whois_scope(), &reader, question).await,
         Err(error) => Err(error),
     };
+    let by_formats = || whois::by_formats(config.whois_scope(), question);
     match asked {
-        Ok(found) => Ok(found),
-        Err(LedgerError::Off) => Ok(whois::by_formats(config.whois_scope(), question)),
+        Ok(answer) => Ok(answer),
+        Err(LedgerError::Off) => Ok(Answer { found: by_formats(), ..Answer::default() }),
         Err(error) => {
-            writeln!(err, "callsign: {}; using only the formats", printable(&error.to_string()))?;
-            Ok(whois::by_formats(config.whois_scope(), question))
+            writeln!(err, "callsign: {}; only the formats are used", printable(&error.to_string()))?;
+            Ok(Answer { guesses: by_formats(), ..Answer::default() })
         }
     }
 }
 
 /// Prints how to find more.
-fn explain(config: &Config, candidates: &Candidates, err: &mut impl Write) -> io::Result<()> {
+fn explain(config: &Config, answer: &Answer, candidates: &Candidates, err: &mut impl Write) -> io::Result<()> {
     writeln!(err, "callsign: no caller has this identifier (upper and lower case differ)")?;
+    if config.ledger.store.is_some() {
+        writeln!(err, "  {}", answer.absence())?;
+    }
+    for note in answer.notes() {
+        writeln!(err, "  {}", printable(&note))?;
+    }
     if config.ledger.store.is_none() {
         writeln!(err, "  The ledger is off (CALLSIGN_DATA_DIR, CALLSIGN_LEDGER), so only the formats were used.")?;
     }

@@ -6,16 +6,19 @@ mod schema;
 use std::path::Path;
 use std::sync::Arc;
 
+use callsign_core::request_id::{RANDOM, RequestId};
 use callsign_core::usage::Usage;
+use callsign_core::usage::judgement::Bill;
+use callsign_core::usage::markup::Markup;
 use callsign_core::usage::money::NanoUsd;
+use callsign_core::usage::outcome::Outcome;
 use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
-use callsign_store::ledger::{AskedBy, Begun, End, Finished, Ledger};
+use callsign_store::ledger::{Begun, Finished, Ledger, RequestLabels, SentIds};
 use callsign_telemetry::metrics::Metrics;
 use http::Method;
 use mock_openrouter::MockServer;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::support::client::{self, Answer};
 use crate::support::proxy::{Callsign, Setup, VALVES};
@@ -26,24 +29,31 @@ const HOSTILE: [&str; 5] =
 
 /// A finished and paid request of this user.
 fn row(user: &str, tenant: Option<&str>, sent: Option<&str>) -> (Begun, Finished) {
-    let names = AskedBy {
-        tenant,
-        key: "openwebui",
-        user: Some(user),
-        chat: Some("chat-7"),
-        sent_user: sent,
-        endpoint: "chat/completions",
-        ..AskedBy::default()
-    };
+    static NUMBER: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let began_us = jiff::Timestamp::now().as_microsecond();
+    let name = |text: Option<&str>| text.map(Into::into);
     let begun = Begun {
-        id: Uuid::now_v7(),
-        began_us: jiff::Timestamp::now().as_microsecond(),
-        names: Arc::new((&names).into()),
-        message: None,
-        sent_message: None,
+        id: RequestId::new(began_us, [number; RANDOM]),
+        began_us,
+        labels: RequestLabels {
+            tenant: name(tenant),
+            key: "openwebui".into(),
+            user: name(Some(user)),
+            session: None,
+            chat: name(Some("chat-7")),
+            message: None,
+        },
+        sent: SentIds { user: name(sent), ..SentIds::default() },
+        endpoint: "chat/completions".into(),
+        account: None,
+        markup: Markup::ONE,
     };
     let finished = Finished {
-        end: End::Complete,
+        outcome: Some(Outcome::Complete),
+        limit: None,
+        bill: Bill::Known,
+        requested_model: None,
         status: 200,
         error: None,
         model: Some("a/<b>model</b>".into()),
@@ -59,7 +69,8 @@ fn row(user: &str, tenant: Option<&str>, sent: Option<&str>) -> (Begun, Finished
         },
         request_bytes: 100,
         response_bytes: 200,
-        first_byte_us: Some(300_000),
+        head_us: Some(300_000),
+        first_output_us: Some(400_000),
         duration_us: 900_000,
     };
     (begun, finished)
@@ -75,8 +86,8 @@ async fn fill(directory: &Path) {
         data_dir: Some(directory.to_owned()),
         data_dir_set: true,
     };
-    let ledger = Ledger::open(&settings, &Arc::new(Metrics::new())).unwrap();
-    let long = "x".repeat(10_000);
+    let ledger = Ledger::open(&settings, &Arc::new(Metrics::new()), &Arc::default()).unwrap();
+    let long = "x".repeat(512);
     let known = [("alice", None, Some("acme_1")); 3].into_iter().chain([
         ("bob", None, Some("acme_2")),
         ("bob", Some("acme"), Some("acme_3")),
@@ -165,7 +176,7 @@ async fn usage_is_told_by_everything_and_as_csv() {
         [&alice["external_user_id"], &alice["requests"], &alice["prompt_tokens"], &alice["cost_usd"], &alice["tenant"]],
         [&json!("acme_1"), &json!(3), &json!(33), &json!("0.00126"), &Value::Null]
     );
-    for by in ["user", "model", "day", "app", "tenant"] {
+    for by in ["user", "model", "key", "provider", "tenant", "hour", "day", "month", "user,day"] {
         let rows = rig.get(&format!("usage?by={by}&since=24h"), "Usage").await;
         let requests: u64 = rows.as_array().unwrap().iter().map(|row| row["requests"].as_u64().unwrap()).sum();
         assert_eq!(requests, 14, "{by}: {rows}");
@@ -176,14 +187,14 @@ async fn usage_is_told_by_everything_and_as_csv() {
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
     assert_eq!(csv.header("content-disposition"), "attachment; filename=\"callsign-usage-by-user.csv\"");
     let text = csv.text();
-    assert!(text.contains("\r\n'=cmd|' /C calc'!A0,'=cmd|' /C calc'!A0,1,"), "{text}");
+    assert!(text.contains("\r\n\"'=cmd|' /C calc'!A0\",\"'=cmd|' /C calc'!A0\",\"1\","), "{text}");
     assert_eq!(rig.refused(Method::GET, "usage?since=yesterday", "", 400).await["code"], "invalid_request");
 }
 
 #[tokio::test]
 async fn mappings_are_counted_and_collisions_are_errors() {
     let rig = Rig::start().await;
-    let statistics = rig.get("statistics", "Statistics").await;
+    let statistics = rig.get("user-mapping/statistics", "Statistics").await;
     assert_eq!(
         [&statistics["total_users"], &statistics["successful_mappings"], &statistics["failed_mappings"]],
         [12, 10, 2]
@@ -208,17 +219,17 @@ async fn mappings_are_counted_and_collisions_are_errors() {
 #[tokio::test]
 async fn one_user_is_found_by_any_name_and_tenant() {
     let rig = Rig::start().await;
-    let alice = rig.get("user/alice/mapping", "Mapping").await;
+    let alice = rig.get("user-mapping/user/alice/mapping", "Mapping").await;
     assert_eq!([&alice["external_user_id"], &alice["requests"]], [&json!("acme_1"), &json!(3)]);
     assert_eq!(alice["identifiers"]["embeddings"], json!({"user": "acme_2bd806c97f0e00af"}));
-    let several = rig.refused(Method::GET, "user/bob/mapping", "", 409).await;
+    let several = rig.refused(Method::GET, "user-mapping/user/bob/mapping", "", 409).await;
     assert_eq!([&several["code"], &several["tenants"]], [&json!("several_tenants"), &json!([null, "acme"])]);
-    let bob = rig.get("user/bob/mapping?tenant=acme", "Mapping").await;
+    let bob = rig.get("user-mapping/user/bob/mapping?tenant=acme", "Mapping").await;
     assert_eq!(bob["identifiers"]["embeddings"], json!({"user": "of-acme_bob"}));
-    assert_eq!(rig.get("user/bob/mapping?tenant=", "Mapping").await["external_user_id"], "acme_2");
-    assert_eq!(rig.refused(Method::GET, "user/mallory/mapping", "", 404).await["code"], "unknown_user");
+    assert_eq!(rig.get("user-mapping/user/bob/mapping?tenant=", "Mapping").await["external_user_id"], "acme_2");
+    assert_eq!(rig.refused(Method::GET, "user-mapping/user/mallory/mapping", "", 404).await["code"], "unknown_user");
     for user in HOSTILE {
-        assert_eq!(rig.get(&format!("user/{}/mapping", encoded(user)), "Mapping").await["user_id"], user);
+        assert_eq!(rig.get(&format!("user-mapping/user/{}/mapping", encoded(user)), "Mapping").await["user_id"], user);
         let found = rig.get(&format!("whois/{}", encoded(user)), "Whois").await;
         assert_eq!([&found[0]["kind"], &found[0]["user"]], ["user", user]);
     }
@@ -239,11 +250,11 @@ async fn forgetting_keeps_the_sums() {
         [&json!("bob"), &json!("acme"), &json!(1)]
     );
     assert_eq!(
-        rig.get("user/bob/mapping", "Mapping").await["tenant"],
+        rig.get("user-mapping/user/bob/mapping", "Mapping").await["tenant"],
         Value::Null,
         "the user of the other tenant is kept"
     );
-    let apps = rig.get("usage?by=app", "Usage").await;
+    let apps = rig.get("usage?by=key", "Usage").await;
     let requests: u64 = apps.as_array().unwrap().iter().map(|row| row["requests"].as_u64().unwrap()).sum();
     assert_eq!(requests, 14);
     assert_eq!(rig.refused(Method::DELETE, "users/bob?tenant=acme", "", 404).await["code"], "unknown_user");
@@ -252,13 +263,13 @@ async fn forgetting_keeps_the_sums() {
 #[tokio::test]
 async fn the_configuration_in_force_is_told_without_a_secret() {
     let rig = Rig::start().await;
-    let told = rig.get("configuration", "Configuration").await;
+    let told = rig.get("user-mapping/configuration", "Configuration").await;
     assert_eq!(told["valves"]["SEND_END_USER_ID"], true);
     assert_eq!(told["formats"]["USER_ID_FORMAT"], "acme_{sha256:16 user}");
     assert_eq!(told["limits"]["max_id_chars"], 128);
     assert_eq!(told["example"]["identifiers"]["embeddings"]["user"], "acme_bfe1bd65d9faa81a");
     assert_eq!(told["sources"].as_array().unwrap().len(), 2);
-    let of_acme = rig.get("configuration?tenant=acme", "Configuration").await;
+    let of_acme = rig.get("user-mapping/configuration?tenant=acme", "Configuration").await;
     assert_eq!(of_acme["formats"]["USER_ID_FORMAT"], "of-acme_{user}");
     for secret in ["sk-or-", "sk-cs-", "an-admin-token"] {
         assert!(!told.to_string().contains(secret), "{told}");
@@ -278,7 +289,7 @@ async fn a_mapping_is_tried_out_in_the_real_pipeline() {
         ),
     ] {
         let trial = json!({"user_id": "alice", "session_id": "tab-1", "endpoint": endpoint}).to_string();
-        let answer = rig.ask(Method::POST, "test-mapping", &trial).await;
+        let answer = rig.ask(Method::POST, "user-mapping/test-mapping", &trial).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         let tried = rig.checked(&answer, "Tried").await;
         assert_eq!([&tried["passed"], &tried["live"]], [&json!(true), &Value::Null], "{tried}");
@@ -287,16 +298,21 @@ async fn a_mapping_is_tried_out_in_the_real_pipeline() {
         assert_eq!(tried["received"]["headers"]["content-type"], "application/json");
     }
     let trial = json!({"user_id": "bob", "chat_id": "c"}).to_string();
-    let tried = rig.checked(&rig.ask(Method::POST, "test-mapping?tenant=acme", &trial).await, "Tried").await;
+    let tried =
+        rig.checked(&rig.ask(Method::POST, "user-mapping/test-mapping?tenant=acme", &trial).await, "Tried").await;
     assert_eq!(tried["identifiers"]["metadata"], json!({"user_id": "of-acme_bob", "chat_id": "c"}));
     // A live test goes to the configured upstream, which is this test's mock.
     let trial = json!({"user_id": "alice", "live": true}).to_string();
-    let tried = rig.checked(&rig.ask(Method::POST, "test-mapping", &trial).await, "Tried").await;
+    let tried = rig.checked(&rig.ask(Method::POST, "user-mapping/test-mapping", &trial).await, "Tried").await;
     assert_eq!([&tried["passed"], &tried["live"]["status"]], [&json!(true), &json!(200)], "{tried}");
     for wrong in
         ["{}", r#"{"user_id":"a","endpoint":"weather"}"#, r#"{"user_id":"a\nb"}"#, r#"{"user_id":"a","x":1}"#, "["]
     {
-        assert_eq!(rig.refused(Method::POST, "test-mapping", wrong, 400).await["code"], "invalid_request", "{wrong}");
+        assert_eq!(
+            rig.refused(Method::POST, "user-mapping/test-mapping", wrong, 400).await["code"],
+            "invalid_request",
+            "{wrong}"
+        );
     }
 }
 

@@ -89,8 +89,8 @@ async fn usage_is_what_was_used() {
     assert_eq!((&alice["requests"], &alice["errors"], &alice["prompt_tokens"]), (&json!(3), &json!(0), &json!(33)));
 
     let csv = place.run("usage --by model --since 24h --format csv").await;
-    assert_eq!((csv.code, csv.out.lines().count()), (0, 3), "{csv:?}");
-    assert!(csv.out.starts_with("model,requests,"), "{csv:?}");
+    assert_eq!((csv.code, csv.out.lines().count()), (0, 4), "{csv:?}");
+    assert!(csv.out.starts_with("\"model\",\"requests\","), "{csv:?}");
     let table = place.run("usage --by day").await;
     assert!(table.out.trim_start().starts_with("DAY ") && table.out.contains("0.000001261"), "{table:?}");
     assert_eq!(place.json("usage --since 2999-01-01 --format json").await, json!([]));

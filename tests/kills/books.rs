@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
 /// The rows of the ledger by message, and its totals.
 pub(crate) struct Books {
     /// The number of rows of each message.
     rows: HashMap<String, usize>,
-    /// Requests and nano-dollars in all rows, and in all sums.
-    counted: [(i64, i64); 2],
+    /// Requests, refusals and nano-dollars in all rows, and in the sums of each width.
+    counted: [(i64, i64, i64); 5],
 }
 
 impl Books {
@@ -23,14 +23,22 @@ impl Books {
         for row in sqlx::query(query).fetch_all(&mut connection).await.unwrap() {
             *rows.entry(row.get(0)).or_default() += 1;
         }
-        let mut counted = [(0, 0); 2];
-        // Refusals (ending 3) are not counted; every other row is counted once per grain. Grain 2 is a month.
-        for (count, query) in counted.iter_mut().zip([
-            "SELECT COUNT(*), COALESCE(SUM(cost), 0) FROM requests WHERE ending IS NOT NULL AND ending <> 3",
-            "SELECT COALESCE(SUM(requests), 0), COALESCE(SUM(cost), 0) FROM sums WHERE grain = 2",
-        ]) {
-            let row = sqlx::query(query).fetch_one(&mut connection).await.unwrap();
-            *count = (row.get(0), row.get(1));
+        let mut counted = [(0, 0, 0); 5];
+        // Refusals (ending 3) went nowhere, except after a timeout of the upstream.
+        let of_rows = "SELECT COALESCE(SUM(CASE WHEN sent THEN 1 ELSE 0 END), 0), \
+                    COALESCE(SUM(CASE WHEN sent THEN 0 ELSE count END), 0), COALESCE(SUM(cost), 0) FROM \
+                    (SELECT (ending <> 3 OR error = 'upstream_timeout') AS sent, count, cost FROM requests \
+                    WHERE ending IS NOT NULL)";
+        let sums = (0..4).map(|grain| {
+            format!(
+                "SELECT COALESCE(SUM(requests), 0), COALESCE(SUM(refused), 0), COALESCE(SUM(cost), 0) FROM sums \
+                 WHERE grain = {grain} \
+                 OR ({grain} <> 0 AND grain = 0 AND bucket_us >= (SELECT folded_us FROM state))"
+            )
+        });
+        for (count, query) in counted.iter_mut().zip(std::iter::once(of_rows.to_owned()).chain(sums)) {
+            let row = sqlx::query(AssertSqlSafe(query)).fetch_one(&mut connection).await.unwrap();
+            *count = (row.get(0), row.get(1), row.get(2));
         }
         connection.close().await.unwrap();
         Self { rows, counted }
@@ -46,7 +54,7 @@ impl Books {
     }
 
     pub(crate) fn assert_sums(&self) {
-        let [rows, sums] = self.counted;
-        assert_eq!(rows, sums, "requests and nano-dollars of the rows, and of the sums");
+        let [rows, sums @ ..] = self.counted;
+        assert_eq!(sums, [rows; 4], "requests, refusals and nano-dollars of the sums of each width, and of the rows");
     }
 }

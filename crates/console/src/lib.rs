@@ -15,7 +15,7 @@
 //! |---|---|---|
 //! | `api` | the JSON routes, one file per subject | answer without the admin token |
 //! | `pages` | the dashboard, one file per page: functions from a query to markup | send scripts |
-//! | `parameters` | query parameters and JSON bodies; unknown names are errors | |
+//! | `parameters` | query parameters and JSON bodies; unknown names are errors | let a misspelt filter select everything |
 //! | `ask` | queries of ledger and configuration that `api` and `pages` share | change anything |
 //! | `health` | `/readyz` and `/metrics` | name a user |
 //! | `operator` | the state that all routes share; checks the admin token | |

@@ -1,3 +1,5 @@
+mod with_ledger;
+
 use std::time::{Duration, Instant};
 
 use axum::body::to_bytes;

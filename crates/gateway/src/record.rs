@@ -28,6 +28,7 @@ use callsign_store::ledger::{Begun, Committed, Ledger, Name};
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 use callsign_telemetry::metrics::Metrics;
 use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 
 use crate::account::Account;
 use crate::pending::PendingCosts;
@@ -73,6 +74,8 @@ pub struct RequestRecord {
     inference: Option<&'static Inference>,
     /// The upload of a streamed body, which tells the requested model at its end.
     upload: Option<Arc<UploadState>>,
+    /// The length of the answer's body, if its head announced one.
+    announced: Option<u64>,
     /// The time from the request's head to the head of OpenRouter's answer.
     head: Option<Duration>,
     /// The time from the request's head to the first output.
@@ -117,6 +120,7 @@ impl RequestRecord {
             began: Instant::now(),
             inference: None,
             upload: None,
+            announced: None,
             head: None,
             first_output: None,
             answer: AnswerReader::default(),
@@ -270,6 +274,8 @@ impl RequestRecord {
     pub fn answered(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
         self.head = Some(self.began.elapsed());
+        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        self.announced = length.and_then(|length| length.parse().ok());
         if let Some(endpoint) = self.inference.filter(|_| status == 403 && self.account.is_some()) {
             // The body tells a refused key from a refused prompt.
             self.answer.read_as(endpoint);
@@ -339,7 +345,7 @@ impl RequestRecord {
             outcome: self.outcome,
             upstream_status: self.head.map(|_| self.status),
             was_sent: self.limits.left,
-            is_delivered: false,
+            is_delivered: self.announced == Some(self.response_bytes),
             payer: match &self.account {
                 _ if self.inference.is_none_or(Inference::is_free) => Payer::Nobody,
                 Some(_) => Payer::Operator,

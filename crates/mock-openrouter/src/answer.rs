@@ -7,18 +7,22 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use serde_json::Value;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::asked::ParsedRequest;
+use super::account::{self, AccountRefusal};
+use super::asked::{self, ParsedRequest};
 use super::behaviour::{Behaviour, Instead};
+use super::books::Entry;
+use super::endpoint::Endpoint;
 use super::generations::Generation;
+use super::lookups::Lookups;
 use super::options::Options;
 use super::plan::{AnswerBody, Plan};
-use super::record::{Exchange, Received, Recorder};
+use super::record::{Booking, Exchange, Received, Recorder};
 use super::reply::Reply;
 use super::upload::{self, Upload};
-use super::{catalogue, chat, errors, media, messages, responses, rules};
+use super::{catalogue, errors, rules};
 
 /// Headers that OpenRouter adds to its responses.
 const USUAL_HEADERS: [(&str, &str); 5] = [
@@ -35,59 +39,9 @@ pub(super) struct State {
     pub(super) options: Options,
     pub(super) recorder: Arc<Recorder>,
     pub(super) gate: Arc<Semaphore>,
-}
-
-/// The POST endpoints.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Endpoint {
-    Completion(chat::Kind),
-    Responses,
-    Messages,
-    CountTokens,
-    Embeddings,
-    Rerank,
-    Images,
-    Speech,
-    Transcription,
-}
-
-impl Endpoint {
-    fn of(path: &str) -> Option<Self> {
-        Some(match path {
-            "chat/completions" => Self::Completion(chat::Kind::Chat),
-            "completions" => Self::Completion(chat::Kind::Text),
-            "responses" => Self::Responses,
-            "messages" => Self::Messages,
-            "messages/count_tokens" => Self::CountTokens,
-            "embeddings" => Self::Embeddings,
-            "rerank" => Self::Rerank,
-            "images" | "images/generations" => Self::Images,
-            "audio/speech" => Self::Speech,
-            "audio/transcriptions" => Self::Transcription,
-            _ => return None,
-        })
-    }
-
-    /// Returns the plain response: a stream if the request asks for one and the endpoint supports it.
-    fn plan(self, reply: &Reply<'_>) -> Plan {
-        let streamed = reply.asked.wants_stream();
-        let json = |body: &Value| Plan::json(StatusCode::OK, body);
-        match self {
-            Self::Completion(kind) if streamed => Plan::stream(chat::events(kind, reply)),
-            Self::Completion(kind) => Plan::padded_json(&chat::whole(kind, reply)),
-            Self::Responses if streamed => Plan::stream(responses::events(reply)),
-            Self::Responses => json(&responses::whole(reply)),
-            Self::Messages if streamed => Plan::stream(messages::events(reply)),
-            Self::Messages => json(&messages::whole(reply)),
-            Self::CountTokens => json(&messages::count()),
-            Self::Embeddings => json(&media::embeddings(reply)),
-            Self::Rerank => json(&media::rerank(reply)),
-            Self::Images if streamed => Plan::stream(media::image_events(reply)),
-            Self::Images => json(&media::image(reply)),
-            Self::Speech => media::speech(),
-            Self::Transcription => json(&media::transcription(reply)),
-        }
-    }
+    /// The reason for which the operator's account refuses requests, if it does.
+    pub(super) refusal: Mutex<Option<AccountRefusal>>,
+    pub(super) lookups: Lookups,
 }
 
 /// A response and its generation record, if it has one.
@@ -111,12 +65,23 @@ pub(super) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Res
     for (name, value) in USUAL_HEADERS {
         plan.headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
     }
-    if Endpoint::of(&path).is_some()
+    let endpoint = Endpoint::find(&path);
+    if endpoint.is_some()
         && let Ok(id) = HeaderValue::from_str(&id)
     {
         plan.headers.insert("x-generation-id", id);
     }
-    Ok(plan.play(&head.method, generation, exchange))
+    let booked = endpoint.filter(|_| head.method == Method::POST);
+    let booking = booked.map(|(path, _)| booking(&id, path, plan.status, generation));
+    Ok(plan.play(&head.method, booking, exchange))
+}
+
+fn booking(id: &str, endpoint: &'static str, status: StatusCode, record: Option<Generation>) -> Booking {
+    let (cost, provider_cost) =
+        record.as_ref().map_or((0, 0), |record| (record.took.cost(), record.took.provider_cost()));
+    let generation = record.as_ref().map_or_else(|| id.into(), |record| Arc::clone(&record.id));
+    let entry = Entry { generation, endpoint, status: status.as_u16(), cost, provider_cost, client_left: false };
+    Booking { entry, record }
 }
 
 fn bad_request() -> Response<AnswerBody> {
@@ -138,12 +103,13 @@ fn record(exchange: &Exchange, head: &Parts, body: &Bytes) -> Received {
 }
 
 async fn decide(state: &State, head: &Parts, path: &str, body: &[u8], id: &str) -> Answer {
-    let endpoint = Endpoint::of(path);
-    match (&head.method, endpoint) {
-        (&Method::POST, Some(endpoint)) => {
-            if !has_bearer(&head.headers) {
-                let status = StatusCode::UNAUTHORIZED;
-                return (errors::error(path, status, errors::usual_message(status), id), None);
+    match (&head.method, Endpoint::find(path)) {
+        (&Method::POST, Some((_, endpoint))) => {
+            if asked::bearer(&head.headers).is_none() {
+                return (refused(path, AccountRefusal::Unauthorized, id), None);
+            }
+            if let Some(refusal) = *state.refusal.lock() {
+                return (refused(path, refusal, id), None);
             }
             match ParsedRequest::read(path, &head.headers, body) {
                 Ok(asked) => infer(state, endpoint, &asked, body, id).await,
@@ -157,17 +123,42 @@ async fn decide(state: &State, head: &Parts, path: &str, body: &[u8], id: &str) 
     }
 }
 
-fn has_bearer(headers: &HeaderMap) -> bool {
-    let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    bearer.is_some_and(|key| !key.trim_ascii().is_empty())
+fn refused(path: &str, refusal: AccountRefusal, id: &str) -> Plan {
+    errors::error(path, refusal.status(), refusal.message(), id)
 }
 
 fn get(state: &State, head: &Parts, path: &str) -> Plan {
-    if path != "generation" {
-        return catalogue::get(path).unwrap_or_else(|| errors::html(StatusCode::NOT_FOUND));
+    match path {
+        "key" => key(state, &head.headers),
+        "generation" => generation(state, head),
+        _ => catalogue::get(path).unwrap_or_else(|| errors::html(StatusCode::NOT_FOUND)),
+    }
+}
+
+/// Answers `GET /key`.
+fn key(state: &State, headers: &HeaderMap) -> Plan {
+    if asked::bearer(headers).is_none() || has_no_key(state) {
+        return refused("key", AccountRefusal::Unauthorized, "");
+    }
+    Plan::json(StatusCode::OK, &account::key(state.recorder.total()))
+}
+
+fn has_no_key(state: &State) -> bool {
+    *state.refusal.lock() == Some(AccountRefusal::Unauthorized)
+}
+
+/// Answers `GET /generation`. Unlike OpenRouter it needs no key.
+fn generation(state: &State, head: &Parts) -> Plan {
+    let path = "generation";
+    let failure = state.lookups.begin(&head.headers);
+    if has_no_key(state) {
+        return refused(path, AccountRefusal::Unauthorized, "");
+    }
+    if let Some(failure) = failure {
+        return failure.plan();
     }
     let wanted = head.uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("id="));
-    match wanted.and_then(|id| state.recorder.generation(id)) {
+    match wanted.and_then(|id| state.recorder.look_up(id)) {
         Some(generation) => Plan::json(StatusCode::OK, &generation.to_json()),
         None => errors::error(path, StatusCode::NOT_FOUND, "Generation not found", ""),
     }
@@ -193,7 +184,8 @@ async fn infer(state: &State, endpoint: Endpoint, asked: &ParsedRequest, body: &
         None => {
             let mut reply = Reply::new(id, asked);
             behaviour.shape(&mut reply);
-            (endpoint.plan(&reply), Some(Generation::of(&reply, asked.wants_stream())))
+            let record = Generation::of(&reply, asked.wants_stream(), behaviour.late_record());
+            (endpoint.plan(&reply), Some(record).filter(|_| !endpoint.is_free()))
         }
     };
     behaviour.apply(&mut plan, asked.headers(), state.options.pace, &state.gate);

@@ -62,6 +62,12 @@ impl ParsedRequest {
     }
 }
 
+/// Returns the key in `authorization`, unless it is empty.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(http::header::AUTHORIZATION)?.as_bytes().strip_prefix(b"Bearer ")?.trim_ascii();
+    (!value.is_empty()).then_some(value)
+}
+
 /// Decoded names and raw values, in order.
 #[derive(Debug, Default)]
 struct Members(Vec<(String, Box<RawValue>)>);

@@ -12,25 +12,41 @@ use tokio::sync::Semaphore;
 
 use super::call::Call;
 use super::faults::Faults;
+use super::money::amount;
 use super::names::{self, PREFIX, Row, row, status};
 use super::plan::{Plan, Step};
-use super::reply::Reply;
+use super::reply::{Failure, Reply};
 
 /// Pause of `mock/gaps` if the mock server has no `pace`.
 const GAP: Duration = Duration::from_millis(20);
 
 /// All behaviours: answers that OpenRouter itself gives.
-const TABLE: [Row<Effect>; 12] = [
+const TABLE: [Row<Effect>; 19] = [
     row("echo", "answers plainly", |_| Some(Effect::None)),
     row("error-N", "answers with status N and OpenRouter's error body", |n| status(n).map(Effect::Error)),
     row("html-N", "answers with status N and Cloudflare's HTML", |n| status(n).map(Effect::Html)),
     row("redirect", "answers 307 to another host", |_| Some(Effect::Redirect)),
     row("moderated", "answers 403 as moderation does", |_| Some(Effect::Moderated)),
-    row("mid-error", "ends after three tokens with an error inside the 200", |_| Some(Effect::MidError)),
+    row("start-error", "answers 200 with an error and no output, and costs nothing", |_| {
+        Some(Effect::Fail(Failure::BeforeOutput))
+    }),
+    row("mid-error", "ends after three tokens with an error inside the 200", |_| Some(Effect::Fail(Failure::Midway))),
+    row("finish-error", "ends after three tokens with the finish reason `error`, without usage", |_| {
+        Some(Effect::Fail(Failure::Unexplained))
+    }),
+    row("panel-failed", "reports a failed model of a fusion panel in a stream of `responses` and completes", |_| {
+        Some(Effect::PanelFailed)
+    }),
     row("gaps", "waits between chunks", |_| Some(Effect::Gaps)),
     row("tool-call", "calls the first tool that is offered with `{\"city\":\"Paris\"}`", |_| Some(Effect::ToolCall)),
-    row("no-usage", "omits the usage", |_| Some(Effect::NoUsage)),
-    row("cost-N", "costs N billionths of a dollar", |n| u32::try_from(n).ok().map(Effect::Cost)),
+    row("no-usage", "omits the usage, so that only the generation record tells the cost", |_| Some(Effect::NoUsage)),
+    row("late-record-N", "has a generation record from lookup N+1 on; 404 before", |n| Some(Effect::LateRecord(n))),
+    row("cost-N", "costs N billionths of a dollar", |n| amount(n).map(Effect::Cost)),
+    row("tool-cost-N", "costs N billionths of a dollar more, for server tools", |n| amount(n).map(Effect::ToolCost)),
+    row("byok-N", "uses the operator's key at the provider, which charges N billionths of a dollar", |n| {
+        amount(n).map(Effect::Byok)
+    }),
+    row("cache-write-N", "writes N more prompt tokens to the cache", |n| u32::try_from(n).ok().map(Effect::CacheWrite)),
     row("reasoning-N", "spends N more tokens on reasoning", |n| u32::try_from(n).ok().map(Effect::Reasoning)),
     row("long-N", "sends N more tokens", |n| Some(Effect::Long(n))),
 ];
@@ -43,11 +59,16 @@ enum Effect {
     Html(StatusCode),
     Redirect,
     Moderated,
-    MidError,
+    Fail(Failure),
+    PanelFailed,
     Gaps,
     ToolCall,
     NoUsage,
-    Cost(u32),
+    LateRecord(usize),
+    Cost(u64),
+    ToolCost(u64),
+    Byok(u64),
+    CacheWrite(u32),
     Reasoning(u32),
     Long(usize),
 }
@@ -112,7 +133,19 @@ impl Behaviour {
         for effect in &self.effects {
             match *effect {
                 Effect::Long(more) => reply.tokens.extend((0..more).map(|n| format!("{n} "))),
-                Effect::Cost(nano) => reply.took.cost = f64::from(nano) / 1e9,
+                Effect::Cost(nano) => reply.took.inference = nano,
+                Effect::ToolCost(nano) => reply.took.tools = Some(nano),
+                Effect::Byok(nano) => {
+                    reply.took.byok = Some(nano);
+                    // OpenRouter charges a fee only beside `cost-N`.
+                    if !self.effects.iter().any(|effect| matches!(effect, Effect::Cost(_))) {
+                        reply.took.inference = 0;
+                    }
+                }
+                Effect::CacheWrite(more) => {
+                    reply.took.cache_write = more;
+                    reply.took.prompt = reply.took.prompt.saturating_add(more);
+                }
                 Effect::Reasoning(more) => {
                     reply.took.reasoning = more;
                     reply.took.completion = reply.took.completion.saturating_add(more);
@@ -124,9 +157,20 @@ impl Behaviour {
         if self.has(Effect::ToolCall) {
             reply.call = Call::of(reply.asked, &reply.id);
         }
-        if self.has(Effect::MidError) {
-            reply.fail();
+        reply.panel_failed = self.has(Effect::PanelFailed);
+        for effect in &self.effects {
+            if let Effect::Fail(failure) = *effect {
+                reply.fail(failure);
+            }
         }
+    }
+
+    /// Returns the number of lookups for which the generation record does not exist yet.
+    pub(super) fn late_record(&self) -> usize {
+        self.effects
+            .iter()
+            .find_map(|effect| if let Effect::LateRecord(n) = effect { Some(*n) } else { None })
+            .unwrap_or(0)
     }
 
     /// Applies the faults and the pauses to the transfer of the response. `pace` is the mock server's pause between

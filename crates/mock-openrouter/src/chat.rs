@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::call;
 use super::plan::{done, event};
-use super::reply::{PROVIDER, Reply};
+use super::reply::{Failure, PROVIDER, Reply};
 
 /// The endpoint that is answered.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,13 +16,16 @@ pub(super) enum Kind {
     Text,
 }
 
-/// Returns the error inside the 200 of a reply that fails midway.
+/// Returns the error inside the 200 of a reply that fails.
 fn error() -> Value {
     json!({"code": 502, "message": "Provider returned error", "metadata": {"error_type": "provider_unavailable", "provider_name": PROVIDER}})
 }
 
 /// Returns the events of a stream, including `[DONE]`.
 pub(super) fn events(kind: Kind, reply: &Reply<'_>) -> Vec<Bytes> {
+    if reply.failure == Some(Failure::BeforeOutput) {
+        return vec![event(None, &failed_chunk(kind, reply)), done()];
+    }
     let mut events = Vec::with_capacity(reply.tokens.len() + 4);
     if kind == Kind::Chat {
         events.push(event(None, &Value::Object(chunk(kind, reply, "", Value::Null))));
@@ -35,14 +38,8 @@ pub(super) fn events(kind: Kind, reply: &Reply<'_>) -> Vec<Bytes> {
     } else {
         events.extend(text_events(kind, reply));
     }
-    if reply.fails {
-        // As recorded from OpenRouter: error and usage in one chunk, then `[DONE]`.
-        let mut failed = chunk(kind, reply, "", json!("error"));
-        failed.insert("error".to_owned(), error());
-        if let Some(usage) = reply.usage {
-            failed.insert("usage".to_owned(), usage.chat());
-        }
-        events.push(event(None, &Value::Object(failed)));
+    if reply.failure.is_some() {
+        events.push(event(None, &failed_chunk(kind, reply)));
         events.push(done());
         return events;
     }
@@ -76,7 +73,7 @@ pub(super) fn whole(kind: Kind, reply: &Reply<'_>) -> Value {
     };
     choice["finish_reason"] = finish.clone();
     choice["native_finish_reason"] = finish;
-    if reply.fails {
+    if reply.failure == Some(Failure::Midway) {
         choice["error"] = error();
     }
     let mut body = envelope(object, reply);
@@ -87,13 +84,25 @@ pub(super) fn whole(kind: Kind, reply: &Reply<'_>) -> Value {
     Value::Object(body)
 }
 
+/// Returns the last chunk of a stream that fails. As recorded from OpenRouter, error and usage are in one chunk.
+fn failed_chunk(kind: Kind, reply: &Reply<'_>) -> Value {
+    let mut failed = chunk(kind, reply, "", json!("error"));
+    if reply.failure != Some(Failure::Unexplained) {
+        failed.insert("error".to_owned(), error());
+    }
+    if let Some(usage) = reply.usage {
+        failed.insert("usage".to_owned(), usage.chat());
+    }
+    Value::Object(failed)
+}
+
 fn text_events(kind: Kind, reply: &Reply<'_>) -> impl Iterator<Item = Bytes> {
     reply.tokens.iter().map(move |token| event(None, &Value::Object(chunk(kind, reply, token, Value::Null))))
 }
 
 fn finish(kind: Kind, reply: &Reply<'_>) -> &'static str {
     match reply {
-        Reply { fails: true, .. } => "error",
+        Reply { failure: Some(_), .. } => "error",
         Reply { call: Some(_), .. } if kind == Kind::Chat => "tool_calls",
         _ => "stop",
     }

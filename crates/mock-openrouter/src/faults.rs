@@ -19,7 +19,7 @@ use super::names::{self, Row, row};
 use super::plan::{Plan, Step};
 
 /// All faults. A *chunk* is one event of a stream (comments do not count) or the body of a plain response.
-const TABLE: [Row<Fault>; 12] = [
+const TABLE: [Row<Fault>; 13] = [
     row("early-N", "answers with status N without reading the body", |n| names::status(n).map(Fault::Early)),
     row("hang", "reads the request and never answers", |_| Some(Fault::Hang)),
     row("slow-read", "waits for `release(1)` after each piece of the request body", |_| Some(Fault::SlowRead)),
@@ -31,6 +31,9 @@ const TABLE: [Row<Fault>; 12] = [
     row("gate", "waits for `release(1)` between chunks", |_| Some(Fault::Gate)),
     row("gate-head", "waits for `release(1)` before the head of the answer", |_| Some(Fault::GateHead)),
     row("compressed", "answers in gzip if the request accepts it", |_| Some(Fault::Compressed)),
+    row("compressed-always", "answers in gzip even if the request does not accept it", |_| {
+        Some(Fault::CompressedAlways)
+    }),
     row("origin-headers", "adds headers that speak for the origin", |_| Some(Fault::Headers(&ORIGIN_HEADERS))),
     row("hop-headers", "adds hop-by-hop headers", |_| Some(Fault::Headers(&HOP_HEADERS))),
     row("crlf", "ends the lines of a stream with CR LF", |_| Some(Fault::CrLf)),
@@ -74,6 +77,7 @@ enum Fault {
     Gate,
     GateHead,
     Compressed,
+    CompressedAlways,
     Headers(&'static [(&'static str, &'static str)]),
     CrLf,
 }
@@ -126,7 +130,7 @@ impl Faults {
         if self.has(Fault::CrLf) {
             rewrite_chunks(plan, |bytes| Bytes::from(String::from_utf8_lossy(&bytes).replace('\n', "\r\n")));
         }
-        if self.has(Fault::Compressed) && accepts_gzip(asked) {
+        if self.has(Fault::CompressedAlways) || self.has(Fault::Compressed) && accepts_gzip(asked) {
             compress(plan);
         }
         for fault in &self.0 {

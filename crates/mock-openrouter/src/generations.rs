@@ -2,14 +2,14 @@
 //!
 //! As at OpenRouter, a record exists only after the response has ended.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::reply::{Reply, Usage};
-
-/// Number of records that are kept, which bounds the memory of a long-running `--demo`.
-const KEPT: usize = 1024;
+use super::money::dollars;
+use super::reply::Reply;
+use super::usage::Usage;
 
 /// Members of a record that the mock server sets to null.
 const UNSET: [&str; 17] = [
@@ -35,10 +35,11 @@ const UNSET: [&str; 17] = [
 /// One record. It has `external_user` and `session_id` but, as at OpenRouter, no metadata.
 #[derive(Clone, Debug)]
 pub(super) struct Generation {
-    id: String,
+    pub(super) id: Arc<str>,
     model: String,
     created: u64,
-    took: Usage,
+    pub(super) took: Usage,
+    failed: bool,
     streamed: bool,
     external_user: Option<String>,
     session_id: Option<String>,
@@ -46,23 +47,27 @@ pub(super) struct Generation {
     http_referer: Option<String>,
     /// True if the client disconnected before the end.
     pub(super) cancelled: bool,
+    /// The number of lookups for which the record does not exist yet.
+    late: usize,
 }
 
 impl Generation {
-    /// Creates the record of `reply`, not cancelled.
-    pub(super) fn of(reply: &Reply<'_>, streamed: bool) -> Self {
+    /// Creates the record of `reply`, not cancelled. The first `late` lookups do not find it.
+    pub(super) fn of(reply: &Reply<'_>, streamed: bool, late: usize) -> Self {
         let asked = reply.asked;
         Self {
-            id: reply.id.clone(),
+            id: reply.id.as_str().into(),
             model: reply.model.clone(),
             created: reply.created,
             took: reply.took,
+            failed: reply.failure.is_some(),
             streamed,
             external_user: asked.text("user").or_else(|| asked.text("safety_identifier")),
             session_id: asked.text("session_id").or_else(|| asked.header("x-session-id")),
             user_agent: asked.header("user-agent"),
             http_referer: asked.header("http-referer"),
             cancelled: false,
+            late,
         }
     }
 
@@ -70,15 +75,19 @@ impl Generation {
     pub(super) fn to_json(&self) -> Value {
         let usage = self.took;
         let created = i64::try_from(self.created).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
-        let finish = if self.cancelled { Value::Null } else { json!("stop") };
+        let finish = match (self.cancelled, self.failed) {
+            (true, _) => Value::Null,
+            (false, true) => json!("error"),
+            (false, false) => json!("stop"),
+        };
         let mut data = json!({
-            "id": self.id, "total_cost": usage.cost, "usage": usage.cost, "upstream_inference_cost": 0,
-            "created_at": created.map(|at| at.to_string()), "model": self.model, "streamed": self.streamed,
+            "id": &*self.id, "total_cost": dollars(usage.cost()), "usage": dollars(usage.cost()),
+            "upstream_inference_cost": dollars(usage.provider_cost()), "created_at": created.map(|at| at.to_string()), "model": self.model, "streamed": self.streamed,
             "cancelled": self.cancelled, "provider_name": super::reply::PROVIDER, "latency": 30, "generation_time": 300,
             "finish_reason": finish, "native_finish_reason": finish, "tokens_prompt": usage.prompt,
             "tokens_completion": usage.completion, "native_tokens_prompt": usage.prompt,
             "native_tokens_completion": usage.completion, "native_tokens_reasoning": usage.reasoning,
-            "native_tokens_cached": usage.cached, "origin": "", "is_byok": false, "external_user": self.external_user,
+            "native_tokens_cached": usage.cached, "origin": "", "is_byok": usage.byok.is_some(), "external_user": self.external_user,
             "session_id": self.session_id, "user_agent": self.user_agent, "http_referer": self.http_referer,
             "api_type": "completions", "provider_responses": [], "data_region": "global",
         });
@@ -89,19 +98,28 @@ impl Generation {
     }
 }
 
-/// The latest records, oldest first.
+/// The records of the requests whose book entry is kept.
 #[derive(Debug, Default)]
-pub(super) struct Generations(VecDeque<Generation>);
+pub(super) struct Generations(HashMap<Arc<str>, Generation>);
 
 impl Generations {
     pub(super) fn file(&mut self, generation: Generation) {
-        if self.0.len() == KEPT {
-            self.0.pop_front();
-        }
-        self.0.push_back(generation);
+        self.0.insert(Arc::clone(&generation.id), generation);
     }
 
-    pub(super) fn find(&self, id: &str) -> Option<&Generation> {
-        self.0.iter().rev().find(|generation| generation.id == id)
+    pub(super) fn remove(&mut self, id: &str) {
+        self.0.remove(id);
+    }
+
+    /// Looks a record up. A late record is not found by its first lookups.
+    pub(super) fn look_up(&mut self, id: &str) -> Option<Generation> {
+        let generation = self.0.get_mut(id)?;
+        match generation.late.checked_sub(1) {
+            Some(left) => {
+                generation.late = left;
+                None
+            }
+            None => Some(generation.clone()),
+        }
     }
 }

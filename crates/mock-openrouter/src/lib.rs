@@ -7,34 +7,42 @@
 //!
 //! The path of a request: [`MockServer::start_with`] accepts the connection → `upload` reads the body → `record`
 //! records the request → `answer` selects the endpoint, whose file (`chat`, `responses`, `messages`, `media`,
-//! `catalogue`, `generations`, `errors`) builds a plan → `behaviour` changes the plan (with `faults`) → `plan` sends
-//! the response.
+//! `catalogue`, `generations`, `account`, `errors`) builds a plan → `behaviour` changes the plan (with `faults`) →
+//! `plan` sends the response → `record` enters its cost in the account books, [`MockServer::books`].
 //!
 //! | modules | purpose | must not |
 //! |---|---|---|
 //! | `upload`, `asked` | read and parse a request as leniently as OpenRouter | use callsign's own parser |
 //! | `answer` | reads, records and answers one request | |
-//! | `chat`, `responses`, `messages`, `media`, `catalogue`, `generations`, `errors` | the formats of OpenRouter's endpoints | |
+//! | `endpoint` | the table of the inference endpoints | |
+//! | `chat`, `responses`, `messages`, `media`, `catalogue`, `generations`, `account`, `errors` | the formats of OpenRouter's endpoints | |
 //! | `reply`, `call`, `story` | the content of a response, independent of its format | |
+//! | `usage`, `money` | token counts and costs; amounts as exact JSON numbers | add up amounts as `f64` |
+//! | `books`, `lookups` | the account books; the number and failures of record lookups | |
 //! | `rules` | OpenRouter's rules for identifiers | share code with callsign, whose identifiers it checks |
 //! | `behaviour`, `names` | behaviours that a model name `mock/NAME` selects | |
 //! | `faults` (feature `faults`; otherwise `no_faults`) | responses that stall, break off or are garbled, for tests | be in the shipped program |
 //! | `plan` | a response as a list of steps, and the body that executes them | |
 //! | `record`, `options` | the recorder for tests; the options of a mock server | |
 
+mod account;
 mod answer;
 mod asked;
 mod behaviour;
+mod books;
 mod call;
 mod catalogue;
 mod chat;
+mod endpoint;
 mod errors;
 // Test code: the shipped program is built without the feature.
 #[cfg_attr(not(feature = "faults"), path = "no_faults.rs")]
 mod faults;
 mod generations;
+mod lookups;
 mod media;
 mod messages;
+mod money;
 mod names;
 mod options;
 mod plan;
@@ -44,6 +52,7 @@ mod responses;
 mod rules;
 mod story;
 mod upload;
+mod usage;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -58,7 +67,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 
+use parking_lot::Mutex;
+
+pub use self::account::AccountRefusal;
 use self::answer::State;
+pub use self::books::{Books, Entry, Total};
+pub use self::lookups::LookupFailure;
+use self::lookups::Lookups;
 pub use self::options::Options;
 use self::record::Recorder;
 pub use self::record::{Received, Sent};
@@ -91,8 +106,14 @@ impl MockServer {
     pub async fn start_with(options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let recorder = Arc::new(Recorder::new(options.keep));
-        let state = Arc::new(State { options, recorder, gate: Arc::new(Semaphore::new(0)) });
+        let recorder = Arc::new(Recorder::new(&options));
+        let state = Arc::new(State {
+            options,
+            recorder,
+            gate: Arc::new(Semaphore::new(0)),
+            refusal: Mutex::default(),
+            lookups: Lookups::default(),
+        });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&state))).abort_handle();
         Ok(Self { address, state, taken: AtomicUsize::new(0), accepting })
     }
@@ -146,6 +167,38 @@ impl MockServer {
     /// Waits until the client has cancelled at least `count` requests.
     pub async fn wait_cancelled(&self, count: usize) {
         self.state.recorder.wait(|tally| tally.cancelled >= count).await;
+    }
+
+    /// Returns the account books: what each inference request cost whose response has ended or whose client has left.
+    pub fn books(&self) -> Books {
+        self.state.recorder.books()
+    }
+
+    /// Waits until the books have had at least `count` entries.
+    pub async fn wait_booked(&self, count: usize) {
+        self.state.recorder.wait(|tally| tally.booked >= count).await;
+    }
+
+    /// Makes the operator's account refuse all inference requests, until this method is called with `None`. Responses
+    /// that have begun go on.
+    pub fn refuse_account(&self, refusal: Option<AccountRefusal>) {
+        *self.state.refusal.lock() = refusal;
+    }
+
+    /// Makes the next `count` lookups of generation records fail, after those that already are to fail.
+    pub fn fail_lookups(&self, count: usize, failure: LookupFailure) {
+        self.state.lookups.fail(count, failure);
+    }
+
+    /// Returns the number of lookups of generation records (`GET /generation`) with this key, failed ones included. The
+    /// first 1024 keys are counted.
+    pub fn lookups(&self, key: &str) -> usize {
+        self.state.lookups.with_key(key)
+    }
+
+    /// Waits until there were at least `count` lookups of generation records, with any key.
+    pub async fn wait_lookups(&self, count: usize) {
+        self.state.lookups.wait(count).await;
     }
 
     /// Returns what was sent so far in response to the request with this [`Received::number`].

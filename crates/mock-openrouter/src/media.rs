@@ -7,7 +7,7 @@ use http::header::CONTENT_LENGTH;
 use serde_json::{Value, json};
 
 use super::plan::{Plan, Step, done, event};
-use super::reply::{PROVIDER, Reply, Usage};
+use super::reply::{Failure, PROVIDER, Reply};
 
 /// The embedding of every text.
 const VECTOR: [f32; 4] = [0.5, -0.25, 0.125, 0.0625];
@@ -35,8 +35,8 @@ pub(super) fn embeddings(reply: &Reply<'_>) -> Value {
     let data: Vec<_> =
         (0..inputs).map(|index| json!({"object": "embedding", "index": index, "embedding": vector})).collect();
     let mut body = json!({"id": reply.id, "object": "list", "model": reply.model, "provider": PROVIDER, "data": data});
-    if let Some(Usage { prompt, cost, .. }) = reply.usage {
-        body["usage"] = json!({"prompt_tokens": prompt, "total_tokens": prompt, "cost": cost});
+    if let Some(usage) = reply.usage {
+        body["usage"] = usage.embeddings();
     }
     body
 }
@@ -50,8 +50,8 @@ pub(super) fn rerank(reply: &Reply<'_>) -> Value {
         .map(|(index, text)| json!({"index": index, "relevance_score": 0.5, "document": {"text": text}}))
         .collect();
     let mut body = json!({"id": reply.id, "model": reply.model, "provider": PROVIDER, "results": results});
-    if let Some(Usage { prompt, cost, .. }) = reply.usage {
-        body["usage"] = json!({"total_tokens": prompt, "search_units": 1, "cost": cost});
+    if let Some(usage) = reply.usage {
+        body["usage"] = usage.rerank();
     }
     body
 }
@@ -67,6 +67,11 @@ pub(super) fn image(reply: &Reply<'_>) -> Value {
 
 /// Answers `images` and `images/generations` with a stream.
 pub(super) fn image_events(reply: &Reply<'_>) -> Vec<Bytes> {
+    if reply.failure == Some(Failure::BeforeOutput) {
+        let error =
+            json!({"message": "Provider returned error", "code": "server_error", "type": "api_error", "param": null});
+        return vec![event(None, &json!({"type": "error", "error": error})), done()];
+    }
     let mut data = json!({"type": "image_generation.completed", "b64_json": PIXEL, "media_type": "image/png"});
     data["created"] = json!(reply.created);
     if let Some(usage) = reply.usage {
@@ -75,7 +80,8 @@ pub(super) fn image_events(reply: &Reply<'_>) -> Vec<Bytes> {
     vec![event(None, &data), done()]
 }
 
-/// Answers `audio/speech`: a WAV file in five chunks that contains every byte value.
+/// Answers `audio/speech`: a WAV file in five chunks that contains every byte value. It tells no usage; the generation
+/// record does.
 pub(super) fn speech() -> Plan {
     let mut file = WAV_HEADER.to_vec();
     file.extend((0..4).flat_map(|_| 0..=u8::MAX));
@@ -88,11 +94,8 @@ pub(super) fn speech() -> Plan {
 /// Answers `audio/transcriptions`.
 pub(super) fn transcription(reply: &Reply<'_>) -> Value {
     let mut body = json!({"text": reply.text()});
-    if let Some(Usage { prompt, completion, cost, .. }) = reply.usage {
-        body["usage"] = json!({
-            "seconds": 1.0, "input_tokens": prompt, "output_tokens": completion,
-            "total_tokens": prompt + completion, "cost": cost,
-        });
+    if let Some(usage) = reply.usage {
+        body["usage"] = usage.transcription();
     }
     body
 }

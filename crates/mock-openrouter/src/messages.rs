@@ -5,10 +5,14 @@ use serde_json::{Value, json};
 
 use super::call;
 use super::plan::event;
-use super::reply::{PROVIDER, Reply, Usage};
+use super::reply::{Failure, PROVIDER, Reply};
+use super::usage::Usage;
 
 /// Returns the events of a stream, each with its `event:` line. The last one is `message_stop` or `error`.
 pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
+    if reply.failure == Some(Failure::BeforeOutput) {
+        return vec![event(Some("error"), &failure(reply))];
+    }
     let mut events = vec![
         json!({"type": "message_start", "message": message(reply, State::Begun)}),
         json!({"type": "ping"}),
@@ -21,7 +25,7 @@ pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
         None => reply.tokens.iter().map(|token| json!({"type": "text_delta", "text": token})).collect(),
     };
     events.extend(deltas.into_iter().map(|delta| json!({"type": "content_block_delta", "index": 0, "delta": delta})));
-    if reply.fails {
+    if reply.failure.is_some() {
         events.push(failure(reply));
     } else {
         let mut delta = json!({"type": "message_delta", "delta": {"stop_reason": stop(reply), "stop_sequence": null}});
@@ -37,7 +41,7 @@ pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
 
 /// Returns the plain response.
 pub(super) fn whole(reply: &Reply<'_>) -> Value {
-    if reply.fails { failure(reply) } else { message(reply, State::Complete) }
+    if reply.failure.is_some() { failure(reply) } else { message(reply, State::Complete) }
 }
 
 /// Returns the response of `messages/count_tokens`.

@@ -18,8 +18,8 @@ use serde_json::Value;
 
 #[cfg(feature = "faults")]
 use super::faults::interruption::Interruption;
-use super::generations::Generation;
-use super::record::Exchange;
+use super::money;
+use super::record::{Booking, Exchange};
 
 /// The body of every response.
 pub(super) type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
@@ -58,7 +58,7 @@ impl Plan {
 
     /// Creates a JSON response.
     pub(super) fn json(status: StatusCode, body: &Value) -> Self {
-        Self::whole(status, "application/json", body.to_string())
+        Self::whole(status, "application/json", money::text(body))
     }
 
     /// Creates a JSON response after white space, with which OpenRouter keeps a slow connection alive.
@@ -97,10 +97,10 @@ impl Plan {
     pub(super) fn play(
         self,
         method: &Method,
-        generation: Option<Generation>,
+        booking: Option<Booking>,
         mut exchange: Exchange,
     ) -> Response<AnswerBody> {
-        exchange.answering(self.status, &self.headers, generation);
+        exchange.answering(self.status, &self.headers, booking);
         let mut steps = self.steps;
         if method == Method::HEAD || steps.is_empty() {
             steps.clear();
@@ -117,6 +117,7 @@ impl Plan {
 
 /// Returns a server-sent event: an `event:` line if it has a name, a `data:` line and a blank line.
 pub(super) fn event(name: Option<&str>, data: &Value) -> Bytes {
+    let data = money::text(data);
     match name {
         Some(name) => Bytes::from(format!("event: {name}\ndata: {data}\n\n")),
         None => Bytes::from(format!("data: {data}\n\n")),

@@ -1,4 +1,4 @@
-//! The recorder: received requests, sent responses and cancellations.
+//! The recorder: received requests, sent responses, cancellations and the account books.
 //!
 //! An [`Exchange`] records one request. It is created when the head arrives, moves into the response, and is closed
 //! once. An exchange that is dropped unclosed counts as cancelled: hyper drops it when the client disconnects. This
@@ -12,7 +12,9 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, Version};
 use tokio::sync::watch;
 
+use super::books::{Books, Entry, Total};
 use super::generations::{Generation, Generations};
+use super::options::Options;
 
 /// A completely received request, unchanged.
 #[derive(Clone, Debug)]
@@ -67,12 +69,14 @@ pub(super) struct Tally {
     pub(super) begun: usize,
     pub(super) received: usize,
     pub(super) cancelled: usize,
+    pub(super) booked: usize,
 }
 
 /// The records of one mock server.
 #[derive(Debug)]
 pub(super) struct Recorder {
     keep: bool,
+    book_entries: usize,
     tally: watch::Sender<Tally>,
     records: Mutex<Records>,
 }
@@ -81,6 +85,7 @@ pub(super) struct Recorder {
 struct Records {
     received: Vec<Received>,
     sent: BTreeMap<usize, SentSoFar>,
+    books: Books,
     generations: Generations,
 }
 
@@ -92,10 +97,11 @@ struct SentSoFar {
 }
 
 impl Recorder {
-    /// Creates an empty recorder. Without `keep` it records only counts and the latest generations, so that its memory
-    /// is bounded.
-    pub(super) fn new(keep: bool) -> Self {
-        Self { keep, tally: watch::Sender::default(), records: Mutex::default() }
+    /// Creates an empty recorder. Without [`Options::keep`] it records only counts and the latest book entries and
+    /// generations, so that its memory is bounded.
+    pub(super) fn new(options: &Options) -> Self {
+        let Options { keep, book_entries, .. } = *options;
+        Self { keep, book_entries, tally: watch::Sender::default(), records: Mutex::default() }
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {
@@ -128,9 +134,36 @@ impl Recorder {
         Some(Sent { number, status: so_far.status, headers: so_far.headers.clone(), body })
     }
 
-    pub(super) fn generation(&self, id: &str) -> Option<Generation> {
-        self.records().generations.find(id).cloned()
+    pub(super) fn books(&self) -> Books {
+        self.records().books.clone()
     }
+
+    pub(super) fn total(&self) -> Total {
+        self.records().books.total()
+    }
+
+    /// Looks up the generation record of a request whose response has ended.
+    pub(super) fn look_up(&self, id: &str) -> Option<Generation> {
+        self.records().generations.look_up(id)
+    }
+
+    fn book(&self, booking: Booking) {
+        let mut records = self.records();
+        if let Some(record) = booking.record {
+            records.generations.file(record);
+        }
+        if let Some(oldest) = records.books.add(booking.entry, self.book_entries) {
+            records.generations.remove(&oldest.generation);
+        }
+    }
+}
+
+/// The book entry and the generation record of a request that is being answered. A request that is refused has no
+/// record.
+#[derive(Debug)]
+pub(super) struct Booking {
+    pub(super) entry: Entry,
+    pub(super) record: Option<Generation>,
 }
 
 /// The record of one request, from its head to the end of its response.
@@ -138,7 +171,7 @@ impl Recorder {
 pub(super) struct Exchange {
     recorder: Arc<Recorder>,
     number: usize,
-    generation: Option<Generation>,
+    booking: Option<Booking>,
     over: bool,
 }
 
@@ -150,7 +183,7 @@ impl Exchange {
             number = tally.begun;
             tally.begun += 1;
         });
-        Self { recorder, number, generation: None, over: false }
+        Self { recorder, number, booking: None, over: false }
     }
 
     pub(super) fn number(&self) -> usize {
@@ -170,9 +203,9 @@ impl Exchange {
         self.recorder.tally.send_modify(|tally| tally.received += 1);
     }
 
-    /// Records the head of the response. `generation` is filed when the response ends or is cancelled.
-    pub(super) fn answering(&mut self, status: StatusCode, headers: &HeaderMap, generation: Option<Generation>) {
-        self.generation = generation;
+    /// Records the head of the response. `booking` enters the books when the response ends or is cancelled.
+    pub(super) fn answering(&mut self, status: StatusCode, headers: &HeaderMap, booking: Option<Booking>) {
+        self.booking = booking;
         if self.recorder.keep {
             let so_far = SentSoFar { status, headers: headers.clone(), body: BytesMut::new() };
             self.recorder.records().sent.insert(self.number, so_far);
@@ -197,13 +230,19 @@ impl Exchange {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
-        if let Some(mut generation) = self.generation.take() {
-            generation.cancelled = cancelled;
-            self.recorder.records().generations.file(generation);
+        let booking = self.booking.take();
+        let booked = booking.is_some();
+        if let Some(mut booking) = booking {
+            booking.entry.client_left = cancelled;
+            if let Some(record) = &mut booking.record {
+                record.cancelled = cancelled;
+            }
+            self.recorder.book(booking);
         }
-        if cancelled {
-            self.recorder.tally.send_modify(|tally| tally.cancelled += 1);
-        }
+        self.recorder.tally.send_modify(|tally| {
+            tally.booked += usize::from(booked);
+            tally.cancelled += usize::from(cancelled);
+        });
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
-
 use super::asked::ParsedRequest;
 use super::call::Call;
+use super::usage::Usage;
 
 /// The provider name in responses.
 pub(super) const PROVIDER: &str = "Mock";
@@ -15,6 +14,17 @@ const DEFAULT_MODEL: &str = "mock/echo";
 
 /// Number of tokens before the error of a reply that fails midway.
 const TOKENS_BEFORE_FAILURE: usize = 3;
+
+/// An error inside a 200.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Failure {
+    /// An error in place of any output.
+    BeforeOutput,
+    /// An error after [`TOKENS_BEFORE_FAILURE`] tokens.
+    Midway,
+    /// The same with only the finish reason `error`, in the formats that have one: no error object, no usage.
+    Unexplained,
+}
 
 /// The content of one response.
 #[derive(Debug)]
@@ -29,11 +39,13 @@ pub(super) struct Reply<'a> {
     pub(super) tokens: Vec<String>,
     /// A tool call in place of the text.
     pub(super) call: Option<Call>,
-    /// True if the reply ends with an error inside a 200.
-    pub(super) fails: bool,
+    /// The error inside the 200, if the reply has one.
+    pub(super) failure: Option<Failure>,
+    /// True if a model of a fusion panel fails and the reply goes on.
+    pub(super) panel_failed: bool,
     /// The usage in the generation record.
     pub(super) took: Usage,
-    /// The usage in the response; `None` for the behaviour `no-usage`.
+    /// The usage in the response; `None` if the response does not tell it.
     pub(super) usage: Option<Usage>,
     /// The request.
     pub(super) asked: &'a ParsedRequest,
@@ -48,17 +60,29 @@ impl<'a> Reply<'a> {
             model: asked.text("model").unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
             tokens: super::story::tell(asked).split_inclusive([' ', '\n']).map(str::to_owned).collect(),
             call: None,
-            fails: false,
+            failure: None,
+            panel_failed: false,
             took: Usage::OF_EVERY_ANSWER,
             usage: Some(Usage::OF_EVERY_ANSWER),
             asked,
         }
     }
 
-    /// Makes the reply fail after [`TOKENS_BEFORE_FAILURE`] tokens.
-    pub(super) fn fail(&mut self) {
-        self.tokens.truncate(TOKENS_BEFORE_FAILURE);
-        self.fails = true;
+    /// Makes the reply fail. Only a failure before any output costs nothing.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        match failure {
+            Failure::BeforeOutput => {
+                self.tokens.clear();
+                self.took = Usage::default();
+                self.usage = None;
+            }
+            Failure::Midway => self.tokens.truncate(TOKENS_BEFORE_FAILURE),
+            Failure::Unexplained => {
+                self.tokens.truncate(TOKENS_BEFORE_FAILURE);
+                self.usage = None;
+            }
+        }
+        self.failure = Some(failure);
     }
 
     /// Returns the complete text.
@@ -70,62 +94,4 @@ impl<'a> Reply<'a> {
 /// Returns the current time in seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// Token counts and cost of one response, in OpenRouter's three formats.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Usage {
-    pub(super) prompt: u32,
-    pub(super) completion: u32,
-    pub(super) cached: u32,
-    /// Included in `completion`.
-    pub(super) reasoning: u32,
-    /// Cost in US dollars.
-    pub(super) cost: f64,
-}
-
-impl Usage {
-    /// The usage of every response without a behaviour that changes it, so that a ledger's sums can be checked by hand.
-    pub(super) const OF_EVERY_ANSWER: Self =
-        Self { prompt: 11, completion: 7, cached: 3, reasoning: 0, cost: 0.000_42 };
-
-    fn total(self) -> u32 {
-        self.prompt + self.completion
-    }
-
-    /// Returns the format of chat and text completions.
-    pub(super) fn chat(self) -> Value {
-        json!({
-            "prompt_tokens": self.prompt, "completion_tokens": self.completion, "total_tokens": self.total(),
-            "cost": self.cost, "is_byok": false,
-            "prompt_tokens_details": {"cached_tokens": self.cached, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0},
-            "cost_details": {
-                "upstream_inference_cost": self.cost, "upstream_inference_prompt_cost": 0.000_11,
-                "upstream_inference_completions_cost": 0.000_31,
-            },
-            "completion_tokens_details": {"reasoning_tokens": self.reasoning, "image_tokens": 0, "audio_tokens": 0},
-        })
-    }
-
-    /// Returns the format of the Responses API.
-    pub(super) fn responses(self) -> Value {
-        json!({
-            "input_tokens": self.prompt, "input_tokens_details": {"cached_tokens": self.cached, "cache_write_tokens": 0},
-            "output_tokens": self.completion, "output_tokens_details": {"reasoning_tokens": self.reasoning},
-            "total_tokens": self.total(), "cost": self.cost, "is_byok": false,
-            "cost_details": {
-                "upstream_inference_cost": self.cost, "upstream_inference_input_cost": 0.000_11,
-                "upstream_inference_output_cost": 0.000_31,
-            },
-        })
-    }
-
-    /// Returns the format of the Messages API with `output` tokens so far. It has no cost.
-    pub(super) fn messages(self, output: u32) -> Value {
-        json!({
-            "input_tokens": self.prompt - self.cached, "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": self.cached, "cache_creation": null, "output_tokens": output,
-            "server_tool_use": null, "service_tier": "standard",
-        })
-    }
 }

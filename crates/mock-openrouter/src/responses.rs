@@ -7,10 +7,15 @@ use serde_json::{Value, json};
 
 use super::call;
 use super::plan::{done, event};
-use super::reply::Reply;
+use super::reply::{Failure, Reply};
+use super::usage::Usage;
 
 /// Returns the events of a stream, including `[DONE]`. They have no `event:` line; the type is in the data.
 pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
+    if reply.failure == Some(Failure::BeforeOutput) {
+        let error = json!({"code": "server_error", "message": "Provider returned error", "param": null});
+        return numbered(vec![("error", error)]);
+    }
     let mut events = vec![
         ("response.created", json!({"response": result(reply, State::InProgress)})),
         ("response.in_progress", json!({"response": result(reply, State::InProgress)})),
@@ -25,7 +30,14 @@ pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
         let delta = |token| ("response.output_text.delta", part(reply, json!({"delta": token, "logprobs": []})));
         events.extend(reply.tokens.iter().map(delta));
     }
-    if reply.fails {
+    if reply.panel_failed {
+        let failed = json!({
+            "error": "Upstream provider error", "item_id": item_id(reply), "model": "openai/gpt-5", "output_index": 0,
+            "status_code": 502,
+        });
+        events.push(("response.fusion_call.panel.failed", failed));
+    }
+    if reply.failure.is_some() {
         events.push(("response.failed", json!({"response": result(reply, State::Failed)})));
     } else {
         if calls {
@@ -39,6 +51,11 @@ pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
         events.push(("response.output_item.done", json!({"output_index": 0, "item": item(reply, State::Completed)})));
         events.push(("response.completed", json!({"response": result(reply, State::Completed)})));
     }
+    numbered(events)
+}
+
+/// Returns typed events with their sequence numbers, followed by `[DONE]`.
+fn numbered(events: Vec<(&str, Value)>) -> Vec<Bytes> {
     let numbered = events.into_iter().enumerate().map(|(number, (kind, mut data))| {
         data["type"] = json!(kind);
         data["sequence_number"] = json!(number);
@@ -49,7 +66,7 @@ pub(super) fn events(reply: &Reply<'_>) -> Vec<Bytes> {
 
 /// Returns the plain response.
 pub(super) fn whole(reply: &Reply<'_>) -> Value {
-    result(reply, if reply.fails { State::Failed } else { State::Completed })
+    result(reply, if reply.failure.is_some() { State::Failed } else { State::Completed })
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -97,7 +114,7 @@ fn result(reply: &Reply<'_>, state: State) -> Value {
     }
     if completed {
         body["output_text"] = json!(if reply.call.is_some() { String::new() } else { reply.text() });
-        body["usage"] = reply.usage.map_or(Value::Null, super::reply::Usage::responses);
+        body["usage"] = reply.usage.map_or(Value::Null, Usage::responses);
     } else {
         body["usage"] = Value::Null;
     }

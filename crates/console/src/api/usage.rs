@@ -16,7 +16,7 @@ use crate::ask::OfTenant;
 use crate::operator::Operator;
 use crate::parameters::{FromParameters, Id, Parameters, Params};
 use callsign_store::archive;
-use callsign_store::ledger::query::{Filter, Forgotten, Grouping, UsageRow};
+use callsign_store::ledger::query::{By, Filter, Forgotten, Grouping, UsageRow};
 use callsign_store::ledger::{LedgerError, report};
 use callsign_store::whois::{self, Candidates, Question};
 
@@ -52,7 +52,7 @@ pub(super) async fn usage(
 
 /// Returns rows as a CSV download.
 pub(crate) fn csv(by: Grouping, rows: &[UsageRow]) -> Response<Body> {
-    let by_name = by.iter().map(|by| by.name()).collect::<Vec<_>>().join("-");
+    let by_name = by.iter().map(By::name).collect::<Vec<_>>().join("-");
     let name = format!("attachment; filename=\"callsign-usage-by-{by_name}.csv\"");
     let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
     (headers, report::usage_csv(by, rows)).into_response()

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
+use uuid::Uuid;
 
 use super::reader::{self, Opened};
 use super::*;
@@ -15,7 +16,7 @@ use crate::archive::settings::{self, Settings};
 use crate::ledger::{self, RequestLabels, SentIds};
 use crate::trusted_clock::TrustedClock;
 use callsign_core::identity::RenderedIds;
-use callsign_core::request_id::{RANDOM, RequestId};
+use callsign_core::request_id::{self, RequestId};
 use callsign_core::secret::Secret;
 use callsign_core::usage::markup::Markup;
 use callsign_core::usage::reader::ResponseUsage;
@@ -82,19 +83,20 @@ impl Place {
 fn begun(tenant: Option<&str>, user: Option<&str>, chat: Option<&str>, message: Option<&str>) -> Begun {
     let owned = |id: Option<&str>| id.map(str::to_owned);
     let began_us = jiff::Timestamp::now().as_microsecond();
-    let name = |id: Option<&str>| id.map(Into::into);
-    let labels = RequestLabels {
-        tenant: name(tenant),
-        key: "app".into(),
-        user: name(user),
-        session: None,
-        chat: name(chat),
-        message: name(message),
-    };
+    let shared = |id: Option<&str>| id.map(Into::into);
+    let mut random = [0; request_id::RANDOM];
+    random.copy_from_slice(&Uuid::now_v7().as_bytes()[1..]);
     let row = ledger::Begun {
-        id: RequestId::new(began_us, [7; RANDOM]),
+        id: RequestId::new(began_us, random),
         began_us,
-        labels,
+        labels: RequestLabels {
+            tenant: shared(tenant),
+            key: "app".into(),
+            user: shared(user),
+            chat: shared(chat),
+            message: shared(message),
+            ..RequestLabels::default()
+        },
         sent: SentIds::default(),
         endpoint: "chat/completions".into(),
         account: None,

@@ -12,8 +12,9 @@ fn number<'t>(texts: impl IntoIterator<Item = &'t str>) -> i64 {
         digest.update((text.len() as u64).to_be_bytes());
         digest.update(text);
     }
-    let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = digest.finalize().into();
-    (u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1).cast_signed()
+    let digest: [u8; 32] = digest.finalize().into();
+    let first = digest.first_chunk().copied().unwrap_or_default();
+    (u64::from_be_bytes(first) >> 1).cast_signed()
 }
 
 /// Returns the number of a person: a user of a key, or the key itself.

@@ -257,31 +257,29 @@ impl Increments {
         self.sums.retain(|key, sums| key.bucket_us >= from_us && !sums.is_nothing());
     }
 
-    /// Moves the people and identifiers that `is_known` accepts to `later`.
-    pub(super) fn put_off(&mut self, later: &mut Self, mut is_known: impl FnMut((i64, i64, i64)) -> bool) {
-        self.people.retain(|person, new| {
-            let known = is_known((*person, -1, 0));
-            if known {
-                let entry =
-                    later.people.entry(*person).or_insert_with(|| Person { seen: new.seen.none(), ..new.clone() });
-                if new.seen.last_us >= entry.seen.last_us {
-                    entry.sent.clone_from(&new.sent);
-                }
-                entry.seen.add(new.seen);
+    /// Removes and returns the people and identifiers that are in the tables already.
+    pub(super) fn put_off(&mut self, mut is_known: impl FnMut((i64, i64, i64)) -> bool) -> Self {
+        let mut off = Self::default();
+        off.people.extend(self.people.extract_if(.., |person, _| is_known((*person, -1, 0))));
+        off.identifiers.extend(self.identifiers.extract_if(.., |key, _| is_known(*key)));
+        off
+    }
+
+    /// Adds the people and identifiers of later increments.
+    pub(super) fn absorb(&mut self, later: Self) {
+        for (number, new) in later.people {
+            let entry = self.people.entry(number).or_insert_with(|| Person { seen: new.seen.none(), ..new.clone() });
+            if new.seen.last_us >= entry.seen.last_us {
+                entry.sent = new.sent;
             }
-            !known
-        });
-        self.identifiers.retain(|key, new| {
-            let known = is_known(*key);
-            if known {
-                let entry =
-                    later.identifiers.entry(*key).or_insert_with(|| Carried { seen: new.seen.none(), ..new.clone() });
-                entry.way |= new.way;
-                entry.text = entry.text.take().or_else(|| new.text.clone());
-                entry.seen.add(new.seen);
-            }
-            !known
-        });
+            entry.seen.add(new.seen);
+        }
+        for (key, new) in later.identifiers {
+            let entry = self.identifiers.entry(key).or_insert_with(|| Carried { seen: new.seen.none(), ..new.clone() });
+            entry.way |= new.way;
+            entry.text = entry.text.take().or(new.text);
+            entry.seen.add(new.seen);
+        }
     }
 
     fn add_speed(&mut self, row: &Row) {

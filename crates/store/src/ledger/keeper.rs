@@ -1,11 +1,9 @@
 //! Changes to written rows: costs that arrive late, and forgetting users.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use callsign_core::request_id::RequestId;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
 
 use super::engine::{Purpose, Target};
 use super::error::LedgerError;
@@ -15,11 +13,6 @@ use super::settings::Settings;
 use super::spill::Spill;
 use super::store::Store;
 use super::store::late_cost::Late;
-
-/// Maximum wait for readers of SQLite's log.
-const READING: Duration = Duration::from_secs(3);
-/// Polling interval of that wait.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// Write access to the ledger for administration, from any process. Cheap to clone; connects at the first use.
 #[derive(Clone, Debug)]
@@ -106,16 +99,9 @@ impl Keeper {
         requests += store.forget_rows(&person).await?;
         let forgotten = store.forget_sums(&person).await?;
         store.scrub().await?;
-        let until = Instant::now() + READING;
-        while !store.cut_log().await? {
-            if Instant::now() >= until {
-                let message = "another process is reading old data; run forget again in a moment".to_owned();
-                return Err(LedgerError::Query(message));
-            }
-            sleep(LOOK).await;
-        }
+        store.cut_log().await?;
         *place = Some(store);
-        Ok(Forgotten { requests, ..forgotten })
+        Ok(Forgotten { requests: requests + forgotten.requests, ..forgotten })
     }
 
     /// Takes the connection, or opens one. The caller puts it back unless it had an error.

@@ -41,7 +41,7 @@ pub(super) fn ending_code(outcome: Option<Outcome>) -> i64 {
     ENDINGS.iter().find(|(of, _)| Some(*of) == outcome).map_or(UNKNOWN, |(_, code)| *code)
 }
 
-/// Returns the ending with this number.
+/// Returns the ending with this number; `None` if the process died.
 pub(super) fn outcome(code: i64) -> Option<Outcome> {
     ENDINGS.iter().find(|(_, of)| *of == code).map(|(outcome, _)| *outcome)
 }
@@ -115,7 +115,7 @@ mod tests {
     fn numbers_in_the_tables_are_read_back() {
         for (ending, code) in ENDINGS {
             assert_eq!((ending_code(Some(ending)), outcome(code)), (code, Some(ending)));
-            assert_eq!(ending_named(ending_name(code)), Some(code));
+            assert_eq!(ending_named(ending.name()), Some(code));
         }
         assert_eq!((ending_code(None), outcome(UNKNOWN), ending_named("unknown")), (UNKNOWN, None, Some(UNKNOWN)));
         for (of, code) in BILLS {

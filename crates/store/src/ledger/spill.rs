@@ -78,20 +78,25 @@ impl Spill {
         let mut store = self.take().await?;
         let changed = store.forget_rows(person).await?;
         store.scrub().await?;
-        let _later = store.cut_log().await?;
+        store.cut_log().await?;
         self.store = Some(store);
         Ok(changed)
     }
 
+    /// Closes the file, which removes its write-ahead log.
+    pub(super) async fn close(&mut self) {
+        if let Some(store) = self.store.take() {
+            let _closed_anyway = timeout(BOUND, store.close()).await;
+        }
+    }
+
     /// Takes the connection, or opens one. It is put back unless it had an error.
     async fn take(&mut self) -> Result<Store, LedgerError> {
-        match self.store.take() {
-            Some(store) => Ok(store),
-            None => {
-                let opening = Store::open(Target::Sqlite(self.path.clone()), self.purpose, "".into());
-                timeout(BOUND, opening).await.unwrap_or_else(|_| Err(LedgerError::Spill("it does not answer".into())))
-            }
+        if let Some(store) = self.store.take() {
+            return Ok(store);
         }
+        let opening = Store::open(Target::Sqlite(self.path.clone()), self.purpose, "".into());
+        timeout(BOUND, opening).await.unwrap_or_else(|_| Err(LedgerError::Spill("it does not answer".into())))
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) mod columns;
 mod fold;
 pub(super) mod forget;
 pub(super) mod late_cost;
+pub(super) mod raise;
 mod reject;
 pub(super) mod retain;
 mod spilled;
@@ -54,8 +55,12 @@ pub(super) struct Store {
     known: HashSet<u64>,
     /// Digests of people and identifiers that are in the tables.
     written: HashSet<u64>,
-    /// Times and counts of these, which are written once a second.
+    /// Digests that the open transaction adds to them.
+    fresh: Vec<u64>,
+    /// Times and counts of people and identifiers in the tables, which are written once a second.
     later: Increments,
+    /// Those of the open transaction.
+    staged: Increments,
     hasher: std::hash::RandomState,
 }
 
@@ -93,8 +98,9 @@ fn number(path: &Path) -> Option<u64> {
 /// Makes sure that only the owner can read the file. SQLite gives its other files the same mode.
 fn protect(path: &Path) -> std::io::Result<()> {
     let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    let mode = file.metadata()?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let metadata = file.metadata()?;
+    let mode = metadata.permissions().mode();
+    if metadata.is_file() && mode & 0o077 != 0 {
         file.set_permissions(std::fs::Permissions::from_mode(mode & 0o700))?;
     }
     Ok(())
@@ -115,8 +121,8 @@ impl Store {
             Target::Sqlite(path) => number(&path).map(|number| (path, number)),
             Target::Postgres(_) => None,
         };
-        let later = Increments::default();
-        Ok(Self { connection, statements, file, node, known, written, later, hasher })
+        let (fresh, later, staged) = (Vec::new(), Increments::default(), Increments::default());
+        Ok(Self { connection, statements, file, node, known, written, fresh, later, staged, hasher })
     }
 
     /// Writes rows with different ids, and adds finished ones to the sums. The first `fresh` rows were not written
@@ -130,7 +136,7 @@ impl Store {
     }
 
     async fn write_once(&mut self, rows: &[Row], fresh: usize) -> Result<Written, sqlx::Error> {
-        self.connection.begin().await?;
+        self.begin().await?;
         let statements = Arc::clone(&self.statements);
         let (fresh, again) = rows.split_at(fresh.min(rows.len()));
         statements.fresh_rows.run(&mut self.connection, fresh, bind_row).await?;
@@ -141,7 +147,7 @@ impl Store {
             return self.replay(rows).await;
         }
         let collisions = self.apply(Increments::of(rows)).await?;
-        self.connection.commit().await?;
+        self.commit().await?;
         Ok(Written { collisions, rejected: 0 })
     }
 
@@ -163,7 +169,7 @@ impl Store {
                 *known = row;
             }
         }
-        self.connection.begin().await?;
+        self.begin().await?;
         let finished = self.finished_among(latest.keys().copied().collect()).await?;
         let mut fresh: Vec<Row> =
             latest.into_values().filter(|row| !finished.contains(&row.begun.id)).map(Clone::clone).collect();
@@ -176,7 +182,7 @@ impl Store {
             return Err(sqlx::Error::Protocol("rows changed meanwhile".to_owned()));
         }
         let collisions = self.apply(Increments::of(&fresh)).await?;
-        self.connection.commit().await?;
+        self.commit().await?;
         Ok(Written { collisions, rejected: 0 })
     }
 
@@ -190,10 +196,34 @@ impl Store {
         if self.written.len() > REMEMBERED {
             self.written.clear();
         }
-        let (hasher, written) = (&self.hasher, &mut self.written);
-        increments.put_off(&mut self.later, |key| !written.insert(hasher.hash_one(key)));
+        let (hasher, written, fresh) = (&self.hasher, &self.written, &mut self.fresh);
+        let staged = increments.put_off(|key| {
+            let hash = hasher.hash_one(key);
+            let is_known = written.contains(&hash);
+            if !is_known {
+                fresh.push(hash);
+            }
+            is_known
+        });
+        self.staged.absorb(staged);
         self.write_increments(&increments).await?;
         Ok(collisions)
+    }
+
+    /// Begins a transaction that may add increments.
+    async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        self.fresh.clear();
+        self.staged = Increments::default();
+        self.connection.begin().await
+    }
+
+    /// Commits such a transaction. Only now are its people and identifiers known to be in the tables.
+    async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        self.connection.commit().await?;
+        self.written.extend(self.fresh.drain(..));
+        let staged = std::mem::take(&mut self.staged);
+        self.later.absorb(staged);
+        Ok(())
     }
 
     async fn write_increments(&mut self, increments: &Increments) -> Result<(), sqlx::Error> {
@@ -281,25 +311,6 @@ impl Store {
             }
         }
         Ok(finished)
-    }
-
-    /// Adds to the counts of refusals that are written.
-    pub(super) async fn raise(&mut self, more: &[(RequestId, Row)]) -> Result<(), sqlx::Error> {
-        if more.is_empty() {
-            return Ok(());
-        }
-        self.check_file()?;
-        self.connection.begin().await?;
-        for (id, row) in more {
-            let mut arguments = self.connection.arguments();
-            arguments.bytes(id.as_bytes())?;
-            arguments.int(Some(row.count))?;
-            self.connection.execute("UPDATE requests SET count = count + $2 WHERE id = $1", arguments).await?;
-        }
-        let mut increments = Increments::of(more.iter().map(|(_, row)| row));
-        increments.identifiers.clear();
-        self.apply(increments).await?;
-        self.connection.commit().await
     }
 
     /// Registers the processes of these rows if they are unknown, so that other processes can take the rows over.

@@ -133,6 +133,10 @@ impl Writer {
             }
         }
         self.end().await;
+        let shared = Arc::clone(&self.shared);
+        // The slot of the data directory is free for the next ledger once the end is known.
+        drop(self);
+        shared.ended.send_replace(true);
     }
 
     /// Opens the database and takes over the rows of earlier processes.
@@ -146,7 +150,7 @@ impl Writer {
     /// Waits for work, and then for the batching delay.
     async fn rest(&mut self) {
         if self.shared.rest() {
-            let until = self.due.next(!self.young.is_empty());
+            let until = self.due.next(!self.young.is_empty(), self.store.is_some());
             let woken = timeout_at(until, self.shared.wake.notified()).await.is_ok();
             if woken && self.young.is_empty() {
                 self.since = Instant::now();
@@ -310,11 +314,17 @@ impl Writer {
     async fn end(&mut self) {
         let until = Instant::now() + LAST_WORDS;
         self.raise().await;
+        if !self.refusals.is_empty() {
+            let rows: Vec<_> = self.refusals.take().into_iter().map(|more| more.row).collect();
+            self.spill(&rows, rows.len() as u64).await;
+        }
         while Instant::now() < until && self.chores().await {}
         if let Some(store) = self.store.take() {
             let _closed_anyway = timeout(BOUND, store.close()).await;
         }
-        self.shared.ended.send_replace(true);
+        if let Some(spill) = &mut self.plan.spill {
+            spill.close().await;
+        }
     }
 }
 

@@ -129,7 +129,10 @@ impl Reader {
     pub async fn unpriced(&self) -> Result<(u64, u64), LedgerError> {
         let pending = self.pool.fetch(self.ask("SELECT COUNT(*) FROM requests WHERE bill = 2")).await?;
         let pending = pending.first().map_or(Ok(0), |row| count(row, 0))?;
-        let never = self.ask("SELECT CAST(SUM(never) AS BIGINT) FROM sums WHERE grain = 2");
+        let never = self.ask(
+            "SELECT CAST(SUM(never) AS BIGINT) FROM sums WHERE grain = 2 \
+             OR (grain = 0 AND bucket_us >= (SELECT folded_us FROM state))",
+        );
         let never = self.pool.fetch(never).await?.first().map_or(Ok(0), |row| count(row, 0))?;
         Ok((pending, never))
     }

@@ -28,10 +28,12 @@ const COUNTS: [&str; 10] = [
 ];
 /// The summed amounts. Dollars and nano-dollars are summed apart, because `SUM` would fail on an overflow.
 const AMOUNTS: [&str; 3] = ["cost", "provider_cost", "charged"];
+/// The answers of each class of times, and the sums of head times, output tokens and output times.
+type Classes = ([u64; BINS], [u64; 3]);
 /// Nano-dollars of a dollar.
 const DOLLAR: i64 = 1_000_000_000;
 
-/// Returns the summed columns as SQL, cast to 64 bits because PostgreSQL's `SUM` returns a wider type.
+/// Returns the summed columns of the table `s` as SQL, cast to 64 bits because PostgreSQL's `SUM` returns a wider type.
 fn summed() -> String {
     let sum = |term: &str| format!("CAST(SUM(s.{term}) AS BIGINT)");
     let counts = COUNTS.iter().map(|name| sum(name));
@@ -180,7 +182,7 @@ impl Reader {
             question = equal(question, "provider", filter.provider.as_deref())?;
         }
         let question = question.sql(") s GROUP BY model, provider, bin");
-        let mut found: BTreeMap<(Option<String>, Option<String>), ([u64; BINS], [u64; 3])> = BTreeMap::new();
+        let mut found: BTreeMap<(Option<String>, Option<String>), Classes> = BTreeMap::new();
         for row in self.pool.fetch(question).await? {
             let (bins, sums) = found.entry((name(&row, 0)?, name(&row, 1)?)).or_insert(([0; BINS], [0; 3]));
             if let Some(bin) = usize::try_from(row.count(2)?).ok().and_then(|bin| bins.get_mut(bin)) {
@@ -190,7 +192,7 @@ impl Reader {
                 *sum += count(&row, column)?;
             }
         }
-        let speed = |((model, provider), (bins, [head_us, tokens, output_us])): (_, ([u64; BINS], [u64; 3]))| {
+        let speed = |((model, provider), (bins, [head_us, tokens, output_us])): (_, Classes)| {
             let answers: u64 = bins.iter().sum();
             Speed {
                 model,
@@ -220,7 +222,8 @@ impl Reader {
         Ok(errors)
     }
 
-    /// Returns the spans of the filter's period. It does not begin before the oldest retained sums.
+    /// Returns the spans of the filter's period; an empty one if it contains no time. It does not begin before the
+    /// oldest retained sums.
     async fn spans(&self, widest: Grain, filter: &Filter) -> Result<Vec<Span>, LedgerError> {
         let kept = self.pool.fetch(self.ask("SELECT from_us FROM state")).await?;
         let kept = kept.first().map_or(Ok(0), |row| row.count(0))?;
@@ -228,7 +231,11 @@ impl Reader {
         // Requests of a node whose clock is ahead count as well.
         let end = Grain::Month.next(Grain::Month.bucket(now_us() + 366 * crate::ledger::grain::DAY_US));
         let until = filter.until.map_or(end, |until| until.as_microsecond().min(end));
-        Ok(spans(from, until, widest))
+        let mut spans = spans(from, until, widest);
+        if spans.is_empty() {
+            spans.push(Span { grain: widest, from_us: 0, until_us: 0 });
+        }
+        Ok(spans)
     }
 
     /// Adds the sums of the filter's period to a query, as a table without name. It may be empty.
@@ -239,10 +246,7 @@ impl Reader {
             AMOUNTS.join(", ")
         );
         let mut question = question;
-        let mut spans = self.spans(widest, filter).await?;
-        if spans.is_empty() {
-            spans.push(Span { grain: widest, from_us: 0, until_us: 0 });
-        }
+        let spans = self.spans(widest, filter).await?;
         // The latest hours are not in the coarser sums yet.
         let coarse = spans.iter().filter(|span| span.grain != Grain::Hour);
         let unfolded: Vec<_> = coarse.map(|span| (Span { grain: Grain::Hour, ..*span }, true)).collect();

@@ -2,8 +2,8 @@
 
 use callsign_core::usage::judgement::Bill;
 
-use super::Store;
 use super::columns::{self, bind_row, read_row};
+use super::{Store, reject};
 use crate::ledger::grain::now_us;
 use crate::ledger::increments::Increments;
 use crate::ledger::record::Finished;
@@ -34,7 +34,30 @@ impl Store {
     }
 
     async fn claim_one(&mut self, node: &str) -> Result<u64, sqlx::Error> {
-        self.connection.begin().await?;
+        match self.claim_at_once(node).await {
+            Err(error) if reject::is_refusal(&error) => {
+                self.reset().await?;
+                let rows = self.open_requests(node).await?;
+                self.write_each(&rows).await?;
+                // The process is forgotten only now, so that a failure in between is repeated.
+                self.claim_at_once(node).await?;
+                Ok(rows.len() as u64)
+            }
+            claimed => claimed,
+        }
+    }
+
+    /// Returns the requests that a process has left open, with an unknown end.
+    async fn open_requests(&mut self, node: &str) -> Result<Vec<Row>, sqlx::Error> {
+        let mut arguments = self.connection.arguments();
+        arguments.text(Some(node))?;
+        let sql = format!("SELECT {} FROM requests WHERE node = $1", columns::all());
+        let found = self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await?;
+        found.iter().map(|row| read_row(row).map(given_up)).collect()
+    }
+
+    async fn claim_at_once(&mut self, node: &str) -> Result<u64, sqlx::Error> {
+        self.begin().await?;
         // If several processes try, one deletes it; the others wait and then find nothing.
         let mut arguments = self.connection.arguments();
         arguments.text(Some(node))?;
@@ -42,15 +65,11 @@ impl Store {
             self.connection.rollback().await?;
             return Ok(0);
         }
-        let mut arguments = self.connection.arguments();
-        arguments.text(Some(node))?;
-        let sql = format!("SELECT {} FROM requests WHERE node = $1", columns::all());
-        let found = self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await?;
-        let rows = found.iter().map(|row| read_row(row).map(given_up)).collect::<Result<Vec<_>, _>>()?;
+        let rows = self.open_requests(node).await?;
         let statements = std::sync::Arc::clone(&self.statements);
         let ended = statements.rows.run(&mut self.connection, &rows, bind_row).await?;
         self.apply(Increments::of(&rows)).await?;
-        self.connection.commit().await?;
+        self.commit().await?;
         Ok(ended)
     }
 }

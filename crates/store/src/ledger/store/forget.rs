@@ -1,14 +1,23 @@
 //! Erases a user's names. Sums stay without a name.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
 use super::Store;
-use super::statements::{SUM_KEY, on_sums_conflict};
+use super::statements::{SUM_KEY, on_sums_conflict, seen};
 use crate::ledger::digest;
 use crate::ledger::engine::{Arguments, Engine};
+use crate::ledger::error::LedgerError;
 use crate::ledger::query::Forgotten;
 use crate::ledger::sums::COLUMNS;
 
 /// Rows per transaction. Other writes wait for it only a few milliseconds.
 const ROWS: i64 = 2_000;
+/// Maximum wait for readers of SQLite's log.
+const READING: Duration = Duration::from_secs(3);
+/// Polling interval of that wait.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A user, and the keys under which the ledger knows them.
 #[derive(Debug)]
@@ -87,36 +96,13 @@ impl Store {
     pub(in crate::ledger) async fn forget_sums(&mut self, person: &Person) -> Result<Forgotten, sqlx::Error> {
         let mut forgotten = Forgotten::default();
         self.connection.begin().await?;
+        if self.connection.engine() == Engine::Postgres {
+            // A writer between the two steps below would leave rows and sums different. SQLite has one writer.
+            self.connection.run("LOCK TABLE requests, sums IN SHARE ROW EXCLUSIVE MODE").await?;
+        }
+        forgotten.requests = self.forget_rows(person).await?;
         for (number, replaced, key) in &person.numbers {
-            let mut arguments = self.connection.arguments();
-            arguments.int(Some(*number))?;
-            arguments.int(Some(*replaced))?;
-            arguments.text(Some(key))?;
-            let nameless = "INSERT INTO people (person, tenant, key_name, user_id, tenant_person, sent, first_us, last_us, requests) \
-                            SELECT $2, tenant, $3, '', tenant_person, NULL, first_us, last_us, requests FROM people WHERE person = $1 \
-                            ON CONFLICT (person) DO UPDATE SET requests = people.requests + excluded.requests";
-            self.connection.execute(nameless, arguments).await?;
-            let columns = COLUMNS.join(", ");
-            // A pending cost can no longer be looked up, because the generation is erased.
-            let moved: Vec<_> = COLUMNS
-                .into_iter()
-                .map(|name| match name {
-                    "pending" => "0",
-                    "never" => "never + pending",
-                    other => other,
-                })
-                .collect();
-            let sums = format!(
-                "INSERT INTO sums ({SUM_KEY}, {columns}, last_us) \
-                 SELECT grain, bucket_us, $2, model, provider, status, error, {}, last_us FROM sums \
-                 WHERE person = $1 AND grain IN (0, 1, 2) {}",
-                moved.join(", "),
-                on_sums_conflict()
-            );
-            let mut arguments = self.connection.arguments();
-            arguments.int(Some(*number))?;
-            arguments.int(Some(*replaced))?;
-            self.connection.execute(sqlx::AssertSqlSafe(sums), arguments).await?;
+            self.move_sums(person, *number, *replaced, key).await?;
             for (sql, counts) in [
                 ("DELETE FROM sums WHERE person = $1 AND grain IN (0, 1, 2)", false),
                 ("DELETE FROM identifiers WHERE person = $1", true),
@@ -133,6 +119,49 @@ impl Store {
         Ok(forgotten)
     }
 
+    /// Adds the sums of one number to those of another. A pending cost can no longer be looked up, because the
+    /// generation is erased.
+    async fn move_sums(&mut self, person: &Person, number: i64, to: i64, key: &str) -> Result<(), sqlx::Error> {
+        let mut arguments = self.connection.arguments();
+        arguments.int(Some(number))?;
+        arguments.int(Some(to))?;
+        arguments.text(Some(key))?;
+        let people = format!(
+            "INSERT INTO people (person, tenant, key_name, user_id, tenant_person, sent, first_us, last_us, requests) \
+             SELECT $2, tenant, $3, '', tenant_person, NULL, first_us, last_us, requests FROM people WHERE person = $1 \
+             ON CONFLICT (person) DO UPDATE SET {}",
+            seen("people")
+        );
+        self.connection.execute(sqlx::AssertSqlSafe(people), arguments).await?;
+        // The daily sums of the tenant are not moved, but the pending costs in them are given up as well.
+        let mut arguments = self.connection.arguments();
+        arguments.int(Some(number))?;
+        arguments.int(Some(digest::person(&person.tenant, "", "")))?;
+        let of_tenant = "UPDATE sums SET pending = sums.pending - theirs.pending, never = sums.never + theirs.pending \
+                         FROM (SELECT bucket_us, model, CAST(SUM(pending) AS BIGINT) AS pending FROM sums \
+                         WHERE person = $1 AND grain = 1 GROUP BY bucket_us, model) AS theirs \
+                         WHERE sums.grain = 3 AND sums.person = $2 AND sums.bucket_us = theirs.bucket_us \
+                         AND sums.model = theirs.model AND theirs.pending <> 0";
+        self.connection.execute(of_tenant, arguments).await?;
+        let columns = COLUMNS.join(", ");
+        let moved = COLUMNS.map(|name| match name {
+            "pending" => "0",
+            "never" => "never + pending",
+            other => other,
+        });
+        let sums = format!(
+            "INSERT INTO sums ({SUM_KEY}, {columns}, last_us) \
+             SELECT grain, bucket_us, $2, model, provider, status, error, {}, last_us FROM sums \
+             WHERE person = $1 AND grain IN (0, 1, 2) {}",
+            moved.join(", "),
+            on_sums_conflict()
+        );
+        let mut arguments = self.connection.arguments();
+        arguments.int(Some(number))?;
+        arguments.int(Some(to))?;
+        self.connection.execute(sqlx::AssertSqlSafe(sums), arguments).await.map(drop)
+    }
+
     /// Rewrites the file (SQLite only). Deleted text is overwritten already, but a page that was split keeps copies of
     /// the content that moved to the other half.
     pub(in crate::ledger) async fn scrub(&mut self) -> Result<(), sqlx::Error> {
@@ -142,13 +171,23 @@ impl Store {
         }
     }
 
-    /// Truncates the write-ahead log (SQLite only), which contains old versions of pages. Returns false if another
-    /// connection prevented it.
-    pub(in crate::ledger) async fn cut_log(&mut self) -> Result<bool, sqlx::Error> {
+    /// Truncates the write-ahead log (SQLite only), which contains old versions of pages. Waits a few seconds for
+    /// other connections that read from it.
+    pub(in crate::ledger) async fn cut_log(&mut self) -> Result<(), LedgerError> {
         if self.connection.engine() == Engine::Postgres {
-            return Ok(true);
+            return Ok(());
         }
-        let told = self.connection.fetch("PRAGMA wal_checkpoint(TRUNCATE)", self.connection.arguments()).await?;
-        Ok(told.first().map_or(Ok(0), |row| row.count(0))? == 0)
+        let until = Instant::now() + READING;
+        loop {
+            let told = self.connection.fetch("PRAGMA wal_checkpoint(TRUNCATE)", self.connection.arguments()).await?;
+            if told.first().map_or(Ok(0), |row| row.count(0))? == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                let message = "another process is reading old data; run forget again in a moment".to_owned();
+                return Err(LedgerError::Query(message));
+            }
+            sleep(LOOK).await;
+        }
     }
 }

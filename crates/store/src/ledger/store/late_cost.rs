@@ -22,10 +22,10 @@ pub(in crate::ledger) enum Late<'p> {
 impl Store {
     /// Applies what was learnt to a row whose cost is pending. Returns false if it is not pending (any more).
     pub(in crate::ledger) async fn late(&mut self, id: RequestId, late: &Late<'_>) -> Result<bool, sqlx::Error> {
-        self.connection.begin().await?;
+        self.begin().await?;
         let changed = self.change(id, late).await?;
         if changed {
-            self.connection.commit().await?;
+            self.commit().await?;
         } else {
             self.connection.rollback().await?;
         }

@@ -8,10 +8,12 @@ use crate::ledger::insert::Insert;
 use crate::ledger::speed::Speed;
 use crate::ledger::sums::{COLUMNS, Sums};
 
-/// Columns that hold money. Their sums stop at the largest amount instead of overflowing.
+/// Columns that hold money.
 const MONEY: [&str; 3] = ["cost", "provider_cost", "charged"];
-/// The largest sum of money in one row of `sums`: 100 million dollars.
-const MOST_MONEY: i64 = 100_000_000_000_000_000;
+/// The largest sum of money in one row of `sums`: 4 billion dollars. Twice this fits into 64 bits.
+const MOST_MONEY: i64 = 4_000_000_000_000_000_000;
+/// The largest other sum in one row. Readers add up to 900 such rows without an overflow.
+const MOST: i64 = 10_000_000_000_000_000;
 
 /// The insert statements of one engine.
 #[derive(Debug)]
@@ -26,16 +28,18 @@ pub(super) struct Statements {
     pub(super) speed: Insert,
 }
 
+/// Returns the limit of a summed column. A sum stops there instead of overflowing, which PostgreSQL would refuse and
+/// SQLite would round: the numbers come from clients and upstreams.
+fn most(name: &str) -> i64 {
+    if MONEY.contains(&name) { MOST_MONEY } else { MOST }
+}
+
 /// Returns the assignments that add to the summed columns.
 pub(super) fn raised<'n>(table: &str, names: impl IntoIterator<Item = &'n str>) -> String {
     let raise = |name: &str| {
         let sum = format!("{table}.{name} + excluded.{name}");
-        if MONEY.contains(&name) {
-            // The two terms are at most 10^17 and 10^13, so the sum does not overflow.
-            format!("{name} = CASE WHEN {sum} > {MOST_MONEY} THEN {MOST_MONEY} ELSE {sum} END")
-        } else {
-            format!("{name} = {sum}")
-        }
+        let most = most(name);
+        format!("{name} = CASE WHEN {sum} > {most} THEN {most} ELSE {sum} END")
     };
     names.into_iter().map(raise).collect::<Vec<_>>().join(", ")
 }
@@ -47,7 +51,7 @@ fn later(table: &str, name: &str) -> String {
 }
 
 /// Returns the assignments of `first_us`, `last_us` and `requests`.
-fn seen(table: &str) -> String {
+pub(super) fn seen(table: &str) -> String {
     format!(
         "first_us = CASE WHEN excluded.first_us < {table}.first_us THEN excluded.first_us ELSE {table}.first_us END, \
          {}, requests = {table}.requests + excluded.requests",
@@ -137,7 +141,9 @@ pub(super) fn bind_sums((key, sums): &(&SumKey, &Sums), to: &mut Arguments) -> R
     to.shared(Some(&key.provider))?;
     to.int(Some(key.status))?;
     to.shared(Some(&key.error))?;
-    sums.values.into_iter().try_for_each(|value| to.int(Some(value)))?;
+    for (value, name) in sums.values.into_iter().zip(COLUMNS) {
+        to.int(Some(value.clamp(-most(name), most(name))))?;
+    }
     to.int(Some(sums.last_us))
 }
 
@@ -147,6 +153,7 @@ pub(super) fn bind_speed((key, speed): &(&SpeedKey, &Speed), to: &mut Arguments)
     to.shared(Some(&key.model))?;
     to.shared(Some(&key.provider))?;
     let Speed { answers, first_output_us, head_us, output_tokens, output_us } = speed;
-    let values = [key.bin, *answers, *first_output_us, *head_us, *output_tokens, *output_us];
-    values.into_iter().try_for_each(|value| to.int(Some(value)))
+    to.int(Some(key.bin))?;
+    let values = [*answers, *first_output_us, *head_us, *output_tokens, *output_us];
+    values.into_iter().try_for_each(|value| to.int(Some(value.min(MOST))))
 }

@@ -143,11 +143,12 @@ impl Writer {
         let Some(store) = self.store.as_mut() else { return };
         let more = self.refusals.take();
         let write = async {
-            store.raise(&more).await?;
-            store.write_later().await
+            let written = store.raise(&more).await?;
+            store.write_later().await?;
+            Ok::<_, sqlx::Error>(written)
         };
         let problem = match timeout(BOUND, write).await {
-            Ok(Ok(())) => return,
+            Ok(Ok(written)) => return self.report(written),
             Ok(Err(error)) => reason(&error),
             Err(_) => "it does not answer in time".to_owned(),
         };

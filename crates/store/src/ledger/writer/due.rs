@@ -35,10 +35,28 @@ impl Due {
         self.reopen = Some(Instant::now() + REOPENING);
     }
 
-    /// Returns the time at which the writer must wake up even without requests.
-    pub(super) fn next(&self, waiting: bool) -> Instant {
+    /// Returns the time at which the writer must wake up even without requests. `waiting`: requests wait for the next
+    /// batch. `open`: the database is open; without it no step is due but reopening.
+    pub(super) fn next(&self, waiting: bool, open: bool) -> Instant {
         let quiet = waiting.then(|| Instant::now() + TICK);
-        let dues = [self.reopen, quiet, Some(self.raise), Some(self.fold), Some(self.beat), Some(self.retain)];
-        dues.into_iter().flatten().min().unwrap_or(self.beat)
+        let steps = [self.raise, self.fold, self.beat, self.retain].map(|step| Some(step).filter(|_| open));
+        let dues = [self.reopen, quiet].into_iter().chain(steps);
+        dues.flatten().min().unwrap_or_else(|| Instant::now() + REOPENING)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_database_has_no_overdue_steps() {
+        let past = Instant::now();
+        let mut due = Due { raise: past, fold: past, reopen: None, beat: past, retain: past };
+        assert_eq!(due.next(false, true), past);
+        assert!(due.next(false, false) > past, "the writer would not rest");
+        due.reopen();
+        assert_eq!(Some(due.next(false, false)), due.reopen);
+        assert!(due.next(true, false) < past + REOPENING);
     }
 }

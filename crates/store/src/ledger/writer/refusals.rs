@@ -9,20 +9,29 @@ use foldhash::fast::RandomState;
 use crate::ledger::digest;
 use crate::ledger::record::Name;
 use crate::ledger::row::Row;
+use crate::ledger::store::raise::More;
 
-/// Maximum number of remembered refusals, of about 1 KB each. Then the memory begins anew.
+/// Maximum number of remembered refusals. Then the memory is emptied. A first row takes about 100 bytes and a count
+/// about 1 KB.
 const REMEMBERED: usize = 10_000;
 /// A minute in microseconds.
 const MINUTE_US: i64 = 60_000_000;
 
-/// The refusals of the current minute.
+/// A refusal that has a row.
+#[derive(Clone, Copy, Debug)]
+struct First {
+    id: RequestId,
+    /// The row's count, once everything is written.
+    count: i64,
+}
+
+/// The latest refusals.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    minute: i64,
-    /// The first row of a person and a code.
-    first: HashMap<(i64, Name), RequestId, RandomState>,
+    /// By minute, person and code.
+    first: HashMap<(i64, i64, Name), First, RandomState>,
     /// Later refusals, by the id of their first row.
-    later: HashMap<RequestId, Row, RandomState>,
+    later: HashMap<RequestId, More, RandomState>,
 }
 
 impl Refusals {
@@ -32,28 +41,26 @@ impl Refusals {
         let Some(error) = row.ended.as_ref().and_then(|ended| ended.error.clone()).filter(|_| row.is_refusal()) else {
             return false;
         };
-        let minute = row.begun.began_us.div_euclid(MINUTE_US);
-        if minute != self.minute || self.first.len() >= REMEMBERED {
-            self.first.clear();
-            self.minute = minute;
-        }
         let [tenant, key, user] = row.begun.labels.person();
-        let key = (digest::person(tenant, key, user), error);
-        let Some(first) = self.first.get(&key) else {
-            self.first.insert(key, row.begun.id);
+        let minute = row.begun.began_us.div_euclid(MINUTE_US);
+        let key = (minute, digest::person(tenant, key, user), error);
+        let Some(first) = self.first.get_mut(&key) else {
+            if self.first.len() >= REMEMBERED {
+                self.first.clear();
+            }
+            self.first.insert(key, First { id: row.begun.id, count: row.count });
             return false;
         };
-        if self.later.len() >= REMEMBERED && !self.later.contains_key(first) {
+        if self.later.len() >= REMEMBERED && !self.later.contains_key(&first.id) {
             return false;
         }
-        let sum = self.later.entry(*first).or_insert_with(|| {
-            let mut sum = row.clone();
-            sum.count = 0;
-            if let Some(ended) = &mut sum.ended {
-                (ended.request_bytes, ended.response_bytes) = (0, 0);
-            }
-            sum
-        });
+        let (before, first_id) = (first.count, first.id);
+        first.count += row.count;
+        let Some(more) = self.later.get_mut(&first_id) else {
+            self.later.insert(first_id, More { first: first_id, before, row: row.clone() });
+            return true;
+        };
+        let sum = &mut more.row;
         sum.count += row.count;
         sum.begun.began_us = sum.begun.began_us.max(row.begun.began_us);
         if let Some((sum, ended)) = sum.ended.as_mut().zip(row.ended.as_ref()) {
@@ -64,15 +71,20 @@ impl Refusals {
     }
 
     /// Takes the counts that must be added to written rows.
-    pub(super) fn take(&mut self) -> Vec<(RequestId, Row)> {
-        let mut later: Vec<_> = self.later.drain().collect();
-        later.sort_by_key(|(id, _)| *id);
+    pub(super) fn take(&mut self) -> Vec<More> {
+        let mut later: Vec<_> = self.later.drain().map(|(_, more)| more).collect();
+        later.sort_by_key(|more| more.first);
         later
     }
 
+    /// Returns true if no count waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.later.is_empty()
+    }
+
     /// Puts counts back that could not be added.
-    pub(super) fn put_back(&mut self, later: Vec<(RequestId, Row)>) {
-        self.later.extend(later);
+    pub(super) fn put_back(&mut self, later: Vec<More>) {
+        self.later.extend(later.into_iter().map(|more| (more.first, more)));
     }
 }
 
@@ -91,9 +103,17 @@ mod tests {
         assert!(!refusals.absorb(&refused_row(4, "user_blocked", 3)), "another code");
         assert!(!refusals.absorb(&refused_row(5, "rate_limited", 61)), "another minute");
         assert!(refusals.absorb(&refused_row(6, "rate_limited", 62)));
-        let counts: Vec<_> = refusals.take().into_iter().map(|(id, row)| (id, row.count)).collect();
+        assert!(refusals.absorb(&refused_row(7, "rate_limited", 0)), "the earlier minute is remembered");
         let id = |number| refused_row(number, "", 0).begun.id;
-        assert_eq!(counts, [(id(1), 2), (id(5), 1)]);
-        assert!(refusals.take().is_empty());
+        let counts =
+            |more: &[More]| more.iter().map(|more| (more.first, more.before, more.row.count)).collect::<Vec<_>>();
+        let more = refusals.take();
+        assert_eq!(counts(&more), [(id(1), 1, 3), (id(5), 1, 1)]);
+        assert!(refusals.is_empty());
+        refusals.put_back(more);
+        assert!(refusals.absorb(&refused_row(8, "rate_limited", 0)));
+        assert_eq!(counts(&refusals.take()), [(id(1), 1, 4), (id(5), 1, 1)]);
+        assert!(refusals.absorb(&refused_row(9, "rate_limited", 0)));
+        assert_eq!(counts(&refusals.take()), [(id(1), 5, 1)]);
     }
 }

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and prints progress")]
 
-#[path = "ledger/suite.rs"]
+#[path = "../ledger/suite/mod.rs"]
 mod suite;
 
 use callsign_core::secret::Secret;
@@ -11,7 +11,7 @@ use callsign_store::ledger::settings::Store;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-use suite::Place;
+use suite::place::Place;
 
 #[expect(clippy::disallowed_methods, reason = "the script passes the server's URL")]
 fn server() -> String {
@@ -21,7 +21,7 @@ fn server() -> String {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let server = server();
-    for (number, (name, promise)) in suite::ALL.into_iter().enumerate() {
+    for (number, (name, promise)) in suite::ALL.iter().enumerate() {
         let mut connection = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
         connection.execute(AssertSqlSafe(format!("CREATE DATABASE ledger_{number}"))).await.unwrap();
         connection.close().await.unwrap();

@@ -1,0 +1,76 @@
+//! Promises about refusals (docs/SPEC.md#refusal-rows).
+
+use callsign_store::ledger::query::{By, Filter, RequestFilter};
+use jiff::Timestamp;
+
+use super::place::{Place, begun_at, finished, only, refused, request, until};
+
+pub(super) async fn equal_refusals_are_one_row(place: Place) {
+    let ledger = place.open();
+    let now = Timestamp::now().as_microsecond();
+    for number in 0..1_000 {
+        request(&ledger, begun_at("alice", now), refused(429, "rate_limited"));
+        if number == 500 {
+            // The first part is written before the rest comes.
+            until("a count is raised", async || place.total().await.refused > 1).await;
+        }
+    }
+    request(&ledger, begun_at("alice", now), refused(403, "user_blocked"));
+    request(&ledger, begun_at("bob", now), refused(429, "rate_limited"));
+    request(&ledger, begun_at("alice", now), finished(1));
+    ledger.close().await;
+    let reader = place.reader();
+    let filter = RequestFilter { error: Some("rate_limited".to_owned()), ..RequestFilter::default() };
+    let page = reader.requests(&filter, 10, std::time::Duration::MAX).await.unwrap();
+    let counts: Vec<_> = page.requests.iter().map(|row| (row.begun.labels.user.as_deref(), row.count)).collect();
+    assert_eq!(counts, [(Some("bob"), 1), (Some("alice"), 1_000)]);
+    let lines = reader.usage(By::User, &Filter { user: Some("alice".to_owned()), ..Filter::default() }).await.unwrap();
+    let line = only(lines);
+    assert_eq!((line.requests, line.errors, line.refused), (1, 0, 1_001));
+    assert_eq!(reader.errors(&Filter::default()).await.unwrap()[0].requests, 1_001);
+    assert_eq!(only(reader.mapping("alice", None).await.unwrap()).requests, 1_002);
+    place.assert_sums().await;
+    place.assert_smooth();
+}
+
+/// The row whose count they raise was lost.
+pub(super) async fn refusals_whose_first_row_is_lost_are_counted(mut place: Place) {
+    if place.is_sqlite() {
+        // A directory is no spill file.
+        std::fs::create_dir(place.spill()).unwrap();
+    } else {
+        place.settings.data_dir = None;
+    }
+    let ledger = place.open();
+    let now = Timestamp::now().as_microsecond();
+    let broken = place.break_down().await;
+    request(&ledger, begun_at("alice", now), refused(429, "rate_limited"));
+    until("it is lost", async || place.counter("callsign_ledger_lost_total") == 1).await;
+    broken.mend().await;
+    until("the database is back", async || place.counter("callsign_ledger_up ") == 1).await;
+    for _ in 0..4 {
+        request(&ledger, begun_at("alice", now), refused(429, "rate_limited"));
+    }
+    ledger.close().await;
+    assert_eq!(place.total().await.refused, 4);
+    assert_eq!(place.counter("callsign_ledger_lost_total"), 1);
+    place.assert_sums().await;
+}
+
+pub(super) async fn refusals_in_the_spill_file_are_counted(place: Place) {
+    let now = Timestamp::now().as_microsecond();
+    for _ in 0..2 {
+        let away = place.away();
+        let ledger = away.open();
+        for _ in 0..5 {
+            request(&ledger, begun_at("alice", now), refused(429, "rate_limited"));
+        }
+        ledger.close().await;
+        assert_eq!(away.counter("callsign_ledger_lost_total"), 0);
+    }
+    for _ in 0..2 {
+        place.come_and_go().await;
+        assert_eq!(place.total().await.refused, 10);
+        place.assert_sums().await;
+    }
+}
