@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use callsign_core::identity::attribution::Attribution;
 use callsign_core::request_id::RequestId;
-use callsign_core::usage::judgement::Judgement;
+use callsign_core::usage::judgement::{Bill, Judgement};
 use callsign_core::usage::outcome::Outcome;
 use callsign_core::usage::reader::ResponseUsage;
 use callsign_store::archive;
@@ -60,6 +60,9 @@ impl RequestEnd<'_> {
         metrics.request(self.endpoint, self.status, self.judgement.outcome.name(), self.duration, self.head);
         metrics.request_bytes.inc_by(self.request_bytes);
         metrics.response_bytes.inc_by(self.response_bytes);
+        if self.judgement.bill == Bill::Never {
+            metrics.costs.never.inc();
+        }
         if let Some(code) = self.code {
             metrics.count_refusal(code);
         }
