@@ -109,7 +109,11 @@ impl Reader {
         );
         let question = of_people(question.bytes(after.unwrap_or(since).max(since).as_bytes())?, filter)?;
         let mut pending = Vec::new();
-        for row in self.pool.fetch(question.sql(" ORDER BY id LIMIT ").int(Self::PENDING_PAGE as i64)?).await? {
+        for row in self
+            .pool
+            .fetch(question.sql(" ORDER BY id LIMIT ").int(i64::try_from(Self::PENDING_PAGE).unwrap_or(i64::MAX))?)
+            .await?
+        {
             let Some(id) = RequestId::from_bytes(&row.bytes(0)?) else { continue };
             pending.push(Pending {
                 id,
