@@ -73,6 +73,8 @@ pub(crate) struct Reconciler {
     suspensions: Suspensions,
     /// The last row that was read from the ledger; `None` to begin with the oldest.
     page: Option<RequestId>,
+    /// True once the ledger has been read. The first time, young rows may be an earlier run's.
+    has_read: bool,
     running: JoinSet<(Pending, Slot, Finding)>,
     /// No look-up begins before this time, because the ledger failed.
     paused_until: i64,
@@ -89,6 +91,7 @@ impl Reconciler {
             pace,
             suspensions: Suspensions::default(),
             page: None,
+            has_read: false,
             running: JoinSet::new(),
             paused_until: 0,
             logged: None,
@@ -220,8 +223,9 @@ impl Reconciler {
         self.deps.metrics.costs.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
         self.page = page.last().map(|request| request.id).filter(|_| page.len() >= Reader::PENDING_PAGE);
         let Some(records) = self.records() else { return Ok(()) };
+        let youngest = if std::mem::replace(&mut self.has_read, true) { OTHERS } else { 0 };
         for request in page {
-            if now - request.began.as_microsecond() < OTHERS {
+            if now - request.began.as_microsecond() < youngest {
                 continue;
             }
             if records.has_key(&request) {
