@@ -185,8 +185,9 @@ impl Reconciler {
         let learnt = self.pace.learn(slot, &finding, now).await;
         let result = match (learnt, conclusion(&finding, request, now)) {
             (Err(error), _) => Err(error),
-            (Ok(()), Some(price)) => self.conclude(request, price).await,
-            (Ok(()), None) => {
+            (Ok(()), Conclusion::Cost(price)) => self.conclude(request, Some(price)).await,
+            (Ok(()), Conclusion::Never) => self.conclude(request, None).await,
+            (Ok(()), Conclusion::Open) => {
                 self.schedule.again(request.id, now);
                 return;
             }
@@ -297,13 +298,23 @@ impl Reconciler {
     }
 }
 
-/// Returns the cost, or `Some(None)` if there will never be one; `None` if the request must be looked up again.
-fn conclusion<'f>(finding: &'f Finding, request: &Pending, now: i64) -> Option<Option<&'f Price>> {
+/// What a finding means for a request.
+enum Conclusion<'f> {
+    /// The cost.
+    Cost(&'f Price),
+    /// There will never be one.
+    Never,
+    /// The request must be looked up again.
+    Open,
+}
+
+/// Returns what a finding means for a request.
+fn conclusion<'f>(finding: &'f Finding, request: &Pending, now: i64) -> Conclusion<'f> {
     match finding {
-        Finding::Found(price) => Some(Some(price)),
-        Finding::Never => Some(None),
-        Finding::NotYet if is_expired(request, now) => Some(None),
-        Finding::NotYet | Finding::Later { .. } | Finding::Refused(_) | Finding::Failed(_) => None,
+        Finding::Found(price) => Conclusion::Cost(price),
+        Finding::Never => Conclusion::Never,
+        Finding::NotYet if is_expired(request, now) => Conclusion::Never,
+        Finding::NotYet | Finding::Later { .. } | Finding::Refused(_) | Finding::Failed(_) => Conclusion::Open,
     }
 }
 

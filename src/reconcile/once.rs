@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::pace::{Pace, Suspensions};
 use super::records::{Finding, Records};
 use super::schedule::is_expired;
-use super::{conclusion, now_us, write};
+use super::{Conclusion, conclusion, now_us, write};
 
 /// Maximum number of look-ups of one request while OpenRouter asks to wait.
 const TRIES: u32 = 5;
@@ -58,12 +58,12 @@ impl Once {
         }
         let finding = self.look_up(request).await?;
         Ok(match conclusion(&finding, request, now) {
-            None => Resolved::Unresolved(finding),
-            Some(None) => {
+            Conclusion::Open => Resolved::Unresolved(finding),
+            Conclusion::Never => {
                 write(&self.keeper, request, None).await?;
                 Resolved::Never
             }
-            Some(price) => Resolved::Filled(write(&self.keeper, request, price).await?, finding),
+            Conclusion::Cost(price) => Resolved::Filled(write(&self.keeper, request, Some(price)).await?, finding),
         })
     }
 

@@ -50,11 +50,10 @@ impl Finding {
             Ok(record) if is_anothers(&record, request) => Self::Never,
             Ok(record) if record.price.usage.cost.is_none() => Self::NotYet,
             Ok(record) => Self::Found(Box::new(record.price)),
-            Err(OpenRouterError::NotFound) => Self::NotYet,
             Err(OpenRouterError::RetryLater { after, .. }) => Self::Later { after },
             Err(OpenRouterError::Refused(status @ 401..=403)) => Self::Refused(status),
-            // OpenRouter does not accept the id.
-            Err(OpenRouterError::Refused(400..=499)) => Self::NotYet,
+            // There is no record yet, or OpenRouter does not accept the id.
+            Err(OpenRouterError::NotFound | OpenRouterError::Refused(400..=499)) => Self::NotYet,
             Err(error) => Self::Failed(error),
         }
     }
@@ -124,6 +123,7 @@ mod tests {
         Finding::of(answer, &request)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "an answer of the client")]
     fn record(external_user: Option<&str>, cost: Option<i64>) -> Result<Record, OpenRouterError> {
         let usage = Usage { cost: cost.map(NanoUsd), ..Usage::default() };
         let price = Price { usage, ..Price::default() };
