@@ -1,6 +1,6 @@
 //! Every inference request leaves a row in the ledger: its user, identifiers, cost and outcome.
 
-use mock_openrouter::MockServer;
+use mock_openrouter::{AccountRefusal, MockServer};
 use serde_json::{Value, json};
 
 use crate::support::client::{self, Answer};
@@ -121,4 +121,28 @@ async fn what_breaks_off_or_is_refused_is_written_down_as_that() {
     for line in ["callsign_generations_total", "callsign_cost_nano_usd_total", "callsign_identifiers_written_total"] {
         assert!(metrics.lines().any(|found| found.starts_with(line) && !found.ends_with(" 0")), "{line}: {metrics}");
     }
+}
+
+#[tokio::test]
+async fn a_refused_pass_through_key_gets_the_whole_answer_without_a_row() {
+    let mut answers = Vec::new();
+    for mode in ["fast", "strict"] {
+        let directory = tempfile::tempdir().unwrap();
+        let mock = MockServer::start().await.unwrap();
+        let callsign = Setup::to(&mock.url())
+            .set(&VALVES)
+            .set(&[
+                ("CALLSIGN_PASSTHROUGH", "true"),
+                ("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()),
+                ("CALLSIGN_LEDGER_MODE", mode),
+            ])
+            .start();
+        mock.refuse_account(Some(AccountRefusal::Unauthorized));
+        let key = [("authorization", "Bearer sk-or-v1-a-key-that-was-deleted")];
+        let answer = ask(&callsign, "chat/completions", &key, "mock/echo", false).await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-callsign-error")), (401, ""), "{mode}");
+        assert!(answer.json()["error"]["message"].is_string(), "{mode}");
+        answers.push(answer.text());
+    }
+    assert_eq!(answers[0], answers[1]);
 }

@@ -387,9 +387,7 @@ impl RequestRecord {
         }
         self.row.finish(end.for_ledger())
     }
-}
 
-impl RequestRecord {
     /// Ends the request, and waits for the ledger's row in strict mode.
     pub async fn end(&mut self) {
         if self.waits_for_row()

@@ -144,10 +144,10 @@ impl Relayed {
             Poll::Ready(Some(Ok(frame))) => {
                 self.silence.reset();
                 // Trailers end a stream and are dropped: no client of these APIs uses them.
-                let Ok(mut data) = frame.into_data() else { return self.end(None, cx) };
+                let Ok(data) = frame.into_data() else { return self.end(None, cx) };
                 let final_at = self.record.relayed(&data);
                 if let Some(at) = final_at.filter(|_| self.record.waits_for_row()) {
-                    return self.hold(&mut data, at, cx);
+                    return self.hold(data, at, cx);
                 }
                 // hyper does not poll again after the last announced byte.
                 if self.body.is_end_stream() {
@@ -172,19 +172,19 @@ impl Relayed {
     }
 
     /// Holds the byte with which the client has the whole answer until the ledger row is written. Bytes before it leave
-    /// at once.
+    /// at once. An answer that leaves no row leaves at once as a whole.
     fn hold(
         &mut self,
-        data: &mut Bytes,
+        mut data: Bytes,
         at: usize,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
-        let before = data.split_to(at.min(data.len()));
         self.record.outcome = Outcome::Complete;
         if let Some(committed) = self.record.finish() {
-            self.release = Some(Release { committed, last: Some(std::mem::take(data)) });
+            let last = Some(data.split_off(at.min(data.len())));
+            self.release = Some(Release { committed, last });
         }
-        if before.is_empty() { self.poll_frame(cx) } else { Poll::Ready(Some(Ok(Frame::data(before)))) }
+        if data.is_empty() { self.poll_frame(cx) } else { Poll::Ready(Some(Ok(Frame::data(data)))) }
     }
 
     /// Ends a complete response with its last bytes, after its ledger row is written in strict mode.

@@ -28,6 +28,18 @@ pub(super) fn identifier(text: &str) -> i64 {
 }
 
 impl RequestLabels {
+    /// Returns the number of the person.
+    pub(super) fn person_number(&self) -> i64 {
+        let [tenant, key, user] = self.person();
+        person(tenant, key, user)
+    }
+
+    /// Returns the number of the tenant alone.
+    pub(super) fn tenant_number(&self) -> i64 {
+        let [tenant, ..] = self.person();
+        person(tenant, "", "")
+    }
+
     /// Returns the tenant, the key and the user; `""` for none.
     pub(super) fn person(&self) -> [&str; 3] {
         [self.tenant.as_deref().unwrap_or_default(), &self.key, self.user.as_deref().unwrap_or_default()]

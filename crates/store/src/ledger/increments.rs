@@ -148,10 +148,11 @@ impl Increments {
             let Some(sums) = Sums::of(row) else { continue };
             let began_us = row.begun.began_us;
             let seen = Seen { first_us: began_us, last_us: began_us, requests: row.count };
-            let group = groups.entry(Labelled(row)).or_insert_with(|| {
-                let [tenant, key, user] = row.begun.labels.person();
-                let none = Seen { requests: 0, ..seen };
-                Group { row, person: digest::person(tenant, key, user), sums: Sums::default(), seen: none }
+            let group = groups.entry(Labelled(row)).or_insert_with(|| Group {
+                row,
+                person: row.begun.labels.person_number(),
+                sums: Sums::default(),
+                seen: seen.none(),
             });
             group.sums.add(&sums);
             group.seen.add(seen);
@@ -167,8 +168,7 @@ impl Increments {
 
     /// Adds to the sums that contain a request.
     pub(super) fn shift(&mut self, row: &Row, sums: Sums) {
-        let [tenant, key, user] = row.begun.labels.person();
-        self.add_sums(row, digest::person(tenant, key, user), &sums);
+        self.add_sums(row, row.begun.labels.person_number(), &sums);
     }
 
     fn add_group(&mut self, group: &Group<'_>) {
@@ -177,7 +177,7 @@ impl Increments {
         let entry = self.people.entry(group.person).or_insert_with(|| Person {
             labels: RequestLabels { session: None, chat: None, message: None, ..labels.clone() },
             sent: begun.sent.user.clone(),
-            seen: Seen { requests: 0, ..seen },
+            seen: seen.none(),
         });
         if seen.last_us >= entry.seen.last_us {
             entry.sent.clone_from(&begun.sent.user);
@@ -192,16 +192,12 @@ impl Increments {
 
     /// Adds identifiers of one kind. A text that is both the stated and the sent identifier counts once.
     fn carry(&mut self, person: i64, kind: i64, carried: &[(i64, &Option<Name>)], seen: Seen) {
-        let mut met: [i64; 3] = [-1; 3];
-        for ((way, text), place) in carried.iter().zip(0..3) {
+        for (index, (way, text)) in carried.iter().enumerate() {
             let Some(text) = text else { continue };
-            let digest = digest::identifier(text);
-            let seen = if met.contains(&digest) { Seen { requests: 0, ..seen } } else { seen };
-            if let Some(place) = met.get_mut(place) {
-                *place = digest;
-            }
-            let none = Carried { way: 0, text: None, seen: Seen { requests: 0, ..seen } };
-            let entry = self.identifiers.entry((digest, kind, person)).or_insert(none);
+            let is_again = carried.iter().take(index).any(|(_, earlier)| earlier.as_ref() == Some(text));
+            let seen = if is_again { seen.none() } else { seen };
+            let none = Carried { way: 0, text: None, seen: seen.none() };
+            let entry = self.identifiers.entry((digest::identifier(text), kind, person)).or_insert(none);
             entry.way |= way;
             if kind == USER && *way == SENT {
                 entry.text = Some(Arc::clone(text));
@@ -223,8 +219,7 @@ impl Increments {
             status: i64::from(ended.status),
             error: name(&ended.error),
         };
-        let tenant = row.begun.labels.tenant.as_deref().unwrap_or_default();
-        self.tenants.insert(person, digest::person(tenant, "", ""));
+        self.tenants.insert(person, row.begun.labels.tenant_number());
         self.sums.entry(key).or_default().add(sums);
     }
 

@@ -27,6 +27,7 @@ use callsign_core::request_id::RequestId;
 use sqlx::migrate::{MigrateError, Migrator};
 
 use self::columns::bind_row;
+use self::fold::State;
 use self::statements::{Statements, bind_identifier, bind_person, bind_speed, bind_sums};
 use super::engine::{Connection, Purpose, Target};
 use super::error::{LedgerError, is_refusal};
@@ -64,6 +65,8 @@ pub(super) struct Store {
     fresh: Vec<u64>,
     /// Times and counts of people and identifiers in the tables, which are written once a second.
     later: Increments,
+    /// The row of the table `state` at the begin of the open transaction.
+    state: State,
     /// Those of the open transaction.
     staged: Increments,
     hasher: std::hash::RandomState,
@@ -144,7 +147,8 @@ impl Store {
             Target::Postgres(_) => None,
         };
         let (fresh, later, staged) = (Vec::new(), Increments::default(), Increments::default());
-        Ok(Self { connection, statements, file, node, known, written, fresh, later, staged, hasher })
+        let state = State::default();
+        Ok(Self { connection, statements, file, node, known, written, fresh, later, state, staged, hasher })
     }
 
     /// Writes rows with different ids, and adds finished ones to the sums. The first `fresh` rows were not written
@@ -212,9 +216,7 @@ impl Store {
     /// identifier with another user.
     async fn apply(&mut self, mut increments: Increments) -> Result<usize, sqlx::Error> {
         let collisions = self.collisions(&increments).await?;
-        let state = self.connection.fetch(self.state_query(), self.connection.arguments()).await?;
-        let state = state.first().ok_or(sqlx::Error::RowNotFound)?;
-        increments.spread(state.count(0)?, state.count(1)?);
+        increments.spread(self.state.folded_us, self.state.from_us);
         if self.written.len() > REMEMBERED {
             self.written.clear();
         }
@@ -232,11 +234,20 @@ impl Store {
         Ok(collisions)
     }
 
-    /// Begins a transaction that may add increments.
+    /// Begins a transaction that may add increments. If somebody was forgotten since the last one, nobody is known to be
+    /// in the tables any more, and counts that were put off are dropped: they would write the name again.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
         self.fresh.clear();
         self.staged = Increments::default();
-        self.connection.begin().await
+        self.connection.begin().await?;
+        let state = self.read_state().await?;
+        if state.forgotten != self.state.forgotten {
+            self.known.clear();
+            self.written.clear();
+            self.later = Increments::default();
+        }
+        self.state = state;
+        Ok(())
     }
 
     /// Commits such a transaction. Only now are its people and identifiers known to be in the tables.
@@ -259,15 +270,15 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the times and counts of people and identifiers that were put off. After a crash the latest second of
-    /// these counts may be missing; rows and sums are exact.
+    /// Writes the times and counts of people and identifiers that were put off. After a crash or a `forget` the
+    /// latest second of these counts may be missing; rows and sums are exact.
     pub(super) async fn write_later(&mut self) -> Result<(), sqlx::Error> {
         if self.later == Increments::default() {
             return Ok(());
         }
         self.check_file()?;
+        self.begin().await?;
         let later = std::mem::take(&mut self.later);
-        self.connection.begin().await?;
         self.write_increments(&later).await?;
         self.connection.commit().await
     }

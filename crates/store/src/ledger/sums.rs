@@ -1,14 +1,11 @@
-//! Sums over requests: the columns of the table `sums`, in one list.
+//! Sums over requests, and the one list of the summed columns of the table `sums`.
 
 use callsign_core::usage::judgement::Bill;
 
 use super::row::Row;
 
-/// The number of summed columns.
-const SUMMED: usize = 15;
-
-/// The summed columns, in the table's order. [`Sums::of`] fills them in this order.
-pub(super) const COLUMNS: [&str; SUMMED] = [
+/// The summed counts of requests and tokens.
+pub(super) const COUNTS: [&str; 10] = [
     "requests",
     "errors",
     "refused",
@@ -19,17 +16,28 @@ pub(super) const COLUMNS: [&str; SUMMED] = [
     "cached_tokens",
     "cache_write_tokens",
     "reasoning_tokens",
-    "cost",
-    "provider_cost",
-    "charged",
-    "request_bytes",
-    "response_bytes",
 ];
+/// The summed amounts of money.
+pub(super) const AMOUNTS: [&str; 3] = ["cost", "provider_cost", "charged"];
+/// The summed lengths.
+const LENGTHS: [&str; 2] = ["request_bytes", "response_bytes"];
+/// The number of summed columns.
+const SUMMED: usize = COUNTS.len() + AMOUNTS.len() + LENGTHS.len();
+
+/// Returns the summed columns, in the table's order. [`Sums::of`] fills them in this order.
+pub(super) fn columns() -> impl Iterator<Item = &'static str> {
+    COUNTS.into_iter().chain(AMOUNTS).chain(LENGTHS)
+}
+
+/// Returns the summed columns, separated by commas.
+pub(super) fn column_list() -> String {
+    columns().collect::<Vec<_>>().join(", ")
+}
 
 /// Sums over requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
-    /// In the order of [`COLUMNS`].
+    /// In the order of [`columns`].
     pub(super) values: [i64; SUMMED],
     /// Start of the latest request (a maximum, not a sum).
     pub(super) last_us: i64,

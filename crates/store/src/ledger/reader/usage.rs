@@ -11,29 +11,17 @@ use crate::ledger::grain::{Grain, now_us, timestamp};
 use crate::ledger::pool::Question;
 use crate::ledger::query::{By, Errors, Filter, Grouping, Point, Speed, Split, Step, UsageRow};
 use crate::ledger::speed::{BINS, quantile};
+use crate::ledger::sums::{AMOUNTS, COUNTS};
 use callsign_core::usage::money::NanoUsd;
 
-/// The summed counts, in the order of [`read_sums`].
-const COUNTS: [&str; 10] = [
-    "requests",
-    "errors",
-    "refused",
-    "pending",
-    "never",
-    "prompt_tokens",
-    "completion_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-];
-/// The summed amounts. Dollars and nano-dollars are summed apart, because `SUM` would fail on an overflow.
-const AMOUNTS: [&str; 3] = ["cost", "provider_cost", "charged"];
 /// The answers of each class of times, and the sums of head times, output tokens and output times.
 type Classes = ([u64; BINS], [u64; 3]);
 /// Nano-dollars of a dollar.
 const DOLLAR: i64 = 1_000_000_000;
 
-/// Returns the summed columns of the table `s` as SQL, cast to 64 bits because PostgreSQL's `SUM` returns a wider type.
+/// Returns the summed columns of the table `s` as SQL, in the order of [`read_sums`]. Dollars and nano-dollars of an
+/// amount are summed apart, because `SUM` would fail on an overflow. Sums are cast to 64 bits, because PostgreSQL's `SUM`
+/// returns a wider type.
 fn summed() -> String {
     let sum = |term: &str| format!("CAST(SUM(s.{term}) AS BIGINT)");
     let counts = COUNTS.iter().map(|name| sum(name));

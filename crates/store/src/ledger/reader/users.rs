@@ -169,7 +169,6 @@ impl Reader {
         identifier: &str,
         request: &StoredRequest,
     ) -> Result<Option<Found>, LedgerError> {
-        let [tenant, key, user] = request.begun.labels.person();
         let code = match kind {
             Kind::Session => SESSION,
             Kind::Chat => CHAT,
@@ -177,7 +176,7 @@ impl Reader {
         };
         let sql = format!("SELECT {FOUND} FROM identifiers i JOIN people p ON p.person = i.person WHERE i.digest = ");
         let question = self.ask(&sql).int(digest::identifier(identifier))?.sql(" AND i.kind = ").int(code)?;
-        let question = question.sql(" AND i.person = ").int(digest::person(tenant, key, user))?;
+        let question = question.sql(" AND i.person = ").int(request.begun.labels.person_number())?;
         self.pool.fetch(question).await?.first().map(|row| read_found(row, identifier)).transpose()
     }
 

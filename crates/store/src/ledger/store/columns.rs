@@ -5,7 +5,6 @@ use callsign_core::usage::Usage;
 use callsign_core::usage::markup::Markup;
 use callsign_core::usage::money::NanoUsd;
 
-use crate::ledger::digest;
 use crate::ledger::engine::{self, Arguments};
 use crate::ledger::record::{Begun, Finished, Name, RequestLabels, SentIds};
 use crate::ledger::row::{Row, bill, bill_code, ending_code, outcome};
@@ -70,8 +69,7 @@ pub(super) fn bind_row(row: &Row, to: &mut Arguments) -> Result<(), sqlx::Error>
     let Begun { id, began_us, labels, sent, endpoint, account, markup } = &row.begun;
     to.bytes(id.as_bytes())?;
     to.int(Some(*began_us))?;
-    let [tenant, key, user] = labels.person();
-    to.int(Some(digest::person(tenant, key, user)))?;
+    to.int(Some(labels.person_number()))?;
     let RequestLabels { tenant, key, user, session, chat, message } = labels;
     to.shared(tenant.as_ref())?;
     to.shared(Some(key))?;

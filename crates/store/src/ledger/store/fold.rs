@@ -8,16 +8,30 @@ use super::Store;
 use super::statements::{SUM_KEY, on_sums_conflict};
 use crate::ledger::engine::Engine;
 use crate::ledger::grain::{Grain, HOUR_US, now_us};
-use crate::ledger::sums::COLUMNS;
+use crate::ledger::sums::{column_list, columns};
+
+/// What the writers of one ledger share: the row of the table `state`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct State {
+    /// The first hour that the coarser sums do not hold.
+    pub(super) folded_us: i64,
+    /// Everything before this time is deleted.
+    pub(super) from_us: i64,
+    /// The number of times somebody was forgotten.
+    pub(super) forgotten: i64,
+}
 
 impl Store {
-    /// The query of `folded_us` and `from_us`. PostgreSQL locks the row against a fold by another node until the end of
-    /// the transaction.
-    pub(super) fn state_query(&self) -> &'static str {
-        match self.connection.engine() {
-            Engine::Sqlite => "SELECT folded_us, from_us FROM state",
-            Engine::Postgres => "SELECT folded_us, from_us FROM state FOR SHARE",
-        }
+    /// Reads the state. PostgreSQL locks the row against a fold, retention or `forget` by another node until the end of
+    /// the transaction. Every transaction locks this row before other tables, so none waits for another in a circle.
+    pub(super) async fn read_state(&mut self) -> Result<State, sqlx::Error> {
+        let sql = match self.connection.engine() {
+            Engine::Sqlite => "SELECT folded_us, from_us, forgotten FROM state",
+            Engine::Postgres => "SELECT folded_us, from_us, forgotten FROM state FOR SHARE",
+        };
+        let rows = self.connection.fetch(sql, self.connection.arguments()).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        Ok(State { folded_us: row.count(0)?, from_us: row.count(1)?, forgotten: row.count(2)? })
     }
 
     /// Adds the next hour that is over. Returns true if there may be another one.
@@ -49,7 +63,7 @@ impl Store {
     }
 
     async fn fold_into(&mut self, grain: Grain, hour_us: i64) -> Result<(), sqlx::Error> {
-        let sums: Vec<_> = COLUMNS.iter().map(|name| format!("CAST(SUM(s.{name}) AS BIGINT)")).collect();
+        let sums: Vec<_> = columns().map(|name| format!("CAST(SUM(s.{name}) AS BIGINT)")).collect();
         let (person, rest, join) = match grain {
             Grain::Curve => ("COALESCE(p.tenant_person, 0)", "'', 0, ''", "LEFT JOIN people p ON p.person = s.person"),
             _ => ("s.person", "s.provider, s.status, s.error", ""),
@@ -62,7 +76,7 @@ impl Store {
             "INSERT INTO sums ({SUM_KEY}, {}, last_us) \
              SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), {person}, s.model, {rest}, {}, MAX(s.last_us) \
              FROM sums s {join} WHERE s.grain = 0 AND s.bucket_us = $3 GROUP BY {group} {}",
-            COLUMNS.join(", "),
+            column_list(),
             sums.join(", "),
             on_sums_conflict()
         );

@@ -10,7 +10,7 @@ use crate::ledger::digest;
 use crate::ledger::engine::{Arguments, Engine};
 use crate::ledger::error::LedgerError;
 use crate::ledger::query::Forgotten;
-use crate::ledger::sums::COLUMNS;
+use crate::ledger::sums::{column_list, columns};
 
 /// Rows per transaction. Other writes wait for it only a few milliseconds.
 const ROWS: i64 = 2_000;
@@ -96,6 +96,9 @@ impl Store {
     pub(in crate::ledger) async fn forget_sums(&mut self, person: &Person) -> Result<Forgotten, sqlx::Error> {
         let mut forgotten = Forgotten::default();
         self.connection.begin().await?;
+        // Running processes must not write names again that they remember.
+        let none = self.connection.arguments();
+        self.connection.execute("UPDATE state SET forgotten = forgotten + 1", none).await?;
         if self.connection.engine() == Engine::Postgres {
             // A writer between the two steps below would leave rows and sums different. SQLite has one writer.
             self.connection.run("LOCK TABLE requests, sums IN SHARE ROW EXCLUSIVE MODE").await?;
@@ -143,17 +146,17 @@ impl Store {
                          WHERE sums.grain = 3 AND sums.person = $2 AND sums.bucket_us = theirs.bucket_us \
                          AND sums.model = theirs.model AND theirs.pending <> 0";
         self.connection.execute(of_tenant, arguments).await?;
-        let columns = COLUMNS.join(", ");
-        let moved = COLUMNS.map(|name| match name {
+        let moved = columns().map(|name| match name {
             "pending" => "0",
             "never" => "never + pending",
             other => other,
         });
         let sums = format!(
-            "INSERT INTO sums ({SUM_KEY}, {columns}, last_us) \
+            "INSERT INTO sums ({SUM_KEY}, {}, last_us) \
              SELECT grain, bucket_us, $2, model, provider, status, error, {}, last_us FROM sums \
              WHERE person = $1 AND grain IN (0, 1, 2) {}",
-            moved.join(", "),
+            column_list(),
+            moved.collect::<Vec<_>>().join(", "),
             on_sums_conflict()
         );
         let mut arguments = self.connection.arguments();
@@ -189,5 +192,41 @@ impl Store {
             }
             sleep(LOOK).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::engine::{Purpose, Target};
+    use crate::ledger::increments::Increments;
+    use crate::ledger::row::Row;
+    use crate::ledger::tests::{begun, finished};
+
+    #[tokio::test]
+    async fn counts_that_were_put_off_do_not_write_a_forgotten_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite(directory.path().join("ledger.db"));
+        let mut running = Store::open(target.clone(), Purpose::Write, "node".into()).await.unwrap();
+        let mut forgetting = Store::open(target, Purpose::WriteDurably, "".into()).await.unwrap();
+        let row = |number| Row::new(begun(number), None, Some(finished()), &"node".into());
+        let names = async |store: &mut Store| {
+            let sql = "SELECT COUNT(*) FROM people WHERE user_id = 'alice' UNION ALL SELECT COUNT(*) FROM identifiers";
+            let rows = store.connection.fetch(sql, store.connection.arguments()).await.unwrap();
+            rows.iter().map(|row| row.count(0).unwrap()).collect::<Vec<_>>()
+        };
+        for number in 1..3 {
+            running.write(&[row(number)], 1).await.unwrap();
+        }
+        assert_ne!(running.later, Increments::default(), "nothing was put off");
+        let person = forgetting.person("acme", "alice", Vec::new()).await.unwrap();
+        forgetting.forget_rows(&person).await.unwrap();
+        forgetting.forget_sums(&person).await.unwrap();
+        running.write_later().await.unwrap();
+        assert_eq!(names(&mut running).await, [0, 0]);
+        // A request after that is a new person's.
+        running.write(&[row(3)], 1).await.unwrap();
+        let [people, identifiers] = names(&mut running).await[..] else { unreachable!("two counts") };
+        assert!(people == 1 && identifiers > 0, "{people} users, {identifiers} identifiers");
     }
 }

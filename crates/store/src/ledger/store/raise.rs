@@ -6,7 +6,6 @@ use callsign_core::request_id::RequestId;
 
 use super::columns::bind_row;
 use super::{Store, Written};
-use crate::ledger::digest;
 use crate::ledger::error::is_refusal;
 use crate::ledger::increments::Increments;
 use crate::ledger::row::Row;
@@ -44,8 +43,7 @@ impl Store {
             arguments.bytes(first.as_bytes())?;
             arguments.int(Some(row.count))?;
             arguments.int(Some(*before))?;
-            let [tenant, key, user] = row.begun.labels.person();
-            arguments.int(Some(digest::person(tenant, key, user)))?;
+            arguments.int(Some(row.begun.labels.person_number()))?;
             // A row that has lost its names, by `forget` or because they were refused, is another person's.
             let sql = "UPDATE requests SET count = count + $2 WHERE id = $1 AND count = $3 AND person = $4";
             if self.connection.execute(sql, arguments).await? > 0 {

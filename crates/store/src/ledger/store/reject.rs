@@ -4,7 +4,6 @@
 use sqlx::error::DatabaseError;
 
 use super::{Store, Written};
-use crate::ledger::digest;
 use crate::ledger::engine::Engine;
 use crate::ledger::error::{is_refusal, reason};
 use crate::ledger::grain::now_us;
@@ -41,11 +40,10 @@ impl Store {
 
     /// Stores the row without names, and the reason.
     async fn set_aside(&mut self, row: &Row, error: &sqlx::Error) -> Result<(), sqlx::Error> {
-        let [tenant, key, user] = row.begun.labels.person();
         let mut arguments = self.connection.arguments();
         arguments.bytes(row.begun.id.as_bytes())?;
         arguments.int(Some(now_us()))?;
-        arguments.int(Some(digest::person(tenant, key, user)))?;
+        arguments.int(Some(row.begun.labels.person_number()))?;
         // PostgreSQL's message names the constraint or the limit. It may quote a value, so only the code is kept.
         let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default();
         let text: String = format!("the database refused a value (code {code})").chars().take(REASON).collect();

@@ -1,15 +1,12 @@
 //! The insert statements, and the arguments of all tables but `requests`.
 
 use super::columns::{self, CHANGING, FIXED};
-use crate::ledger::digest;
 use crate::ledger::engine::{Arguments, Engine};
 use crate::ledger::increments::{Carried, Person, SpeedKey, SumKey};
 use crate::ledger::insert::Insert;
 use crate::ledger::speed::Speed;
-use crate::ledger::sums::{COLUMNS, Sums};
+use crate::ledger::sums::{AMOUNTS, Sums, column_list, columns as summed};
 
-/// Columns that hold money.
-const MONEY: [&str; 3] = ["cost", "provider_cost", "charged"];
 /// The largest sum of money in one row of `sums`: 4 billion dollars. Twice this fits into 64 bits.
 const MOST_MONEY: i64 = 4_000_000_000_000_000_000;
 /// The largest other sum in one row. Readers add up to 900 such rows without an overflow.
@@ -31,7 +28,7 @@ pub(super) struct Statements {
 /// Returns the limit of a summed column. A sum stops there instead of overflowing, which PostgreSQL would refuse and
 /// SQLite would round: the numbers come from clients and upstreams.
 fn most(name: &str) -> i64 {
-    if MONEY.contains(&name) { MOST_MONEY } else { MOST }
+    if AMOUNTS.contains(&name) { MOST_MONEY } else { MOST }
 }
 
 /// Returns the assignments that add to the summed columns.
@@ -61,7 +58,7 @@ pub(super) fn seen(table: &str) -> String {
 
 /// Returns the conflict clause of sums.
 pub(super) fn on_sums_conflict() -> String {
-    format!("ON CONFLICT ({SUM_KEY}) DO UPDATE SET {}, {}", raised("sums", COLUMNS), later("sums", "last_us"))
+    format!("ON CONFLICT ({SUM_KEY}) DO UPDATE SET {}, {}", raised("sums", summed()), later("sums", "last_us"))
 }
 
 /// The key columns of `sums`.
@@ -84,7 +81,7 @@ impl Statements {
              identifier = COALESCE(identifiers.identifier, excluded.identifier), {}",
             seen("identifiers")
         );
-        let sums = format!("sums ({SUM_KEY}, {}, last_us)", COLUMNS.join(", "));
+        let sums = format!("sums ({SUM_KEY}, {}, last_us)", column_list());
         let on_speed = format!(
             "ON CONFLICT (grain, bucket_us, model, provider, bin) DO UPDATE SET {}",
             raised("speed", ["answers", "first_output_us", "head_us", "output_tokens", "output_us"])
@@ -104,7 +101,7 @@ impl Statements {
                 8,
                 &on_identifiers,
             ),
-            sums: Insert::new(engine, &sums, 8 + COLUMNS.len(), &on_sums_conflict()),
+            sums: Insert::new(engine, &sums, 8 + summed().count(), &on_sums_conflict()),
             speed: Insert::new(
                 engine,
                 "speed (grain, bucket_us, model, provider, bin, answers, first_output_us, head_us, output_tokens, \
@@ -119,8 +116,7 @@ impl Statements {
 pub(super) fn bind_person((person, of): &(&i64, &Person), to: &mut Arguments) -> Result<(), sqlx::Error> {
     to.int(Some(**person))?;
     of.labels.person().into_iter().try_for_each(|name| to.text(Some(name)))?;
-    let [tenant, ..] = of.labels.person();
-    to.int(Some(digest::person(tenant, "", "")))?;
+    to.int(Some(of.labels.tenant_number()))?;
     to.shared(of.sent.as_ref())?;
     [of.seen.first_us, of.seen.last_us, of.seen.requests].into_iter().try_for_each(|value| to.int(Some(value)))
 }
@@ -141,7 +137,7 @@ pub(super) fn bind_sums((key, sums): &(&SumKey, &Sums), to: &mut Arguments) -> R
     to.shared(Some(&key.provider))?;
     to.int(Some(key.status))?;
     to.shared(Some(&key.error))?;
-    for (value, name) in sums.values.into_iter().zip(COLUMNS) {
+    for (value, name) in sums.values.into_iter().zip(summed()) {
         to.int(Some(value.clamp(-most(name), most(name))))?;
     }
     to.int(Some(sums.last_us))

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use callsign_core::request_id::RequestId;
 use foldhash::fast::RandomState;
 
-use crate::ledger::digest;
 use crate::ledger::record::Name;
 use crate::ledger::row::Row;
 use crate::ledger::store::raise::More;
@@ -41,9 +40,8 @@ impl Refusals {
         let Some(error) = row.ended.as_ref().and_then(|ended| ended.error.clone()).filter(|_| row.is_refusal()) else {
             return false;
         };
-        let [tenant, key, user] = row.begun.labels.person();
         let minute = row.begun.began_us.div_euclid(MINUTE_US);
-        let key = (minute, digest::person(tenant, key, user), error);
+        let key = (minute, row.begun.labels.person_number(), error);
         let Some(first) = self.first.get_mut(&key) else {
             if self.first.len() >= REMEMBERED {
                 self.first.clear();
