@@ -96,10 +96,9 @@ impl Body for Answer {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
+            Self::Empty | Self::Relayed(Attended { relayed: None, .. }) => Poll::Ready(None),
             Self::Own { body, .. } => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Relayed(Attended { relayed: Some(relayed), .. }) => relayed.poll_frame(cx),
-            Self::Relayed(Attended { relayed: None, .. }) => Poll::Ready(None),
         }
     }
 
