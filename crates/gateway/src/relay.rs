@@ -23,7 +23,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::record::RequestRecord;
 use crate::upstream::upload_state::UploadState;
-pub use awaited_head::{AwaitedHead, Sending};
+pub use awaited_head::AwaitedHead;
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::ledger::Committed;
 pub use read_on::ReadOn;

@@ -1,20 +1,15 @@
 //! The wait for the head of OpenRouter's answer.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use http::Response;
 use hyper::body::Incoming;
 
-use super::read_on::{ReadOn, Rest};
+use super::read_on::{ReadOn, Rest, Sending};
 use crate::record::RequestRecord;
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadState;
-
-/// A request that is being sent, until the head of its answer.
-pub type Sending = Pin<Box<dyn Future<Output = Result<Response<Incoming>, UpstreamError>> + Send>>;
 
 /// A request without an answer. Dropping it means that the client has left: `read_on` then takes the request over, unless
 /// the upload is incomplete. Otherwise the request is cancelled.

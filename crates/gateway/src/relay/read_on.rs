@@ -3,19 +3,25 @@
 //! hyper drops a request's future and its body when the client leaves. What is left of the exchange with OpenRouter then
 //! moves into a task on the same thread. The task keeps no byte of the body.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Response;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::Sending;
 use crate::record::RequestRecord;
 use crate::server::Drain;
+use crate::upstream::UpstreamError;
 use callsign_telemetry::metrics::read_on::ReadOnResult;
+
+/// A request that is being sent, until the head of its answer.
+pub(super) type Sending = Pin<Box<dyn Future<Output = Result<Response<Incoming>, UpstreamError>> + Send>>;
 
 /// Starts the tasks that read on, and ends them.
 #[derive(Debug)]
