@@ -165,18 +165,33 @@ async fn what_runs_without_a_client_is_cancelled_by_a_block_that_spares_running_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_runs_without_a_client_is_cancelled_by_a_drain_and_by_a_changed_configuration() {
-    // The drain takes 25 seconds, longer than this test waits.
-    for end in [Callsign::begin_drain, Callsign::reload] {
-        let rig = Rig::start(|setup| setup).await;
-        rig.ask_and_leave("mock/hang", false).await;
-        departed(&rig.callsign).await;
-        assert_eq!(rig.mock.cancelled(), 0);
-        end(&rig.callsign);
-        within("the cancellation", rig.mock.wait_cancelled(1)).await;
-        rig.until_read_on("stopped", 1).await;
-        assert_eq!(rig.left().await.len(), 1);
-    }
+async fn what_runs_without_a_client_is_cancelled_by_a_changed_configuration() {
+    let rig = Rig::start(|setup| setup).await;
+    rig.ask_and_leave("mock/hang", false).await;
+    departed(&rig.callsign).await;
+    assert_eq!(rig.mock.cancelled(), 0);
+    rig.callsign.reload();
+    within("the cancellation", rig.mock.wait_cancelled(1)).await;
+    rig.until_read_on("stopped", 1).await;
+    assert_eq!(rig.left().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_without_a_client_is_cancelled_by_a_drain() {
+    let rig = Rig::start(|setup| setup.workers(1)).await;
+    rig.ask_and_leave("mock/hang", false).await;
+    departed(&rig.callsign).await;
+    assert_eq!(rig.mock.cancelled(), 0);
+    // A stream with a client keeps the thread alive. The drain gives it 25 seconds, longer than this test waits.
+    rig.mock.release(1);
+    let body = r#"{"model":"mock/gate","stream":true}"#;
+    let mut stream = client::stream(&rig.callsign.url("chat/completions"), ALICE, body).await;
+    stream.until("data: ").await;
+    rig.callsign.begin_drain();
+    within("the cancellation", rig.mock.wait_cancelled(1)).await;
+    rig.mock.release(1000);
+    assert_eq!(stream.finish().await.cut, None);
+    assert_eq!(rig.left().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,6 +218,7 @@ async fn nothing_is_read_on_if_the_operator_says_so_or_the_upload_is_incomplete(
     within("the head", rig.mock.wait_begun(1)).await;
     drop(peer);
     within("the cancellation", rig.mock.wait_cancelled(1)).await;
+    within("its end", async { while rig.callsign.metric("callsign_in_flight").await > 0 {} }).await;
     for result in ["complete", "head", "failed", "timeout", "stopped", "full"] {
         assert_eq!(rig.callsign.metric(&format!("callsign_read_on_total{{result=\"{result}\"}}")).await, 0, "{result}");
     }
