@@ -70,6 +70,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
         reader: Reader::open(&config.ledger).ok(),
         clock,
         buffer_total: config.bodies.buffer_total_bytes as u64,
+        drain: drain.clone(),
     };
     let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, deps);
     let in_force = InForce::new(config, proxy.clone(), Arc::clone(&metrics));
@@ -179,6 +180,8 @@ impl Port {
                     Err(error) => tracing::error!(%error, "a listening socket cannot be used"),
                 }
             });
+            // Requests that are read on without a client end here, before the ledger is closed.
+            drop(runtime);
             drop(self.alive);
         })?;
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::reader::{Reader, Reported};
 use super::values;
-use callsign_gateway::proxy::settings::{Bodies, PromptCacheKey, ServerTools};
+use callsign_gateway::proxy::settings::{Bodies, OnClientGone, PromptCacheKey, ServerTools};
 
 /// Maximum of both buffer sizes in bytes. Buffered bytes are permits of a semaphore, counted in 32 bits.
 const MOST_BUFFERED_BYTES: u32 = 1 << 30;
@@ -25,6 +25,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Bodies, Reported> {
     let server_tools = reader
         .required("server_tools", values::choice(&[("block", ServerTools::Block), ("allow", ServerTools::Allow)]));
     let redact_account = reader.required("redact_account", values::switch);
+    let on_client_gone = reader
+        .required("on_client_gone", values::choice(&[("auto", OnClientGone::Auto), ("cancel", OnClientGone::Cancel)]));
     let (max_bytes, mut buffer_bytes) = (max_bytes?, buffer_bytes?);
     if buffer_bytes as u64 > max_bytes {
         if reader.is_set("buffer_body_bytes") {
@@ -44,6 +46,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Bodies, Reported> {
         prompt_cache_key: prompt_cache_key?,
         server_tools: server_tools?,
         redact_account: redact_account?,
+        on_client_gone: on_client_gone?,
     })
 }
 /// Members that inference requests need.

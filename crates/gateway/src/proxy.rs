@@ -35,7 +35,7 @@ use callsign_store::limits::{Limiter, LimitsRefusedError};
 use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use jiff::Timestamp;
@@ -46,13 +46,13 @@ use crate::error::Refusal;
 use crate::pending::PendingCosts;
 use crate::random;
 use crate::record::RequestRecord;
-use crate::relay::{self, Answer};
-use crate::server::{Handler, Peer, Upload};
+use crate::relay::{self, Answer, AwaitedHead, ReadOn};
+use crate::server::{Drain, Handler, Peer, Upload};
 use crate::shed::InFlight;
 use crate::upstream::Upstream;
 use crate::upstream::request_body::{RequestBody, UploadHandle};
 use prepare::BodyPlan;
-use settings::Settings;
+use settings::{OnClientGone, Settings};
 use snapshot::{Snapshot, SnapshotError};
 
 /// The request handler of the data port. A clone shares everything.
@@ -83,6 +83,7 @@ struct Shared {
     limiter: Limiter,
     reader: Option<Reader>,
     clock: Arc<TrustedClock>,
+    read_on: Arc<ReadOn>,
 }
 
 /// The header of every response to a request that carries the request's id.
@@ -114,6 +115,16 @@ pub struct ProxyDeps {
     pub clock: Arc<TrustedClock>,
     /// `CALLSIGN_BUFFER_TOTAL_BYTES`.
     pub buffer_total: u64,
+    /// Ends what runs without a client.
+    pub drain: Drain,
+}
+
+/// A request that has passed every check.
+enum Checked {
+    /// callsign itself has the answer.
+    Answer(Response<Bytes>),
+    /// It goes to OpenRouter, with its upload if that is still running.
+    Request(Request<RequestBody>, Option<UploadHandle>),
 }
 
 /// The outcome of the pipeline, apart from a refusal.
@@ -127,25 +138,24 @@ enum Reply {
 impl Proxy {
     /// Creates a proxy with the configuration `snapshot`, until it is replaced.
     pub fn new(snapshot: Snapshot, upstream: Upstream, deps: ProxyDeps) -> Self {
-        let ProxyDeps { metrics, auditor, in_flight, ledger, pending, archive, limiter, reader, clock, buffer_total } =
-            deps;
-        let bytes = usize::try_from(buffer_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let bytes = usize::try_from(deps.buffer_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let buffers = Arc::new(Semaphore::new(bytes));
         let decoders = Arc::new(Semaphore::new(DECODERS));
         let snapshot = ArcSwap::from_pointee(snapshot);
         let shared = Shared {
             snapshot,
-            metrics,
-            in_flight,
+            metrics: deps.metrics,
+            in_flight: deps.in_flight,
             buffers,
             decoders,
-            auditor,
-            ledger,
-            pending,
-            archive,
-            limiter,
-            reader,
-            clock,
+            auditor: deps.auditor,
+            ledger: deps.ledger,
+            pending: deps.pending,
+            archive: deps.archive,
+            limiter: deps.limiter,
+            reader: deps.reader,
+            clock: deps.clock,
+            read_on: ReadOn::new(deps.drain, upstream.first_byte_timeout()),
         };
         Self(Arc::new(Worker { upstream, shared: Arc::new(shared) }))
     }
@@ -161,13 +171,15 @@ impl Proxy {
         self.0.shared.snapshot.load_full()
     }
 
-    /// Puts new settings in force. Running requests end under the old ones.
+    /// Puts new settings in force. Running requests end under the old ones, except those whose client has left: they end,
+    /// because their caller may have lost their access.
     ///
     /// # Errors
     /// [`SnapshotError`]; the old settings then stay in force.
     pub fn replace_settings(&self, settings: &Settings) -> Result<(), SnapshotError> {
         let fresh = Snapshot::new(settings, Some(&self.snapshot()))?;
         self.0.shared.snapshot.store(Arc::new(fresh));
+        self.0.shared.read_on.stop();
         Ok(())
     }
 
@@ -182,7 +194,7 @@ impl Proxy {
         let ledger = (&shared.ledger, shared.pending.as_ref());
         let mut record = RequestRecord::begin(begin, &shared.metrics, &shared.in_flight, ledger, &shared.archive);
         let mut upload = Some(upload);
-        let reply: Result<Reply, Refusal> = async {
+        let checked: Result<Checked, Refusal> = async {
             drawn?;
             self.check_capacity(peer)?;
             let endpoint = route(snapshot, parts, &mut record)?;
@@ -191,18 +203,28 @@ impl Proxy {
             check_limits::check_limits(&shared.limiter, snapshot, &request, &mut record).await?;
             let (head, plan) = prepare::prepare(snapshot, parts, &request, &mut record)?;
             if let Some(answer) = request.answer_from_ledger(snapshot, parts, shared.reader.as_ref()).await? {
-                return Ok(Reply::Own(answer));
+                return Ok(Checked::Answer(answer));
             }
             let mut body = self.prepare_body(snapshot, plan, &mut upload, &record).await?;
             let handle = body.stream();
             record.asks(body.outer(), handle.as_ref().map(|handle| Arc::clone(&handle.state)));
-            self.send(head.with_body(body), handle, &mut upload, &mut record).await
+            Ok(Checked::Request(head.with_body(body), handle))
         }
         .await;
-        let record = Box::new(record);
+        let mut record = Box::new(record);
+        let read_on = (snapshot.on_client_gone == OnClientGone::Auto).then(|| Arc::clone(&shared.read_on));
+        let reply = match checked {
+            Ok(Checked::Answer(answer)) => Ok(Reply::Own(answer)),
+            Ok(Checked::Request(request, handle)) => {
+                let reply;
+                (reply, record) = self.send(request, handle, &mut upload, record, read_on.clone()).await;
+                reply
+            }
+            Err(refusal) => Err(refusal),
+        };
         let mut response = match reply {
             Ok(Reply::Own(answer)) => own_answer(answer, record).await,
-            Ok(Reply::Upstream(answer, handle)) => relay(snapshot, answer, handle, record).await,
+            Ok(Reply::Upstream(answer, handle)) => relay(snapshot, parts, answer, handle, record, read_on).await,
             Err(refusal) => Box::pin(refuse::refuse(refusal, parts, upload, snapshot.limits.max_body, record)).await,
         };
         // The text of an id is a valid header value.
@@ -260,30 +282,29 @@ impl Proxy {
         request: Request<RequestBody>,
         handle: Option<UploadHandle>,
         upload: &mut Option<Upload>,
-        record: &mut RequestRecord,
-    ) -> Result<Reply, Refusal> {
+        mut record: Box<RequestRecord>,
+        read_on: Option<Arc<ReadOn>>,
+    ) -> (Result<Reply, Refusal>, Box<RequestRecord>) {
         record.sent();
-        let state = handle.as_ref().map(|handle| &*handle.state);
-        let answer = tokio::select! {
-            biased;
-            () = record.blocked() => Err(LimitsRefusedError::Blocked.into()),
-            answer = self.0.upstream.send(request, state) => answer.map_err(|error| {
+        let state = handle.as_ref().map(|handle| Arc::clone(&handle.state));
+        let (worker, watched) = (Arc::clone(&self.0), state.clone());
+        let sending = Box::pin(async move { worker.upstream.send(request, watched.as_deref()).await });
+        let (answer, mut record) = AwaitedHead::new(sending, record, state, read_on).wait().await;
+        let refusal = match answer {
+            Some(Ok(answer)) => {
+                self.0.compare_clock(answer.headers());
+                return (Ok(Reply::Upstream(answer, handle)), record);
+            }
+            Some(Err(error)) => {
                 record.failed(&error);
                 error.into()
-            }),
+            }
+            None => LimitsRefusedError::Blocked.into(),
         };
-        match answer {
-            Ok(answer) => {
-                self.0.compare_clock(answer.headers());
-                Ok(Reply::Upstream(answer, handle))
-            }
-            Err(refusal) => {
-                if let Some(handle) = handle {
-                    *upload = handle.recover().await;
-                }
-                Err(refusal)
-            }
+        if let Some(handle) = handle {
+            *upload = handle.recover().await;
         }
+        (Err(refusal), record)
     }
 }
 
@@ -316,12 +337,14 @@ async fn own_answer(answer: Response<Bytes>, mut record: Box<RequestRecord>) -> 
     Answer::own(answer, record).await
 }
 
-/// Relays OpenRouter's answer.
+/// Relays OpenRouter's answer to the request with this head.
 async fn relay(
     snapshot: &Snapshot,
+    asked: &Parts,
     answer: Response<Incoming>,
     handle: Option<UploadHandle>,
     mut record: Box<RequestRecord>,
+    read_on: Option<Arc<ReadOn>>,
 ) -> Response<Answer> {
     let (mut parts, body) = answer.into_parts();
     record.answered(parts.status.as_u16(), &parts.headers);
@@ -339,12 +362,13 @@ async fn relay(
         return Answer::own(Response::from_parts(parts, Bytes::new()), record).await;
     }
     let upload = handle.map(|handle| handle.state);
-    if body.is_end_stream() {
+    let is_bodyless = asked.method == Method::HEAD || [204, 304].contains(&parts.status.as_u16());
+    if is_bodyless || body.is_end_stream() {
         // The server never asks an empty body for its end.
         record.outcome = Outcome::Complete;
         record.end().await;
     }
-    Response::from_parts(parts, Answer::relayed(body, record, snapshot.idle_timeout, upload))
+    Response::from_parts(parts, Answer::relayed(body, record, snapshot.idle_timeout, upload, read_on))
 }
 
 impl Handler for Proxy {

@@ -27,12 +27,13 @@ use callsign_store::archive::{self, Archive, ArchiveUnavailableError, BodyRecord
 use callsign_store::ledger::{Begun, Committed, Ledger, Name};
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 use callsign_telemetry::metrics::Metrics;
+use callsign_telemetry::metrics::read_on::ReadOnResult;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 
 use crate::account::Account;
 use crate::pending::PendingCosts;
-use crate::shed::{InFlight, Slot};
+use crate::shed::{InFlight, ReadOnSlot, Slot};
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadState;
 use answer::AnswerReader;
@@ -78,6 +79,8 @@ pub struct RequestRecord {
     announced: Option<u64>,
     /// The time from the request's head to the head of OpenRouter's answer.
     head: Option<Duration>,
+    /// The time from the request's head to the client's departure, if the answer is read on after it.
+    left: Option<Duration>,
     /// The time from the request's head to the first output.
     first_output: Option<Duration>,
     answer: AnswerReader,
@@ -122,6 +125,7 @@ impl RequestRecord {
             upload: None,
             announced: None,
             head: None,
+            left: None,
             first_output: None,
             answer: AnswerReader::default(),
             row: LedgerRow::new(ledger.clone(), pending.cloned()),
@@ -310,6 +314,44 @@ impl RequestRecord {
         seen.final_at
     }
 
+    /// Returns true if reading the rest of the answer's body on would tell its usage.
+    pub fn can_be_read_on(&self) -> bool {
+        !self.finished && self.outcome == Outcome::ClientGone && self.reads_document()
+    }
+
+    /// Returns true if the answer's body is one document whose end has not been read.
+    pub fn reads_document(&self) -> bool {
+        self.answer.is_in_document()
+    }
+
+    /// Records that the client has left. Returns the permission to read the answer on, and the watcher that ends it.
+    /// `None` if the answer must not be read on.
+    pub fn leave(&mut self) -> Option<(ReadOnSlot, Watcher)> {
+        let is_charged = self.inference.is_some_and(|inference| !inference.is_free());
+        if self.finished || !is_charged || !(self.row.is_on() || self.limits.has_budget()) {
+            return None;
+        }
+        let watcher = self.limits.watcher.take().filter(|watcher| !watcher.is_blocked())?;
+        let slot = self.slot.as_ref()?.read_on();
+        if slot.is_none() {
+            self.was_read_on(ReadOnResult::Full);
+        }
+        let slot = slot?;
+        self.left = Some(self.began.elapsed());
+        self.limits.client_left();
+        Some((slot, watcher))
+    }
+
+    /// Reads a piece of the answer's body that no client gets.
+    pub fn read_undelivered(&mut self, bytes: &[u8]) {
+        let _undelivered = self.answer.read(bytes);
+    }
+
+    /// Counts the result of reading on.
+    pub fn was_read_on(&self, result: ReadOnResult) {
+        self.metrics.read_on.count(result);
+    }
+
     /// Returns true if the end of the answer must wait for the ledger's row (`docs/SPEC.md#strict-mode`).
     pub fn waits_for_row(&self) -> bool {
         !self.finished && self.row.is_strict()
@@ -340,12 +382,14 @@ impl RequestRecord {
         if let Some(outer) = self.upload.as_ref().and_then(|upload| upload.outer()) {
             self.requested_model = outer.requested_model().map(|model| model.as_str().into());
         }
-        let answer = self.answer.finish();
+        let mut answer = self.answer.finish();
+        // The client did not get what was read on.
+        answer.is_whole &= self.left.is_none();
         let judgement = Judgement::of(&Facts {
             outcome: self.outcome,
             upstream_status: self.head.map(|_| self.status),
             was_sent: self.limits.left,
-            is_delivered: self.announced == Some(self.response_bytes),
+            is_delivered: self.left.is_none() && self.announced == Some(self.response_bytes),
             payer: match &self.account {
                 _ if self.inference.is_none_or(Inference::is_free) => Payer::Nobody,
                 Some(_) => Payer::Operator,
@@ -369,7 +413,7 @@ impl RequestRecord {
             response_bytes: self.response_bytes,
             head: self.head,
             first_output: self.first_output,
-            duration: self.began.elapsed(),
+            duration: self.left.unwrap_or_else(|| self.began.elapsed()),
             answer,
         };
         end.count(&self.metrics);

@@ -2,8 +2,11 @@
 //!
 //! This module must not parse, join or buffer frames. It handles the end of a response: a stream that breaks breaks for
 //! the client too, after every byte before; a silent stream is cut; and a client that disconnects drops the body, which
-//! cancels the upstream request. Each response is recorded once, by [`RequestRecord::finish`].
+//! cancels the upstream request, unless [`ReadOn`] takes the rest of it over. Each response is recorded once, by
+//! [`RequestRecord::finish`].
 
+mod awaited_head;
+mod read_on;
 mod redact;
 
 use std::pin::Pin;
@@ -20,8 +23,11 @@ use tokio::time::{Instant, Sleep};
 
 use crate::record::RequestRecord;
 use crate::upstream::upload_state::UploadState;
+pub use awaited_head::AwaitedHead;
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::ledger::Committed;
+pub use read_on::ReadOn;
+use read_on::Rest;
 pub use redact::{may_name_account, redact_account};
 
 /// The body of an answer.
@@ -37,7 +43,7 @@ pub enum Answer {
     /// An empty body without a record.
     Empty,
     /// OpenRouter's response, relayed as it arrives.
-    Relayed(Box<Relayed>),
+    Relayed(Attended),
 }
 
 /// A response that ends early. The text is not shown to the client: hyper aborts the connection.
@@ -69,15 +75,18 @@ impl Answer {
     }
 
     /// Creates the relay of OpenRouter's response. `idle` is the longest allowed silence between two frames. `upload`
-    /// is the state of the request's upload, which is cancelled when the response ends.
+    /// is the state of the request's upload, which is cancelled when the response ends. `read_on` takes the rest of the
+    /// response over if the client leaves.
     pub fn relayed(
         body: Incoming,
         record: Box<RequestRecord>,
         idle: Duration,
         upload: Option<Arc<UploadState>>,
+        read_on: Option<Arc<ReadOn>>,
     ) -> Self {
         let silence = Silence { limit: idle, since: None, alarm: None };
-        Self::Relayed(Box::new(Relayed { body, record, silence, upload, release: None }))
+        let relayed = Relayed { body, record, silence, upload: UploadGuard(upload), release: None };
+        Self::Relayed(Attended { relayed: Some(Box::new(relayed)), read_on })
     }
 }
 
@@ -87,9 +96,9 @@ impl Body for Answer {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
+            Self::Empty | Self::Relayed(Attended { relayed: None, .. }) => Poll::Ready(None),
             Self::Own { body, .. } => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::Relayed(relayed) => relayed.poll_frame(cx),
+            Self::Relayed(Attended { relayed: Some(relayed), .. }) => relayed.poll_frame(cx),
         }
     }
 
@@ -97,7 +106,7 @@ impl Body for Answer {
         match self {
             Self::Empty => true,
             Self::Own { body, .. } => body.is_end_stream(),
-            Self::Relayed(relayed) => relayed.release.is_none() && relayed.body.is_end_stream(),
+            Self::Relayed(attended) => attended.relayed.as_ref().is_none_or(|relayed| relayed.is_end_stream()),
         }
     }
 
@@ -105,18 +114,38 @@ impl Body for Answer {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Own { body, .. } => body.size_hint(),
-            Self::Relayed(relayed) => relayed.size_hint(),
+            Self::Relayed(attended) => attended.relayed.as_ref().map(|relayed| relayed.size_hint()).unwrap_or_default(),
+        }
+    }
+}
+
+/// A response whose client may leave before its end.
+#[derive(Debug)]
+pub struct Attended {
+    /// `None` once it is dropped.
+    relayed: Option<Box<Relayed>>,
+    read_on: Option<Arc<ReadOn>>,
+}
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        if let (Some(relayed), Some(read_on)) = (self.relayed.take(), self.read_on.take())
+            && relayed.record.can_be_read_on()
+            && relayed.upload.is_complete()
+        {
+            let Relayed { body, record, .. } = *relayed;
+            read_on.start(record, Rest::Body(body));
         }
     }
 }
 
 /// The relay of one response of OpenRouter.
 #[derive(Debug)]
-pub struct Relayed {
+struct Relayed {
     body: Incoming,
     record: Box<RequestRecord>,
     silence: Silence,
-    upload: Option<Arc<UploadState>>,
+    upload: UploadGuard,
     /// The end of the response, kept until its ledger row is written (`docs/SPEC.md#strict-mode`).
     release: Option<Release>,
 }
@@ -146,14 +175,13 @@ impl Relayed {
                 // Trailers end a stream and are dropped: no client of these APIs uses them.
                 let Ok(data) = frame.into_data() else { return self.end(None, cx) };
                 let final_at = self.record.relayed(&data);
-                if let Some(at) = final_at.filter(|_| self.record.waits_for_row()) {
-                    return self.hold(data, at, cx);
-                }
                 // hyper does not poll again after the last announced byte.
-                if self.body.is_end_stream() {
-                    self.end(Some(data), cx)
-                } else {
-                    Poll::Ready(Some(Ok(Frame::data(data))))
+                let ends = self.body.is_end_stream();
+                let last_byte = || ends.then(|| data.len().saturating_sub(1));
+                match final_at.or_else(last_byte).filter(|_| self.record.waits_for_row()) {
+                    Some(at) => self.hold(data, at, cx),
+                    None if ends => self.end(Some(data), cx),
+                    None => Poll::Ready(Some(Ok(Frame::data(data)))),
                 }
             }
             Poll::Ready(Some(Err(_))) => {
@@ -171,20 +199,16 @@ impl Relayed {
         }
     }
 
-    /// Holds the byte with which the client has the whole answer until the ledger row is written. Bytes before it leave
-    /// at once. An answer that leaves no row leaves at once as a whole.
-    fn hold(
-        &mut self,
-        mut data: Bytes,
-        at: usize,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+    /// Holds the byte with which the client has the whole answer, and those after it, until the ledger row is written.
+    /// Bytes before it leave at once.
+    fn hold(&mut self, data: Bytes, at: usize, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         self.record.outcome = Outcome::Complete;
-        if let Some(committed) = self.record.finish() {
-            let last = Some(data.split_off(at.min(data.len())));
-            self.release = Some(Release { committed, last });
-        }
-        if data.is_empty() { self.poll_frame(cx) } else { Poll::Ready(Some(Ok(Frame::data(data)))) }
+        // An answer that leaves no row does not wait.
+        let Some(committed) = self.record.finish() else { return Poll::Ready(Some(Ok(Frame::data(data)))) };
+        let mut before = data;
+        let held = before.split_off(at.min(before.len()));
+        self.release = Some(Release { committed, last: Some(held) });
+        if before.is_empty() { self.poll_frame(cx) } else { Poll::Ready(Some(Ok(Frame::data(before)))) }
     }
 
     /// Ends a complete response with its last bytes, after its ledger row is written in strict mode.
@@ -199,6 +223,10 @@ impl Relayed {
         }
     }
 
+    fn is_end_stream(&self) -> bool {
+        self.release.is_none() && self.body.is_end_stream()
+    }
+
     fn size_hint(&self) -> SizeHint {
         match &self.release {
             None => self.body.size_hint(),
@@ -211,11 +239,20 @@ impl Relayed {
     }
 }
 
-impl Drop for Relayed {
+/// Cancels an incomplete upload when the response ends.
+#[derive(Debug)]
+struct UploadGuard(Option<Arc<UploadState>>);
+
+impl UploadGuard {
+    /// Returns true if nothing is left to upload.
+    fn is_complete(&self) -> bool {
+        self.0.as_ref().is_none_or(|upload| upload.is_complete())
+    }
+}
+
+impl Drop for UploadGuard {
     fn drop(&mut self) {
-        if let Some(upload) = &self.upload
-            && !upload.is_complete()
-        {
+        if let Some(upload) = self.0.as_ref().filter(|upload| !upload.is_complete()) {
             upload.cancel();
         }
     }

@@ -19,6 +19,10 @@ pub(crate) use shares::Shares;
 
 /// The smallest default limit of requests in flight per caller.
 const LEAST_PER_CALLER: usize = 64;
+/// Maximum number of a caller's answers that are read on at the same time after their clients have left.
+const READ_ONS_PER_CALLER: usize = 4;
+/// The part of all requests in flight that may be read on, as a divisor.
+const READ_ON_SHARE: usize = 8;
 
 /// The limits in force, all at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,10 @@ impl LoadLimits {
 pub struct InFlight {
     all: AtomicUsize,
     callers: Shares,
+    /// Those of `all` that are read on after their client has left.
+    read_on: AtomicUsize,
+    /// The same by caller.
+    readers: Shares,
     limits: LoadLimits,
 }
 
@@ -73,10 +81,23 @@ pub struct Slot {
     caller: u64,
 }
 
+/// The permission to read one answer on after its client has left, released on drop.
+#[derive(Debug)]
+pub struct ReadOnSlot {
+    in_flight: Arc<InFlight>,
+    caller: u64,
+}
+
 impl InFlight {
     /// Creates a counter with these limits and no request in flight.
     pub fn new(limits: LoadLimits) -> Arc<Self> {
-        Arc::new(Self { all: AtomicUsize::new(0), callers: Shares::default(), limits })
+        Arc::new(Self {
+            all: AtomicUsize::new(0),
+            callers: Shares::default(),
+            read_on: AtomicUsize::new(0),
+            readers: Shares::default(),
+            limits,
+        })
     }
 
     /// Takes a slot for a request of this caller: the user within its tenant, or the key if there is no user.
@@ -94,6 +115,26 @@ impl InFlight {
         let slot = Slot { in_flight: Arc::clone(self), caller };
         let before = self.all.fetch_add(1, Ordering::Relaxed);
         if before < self.limits.in_flight { Ok(slot) } else { Err(OverloadError::InFlight) }
+    }
+}
+
+impl Slot {
+    /// Takes a permission to read the answer on after its client has left. The slot itself stays taken. `None` if the
+    /// caller or all callers together have used their share.
+    pub fn read_on(&self) -> Option<ReadOnSlot> {
+        let in_flight = &self.in_flight;
+        let caller = in_flight.readers.take(self.caller, READ_ONS_PER_CALLER)?;
+        // From here on dropping the permission releases the share.
+        let slot = ReadOnSlot { in_flight: Arc::clone(in_flight), caller };
+        let before = in_flight.read_on.fetch_add(1, Ordering::Relaxed);
+        (before < (in_flight.limits.in_flight / READ_ON_SHARE).max(1)).then_some(slot)
+    }
+}
+
+impl Drop for ReadOnSlot {
+    fn drop(&mut self) {
+        self.in_flight.readers.release(self.caller);
+        self.in_flight.read_on.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -194,6 +235,28 @@ mod tests {
         assert_eq!(in_flight.all.load(Ordering::Relaxed), 0);
         assert!(in_flight.callers.is_empty());
         assert!(in_flight.enter(&bob).is_ok());
+    }
+
+    #[test]
+    fn a_caller_reads_four_answers_on_and_all_callers_an_eighth() {
+        let in_flight = InFlight::new(limits(48, 20));
+        let slots: Vec<_> =
+            ["ada", "bob"].iter().map(|user| in_flight.enter(&of(None, "k", Some(user))).unwrap()).collect();
+        let mut ada: Vec<_> = std::iter::from_fn(|| slots[0].read_on()).collect();
+        assert_eq!(ada.len(), 4);
+        let bob: Vec<_> = std::iter::from_fn(|| slots[1].read_on()).collect();
+        assert_eq!(bob.len(), 2, "six of 48");
+        assert_eq!(in_flight.all.load(Ordering::Relaxed), 2, "they are requests in flight already");
+        ada.pop();
+        assert!(slots[1].read_on().is_some());
+        drop((ada, bob));
+        assert!(in_flight.readers.is_empty());
+        assert_eq!(in_flight.read_on.load(Ordering::Relaxed), 0);
+        // A small limit leaves one.
+        let small = InFlight::new(limits(3, 3));
+        let slot = small.enter(&of(None, "k", None)).unwrap();
+        let one = slot.read_on();
+        assert!(one.is_some() && slot.read_on().is_none());
     }
 
     #[test]

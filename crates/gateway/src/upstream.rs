@@ -97,6 +97,11 @@ impl Upstream {
         Ok(Self { client, first_byte_timeout: options.first_byte_timeout, proxy_authorization })
     }
 
+    /// Returns the timeout of the response head.
+    pub fn first_byte_timeout(&self) -> Duration {
+        self.first_byte_timeout
+    }
+
     /// Sends a request and waits for the response head. `upload` is the upload state of a streaming body. Dropping
     /// the future cancels the request.
     ///

@@ -9,6 +9,7 @@ pub mod costs;
 mod ledger;
 mod limits;
 mod omitted;
+pub mod read_on;
 pub mod up;
 
 use parking_lot::Mutex;
@@ -32,6 +33,7 @@ use costs::CostMetrics;
 use ledger::LedgerMetrics;
 use limits::LimitsMetrics;
 use omitted::Omitted;
+use read_on::ReadOnMetrics;
 use up::Up;
 
 use crate::health::Health;
@@ -92,6 +94,8 @@ pub struct Metrics {
     pub archive: ArchiveMetrics,
     /// Metrics of limits and blocks.
     pub limits: LimitsMetrics,
+    /// Metrics of answers that are read on after their client has left.
+    pub read_on: ReadOnMetrics,
     /// Problems of parts that have no gauge. [`Metrics::degraded`] returns all problems.
     pub health: Arc<Health>,
     /// `callsign_config_last_reload_successful`.
@@ -125,6 +129,7 @@ impl Metrics {
             costs: CostMetrics::default(),
             archive: ArchiveMetrics::default(),
             limits: LimitsMetrics::default(),
+            read_on: ReadOnMetrics::default(),
             health: Arc::default(),
             reloaded: Up::default(),
             audits: Counter::default(),
@@ -165,6 +170,7 @@ impl Metrics {
         metrics.costs.register(&mut registry);
         metrics.archive.register(&mut registry);
         metrics.limits.register(&mut registry);
+        metrics.read_on.register(&mut registry);
         metrics.reloaded.set(1);
         let help = "1 unless the latest reload of the configuration was refused";
         registry.register("config_last_reload_successful", help, metrics.reloaded.gauge());

@@ -208,6 +208,13 @@ const BODIES: &[Setting] = &[
         "Blank the operator's own OpenRouter `user_id` in the upstream's error bodies.",
     )
     .default("false"),
+    Setting::toml(
+        "on_client_gone",
+        "What happens to a request whose client leaves. `auto`: a stream is cut; an answer that is no stream is read on \
+         for its generation and usage, for at most `upstream.first_byte_timeout_seconds`, so that its cost is known. \
+         `cancel`: everything is cut at once.",
+    )
+    .default("auto"),
 ];
 
 const LOAD: &[Setting] = &[

@@ -10,6 +10,7 @@ pub(crate) mod peer;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod records;
+pub(crate) mod rows;
 pub(crate) mod secrets;
 pub(crate) mod signer;
 

@@ -105,13 +105,13 @@ impl Setup {
             ConfigInputs::environment(self.variables).file(file.as_ref().map(|file| file.path().to_owned())).serving();
         let mut config = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems:?}")).config;
         (self.adjust)(&mut config);
-        Callsign(run::start(&config, self.setting).unwrap())
+        Callsign(run::start(&config, self.setting).unwrap(), config)
     }
 }
 
 /// A running callsign. Dropping it triggers the drain and closes every connection.
 #[derive(Debug)]
-pub(crate) struct Callsign(Running);
+pub(crate) struct Callsign(Running, Config);
 
 impl Callsign {
     /// Returns the data port's address.
@@ -135,6 +135,16 @@ impl Callsign {
     pub(crate) async fn ready(&self) -> (u16, String) {
         let answer = client::get(&self.admin_url("readyz"), &[]).await;
         (answer.status.as_u16(), answer.text())
+    }
+
+    /// Begins the drain.
+    pub(crate) fn begin_drain(&self) {
+        self.0.drain.trigger();
+    }
+
+    /// Puts the same configuration in force again.
+    pub(crate) fn reload(&self) {
+        self.0.in_force.replace(&self.1).unwrap();
     }
 
     /// Returns the URL of a path on the admin port.

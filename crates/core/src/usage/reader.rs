@@ -84,6 +84,11 @@ impl UsageReader {
         Self { reading, convention }
     }
 
+    /// Returns true if the body is one JSON document whose end has not been read.
+    pub fn is_in_document(&self) -> bool {
+        matches!(&self.reading, Reading::Document(document) if !document.is_whole)
+    }
+
     /// Reads the next bytes of the body.
     pub fn see(&mut self, bytes: &[u8]) -> Seen {
         match &mut self.reading {

@@ -54,6 +54,18 @@ pub struct Bodies {
     pub server_tools: ServerTools,
     /// `CALLSIGN_REDACT_ACCOUNT`: blanks the operator's `user_id` in OpenRouter's error bodies.
     pub redact_account: bool,
+    /// `on_client_gone`: what happens to a request whose client leaves.
+    pub on_client_gone: OnClientGone,
+}
+
+/// What happens to a request whose client leaves (`docs/SPEC.md#clients-that-leave`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnClientGone {
+    /// An answer that is no stream is read on for its usage, within limits.
+    #[default]
+    Auto,
+    /// It is cancelled at once.
+    Cancel,
 }
 
 /// The handling of a client's `prompt_cache_key`.

@@ -12,7 +12,7 @@ use super::cors::Cors;
 use super::settings::Settings;
 use crate::account::Account;
 use crate::issuers::{FetchError, Issuers};
-use crate::proxy::settings::{PromptCacheKey, ServerTools};
+use crate::proxy::settings::{OnClientGone, PromptCacheKey, ServerTools};
 use callsign_core::auth::key::Directory;
 use callsign_core::auth::settings::ClientSession;
 use callsign_core::auth::verifier::Verifier;
@@ -136,6 +136,8 @@ pub struct Snapshot {
     pub cors: Cors,
     /// True if the operator's account id is blanked in OpenRouter's error bodies.
     pub redact_account: bool,
+    /// What happens to a request whose client leaves.
+    pub on_client_gone: OnClientGone,
     /// The limits and blocks of the configuration.
     pub rules: Rules,
 }
@@ -210,6 +212,7 @@ impl Snapshot {
             redaction: Redaction::new(callers.token_headers()),
             cors: Cors::new(settings.cors_origins.clone()),
             redact_account: bodies.redact_account,
+            on_client_gone: bodies.on_client_gone,
             rules: Rules::new(&settings.limits),
         })
     }

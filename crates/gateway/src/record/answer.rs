@@ -31,6 +31,11 @@ impl AnswerReader {
         self.reader.as_mut().map(|reader| reader.see(bytes)).unwrap_or_default()
     }
 
+    /// Returns true if the rest of the body may tell usage and is not a stream.
+    pub(super) fn is_in_document(&self) -> bool {
+        self.reader.as_ref().is_some_and(UsageReader::is_in_document)
+    }
+
     /// Returns the values that were read. The generation id of the head takes precedence over that of the body.
     pub(super) fn finish(&mut self) -> ResponseUsage {
         let usage = self.reader.take().map(UsageReader::finish).unwrap_or_default();

@@ -25,7 +25,7 @@ pub(super) struct RequestEnd<'r> {
     pub(super) id: RequestId,
     pub(super) endpoint: &'static str,
     pub(super) key: Option<&'r str>,
-    /// The status that the client got; 0 if none.
+    /// The status that the client got, or would have got if it had not left; 0 if none.
     pub(super) status: u16,
     /// callsign's own error code.
     pub(super) code: Option<&'static str>,

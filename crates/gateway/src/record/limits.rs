@@ -33,6 +33,13 @@ impl LimitUse {
         }
     }
 
+    /// Gives back what only a client that waits needs. Budgets keep their estimates.
+    pub(super) fn client_left(&mut self) {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.client_left();
+        }
+    }
+
     /// Returns true if a budget has an estimate of the request.
     pub(super) fn has_budget(&self) -> bool {
         self.reservation.as_ref().is_some_and(Reservation::has_budget)

@@ -209,12 +209,7 @@ impl Limiter {
     pub fn correct(&self, sources: &CallerIdentity<'_>, request: RequestId, usage: Option<&Usage>, count_byok: bool) {
         let (subject, id) = (Subject::of(sources), reservation_id(request));
         let used = usage.map(|usage| used(usage, count_byok)).unwrap_or_default();
-        for id in [id, id ^ 1] {
-            self.0.memory.correct(subject, id, used, now_ms());
-            if self.0.link.is_some() {
-                self.0.hand_over(Job::Correct(subject, id, used));
-            }
-        }
+        self.0.correct(subject, id, used);
     }
 
     /// Returns the user to suspend if providers refuse their requests too often.
@@ -287,6 +282,8 @@ enum Counted {
     InStore,
     /// In memory, while the store is unavailable.
     Meanwhile,
+    /// Settled as pending, because its client has left.
+    Pending,
     /// Not counted, because it was refused.
     Nowhere,
 }
@@ -321,6 +318,13 @@ impl Reservation {
         });
     }
 
+    /// Gives back the place under the limit `concurrent`, because the client has left. The estimates stay charged until
+    /// [`Reservation::settle`].
+    pub fn client_left(&mut self) {
+        self.end(Settlement::Pending(Used::default()));
+        self.counted = Counted::Pending;
+    }
+
     fn drop_uncounted(mut self) {
         self.counted = Counted::Nowhere;
     }
@@ -329,6 +333,12 @@ impl Reservation {
         let (shared, id) = (&self.shared, self.ask.id);
         match std::mem::replace(&mut self.counted, Counted::Nowhere) {
             Counted::Nowhere => {}
+            Counted::Pending => match settlement {
+                // The use is found later.
+                Settlement::Pending(_) => {}
+                Settlement::Used(used) => shared.correct(self.subject, id, used),
+                Settlement::Undone => shared.correct(self.subject, id, Used { tokens: Some(0), usd: Some(0) }),
+            },
             Counted::Here => shared.memory.settle(self.subject, id, settlement, now_ms()),
             Counted::InStore => {
                 shared.leases().remove(&id);

@@ -10,6 +10,7 @@ use super::auto_block::Refusals;
 use super::blocks::Block;
 use super::blocks::gate::Gate;
 use super::blocks::shelf::Shelf;
+use super::calendar::now_ms;
 use super::counters::{Ask, Settlement, Used};
 use super::link::Link;
 use super::memory::Memory;
@@ -51,6 +52,16 @@ pub(super) enum Job {
 impl Shared {
     pub(super) fn leases(&self) -> MutexGuard<'_, HashMap<u64, Subject>> {
         self.leases.lock()
+    }
+
+    /// Corrects the estimates of a request that was settled as pending, wherever it was counted.
+    pub(super) fn correct(&self, subject: Subject, id: u64, used: Used) {
+        for id in [id, id ^ 1] {
+            self.memory.correct(subject, id, used, now_ms());
+            if self.link.is_some() {
+                self.hand_over(Job::Correct(subject, id, used));
+            }
+        }
     }
 
     pub(super) fn hand_over(&self, job: Job) {

@@ -3,7 +3,7 @@
 //! A running request keeps four digests of its user and checks them again only when the list changes. A new list wakes
 //! all waiting requests, so a block with `cut` ends them at once, without any work while the list stays the same.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ use callsign_core::identity::caller_identity::CallerIdentity;
 #[derive(Debug, Default)]
 pub struct Gate {
     list: ArcSwap<BlockList>,
-    cut: ArcSwap<HashSet<u64>>,
+    /// The digests of blocked users. True if the block ends running requests.
+    digests: ArcSwap<HashMap<u64, bool>>,
     /// Version of the list, incremented with every change.
     lists: AtomicU64,
     news: Arc<Notify>,
@@ -33,10 +34,12 @@ impl Gate {
     /// Puts a list into force, and wakes running requests that it may end.
     pub fn set(&self, blocks: Vec<Block>) {
         let now = Timestamp::now();
-        let cut = blocks.iter().filter(|block| block.cut && block.holds(now));
-        let cut = cut.map(|block| self.digest(block.tenant.as_deref(), &block.id)).collect();
+        let mut digests = HashMap::new();
+        for block in blocks.iter().filter(|block| block.holds(now)) {
+            *digests.entry(self.digest(block.tenant.as_deref(), &block.id)).or_default() |= block.cut;
+        }
         self.list.store(Arc::new(BlockList::new(blocks)));
-        self.cut.store(Arc::new(cut));
+        self.digests.store(Arc::new(digests));
         self.lists.fetch_add(1, Ordering::Release);
         self.news.notify_waiters();
     }
@@ -83,8 +86,27 @@ impl Watcher {
             return false;
         }
         self.seen = lists;
-        let cut = self.gate.cut.load();
-        self.who.iter().any(|digest| cut.contains(digest))
+        let digests = self.gate.digests.load();
+        self.who.iter().any(|digest| digests.get(digest) == Some(&true))
+    }
+
+    /// Returns true if the user is blocked, also by a block that lets running requests end.
+    pub fn is_blocked(&self) -> bool {
+        let digests = self.gate.digests.load();
+        self.who.iter().any(|digest| digests.contains_key(digest))
+    }
+
+    /// Completes when the user is blocked, also by a block that lets running requests end.
+    pub async fn blocked(self) {
+        loop {
+            let mut news = std::pin::pin!(self.gate.news.notified());
+            news.as_mut().enable();
+            // Checked after the registration, so that a list that arrives in between is not missed.
+            if self.is_blocked() {
+                return;
+            }
+            news.await;
+        }
     }
 
     /// Is ready if the request must end now. Otherwise the task is woken at the next list.
@@ -168,6 +190,21 @@ mod tests {
         assert!(!waiting.is_finished());
         gate.set(vec![block("ada", None, true)]);
         tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_client_hears_of_any_block_of_its_user() {
+        let gate = Arc::new(Gate::default());
+        let watcher = gate.watch(&of(Some("acme"), "ada"), None);
+        assert!(!watcher.is_blocked());
+        let waiting = tokio::spawn(watcher.blocked());
+        tokio::task::yield_now().await;
+        gate.set(vec![block("ada", Some(""), false)]);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        gate.set(vec![block("ada", None, false)]);
+        tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.unwrap().unwrap();
+        assert!(gate.watch(&of(None, "bob"), Some("ada")).is_blocked());
     }
 
     /// Returns true if the watcher is ready at once.
