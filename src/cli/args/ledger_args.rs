@@ -63,10 +63,10 @@ pub struct Requests {
     /// The requests. A model also matches the requested one.
     #[command(flatten)]
     pub of: Selection,
-    /// Only requests that ended in this way, as complete, client_gone or refused.
+    /// Only requests that ended in this way, as `complete`, `client_gone` or `refused`.
     #[arg(long, value_name = "NAME", value_parser = ending)]
     pub ending: Option<String>,
-    /// Only this kind of error, as rate_limited or status_502.
+    /// Only this kind of error, as `rate_limited` or `status_502`.
     #[arg(long, value_name = "KIND")]
     pub error: Option<String>,
     /// Maximum number of requests.
