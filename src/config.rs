@@ -72,6 +72,8 @@ pub struct Config {
     pub shedding: shed::Settings,
     /// Database, mode and retention of the ledger.
     pub ledger: ledger_store::settings::Settings,
+    /// True if `serve` looks up costs that did not arrive.
+    pub reconcile: bool,
     /// Directory, password and selection of the archive.
     pub archive: archive_store::settings::Settings,
     /// Usage limits and configured blocks.
@@ -175,6 +177,7 @@ struct Draft {
     upstream: Result<to_upstream::settings::Settings, Reported>,
     shedding: Result<shed::Settings, Reported>,
     ledger: Result<ledger_store::settings::Settings, Reported>,
+    reconcile: Result<bool, Reported>,
     archive: Result<archive_store::settings::Settings, Reported>,
     limits: Result<limits_store::settings::Settings, Reported>,
     drain: Result<Drain, Reported>,
@@ -194,6 +197,7 @@ impl Draft {
             upstream: upstream::read(reader),
             shedding: shedding::read(reader),
             ledger: ledger::read(reader),
+            reconcile: reader.required("ledger.reconcile", values::switch),
             archive: archive::read(reader),
             limits: limits::read(reader),
             drain: Drain::read(reader),
@@ -270,6 +274,7 @@ impl Draft {
             upstream: self.upstream?,
             shedding: self.shedding?,
             ledger: self.ledger?,
+            reconcile: self.reconcile?,
             archive: self.archive?,
             limits: self.limits?,
             drain: self.drain?,

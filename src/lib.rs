@@ -24,6 +24,7 @@
 //! |---|---|---|
 //! | [`cli`] | the command line, one file per command | decide anything about a request |
 //! | [`config`] | the table of settings, the layers, one file per concern | read the process's environment itself |
+//! | `reconcile` | looks up costs that did not arrive | serve callers |
 //! | [`reload`] | puts a changed configuration in force | touch running requests |
 //! | [`run`] | starts callsign: opens the stores, binds the ports | parse settings |
 //! | `selftest` | sends a request full of false claims through a running copy into the mock, for `check` and `test-mapping` | write to ledger, limits or archive |
@@ -35,6 +36,7 @@ pub mod cli;
 pub mod config;
 mod json_members;
 mod key_material;
+mod reconcile;
 pub mod reload;
 pub mod run;
 mod selftest;

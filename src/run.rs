@@ -9,18 +9,21 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::config::Config;
+use crate::reconcile::{self, Reconciler};
 use crate::selftest::trial;
 use admin_port::{AdminPort, Shown};
 use callsign_gateway::audit::Auditor;
+use callsign_gateway::pending::PendingCosts;
 use callsign_gateway::proxy::snapshot::Snapshot;
 use callsign_gateway::proxy::{Proxy, ProxyDeps};
 use callsign_gateway::server::{self, ConnectionLimiter, Drain, Options, Tls};
 use callsign_gateway::shed::{InFlight, LoadLimits};
 use callsign_gateway::upstream::{self, Upstream};
 use callsign_store::archive::Archive;
-use callsign_store::ledger::{Ledger, Reader};
+use callsign_store::ledger::{Keeper, Ledger, Reader};
 use callsign_store::limits::Limiter;
 use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
@@ -55,11 +58,13 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
     let ledger = Ledger::open(&config.ledger, &metrics, &clock)?;
     let archive = Archive::open(&config.archive, &metrics, &clock)?;
     let limiter = Limiter::start(&config.limits, &config.ledger, &metrics)?;
+    let queue = reconciles(config).then(Arc::<PendingCosts>::default);
     let deps = ProxyDeps {
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics))?,
         in_flight: InFlight::new(load_limits),
         ledger: ledger.clone(),
+        pending: queue.clone(),
         archive: archive.clone(),
         limiter: limiter.clone(),
         reader: Reader::open(&config.ledger).ok(),
@@ -68,6 +73,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
     };
     let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, deps);
     let in_force = InForce::new(config, proxy.clone(), Arc::clone(&metrics));
+    let reconciler = queue.map(|queue| start_reconciler(config, queue, &in_force, &limiter, &metrics)).transpose()?;
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
     let options =
         |limiter, tls| Arc::new(Options { timeouts: serve.timeouts, connection_limiter: Arc::new(limiter), tls });
@@ -115,7 +121,31 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
             Some(address)
         }
     };
-    Ok(Running { data, admin, tls, in_force, drain, ledger, archive, limiter, ports })
+    Ok(Running { data, admin, tls, in_force, drain, ledger, archive, limiter, reconciler, ports })
+}
+
+/// Returns true if costs that did not arrive are looked up.
+fn reconciles(config: &Config) -> bool {
+    config.reconcile && config.ledger.store.is_some()
+}
+
+/// Starts the reconciliation.
+fn start_reconciler(
+    config: &Config,
+    queue: Arc<PendingCosts>,
+    in_force: &InForce,
+    limiter: &Limiter,
+    metrics: &Arc<Metrics>,
+) -> Result<AbortHandle, StartError> {
+    let deps = reconcile::Deps {
+        in_force: in_force.clone(),
+        queue,
+        reader: Reader::open(&config.ledger)?,
+        keeper: Keeper::open(&config.ledger)?,
+        limiter: limiter.clone(),
+        metrics: Arc::clone(metrics),
+    };
+    Ok(tokio::spawn(Reconciler::new(deps).run()).abort_handle())
 }
 
 /// Returns the limits in force on this machine.

@@ -32,6 +32,8 @@ complete -c callsign -n "__fish_callsign_needs_command" -f -a "check" -d 'Valida
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "explain" -d 'Show how a request body is rewritten: what is removed and why, what is written and by which setting'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "id" -d 'Print the identifier fields that would be sent for a caller, as JSON'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "usage" -d 'Print spend and tokens from the ledger'
+complete -c callsign -n "__fish_callsign_needs_command" -f -a "requests" -d 'List single requests of the ledger, newest first'
+complete -c callsign -n "__fish_callsign_needs_command" -f -a "request" -d 'Print one request by request id or generation id'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "whois" -d 'Find the caller of an identifier that OpenRouter or a provider reports'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "reconcile" -d 'Fetch missing costs (of cancelled or broken streams) from OpenRouter\'s generation records'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "forget" -d 'Erase a user from the ledger and the archive'
@@ -67,18 +69,41 @@ complete -c callsign -n "__fish_callsign_using_subcommand id" -l message -d 'Mes
 complete -c callsign -n "__fish_callsign_using_subcommand id" -l endpoint -d 'Endpoint: chat, responses, messages, embeddings, rerank, … or a path, as chat/completions' -r
 complete -c callsign -n "__fish_callsign_using_subcommand id" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand id" -s h -l help -d 'Print help'
-complete -c callsign -n "__fish_callsign_using_subcommand usage" -l by -d 'Grouping of the sums' -r -f -a "user\t'The user id as the caller states it'
-model\t'The model that answered'
-day\t'The day, UTC'
-app\t'The key\'s name (an app\'s, or a person\'s)'
-tenant\t'The tenant'"
-complete -c callsign -n "__fish_callsign_using_subcommand usage" -l since -d 'Start of the period: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time, rounded down to the hour. By default all' -r
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l by -d 'Grouping of the sums: one or two of user, model, key, provider, tenant, hour, day, month, as model,month' -r
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l user -d 'Only requests of this user' -r
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l key -d 'Only requests of this key, by name' -r
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l model -d 'Only answers of this model' -r
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l provider -d 'Only answers of this provider' -r
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l tenant -d 'Only requests of this tenant; "" for callers without a tenant. By default all' -r
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l status -d 'Only answers with this HTTP status' -r
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l since -d 'Start of the period: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time. By default all' -r
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l until -d 'End of the period, exclusive, in the same form. By default now' -r
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l format -d 'Output format' -r -f -a "table\t'An aligned table'
 csv\t'Comma-separated values (RFC 4180)'
 json\t'JSON'"
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l user -d 'Only requests of this user' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l key -d 'Only requests of this key, by name' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l model -d 'Only answers of this model' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l provider -d 'Only answers of this provider' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l tenant -d 'Only requests of this tenant; "" for callers without a tenant. By default all' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l status -d 'Only answers with this HTTP status' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l since -d 'Start of the period: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time. By default all' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l until -d 'End of the period, exclusive, in the same form. By default now' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l ending -d 'Only requests that ended in this way, as `complete`, `client_gone` or `refused`' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l error -d 'Only this kind of error, as `rate_limited` or `status_502`' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l limit -d 'Maximum number of requests' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l before -d 'Only requests before this request id, to continue a list' -r
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l format -d 'Output format' -r -f -a "table\t'An aligned table'
+csv\t'Comma-separated values (RFC 4180)'
+json\t'JSON'"
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
+complete -c callsign -n "__fish_callsign_using_subcommand requests" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c callsign -n "__fish_callsign_using_subcommand request" -l format -d 'Output format' -r -f -a "table\t''
+json\t''"
+complete -c callsign -n "__fish_callsign_using_subcommand request" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
+complete -c callsign -n "__fish_callsign_using_subcommand request" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand whois" -l tenant -d 'Only callers of this tenant; "" for callers without a tenant. By default all' -r
 complete -c callsign -n "__fish_callsign_using_subcommand whois" -l format -d 'Output format' -r -f -a "table\t''
 json\t''"
@@ -155,22 +180,24 @@ complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_see
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c callsign -n "__fish_callsign_using_subcommand healthcheck" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand healthcheck" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "serve" -d 'Run the proxy'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "check" -d 'Validate the configuration and test it with requests that contain spoofed identifiers'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "explain" -d 'Show how a request body is rewritten: what is removed and why, what is written and by which setting'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "id" -d 'Print the identifier fields that would be sent for a caller, as JSON'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "usage" -d 'Print spend and tokens from the ledger'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "whois" -d 'Find the caller of an identifier that OpenRouter or a provider reports'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "reconcile" -d 'Fetch missing costs (of cancelled or broken streams) from OpenRouter\'s generation records'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "forget" -d 'Erase a user from the ledger and the archive'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "config" -d 'Print every setting with its value and the source of the value; secrets are shown as ***'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "key" -d 'Make keys for callers, or list the configured ones'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "archive" -d 'Read the encrypted archive: list, decrypt, verify'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "block" -d 'Block a user, by user id or by the identifier as sent upstream'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "unblock" -d 'Remove a block'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "limits" -d 'Show how much of its limits a user has used'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "healthcheck" -d 'Exit with 0 if the local server is ready, else with 1 and one line that says why'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "serve" -d 'Run the proxy'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "check" -d 'Validate the configuration and test it with requests that contain spoofed identifiers'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "explain" -d 'Show how a request body is rewritten: what is removed and why, what is written and by which setting'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "id" -d 'Print the identifier fields that would be sent for a caller, as JSON'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "usage" -d 'Print spend and tokens from the ledger'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "requests" -d 'List single requests of the ledger, newest first'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "request" -d 'Print one request by request id or generation id'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "whois" -d 'Find the caller of an identifier that OpenRouter or a provider reports'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "reconcile" -d 'Fetch missing costs (of cancelled or broken streams) from OpenRouter\'s generation records'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "forget" -d 'Erase a user from the ledger and the archive'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "config" -d 'Print every setting with its value and the source of the value; secrets are shown as ***'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "key" -d 'Make keys for callers, or list the configured ones'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "archive" -d 'Read the encrypted archive: list, decrypt, verify'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "block" -d 'Block a user, by user id or by the identifier as sent upstream'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "unblock" -d 'Remove a block'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "limits" -d 'Show how much of its limits a user has used'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "healthcheck" -d 'Exit with 0 if the local server is ready, else with 1 and one line that says why'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new" -d 'Make a key, print it once, and print how to configure it'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "list" -d 'List the configured keys: their callers and whether they are valid. The keys themselves are not stored'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from archive" -f -a "list" -d 'List archived requests in order of their paths, one per line: start time, status, outcome, model, path'

@@ -24,6 +24,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
     let usd = reader.required("limits.estimate_usd", |text| {
         NanoUsd::parse(text).ok_or("expected an amount of US dollars, as 0.01")
     });
+    let count_byok = reader.required("limits.count_byok", values::switch);
     let auto_block = auto_block(reader);
     let keys = overrides(reader, "keys");
     let tenants = overrides(reader, "tenants");
@@ -58,6 +59,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
             tokens: i64::try_from(tokens?).unwrap_or(i64::MAX),
             usd: usd?.0.min(1_000_000_000_000_000),
         },
+        count_byok: count_byok?,
         auto_block: auto_block?,
         named_tenants,
     })

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use super::in_force::InForce;
 use crate::config::Config;
@@ -36,6 +37,8 @@ pub struct Running {
     pub(super) archive: Archive,
     /// Closed after the ledger and the archive.
     pub(super) limiter: Limiter,
+    /// Stops the reconciliation; `None` if it is off.
+    pub(super) reconciler: Option<AbortHandle>,
     /// Closed when the last port has ended.
     pub(super) ports: mpsc::Receiver<()>,
 }
@@ -91,13 +94,21 @@ impl Running {
     /// Waits until a drain is over and every connection has ended.
     pub async fn ended(mut self) {
         while self.ports.recv().await.is_some() {}
+        self.stop_reconciler();
         tokio::join!(self.ledger.close(), self.archive.close());
         self.limiter.close().await;
+    }
+
+    fn stop_reconciler(&self) {
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.abort();
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.stop_reconciler();
         // The first call starts the drain, the second ends it at once.
         self.drain.trigger();
         self.drain.trigger();

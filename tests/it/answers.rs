@@ -192,7 +192,10 @@ async fn reconcile_says_what_it_could_not_ask_for() {
     let said = callsign_beside("reconcile", &elsewhere).await;
     assert!(said.code == 0 && said.out.contains("Requests without a record at OpenRouter, or not yet: 1."), "{said:?}");
     let keyless = callsign_beside("reconcile", &[nowhere[0], ("CALLSIGN_UPSTREAM_URL", &url)]).await;
-    assert!(keyless.code == 0 && keyless.out.contains("whose records cannot be read: 1."), "{keyless:?}");
+    assert!(
+        keyless.code == 0 && keyless.out.contains("Requests of accounts whose OpenRouter keys are not configured: 1."),
+        "{keyless:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

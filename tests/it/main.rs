@@ -28,6 +28,7 @@ mod mock_openrouter;
 mod operator_key;
 mod own;
 mod readiness;
+mod reconcile;
 mod recorded;
 mod refusals;
 mod reload;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use callsign_core::allowance::{Ceilings, Estimate};
 use callsign_core::secret::Secret;
-use callsign_store::limits::{Ask, Link, Memory, Settlement, Subject};
+use callsign_store::limits::{Ask, Link, Memory, Settlement, Subject, Used};
 use http::Method;
 use mock_openrouter::MockServer;
 use proptest::prelude::*;
@@ -63,7 +63,7 @@ async fn same_as_in_memory(redis: &Redis) {
     let step = prop_oneof![Just(1_i64), 1..2_000_i64, 1..70_000_i64, 1..90_000_000_i64, Just(2_700_000_000)];
     let most = || prop::option::of(1..6_i64);
     let ask = (1..40_u64, prop::collection::vec(most(), 6), prop::option::of(1..5_u64), 0..3_i64, any::<bool>());
-    let end = (0..3_u8, prop::option::of(0..9_i64), prop::option::of(0..9_i64));
+    let end = (0..4_u8, prop::option::of(0..9_i64), prop::option::of(0..9_i64));
     let history = prop::collection::vec((step, ask, prop::option::of((0..40_u64, end))), 40);
     let mut runner = TestRunner::deterministic();
     let mut compared = 0;
@@ -92,9 +92,19 @@ async fn same_as_in_memory(redis: &Redis) {
             asks.push(next);
             if let Some((which, (kind, tokens, usd))) = end {
                 let id = asks[usize::try_from(which).unwrap() % asks.len()];
-                let settlement = if kind == 0 { Settlement::Undone } else { Settlement::Used { tokens, usd } };
+                let used = Used { tokens, usd };
+                let settlement = match kind {
+                    0 => Settlement::Undone,
+                    1 => Settlement::Used(used),
+                    _ => Settlement::Pending(used),
+                };
                 Engine::settle(&memory, who, id, settlement, now).await;
                 Engine::settle(&redis, who, id, settlement, now).await;
+                if kind == 3 {
+                    let used = Used { tokens: Some(1), usd: Some(2) };
+                    Engine::correct(&memory, who, id, used, now).await;
+                    Engine::correct(&redis, who, id, used, now).await;
+                }
             }
         }
     }

@@ -18,6 +18,7 @@
 //! | [`record`] | gathers what each step learns of a request, and reports its end once | hold prompts, replies or credentials, apart from what an archive encrypts |
 //! | [`error`] | turns each failure into a response in the caller's dialect | show a value from outside |
 //! | [`account`] | the OpenRouter keys that pay, and OpenRouter's refusals of them | know callers |
+//! | [`pending`] | the queue of requests whose cost is looked up later | look anything up |
 //! | [`random`] | random bytes for ids and boundaries | |
 //! | [`issuers`] | fetches and refreshes the signing keys of token issuers | decide if a token is valid |
 //! | [`shed`] | limits requests in flight, in all and per caller | queue a request |
@@ -29,6 +30,7 @@ pub mod audit;
 pub mod error;
 pub mod issuers;
 pub mod openrouter;
+pub mod pending;
 pub mod proxy;
 pub mod random;
 pub mod record;

@@ -43,6 +43,7 @@ use tokio::sync::Semaphore;
 
 use crate::audit::{Auditor, Sample};
 use crate::error::Refusal;
+use crate::pending::PendingCosts;
 use crate::random;
 use crate::record::RequestRecord;
 use crate::relay::{self, Answer};
@@ -77,6 +78,7 @@ struct Shared {
     decoders: Arc<Semaphore>,
     auditor: Auditor,
     ledger: Ledger,
+    pending: Option<Arc<PendingCosts>>,
     archive: Archive,
     limiter: Limiter,
     reader: Option<Reader>,
@@ -100,6 +102,8 @@ pub struct ProxyDeps {
     pub in_flight: Arc<InFlight>,
     /// Records requests.
     pub ledger: Ledger,
+    /// Gets the requests whose cost is pending; `None` if costs are not looked up.
+    pub pending: Option<Arc<PendingCosts>>,
     /// Archives requests.
     pub archive: Archive,
     /// Counts each caller's usage and knows the blocks.
@@ -123,7 +127,8 @@ enum Reply {
 impl Proxy {
     /// Creates a proxy with the configuration `snapshot`, until it is replaced.
     pub fn new(snapshot: Snapshot, upstream: Upstream, deps: ProxyDeps) -> Self {
-        let ProxyDeps { metrics, auditor, in_flight, ledger, archive, limiter, reader, clock, buffer_total } = deps;
+        let ProxyDeps { metrics, auditor, in_flight, ledger, pending, archive, limiter, reader, clock, buffer_total } =
+            deps;
         let bytes = usize::try_from(buffer_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let buffers = Arc::new(Semaphore::new(bytes));
         let decoders = Arc::new(Semaphore::new(DECODERS));
@@ -136,6 +141,7 @@ impl Proxy {
             decoders,
             auditor,
             ledger,
+            pending,
             archive,
             limiter,
             reader,
@@ -173,8 +179,8 @@ impl Proxy {
         // Without randomness the request is refused, under an id that has its time alone.
         let id = drawn.unwrap_or_else(|_| RequestId::first_at(began_us));
         let begin = (id, began_us);
-        let mut record =
-            RequestRecord::begin(begin, &shared.metrics, &shared.in_flight, &shared.ledger, &shared.archive);
+        let ledger = (&shared.ledger, shared.pending.as_ref());
+        let mut record = RequestRecord::begin(begin, &shared.metrics, &shared.in_flight, ledger, &shared.archive);
         let mut upload = Some(upload);
         let reply: Result<Reply, Refusal> = async {
             drawn?;

@@ -21,7 +21,7 @@ use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::request_id::RequestId;
 use callsign_core::rewrite::outer::OuterMembers;
 use callsign_core::shed::OverloadError;
-use callsign_core::usage::judgement::{Facts, Judgement, Payer};
+use callsign_core::usage::judgement::{Bill, Facts, Judgement, Payer};
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::archive::{self, Archive, ArchiveUnavailableError, BodyRecorder, Recording};
 use callsign_store::ledger::{Begun, Committed, Ledger, Name};
@@ -31,6 +31,7 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 
 use crate::account::Account;
+use crate::pending::PendingCosts;
 use crate::shed::{InFlight, Slot};
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadState;
@@ -97,7 +98,7 @@ impl RequestRecord {
         (id, began_us): (RequestId, i64),
         metrics: &Arc<Metrics>,
         in_flight: &Arc<InFlight>,
-        ledger: &Ledger,
+        (ledger, pending): (&Ledger, Option<&Arc<PendingCosts>>),
         archive: &Archive,
     ) -> Self {
         metrics.in_flight.inc();
@@ -123,7 +124,7 @@ impl RequestRecord {
             head: None,
             first_output: None,
             answer: AnswerReader::default(),
-            row: LedgerRow::new(ledger.clone()),
+            row: LedgerRow::new(ledger.clone(), pending.cloned()),
             archive: archive.clone(),
             recording: None,
             limits: LimitUse::default(),
@@ -376,7 +377,11 @@ impl RequestRecord {
         if let Some(account) = self.account.take() {
             end.judge(&account, &self.metrics);
         }
-        self.limits.settle(&end);
+        let has_budget = self.limits.has_budget();
+        self.limits.settle(&end, self.row.is_reconciled());
+        if end.judgement.bill == Bill::Pending {
+            self.row.look_up(end.answer.generation.as_deref(), has_budget);
+        }
         if let Some(recording) = self.recording.take() {
             recording.finish(end.for_archive());
         }

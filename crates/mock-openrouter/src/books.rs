@@ -99,4 +99,13 @@ mod tests {
         assert_eq!(books.dropped, Total { requests: 2, cost: 3, provider_cost: 2 });
         assert_eq!(books.total(), Total { requests: 5, cost: 15, provider_cost: 5 });
     }
+
+    #[test]
+    fn the_default_keeps_every_entry_of_a_long_test() {
+        let limit = super::super::Options::default().book_entries;
+        let mut books = Books::default();
+        assert!((1..=200_000).all(|number| books.add(entry(number), limit).is_none()));
+        let total = Total { requests: 200_000, cost: 200_000 * 200_001 / 2, provider_cost: 200_000 };
+        assert_eq!((books.entries.len(), books.total()), (200_000, total));
+    }
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A request is counted, and its estimated use reserved, before it goes upstream. At its end the estimate is replaced
-//! by the actual use, without waiting. Counters are stored under digests of user ids and contain no prompts.
+//! by the actual use, without waiting; a use that is found later replaces it then. Counters are stored under digests of user ids and contain no prompts.
 //! [`counters`] implements the limits in Rust, and the scripts in `redis/` implement the same rules in Redis.
 
 mod auto_block;
@@ -27,7 +27,7 @@ mod shared;
 mod subject;
 
 pub use blocks::gate::Watcher;
-pub use counters::{Ask, Gauge, Settlement, Standing};
+pub use counters::{Ask, Gauge, Settlement, Standing, Used};
 pub use limiter::{Limiter, LimitsError, Reservation, Suspect};
 pub use link::{Link, StoreUnavailableError};
 pub use memory::Memory;

@@ -5,6 +5,7 @@
 mod archive;
 mod attribution;
 pub mod audit;
+pub mod costs;
 mod ledger;
 mod limits;
 mod omitted;
@@ -27,6 +28,7 @@ use tokio::runtime::Handle;
 use archive::ArchiveMetrics;
 use attribution::Attribution;
 use callsign_core::shed::OverloadError;
+use costs::CostMetrics;
 use ledger::LedgerMetrics;
 use limits::LimitsMetrics;
 use omitted::Omitted;
@@ -84,6 +86,8 @@ pub struct Metrics {
     pub attribution: Attribution,
     /// Metrics of the ledger.
     pub ledger: LedgerMetrics,
+    /// Metrics of costs that arrive late.
+    pub costs: CostMetrics,
     /// Metrics of the archive.
     pub archive: ArchiveMetrics,
     /// Metrics of limits and blocks.
@@ -118,6 +122,7 @@ impl Metrics {
             response_bytes: Counter::default(),
             attribution: Attribution::default(),
             ledger: LedgerMetrics::default(),
+            costs: CostMetrics::default(),
             archive: ArchiveMetrics::default(),
             limits: LimitsMetrics::default(),
             health: Arc::default(),
@@ -157,6 +162,7 @@ impl Metrics {
         registry.register_with_unit("response_body", "Response bodies", Unit::Bytes, metrics.response_bytes.clone());
         metrics.attribution.register(&mut registry);
         metrics.ledger.register(&mut registry);
+        metrics.costs.register(&mut registry);
         metrics.archive.register(&mut registry);
         metrics.limits.register(&mut registry);
         metrics.reloaded.set(1);

@@ -309,6 +309,13 @@ const LEDGER: &[Setting] = &[
     )
     .default("400")
     .unit("days"),
+    Setting::both(
+        "CALLSIGN_RECONCILE",
+        "ledger.reconcile",
+        "Whether `serve` looks up costs that did not arrive, for example of cancelled streams, in OpenRouter's \
+         generation records. `callsign reconcile` does it on request. Without a ledger it has no effect.",
+    )
+    .default("true"),
 ];
 
 const ARCHIVE: &[Setting] = &[

@@ -2,7 +2,7 @@
 //! Redis.
 
 use callsign_core::allowance::{Ceilings, Estimate, Limit};
-use callsign_store::limits::{Ask, Gauge, Link, Memory, Settlement, Standing, Subject};
+use callsign_store::limits::{Ask, Gauge, Link, Memory, Settlement, Standing, Subject, Used};
 
 /// The beginning of a month, 2026-01-01, in milliseconds.
 pub(crate) const NOW: i64 = 1_767_225_600_000;
@@ -12,6 +12,7 @@ const DAY: i64 = 86_400_000;
 pub(crate) trait Engine {
     async fn reserve(&self, subject: Subject, ask: &Ask, now: i64) -> Standing;
     async fn settle(&self, subject: Subject, id: u64, settlement: Settlement, now: i64);
+    async fn correct(&self, subject: Subject, id: u64, used: Used, now: i64);
 }
 
 impl Engine for Memory {
@@ -22,6 +23,10 @@ impl Engine for Memory {
     async fn settle(&self, subject: Subject, id: u64, settlement: Settlement, now: i64) {
         Memory::settle(self, subject, id, settlement, now);
     }
+
+    async fn correct(&self, subject: Subject, id: u64, used: Used, now: i64) {
+        Memory::correct(self, subject, id, used, now);
+    }
 }
 
 impl Engine for Link {
@@ -31,6 +36,10 @@ impl Engine for Link {
 
     async fn settle(&self, subject: Subject, id: u64, settlement: Settlement, _: i64) {
         Link::settle(self, subject, id, settlement).await.unwrap();
+    }
+
+    async fn correct(&self, subject: Subject, id: u64, used: Used, _: i64) {
+        Link::correct(self, subject, id, used).await.unwrap();
     }
 }
 
@@ -49,7 +58,7 @@ fn somebody(name: &str) -> Subject {
     Subject::user(Some("suite"), name)
 }
 
-const USED: Settlement = Settlement::Used { tokens: None, usd: None };
+const USED: Settlement = Settlement::Used(Used { tokens: None, usd: None });
 
 /// Tests all promises.
 pub(crate) async fn all(engine: &impl Engine) {
@@ -57,6 +66,7 @@ pub(crate) async fn all(engine: &impl Engine) {
     messages(engine).await;
     concurrency(engine).await;
     budgets(engine).await;
+    late_costs(engine).await;
     giving_back(engine).await;
     days_and_months(engine).await;
     dry_runs(engine).await;
@@ -111,18 +121,42 @@ async fn budgets(engine: &impl Engine) {
     assert_eq!(used(refused), [0, 0, 0, 200, 20, 20]);
     assert_eq!(refused.over().unwrap().1.wait_ms, DAY);
     for _ in 0..2 {
-        engine.settle(who, 1, Settlement::Used { tokens: Some(30), usd: Some(3) }, NOW).await;
+        engine.settle(who, 1, Settlement::Used(Used { tokens: Some(30), usd: Some(3) }), NOW).await;
     }
     engine.settle(who, 2, USED, NOW).await;
     let third = engine.reserve(who, &ask(3, ceilings), NOW).await;
     assert_eq!((third.counted, used(third)), (true, [0, 0, 0, 130, 13, 13]));
-    engine.settle(who, 3, Settlement::Used { tokens: Some(500), usd: Some(900) }, NOW).await;
+    engine.settle(who, 3, Settlement::Used(Used { tokens: Some(500), usd: Some(900) }), NOW).await;
     let over = engine.reserve(who, &ask(4, ceilings), NOW).await;
     assert_eq!((over.counted, used(over)), (false, [0, 0, 0, 630, 913, 913]), "more than was estimated");
     let small = somebody("small budget");
     let ceilings = Ceilings([None, None, None, Some(5), Some(3), None]);
     assert!(engine.reserve(small, &ask(1, ceilings), NOW).await.counted, "an estimate over the limit");
     assert!(!engine.reserve(small, &ask(2, ceilings), NOW).await.counted);
+}
+
+async fn late_costs(engine: &impl Engine) {
+    let who = somebody("late costs");
+    let ceilings = Ceilings([None, None, None, Some(1000), Some(100), Some(1000)]);
+    let used = |standing: Standing| standing.gauges.map(|gauge| gauge.used)[3..].to_vec();
+    let found = Used { tokens: Some(30), usd: Some(3) };
+    for id in 1..=4 {
+        engine.reserve(who, &ask(id, ceilings), NOW).await;
+    }
+    engine.correct(who, 1, found, NOW).await;
+    engine.settle(who, 1, Settlement::Pending(Used { tokens: Some(40), usd: None }), NOW).await;
+    engine.settle(who, 2, Settlement::Pending(Used::default()), NOW).await;
+    engine.settle(who, 3, USED, NOW).await;
+    engine.settle(who, 4, Settlement::Pending(Used::default()), NOW).await;
+    assert_eq!(used(engine.reserve(who, &ask(5, ceilings), NOW).await), [340, 40, 40], "as estimated");
+    for id in [1, 1, 2, 3] {
+        engine.correct(who, id, found, NOW).await;
+    }
+    assert_eq!(used(engine.reserve(who, &ask(6, ceilings), NOW).await), [370, 36, 36], "once, and only pending ones");
+    engine.reserve(who, &ask(7, ceilings), NOW + DAY).await;
+    engine.correct(who, 4, Used { tokens: Some(0), usd: Some(0) }, NOW + DAY).await;
+    let tomorrow = used(engine.reserve(who, &ask(8, ceilings), NOW + DAY).await);
+    assert_eq!(tomorrow, [100, 10, 46], "of yesterday, and of this month");
 }
 
 async fn giving_back(engine: &impl Engine) {
@@ -143,14 +177,14 @@ async fn days_and_months(engine: &impl Engine) {
     let used = |standing: Standing| standing.gauges.map(|gauge| gauge.used)[3..].to_vec();
     let later = NOW + 30 * DAY;
     engine.reserve(who, &ask(1, ceilings), later).await;
-    engine.settle(who, 1, Settlement::Used { tokens: Some(1), usd: Some(2) }, later).await;
+    engine.settle(who, 1, Settlement::Used(Used { tokens: Some(1), usd: Some(2) }), later).await;
     engine.reserve(who, &ask(2, ceilings), later + DAY - 1).await;
     // 1 February, a new month.
     assert_eq!(used(engine.reserve(who, &ask(3, ceilings), later + DAY).await), [0, 0, 0]);
-    engine.settle(who, 2, Settlement::Used { tokens: Some(700), usd: Some(70) }, later + DAY).await;
+    engine.settle(who, 2, Settlement::Used(Used { tokens: Some(700), usd: Some(70) }), later + DAY).await;
     assert_eq!(used(engine.reserve(who, &ask(4, ceilings), later + DAY).await), [100, 10, 10], "of last month");
     assert_eq!(used(engine.reserve(who, &ask(5, ceilings), later + 2 * DAY).await), [0, 0, 20]);
-    engine.settle(who, 4, Settlement::Used { tokens: Some(700), usd: Some(70) }, later + 2 * DAY).await;
+    engine.settle(who, 4, Settlement::Used(Used { tokens: Some(700), usd: Some(70) }), later + 2 * DAY).await;
     assert_eq!(used(engine.reserve(who, &ask(6, ceilings), later + 2 * DAY).await), [100, 10, 90], "of this month");
     let month = engine.reserve(who, &ask(7, Ceilings([None, None, None, None, None, Some(50)])), later + 2 * DAY).await;
     assert_eq!(month.over(), Some((Limit::UsdMonth, Gauge { used: 100, wait_ms: 27 * DAY })));

@@ -9,6 +9,7 @@ pub(crate) mod key_server;
 pub(crate) mod peer;
 pub(crate) mod program;
 pub(crate) mod proxy;
+pub(crate) mod records;
 pub(crate) mod secrets;
 pub(crate) mod signer;
 

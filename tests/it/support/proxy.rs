@@ -52,6 +52,8 @@ impl Setup {
             ("CALLSIGN_ADMIN_LISTEN", "127.0.0.1:0"),
             ("OPENROUTER_API_KEY", OPERATOR_KEY),
             ("CALLSIGN_APP_KEY", APP_KEY),
+            // Tests count the requests that the upstream gets.
+            ("CALLSIGN_RECONCILE", "off"),
             ("CALLSIGN_USER_KEYS", &format!("alice={ALICE_KEY}")),
         ])
     }

@@ -21,7 +21,7 @@ pub(super) async fn check_limits(
     let (caller, sent) = (request.caller.identity(), identifiers.user.as_deref());
     // The watcher starts before the check, so that no block is missed in between.
     let watcher = limiter.watch(&caller, sent);
-    let reservation = limiter.admit(&snapshot.rules, &caller, sent, inference).await?;
+    let reservation = limiter.admit(&snapshot.rules, (&caller, sent), record.id(), inference).await?;
     let suspect = match (snapshot.rules.auto_block, caller.user) {
         (Some(_), Some(user)) => Some(limiter.suspect(&snapshot.rules, caller.tenant, user)),
         _ => None,

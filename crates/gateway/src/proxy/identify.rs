@@ -7,7 +7,6 @@ use callsign_core::identity::Identifiers;
 use callsign_core::usage::markup::Markup;
 use callsign_store::ledger::{Begun, Name, RequestLabels, SentIds};
 
-use super::prepare;
 use super::snapshot::Snapshot;
 use crate::error::Refusal;
 use crate::record::RequestRecord;
@@ -46,7 +45,7 @@ pub(super) fn identify<'a>(
             let tenant = snapshot.tenant(caller.tenant.as_deref());
             let identifiers = tenant.policy.identify(&caller.identity(), caller.metadata, inference.fields)?;
             record.attribution = Some(identifiers.attribution(caller.user.is_some()));
-            record.account = prepare::account(snapshot, &caller).cloned();
+            record.account = snapshot.account(&caller).cloned();
             record.identified(inference, &identifiers);
             if record.has_ledger() {
                 record.know(ledger_row(record, &caller, &identifiers, inference, tenant.markup));

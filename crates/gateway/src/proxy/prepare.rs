@@ -18,7 +18,6 @@ use super::framing::{self, Kind};
 use super::identify::{CallerRequest, RequestKind, ledger_row};
 use super::self_service;
 use super::snapshot::Snapshot;
-use crate::account::Account;
 use crate::error::Refusal;
 use crate::random::{self, RandomnessError};
 use crate::record::RequestRecord;
@@ -168,15 +167,9 @@ fn archive(
     Ok(())
 }
 
-/// Returns the account that pays; `None` if the caller pays with their own key.
-pub(super) fn account<'s>(snapshot: &'s Snapshot, caller: &Caller<'_>) -> Option<&'s Arc<Account>> {
-    let operator = caller.upstream_credential == UpstreamCredential::Operator;
-    snapshot.tenant(caller.tenant.as_deref()).account.as_ref().filter(|_| operator)
-}
-
 /// Returns the `authorization` header: the operator's or tenant's key, or the caller's own with pass-through.
 fn authorization(snapshot: &Snapshot, parts: &Parts, caller: &Caller<'_>) -> Result<HeaderValue, Refusal> {
-    match (caller.upstream_credential, account(snapshot, caller)) {
+    match (caller.upstream_credential, snapshot.account(caller)) {
         (UpstreamCredential::Operator, Some(account)) => Ok(account.authorization().clone()),
         // `serve` starts without a key only if pass-through is the only way in.
         (UpstreamCredential::Operator, None) => Err(AuthError::InvalidCredential.into()),

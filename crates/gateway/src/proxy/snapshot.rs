@@ -13,10 +13,10 @@ use super::settings::Settings;
 use crate::account::Account;
 use crate::issuers::{FetchError, Issuers};
 use crate::proxy::settings::{PromptCacheKey, ServerTools};
-use callsign_core::auth::Caller;
 use callsign_core::auth::key::Directory;
 use callsign_core::auth::settings::ClientSession;
 use callsign_core::auth::verifier::Verifier;
+use callsign_core::auth::{Caller, UpstreamCredential};
 use callsign_core::endpoint::{INFERENCE, Inference, REMOVED_FIELDS};
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::identity::secret::Binder;
@@ -218,6 +218,12 @@ impl Snapshot {
     /// callers get the settings for callers without a tenant.
     pub fn tenant(&self, name: Option<&str>) -> &TenantSettings {
         name.and_then(|name| self.tenants.get(name)).unwrap_or(&self.operator)
+    }
+
+    /// Returns the account that pays; `None` if the caller pays with their own key.
+    pub fn account(&self, caller: &Caller<'_>) -> Option<&Arc<Account>> {
+        let operator = caller.upstream_credential == UpstreamCredential::Operator;
+        self.tenant(caller.tenant.as_deref()).account.as_ref().filter(|_| operator)
     }
 
     /// Returns the names for a request's archive file, or `None` if the request is not archived.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use callsign_core::identity::attribution::Attribution;
 use callsign_core::request_id::RequestId;
-use callsign_core::usage::judgement::Judgement;
+use callsign_core::usage::judgement::{Bill, Judgement};
 use callsign_core::usage::outcome::Outcome;
 use callsign_core::usage::reader::ResponseUsage;
 use callsign_store::archive;
@@ -60,6 +60,9 @@ impl RequestEnd<'_> {
         metrics.request(self.endpoint, self.status, self.judgement.outcome.name(), self.duration, self.head);
         metrics.request_bytes.inc_by(self.request_bytes);
         metrics.response_bytes.inc_by(self.response_bytes);
+        if self.judgement.bill == Bill::Never {
+            metrics.costs.never.inc();
+        }
         if let Some(code) = self.code {
             metrics.count_refusal(code);
         }
@@ -73,7 +76,7 @@ impl RequestEnd<'_> {
             status = self.status,
             outcome = self.judgement.outcome.name(),
             code = self.code,
-            error = self.judgement.error.as_deref().map(Untrusted).map(tracing::field::display),
+            error = self.judgement.error.as_deref().filter(|_| self.code.is_none()).map(Untrusted).map(tracing::field::display),
             limit = self.limit,
             reason = self.reason,
             key = self.key.map(Untrusted).map(tracing::field::display),

@@ -1,7 +1,14 @@
 //! One request's row in the ledger. Handing it over does not wait for the database; without a ledger nothing is
 //! gathered.
 
-use callsign_store::ledger::{Begun, Committed, Entry, Finished, Ledger};
+use std::sync::Arc;
+
+use callsign_store::ledger::query::Pending;
+use callsign_store::ledger::{Begun, Committed, Entry, Finished, Ledger, Name};
+
+use jiff::Timestamp;
+
+use crate::pending::{PendingCost, PendingCosts};
 
 /// The row of a request.
 #[derive(Debug)]
@@ -10,11 +17,20 @@ pub(super) struct LedgerRow {
     /// The first part of the row, until it is handed over.
     begun: Option<Begun>,
     entry: Option<Entry>,
+    /// The queue of pending costs; `None` if they are not looked up.
+    pending: Option<Arc<PendingCosts>>,
+    /// A copy of what was handed over, for that queue.
+    sent: Option<Begun>,
 }
 
 impl LedgerRow {
-    pub(super) fn new(ledger: Ledger) -> Self {
-        Self { ledger, begun: None, entry: None }
+    pub(super) fn new(ledger: Ledger, pending: Option<Arc<PendingCosts>>) -> Self {
+        Self { ledger, begun: None, entry: None, pending, sent: None }
+    }
+
+    /// Returns true if a pending cost is looked up later.
+    pub(super) fn is_reconciled(&self) -> bool {
+        self.pending.is_some() && self.sent.is_some()
     }
 
     /// Returns true if there is a ledger.
@@ -36,8 +52,26 @@ impl LedgerRow {
     /// their own key is kept back until OpenRouter has accepted the key (`docs/SPEC.md#refusal-rows`).
     pub(super) fn begin(&mut self) {
         if let Some(begun) = self.begun.take_if(|begun| begun.account.is_some()) {
+            self.sent = self.pending.is_some().then(|| begun.clone());
             self.entry = Some(self.ledger.begin(begun));
         }
+    }
+
+    /// Queues the look-up of a pending cost.
+    pub(super) fn look_up(&mut self, generation: Option<&str>, has_budget: bool) {
+        let (Some(queue), Some(sent), Some(generation)) = (&self.pending, self.sent.take(), generation) else { return };
+        let text = |name: &Option<Name>| name.as_deref().map(str::to_owned);
+        let request = Pending {
+            id: sent.id,
+            generation: generation.to_owned(),
+            account: text(&sent.account),
+            tenant: text(&sent.labels.tenant),
+            key: sent.labels.key.as_ref().to_owned(),
+            user: text(&sent.labels.user),
+            sent_user: text(&sent.sent.user),
+            began: Timestamp::from_microsecond(sent.began_us).unwrap_or_default(),
+        };
+        queue.add(PendingCost { request, has_budget });
     }
 
     /// Adds OpenRouter's id of the answer.

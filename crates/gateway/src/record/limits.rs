@@ -3,8 +3,6 @@
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 
 use super::end::RequestEnd;
-use callsign_core::usage::judgement::Bill;
-
 /// A request's use of limits. Dropping it without [`LimitUse::settle`] refunds the reservation.
 #[derive(Debug, Default)]
 pub(super) struct LimitUse {
@@ -19,8 +17,9 @@ pub(super) struct LimitUse {
 }
 
 impl LimitUse {
-    /// Replaces the reserved quota by the actual usage, and counts a refusal by a provider.
-    pub(super) fn settle(&mut self, end: &RequestEnd<'_>) {
+    /// Replaces the reserved quota by the actual usage, and counts a refusal by a provider. `can_be_found` is true if a
+    /// pending cost is looked up later.
+    pub(super) fn settle(&mut self, end: &RequestEnd<'_>, can_be_found: bool) {
         self.watcher = None;
         let status = end.upstream_status();
         if let (Some(suspect), Some(_)) = (self.suspect.take(), status)
@@ -28,17 +27,14 @@ impl LimitUse {
         {
             suspect.was_refused();
         }
-        let Some(reservation) = self.reservation.take().filter(|_| self.left) else { return };
-        let usage = &end.answer.usage;
-        let tokens = match (usage.prompt_tokens, usage.completion_tokens) {
-            (None, None) => None,
-            (prompt, completion) => Some(prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0))),
-        };
-        match end.judgement.bill {
-            Bill::Free => reservation.settle(Some(0), Some(0)),
-            Bill::Known => reservation.settle(tokens, usage.total_cost().map(|cost| cost.0)),
-            // The estimate stands until the cost arrives, and is charged if it never can.
-            Bill::Pending | Bill::Never => reservation.settle(tokens, None),
+        // A request that did not leave is refunded.
+        if let Some(reservation) = self.reservation.take().filter(|_| self.left) {
+            reservation.settle(end.judgement.bill, &end.answer.usage, can_be_found);
         }
+    }
+
+    /// Returns true if a budget has an estimate of the request.
+    pub(super) fn has_budget(&self) -> bool {
+        self.reservation.as_ref().is_some_and(Reservation::has_budget)
     }
 }

@@ -21,6 +21,7 @@ use std::hash::BuildHasher;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use callsign_core::request_id::RequestId;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -28,7 +29,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use self::columns::bind_row;
 use self::statements::{Statements, bind_identifier, bind_person, bind_speed, bind_sums};
 use super::engine::{Connection, Purpose, Target};
-use super::error::LedgerError;
+use super::error::{LedgerError, is_refusal};
 use super::grain::now_us;
 use super::increments::{Increments, SENT, USER};
 use super::insert::placeholders;
@@ -41,6 +42,10 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 const REMEMBERED: usize = 200_000;
 /// Values per query.
 const VALUES: usize = 256;
+/// Attempts to create the tables, and the time between them. All of them together are shorter than any time limit for
+/// opening a database.
+const ATTEMPTS: u32 = 10;
+const ATTEMPT: Duration = Duration::from_millis(20);
 
 /// A connection that writes, with its prepared statements.
 #[derive(Debug)]
@@ -75,9 +80,20 @@ pub(super) struct Written {
 
 /// Migrates the tables to this program's version.
 async fn migrate(connection: &mut Connection) -> Result<(), LedgerError> {
-    let migrated = match connection {
-        Connection::Sqlite(connection) => SQLITE.run_direct(None, connection.as_mut(), false).await,
-        Connection::Postgres(connection) => POSTGRES.run_direct(None, connection.as_mut(), false).await,
+    let mut attempts = 0;
+    let migrated = loop {
+        attempts += 1;
+        let migrated = match connection {
+            Connection::Sqlite(connection) => SQLITE.run_direct(None, connection.as_mut(), false).await,
+            Connection::Postgres(connection) => POSTGRES.run_direct(None, connection.as_mut(), false).await,
+        };
+        match migrated {
+            // On SQLite another process may create the same tables now. PostgreSQL has a lock for it.
+            Err(MigrateError::ExecuteMigration(..) | MigrateError::Execute(_)) if attempts < ATTEMPTS => {
+                tokio::time::sleep(ATTEMPT).await;
+            }
+            migrated => break migrated,
+        }
     };
     migrated.map_err(|error| {
         LedgerError::Open(match error {
@@ -96,12 +112,18 @@ fn number(path: &Path) -> Option<u64> {
 }
 
 /// Makes sure that only the owner can read the file. SQLite gives its other files the same mode.
+///
+/// An existing file must not be opened here: closing it would release the locks that other connections of this process
+/// hold on it, because POSIX locks belong to a process and not to an open file.
 fn protect(path: &Path) -> std::io::Result<()> {
-    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    let metadata = file.metadata()?;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        created => return created.map(drop),
+    }
+    let metadata = std::fs::metadata(path)?;
     let mode = metadata.permissions().mode();
     if metadata.is_file() && mode & 0o077 != 0 {
-        file.set_permissions(std::fs::Permissions::from_mode(mode & 0o700))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & 0o700))?;
     }
     Ok(())
 }
@@ -130,7 +152,7 @@ impl Store {
     pub(super) async fn write(&mut self, rows: &[Row], fresh: usize) -> Result<Written, sqlx::Error> {
         self.check_file()?;
         match self.write_once(rows, fresh).await {
-            Err(error) if reject::is_refusal(&error) => self.write_each(rows).await,
+            Err(error) if is_refusal(&error) => self.write_each(rows).await,
             written => written,
         }
     }
@@ -155,7 +177,7 @@ impl Store {
     pub(super) async fn replay(&mut self, rows: &[Row]) -> Result<Written, sqlx::Error> {
         self.check_file()?;
         match self.replay_once(rows).await {
-            Err(error) if reject::is_refusal(&error) => self.write_each(rows).await,
+            Err(error) if is_refusal(&error) => self.write_each(rows).await,
             written => written,
         }
     }

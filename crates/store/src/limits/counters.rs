@@ -3,8 +3,8 @@
 //! `tests/it/limits/suite.rs` tests both.
 //!
 //! Requests and messages are logs of timestamps, so sliding windows are exact. A budget is one sum per day or month. A
-//! request's estimate is added at once and replaced by its actual use at its end. After a crash the estimate stays
-//! charged (docs/SPEC.md#reservations).
+//! request's estimate is added at once and replaced by its actual use: at its end, or when its cost is found later. After
+//! a crash the estimate stays charged (docs/SPEC.md#reservations).
 
 use std::collections::{HashMap, VecDeque};
 
@@ -79,13 +79,54 @@ impl Standing {
 pub enum Settlement {
     /// The request was not sent. The reservation is refunded.
     Undone,
-    /// The actual use; `None` if unknown.
-    Used {
-        /// Tokens.
-        tokens: Option<i64>,
-        /// Nano-dollars.
-        usd: Option<i64>,
-    },
+    /// The request was sent. What is unknown of its use stays as estimated.
+    Used(Used),
+    /// As `Used`, but the rest of the use may be found later ([`Counters::correct`]).
+    Pending(Used),
+}
+
+/// The actual use of budgets; `None` if unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Tokens.
+    pub tokens: Option<i64>,
+    /// Nano-dollars.
+    pub usd: Option<i64>,
+}
+
+/// Maximum number of reservations of one subject that wait for their use. A further one stays as estimated for good.
+pub(super) const MOST_PENDING: usize = 1000;
+
+/// The estimates of one request that are in the sums of a day and a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Charged {
+    #[serde(rename = "d")]
+    day: i64,
+    #[serde(rename = "mo")]
+    month: i64,
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    tokens: Option<i64>,
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    usd_day: Option<i64>,
+    #[serde(rename = "um", default, skip_serializing_if = "Option::is_none")]
+    usd_month: Option<i64>,
+}
+
+impl Charged {
+    /// Returns the estimates that stay charged after this use.
+    fn rest(self, used: Used) -> Self {
+        let rest = |charged: Option<i64>, told: Option<i64>| charged.filter(|_| told.is_none());
+        Self {
+            tokens: rest(self.tokens, used.tokens),
+            usd_day: rest(self.usd_day, used.usd),
+            usd_month: rest(self.usd_month, used.usd),
+            ..self
+        }
+    }
+
+    fn is_empty(self) -> bool {
+        (self.tokens, self.usd_day, self.usd_month) == (None, None, None)
+    }
 }
 
 /// The reservation of a running request.
@@ -93,11 +134,7 @@ pub enum Settlement {
 struct Open {
     /// The message, unless it repeats one.
     message: Option<u64>,
-    day: i64,
-    month: i64,
-    tokens: Option<i64>,
-    usd_day: Option<i64>,
-    usd_month: Option<i64>,
+    charged: Charged,
 }
 
 /// All counters of one subject.
@@ -122,6 +159,9 @@ pub struct Counters {
     /// Running requests. Not stored, because none run after a restart; their estimates stay charged.
     #[serde(skip)]
     open: HashMap<u64, Open>,
+    /// Ended requests whose use may be found later.
+    #[serde(rename = "p", default, skip_serializing_if = "HashMap::is_empty")]
+    pending: HashMap<u64, Charged>,
 }
 
 impl Counters {
@@ -135,9 +175,12 @@ impl Counters {
         // A clock that was set back, or a late report after an outage, does not restart an earlier day.
         if self.day < calendar::day(now) {
             (self.day, self.tokens, self.usd_day) = (calendar::day(now), 0, 0);
+            // Only those of a monthly budget are still in a sum.
+            self.pending.retain(|_, charged| charged.usd_month.is_some());
         }
         if self.month < calendar::month(now) {
             (self.month, self.usd_month) = (calendar::month(now), 0);
+            self.pending.clear();
         }
     }
 
@@ -145,6 +188,7 @@ impl Counters {
     pub(super) fn is_idle(&mut self, now: i64) -> bool {
         self.advance(now);
         self.open.is_empty()
+            && self.pending.is_empty()
             && self.requests.is_empty()
             && self.messages.is_empty()
             && (self.tokens, self.usd_day, self.usd_month) == (0, 0, 0)
@@ -205,45 +249,63 @@ impl Counters {
             insert(&mut self.messages, (now, message));
         }
         let usd = ask.usd();
-        let open = Open {
-            message,
+        let charged = Charged {
             day: self.day,
             month: self.month,
             tokens: ask.tokens(),
             usd_day: ask.ceilings.of(Limit::UsdDay).map(|_| usd),
             usd_month: ask.ceilings.of(Limit::UsdMonth).map(|_| usd),
         };
-        self.tokens += open.tokens.unwrap_or(0);
-        self.usd_day += open.usd_day.unwrap_or(0);
-        self.usd_month += open.usd_month.unwrap_or(0);
-        self.open.insert(ask.id, open);
+        self.tokens += charged.tokens.unwrap_or(0);
+        self.usd_day += charged.usd_day.unwrap_or(0);
+        self.usd_month += charged.usd_month.unwrap_or(0);
+        self.open.insert(ask.id, Open { message, charged });
     }
 
     /// Replaces a request's reservation by its actual use. Further calls for the same request have no effect.
     pub fn settle(&mut self, id: u64, settlement: Settlement, now: i64) {
         self.advance(now);
-        let Some(open) = self.open.remove(&id) else { return };
-        let (tokens, usd) = match settlement {
-            Settlement::Used { tokens, usd } => (tokens, usd),
+        let Some(Open { message, charged }) = self.open.remove(&id) else { return };
+        let used = match settlement {
+            Settlement::Used(used) | Settlement::Pending(used) => used,
             Settlement::Undone => {
                 self.requests.retain(|(_, request)| *request != id);
-                if let Some(message) = open.message {
+                if let Some(message) = message {
                     self.messages.retain(|(_, known)| *known != message);
                 }
-                (Some(0), Some(0))
+                Used { tokens: Some(0), usd: Some(0) }
             }
         };
+        self.exchange(charged, used);
+        let rest = charged.rest(used);
+        let is_current = rest.month == self.month && !rest.is_empty();
+        if matches!(settlement, Settlement::Pending(_)) && is_current && self.pending.len() < MOST_PENDING {
+            self.pending.insert(id, rest);
+        }
+    }
+
+    /// Replaces the estimates of a request that was settled as pending by its use. What is unknown stays as estimated for
+    /// good. Further calls for the same request have no effect.
+    pub fn correct(&mut self, id: u64, used: Used, now: i64) {
+        self.advance(now);
+        if let Some(charged) = self.pending.remove(&id) {
+            self.exchange(charged, used);
+        }
+    }
+
+    /// Exchanges estimates for the use in the sums that contain them. A day or month that is over has no sum.
+    fn exchange(&mut self, charged: Charged, used: Used) {
         let exchange = |sum: &mut i64, reserved: Option<i64>, took: Option<i64>| {
             if let Some((reserved, took)) = reserved.zip(took) {
                 *sum = sum.saturating_add(took - reserved);
             }
         };
-        if open.day == self.day {
-            exchange(&mut self.tokens, open.tokens, tokens);
-            exchange(&mut self.usd_day, open.usd_day, usd);
+        if charged.day == self.day {
+            exchange(&mut self.tokens, charged.tokens, used.tokens);
+            exchange(&mut self.usd_day, charged.usd_day, used.usd);
         }
-        if open.month == self.month {
-            exchange(&mut self.usd_month, open.usd_month, usd);
+        if charged.month == self.month {
+            exchange(&mut self.usd_month, charged.usd_month, used.usd);
         }
     }
 

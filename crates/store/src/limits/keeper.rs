@@ -180,6 +180,9 @@ impl Keeper {
                 Job::Settle(subject, id, settlement) => {
                     all.add_command(live.settle(*subject, *id, *settlement)).ignore();
                 }
+                Job::Correct(subject, id, used) => {
+                    all.add_command(live.correct(*subject, *id, *used)).ignore();
+                }
                 Job::Tell(subject, ask, at_ms, settlement) => {
                     let ask = super::Ask { enforce: false, ..*ask };
                     all.add_command(live.reserve(*subject, &ask, Some(*at_ms))).ignore();

@@ -16,7 +16,7 @@ use super::blocks::Block;
 use super::blocks::gate::{Gate, Watcher};
 use super::blocks::shelf::Shelf;
 use super::calendar::now_ms;
-use super::counters::{Ask, Gauge, Settlement, Standing};
+use super::counters::{Ask, Gauge, Settlement, Standing, Used};
 use super::keeper;
 use super::link::Link;
 use super::memory::Memory;
@@ -30,6 +30,9 @@ use crate::limits::settings::{AutoBlock, OnStoreFailure};
 use callsign_core::allowance::{Ceilings, Estimate};
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::request_id::RequestId;
+use callsign_core::usage::Usage;
+use callsign_core::usage::judgement::Bill;
 use callsign_telemetry::metrics::Metrics;
 
 /// Maximum number of queued ends of requests. Further ones are dropped, and their estimates stay charged.
@@ -125,14 +128,16 @@ impl Limiter {
     /// Checks blocks and limits of a request and counts it. `sent` is the user's identifier as it would go upstream.
     /// The reservation is `None` if the caller has no limits.
     ///
+    /// `request` is the request's id, by which [`Limiter::correct`] finds the estimate later.
+    ///
     /// # Errors
     /// [`LimitsRefusedError`] if the caller is blocked, a limit is reached, or the store is unavailable and configured
     /// to deny.
     pub async fn admit(
         &self,
         rules: &Rules,
-        sources: &CallerIdentity<'_>,
-        sent: Option<&str>,
+        (sources, sent): (&CallerIdentity<'_>, Option<&str>),
+        request: RequestId,
         endpoint: &Inference,
     ) -> Result<Option<Reservation>, LimitsRefusedError> {
         if rules.stops(sources) || self.0.gate.stops(sources, sent) {
@@ -143,12 +148,12 @@ impl Limiter {
         if !ceilings.is_any() {
             return Ok(None);
         }
-        let id = random();
+        let id = reservation_id(request);
         let message = MESSAGES.contains(&endpoint.path).then(|| sources.message.map_or(id, message_digest));
         let estimate = if endpoint.is_free() { Estimate { tokens: 0, usd: 0 } } else { rules.estimate };
         let ask = Ask { id, ceilings, message, estimate, enforce: !rules.dry_run };
         let subject = Subject::of(sources);
-        let (standing, reservation) = self.reserve(subject, ask).await?;
+        let (standing, reservation) = self.reserve(subject, ask, rules.count_byok).await?;
         if let Some((limit, _)) = standing.over() {
             if rules.dry_run {
                 self.0.metrics.limits.would_refuse(limit);
@@ -161,17 +166,25 @@ impl Limiter {
         Ok(Some(reservation))
     }
 
-    async fn reserve(&self, subject: Subject, ask: Ask) -> Result<(Standing, Reservation), LimitsRefusedError> {
+    async fn reserve(
+        &self,
+        subject: Subject,
+        ask: Ask,
+        count_byok: bool,
+    ) -> Result<(Standing, Reservation), LimitsRefusedError> {
         let shared = &self.0;
-        let held = |counted| Reservation { shared: Arc::clone(shared), subject, ask, at_ms: now_ms(), counted };
+        let held = |ask, counted| {
+            let (shared, at_ms) = (Arc::clone(shared), now_ms());
+            Reservation { shared, subject, ask, count_byok, at_ms, counted }
+        };
         let Some(link) = &shared.link else {
             let standing = shared.memory.reserve(subject, &ask, now_ms());
-            return Ok((standing, held(Counted::Here)));
+            return Ok((standing, held(ask, Counted::Here)));
         };
         if link.is_up() {
             // Created before the store answers, so that dropping it (the client left, or no answer) takes the count
             // back.
-            let reservation = held(Counted::InStore);
+            let reservation = held(ask, Counted::InStore);
             if let Ok(standing) = link.reserve(subject, &ask, None).await {
                 if standing.counted && ask.ceilings.of(callsign_core::allowance::Limit::Concurrent).is_some() {
                     shared.leases().insert(ask.id, subject);
@@ -182,17 +195,24 @@ impl Limiter {
         match shared.down {
             OnStoreFailure::Deny => Err(LimitsRefusedError::Unavailable),
             OnStoreFailure::Allow => {
-                // A new id, because the first one may still be taken back in the store.
-                let ask = Ask { id: random(), ..ask };
+                // Another id, because the first one may still be taken back in the store.
+                let ask = Ask { id: ask.id ^ 1, ..ask };
                 let standing = shared.memory.reserve(subject, &ask, now_ms());
-                let reservation = Reservation {
-                    shared: Arc::clone(shared),
-                    subject,
-                    ask,
-                    at_ms: now_ms(),
-                    counted: Counted::Meanwhile,
-                };
-                Ok((standing, reservation))
+                Ok((standing, held(ask, Counted::Meanwhile)))
+            }
+        }
+    }
+
+    /// Replaces the estimates of an ended request by its use, which was found later. `None` if the use can never be
+    /// found; the estimates then stay charged. A request that is unknown here, or was corrected before, is ignored. A day
+    /// or month that is over is not changed. `count_byok` as in [`Rules`].
+    pub fn correct(&self, sources: &CallerIdentity<'_>, request: RequestId, usage: Option<&Usage>, count_byok: bool) {
+        let (subject, id) = (Subject::of(sources), reservation_id(request));
+        let used = usage.map(|usage| used(usage, count_byok)).unwrap_or_default();
+        for id in [id, id ^ 1] {
+            self.0.memory.correct(subject, id, used, now_ms());
+            if self.0.link.is_some() {
+                self.0.hand_over(Job::Correct(subject, id, used));
             }
         }
     }
@@ -277,6 +297,8 @@ pub struct Reservation {
     shared: Arc<Shared>,
     subject: Subject,
     ask: Ask,
+    /// True if the provider's bill counts.
+    count_byok: bool,
     at_ms: i64,
     counted: Counted,
 }
@@ -287,10 +309,16 @@ impl Reservation {
         self.ask.ceilings.has_budget()
     }
 
-    /// Replaces the estimate by the actual use. Unknown values stay as estimated.
-    pub fn settle(mut self, tokens: Option<u64>, usd: Option<i64>) {
-        let tokens = tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
-        self.end(Settlement::Used { tokens, usd });
+    /// Replaces the estimate by the actual use, as far as it is known. `can_be_found` is true if [`Limiter::correct`] will
+    /// be called for a pending cost.
+    pub fn settle(mut self, bill: Bill, usage: &Usage, can_be_found: bool) {
+        let tokens = tokens(usage);
+        self.end(match bill {
+            Bill::Free => Settlement::Used(Used { tokens: Some(0), usd: Some(0) }),
+            Bill::Known => Settlement::Used(used(usage, self.count_byok)),
+            Bill::Pending if can_be_found => Settlement::Pending(Used { tokens, usd: None }),
+            Bill::Pending | Bill::Never => Settlement::Used(Used { tokens, usd: None }),
+        });
     }
 
     fn drop_uncounted(mut self) {
@@ -322,8 +350,23 @@ impl Drop for Reservation {
     }
 }
 
-/// Returns a random request id.
-fn random() -> u64 {
-    // Version 7 UUIDs end in 62 random bits.
-    uuid::Uuid::now_v7().as_u64_pair().1
+/// Returns the id of a request's reservation: 63 of the random bits of its own id. The last bit tells a reservation that
+/// was counted while the store was unavailable.
+fn reservation_id(request: RequestId) -> u64 {
+    let low = request.as_bytes().last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    low & !1
+}
+
+/// Returns all tokens of a request; `None` if none were reported.
+fn tokens(usage: &Usage) -> Option<i64> {
+    let counts = [usage.prompt_tokens, usage.completion_tokens];
+    let sum = counts.into_iter().flatten().reduce(u64::saturating_add);
+    sum.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX))
+}
+
+/// Returns what a request with a known cost takes from budgets. OpenRouter reports no tokens where it does not charge by
+/// tokens, for example for speech; such a request takes none.
+fn used(usage: &Usage, count_byok: bool) -> Used {
+    let usd = if count_byok { usage.total_cost() } else { usage.cost };
+    Used { tokens: usd.map(|_| tokens(usage).unwrap_or(0)), usd: usd.map(|usd| usd.0) }
 }

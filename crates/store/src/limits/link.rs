@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError, RedisResult, Value};
 
-use super::counters::{Ask, Gauge, Settlement, Standing};
+use super::counters::{Ask, Gauge, MOST_PENDING, Settlement, Standing, Used};
 use super::subject::Subject;
 use callsign_core::secret::Secret;
 
@@ -124,6 +124,15 @@ impl Link {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
         self.ask::<redis::Value>(&mut live.settle(subject, id, settlement)).await.map(drop)
     }
+
+    /// Runs [`super::counters::Counters::correct`] in the store.
+    ///
+    /// # Errors
+    /// [`StoreUnavailableError`]. The call can be retried.
+    pub async fn correct(&self, subject: Subject, id: u64, used: Used) -> Result<(), StoreUnavailableError> {
+        let live = self.live().ok_or(StoreUnavailableError(None))?;
+        self.ask::<redis::Value>(&mut live.correct(subject, id, used)).await.map(drop)
+    }
 }
 
 /// The store is unavailable or gave an unexpected answer.
@@ -171,15 +180,25 @@ impl Live {
         command
     }
 
-    /// Builds the call of `settle.lua`.
+    /// Builds the call of `settle.lua` at the end of a request.
     pub(super) fn settle(&self, subject: Subject, id: u64, settlement: Settlement) -> redis::Cmd {
+        let (mode, used) = match settlement {
+            Settlement::Undone => ("undone", Used::default()),
+            Settlement::Used(used) => ("used", used),
+            Settlement::Pending(used) => ("pending", used),
+        };
+        self.exchange(subject, id, mode, used)
+    }
+
+    /// Builds the call of `settle.lua` for the use of a pending request.
+    pub(super) fn correct(&self, subject: Subject, id: u64, used: Used) -> redis::Cmd {
+        self.exchange(subject, id, "correct", used)
+    }
+
+    fn exchange(&self, subject: Subject, id: u64, mode: &str, used: Used) -> redis::Cmd {
         let mut command = self.script(1, &keys(subject));
         let told = |amount: Option<i64>| amount.map(|amount| amount.to_string()).unwrap_or_default();
-        let (undone, tokens, usd) = match settlement {
-            Settlement::Undone => (1, String::new(), String::new()),
-            Settlement::Used { tokens, usd } => (0, told(tokens), told(usd)),
-        };
-        command.arg(member(id)).arg(undone).arg(tokens).arg(usd);
+        command.arg(member(id)).arg(mode).arg(told(used.tokens)).arg(told(used.usd)).arg(MOST_PENDING);
         command
     }
 

@@ -3,7 +3,7 @@
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
 
-use super::counters::{Ask, Counters, Gauge, Settlement, Standing};
+use super::counters::{Ask, Counters, Gauge, Settlement, Standing, Used};
 use super::subject::Subject;
 use callsign_core::allowance::Ceilings;
 
@@ -47,6 +47,15 @@ impl Memory {
         let mut shard = self.shard(subject);
         if let Some(counters) = shard.subjects.get_mut(&subject) {
             counters.settle(id, settlement, now_ms);
+            shard.changed.insert(subject);
+        }
+    }
+
+    /// Calls [`Counters::correct`] for a subject.
+    pub fn correct(&self, subject: Subject, id: u64, used: Used, now_ms: i64) {
+        let mut shard = self.shard(subject);
+        if let Some(counters) = shard.subjects.get_mut(&subject) {
+            counters.correct(id, used, now_ms);
             shard.changed.insert(subject);
         }
     }

@@ -22,6 +22,8 @@ pub struct Rules {
     /// As in [`Settings`].
     pub estimate: Estimate,
     /// As in [`Settings`].
+    pub count_byok: bool,
+    /// As in [`Settings`].
     pub auto_block: Option<AutoBlock>,
 }
 
@@ -46,6 +48,7 @@ impl Rules {
             blocked,
             dry_run: configured.dry_run,
             estimate: configured.estimate,
+            count_byok: configured.count_byok,
             auto_block: configured.auto_block,
         }
     }

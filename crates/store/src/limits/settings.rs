@@ -27,6 +27,8 @@ pub struct Settings {
     pub on_store_failure: OnStoreFailure,
     /// The estimated use of a request, reserved until its end.
     pub estimate: Estimate,
+    /// True if budgets count what providers bill directly (docs/SPEC.md#cost).
+    pub count_byok: bool,
     /// Auto-block after refusals by providers.
     pub auto_block: Option<AutoBlock>,
     /// The tenants that `[[users]]` entries name, with the place in the configuration.
@@ -67,6 +69,7 @@ impl Default for Settings {
             store: None,
             on_store_failure: OnStoreFailure::default(),
             estimate: Estimate { tokens: 0, usd: 0 },
+            count_byok: true,
             auto_block: None,
             named_tenants: Vec::new(),
         }

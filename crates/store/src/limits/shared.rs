@@ -10,7 +10,7 @@ use super::auto_block::Refusals;
 use super::blocks::Block;
 use super::blocks::gate::Gate;
 use super::blocks::shelf::Shelf;
-use super::counters::{Ask, Settlement};
+use super::counters::{Ask, Settlement, Used};
 use super::link::Link;
 use super::memory::Memory;
 use super::settings::OnStoreFailure;
@@ -42,6 +42,8 @@ pub(super) enum Job {
     Settle(Subject, u64, Settlement),
     /// Reports to the store a request that was counted in memory while the store was unavailable.
     Tell(Subject, Ask, i64, Settlement),
+    /// Corrects the estimates of a request that the store settled as pending.
+    Correct(Subject, u64, Used),
     /// Sets a block.
     Stop(Block),
 }

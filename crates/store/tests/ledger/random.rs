@@ -90,7 +90,8 @@ impl History {
                 self.ledger = self.place.open();
             }
             Step::Spill(person) => {
-                let ledger = self.place.away().open();
+                let away = self.place.away();
+                let ledger = away.open();
                 for number in 0..7 {
                     request(&ledger, start(person, number), end(number));
                 }
@@ -98,6 +99,7 @@ impl History {
                 ledger.close().await;
                 drop(died);
                 self.requests += 8;
+                assert_eq!(away.counter("callsign_ledger_lost_total"), 0);
             }
             Step::Price(which) => {
                 let Some(id) = id(which) else { return };

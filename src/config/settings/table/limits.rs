@@ -64,6 +64,12 @@ pub(super) const LIMITS: &[Setting] = &[
     .default("0.01")
     .unit("US dollars"),
     Setting::toml(
+        "limits.count_byok",
+        "Whether limits in dollars count what a provider bills you directly for requests with your own key at that \
+         provider (BYOK). `false` counts only what OpenRouter charges.",
+    )
+    .default("true"),
+    Setting::toml(
         "limits.auto_block_refusals",
         "Number of refusals by providers (moderation, `user_blocked`) after which a user is blocked automatically, 1 \
          to 1000. By default nobody is.",

@@ -15,8 +15,6 @@ use crate::ledger::store::columns::{all, read_row};
 
 /// Rows per query of a search without an index.
 const WINDOW: i64 = 5_000;
-/// Pending costs per query.
-const PAGE: i64 = 1_000;
 
 impl From<Row> for StoredRequest {
     fn from(row: Row) -> Self {
@@ -26,6 +24,9 @@ impl From<Row> for StoredRequest {
 }
 
 impl Reader {
+    /// Maximum number of requests that [`Reader::pending`] returns.
+    pub const PENDING_PAGE: usize = 1_000;
+
     /// Returns the requests with this request id or generation id.
     pub async fn request(&self, id: &str) -> Result<Vec<StoredRequest>, LedgerError> {
         let question = self.ask(&format!("SELECT {} FROM requests WHERE ", all()));
@@ -99,7 +100,7 @@ impl Reader {
         Ok(owners)
     }
 
-    /// Returns requests whose cost is pending, oldest first, after this one.
+    /// Returns a page of requests whose cost is pending, oldest first, after this one.
     pub async fn pending(&self, filter: &Filter, after: Option<RequestId>) -> Result<Vec<Pending>, LedgerError> {
         let since = filter.since.map_or(RequestId::MIN, |since| RequestId::first_at(since.as_microsecond()));
         let question = self.ask(
@@ -108,7 +109,11 @@ impl Reader {
         );
         let question = of_people(question.bytes(after.unwrap_or(since).max(since).as_bytes())?, filter)?;
         let mut pending = Vec::new();
-        for row in self.pool.fetch(question.sql(" ORDER BY id LIMIT ").int(PAGE)?).await? {
+        for row in self
+            .pool
+            .fetch(question.sql(" ORDER BY id LIMIT ").int(i64::try_from(Self::PENDING_PAGE).unwrap_or(i64::MAX))?)
+            .await?
+        {
             let Some(id) = RequestId::from_bytes(&row.bytes(0)?) else { continue };
             pending.push(Pending {
                 id,

@@ -6,7 +6,7 @@ use callsign_core::usage::markup::Markup;
 use callsign_core::usage::money::NanoUsd;
 use serde_json::{Map, Value, json};
 
-use super::{Cells, csv, plain, table, usd};
+use super::cells::{Cells, csv, plain, table, usd};
 use crate::ledger::grain::timestamp;
 use crate::ledger::query::StoredRequest;
 use crate::ledger::record::{Begun, Name, RequestLabels, SentIds};

@@ -1,3 +1,5 @@
+use callsign_core::usage::money::NanoUsd;
+
 use super::*;
 
 fn row(user: &str) -> UsageRow {

@@ -2,8 +2,9 @@
 
 use callsign_core::usage::judgement::Bill;
 
+use super::Store;
 use super::columns::{self, bind_row, read_row};
-use super::{Store, reject};
+use crate::ledger::error::is_refusal;
 use crate::ledger::grain::now_us;
 use crate::ledger::increments::Increments;
 use crate::ledger::record::Finished;
@@ -35,7 +36,7 @@ impl Store {
 
     async fn claim_one(&mut self, node: &str) -> Result<u64, sqlx::Error> {
         match self.claim_at_once(node).await {
-            Err(error) if reject::is_refusal(&error) => {
+            Err(error) if is_refusal(&error) => {
                 self.reset().await?;
                 let rows = self.open_requests(node).await?;
                 self.write_each(&rows).await?;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use callsign_core::request_id::RequestId;
 
 use super::columns::bind_row;
-use super::{Store, Written, reject};
+use super::{Store, Written};
+use crate::ledger::digest;
+use crate::ledger::error::is_refusal;
 use crate::ledger::increments::Increments;
 use crate::ledger::row::Row;
 
@@ -26,7 +28,7 @@ impl Store {
     pub(in crate::ledger) async fn raise(&mut self, more: &[More]) -> Result<Written, sqlx::Error> {
         self.check_file()?;
         match self.raise_once(more).await {
-            Err(error) if reject::is_refusal(&error) => {
+            Err(error) if is_refusal(&error) => {
                 let rows: Vec<_> = more.iter().map(|more| more.row.clone()).collect();
                 self.write_each(&rows).await
             }
@@ -42,7 +44,10 @@ impl Store {
             arguments.bytes(first.as_bytes())?;
             arguments.int(Some(row.count))?;
             arguments.int(Some(*before))?;
-            let sql = "UPDATE requests SET count = count + $2 WHERE id = $1 AND count = $3";
+            let [tenant, key, user] = row.begun.labels.person();
+            arguments.int(Some(digest::person(tenant, key, user)))?;
+            // A row that has lost its names, by `forget` or because they were refused, is another person's.
+            let sql = "UPDATE requests SET count = count + $2 WHERE id = $1 AND count = $3 AND person = $4";
             if self.connection.execute(sql, arguments).await? > 0 {
                 raised.push(row);
             } else if !self.has_counted(*first, *before).await? {

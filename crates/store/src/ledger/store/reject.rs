@@ -6,29 +6,12 @@ use sqlx::error::DatabaseError;
 use super::{Store, Written};
 use crate::ledger::digest;
 use crate::ledger::engine::Engine;
-use crate::ledger::error::reason;
+use crate::ledger::error::{is_refusal, reason};
 use crate::ledger::grain::now_us;
 use crate::ledger::row::Row;
 
-/// SQLSTATE classes of PostgreSQL that mean that a value is refused: data exception, constraint, program limit.
-const CLASSES: [&str; 3] = ["22", "23", "54"];
-/// Primary result codes of SQLite of the same meaning: too big, constraint, mismatch, range.
-const CODES: [u32; 4] = [18, 19, 20, 25];
 /// Maximum length of a stored reason in characters.
 const REASON: usize = 200;
-
-/// Returns true if the error means that the database refuses a value, and not that it cannot be used.
-pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| means_refusal(&code))
-}
-
-fn means_refusal(code: &str) -> bool {
-    match code.parse::<u32>() {
-        // SQLite's codes are numbers; the low byte is the primary code. SQLSTATEs have five characters.
-        Ok(number) if code.len() < 5 => CODES.contains(&(number & 0xff)),
-        _ => code.get(..2).is_some_and(|class| CLASSES.contains(&class)),
-    }
-}
 
 impl Store {
     /// Writes rows in ever smaller parts, and sets those aside that the database refuses.
@@ -99,23 +82,6 @@ impl Store {
             // SQLite may have rolled back by itself.
             Err(_) if self.connection.engine() == Engine::Sqlite => Ok(()),
             Err(error) => Err(error),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refused_value_is_told_from_a_database_that_fails() {
-        // SQLite: constraint by a trigger and of a primary key, too big. PostgreSQL: check, out of range, index row size.
-        for code in ["1811", "1555", "18", "23514", "22003", "54000"] {
-            assert!(means_refusal(code), "{code}");
-        }
-        // SQLite: busy, full, corrupt, no such table. PostgreSQL: shutdown, disk full, no such table, deadlock.
-        for code in ["5", "13", "11", "1", "57P01", "53100", "42P01", "40P01", ""] {
-            assert!(!means_refusal(code), "{code}");
         }
     }
 }

@@ -41,7 +41,7 @@ fn what_runs_is_counted_while_it_runs() {
     let ask = |id| ask(id, [None, None, Some(1), None, None, None]);
     assert!(counters.reserve(&ask(1), NOW).counted);
     assert_eq!(counters.reserve(&ask(2), NOW).over(), Some((Limit::Concurrent, Gauge { used: 1, wait_ms: SOON_MS })));
-    counters.settle(1, Settlement::Used { tokens: None, usd: None }, NOW);
+    counters.settle(1, Settlement::Used(Used { tokens: None, usd: None }), NOW);
     assert!(counters.reserve(&ask(2), NOW).counted);
 }
 
@@ -55,13 +55,13 @@ fn budgets_reserve_an_estimate_and_settle_with_the_truth() {
     assert!(!refused.counted);
     assert_eq!(refused.gauges.map(|gauge| gauge.used), [0, 0, 0, 200, 20, 20]);
     assert_eq!(refused.over().unwrap().1.wait_ms, calendar::DAY_MS);
-    counters.settle(1, Settlement::Used { tokens: Some(30), usd: Some(3) }, NOW);
-    counters.settle(1, Settlement::Used { tokens: Some(0), usd: Some(0) }, NOW);
-    counters.settle(2, Settlement::Used { tokens: None, usd: None }, NOW);
+    counters.settle(1, Settlement::Used(Used { tokens: Some(30), usd: Some(3) }), NOW);
+    counters.settle(1, Settlement::Used(Used { tokens: Some(0), usd: Some(0) }), NOW);
+    counters.settle(2, Settlement::Used(Used { tokens: None, usd: None }), NOW);
     assert_eq!(counters.look(ask(0).ceilings, NOW).map(|gauge| gauge.used), [0, 0, 0, 130, 13, 13]);
     assert!(counters.reserve(&ask(3), NOW).counted);
     // A new day begins at zero. A request of the previous day counts only towards its month when it ends.
-    counters.settle(3, Settlement::Used { tokens: Some(500), usd: Some(50) }, NOW + calendar::DAY_MS);
+    counters.settle(3, Settlement::Used(Used { tokens: Some(500), usd: Some(50) }), NOW + calendar::DAY_MS);
     let next = counters.look(ask(0).ceilings, NOW + calendar::DAY_MS);
     assert_eq!(next.map(|gauge| gauge.used), [0, 0, 0, 0, 0, 63]);
 }
@@ -113,4 +113,98 @@ fn a_clock_that_was_set_back_keeps_the_order() {
     counters.reserve(&ask(1), NOW);
     counters.reserve(&ask(2), NOW - 30_000);
     assert_eq!(counters.reserve(&ask(3), NOW).over().unwrap().1.wait_ms, 30_000);
+}
+
+const BUDGETS: Ceilings = Ceilings([None, None, None, Some(1_000_000), Some(1_000_000), Some(1_000_000)]);
+
+fn budgets(counters: &mut Counters, now: i64) -> [i64; 3] {
+    let [.., tokens, day, month] = counters.look(BUDGETS, now).map(|gauge| gauge.used);
+    [tokens, day, month]
+}
+
+#[test]
+fn a_use_that_is_found_later_replaces_what_was_estimated() {
+    let mut counters = Counters::default();
+    for id in 1..=3 {
+        counters.reserve(&ask(id, BUDGETS.0), NOW);
+    }
+    counters.settle(1, Settlement::Pending(Used { tokens: Some(7), usd: None }), NOW);
+    counters.settle(2, Settlement::Pending(Used::default()), NOW);
+    counters.settle(3, Settlement::Used(Used::default()), NOW);
+    assert_eq!(budgets(&mut counters, NOW), [207, 30, 30]);
+    let text = serde_json::to_string(&counters).unwrap();
+    let mut counters: Counters = serde_json::from_str(&text).unwrap();
+    for id in [1, 1, 3, 4] {
+        counters.correct(id, Used { tokens: Some(5), usd: Some(2) }, NOW);
+    }
+    assert_eq!(budgets(&mut counters, NOW), [207, 22, 22], "known tokens stay, once, and only of pending requests");
+    counters.correct(2, Used::default(), NOW);
+    counters.correct(2, Used { tokens: Some(0), usd: Some(0) }, NOW);
+    assert_eq!(budgets(&mut counters, NOW), [207, 22, 22], "never found: as estimated");
+}
+
+#[test]
+fn a_late_use_does_not_change_a_new_day() {
+    let mut counters = Counters::default();
+    counters.reserve(&ask(1, BUDGETS.0), NOW);
+    counters.settle(1, Settlement::Pending(Used::default()), NOW);
+    let (tomorrow, next_month) = (NOW + calendar::DAY_MS, NOW + 31 * calendar::DAY_MS);
+    let mut later = counters.clone();
+    counters.correct(1, Used { tokens: Some(0), usd: Some(2) }, tomorrow);
+    assert_eq!(budgets(&mut counters, tomorrow), [0, 0, 2]);
+    later.correct(1, Used { tokens: Some(0), usd: Some(2) }, next_month);
+    assert_eq!(budgets(&mut later, next_month), [0; 3]);
+    assert!(later.is_idle(next_month));
+}
+
+#[test]
+fn requests_that_wait_for_their_use_are_bounded() {
+    let mut counters = Counters::default();
+    for id in 0..MOST_PENDING as u64 + 5 {
+        counters.reserve(&Ask { enforce: false, ..ask(id, BUDGETS.0) }, NOW);
+        counters.settle(id, Settlement::Pending(Used::default()), NOW);
+    }
+    assert_eq!(counters.pending.len(), MOST_PENDING);
+}
+
+mod any_order {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Each request is reserved, ends and is corrected, in any order with others and with repetitions. In the end the
+        /// sums have the true use of each request.
+        #[test]
+        fn the_sums_are_the_true_use(
+            uses in prop::collection::vec((0..500_i64, 0..500_i64, 0..4_u8), 1..12),
+            order in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..60),
+        ) {
+            let mut counters = Counters::default();
+            let truth = |(tokens, usd, _): (i64, i64, u8)| Used { tokens: Some(tokens), usd: Some(usd) };
+            let end = |counters: &mut Counters, id: usize| {
+                let used = truth(uses[id]);
+                let settlement = match uses[id].2 {
+                    0 => Settlement::Used(used),
+                    1 => Settlement::Pending(Used { usd: None, ..used }),
+                    2 => Settlement::Pending(Used { tokens: None, ..used }),
+                    _ => Settlement::Pending(Used::default()),
+                };
+                counters.settle(id as u64, settlement, NOW);
+            };
+            for id in 0..uses.len() {
+                counters.reserve(&Ask { enforce: false, ..ask(id as u64, BUDGETS.0) }, NOW);
+            }
+            for (id, is_end) in order {
+                let id = id.index(uses.len());
+                if is_end { end(&mut counters, id) } else { counters.correct(id as u64, truth(uses[id]), NOW) }
+            }
+            for (id, used) in uses.iter().enumerate() {
+                end(&mut counters, id);
+                counters.correct(id as u64, truth(*used), NOW);
+            }
+            let [tokens, usd] = uses.iter().fold([0, 0], |sum, used| [sum[0] + used.0, sum[1] + used.1]);
+            prop_assert_eq!(budgets(&mut counters, NOW), [tokens, usd, usd]);
+        }
+    }
 }

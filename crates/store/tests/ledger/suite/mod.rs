@@ -52,6 +52,7 @@ promises![
     queries::usage_has_filters_and_two_groupings,
     queries::nothing_is_found_in_an_empty_period,
     refusals::equal_refusals_are_one_row,
+    refusals::refusals_after_forget_are_new_ones,
     refusals::refusals_in_the_spill_file_are_counted,
     refusals::refusals_whose_first_row_is_lost_are_counted,
     retention::a_clock_that_nobody_confirms_deletes_nothing,

@@ -74,3 +74,21 @@ pub(super) async fn refusals_in_the_spill_file_are_counted(place: Place) {
         place.assert_sums().await;
     }
 }
+
+/// The row whose count they raise has lost its names.
+pub(super) async fn refusals_after_forget_are_new_ones(place: Place) {
+    let ledger = place.open();
+    let now = Timestamp::now().as_microsecond();
+    let refuse = || request(&ledger, begun_at("alice", now), refused(429, "rate_limited"));
+    refuse();
+    until("the first row is written", async || place.total().await.refused == 1).await;
+    place.keeper().forget("alice", None).await.unwrap();
+    refuse();
+    refuse();
+    ledger.close().await;
+    let lines = place.reader().usage(By::User, &Filter::default()).await.unwrap();
+    let counts: Vec<_> = lines.iter().map(|line| (line.key.as_deref(), line.refused)).collect();
+    assert_eq!((counts.len(), place.total().await.refused), (2, 3), "{counts:?}");
+    assert!(counts.contains(&(Some("alice"), 2)) && counts.contains(&(None, 1)), "{counts:?}");
+    place.assert_sums().await;
+}
