@@ -11,6 +11,9 @@ use callsign_store::archive::settings::Place;
 use callsign_store::archive::{self, reader};
 use callsign_store::ledger::{Keeper, LedgerError, Reader};
 
+/// Maximum bytes of an answer that are read.
+const LONGEST_ANSWER: u64 = 100;
+
 /// Erases the user and prints how much was erased. Running it again is harmless. `answers` is the terminal on which it
 /// asks before; `None` if there is no terminal.
 ///
@@ -60,18 +63,23 @@ async fn forget(
             writeln!(out, "Would erase {what}. Sums are kept.")?;
             return Ok(Exit::Success);
         }
-        write!(err, "Erase {what}? It cannot be undone. Type yes to erase: ")?;
-        err.flush()?;
-        let mut answer = String::new();
-        if let Some(mut answers) = answers {
-            answers.read_line(&mut answer)?;
-        }
-        if answer.trim() != "yes" {
+        if !agrees(&what, answers, err)? {
             writeln!(err, "callsign: nothing is erased")?;
             return Ok(Exit::Failure);
         }
     }
     erase(&target, place, out, err).await
+}
+
+/// Asks before erasing. Only a line of `yes` agrees.
+fn agrees(what: &str, answers: Option<impl BufRead>, err: &mut impl Write) -> io::Result<bool> {
+    write!(err, "Erase {what}? It cannot be undone. Type yes to erase: ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    if let Some(answers) = answers {
+        answers.take(LONGEST_ANSWER).read_line(&mut answer)?;
+    }
+    Ok(answer.trim() == "yes")
 }
 
 /// Finds the user in the ledger. The archive may have requests of a user whom the ledger does not know. Returns `None`,
@@ -149,4 +157,21 @@ async fn erase(
 fn nobody(err: &mut impl Write) -> Result<Exit, CommandError> {
     writeln!(err, "callsign: no request of this user is in the ledger or the archive")?;
     Ok(Exit::Failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_yes_agrees() {
+        let mut shown = Vec::new();
+        for (answer, expected) in
+            [("yes\n", true), (" yes \n", true), ("y\n", false), ("", false), ("no\nyes\n", false)]
+        {
+            assert_eq!(agrees("user alice", Some(answer.as_bytes()), &mut shown).unwrap(), expected, "{answer:?}");
+        }
+        assert!(!agrees("user alice", None::<&[u8]>, &mut shown).unwrap());
+        assert!(String::from_utf8(shown).unwrap().starts_with("Erase user alice? It cannot be undone."));
+    }
 }
