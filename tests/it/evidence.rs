@@ -21,7 +21,7 @@ const PROMPT: &str = "the prompt that nobody else may read";
 /// A callsign with ledger and archive, after some requests.
 struct Rig {
     _mock: MockServer,
-    _callsign: Callsign,
+    callsign: Callsign,
     directory: tempfile::TempDir,
     /// The generation ids of alice, alice and bob.
     generations: [String; 3],
@@ -43,13 +43,14 @@ impl Rig {
         }
         let written = || async { client::get(&callsign.admin_url("metrics"), &[]).await.text() };
         within("the archives", async { while !written().await.contains("callsign_archive_written_total 3") {} }).await;
-        Self { _mock: mock, _callsign: callsign, directory, generations: generations.try_into().unwrap() }
+        Self { _mock: mock, callsign, directory, generations: generations.try_into().unwrap() }
     }
 
-    fn settings(directory: &Path) -> [(&'static str, String); 5] {
+    fn settings(directory: &Path) -> [(&'static str, String); 6] {
         [
             ("CALLSIGN_DATA_DIR", directory.display().to_string()),
             ("CALLSIGN_LEDGER_MODE", "strict".to_owned()),
+            ("CALLSIGN_RECONCILE", "off".to_owned()),
             ("CALLSIGN_ARCHIVE_DIR", directory.join("archive").display().to_string()),
             ("CALLSIGN_ARCHIVE_PASSWORD", ARCHIVE_PASSWORD.to_owned()),
             (FORMAT.0, FORMAT.1.to_owned()),
@@ -96,7 +97,7 @@ fn unzip(path: &Path, password: &str) -> Vec<(String, String)> {
 
 fn entry<'e>(entries: &'e [(String, String)], name: &str) -> &'e str {
     let found = entries.iter().find(|(entry, _)| entry == name);
-    found.map(|(_, text)| text.as_str()).unwrap_or_else(|| panic!("no {name} in {entries:?}"))
+    found.map_or_else(|| panic!("no {name} in {entries:?}"), |(_, text)| text.as_str())
 }
 
 fn mode(path: &Path) -> u32 {
@@ -315,4 +316,20 @@ async fn requests_are_filtered_paged_and_shown() {
     assert_eq!([&rows(&whois.out)[0]["kind"], &rows(&whois.out)[0]["user"]], [&json!("request"), &json!("bob")]);
     let nothing = rig.said("request gen-none").await;
     assert_eq!((nothing.code, nothing.out.as_str()), (1, ""), "{nothing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_usage_says_which_costs_are_missing() {
+    let rig = Rig::start().await;
+    assert_eq!(rig.said("usage").await.err, "");
+    let headers = [APP[0], APP[1], ("x-user-id", "alice")];
+    let body = json!({"model": "mock/no-usage", "stream": true, "messages": []}).to_string();
+    client::post(&rig.callsign.url("chat/completions"), &headers, body).await;
+    let table = rig.said("usage --by model").await;
+    assert!(table.err.contains("the cost of 1 requests is not known yet; `callsign reconcile`"), "{table:?}");
+    assert!(table.out.lines().last().unwrap().starts_with(" total"), "{table:?}");
+    for format in ["csv", "json"] {
+        let said = rig.said(&format!("usage --by model --format {format}")).await;
+        assert_eq!((said.err.as_str(), said.out.contains("total\"")), ("", format == "csv"), "{said:?}");
+    }
 }
