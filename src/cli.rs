@@ -4,10 +4,14 @@
 pub mod archive;
 pub mod args;
 mod block;
+mod bundle;
+mod case;
 mod check;
 pub mod config;
+mod error;
 mod exit;
 mod explain;
+mod export;
 mod forget;
 mod healthcheck;
 mod id;
@@ -18,6 +22,7 @@ mod labels;
 mod ledger_access;
 mod limits_show;
 pub mod load;
+mod person;
 mod reconcile;
 mod requests;
 pub mod serve;
@@ -92,7 +97,17 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             configured(&sources, async |loaded| reconcile::run(&loaded.config, asked, out, err).await).await
         }
         Command::Forget(asked) => {
-            configured(&sources, async |loaded| forget::run(&loaded.config, asked, out, err).await).await
+            configured(&sources, async |loaded| {
+                let answers = io::stdin().is_terminal().then(|| io::stdin().lock());
+                forget::run(&loaded.config, asked, answers, out, err).await
+            })
+            .await
+        }
+        Command::Case(asked) => {
+            configured(&sources, async |loaded| case::run(&loaded.config, asked, out, err).await).await
+        }
+        Command::Export(asked) => {
+            configured(&sources, async |loaded| export::run(&loaded.config, asked, out, err).await).await
         }
         Command::Archive { command } => {
             // Not through `out`, which strips colour codes: archived bytes must be printed unchanged.

@@ -31,6 +31,7 @@ mod values;
 mod warnings;
 
 pub use archive::load_place;
+pub(crate) use archive::zip_password;
 pub use effective::Effective;
 pub use layers::{ConfigInputs, DEFAULTS_FILE};
 pub use ports::{AdminPort, DataPort, TlsFiles};

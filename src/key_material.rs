@@ -13,11 +13,19 @@ const RANDOM_BYTES: usize = 20;
 /// # Errors
 /// If the system has no random numbers.
 pub(crate) fn generate() -> io::Result<String> {
-    let mut random = [0; RANDOM_BYTES];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let body = data_encoding::BASE32_NOPAD.encode(&random).to_ascii_lowercase();
+    let body = random_text()?;
     let checksum = checksum(&body);
     Ok(format!("{PREFIX}{body}{checksum}"))
+}
+
+/// Makes 32 characters (a to z, 2 to 7) of 160 random bits.
+///
+/// # Errors
+/// If the system has no random numbers.
+pub(crate) fn random_text() -> io::Result<String> {
+    let mut random = [0; RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(data_encoding::BASE32_NOPAD.encode(&random).to_ascii_lowercase())
 }
 
 /// Returns true if `key` has the form and the checksum of callsign's keys.

@@ -22,6 +22,9 @@ _callsign() {
             callsign,block)
                 cmd="callsign__subcmd__block"
                 ;;
+            callsign,case)
+                cmd="callsign__subcmd__case"
+                ;;
             callsign,check)
                 cmd="callsign__subcmd__check"
                 ;;
@@ -30,6 +33,9 @@ _callsign() {
                 ;;
             callsign,explain)
                 cmd="callsign__subcmd__explain"
+                ;;
+            callsign,export)
+                cmd="callsign__subcmd__export"
                 ;;
             callsign,forget)
                 cmd="callsign__subcmd__forget"
@@ -100,6 +106,9 @@ _callsign() {
             callsign__subcmd__help,block)
                 cmd="callsign__subcmd__help__subcmd__block"
                 ;;
+            callsign__subcmd__help,case)
+                cmd="callsign__subcmd__help__subcmd__case"
+                ;;
             callsign__subcmd__help,check)
                 cmd="callsign__subcmd__help__subcmd__check"
                 ;;
@@ -108,6 +117,9 @@ _callsign() {
                 ;;
             callsign__subcmd__help,explain)
                 cmd="callsign__subcmd__help__subcmd__explain"
+                ;;
+            callsign__subcmd__help,export)
+                cmd="callsign__subcmd__help__subcmd__export"
                 ;;
             callsign__subcmd__help,forget)
                 cmd="callsign__subcmd__help__subcmd__forget"
@@ -203,7 +215,7 @@ _callsign() {
 
     case "${cmd}" in
         callsign)
-            opts="-h -V --config --help --version serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help"
+            opts="-h -V --config --help --version serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits healthcheck help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -416,6 +428,36 @@ _callsign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        callsign__subcmd__case)
+            opts="-h --tenant --output --with-archives --password-file --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         callsign__subcmd__check)
             opts="-h --live --model --json --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -498,8 +540,38 @@ _callsign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        callsign__subcmd__export)
+            opts="-h --tenant --user-id --output --with-archives --password-file --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         callsign__subcmd__forget)
-            opts="-h --tenant --config --help"
+            opts="-h --tenant --user-id --yes --dry-run --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -539,7 +611,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help)
-            opts="serve check explain id usage requests request whois reconcile forget config key archive block unblock limits healthcheck help"
+            opts="serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits healthcheck help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -622,6 +694,20 @@ _callsign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        callsign__subcmd__help__subcmd__case)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         callsign__subcmd__help__subcmd__check)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -651,6 +737,20 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__export)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

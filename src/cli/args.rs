@@ -1,6 +1,7 @@
 //! The arguments of the command line. `--help`, the manual pages and the completions print these doc comments.
 
 mod archive;
+mod evidence_args;
 mod ledger_args;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{ArgGroup, Parser, Subcommand};
 pub use archive::{ArchiveCommand, Part};
 use callsign_core::endpoint::Inference;
 use callsign_store::ledger;
+pub use evidence_args::{Bundle, Case, Export, Forget};
 pub use ledger_args::{Format, OneRequest, Requests, Selection, Usage};
 
 /// Longest temporary block: 100 years.
@@ -124,13 +126,31 @@ pub enum Command {
     ///
     /// Exit codes: 0 done, 1 some costs could not be fetched, 2 configuration invalid.
     Reconcile(Reconcile),
+    /// Write an evidence bundle about an identifier that OpenRouter or a provider reports.
+    ///
+    /// The bundle is a zip file, encrypted with AES-256. It holds summary.txt for outside (the reported identifier,
+    /// generation ids, times and models, no internal ids), requests.json, whois.json and, with --with-archives, the
+    /// archived requests and responses. The identifier must stand for exactly one person.
+    ///
+    /// Exit codes: 0 written, 1 not exactly one person or failed, 2 configuration or command line invalid.
+    #[command(after_help = "Examples:\n  callsign case acme_31b11580 --output case-17.zip\n  \
+        callsign case gen-1760000000-AbC --output case-17.zip --with-archives --password-file password.txt")]
+    Case(Case),
+    /// Write everything that is stored about one person.
+    ///
+    /// Creates a directory with export.zip, encrypted with AES-256. It holds requests.json, usage.json,
+    /// identifiers.json and, with --with-archives, the archived requests and responses.
+    ///
+    /// Exit codes: 0 written, 1 not exactly one person or failed, 2 configuration or command line invalid.
+    #[command(after_help = "Example:\n  callsign export alice --output export-of-alice --with-archives")]
+    Export(Export),
     /// Erase a user from the ledger and the archive.
     ///
     /// Removes the user's ids, identifiers, sessions, chats and messages from the ledger and deletes the user's
-    /// archived requests. Sums of spend and tokens stay, without a name. Blocks stay in force.
+    /// archived requests. Sums of spend and tokens stay, without a name. Blocks stay in force. Asks before it erases.
     ///
-    /// Exit codes: 0 erased, 1 not found or failed, 2 configuration invalid.
-    #[command(after_help = "Example:\n  callsign forget alice")]
+    /// Exit codes: 0 erased, 1 not exactly one person or failed, 2 configuration or command line invalid.
+    #[command(after_help = "Examples:\n  callsign forget alice --dry-run\n  callsign forget alice --yes")]
     Forget(Forget),
     /// Print every setting with its value and the source of the value; secrets are shown as ***.
     Config,
@@ -276,16 +296,6 @@ pub struct Reconcile {
     #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,
     /// Only requests of this tenant; "" for callers without a tenant. By default all.
-    #[arg(long, value_name = "T")]
-    pub tenant: Option<String>,
-}
-
-/// Arguments of `forget`.
-#[derive(Debug, clap::Args)]
-pub struct Forget {
-    /// User id (not an identifier as sent).
-    pub user: String,
-    /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
 }

@@ -1,107 +1,177 @@
 //! `callsign forget`: erases a user from the ledger and the archive. Sums stay.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 
+use super::Exit;
 use super::args::Forget;
-use super::{Exit, ledger_access};
-use crate::config::{Config, printable};
+use super::error::CommandError;
+use super::person::{self, Named, Person};
+use crate::config::Config;
 use callsign_store::archive::settings::Place;
-use callsign_store::archive::{self, ArchiveError};
+use callsign_store::archive::{self, reader};
 use callsign_store::ledger::{Keeper, LedgerError, Reader};
 
-/// Erases the user and prints how much was erased. Running it again is harmless.
+/// Maximum bytes of an answer that are read.
+const LONGEST_ANSWER: u64 = 100;
+
+/// Erases the user and prints how much was erased. Running it again is harmless. `answers` is the terminal on which it
+/// asks before; `None` if there is no terminal.
 ///
 /// # Errors
 /// I/O errors of `out` and `err`.
 pub(super) async fn run(
     config: &Config,
     asked: &Forget,
+    answers: Option<impl BufRead>,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    match forget(config, asked, out, err).await? {
+    match forget(config, asked, answers, out, err).await {
         Ok(exit) => Ok(exit),
-        Err(error) => ledger_access::refuse(&error, err),
+        Err(error) => error.report(err),
     }
+}
+
+/// A person, and whether the ledger knows them.
+struct Target {
+    person: Person,
+    ledger: Option<(Reader, Keeper)>,
 }
 
 async fn forget(
     config: &Config,
     asked: &Forget,
+    answers: Option<impl BufRead>,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> io::Result<Result<Exit, LedgerError>> {
+) -> Result<Exit, CommandError> {
+    if !asked.yes && !asked.dry_run && answers.is_none() {
+        let why =
+            "forget asks before it erases, and there is no terminal; add --yes, or --dry-run to see what it erases";
+        return Err(CommandError::Usage(why.to_owned()));
+    }
     let place = config.archive.place.as_ref();
+    let Some(target) = find(config, asked, err).await? else { return Ok(Exit::Failure) };
+    let person = &target.person;
+    if !asked.yes {
+        let (requests, archives) = count(&target, place).await?;
+        if requests + archives == 0 {
+            return nobody(err);
+        }
+        let what = format!("{}: {requests} requests in the ledger, {archives} archives", person.shown());
+        if asked.dry_run {
+            writeln!(out, "Would erase {what}. Sums are kept.")?;
+            return Ok(Exit::Success);
+        }
+        if !agrees(&what, answers, err)? {
+            writeln!(err, "callsign: nothing is erased")?;
+            return Ok(Exit::Failure);
+        }
+    }
+    erase(&target, place, out, err).await
+}
+
+/// Asks before erasing. Only a line of `yes` agrees.
+fn agrees(what: &str, answers: Option<impl BufRead>, err: &mut impl Write) -> io::Result<bool> {
+    write!(err, "Erase {what}? It cannot be undone. Type yes to erase: ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    if let Some(answers) = answers {
+        answers.take(LONGEST_ANSWER).read_line(&mut answer)?;
+    }
+    Ok(answer.trim() == "yes")
+}
+
+/// Finds the user in the ledger. The archive may have requests of a user whom the ledger does not know. Returns `None`,
+/// with the reason on `err`, if there is not exactly one.
+async fn find(config: &Config, asked: &Forget, err: &mut impl Write) -> Result<Option<Target>, CommandError> {
+    let archived = || {
+        let tenant = asked.tenant.clone().filter(|tenant| !tenant.is_empty());
+        Target { person: Person { tenant, user: asked.user.clone() }, ledger: None }
+    };
+    let has_archive = config.archive.place.is_some();
     let (reader, keeper) = match Reader::open(&config.ledger).and_then(|r| Ok((r, Keeper::open(&config.ledger)?))) {
-        Ok(books) => books,
-        Err(LedgerError::Off) if place.is_some() => return from_archive_alone(place, asked, out, err).await.map(Ok),
-        Err(error) => return Ok(Err(error)),
+        Ok(ledger) => ledger,
+        Err(LedgerError::Off) if has_archive => return Ok(Some(archived())),
+        Err(error) => return Err(error.into()),
     };
-    // The archive may have requests of a user whom the ledger does not know.
-    if place.is_some() && matches!(reader.mapping(&asked.user, asked.tenant.as_deref()).await.as_deref(), Ok([])) {
-        return from_archive_alone(place, asked, out, err).await.map(Ok);
+    let named = Named { id: &asked.user, tenant: asked.tenant.as_deref() };
+    let people = named.users(&reader, config, asked.user_id).await?;
+    if people.is_empty() && has_archive {
+        return Ok(Some(archived()));
     }
-    let person = match ledger_access::person(&reader, &asked.user, asked.tenant.as_deref(), err).await? {
-        Ok(Some(person)) => person,
-        Ok(None) => return Ok(Ok(Exit::Failure)),
-        Err(error) => return Ok(Err(error)),
+    let person = person::only(&people, err)?;
+    Ok(person.map(|person| Target { person, ledger: Some((reader, keeper)) }))
+}
+
+/// Counts the requests and archives that would be erased.
+async fn count(target: &Target, place: Option<&Place>) -> Result<(u64, u64), CommandError> {
+    let (person, mut requests) = (&target.person, 0);
+    if let Some((reader, _)) = &target.ledger {
+        let each = person::each_request(reader, person, |_| {
+            requests += 1;
+            Ok(())
+        });
+        each.await?;
+    }
+    let archives = match place {
+        Some(place) => {
+            let found = reader::of_person(&place.directory, &place.password, person.tenant.as_deref(), &person.user);
+            found.map_err(|error| CommandError::file(&place.directory, "cannot read the archive", error))?.paths.len()
+        }
+        None => 0,
     };
+    Ok((requests, archives as u64))
+}
+
+async fn erase(
+    target: &Target,
+    place: Option<&Place>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<Exit, CommandError> {
+    let (tenant, user) = (target.person.tenant.as_deref(), &target.person.user);
     // The archive first: if this fails, the ledger still has the user, and the command can be repeated.
-    if from_archive(place, person.tenant.as_deref(), &person.user, out, err).await?.is_err() {
-        return Ok(Ok(Exit::Failure));
-    }
-    match keeper.forget(&person.user, person.tenant.as_deref()).await {
-        Ok(forgotten) => {
-            writeln!(
-                out,
-                "Forgotten: {} requests no longer name the user, {} identifiers are deleted. Sums are kept.",
-                forgotten.requests, forgotten.identifiers
-            )?;
-            Ok(Ok(Exit::Success))
+    let mut removed = 0;
+    if let Some(place) = place {
+        let forgotten = archive::forget_person(place, tenant, user).await?;
+        removed = forgotten.removed;
+        writeln!(out, "Archives removed: {removed}.")?;
+        if forgotten.unreadable > 0 {
+            let stay = forgotten.unreadable;
+            writeln!(err, "callsign: {stay} archives cannot be read (another password?) and are kept")?;
         }
-        Err(error) => Ok(Err(error)),
     }
+    let Some((_, keeper)) = &target.ledger else {
+        return if removed > 0 { Ok(Exit::Success) } else { nobody(err) };
+    };
+    let forgotten = keeper.forget(user, tenant).await?;
+    writeln!(
+        out,
+        "Forgotten: {} requests no longer name the user, {} identifiers are deleted. Sums are kept.",
+        forgotten.requests, forgotten.identifiers
+    )?;
+    Ok(Exit::Success)
 }
 
-/// Erases the archives of a user whom no ledger knows. The tenant is that of `--tenant`.
-async fn from_archive_alone(
-    place: Option<&Place>,
-    asked: &Forget,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<Exit> {
-    let tenant = asked.tenant.as_deref().filter(|tenant| !tenant.is_empty());
-    Ok(match from_archive(place, tenant, &asked.user, out, err).await? {
-        Ok(removed) if removed > 0 => Exit::Success,
-        Ok(_) => {
-            writeln!(err, "callsign: no request of this user is in the ledger or the archive")?;
-            Exit::Failure
-        }
-        Err(_) => Exit::Failure,
-    })
+fn nobody(err: &mut impl Write) -> Result<Exit, CommandError> {
+    writeln!(err, "callsign: no request of this user is in the ledger or the archive")?;
+    Ok(Exit::Failure)
 }
 
-/// Removes the user's archived requests and returns their number. Errors are already reported on `err`.
-async fn from_archive(
-    place: Option<&Place>,
-    tenant: Option<&str>,
-    user: &str,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<Result<u64, ArchiveError>> {
-    let Some(place) = place else { return Ok(Ok(0)) };
-    match archive::forget_person(place, tenant, user).await {
-        Ok(forgotten) => {
-            writeln!(out, "Archives removed: {}.", forgotten.removed)?;
-            if forgotten.unreadable > 0 {
-                let stay = forgotten.unreadable;
-                writeln!(err, "callsign: {stay} archives cannot be read (another password?) and are kept")?;
-            }
-            Ok(Ok(forgotten.removed))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_yes_agrees() {
+        let mut shown = Vec::new();
+        for (answer, expected) in
+            [("yes\n", true), (" yes \n", true), ("y\n", false), ("", false), ("no\nyes\n", false)]
+        {
+            assert_eq!(agrees("user alice", Some(answer.as_bytes()), &mut shown).unwrap(), expected, "{answer:?}");
         }
-        Err(error) => {
-            writeln!(err, "callsign: erasing from the archive failed: {}", printable(&error.to_string()))?;
-            Ok(Err(error))
-        }
+        assert!(!agrees("user alice", None::<&[u8]>, &mut shown).unwrap());
+        assert!(String::from_utf8(shown).unwrap().starts_with("Erase user alice? It cannot be undone."));
     }
 }

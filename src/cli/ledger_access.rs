@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::Exit;
 use super::args::Selection;
 use crate::config::printable;
-use callsign_store::ledger::query::{Filter, Mapping};
-use callsign_store::ledger::{self, LedgerError, Reader};
+use callsign_store::ledger::query::Filter;
+use callsign_store::ledger::{self, LedgerError};
 
 /// Parses `--since` and `--tenant`. Returns `None` if the time is invalid, which is reported on `err`.
 ///
@@ -60,35 +60,4 @@ pub(super) fn selection(of: &Selection, err: &mut impl Write) -> io::Result<Opti
 pub(super) fn refuse(error: &LedgerError, err: &mut impl Write) -> io::Result<Exit> {
     writeln!(err, "callsign: {}", printable(&error.to_string()))?;
     Ok(Exit::Failure)
-}
-
-/// Finds the user with this id. Returns `None`, with the reason on `err`, if there is none or several.
-///
-/// # Errors
-/// Errors of the ledger (inner), and I/O errors of `err`.
-pub(super) async fn person(
-    reader: &Reader,
-    user: &str,
-    tenant: Option<&str>,
-    err: &mut impl Write,
-) -> io::Result<Result<Option<Mapping>, LedgerError>> {
-    let mut found = match reader.mapping(user, tenant).await {
-        Ok(found) => found,
-        Err(error) => return Ok(Err(error)),
-    };
-    match found.len() {
-        0 => writeln!(err, "callsign: no request of this user is in the ledger")?,
-        1 => {}
-        _ => {
-            writeln!(err, "callsign: this id exists in several tenants; choose one with --tenant:")?;
-            for mapping in &found {
-                match mapping.tenant.as_deref() {
-                    Some(tenant) => writeln!(err, "  --tenant {}", printable(tenant))?,
-                    None => writeln!(err, "  --tenant ''   (users without a tenant)")?,
-                }
-            }
-            found.clear();
-        }
-    }
-    Ok(Ok(found.pop()))
 }

@@ -46,6 +46,7 @@ pub(super) async fn list(
         }
     } else if requests.is_empty() {
         writeln!(err, "callsign: no request of the ledger matches")?;
+        return Ok(Exit::Failure);
     }
     Ok(Exit::Success)
 }

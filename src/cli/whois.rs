@@ -28,48 +28,54 @@ pub(super) async fn print(
     };
     let identifier = asked.id.trim();
     let question = Question { identifier, tenant: asked.tenant.as_deref(), candidates: &candidates };
-    let answer = search(config, question, err).await?;
+    let (answer, is_read) = search(config, question, err).await?;
     let found = &answer.found;
     if asked.format == "json" {
         writeln!(out, "{}", serde_json::to_string_pretty(&report::whois_json(found))?)?;
     } else if !found.is_empty() {
         write!(out, "{}", report::whois_table(found))?;
     }
+    if config.ledger.store.is_none() {
+        writeln!(err, "callsign: the ledger is off (CALLSIGN_DATA_DIR, CALLSIGN_LEDGER); only the formats are used")?;
+    }
     if found.is_empty() {
-        explain(config, &answer, &candidates, err)?;
+        explain(config, &answer, is_read, &candidates, err)?;
         return Ok(Exit::Failure);
     }
     Ok(Exit::Success)
 }
 
-/// Searches the ledger. Without one, the formats tell the caller.
-async fn search(config: &Config, question: Question<'_>, err: &mut impl Write) -> io::Result<Answer> {
+/// Searches the ledger, and returns true if it could be read. Without a ledger, the formats tell the caller.
+async fn search(config: &Config, question: Question<'_>, err: &mut impl Write) -> io::Result<(Answer, bool)> {
     let asked = match Reader::open(&config.ledger) {
         Ok(reader) => whois::ask(config.whois_scope(), &reader, question).await,
         Err(error) => Err(error),
     };
     let by_formats = || whois::by_formats(config.whois_scope(), question);
     match asked {
-        Ok(answer) => Ok(answer),
-        Err(LedgerError::Off) => Ok(Answer { found: by_formats(), ..Answer::default() }),
+        Ok(answer) => Ok((answer, true)),
+        Err(LedgerError::Off) => Ok((Answer { found: by_formats(), ..Answer::default() }, false)),
         Err(error) => {
             writeln!(err, "callsign: {}; only the formats are used", printable(&error.to_string()))?;
-            Ok(Answer { guesses: by_formats(), ..Answer::default() })
+            Ok((Answer { guesses: by_formats(), ..Answer::default() }, false))
         }
     }
 }
 
 /// Prints how to find more.
-fn explain(config: &Config, answer: &Answer, candidates: &Candidates, err: &mut impl Write) -> io::Result<()> {
+fn explain(
+    config: &Config,
+    answer: &Answer,
+    is_read: bool,
+    candidates: &Candidates,
+    err: &mut impl Write,
+) -> io::Result<()> {
     writeln!(err, "callsign: no caller has this identifier (upper and lower case differ)")?;
-    if config.ledger.store.is_some() {
+    if is_read {
         writeln!(err, "  {}", answer.absence())?;
     }
     for note in answer.notes() {
         writeln!(err, "  {}", printable(&note))?;
-    }
-    if config.ledger.store.is_none() {
-        writeln!(err, "  The ledger is off (CALLSIGN_DATA_DIR, CALLSIGN_LEDGER), so only the formats were used.")?;
     }
     match candidates.count() {
         0 => writeln!(err, "  To compare a hash with your users, list their ids one per line: --candidates FILE")?,

@@ -80,7 +80,7 @@ fn check_formats(policy: &Policy, scope: Scope<'_>, place: &str, reader: &mut Re
 /// Reads directory and password; `None` if the archive is off.
 fn place(reader: &mut Reader<'_>) -> Result<Option<Place>, Reported> {
     let directory = reader.optional("archive.dir", |text| values::name(text).map(PathBuf::from));
-    let password = reader.optional("archive.password", password);
+    let password = reader.optional("archive.password", zip_password);
     match (directory?, password?) {
         (Some(directory), Some(password)) => Ok(Some(Place { directory, password })),
         (Some(_), None) => {
@@ -98,7 +98,7 @@ fn place(reader: &mut Reader<'_>) -> Result<Option<Place>, Reported> {
 }
 
 /// Parses a password: long enough, and accepted by all common zip tools.
-fn password(text: &str) -> Result<Secret, String> {
+pub(crate) fn zip_password(text: &str) -> Result<Secret, String> {
     if text.len() > LONGEST_PASSWORD {
         return Err(format!("has {} bytes; expected at most {LONGEST_PASSWORD}, the maximum of 7-Zip", text.len()));
     }

@@ -204,7 +204,7 @@ async fn who_is_forgotten_is_nobody_and_the_sums_stay() {
     place.chat(ALICE, "mock/cost-7").await;
     let generation = place.chat(&BOB, "mock/cost-8").await;
     place.usage(2).await;
-    let said = place.run("forget bob").await;
+    let said = place.run("forget bob --yes").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
     assert!(said.out.starts_with("Forgotten: 1 requests"), "{said:?}");
     for identifier in ["bob", "chat-of-bob", &generation] {
@@ -215,7 +215,7 @@ async fn who_is_forgotten_is_nobody_and_the_sums_stay() {
     assert_eq!(row(&usage, &json!("alice"))["cost_usd"], "0.000000007");
     assert!(!holds(place.directory.path(), b"chat-of-bob"), "the bytes are still in the ledger's files");
 
-    let again = place.run("forget bob").await;
+    let again = place.run("forget bob --yes").await;
     assert_eq!((again.code, again.err.contains("no request of this user")), (1, true), "{again:?}");
 }
 

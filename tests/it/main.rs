@@ -17,6 +17,7 @@ mod deploy;
 mod disconnects;
 mod docs;
 mod edges;
+mod evidence;
 mod faults;
 mod fidelity;
 mod identity;

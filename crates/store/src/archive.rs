@@ -40,3 +40,4 @@ pub use meta::Meta;
 pub use record::{Begun, Finished};
 pub use retention::{Swept, sweep};
 pub use selection::Selection;
+pub use zip::EncryptedZip;

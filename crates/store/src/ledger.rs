@@ -9,7 +9,7 @@
 //! The request path queues rows and does not wait for disk or database. Only in `strict` mode the end of a response
 //! waits for its row. The ledger must not contain prompts, replies or credentials.
 
-mod digest;
+pub(crate) mod digest;
 mod engine;
 mod error;
 mod grain;

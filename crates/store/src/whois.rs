@@ -8,8 +8,8 @@
 mod candidates;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
+use crate::ledger::digest::upstream_form;
 use crate::ledger::query::{Found, Kind};
 use crate::ledger::{LedgerError, Reader};
 use callsign_core::identity::Policy;
@@ -135,8 +135,7 @@ impl Search<'_> {
         for candidate in self.question.candidates.iter() {
             let sources = candidate.sources(self.tenant);
             let Some(sent) = self.policy.render(Identifier::User, &sources) else { continue };
-            let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{org_id}-{sent}")));
-            if digest.eq_ignore_ascii_case(self.question.identifier) {
+            if upstream_form(org_id, &sent).eq_ignore_ascii_case(self.question.identifier) {
                 add_once(self.found(Kind::Upstream, sources.user), found);
             }
         }

@@ -1,16 +1,12 @@
 //! Removes a user's archives.
-//!
-//! It decrypts each archive's `meta.json` to find its user. Folder names are not enough: a format may render several
-//! users alike, and may have changed since the archive was written.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::error::ArchiveError;
-use super::reader::Opened;
+use super::reader::of_person;
 use super::retention::prune;
-use super::walk::{Found, Visitor, Whose, walk};
 use crate::archive::settings::Place;
 use callsign_core::secret::Secret;
 
@@ -21,38 +17,6 @@ pub struct Forgotten {
     pub removed: u64,
     /// Archives that cannot be decrypted or are damaged. Their user is unknown, so they are not removed.
     pub unreadable: u64,
-}
-
-struct Forget<'a> {
-    password: &'a Secret,
-    tenant: Option<&'a str>,
-    user: &'a str,
-    forgotten: Forgotten,
-}
-
-impl Visitor for Forget<'_> {
-    fn file(&mut self, found: Found) -> io::Result<()> {
-        let meta = match Opened::open(&found.path, self.password) {
-            Ok(opened) => opened.meta,
-            // A sweep removed the file meanwhile.
-            Err(ArchiveError::Read(error)) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(_) => {
-                self.forgotten.unreadable += 1;
-                return Ok(());
-            }
-        };
-        if meta.ids.user.as_deref() == Some(self.user) && meta.tenant.as_deref() == self.tenant {
-            fs::remove_file(&found.path)?;
-            self.forgotten.removed += 1;
-        }
-        Ok(())
-    }
-
-    fn folder(&mut self, path: &Path) {
-        if self.forgotten.removed > 0 {
-            prune(path);
-        }
-    }
 }
 
 /// Runs [`forget`] on a thread for blocking work.
@@ -77,7 +41,17 @@ pub fn forget(
     tenant: Option<&str>,
     user: &str,
 ) -> Result<Forgotten, ArchiveError> {
-    let mut forget = Forget { password, tenant, user, forgotten: Forgotten::default() };
-    walk(directory, Whose::Tenant(tenant), &mut forget)?;
-    Ok(forget.forgotten)
+    let found = of_person(directory, password, tenant, user)?;
+    let mut removed = 0;
+    for path in &found.paths {
+        match fs::remove_file(path) {
+            Ok(()) => removed += 1,
+            // A sweep removed the file meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+        // The folders of chat, user and tenant, as far as they are empty.
+        path.ancestors().skip(1).take(3).filter(|folder| *folder != directory).for_each(prune);
+    }
+    Ok(Forgotten { removed, unreadable: found.unreadable })
 }

@@ -155,6 +155,51 @@ pub fn named(directory: &Path, id: &str) -> io::Result<Vec<Found>> {
     matching(directory, None, &|found| found.path == at || found.parts.iter().any(|part| parts.contains(part)))
 }
 
+/// The archives of one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OfPerson {
+    /// Their paths.
+    pub paths: Vec<PathBuf>,
+    /// Archives that cannot be decrypted or are damaged. Their user is unknown.
+    pub unreadable: u64,
+}
+
+/// Finds a user's archives by the `meta.json` of each archive of the tenant.
+struct Search<'a> {
+    password: &'a Secret,
+    tenant: Option<&'a str>,
+    user: &'a str,
+    found: OfPerson,
+}
+
+impl Visitor for Search<'_> {
+    fn file(&mut self, found: Found) -> io::Result<()> {
+        match Opened::open(&found.path, self.password) {
+            Ok(Opened { meta, .. }) => {
+                if meta.ids.user.as_deref() == Some(self.user) && meta.tenant.as_deref() == self.tenant {
+                    self.found.paths.push(found.path);
+                }
+            }
+            // A sweep removed the file meanwhile.
+            Err(ArchiveError::Read(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => self.found.unreadable += 1,
+        }
+        Ok(())
+    }
+}
+
+/// Returns the archives of a user of this tenant (`None`: of no tenant), in order of path. `user` is the id as the caller
+/// states it, before formatting. Folder names are not enough: a format may render several users alike, and may have
+/// changed since the archive was written.
+///
+/// # Errors
+/// An I/O error if the directory cannot be read.
+pub fn of_person(directory: &Path, password: &Secret, tenant: Option<&str>, user: &str) -> io::Result<OfPerson> {
+    let mut search = Search { password, tenant, user, found: OfPerson::default() };
+    walk(directory, Whose::Tenant(tenant), &mut search)?;
+    Ok(search.found)
+}
+
 fn matching(directory: &Path, since: Option<SystemTime>, wanted: &dyn Fn(&Found) -> bool) -> io::Result<Vec<Found>> {
     let mut list = List { since, wanted, found: Vec::new() };
     walk(directory, Whose::All, &mut list)?;

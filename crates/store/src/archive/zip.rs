@@ -7,7 +7,7 @@
 
 use std::io::{self, Write};
 
-use ::zip::write::SimpleFileOptions;
+use ::zip::write::{FileOptions, SimpleFileOptions, StreamWriter};
 use ::zip::{AesMode, CompressionMethod, DateTime, ZipWriter};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -27,21 +27,54 @@ pub(super) struct Entry {
 
 /// Writes a zip file of these entries and returns the writer.
 pub(super) fn write<W: Write>(out: W, password: &Secret, at: Timestamp, entries: &[Entry]) -> io::Result<W> {
-    let mut zip = ZipWriter::new_stream(DeferError { out, error: None });
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(LEVEL))
-        .last_modified_time(date(at))
-        .unix_permissions(0o600)
-        .with_aes_encryption(AesMode::Aes256, password.expose());
+    let mut zip = EncryptedZip::new(out, password, at);
     for entry in entries {
-        zip.start_file(entry.name, options)?;
+        zip.start(entry.name)?;
         for piece in &entry.pieces {
             zip.write_all(piece)?;
         }
     }
-    let DeferError { out, error } = zip.finish()?.into_inner();
-    error.map_or(Ok(out), Err)
+    zip.finish()
+}
+
+/// An encrypted zip file that is written one entry after the other. Errors of the writer are returned by `finish`.
+pub struct EncryptedZip<'p, W: Write> {
+    zip: ZipWriter<StreamWriter<DeferError<W>>>,
+    options: FileOptions<'p, 'p, ()>,
+}
+
+impl<'p, W: Write> EncryptedZip<'p, W> {
+    /// Begins a file. `at` becomes the time of its entries.
+    pub fn new(out: W, password: &'p Secret, at: Timestamp) -> Self {
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .compression_level(Some(LEVEL))
+            .last_modified_time(date(at))
+            .unix_permissions(0o600)
+            .with_aes_encryption(AesMode::Aes256, password.expose());
+        Self { zip: ZipWriter::new_stream(DeferError { out, error: None }), options }
+    }
+
+    /// Begins an entry. What is written next is its content.
+    pub fn start(&mut self, name: &str) -> io::Result<()> {
+        Ok(self.zip.start_file(name, self.options)?)
+    }
+
+    /// Ends the file and returns the writer.
+    pub fn finish(self) -> io::Result<W> {
+        let DeferError { out, error } = self.zip.finish()?.into_inner();
+        error.map_or(Ok(out), Err)
+    }
+}
+
+impl<W: Write> Write for EncryptedZip<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.zip.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.zip.flush()
+    }
 }
 
 /// Converts a time to a zip timestamp in UTC. Zip timestamps begin in 1980; earlier times become the default.

@@ -178,6 +178,8 @@ pub enum Kind {
     Message,
     /// OpenRouter's generation id.
     Generation,
+    /// callsign's id of the request.
+    Request,
     /// `sha256(ORG_ID-user)`, the form that a provider may report.
     Upstream,
     /// A `seal` that was decrypted with the secret.

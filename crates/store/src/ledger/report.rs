@@ -38,6 +38,7 @@ impl Kind {
             Self::Chat => "chat",
             Self::Message => "message",
             Self::Generation => "generation",
+            Self::Request => "request",
             Self::Upstream => "upstream",
             Self::Sealed => "sealed",
         }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use super::{Reader, count, name, time};
-use crate::ledger::digest;
+use crate::ledger::digest::{self, upstream_form};
 use crate::ledger::engine::Row;
 use crate::ledger::error::LedgerError;
 use crate::ledger::increments::{CHAT, SESSION, USER};
 use crate::ledger::query::{Collision, Filter, Found, Kind, Mapping, RequestFilter, Statistics, StoredRequest};
+use crate::ledger::record::Name;
 
 /// Identifiers per query when all of them are searched.
 const PAGE: i64 = 5_000;
@@ -56,16 +55,15 @@ fn read_mapping(row: &Row) -> Result<Mapping, LedgerError> {
 }
 
 impl Reader {
-    /// Returns the users of an identifier, as sent or as stated, of any kind and in any tenant, latest first. With
-    /// `org_id`, `sha256(ORG_ID-user)` is searched as well.
+    /// Returns the users of an identifier, as sent or as stated, of any kind and in any tenant, latest first. It may be
+    /// a generation id or a request id. With `org_id`, `sha256(ORG_ID-user)` is searched as well.
     pub async fn whois(&self, identifier: &str, org_id: Option<&str>) -> Result<Vec<Found>, LedgerError> {
         let sql = format!("SELECT {FOUND} FROM identifiers i JOIN people p ON p.person = i.person WHERE i.digest = ");
         let rows = self.pool.fetch(self.ask(&sql).int(digest::identifier(identifier))?).await?;
         let mut found = rows.iter().map(|row| read_found(row, identifier)).collect::<Result<Vec<_>, _>>()?;
         for request in self.request(identifier).await? {
-            if request.generation.as_deref() == Some(identifier) {
-                found.push(of_generation(&request, identifier));
-            }
+            let is_generation = request.generation.as_deref() == Some(identifier);
+            found.push(of_request(&request, if is_generation { Kind::Generation } else { Kind::Request }, identifier));
         }
         if let Some(org_id) = org_id
             && identifier.len() == 64
@@ -90,8 +88,7 @@ impl Reader {
             let rows = self.pool.fetch(question).await?;
             for row in &rows {
                 after = row.text(0)?.unwrap_or_default();
-                let form = Sha256::digest(format!("{org_id}-{after}"));
-                if data_encoding::HEXLOWER.encode(&form) != digest.to_ascii_lowercase() {
+                if !upstream_form(org_id, &after).eq_ignore_ascii_case(digest) {
                     continue;
                 }
                 let sql = format!(
@@ -146,7 +143,7 @@ impl Reader {
         let page = self.requests(&filter, LATEST, std::time::Duration::MAX).await?;
         let mut found: Vec<Found> = Vec::new();
         for request in page.requests {
-            for (kind, identifier) in carried(&request) {
+            for (kind, identifier) in request.identifiers().filter(|(kind, _)| *kind != Kind::Message) {
                 let labels = &request.begun.labels;
                 let is_same = |found: &Found| {
                     found.kind == kind
@@ -213,29 +210,50 @@ impl Reader {
     }
 }
 
-/// Returns the identifiers of a request that are listed.
-fn carried(request: &StoredRequest) -> impl Iterator<Item = (Kind, &std::sync::Arc<str>)> {
-    let (labels, sent) = (&request.begun.labels, &request.begun.sent);
-    let all = [
-        (Kind::User, &sent.user),
-        (Kind::User, &labels.user),
-        (Kind::Session, &sent.session),
-        (Kind::Session, &sent.metadata_session),
-        (Kind::Session, &labels.session),
-        (Kind::Chat, &sent.chat),
-        (Kind::Chat, &labels.chat),
-    ];
-    all.into_iter().filter_map(|(kind, text)| text.as_ref().map(|text| (kind, text)))
+impl StoredRequest {
+    /// Returns the identifiers of its caller, as sent and as stated.
+    pub fn identifiers(&self) -> impl Iterator<Item = (Kind, &Name)> {
+        let (labels, sent) = (&self.begun.labels, &self.begun.sent);
+        let all = [
+            (Kind::User, &sent.user),
+            (Kind::User, &labels.user),
+            (Kind::Session, &sent.session),
+            (Kind::Session, &sent.metadata_session),
+            (Kind::Session, &labels.session),
+            (Kind::Chat, &sent.chat),
+            (Kind::Chat, &labels.chat),
+            (Kind::Message, &sent.message),
+            (Kind::Message, &labels.message),
+        ];
+        all.into_iter().filter_map(|(kind, text)| text.as_ref().map(|text| (kind, text)))
+    }
+
+    /// Returns true if OpenRouter or a provider knows the request by this identifier: it is its generation id, was sent
+    /// with it, or is the form that a provider may report of the user sent.
+    pub fn was_sent(&self, identifier: &str, org_id: Option<&str>) -> bool {
+        let sent = &self.begun.sent;
+        let known = [&sent.user, &sent.session, &sent.metadata_session, &sent.chat, &sent.message, &self.generation];
+        let form = org_id.zip(sent.user.as_deref()).map(|(org_id, user)| upstream_form(org_id, user));
+        known.into_iter().flatten().any(|known| **known == *identifier)
+            || form.is_some_and(|form| form.eq_ignore_ascii_case(identifier))
+    }
+
+    /// Returns true if [`Reader::whois`] finds this request's caller by this identifier.
+    pub fn is_found_by(&self, identifier: &str, org_id: Option<&str>) -> bool {
+        self.was_sent(identifier, org_id)
+            || self.identifiers().any(|(_, known)| **known == *identifier)
+            || identifier.parse() == Ok(self.begun.id)
+    }
 }
 
-/// Returns the caller of a generation.
-fn of_generation(request: &StoredRequest, generation: &str) -> Found {
+/// Returns the caller of a request.
+fn of_request(request: &StoredRequest, kind: Kind, identifier: &str) -> Found {
     let labels = &request.begun.labels;
     let owned = |name: &Option<std::sync::Arc<str>>| name.as_deref().map(str::to_owned);
     let began = Some(crate::ledger::grain::timestamp(request.begun.began_us));
     Found {
-        kind: Kind::Generation,
-        identifier: generation.to_owned(),
+        kind,
+        identifier: identifier.to_owned(),
         tenant: owned(&labels.tenant),
         user: owned(&labels.user),
         key: Some(labels.key.as_ref().to_owned()).filter(|key| !key.is_empty()),

@@ -33,6 +33,8 @@ pub(super) async fn a_request_can_be_read_back(place: Place) {
         ..UsageRow::default()
     };
     assert_eq!(line, expected);
+    let request = only(reader.request("gen-1").await.unwrap());
+    let request_id = request.begun.id.to_string();
     for (identifier, kind) in [
         ("alice", Kind::User),
         ("acme_alice", Kind::User),
@@ -40,6 +42,7 @@ pub(super) async fn a_request_can_be_read_back(place: Place) {
         ("chat of alice", Kind::Chat),
         ("message of alice", Kind::Message),
         ("gen-1", Kind::Generation),
+        (&request_id, Kind::Request),
     ] {
         let found = only(reader.whois(identifier, None).await.unwrap());
         let expected = Found {
@@ -53,7 +56,10 @@ pub(super) async fn a_request_can_be_read_back(place: Place) {
             requests: 1,
         };
         assert_eq!(found, expected, "{identifier}");
+        assert!(request.is_found_by(identifier, None), "{identifier}");
+        assert_eq!(request.was_sent(identifier, None), ["acme_alice", "gen-1"].contains(&identifier), "{identifier}");
     }
+    assert!(!request.is_found_by("acme_bob", None));
     assert_eq!(reader.whois("acme_bob", None).await.unwrap(), []);
     let owner = only(reader.owner_of("gen-1").await.unwrap());
     assert_eq!((owner.tenant, owner.key, owner.user), (None, "owui".to_owned(), Some("alice".to_owned())));
