@@ -14,6 +14,7 @@ pub(super) mod raise;
 mod reject;
 pub(super) mod retain;
 mod spilled;
+mod state;
 mod statements;
 
 use std::collections::{HashMap, HashSet};
@@ -27,7 +28,7 @@ use callsign_core::request_id::RequestId;
 use sqlx::migrate::{MigrateError, Migrator};
 
 use self::columns::bind_row;
-use self::fold::State;
+use self::state::State;
 use self::statements::{Statements, bind_identifier, bind_person, bind_speed, bind_sums};
 use super::engine::{Connection, Purpose, Target};
 use super::error::{LedgerError, is_refusal};
@@ -240,7 +241,7 @@ impl Store {
         self.fresh.clear();
         self.staged = Increments::default();
         self.connection.begin().await?;
-        let state = self.read_state().await?;
+        let state = State::read(&mut self.connection).await?;
         if state.forgotten != self.state.forgotten {
             self.known.clear();
             self.written.clear();

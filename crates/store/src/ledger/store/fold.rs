@@ -10,30 +10,7 @@ use crate::ledger::engine::Engine;
 use crate::ledger::grain::{Grain, HOUR_US, now_us};
 use crate::ledger::sums::{column_list, columns};
 
-/// What the writers of one ledger share: the row of the table `state`.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct State {
-    /// The first hour that the coarser sums do not hold.
-    pub(super) folded_us: i64,
-    /// Everything before this time is deleted.
-    pub(super) from_us: i64,
-    /// The number of times somebody was forgotten.
-    pub(super) forgotten: i64,
-}
-
 impl Store {
-    /// Reads the state. PostgreSQL locks the row against a fold, retention or `forget` by another node until the end of
-    /// the transaction. Every transaction locks this row before other tables, so none waits for another in a circle.
-    pub(super) async fn read_state(&mut self) -> Result<State, sqlx::Error> {
-        let sql = match self.connection.engine() {
-            Engine::Sqlite => "SELECT folded_us, from_us, forgotten FROM state",
-            Engine::Postgres => "SELECT folded_us, from_us, forgotten FROM state FOR SHARE",
-        };
-        let rows = self.connection.fetch(sql, self.connection.arguments()).await?;
-        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-        Ok(State { folded_us: row.count(0)?, from_us: row.count(1)?, forgotten: row.count(2)? })
-    }
-
     /// Adds the next hour that is over. Returns true if there may be another one.
     pub(in crate::ledger) async fn fold(&mut self) -> Result<bool, sqlx::Error> {
         self.connection.begin().await?;
