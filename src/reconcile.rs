@@ -298,7 +298,7 @@ impl Reconciler {
     }
 }
 
-/// What a finding means for a request.
+/// The consequence of a finding for a request.
 enum Conclusion<'f> {
     /// The cost.
     Cost(&'f Price),

@@ -25,7 +25,7 @@ pub(super) enum CommandError {
     File {
         /// The file.
         path: String,
-        /// What failed.
+        /// The failed operation.
         what: &'static str,
         /// The reason.
         error: io::Error,

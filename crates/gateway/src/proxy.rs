@@ -111,7 +111,7 @@ pub struct ProxyDeps {
     pub limiter: Limiter,
     /// Queries the ledger for callers who ask about themselves; `None` without a ledger.
     pub reader: Option<Reader>,
-    /// Whether the wall clock is trusted; OpenRouter's answers confirm it.
+    /// The clock, which OpenRouter's answers confirm.
     pub clock: Arc<TrustedClock>,
     /// `CALLSIGN_BUFFER_TOTAL_BYTES`.
     pub buffer_total: u64,

@@ -27,9 +27,9 @@ pub struct Entry {
     pub endpoint: &'static str,
     /// The status of the response.
     pub status: u16,
-    /// What OpenRouter charges.
+    /// OpenRouter's charge.
     pub cost: u64,
-    /// What the provider charges the operator directly; not 0 only for the behaviour `byok-N`.
+    /// The provider's bill to the operator; not 0 only for the behaviour `byok-N`.
     pub provider_cost: u64,
     /// True if the client left before the response ended. A response that the mock server itself aborts has not lost
     /// its client.

@@ -22,7 +22,7 @@ pub(super) enum Failure {
     BeforeOutput,
     /// An error after [`TOKENS_BEFORE_FAILURE`] tokens.
     Midway,
-    /// The same with only the finish reason `error`, in the formats that have one: no error object, no usage.
+    /// As `Midway`, with only the finish reason `error`, in the formats that have one: no error object, no usage.
     Unexplained,
 }
 

@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_hours(48);
 /// The largest difference between the clock and a witness.
 const DAY_SECONDS: i64 = 86_400;
 
-/// What is known about the wall clock in this run.
+/// The evidence for and against the wall clock in this run.
 #[derive(Debug)]
 pub struct TrustedClock {
     started: Instant,

@@ -52,7 +52,7 @@ mod tests {
         assert!(!throttle.passes("app", start + hour / 2));
         assert!(throttle.passes("other", start));
         assert!(throttle.passes("app", start + hour));
-        assert!(!throttle.passes("app", start + hour), "the period starts anew");
+        assert!(!throttle.passes("app", start + hour), "a new period starts");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How far OpenRouter can attribute a request to a user (`docs/SPEC.md#unattributed-traffic`).
+//! The degree to which OpenRouter can attribute a request to a user (`docs/SPEC.md#unattributed-traffic`).
 
 /// The user identifier of a request, as OpenRouter sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use super::money::NanoUsd;
 use super::outcome::Outcome;
 use super::reader::ResponseUsage;
 
-/// What is known of the cost of a request (docs/SPEC.md#cost).
+/// The knowledge of a request's cost (docs/SPEC.md#cost).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bill {
     /// It costs nothing: it did not reach OpenRouter, or ended in an error before any output.
@@ -29,10 +29,10 @@ pub enum Payer {
     Caller,
 }
 
-/// What happened to a request.
+/// The facts of an ended request.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'f> {
-    /// How the response ended on the wire.
+    /// The response's end on the wire.
     pub outcome: Outcome,
     /// The status of OpenRouter's answer; `None` if OpenRouter did not answer.
     pub upstream_status: Option<u16>,
@@ -45,18 +45,18 @@ pub struct Facts<'f> {
     pub payer: Payer,
     /// callsign's own error code, if callsign answered.
     pub code: Option<&'static str>,
-    /// What the answer says.
+    /// The errors that the answer reports.
     pub answer: &'f ResponseUsage,
 }
 
 /// The judgement of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    /// How the request ended, as the client saw it.
+    /// The request's end as the client saw it.
     pub outcome: Outcome,
     /// The kind of the error: callsign's code, OpenRouter's error type, `status_NNN` or `upstream_cut`.
     pub error: Option<String>,
-    /// What is known of the cost.
+    /// The knowledge of the cost.
     pub bill: Bill,
 }
 

@@ -58,7 +58,7 @@ pub struct Bodies {
     pub on_client_gone: OnClientGone,
 }
 
-/// What happens to a request whose client leaves (`docs/SPEC.md#clients-that-leave`).
+/// The treatment of a request whose client leaves (`docs/SPEC.md#clients-that-leave`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnClientGone {
     /// An answer that is no stream is read on for its usage, within limits.

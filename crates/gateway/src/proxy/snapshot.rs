@@ -136,7 +136,7 @@ pub struct Snapshot {
     pub cors: Cors,
     /// True if the operator's account id is blanked in OpenRouter's error bodies.
     pub redact_account: bool,
-    /// What happens to a request whose client leaves.
+    /// The treatment of a request whose client leaves.
     pub on_client_gone: OnClientGone,
     /// The limits and blocks of the configuration.
     pub rules: Rules,

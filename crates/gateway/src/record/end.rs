@@ -34,7 +34,7 @@ pub(super) struct RequestEnd<'r> {
     /// The reason why a known key was refused.
     pub(super) reason: Option<&'static str>,
     pub(super) attribution: Option<Attribution>,
-    /// How the request ended, its error and what is known of its cost.
+    /// The request's end, its error and the knowledge of its cost.
     pub(super) judgement: Judgement,
     pub(super) requested_model: Option<Name>,
     pub(super) request_bytes: u64,

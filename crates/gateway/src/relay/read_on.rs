@@ -32,7 +32,7 @@ pub struct ReadOn {
     stop: watch::Sender<()>,
 }
 
-/// What is left of an exchange with OpenRouter.
+/// The rest of an exchange with OpenRouter.
 pub(super) enum Rest {
     /// The whole answer.
     Head(Sending),

@@ -32,7 +32,7 @@ pub(super) enum LastEvent {
     MessageStop,
 }
 
-/// What a document, or all counted events of a stream, say about errors.
+/// The errors that a document, or all counted events of a stream, report.
 #[derive(Debug, Default)]
 pub(super) struct Failure {
     event_type: EventType,

@@ -1,6 +1,6 @@
 //! The progress of a response.
 
-/// What happened in a piece of a response.
+/// The events in a piece of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// True if the first output came with this piece (docs/SPEC.md#time-to-first-output). An event has come once its

@@ -6,7 +6,7 @@ fn chat(usage: &str) -> Usage {
     seen("chat/completions", JSON, &format!(r#"{{"usage":{{{usage}}}}}"#)).usage
 }
 
-/// The same usage in the formats of all endpoints: OpenRouter's charge, the provider's bill and a tool's cost.
+/// One usage in the formats of all endpoints: OpenRouter's charge, the provider's bill and a tool's cost.
 #[rstest]
 #[case::chat("chat/completions", JSON, r#"{"usage":{"cost":0.001,"is_byok":true,"prompt_tokens_details":{"cache_write_tokens":5},"cost_details":{"upstream_inference_cost":0.0360795,"server_tool_cost":0.003,"upstream_inference_prompt_cost":9,"upstream_inference_completions_cost":9}}}"#)]
 #[case::chat_stream(
