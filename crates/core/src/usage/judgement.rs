@@ -45,7 +45,7 @@ pub struct Facts<'f> {
     pub payer: Payer,
     /// callsign's own error code, if callsign answered.
     pub code: Option<&'static str>,
-    /// The errors that the answer reports.
+    /// The usage and errors that the answer reports.
     pub answer: &'f ResponseUsage,
 }
 
