@@ -22,12 +22,14 @@ mod labels;
 mod ledger_access;
 mod limits_show;
 pub mod load;
+pub mod owner;
 mod person;
 mod reconcile;
 mod requests;
 pub mod serve;
 pub mod summary;
 mod usage;
+mod wait;
 mod whois;
 
 use std::io::{self, IsTerminal, Write};

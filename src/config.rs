@@ -40,12 +40,14 @@ pub use process::{Drain, Log};
 pub use values::MIN_KEY_BYTES;
 
 use callsign_console::View;
+use callsign_core::auth::key::Grant;
 use callsign_core::auth::settings::Callers;
 use callsign_core::identity::Policy;
 use callsign_core::tenant::Tenants;
 use callsign_gateway::proxy::settings::{Bodies, Headers, Settings as ProxySettings};
 use callsign_gateway::{shed, upstream as to_upstream};
 use callsign_store::limits::Rules;
+use callsign_store::person::Person;
 use callsign_store::whois::Scope;
 use callsign_store::{archive as archive_store, ledger as ledger_store, limits as limits_store};
 use layers::Layers;
@@ -147,9 +149,20 @@ impl Config {
             tenants: self.tenants.clone(),
             org_id: self.upstream.org_id.clone(),
             rules: Rules::new(&self.limits),
+            people: self.named_people(),
             tls: self.data.tls.is_some(),
             max_body_bytes: self.bodies.max_bytes,
         }
+    }
+
+    /// Returns the users that `[[users]]` and personal keys name. They count as seen.
+    pub fn named_people(&self) -> Vec<Person> {
+        let users = self.limits.named_users.iter().cloned().map(|(tenant, user)| Person { tenant, user });
+        let of_keys = self.callers.keys.iter().filter_map(|key| match &key.grant {
+            Grant::User(user) => Some(Person { tenant: key.tenant.clone(), user: user.clone() }),
+            Grant::Preset(_) | Grant::Signed(_) => None,
+        });
+        users.chain(of_keys).collect()
     }
 
     /// Checks what only serving needs: at least one caller, and the OpenRouter key. `serve --demo` and commands that

@@ -30,6 +30,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<Exit> {
+    // Before the runtime starts threads.
+    cli::owner::act_as_owner(&args).context("acting as the owner of the data directory (CALLSIGN_DATA_DIR)")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     let mut out = anstream::AutoStream::auto(std::io::stdout());
     let exit = runtime.block_on(cli::dispatch(args, &mut out))?;

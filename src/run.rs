@@ -24,7 +24,8 @@ use callsign_gateway::shed::{InFlight, LoadLimits};
 use callsign_gateway::upstream::{self, Upstream};
 use callsign_store::archive::Archive;
 use callsign_store::ledger::{Keeper, Ledger, Reader};
-use callsign_store::limits::Limiter;
+use callsign_store::limits::{Limiter, LimiterDeps};
+use callsign_store::state::DirectoryLock;
 use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use in_force::InForce;
@@ -38,11 +39,36 @@ const ADMIN_CONNECTIONS: usize = 64;
 /// the file descriptors that [`server::connection_cap`] leaves free.
 const EXCESS_CONNECTIONS: usize = 32;
 
+/// Takes the lock on the data directory. Returns `None` if there is no usable directory and none was set.
+///
+/// # Errors
+/// [`StartError::DirectoryInUse`] if another process has the lock, or [`StartError::Directory`].
+pub fn lock(config: &Config) -> Result<Option<DirectoryLock>, StartError> {
+    let Some(directory) = &config.ledger.data_dir else { return Ok(None) };
+    match DirectoryLock::try_take(directory) {
+        Ok(Some(lock)) => Ok(Some(lock)),
+        Ok(None) => Err(StartError::DirectoryInUse(directory.clone())),
+        Err(error) if config.ledger.data_dir_set => Err(StartError::Directory(error)),
+        Err(error) => {
+            tracing::error!(%error, "serve: cannot use the data directory; nothing is kept there");
+            Ok(None)
+        }
+    }
+}
+
 /// Starts callsign with this configuration. The ports are bound when it returns.
 ///
 /// # Errors
 /// [`StartError`].
 pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError> {
+    start_with(config, serve, lock(config)?)
+}
+
+/// Starts callsign with a lock on its data directory. Without a lock it keeps no limits and blocks there.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLock>) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     let drain = Drain::new(config.drain.delay, config.drain.total);
     let to_upstream = upstream::Options {
@@ -57,7 +83,8 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
     let clock = Arc::new(TrustedClock::default());
     let ledger = Ledger::open(&config.ledger, &metrics, &clock)?;
     let archive = Archive::open(&config.archive, &metrics, &clock)?;
-    let limiter = Limiter::start(&config.limits, &config.ledger, &metrics)?;
+    let limiter_deps = LimiterDeps { metrics: Arc::clone(&metrics), clock: Arc::clone(&clock), lock: lock.clone() };
+    let limiter = Limiter::start(&config.limits, &config.ledger, limiter_deps)?;
     let queue = reconciles(config).then(Arc::<PendingCosts>::default);
     let deps = ProxyDeps {
         metrics: Arc::clone(&metrics),
@@ -122,7 +149,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
             Some(address)
         }
     };
-    Ok(Running { data, admin, tls, in_force, drain, ledger, archive, limiter, reconciler, ports })
+    Ok(Running { data, admin, tls, in_force, drain, ledger, archive, limiter, reconciler, ports, _lock: lock })
 }
 
 /// Returns true if costs that did not arrive are looked up.

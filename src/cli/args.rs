@@ -200,7 +200,7 @@ pub enum Command {
 /// Arguments of `block`.
 #[derive(Debug, clap::Args)]
 pub struct Block {
-    /// User id, or the identifier as sent upstream.
+    /// User id, or an identifier of any kind: as sent upstream, or as stated by the caller.
     #[arg(value_name = "ID", required_unless_present = "list")]
     pub id: Option<String>,
     /// Duration of the block: 45s, 30m, 24h or 7d, at most 100 years. By default permanent.
@@ -215,8 +215,14 @@ pub struct Block {
     /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
+    /// Also block an id that was never seen.
+    #[arg(long)]
+    pub unseen: bool,
+    /// Take the id as a user id only, not as an identifier of another kind.
+    #[arg(long)]
+    pub user_id: bool,
     /// List all blocks.
-    #[arg(long, conflicts_with_all = ["id", "time", "reason", "cut", "tenant"])]
+    #[arg(long, conflicts_with_all = ["id", "time", "reason", "cut", "tenant", "unseen", "user_id"])]
     pub list: bool,
 }
 

@@ -1,49 +1,84 @@
 //! `callsign block` and `unblock`: blocks a user, removes a block, lists blocks.
 //!
-//! The commands change the list in the shared store or the data directory, where running callsigns read it. No server
-//! needs to run.
+//! The commands change the list in its place, where running servers read it, and say which servers have applied the
+//! change. No server needs to run.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Exit;
 use super::args::{Block, Unblock};
+use super::{Exit, person};
 use crate::config::{Config, printable};
 use callsign_store::ledger::Reader;
-use callsign_store::limits::Link;
 use callsign_store::limits::blocks;
-use callsign_store::limits::blocks::order::{self, Knowledge, Order};
-use callsign_store::limits::blocks::shelf::Shelf;
+use callsign_store::limits::blocks::acknowledgement::{Acknowledgement, Stored};
+use callsign_store::limits::blocks::commit::commit;
+use callsign_store::limits::blocks::order::{self, Knowledge, Order, OrderError};
+use callsign_store::limits::blocks::store::BlockStore;
+use callsign_store::state::{Access, StateError, StateStore};
 
-/// Opens the list of blocks that callsigns with this configuration read. Returns `None`, with the reason on `err`, if
-/// there is none.
-async fn shelf(config: &Config, err: &mut impl Write) -> io::Result<Option<Shelf>> {
-    let link = match &config.limits.store {
-        None => None,
-        Some(url) => match Link::new(url) {
-            Ok(link) => Some(Arc::new(link)),
-            Err(_) => return refuse(err, "CALLSIGN_LIMIT_STORE is not usable; expected a redis:// URL"),
-        },
-    };
-    if let Some(link) = &link
-        && link.dial().await.is_err()
-    {
-        return refuse(err, "the store in CALLSIGN_LIMIT_STORE does not answer; check that it runs and can be reached");
-    }
-    let shelf = Shelf::new(link, config.ledger.data_dir.as_deref());
-    if shelf.is_shared() {
-        return Ok(Some(shelf));
-    }
-    let why = "no list of blocks is shared with a server: set CALLSIGN_DATA_DIR or CALLSIGN_LIMIT_STORE to the \
-               server's value, set `blocked = true` in [[users]], or use the admin API";
-    refuse(err, why)
+/// The block list and its places.
+struct List {
+    store: BlockStore,
+    state: StateStore,
 }
 
-fn refuse<T>(err: &mut impl Write, why: &str) -> io::Result<Option<T>> {
-    writeln!(err, "callsign: {why}")?;
-    Ok(None)
+impl List {
+    /// Reads the list that servers with this configuration use. Returns `None`, with the reason on `err`, if there is
+    /// none.
+    async fn open(config: &Config, err: &mut impl Write) -> io::Result<Option<Self>> {
+        let opened = StateStore::new(&config.ledger, config.limits.store.as_ref(), Access::Command);
+        let opened = opened.and_then(|state| if state.is_nowhere() { Err(StateError::Nowhere) } else { Ok(state) });
+        let mut state = match opened {
+            Ok(state) => state,
+            Err(error) => {
+                writeln!(err, "callsign: {error}; or use the admin API, or `blocked = true` in [[users]]")?;
+                return Ok(None);
+            }
+        };
+        let store = BlockStore::default();
+        let synced = store.exchange(&mut state).await;
+        for error in &synced.failed {
+            writeln!(err, "callsign: {}", printable(&error.to_string()))?;
+        }
+        if synced.unreadable > 0 {
+            writeln!(err, "callsign: {} entries of the block list cannot be read", synced.unreadable)?;
+        }
+        Ok(synced.stored.map(|_| Self { store, state }))
+    }
+
+    /// Stores a change, and prints which servers have applied it.
+    async fn commit(&mut self, generation: u64, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+        let Acknowledgement { stored, applied, late } = commit(&self.store, &mut self.state, generation).await;
+        match stored {
+            Stored::Unread | Stored::Memory => {
+                writeln!(
+                    err,
+                    "callsign: the change could not be stored in {}; nothing has changed",
+                    self.state.name()
+                )?;
+                return Ok(Exit::Failure);
+            }
+            Stored::Locally => writeln!(
+                err,
+                "callsign: {} does not answer; the change is in state.db and is passed on when it returns",
+                self.state.name()
+            )?,
+            Stored::Shared => {}
+        }
+        if !late.is_empty() {
+            let names: Vec<_> = late.iter().map(|name| printable(name)).collect();
+            writeln!(err, "callsign: stored, but not applied yet by: {}; see their logs", names.join(", "))?;
+            return Ok(Exit::Failure);
+        }
+        match applied {
+            0 => writeln!(out, "no server is running here; it applies when one starts")?,
+            1 => writeln!(out, "applied by 1 running server")?,
+            count => writeln!(out, "applied by {count} running servers")?,
+        }
+        Ok(Exit::Success)
+    }
 }
 
 /// Runs `callsign block`.
@@ -56,26 +91,31 @@ pub(super) async fn block(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let Some(shelf) = shelf(config, err).await? else { return Ok(Exit::Failure) };
-    let Some(id) = args.id.as_ref().filter(|_| !args.list) else { return list(&shelf, out, err).await };
-    let reader = Reader::open(&config.ledger).ok();
-    let knowledge = Knowledge { reader: reader.as_ref(), org_id: config.upstream.org_id.clone() };
+    let Some(mut list) = List::open(config, err).await? else { return Ok(Exit::Failure) };
+    let Some(id) = args.id.as_ref().filter(|_| !args.list) else { return print(&list.store, out) };
+    let (reader, configured) = (Reader::open(&config.ledger).ok(), config.named_people());
+    let knowledge = Knowledge { reader: reader.as_ref(), scope: config.whois_scope(), configured: &configured };
     let order = Order {
         id: id.clone(),
         tenant: args.tenant.clone(),
         time: args.time,
         reason: args.reason.clone(),
         cut: args.cut,
+        unseen: args.unseen,
+        user_id: args.user_id,
     };
-    match order::block(&shelf, knowledge, order).await {
-        Ok((block, _)) => {
-            if block.id != *id {
-                writeln!(out, "{} was sent for the user {}", printable(id), printable(&block.id))?;
+    match order::block(&list.store, knowledge, order).await {
+        Ok(blocked) => {
+            if let Some(unchecked) = &blocked.unchecked {
+                writeln!(err, "callsign: {}", printable(&unchecked.to_string()))?;
             }
-            writeln!(out, "blocked {}", line(&block))?;
-            Ok(Exit::Success)
+            if blocked.block.id != *id {
+                writeln!(out, "{} is of the user {}", printable(id), printable(&blocked.block.id))?;
+            }
+            writeln!(out, "blocked {}", line(&blocked.block))?;
+            list.commit(blocked.generation, out, err).await
         }
-        Err(error) => failed(&error, err),
+        Err(error) => refused(&error, err),
     }
 }
 
@@ -89,42 +129,42 @@ pub(super) async fn unblock(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let Some(shelf) = shelf(config, err).await? else { return Ok(Exit::Failure) };
-    let reader = Reader::open(&config.ledger).ok();
-    let knowledge = Knowledge { reader: reader.as_ref(), org_id: config.upstream.org_id.clone() };
-    match order::unblock(&shelf, knowledge, &args.id, args.tenant.as_deref()).await {
-        Ok((_, 0)) => {
+    let Some(mut list) = List::open(config, err).await? else { return Ok(Exit::Failure) };
+    let (reader, configured) = (Reader::open(&config.ledger).ok(), config.named_people());
+    let knowledge = Knowledge { reader: reader.as_ref(), scope: config.whois_scope(), configured: &configured };
+    match order::unblock(&list.store, knowledge, &args.id, args.tenant.as_deref()).await {
+        Ok((0, _)) => {
             writeln!(err, "callsign: {} is not blocked; see callsign block --list", printable(&args.id))?;
             Ok(Exit::Failure)
         }
-        Ok(_) => {
+        Ok((_, generation)) => {
             writeln!(out, "unblocked {}", printable(&args.id))?;
-            Ok(Exit::Success)
+            list.commit(generation, out, err).await
         }
-        Err(error) => failed(&error, err),
+        Err(error) => refused(&error, err),
     }
 }
 
-async fn list(shelf: &Shelf, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+fn print(store: &BlockStore, out: &mut impl Write) -> io::Result<Exit> {
     let now = Timestamp::now();
-    match shelf.list().await {
-        Ok(mut blocks) => {
-            blocks.retain(|block| block.holds(now));
-            blocks.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.id.cmp(&b.id)));
-            if blocks.is_empty() {
-                writeln!(out, "No user is blocked.")?;
-            }
-            for block in &blocks {
-                writeln!(out, "{}", line(block))?;
-            }
-            Ok(Exit::Success)
-        }
-        Err(error) => failed(&error, err),
+    let mut blocks = store.list();
+    blocks.retain(|block| block.holds(now));
+    blocks.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.id.cmp(&b.id)));
+    if blocks.is_empty() {
+        writeln!(out, "No user is blocked.")?;
     }
+    for block in &blocks {
+        writeln!(out, "{}", line(block))?;
+    }
+    Ok(Exit::Success)
 }
 
-fn failed(error: &dyn std::error::Error, err: &mut impl Write) -> io::Result<Exit> {
-    writeln!(err, "callsign: {error}; choose one with --tenant where there are several")?;
+fn refused(error: &OrderError, err: &mut impl Write) -> io::Result<Exit> {
+    writeln!(err, "callsign: {error}")?;
+    if let OrderError::Several(people) = error {
+        person::list(people, err)?;
+        writeln!(err, "  (--user-id takes the id as a user id only)")?;
+    }
     Ok(Exit::Failure)
 }
 

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::error::CommandError;
-use super::person::Person;
 use crate::config::{Config, printable, zip_password};
 use crate::key_material;
 use callsign_core::secret::Secret;
 use callsign_store::archive::reader::{self, Opened};
 use callsign_store::archive::settings::Place;
 use callsign_store::archive::{EncryptedZip, Meta};
+use callsign_store::person::Person;
 
 /// Maximum bytes of a password file that are read. A password has at most 99.
 const LARGEST_PASSWORD_FILE: u64 = 4096;

@@ -9,10 +9,11 @@ use super::Exit;
 use super::args::Case;
 use super::bundle::{self, Bundle, Copied, Password};
 use super::error::CommandError;
-use super::person::{self, Named};
+use super::person;
 use crate::config::{Config, printable};
 use callsign_core::request_id::RequestId;
 use callsign_store::ledger::{Reader, report};
+use callsign_store::person::{Named, people};
 use summary::Summary;
 
 /// Writes the bundle and prints what it holds.
@@ -36,8 +37,8 @@ async fn write(
     let password = Password::new(asked.bundle.password_file.as_deref())?;
     let reader = Reader::open(&config.ledger)?;
     let (id, org_id) = (asked.id.trim(), config.upstream.org_id.as_deref());
-    let mut found = Named { id, tenant: asked.tenant.as_deref() }.found(&reader, config).await?;
-    let people = person::people(&found);
+    let mut found = Named { id, tenant: asked.tenant.as_deref() }.found(&reader, org_id).await?;
+    let people = people(&found);
     if people.is_empty() && !found.is_empty() {
         writeln!(err, "callsign: the identifier is of 0 persons: its requests have no user id; see callsign whois")?;
         return Ok(Exit::Failure);
@@ -69,6 +70,6 @@ async fn write(
     bundle.finish()?;
     password.show(&asked.output, err)?;
     let path = printable(&asked.output.display().to_string());
-    writeln!(out, "{path}: {}; {} requests, {} archives.", person.shown(), ids.len(), copied.archives)?;
+    writeln!(out, "{path}: {}; {} requests, {} archives.", person::shown(&person), ids.len(), copied.archives)?;
     Ok(if copied.unreadable == 0 { Exit::Success } else { Exit::Failure })
 }

@@ -11,11 +11,12 @@ use super::Exit;
 use super::args::Export;
 use super::bundle::{self, Bundle, Copied, Password};
 use super::error::CommandError;
-use super::person::{self, Named, Person};
+use super::person;
 use crate::config::{Config, printable};
 use callsign_store::archive::settings::Place;
 use callsign_store::ledger::query::{By, Found, Grouping, StoredRequest};
 use callsign_store::ledger::{Reader, report};
+use callsign_store::person::{Named, Person};
 
 /// The file in the new directory.
 const FILE: &str = "export.zip";
@@ -46,7 +47,7 @@ async fn write(
     let password = Password::new(asked.bundle.password_file.as_deref())?;
     let reader = Reader::open(&config.ledger)?;
     let named = Named { id: asked.user.trim(), tenant: asked.tenant.as_deref() };
-    let people = named.users(&reader, config, asked.user_id).await?;
+    let people = named.users(&reader, config.upstream.org_id.as_deref(), asked.user_id).await?;
     let Some(person) = person::only(&people, err)? else { return Ok(Exit::Failure) };
 
     let directory = &asked.output;
@@ -63,7 +64,7 @@ async fn write(
     })?;
     password.show(&path, err)?;
     let path = printable(&path.display().to_string());
-    writeln!(out, "{path}: {}; {requests} requests, {} archives.", person.shown(), copied.archives)?;
+    writeln!(out, "{path}: {}; {requests} requests, {} archives.", person::shown(&person), copied.archives)?;
     Ok(if copied.unreadable == 0 { Exit::Success } else { Exit::Failure })
 }
 

@@ -5,11 +5,12 @@ use std::io::{self, BufRead, Write};
 use super::Exit;
 use super::args::Forget;
 use super::error::CommandError;
-use super::person::{self, Named, Person};
+use super::person;
 use crate::config::Config;
 use callsign_store::archive::settings::Place;
 use callsign_store::archive::{self, reader};
 use callsign_store::ledger::{Keeper, LedgerError, Reader};
+use callsign_store::person::{Named, Person};
 
 /// Maximum bytes of an answer that are read.
 const LONGEST_ANSWER: u64 = 100;
@@ -58,7 +59,7 @@ async fn forget(
         if requests + archives == 0 {
             return nobody(err);
         }
-        let what = format!("{}: {requests} requests in the ledger, {archives} archives", person.shown());
+        let what = format!("{}: {requests} requests in the ledger, {archives} archives", person::shown(&person));
         if asked.dry_run {
             writeln!(out, "Would erase {what}. Sums are kept.")?;
             return Ok(Exit::Success);
@@ -96,7 +97,7 @@ async fn find(config: &Config, asked: &Forget, err: &mut impl Write) -> Result<O
         Err(error) => return Err(error.into()),
     };
     let named = Named { id: &asked.user, tenant: asked.tenant.as_deref() };
-    let people = named.users(&reader, config, asked.user_id).await?;
+    let people = named.users(&reader, config.upstream.org_id.as_deref(), asked.user_id).await?;
     if people.is_empty() && has_archive {
         return Ok(Some(archived()));
     }

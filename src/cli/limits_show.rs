@@ -37,7 +37,7 @@ pub(super) async fn show(
             Ok(link) if link.dial().await.is_ok() => look::in_store(&link, subject, ceilings).await.ok(),
             _ => None,
         },
-        (None, Some(directory)) => look::in_directory(directory, subject, ceilings).ok(),
+        (None, Some(directory)) => look::in_directory(directory, subject, ceilings).await.ok(),
         (None, None) => {
             writeln!(
                 err,

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use super::wait::{self, Waited};
 use super::{Exit, load, summary};
 use crate::config::{ConfigInputs, Loaded};
 use crate::key_material;
@@ -43,7 +44,12 @@ async fn run(
         writeln!(io::stderr(), "callsign: starting the log failed (CALLSIGN_LOG): {error}")?;
         return Ok(Exit::Invalid);
     }
-    let running = match run::start(config, setting) {
+    let started = match wait::for_directory(config, setting, out).await {
+        Ok(Waited::Ended) => return Ok(Exit::Success),
+        Ok(Waited::Free(lock)) => run::start_with(config, setting, lock),
+        Err(error) => Err(error),
+    };
+    let running = match started {
         Ok(running) => running,
         Err(error) => {
             writeln!(io::stderr(), "callsign: cannot start: {error}")?;

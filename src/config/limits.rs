@@ -30,12 +30,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
     let tenants = overrides(reader, "tenants");
     let people = people(reader);
     let (mut users, mut blocked, mut named_tenants) = (HashMap::new(), HashSet::new(), Vec::new());
+    let mut named_users = Vec::new();
     for person in people? {
         named_tenants.extend(person.tenant.clone().map(|tenant| (tenant, person.source.clone())));
         let who = (person.tenant, person.id);
         if users.insert(who.clone(), person.allowance).is_some() {
             return reader.refuse(person.source, "has the user of an earlier entry; merge them into one");
         }
+        named_users.push(who.clone());
         if person.blocked {
             blocked.insert(who);
         }
@@ -62,6 +64,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
         count_byok: count_byok?,
         auto_block: auto_block?,
         named_tenants,
+        named_users,
     })
 }
 

@@ -1,6 +1,7 @@
 //! A running callsign, and the options and errors of its start.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -13,6 +14,7 @@ use callsign_gateway::upstream::RootsError;
 use callsign_store::archive::{Archive, ArchiveError};
 use callsign_store::ledger::{Ledger, LedgerError};
 use callsign_store::limits::{Limiter, LimitsError};
+use callsign_store::state::DirectoryLock;
 
 /// The type of [`super::start`]. Self-tests get it as an argument, because the start itself hands the self-test to the
 /// console.
@@ -39,6 +41,8 @@ pub struct Running {
     pub(super) limiter: Limiter,
     /// Stops the reconciliation; `None` if it is off.
     pub(super) reconciler: Option<AbortHandle>,
+    /// The lock on the data directory.
+    pub(super) _lock: Option<DirectoryLock>,
     /// Closed when the last port has ended.
     pub(super) ports: mpsc::Receiver<()>,
 }
@@ -79,6 +83,12 @@ pub enum StartError {
     /// The settings of the upstream are invalid.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// Another process uses the data directory.
+    #[error("data directory in use: {} (CALLSIGN_DATA_DIR); one callsign uses a data directory", .0.display())]
+    DirectoryInUse(PathBuf),
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory (CALLSIGN_DATA_DIR): {0}")]
+    Directory(std::io::Error),
     /// The ledger could not be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::client::{self, Answer, Headers};
 use crate::support::program::{self, Said};
-use crate::support::proxy::{ALICE, APP, Callsign, Setup, VALVES};
+use crate::support::proxy::{ALICE, APP, Callsign, Setup, VALVES, until_free};
 use crate::support::within;
 
 const PLAIN: &str = r#"{"model":"m","messages":[]}"#;
@@ -23,20 +23,44 @@ struct Rig {
 impl Rig {
     /// Starts callsign with a data directory and this `CALLSIGN_LEDGER`.
     async fn start(ledger: &str, toml: &str) -> Self {
+        Self::start_with(ledger, toml, &[]).await
+    }
+
+    /// Starts callsign with further variables.
+    async fn start_with(ledger: &str, toml: &str, variables: &[(&str, &str)]) -> Self {
         let mock = MockServer::start().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let callsign = Self::on(&mock, &directory, ledger, toml);
+        let callsign = Self::setup(&mock, &directory, ledger, toml).set(variables).start();
         Self { mock, callsign, directory }
     }
 
     fn on(mock: &MockServer, directory: &tempfile::TempDir, ledger: &str, toml: &str) -> Callsign {
+        Self::setup(mock, directory, ledger, toml).start()
+    }
+
+    fn setup(mock: &MockServer, directory: &tempfile::TempDir, ledger: &str, toml: &str) -> Setup {
         let variables = [
             ("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()),
             ("CALLSIGN_LEDGER", ledger),
             ("CALLSIGN_ADMIN_TOKEN", "an-admin-token-of-tests"),
             ("USER_ID_FORMAT", "acme_{sha256:16 user}"),
         ];
-        Setup::to(&mock.url()).set(&VALVES).set(&variables).toml(toml).start()
+        Setup::to(&mock.url()).set(&VALVES).set(&variables).toml(toml)
+    }
+
+    /// Returns the environment of a command with a ledger and this format; empty for the format of [`Rig::setup`].
+    fn variables<'v>(&'v self, format: &'v str) -> Vec<(&'v str, &'v str)> {
+        let format = if format.is_empty() { "acme_{sha256:16 user}" } else { format };
+        vec![("CALLSIGN_DATA_DIR", self.directory.path().to_str().unwrap()), ("USER_ID_FORMAT", format)]
+    }
+
+    /// Stops callsign and starts another one on its directory.
+    async fn restart(self, ledger: &str, toml: &str) -> Self {
+        let Self { mock, callsign, directory } = self;
+        drop(callsign);
+        until_free(directory.path()).await;
+        let callsign = Self::on(&mock, &directory, ledger, toml);
+        Self { mock, callsign, directory }
     }
 
     async fn ask(&self, headers: Headers<'_>) -> Answer {
@@ -77,10 +101,10 @@ async fn the_command_stops_a_person_within_a_second_and_lets_them_in_again() {
     assert_eq!(rig.ask(&ada).await.status, 200);
     let said = rig.command("block ada --for 1h --reason abuse", "off");
     assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.out.starts_with("blocked ada in any tenant since ") && said.out.ends_with(": abuse\n"), "{said:?}");
-    let since = std::time::Instant::now();
-    rig.until(&ada, 403).await;
-    assert!(since.elapsed().as_secs() < 5, "{:?}", since.elapsed());
+    assert!(said.out.starts_with("blocked ada in any tenant since "), "{said:?}");
+    assert!(said.out.ends_with(": abuse\napplied by 1 running server\n"), "{said:?}");
+    assert!(said.err.contains("there is no ledger, so the id was not looked up"), "{said:?}");
+    assert_eq!(rig.ask(&ada).await.status, 403, "it was in force when the command ended");
     let refused = rig.ask(&ada).await;
     assert_eq!(refused.header("x-callsign-error"), "user_blocked");
     assert_eq!(refused.json()["error"]["type"], "permission_error");
@@ -89,9 +113,9 @@ async fn the_command_stops_a_person_within_a_second_and_lets_them_in_again() {
     assert_eq!(rig.ask(&of("bob")).await.status, 200);
     assert!(rig.command("block --list", "off").out.contains("ada in any tenant"));
     // The block survives a restart.
-    let again = Rig::on(&rig.mock, &rig.directory, "off", "");
-    assert_eq!(client::post(&again.url("chat/completions"), &ada, PLAIN).await.status, 403);
-    assert_eq!(rig.command("unblock ada", "off").out, "unblocked ada\n");
+    let rig = rig.restart("off", "").await;
+    assert_eq!(rig.ask(&ada).await.status, 403);
+    assert_eq!(rig.command("unblock ada", "off").out, "unblocked ada\napplied by 1 running server\n");
     rig.until(&ada, 200).await;
     assert_eq!(rig.command("unblock ada", "off").code, 1);
     assert_eq!(rig.command("block --list", "off").out, "No user is blocked.\n");
@@ -120,7 +144,7 @@ async fn a_ledger_knows_whom_an_identifier_means() {
     assert_eq!(rig.ask(&of("ada")).await.status, 200);
     let sent = rig.sent();
     let known = || rig.command(&format!("block {sent}"), "");
-    within("the row", async { while !known().out.contains("was sent for the user ada") {} }).await;
+    within("the row", async { while !known().out.contains("is of the user ada") {} }).await;
     rig.until(&of("ada"), 403).await;
     assert!(rig.command("block --list", "").out.contains("ada since "));
     assert_eq!(rig.command(&format!("unblock {sent}"), "").code, 0);
@@ -225,16 +249,88 @@ async fn providers_refusals_suspend_a_user() {
 }
 
 #[tokio::test]
-async fn a_damaged_list_stays_as_it_was() {
+async fn a_damaged_list_stays_in_force_and_stops_the_next_start() {
     let rig = Rig::start("off", "").await;
     assert_eq!(rig.command("block ada", "off").code, 0);
-    rig.until(&of("ada"), 403).await;
-    let path = rig.directory.path().join("blocks.json");
-    std::fs::write(&path, "{\"blocks\": [").unwrap();
-    assert_eq!(rig.command("block bob", "off").code, 1);
-    // The damaged file keeps the earlier block in force.
-    std::fs::write(&path, "{\"blocks\": [],").unwrap();
+    let path = rig.directory.path().join("state.db");
+    // The command cannot read it, and the running server keeps what it knows.
+    for file in ["state.db", "state.db-wal"] {
+        std::fs::write(rig.directory.path().join(file), "no database at all, and no list of blocks".repeat(200))
+            .unwrap();
+    }
+    let said = rig.command("block bob", "off");
+    assert!(said.code == 1 && said.err.contains("state.db"), "{said:?}");
     assert_eq!(rig.ask(&of("ada")).await.status, 403);
-    std::fs::write(&path, "{\"blocks\": []}").unwrap();
-    rig.until(&of("ada"), 200).await;
+    let Rig { mock, callsign, directory } = rig;
+    drop(callsign);
+    until_free(directory.path()).await;
+    let refused = Rig::setup(&mock, &directory, "off", "").refused();
+    assert!(refused.contains("cannot read state.db") && refused.contains("list of blocks"), "{refused}");
+    std::fs::remove_file(&path).unwrap();
+    let callsign = Rig::on(&mock, &directory, "off", "");
+    assert_eq!(client::post(&callsign.url("chat/completions"), &of("ada"), PLAIN).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_id_that_was_never_seen_is_refused_unless_it_is_meant() {
+    let toml = "[[users]]\nid = \"named\"\n[[keys]]\nname = \"own\"\nuser = \"keyed\"\n\
+                sha256 = \"1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0\"\n";
+    let rig = Rig::start("", toml).await;
+    let said = program::callsign("block malory", &rig.variables(""));
+    assert_eq!((said.code, said.out.as_str()), (1, ""), "{said:?}");
+    assert!(said.err.contains("nobody was blocked") && said.err.contains("--unseen"), "{said:?}");
+    let refused = rig.admin(Method::PUT, "users/malory/block", "").await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["error"]["code"]), (404, &json!("unseen_id")));
+    assert_eq!(rig.admin(Method::GET, "blocks", "").await.json(), json!([]));
+    for line in ["block malory --unseen", "block malory --unseen --tenant acme"] {
+        assert_eq!(rig.command(line, "").code, 0, "{line}");
+    }
+    assert_eq!(rig.admin(Method::PUT, "users/other/block", r#"{"unseen": true}"#).await.status, 200);
+    assert_eq!(rig.ask(&of("malory")).await.status, 403);
+    // Users that the configuration names count as seen.
+    for user in ["named", "keyed"] {
+        assert_eq!(rig.admin(Method::PUT, &format!("users/{user}/block"), "").await.status, 200, "{user}");
+        assert_eq!(rig.ask(&of(user)).await.status, 403, "{user}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_several_people_lists_them_and_blocks_nobody() {
+    let rig = Rig::start("", "").await;
+    for user in ["ada", "bob", "eve"] {
+        let mut headers = of(user);
+        headers.push(("x-chat-id", if user == "eve" { "hers" } else { "theirs" }));
+        assert_eq!(rig.ask(&headers).await.status, 200);
+    }
+    let block = |id: &str| rig.command(&format!("block {id} --for 1h"), "");
+    within("the row", async { while !block("theirs").err.contains("2 persons") {} }).await;
+    let said = block("theirs");
+    assert_eq!((said.code, said.out.as_str()), (1, ""), "{said:?}");
+    assert!(said.err.contains("\n  ada --tenant ''\n  bob --tenant ''\n"), "{said:?}");
+    let refused = rig.admin(Method::PUT, "users/theirs/block", "").await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["error"]["code"]), (409, &json!("several_persons")));
+    assert_eq!(refused.json()["error"]["persons"][1], json!({"user_id": "bob", "tenant": null}));
+    assert_eq!(rig.ask(&of("ada")).await.status, 200);
+    // The chat of one person means that person.
+    within("the row", async { while block("hers").code != 0 {} }).await;
+    assert_eq!(rig.ask(&of("eve")).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_stranger_with_the_name_of_an_identifier_is_not_blocked_in_its_place() {
+    let rig = Rig::start_with("", "", &[("USER_ID_FORMAT", "acme_{user}")]).await;
+    // The decoy calls itself as callsign calls mallory upstream. The ledger does not know mallory.
+    assert_eq!(rig.ask(&of("acme_mallory")).await.status, 200);
+    let decoy = || program::callsign("block acme_mallory", &rig.variables("acme_{user}"));
+    within("the row", async { while !decoy().err.contains("2 persons") {} }).await;
+    let said = decoy();
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("\n  acme_mallory --tenant ''\n  mallory --tenant ''\n"), "{said:?}");
+    assert_eq!(rig.ask(&of("acme_mallory")).await.status, 200, "nobody was blocked");
+    assert_eq!(rig.admin(Method::PUT, "users/acme_mallory/block", "").await.status, 409);
+    // The operator chooses.
+    let chosen = program::callsign("block acme_mallory --user-id", &rig.variables("acme_{user}"));
+    assert_eq!(chosen.code, 0, "{chosen:?}");
+    assert_eq!(rig.ask(&of("acme_mallory")).await.status, 403);
+    assert_eq!(rig.ask(&of("mallory")).await.status, 200);
 }

@@ -40,6 +40,7 @@ mod secrets;
 mod serve;
 mod shedding;
 mod snippets;
+mod state;
 mod strict;
 mod structure;
 mod support;

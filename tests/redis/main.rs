@@ -55,6 +55,10 @@ async fn main() {
     println!("ok closed while the store is away");
     lost_blocks_are_given_back(&mut redis).await;
     println!("ok blocks outlive a store that lost everything");
+    an_older_store_gets_the_newer_blocks_back(&mut redis).await;
+    println!("ok an older store gets the newer blocks back");
+    a_change_during_an_outage_is_passed_on(&mut redis).await;
+    println!("ok a change during an outage is passed on");
 }
 
 /// Runs random histories in memory and in Redis, and compares every answer.
@@ -233,18 +237,93 @@ async fn lost_blocks_are_given_back(redis: &mut Redis) {
     let token = [("authorization", "Bearer an-admin-token-of-tests"), ("content-type", "application/json")];
     assert_eq!(client::request(Method::PUT, &url, &token, "").await.status, 200);
     let ada = of("lost-ada");
-    let copy = directory.path().join("blocks.json");
-    within("the copy", async { while !std::fs::read_to_string(&copy).unwrap_or_default().contains("lost-ada") {} })
-        .await;
+    // The answer to a block comes when all nodes have it.
     redis.kill();
     lose_everything(redis);
     // A node that starts while Redis is down.
-    let second = node(&mock, redis, &data);
-    assert_eq!(ask(&second, &ada).await.status, 403);
+    drop(first);
+    support::proxy::until_free(directory.path()).await;
+    let first = node(&mock, redis, &data);
+    assert_eq!(ask(&first, &ada).await.status, 403);
     redis.restart();
     until_up(&first, 1).await;
-    until_up(&second, 1).await;
     let fresh = node(&mock, redis, &[]);
     within("the list to be back", async { while ask(&fresh, &ada).await.status != 403 {} }).await;
     assert_eq!(ask(&first, &ada).await.status, 403);
+}
+
+/// Copies or restores the data of a stopped Redis.
+fn copy_data(from: &std::path::Path, to: &std::path::Path) {
+    let _absent = std::fs::remove_dir_all(to);
+    std::fs::create_dir(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+const TOKEN: [(&str, &str); 2] =
+    [("authorization", "Bearer an-admin-token-of-tests"), ("content-type", "application/json")];
+
+async fn change(method: Method, node: &Callsign, user: &str) -> serde_json::Value {
+    let url = node.admin_url(&format!("api/v1/admin/users/{user}/block"));
+    let answer = client::request(method, &url, &TOKEN, "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+async fn an_older_store_gets_the_newer_blocks_back(redis: &mut Redis) {
+    let mock = MockServer::start().await.unwrap();
+    let nodes = [node(&mock, redis, &[]), node(&mock, redis, &[])];
+    for node in &nodes {
+        until_up(node, 1).await;
+    }
+    change(Method::PUT, &nodes[0], "old-ada").await;
+    let live = std::path::Path::new(redis.url().strip_prefix("unix://").unwrap()).with_file_name("appendonlydir");
+    let saved = live.with_file_name("saved");
+    redis.kill();
+    copy_data(&live, &saved);
+    redis.restart();
+    for node in &nodes {
+        until_up(node, 1).await;
+    }
+    let told = change(Method::PUT, &nodes[1], "new-bob").await;
+    assert_eq!((&told["kept"], &told["applied"]), (&true.into(), &2.into()), "{told}");
+    change(Method::DELETE, &nodes[0], "old-ada").await;
+    // Redis is back with a copy from before the block of bob, and is changed at once.
+    redis.kill();
+    copy_data(&saved, &live);
+    redis.restart();
+    let said = support::program::callsign_beside(
+        "block new-eve",
+        &[("CALLSIGN_LIMIT_STORE", redis.url()), ("CALLSIGN_LEDGER", "off")],
+    )
+    .await;
+    assert!(said.out.starts_with("blocked new-eve"), "{said:?}");
+    for node in &nodes {
+        for (user, status) in [("old-ada", 200), ("new-bob", 403), ("new-eve", 403)] {
+            within("the merged list", async { while ask(node, &of(user)).await.status != status {} }).await;
+        }
+    }
+    drop(nodes);
+    let fresh = node(&mock, redis, &[]);
+    for (user, status) in [("old-ada", 200), ("new-bob", 403), ("new-eve", 403)] {
+        assert_eq!(ask(&fresh, &of(user)).await.status, status, "{user}");
+    }
+}
+
+async fn a_change_during_an_outage_is_passed_on(redis: &mut Redis) {
+    let mock = MockServer::start().await.unwrap();
+    let nodes = [node(&mock, redis, &[]), node(&mock, redis, &[])];
+    for node in &nodes {
+        until_up(node, 1).await;
+    }
+    redis.kill();
+    let told = change(Method::PUT, &nodes[0], "away-ada").await;
+    assert_eq!(told["kept"], false, "{told}");
+    assert_eq!(ask(&nodes[0], &of("away-ada")).await.status, 403, "in force here at once");
+    let (status, text) = nodes[0].ready().await;
+    assert!(status == 200 && text.contains("degraded: a place of state is unavailable"), "{text}");
+    redis.restart();
+    within("the block", async { while ask(&nodes[1], &of("away-ada")).await.status != 403 {} }).await;
 }

@@ -13,7 +13,8 @@ use super::attempts::TooManyAttemptsError;
 use callsign_store::archive::ArchiveError;
 use callsign_store::ledger::LedgerError;
 use callsign_store::limits::blocks::order::OrderError;
-use callsign_store::limits::blocks::shelf::ShelfError;
+use callsign_store::limits::blocks::store::FullError;
+use callsign_store::person::Person;
 use callsign_store::whois::Answer;
 
 /// An error of the admin API.
@@ -55,9 +56,15 @@ pub(super) enum ApiError {
     /// The id is not blocked.
     #[error("this id is not blocked")]
     NotBlocked,
-    /// The block list cannot be read or written.
+    /// The block list has no room.
     #[error(transparent)]
-    Blocks(#[from] ShelfError),
+    BlocksFull(#[from] FullError),
+    /// The identifier is of several persons. The response lists them.
+    #[error("the identifier is of several persons: choose one by user id with ?tenant= and `user_id`")]
+    SeveralPersons(Vec<Person>),
+    /// The ledger does not have the id of a block.
+    #[error("{0}: `unseen` in the body")]
+    Unseen(String),
     /// The user id exists in several tenants. The response lists them.
     #[error("this id exists in several tenants: choose one with ?tenant= (empty for users without a tenant)")]
     SeveralTenants(Vec<Option<String>>),
@@ -93,7 +100,9 @@ impl ApiError {
             Self::NoRequest => (StatusCode::NOT_FOUND, "unknown_request"),
             Self::Nobody | Self::NotInLedger(_) => (StatusCode::NOT_FOUND, "unknown_identifier"),
             Self::NotBlocked => (StatusCode::NOT_FOUND, "not_blocked"),
-            Self::Blocks(_) => (StatusCode::SERVICE_UNAVAILABLE, "blocks_unavailable"),
+            Self::BlocksFull(_) => (StatusCode::CONFLICT, "blocks_full"),
+            Self::SeveralPersons(_) => (StatusCode::CONFLICT, "several_persons"),
+            Self::Unseen(_) => (StatusCode::NOT_FOUND, "unseen_id"),
             Self::SeveralTenants(_) => (StatusCode::CONFLICT, "several_tenants"),
             Self::NoTenant(_) => (StatusCode::NOT_FOUND, "unknown_tenant"),
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
@@ -111,11 +120,11 @@ impl ApiError {
 
 impl From<OrderError> for ApiError {
     fn from(error: OrderError) -> Self {
-        let named = |tenant: String| Some(tenant).filter(|tenant| !tenant.is_empty());
         match error {
-            OrderError::Several(tenants) => Self::SeveralTenants(tenants.into_iter().map(named).collect()),
+            OrderError::Several(people) => Self::SeveralPersons(people.into_iter().collect()),
+            OrderError::Unseen(_) => Self::Unseen(error.to_string()),
             OrderError::NoId => Self::Invalid(error.to_string()),
-            OrderError::Shelf(error) => Self::Blocks(error),
+            OrderError::Full(error) => Self::BlocksFull(error),
         }
     }
 }
@@ -126,6 +135,10 @@ impl IntoResponse for ApiError {
         let mut error = json!({ "message": self.to_string(), "code": code });
         if let Self::SeveralTenants(tenants) = &self {
             error["tenants"] = json!(tenants);
+        }
+        if let Self::SeveralPersons(people) = &self {
+            let shown = |person: &Person| json!({ "user_id": person.user, "tenant": person.tenant });
+            error["persons"] = people.iter().map(shown).collect();
         }
         let mut body = json!({ "error": error });
         if let Self::NotInLedger(answer) = &self {

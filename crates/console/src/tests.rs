@@ -45,7 +45,10 @@ fn deps(ledger_access: Option<(Reader, Keeper)>, ledger: Ledger) -> AdminDeps {
         data_dir_set: false,
     };
     AdminDeps {
-        limiter: Limiter::start(&limits::settings::Settings::default(), &data, &metrics).unwrap(),
+        limiter: {
+            let deps = limits::LimiterDeps { metrics: Arc::clone(&metrics), ..Default::default() };
+            Limiter::start(&limits::settings::Settings::default(), &data, deps).unwrap()
+        },
         metrics,
         refuses: Probe(Arc::new(|| None)),
         view: Arc::new(arc_swap::ArcSwap::from_pointee(view())),
@@ -70,6 +73,7 @@ fn view() -> View {
         tenants: Tenants { operator, list: Vec::new() },
         org_id: None,
         rules: Rules::new(&limits::settings::Settings::default()),
+        people: Vec::new(),
         tls: false,
         max_body_bytes: 1 << 20,
     }

@@ -3,6 +3,7 @@
 use callsign_core::auth::settings::Callers;
 use callsign_core::tenant::Tenants;
 use callsign_store::limits::Rules;
+use callsign_store::person::Person;
 use callsign_store::whois::Scope;
 
 /// A read-only view of the configuration in force. It contains no setting of the console itself.
@@ -16,6 +17,8 @@ pub struct View {
     pub org_id: Option<String>,
     /// The limits and blocks of the configuration.
     pub rules: Rules,
+    /// The users that the configuration names.
+    pub people: Vec<Person>,
     /// True if the data port uses TLS.
     pub tls: bool,
     /// `CALLSIGN_MAX_BODY_BYTES`.

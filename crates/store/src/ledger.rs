@@ -10,11 +10,11 @@
 //! waits for its row. The ledger must not contain prompts, replies or credentials.
 
 pub(crate) mod digest;
-mod engine;
-mod error;
+pub(crate) mod engine;
+pub(crate) mod error;
 mod grain;
 mod handle;
-mod home;
+pub(crate) mod home;
 mod increments;
 mod insert;
 mod keeper;

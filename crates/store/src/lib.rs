@@ -8,11 +8,15 @@
 //! | [`ledger`] | one durable row per inference request, sums of the rows, and queries of both | contain prompts, replies or credentials |
 //! | [`limits`] | counts the usage of each caller, reserves and settles quota, keeps the block list | contain prompts; store user ids in counters (only their digests) |
 //! | [`archive`] | one encrypted file per archived request; lists, reads and deletes them | contain callers' credentials; write clear text to a disk |
+//! | [`person`] | finds the one person that an identifier means | guess |
+//! | [`state`] | the entries that operators change, such as blocks, in the places that all nodes share | lose an entry that a node knows |
 //! | [`trusted_clock`] | whether the wall clock may decide what is too old to keep | delete anything |
 //! | [`whois`] | finds the caller of an identifier, from the ledger or from the formats alone | write anything |
 
 pub mod archive;
 pub mod ledger;
 pub mod limits;
+pub mod person;
+pub mod state;
 pub mod trusted_clock;
 pub mod whois;

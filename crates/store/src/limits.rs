@@ -3,7 +3,7 @@
 //! ```text
 //! request ─► gate: blocked? ─► rules: which limits? ─► memory, or one script in the shared store ─► Reservation
 //!                                                                                                    │ request ends
-//! keeper (worker thread): connects the store, settles, writes counters, polls blocks            ◄───┘
+//! keeper (worker thread): connects the store, settles, writes counters                          ◄───┘
 //! ```
 //!
 //! A request is counted, and its estimated use reserved, before it goes upstream. At its end the estimate is replaced
@@ -13,8 +13,8 @@
 mod auto_block;
 pub mod blocks;
 mod calendar;
+mod counter_file;
 pub mod counters;
-mod journal;
 mod keeper;
 mod limiter;
 mod link;
@@ -28,7 +28,7 @@ mod subject;
 
 pub use blocks::gate::Watcher;
 pub use counters::{Ask, Gauge, Settlement, Standing, Used};
-pub use limiter::{Limiter, LimitsError, Reservation, Suspect};
+pub use limiter::{Limiter, LimiterDeps, LimitsError, Reservation, Suspect};
 pub use link::{Link, StoreUnavailableError};
 pub use memory::Memory;
 pub use refused::{LimitsRefusedError, Over, span};

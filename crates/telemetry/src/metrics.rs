@@ -10,6 +10,7 @@ mod ledger;
 mod limits;
 mod omitted;
 pub mod read_on;
+mod state;
 pub mod up;
 
 use parking_lot::Mutex;
@@ -34,6 +35,7 @@ use ledger::LedgerMetrics;
 use limits::LimitsMetrics;
 use omitted::Omitted;
 use read_on::ReadOnMetrics;
+use state::StateMetrics;
 use up::Up;
 
 use crate::health::Health;
@@ -94,6 +96,8 @@ pub struct Metrics {
     pub archive: ArchiveMetrics,
     /// Metrics of limits and blocks.
     pub limits: LimitsMetrics,
+    /// Metrics of the state that nodes share.
+    pub state: StateMetrics,
     /// Metrics of answers that are read on after their client has left.
     pub read_on: ReadOnMetrics,
     /// Problems of parts that have no gauge. [`Metrics::degraded`] returns all problems.
@@ -129,6 +133,7 @@ impl Metrics {
             costs: CostMetrics::default(),
             archive: ArchiveMetrics::default(),
             limits: LimitsMetrics::default(),
+            state: StateMetrics::default(),
             read_on: ReadOnMetrics::default(),
             health: Arc::default(),
             reloaded: Up::default(),
@@ -170,6 +175,7 @@ impl Metrics {
         metrics.costs.register(&mut registry);
         metrics.archive.register(&mut registry);
         metrics.limits.register(&mut registry);
+        metrics.state.register(&mut registry);
         metrics.read_on.register(&mut registry);
         metrics.reloaded.set(1);
         let help = "1 unless the latest reload of the configuration was refused";
@@ -208,6 +214,7 @@ impl Metrics {
             (&self.ledger.up, "the ledger's database is unavailable; rows go to the spill file"),
             (&self.archive.up, "the archive cannot be written"),
             (&self.limits.store_up, "the store of limits is unavailable"),
+            (&self.state.up, "a place of state is unavailable; the known blocks stay in force"),
             (&self.reloaded, "the changed configuration was refused; the previous one is in force"),
         ];
         let down = parts.into_iter().filter(|(up, _)| up.is_down()).map(|(_, reason)| reason.to_owned());

@@ -114,6 +114,22 @@ fn what_is_mounted_is_there() {
 }
 
 #[test]
+fn a_pod_without_postgresql_keeps_its_directory_and_has_it_alone() {
+    for (file, deployment) in objects("Deployment") {
+        let pod = pods().into_iter().find(|pod| pod.file == file).unwrap();
+        if matches!(pod.config.ledger.store, Some(Store::Postgres(_))) {
+            continue;
+        }
+        assert_eq!(at(&deployment, "/spec/replicas"), 1, "{file}");
+        assert_eq!(text(&deployment, "/spec/strategy/type"), "Recreate", "{file}");
+        let data =
+            list(&pod.callsign, "/volumeMounts").iter().find(|mount| text(mount, "/mountPath") == "/data").unwrap();
+        let volume = list(&pod.spec, "/volumes").iter().find(|volume| volume["name"] == data["name"]).unwrap();
+        assert!(volume.get("persistentVolumeClaim").is_some(), "{file}: {volume}");
+    }
+}
+
+#[test]
 fn a_sidecar_is_reached_by_its_app_alone() {
     let pod = pods().into_iter().find(|pod| pod.file.ends_with("sidecar.yaml")).unwrap();
     let [sidecar] = list(&pod.spec, "/initContainers") else { panic!("one sidecar") };

@@ -1,10 +1,12 @@
 //! callsign in this process, between a test's client and a test's upstream.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use callsign::config::{Config, ConfigInputs};
 use callsign::run::{self, Running, ServeOptions};
 use callsign_gateway::server::Timeouts;
+use callsign_store::state::DirectoryLock;
 use mock_openrouter::MockServer;
 
 use super::client::{self, Headers};
@@ -95,6 +97,17 @@ impl Setup {
 
     /// Starts callsign. Must be called within a tokio runtime.
     pub(crate) fn start(self) -> Callsign {
+        let (setting, config) = self.config();
+        Callsign(run::start(&config, setting).unwrap(), config)
+    }
+
+    /// Returns the reason why callsign does not start.
+    pub(crate) fn refused(self) -> String {
+        let (setting, config) = self.config();
+        run::start(&config, setting).unwrap_err().to_string()
+    }
+
+    fn config(self) -> (ServeOptions, Config) {
         secrets::watch();
         let file = self.toml.map(|text| {
             let file = tempfile::NamedTempFile::new().unwrap();
@@ -105,8 +118,18 @@ impl Setup {
             ConfigInputs::environment(self.variables).file(file.as_ref().map(|file| file.path().to_owned())).serving();
         let mut config = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems:?}")).config;
         (self.adjust)(&mut config);
-        Callsign(run::start(&config, self.setting).unwrap(), config)
+        (self.setting, config)
     }
+}
+
+/// Waits until no callsign uses the directory. Within one process a dropped one needs a moment to stop.
+pub(crate) async fn until_free(directory: &Path) {
+    super::within("the lock", async {
+        while DirectoryLock::try_take(directory).unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 /// A running callsign. Dropping it triggers the drain and closes every connection.

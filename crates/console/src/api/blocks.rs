@@ -12,7 +12,9 @@ use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
 use crate::parameters::{Id, JsonBody, Params};
+use crate::view::View;
 use callsign_store::limits::blocks::Block;
+use callsign_store::limits::blocks::acknowledgement::{Acknowledgement, Stored};
 use callsign_store::limits::blocks::order::{self, Knowledge, Order};
 
 /// Maximum duration of a temporary block: a hundred years.
@@ -26,6 +28,10 @@ pub(super) struct Wish {
     seconds: Option<u64>,
     #[serde(default)]
     cut: bool,
+    #[serde(default)]
+    unseen: bool,
+    #[serde(default)]
+    user_id: bool,
 }
 
 /// `PUT users/{user_id}/block`: blocks a user.
@@ -41,13 +47,15 @@ pub(super) async fn block(
     }
     let limiter = &operator.deps.limiter;
     let time = wish.seconds.map(Duration::from_secs);
-    let order = Order { id, tenant: of.tenant, time, reason: wish.reason, cut: wish.cut };
-    let (block, blocks) = order::block(limiter.shelf(), operator.knowledge(), order).await?;
-    // Applies to this process now. Other processes read the shared block list periodically.
-    limiter.gate().set(blocks);
-    tracing::info!(cut = block.cut, "admin: blocked a user");
-    let mut told = json(&block);
-    told["kept"] = json!(limiter.shelf().is_shared());
+    let Wish { reason, cut, unseen, user_id, .. } = wish;
+    let order = Order { id, tenant: of.tenant, time, reason, cut, unseen, user_id };
+    let view = operator.view();
+    // In force in this process when it returns. The others follow.
+    let blocked = order::block(limiter.blocks(), operator.knowledge(&view), order).await?;
+    tracing::info!(cut, "admin: blocked a user");
+    let mut told = json(&blocked.block);
+    told["note"] = json!(blocked.unchecked.map(|unchecked| unchecked.to_string()));
+    acknowledge(&mut told, &limiter.blocks().acknowledged(blocked.generation).await);
     Ok(Json(told))
 }
 
@@ -58,13 +66,15 @@ pub(super) async fn unblock(
     Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     let limiter = &operator.deps.limiter;
-    let (blocks, lifted) = order::unblock(limiter.shelf(), operator.knowledge(), &id, of.tenant.as_deref()).await?;
-    limiter.gate().set(blocks);
+    let (view, tenant) = (operator.view(), of.tenant.as_deref());
+    let (lifted, generation) = order::unblock(limiter.blocks(), operator.knowledge(&view), &id, tenant).await?;
     if lifted == 0 {
         return Err(ApiError::NotBlocked);
     }
     tracing::info!("admin: unblocked a user");
-    Ok(Json(json!({ "id": id, "lifted": lifted })))
+    let mut told = json!({ "id": id, "lifted": lifted });
+    acknowledge(&mut told, &limiter.blocks().acknowledged(generation).await);
+    Ok(Json(told))
 }
 
 /// `GET blocks`: lists the blocks in force, latest first.
@@ -73,10 +83,17 @@ pub(super) async fn list(
     Params(()): Params<()>,
 ) -> Result<Json<Value>, ApiError> {
     let now = jiff::Timestamp::now();
-    let mut blocks = operator.deps.limiter.shelf().list().await?;
+    let mut blocks = operator.deps.limiter.blocks().list();
     blocks.retain(|block| block.holds(now));
     blocks.sort_by(|a, b| b.since.cmp(&a.since).then_with(|| a.id.cmp(&b.id)));
     Ok(Json(blocks.iter().map(json).collect()))
+}
+
+/// Adds where a change is stored, and which running servers have applied it.
+fn acknowledge(told: &mut Value, acknowledgement: &Acknowledgement) {
+    told["kept"] = json!(acknowledgement.stored != Stored::Memory);
+    told["applied"] = json!(acknowledgement.applied);
+    told["late"] = json!(acknowledgement.late);
 }
 
 fn json(block: &Block) -> Value {
@@ -92,7 +109,7 @@ fn json(block: &Block) -> Value {
 
 impl Operator {
     /// Returns the sources that resolve an id or a sent identifier to users.
-    fn knowledge(&self) -> Knowledge<'_> {
-        Knowledge { reader: self.reader().ok(), org_id: self.view().org_id.clone() }
+    fn knowledge<'a>(&'a self, view: &'a View) -> Knowledge<'a> {
+        Knowledge { reader: self.reader().ok(), scope: view.whois_scope(), configured: &view.people }
     }
 }

@@ -19,14 +19,14 @@ use crate::ledger::settings::Store;
 
 /// The database engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Engine {
+pub(crate) enum Engine {
     Sqlite,
     Postgres,
 }
 
 /// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Writing. A commit returns once the operating system has the data.
     Write,
     /// Writing. A commit returns once the data is on disk.
@@ -37,27 +37,27 @@ pub(super) enum Purpose {
 
 /// The address of a database.
 #[derive(Clone, Debug)]
-pub(super) enum Target {
+pub(crate) enum Target {
     Sqlite(PathBuf),
     Postgres(Box<PgConnectOptions>),
 }
 
 /// An open connection. It is dropped after any error, which rolls back an open transaction.
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(crate) enum Connection {
     Sqlite(Box<SqliteConnection>),
     Postgres(Box<PgConnection>),
 }
 
 /// The arguments of a statement.
 #[derive(Debug)]
-pub(super) enum Arguments {
+pub(crate) enum Arguments {
     Sqlite(SqliteArguments),
     Postgres(PgArguments),
 }
 
 /// One row of a result.
-pub(super) enum Row {
+pub(crate) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
@@ -74,7 +74,7 @@ impl Target {
     /// # Errors
     /// [`LedgerError::Open`] if the address is invalid. The error does not contain it, because it may include a
     /// password.
-    pub(super) fn new(store: &Store) -> Result<Self, LedgerError> {
+    pub(crate) fn new(store: &Store) -> Result<Self, LedgerError> {
         match store {
             Store::Sqlite(path) => Ok(Self::Sqlite(path.clone())),
             Store::Postgres(url) => {
@@ -86,7 +86,7 @@ impl Target {
         }
     }
 
-    pub(super) fn engine(&self) -> Engine {
+    pub(crate) fn engine(&self) -> Engine {
         match self {
             Self::Sqlite(_) => Engine::Sqlite,
             Self::Postgres(_) => Engine::Postgres,
@@ -94,7 +94,7 @@ impl Target {
     }
 
     /// Opens a connection.
-    pub(super) async fn connect(&self, purpose: Purpose) -> Result<Connection, sqlx::Error> {
+    pub(crate) async fn connect(&self, purpose: Purpose) -> Result<Connection, sqlx::Error> {
         match self {
             Self::Sqlite(path) => {
                 let options = SqliteConnectOptions::new()
@@ -136,7 +136,7 @@ fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
 }
 
 impl Connection {
-    pub(super) fn engine(&self) -> Engine {
+    pub(crate) fn engine(&self) -> Engine {
         match self {
             Self::Sqlite(_) => Engine::Sqlite,
             Self::Postgres(_) => Engine::Postgres,
@@ -144,12 +144,12 @@ impl Connection {
     }
 
     /// Returns empty arguments for this connection.
-    pub(super) fn arguments(&self) -> Arguments {
+    pub(crate) fn arguments(&self) -> Arguments {
         Arguments::new(self.engine())
     }
 
     /// Runs a statement and returns the number of changed rows.
-    pub(super) async fn execute(&mut self, sql: impl SqlSafeStr, arguments: Arguments) -> Result<u64, sqlx::Error> {
+    pub(crate) async fn execute(&mut self, sql: impl SqlSafeStr, arguments: Arguments) -> Result<u64, sqlx::Error> {
         match (self, arguments) {
             (Self::Sqlite(connection), Arguments::Sqlite(arguments)) => {
                 let done = sqlx::query_with(sql, arguments).execute(connection.as_mut()).await?;
@@ -164,7 +164,7 @@ impl Connection {
     }
 
     /// Runs a query.
-    pub(super) async fn fetch(&mut self, sql: impl SqlSafeStr, arguments: Arguments) -> Result<Vec<Row>, sqlx::Error> {
+    pub(crate) async fn fetch(&mut self, sql: impl SqlSafeStr, arguments: Arguments) -> Result<Vec<Row>, sqlx::Error> {
         match (self, arguments) {
             (Self::Sqlite(connection), Arguments::Sqlite(arguments)) => {
                 let rows = sqlx::query_with(sql, arguments).fetch_all(connection.as_mut()).await?;
@@ -179,7 +179,7 @@ impl Connection {
     }
 
     /// Runs statements without arguments and without preparing them.
-    pub(super) async fn run(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn run(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         let sql: SqlStr = sql.into_sql_str();
         match self {
             Self::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection.as_mut()).await.map(drop),
@@ -188,7 +188,7 @@ impl Connection {
     }
 
     /// Begins a transaction. SQLite takes the write lock now instead of at the first write.
-    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         match self.engine() {
             Engine::Sqlite => self.run("BEGIN IMMEDIATE").await,
             Engine::Postgres => self.run("BEGIN").await,
@@ -196,17 +196,17 @@ impl Connection {
     }
 
     /// Commits the transaction.
-    pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         self.run("COMMIT").await
     }
 
     /// Rolls the transaction back.
-    pub(super) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
         self.run("ROLLBACK").await
     }
 
     /// Closes the connection. On SQLite the last connection to close removes the write-ahead log.
-    pub(super) async fn close(self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(connection) => connection.close().await,
             Self::Postgres(connection) => connection.close().await,
@@ -219,7 +219,7 @@ fn mismatch() -> sqlx::Error {
 }
 
 impl Arguments {
-    pub(super) fn new(engine: Engine) -> Self {
+    pub(crate) fn new(engine: Engine) -> Self {
         match engine {
             Engine::Sqlite => Self::Sqlite(SqliteArguments::default()),
             Engine::Postgres => Self::Postgres(PgArguments::default()),
@@ -227,7 +227,7 @@ impl Arguments {
     }
 
     /// Reserves space for this many arguments.
-    pub(super) fn reserve(&mut self, count: usize) {
+    pub(crate) fn reserve(&mut self, count: usize) {
         match self {
             Self::Sqlite(arguments) => arguments.reserve(count, 0),
             Self::Postgres(arguments) => arguments.reserve(count, count * 16),
@@ -235,7 +235,7 @@ impl Arguments {
     }
 
     /// Adds shared text, without a copy if the engine permits it.
-    pub(super) fn shared(&mut self, text: Option<&Arc<str>>) -> Result<(), sqlx::Error> {
+    pub(crate) fn shared(&mut self, text: Option<&Arc<str>>) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(arguments) => match text {
                 Some(text) => arguments.add(Arc::clone(text)),
@@ -247,7 +247,7 @@ impl Arguments {
     }
 
     /// Adds text.
-    pub(super) fn text(&mut self, text: Option<&str>) -> Result<(), sqlx::Error> {
+    pub(crate) fn text(&mut self, text: Option<&str>) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(arguments) => arguments.add(text),
             Self::Postgres(arguments) => arguments.add(text),
@@ -256,7 +256,7 @@ impl Arguments {
     }
 
     /// Adds a number.
-    pub(super) fn int(&mut self, number: Option<i64>) -> Result<(), sqlx::Error> {
+    pub(crate) fn int(&mut self, number: Option<i64>) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(arguments) => arguments.add(number),
             Self::Postgres(arguments) => arguments.add(number),
@@ -265,7 +265,7 @@ impl Arguments {
     }
 
     /// Adds bytes.
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), sqlx::Error> {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(arguments) => arguments.add(bytes),
             Self::Postgres(arguments) => arguments.add(bytes),
@@ -276,7 +276,7 @@ impl Arguments {
 
 impl Row {
     /// Returns the text in this column.
-    pub(super) fn text(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
+    pub(crate) fn text(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
         match self {
             Self::Sqlite(row) => row.try_get_unchecked(column),
             Self::Postgres(row) => row.try_get(column),
@@ -284,7 +284,7 @@ impl Row {
     }
 
     /// Returns the number in this column.
-    pub(super) fn int(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+    pub(crate) fn int(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
         match self {
             Self::Sqlite(row) => row.try_get_unchecked(column),
             Self::Postgres(row) => row.try_get(column),
@@ -292,12 +292,12 @@ impl Row {
     }
 
     /// Returns the number in this column, or 0 for NULL.
-    pub(super) fn count(&self, column: usize) -> Result<i64, sqlx::Error> {
+    pub(crate) fn count(&self, column: usize) -> Result<i64, sqlx::Error> {
         Ok(self.int(column)?.unwrap_or_default())
     }
 
     /// Returns the bytes in this column.
-    pub(super) fn bytes(&self, column: usize) -> Result<Vec<u8>, sqlx::Error> {
+    pub(crate) fn bytes(&self, column: usize) -> Result<Vec<u8>, sqlx::Error> {
         match self {
             Self::Sqlite(row) => row.try_get_unchecked(column),
             Self::Postgres(row) => row.try_get(column),

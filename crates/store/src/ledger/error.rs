@@ -30,7 +30,7 @@ pub enum LedgerError {
 }
 
 /// Returns the database's error text without the statement and its values.
-pub(super) fn reason(error: &sqlx::Error) -> String {
+pub(crate) fn reason(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),

@@ -57,7 +57,7 @@ impl Home {
 }
 
 /// Creates a directory that only its owner can access, if it does not exist.
-pub(super) fn make(directory: &Path) -> io::Result<()> {
+pub(crate) fn make(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 

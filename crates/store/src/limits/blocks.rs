@@ -1,19 +1,19 @@
 //! The block list. Requests are compared with it by user id and by the identifier that would be sent. No I/O.
 //!
-//! `shelf` stores the list for other processes and the command line; `gate` checks requests.
+//! `store` keeps the list and exchanges it with other processes and the command line; `gate` checks requests.
 
-mod file;
+pub mod acknowledgement;
+pub mod commit;
+pub mod content;
 pub mod gate;
 pub mod order;
-pub mod shelf;
+pub mod store;
+pub(super) mod worker;
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-use crate::ledger::LedgerError;
-use crate::ledger::Reader;
 
 /// Maximum length of a reason in characters.
 pub const LONGEST_REASON: usize = 500;
@@ -89,69 +89,6 @@ impl BlockList {
     }
 }
 
-/// Inserts or replaces a block and drops expired ones.
-pub fn put(blocks: &mut Vec<Block>, block: Block) {
-    blocks.retain(|other| other.holds(block.since) && !other.is_about(&block.id, block.tenant.as_deref()));
-    blocks.push(block);
-}
-
-/// Removes the blocks of `id`, either of one tenant or of all, and returns their number.
-pub fn lift(blocks: &mut Vec<Block>, id: &str, tenant: Option<&str>) -> usize {
-    let before = blocks.len();
-    blocks.retain(|block| block.id != id || tenant.is_some_and(|tenant| block.tenant.as_deref() != Some(tenant)));
-    before - blocks.len()
-}
-
-/// The users that an id refers to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Meant {
-    /// One user.
-    User {
-        /// The id.
-        id: String,
-        /// The tenant; empty for none.
-        tenant: String,
-    },
-    /// Any user with this id or sent identifier, because the ledger knows none or several.
-    Literal,
-    /// Users of several tenants, which are listed.
-    Several(Vec<String>),
-}
-
-/// Resolves an id with the ledger. A user id takes precedence over a sent identifier.
-///
-/// # Errors
-/// The ledger's errors.
-pub async fn meant(
-    reader: &Reader,
-    id: &str,
-    tenant: Option<&str>,
-    org_id: Option<&str>,
-) -> Result<Meant, LedgerError> {
-    let users = reader.mapping(id, tenant).await?.into_iter().map(|of| (of.tenant.unwrap_or_default(), of.user));
-    let mut people: Vec<_> = users.collect();
-    if people.is_empty() {
-        let found = reader.whois(id, org_id).await?.into_iter();
-        let people_of = found.filter_map(|found| Some((found.tenant.unwrap_or_default(), found.user?)));
-        people = people_of.filter(|(of, _)| tenant.is_none_or(|tenant| tenant == of)).collect();
-        people.sort();
-        people.dedup();
-        if people.len() > 1 && people.iter().any(|(of, _)| *of == people[0].0) && same_tenant(&people) {
-            // Several users share the identifier, as with `shared:ID`.
-            return Ok(Meant::Literal);
-        }
-    }
-    Ok(match people.as_slice() {
-        [] => Meant::Literal,
-        [(tenant, user)] => Meant::User { id: user.clone(), tenant: tenant.clone() },
-        several => Meant::Several(several.iter().map(|(tenant, _)| tenant.clone()).collect()),
-    })
-}
-
-fn same_tenant(people: &[(String, String)]) -> bool {
-    people.iter().all(|(tenant, _)| people.first().is_some_and(|(first, _)| first == tenant))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,19 +121,5 @@ mod tests {
         assert!(!stops(None, "until") && list.stops(None, Some("until"), None, earlier));
         assert!(list.stops(None, Some("x"), Some("anywhere"), now), "by the identifier as sent");
         assert!(!list.stops(None, None, None, now));
-    }
-
-    #[test]
-    fn a_later_word_replaces_an_earlier_one() {
-        let mut blocks = vec![block("ada", None), block("ada", Some("acme")), block("bob", None)];
-        put(&mut blocks, Block { cut: true, ..block("ada", None) });
-        assert_eq!(blocks.len(), 3);
-        assert_eq!(lift(&mut blocks, "ada", Some("acme")), 1);
-        assert_eq!(lift(&mut blocks, "eve", None), 0);
-        assert_eq!(lift(&mut blocks, "ada", None), 1);
-        let over = Block { until: Some(Timestamp::UNIX_EPOCH), ..block("old", None) };
-        blocks.push(over);
-        put(&mut blocks, block("new", None));
-        assert_eq!(blocks.iter().map(|block| block.id.as_str()).collect::<Vec<_>>(), ["bob", "new"]);
     }
 }

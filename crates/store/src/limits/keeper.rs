@@ -1,8 +1,8 @@
-//! The limits' worker thread. It connects to the store, settles requests there, writes counters to the file, and polls
-//! the block list.
+//! The limits' worker thread. It connects to the store, settles requests there, and writes counters to `state.db`.
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,39 +10,61 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::calendar::now_ms;
-use super::journal::Journal;
+use super::counter_file::CounterFile;
 use super::link::{LEASE, Link};
 use super::shared::{Job, Shared};
+use crate::state::DirectoryLock;
 
-/// Polling interval of the block list. A change must be in force within one second (docs/SPEC.md#blocking).
+/// Interval of the periodic work.
 const LOOK: Duration = Duration::from_millis(300);
 /// Interval of connection attempts and of writing counters.
 const EVERY: Duration = Duration::from_secs(1);
 /// Maximum number of ends of requests per batch.
 const BATCH: usize = 256;
-/// Interval of removing expired counters if no file is written.
+/// Interval of removing expired counters.
 const TIDY: Duration = Duration::from_mins(1);
 
-/// Starts the worker thread.
-pub(super) fn start(shared: Arc<Shared>, jobs: mpsc::Receiver<Job>, journal: Option<Journal>) -> io::Result<()> {
+/// Maximum wait for loading counters.
+const START: Duration = Duration::from_secs(15);
+
+/// Starts the worker thread, and waits until it has loaded the counters in the directory.
+pub(super) fn start(
+    shared: Arc<Shared>,
+    jobs: mpsc::Receiver<Job>,
+    directory: Option<PathBuf>,
+    lock: Option<DirectoryLock>,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let keeper = Keeper {
-        shared,
-        journal,
-        waiting: VecDeque::new(),
-        written: Instant::now(),
-        dialled: None,
-        renewed: Instant::now(),
-        tidied: Instant::now(),
-        told: true,
+    let (loaded, waiting) = std::sync::mpsc::channel();
+    let body = move || {
+        runtime.block_on(async move {
+            let file = match directory {
+                Some(directory) => CounterFile::open(&directory, &shared.memory).await,
+                None => None,
+            };
+            let _started = loaded.send(());
+            let keeper = Keeper {
+                shared,
+                file,
+                waiting: VecDeque::new(),
+                written: Instant::now(),
+                dialled: None,
+                renewed: Instant::now(),
+                tidied: Instant::now(),
+                told: true,
+                _lock: lock,
+            };
+            keeper.run(jobs).await;
+        });
     };
-    std::thread::Builder::new().name("limits".to_owned()).spawn(move || runtime.block_on(keeper.run(jobs)))?;
+    std::thread::Builder::new().name("limits".to_owned()).spawn(body)?;
+    let _ended = waiting.recv_timeout(START);
     Ok(())
 }
 
 struct Keeper {
     shared: Arc<Shared>,
-    journal: Option<Journal>,
+    file: Option<CounterFile>,
     /// Jobs that wait for the store.
     waiting: VecDeque<Job>,
     written: Instant,
@@ -51,6 +73,8 @@ struct Keeper {
     tidied: Instant,
     /// True if the current state of the store has been logged.
     told: bool,
+    /// Kept until the last counters are written.
+    _lock: Option<DirectoryLock>,
 }
 
 impl Keeper {
@@ -80,7 +104,7 @@ impl Keeper {
             self.waiting.push_back(job);
         }
         self.work().await;
-        self.write();
+        self.write().await;
         self.shared.closed.send_replace(true);
     }
 
@@ -91,16 +115,17 @@ impl Keeper {
             self.renew(&link).await;
             self.work().await;
         }
-        if let Some(blocks) = self.shared.shelf.news().await {
-            tracing::info!(blocks = blocks.len(), "limits: block list changed");
-            self.shared.gate.set(blocks);
-        }
         if self.written.elapsed() >= EVERY {
-            self.write();
+            self.write().await;
         }
-        if self.journal.is_none() && self.tidied.elapsed() >= TIDY {
+        if self.tidied.elapsed() >= TIDY {
             self.tidied = Instant::now();
-            self.shared.memory.tidy(now_ms());
+            let file = &mut self.file;
+            self.shared.memory.tidy(now_ms(), |subject| {
+                if let Some(file) = file {
+                    file.forget(subject);
+                }
+            });
         }
     }
 
@@ -157,25 +182,10 @@ impl Keeper {
     }
 
     async fn work_on(&self, part: Vec<Job>) -> Result<(), Vec<Job>> {
-        let mut left = Vec::new();
-        for job in part {
-            match job {
-                Job::Stop(block) => match self.shared.shelf.put(block.clone()).await {
-                    Ok(blocks) => self.shared.gate.set(blocks),
-                    Err(error) => {
-                        tracing::error!(%error, "limits: cannot store an auto-block; it applies to this process only");
-                        let mut blocks = self.shared.gate.blocks();
-                        super::blocks::put(&mut blocks, block);
-                        self.shared.gate.set(blocks);
-                    }
-                },
-                job => left.push(job),
-            }
-        }
         let Some(link) = &self.shared.link else { return Ok(()) };
-        let Some(live) = link.live() else { return if left.is_empty() { Ok(()) } else { Err(left) } };
+        let Some(live) = link.live() else { return Err(part) };
         let mut all = redis::pipe();
-        for job in &left {
+        for job in &part {
             match job {
                 Job::Settle(subject, id, settlement) => {
                     all.add_command(live.settle(*subject, *id, *settlement)).ignore();
@@ -188,21 +198,15 @@ impl Keeper {
                     all.add_command(live.reserve(*subject, &ask, Some(*at_ms))).ignore();
                     all.add_command(live.settle(*subject, ask.id, *settlement)).ignore();
                 }
-                Job::Stop(_) => {}
             }
         }
-        if left.is_empty() {
-            return Ok(());
-        }
-        link.ask::<redis::Value>(&mut all).await.map(drop).map_err(|_| left)
+        link.ask::<redis::Value>(&mut all).await.map(drop).map_err(|_| part)
     }
 
-    fn write(&mut self) {
+    async fn write(&mut self) {
         self.written = Instant::now();
-        if let Some(journal) = &mut self.journal
-            && let Err(error) = journal.write(&self.shared.memory, now_ms())
-        {
-            tracing::error!(%error, "limits: cannot write counters; retrying in a second");
+        if let Some(file) = &mut self.file {
+            file.write(&self.shared.memory).await;
         }
     }
 }

@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, watch};
 use super::auto_block::Refusals;
 use super::blocks::Block;
 use super::blocks::gate::{Gate, Watcher};
-use super::blocks::shelf::Shelf;
+use super::blocks::store::BlockStore;
+use super::blocks::worker::{self, Worker};
 use super::calendar::now_ms;
 use super::counters::{Ask, Gauge, Settlement, Standing, Used};
 use super::keeper;
@@ -27,6 +28,8 @@ use super::shared::{Job, Shared};
 use super::subject::{Subject, message_digest};
 use crate::ledger;
 use crate::limits::settings::{AutoBlock, OnStoreFailure};
+use crate::state::{Access, DirectoryLock, StateError, StateStore};
+use crate::trusted_clock::TrustedClock;
 use callsign_core::allowance::{Ceilings, Estimate};
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::caller_identity::CallerIdentity;
@@ -58,71 +61,91 @@ pub enum LimitsError {
     /// The store's URL is invalid.
     #[error("limits: CALLSIGN_LIMIT_STORE is not a valid Redis URL")]
     Store,
+    /// The state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// The parts of the program that the limiter uses.
+#[derive(Clone, Debug, Default)]
+pub struct LimiterDeps {
+    /// Metrics and health.
+    pub metrics: Arc<Metrics>,
+    /// Decides if ended blocks may be removed.
+    pub clock: Arc<TrustedClock>,
+    /// The lock on the data directory, kept until the last change is written. Without it the directory is not used.
+    pub lock: Option<DirectoryLock>,
 }
 
 impl Limiter {
-    /// Starts the worker. The store need not be reachable.
+    /// Starts the workers. The stores need not be reachable.
     ///
     /// # Errors
-    /// [`LimitsError`] if the data directory, the store's URL or the thread cannot be used.
+    /// [`LimitsError`] if the data directory, the store's URL or a thread cannot be used, or the state is damaged or of a
+    /// newer version.
     pub fn start(
         settings: &Settings,
         data: &ledger::settings::Settings,
-        metrics: &Arc<Metrics>,
+        deps: LimiterDeps,
     ) -> Result<Self, LimitsError> {
+        let LimiterDeps { metrics, clock, lock } = deps;
         let link = settings.store.as_ref().map(Link::new).transpose().map_err(|_| LimitsError::Store)?;
         let link = link.map(Arc::new);
-        let directory = data.data_dir.as_deref();
-        let memory = Memory::default();
-        let journal = match directory.filter(|_| link.is_none()) {
-            None => None,
-            Some(directory) => match super::journal::Journal::open(directory, &memory, now_ms()) {
-                Ok(journal) => Some(journal),
-                Err(error) if data.data_dir_set => return Err(LimitsError::Directory(error)),
-                Err(error) => {
-                    tracing::error!(%error, "limits: cannot use the data directory; counting in memory only");
-                    None
-                }
-            },
+        let mut data = data.clone();
+        data.data_dir = data.data_dir.filter(|_| lock.is_some());
+        let blocks = BlockStore::default();
+        let closing = watch::Sender::new(false);
+        let state = StateStore::new(&data, settings.store.as_ref(), Access::Server)?;
+        if state.is_nowhere() {
+            tracing::warn!("state: blocks are only in memory; set CALLSIGN_DATA_DIR to keep them over a restart");
+        }
+        let worker = Worker {
+            store: blocks.clone(),
+            state,
+            metrics: Arc::clone(&metrics),
+            clock,
+            closing: closing.subscribe(),
+            lock: lock.clone(),
         };
+        start_state(worker, &mut data)?;
         let (jobs, queue) = mpsc::channel(MOST_JOBS);
+        let directory = data.data_dir.filter(|_| link.is_none());
         let shared = Arc::new(Shared {
-            memory,
-            shelf: Shelf::new(link.clone(), directory),
+            memory: Memory::default(),
+            blocks,
             link,
             down: settings.on_store_failure,
-            gate: Arc::default(),
-            metrics: Arc::clone(metrics),
+            metrics,
             leases: parking_lot::Mutex::default(),
             refusals: Refusals::default(),
             jobs,
-            closing: watch::Sender::new(false),
+            closing,
             closed: watch::Sender::new(false),
         });
-        shared.gate.set(shared.shelf.first());
-        keeper::start(Arc::clone(&shared), queue, journal).map_err(LimitsError::Thread)?;
+        keeper::start(Arc::clone(&shared), queue, directory, lock).map_err(LimitsError::Thread)?;
         Ok(Self(shared))
     }
 
-    /// Returns the stored block list, for changing it.
-    pub fn shelf(&self) -> &Shelf {
-        &self.0.shelf
+    /// Returns the block list, for changing it.
+    pub fn blocks(&self) -> &BlockStore {
+        &self.0.blocks
     }
 
     /// Returns the block list in force, for checking requests.
-    pub fn gate(&self) -> &Gate {
-        &self.0.gate
+    pub fn gate(&self) -> &Arc<Gate> {
+        self.0.blocks.gate()
     }
 
     /// Returns false while the store is unavailable and `limits.on_store_failure` is `deny`. New requests of callers with
     /// limits then get 503 `limits_unavailable`.
     pub fn is_available(&self) -> bool {
-        self.0.down == OnStoreFailure::Allow || self.0.link.as_ref().is_none_or(|link| link.is_up())
+        let is_up = || self.0.link.as_ref().is_none_or(|link| link.is_up()) && !self.0.blocks.is_unread();
+        self.0.down == OnStoreFailure::Allow || is_up()
     }
 
     /// Returns a watcher that signals when this caller's running requests must end.
     pub fn watch(&self, sources: &CallerIdentity<'_>, sent: Option<&str>) -> Watcher {
-        self.0.gate.watch(sources, sent)
+        self.gate().watch(sources, sent)
     }
 
     /// Checks blocks and limits of a request and counts it. `sent` is the user's identifier as it would go upstream.
@@ -140,7 +163,10 @@ impl Limiter {
         request: RequestId,
         endpoint: &Inference,
     ) -> Result<Option<Reservation>, LimitsRefusedError> {
-        if rules.stops(sources) || self.0.gate.stops(sources, sent) {
+        if self.0.down == OnStoreFailure::Deny && self.0.blocks.is_unread() {
+            return Err(LimitsRefusedError::Unavailable);
+        }
+        if rules.stops(sources) || self.gate().stops(sources, sent) {
             self.0.metrics.limits.blocked.inc();
             return Err(LimitsRefusedError::Blocked);
         }
@@ -237,10 +263,37 @@ impl Limiter {
     pub async fn close(&self) {
         let mut closed = self.0.closed.subscribe();
         self.0.closing.send_replace(true);
-        if tokio::time::timeout(CLOSING, closed.wait_for(|closed| *closed)).await.is_err() {
+        let keeper = async {
+            // Cannot fail: the sender is in `self`.
+            let _ = closed.wait_for(|closed| *closed).await;
+        };
+        let both = async { tokio::join!(keeper, self.0.blocks.ended()) };
+        if tokio::time::timeout(CLOSING, both).await.is_err() {
             tracing::error!("limits: shutdown timed out; the latest counts may be lost");
         }
     }
+}
+
+/// Starts the exchange of the state. Without a shared place it must be readable, because an unread list lets blocked users
+/// in.
+fn start_state(worker: Worker, data: &mut ledger::settings::Settings) -> Result<(), LimitsError> {
+    let synced = worker::start(worker).map_err(LimitsError::Thread)?;
+    let is_final = |error: &&StateError| matches!(error, StateError::Damaged(_) | StateError::Newer(_));
+    if let Some(error) = synced.failed.iter().find(is_final) {
+        return Err(error.clone().into());
+    }
+    let is_local = data.data_dir.is_some() && synced.failed.iter().any(StateError::is_of_file);
+    if is_local && data.data_dir_set {
+        return Err(synced
+            .failed
+            .into_iter()
+            .find(StateError::is_of_file)
+            .map_or(LimitsError::Store, LimitsError::State));
+    }
+    if is_local {
+        data.data_dir = None;
+    }
+    Ok(())
 }
 
 /// The user of one request, for counting refusals by providers (auto-block).
@@ -262,14 +315,18 @@ impl Suspect {
         }
         self.shared.metrics.limits.suspended.inc();
         let since = Timestamp::now();
-        self.shared.hand_over(Job::Stop(Block {
+        let block = Block {
             id: self.user,
             tenant: Some(self.tenant.unwrap_or_default()),
             since,
             until: Some(since.saturating_add(auto_block.suspend).unwrap_or(Timestamp::MAX)),
             reason: Some(format!("suspended: {} refusals by providers", auto_block.refusals)),
             cut: false,
-        }));
+        };
+        // In force here at once. The worker passes it on, also later.
+        if let Err(error) = self.shared.blocks.put(&block) {
+            tracing::error!(%error, "limits: cannot suspend a user");
+        }
     }
 }
 

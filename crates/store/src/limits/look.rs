@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::calendar::now_ms;
-use super::counters::{Ask, Gauge};
+use super::counters::{Ask, Counters, Gauge};
 use super::link::{Link, StoreUnavailableError};
 use super::subject::Subject;
+use crate::state::StateError;
+use crate::state::counters::CounterTable;
 use callsign_core::allowance::{Ceilings, Estimate, Limit};
 
 /// Returns a subject's use according to the store.
@@ -30,17 +32,12 @@ pub async fn in_store(link: &Link, subject: Subject, ceilings: Ceilings) -> Resu
     Ok(gauges)
 }
 
-/// Returns a subject's use according to the counter files of a data directory, which may be one second old.
+/// Returns a subject's use according to `state.db` in a data directory, which may be one second old.
 ///
 /// # Errors
-/// An I/O error if a file cannot be read.
-pub fn in_directory(directory: &Path, subject: Subject, ceilings: Ceilings) -> std::io::Result<[Gauge; 6]> {
-    let mut gauges = [Gauge::default(); 6];
-    for mut counters in super::journal::look(directory, subject)? {
-        for (sum, of) in gauges.iter_mut().zip(counters.look(ceilings, now_ms())) {
-            sum.used += of.used;
-            sum.wait_ms = sum.wait_ms.max(of.wait_ms);
-        }
-    }
-    Ok(gauges)
+/// [`StateError`] if the file cannot be read.
+pub async fn in_directory(directory: &Path, subject: Subject, ceilings: Ceilings) -> Result<[Gauge; 6], StateError> {
+    let text = CounterTable::look(directory, &subject.hex()).await?;
+    let counters: Option<Counters> = text.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(counters.map_or([Gauge::default(); 6], |mut counters| counters.look(ceilings, now_ms())))
 }

@@ -81,24 +81,18 @@ impl Memory {
         }
     }
 
-    /// Passes all unexpired counters and removes the others.
-    pub(super) fn all(&self, now_ms: i64, mut take: impl FnMut(Subject, &Counters)) {
+    /// Removes expired counters, and passes their subjects.
+    pub(super) fn tidy(&self, now_ms: i64, mut gone: impl FnMut(Subject)) {
         for shard in &self.shards {
             let mut shard = shard.lock();
-            shard.subjects.retain(|_, counters| !counters.is_idle(now_ms));
+            shard.subjects.retain(|subject, counters| {
+                let is_idle = counters.is_idle(now_ms);
+                if is_idle {
+                    gone(*subject);
+                }
+                !is_idle
+            });
             shard.subjects.shrink_to_fit();
-            shard.changed.clear();
-            for (subject, counters) in &shard.subjects {
-                take(*subject, counters);
-            }
-        }
-    }
-
-    /// Removes expired counters.
-    pub(super) fn tidy(&self, now_ms: i64) {
-        for shard in &self.shards {
-            let mut shard = shard.lock();
-            shard.subjects.retain(|_, counters| !counters.is_idle(now_ms));
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Settings {
     pub auto_block: Option<AutoBlock>,
     /// The tenants that `[[users]]` entries name, with the place in the configuration.
     pub named_tenants: Vec<(String, String)>,
+    /// The users of `[[users]]` entries, by tenant and user id.
+    pub named_users: Vec<(Option<String>, String)>,
 }
 
 /// The values of [`Settings::on_store_failure`].
@@ -72,6 +74,7 @@ impl Default for Settings {
             count_byok: true,
             auto_block: None,
             named_tenants: Vec::new(),
+            named_users: Vec::new(),
         }
     }
 }

@@ -7,9 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{mpsc, watch};
 
 use super::auto_block::Refusals;
-use super::blocks::Block;
-use super::blocks::gate::Gate;
-use super::blocks::shelf::Shelf;
+use super::blocks::store::BlockStore;
 use super::calendar::now_ms;
 use super::counters::{Ask, Settlement, Used};
 use super::link::Link;
@@ -24,8 +22,7 @@ pub(super) struct Shared {
     pub(super) memory: Memory,
     pub(super) link: Option<Arc<Link>>,
     pub(super) down: OnStoreFailure,
-    pub(super) gate: Arc<Gate>,
-    pub(super) shelf: Shelf,
+    pub(super) blocks: BlockStore,
     pub(super) metrics: Arc<Metrics>,
     /// Running requests that the store counts. The worker renews their leases.
     pub(super) leases: Mutex<HashMap<u64, Subject>>,
@@ -45,8 +42,6 @@ pub(super) enum Job {
     Tell(Subject, Ask, i64, Settlement),
     /// Corrects the estimates of a request that the store settled as pending.
     Correct(Subject, u64, Used),
-    /// Sets a block.
-    Stop(Block),
 }
 
 impl Shared {

@@ -1,0 +1,79 @@
+//! Blocks as entries of the state: their text, and how a damaged text is read.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::Block;
+use crate::state::Entry;
+use crate::state::entries::LONGEST_BODY;
+
+/// The kind of the entries.
+pub const KIND: &str = "block";
+
+/// The part of a block that names its user. It is read alone if the rest is in an unknown format.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+    #[serde(default)]
+    tenant: Option<String>,
+}
+
+/// The blocks in force, and the number of entries that could not be read as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Blocks {
+    /// The blocks.
+    pub blocks: Vec<Block>,
+    /// Number of damaged entries.
+    pub unreadable: usize,
+}
+
+/// Returns the text of a block; `None` if it is too long.
+pub(super) fn text(block: &Block) -> Option<String> {
+    serde_json::to_string(block).ok().filter(|text| text.len() <= LONGEST_BODY)
+}
+
+/// Reads a block.
+pub(super) fn block(entry: &Entry) -> Option<Block> {
+    serde_json::from_str(&entry.body).ok()
+}
+
+/// Returns true if this version can read the entry. Entries of other kinds are not read here.
+pub(super) fn is_readable(entry: &Entry) -> bool {
+    *entry.kind != *KIND || block(entry).is_some()
+}
+
+/// Reads all blocks. A block whose time or reason cannot be read is in force without an end, because a damaged entry
+/// must not let anybody in. An entry that names nobody is skipped.
+pub(super) fn blocks<'e>(entries: impl Iterator<Item = &'e Entry>) -> Blocks {
+    let mut found = Blocks::default();
+    for entry in entries {
+        if let Some(block) = block(entry) {
+            found.blocks.push(block);
+            continue;
+        }
+        found.unreadable += 1;
+        if let Ok(Named { id, tenant }) = serde_json::from_str(&entry.body) {
+            let since = Timestamp::UNIX_EPOCH;
+            found.blocks.push(Block { id, tenant, since, until: None, reason: None, cut: false });
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_entry_costs_only_itself_and_lets_nobody_in() {
+        let entry =
+            |body: &str| Entry { kind: KIND.into(), op: uuid::Uuid::now_v7(), lifted: false, body: body.into() };
+        let whole = r#"{"id":"ada","tenant":"","since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}"#;
+        let entries = [entry(whole), entry(r#"{"id":"bob","until":"some day","since":1}"#), entry(r#"{"id":"ev"#)];
+        let found = blocks(entries.iter());
+        assert_eq!(found.unreadable, 2);
+        let shown: Vec<_> = found.blocks.iter().map(|block| (block.id.as_str(), block.until.is_some())).collect();
+        assert_eq!(shown, [("ada", true), ("bob", false)]);
+        assert!(is_readable(&entries[0]) && !is_readable(&entries[1]) && !is_readable(&entries[2]));
+    }
+}

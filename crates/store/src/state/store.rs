@@ -1,0 +1,203 @@
+//! The places of one configuration, and the exchange of entries with them.
+
+use std::path::Path;
+
+use parking_lot::Mutex;
+
+use super::entries::Entries;
+use super::error::StateError;
+use super::mark::{Access, Mark, Node};
+use super::place::Place;
+use super::redis_place::RedisPlace;
+use super::sql::{SqlPlace, file};
+use crate::ledger;
+use crate::ledger::engine::Target;
+use callsign_core::secret::Secret;
+
+/// Attempts to write to a place that others change at the same time, within one exchange.
+const ATTEMPTS: u32 = 4;
+
+/// The state of all places after an exchange.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Synced {
+    /// The number of the version in the first place that has all entries, and the generation of the entries it has.
+    pub stored: Option<(i64, u64)>,
+    /// True if the first place answered. Otherwise only a later one may have the entries.
+    pub is_first: bool,
+    /// The error of each place that failed.
+    pub failed: Vec<StateError>,
+    /// Number of rows that are no entries, or too many, or too long.
+    pub unreadable: usize,
+    /// Number of entries that were given back to a place that had gone back in time.
+    pub restored: usize,
+}
+
+/// The places of state, in order of precedence: the shared one, then `state.db`.
+#[derive(Debug)]
+pub struct StateStore {
+    places: Vec<Tracked>,
+}
+
+#[derive(Debug)]
+struct Tracked {
+    place: Place,
+    /// The version whose entries are merged.
+    known: Option<Mark>,
+    /// The highest number that was seen, to notice that the place went back.
+    highest: i64,
+    /// The generation of the entries that the place has.
+    generation: Option<u64>,
+    unreadable: usize,
+}
+
+impl StateStore {
+    /// Finds the places of a configuration: the ledger's PostgreSQL, else Redis (`redis`); then `state.db` in the data
+    /// directory. Connects at the first exchange.
+    ///
+    /// # Errors
+    /// [`StateError::Address`] if an address is invalid.
+    pub fn new(
+        ledger: &ledger::settings::Settings,
+        redis: Option<&Secret>,
+        access: Access,
+    ) -> Result<Self, StateError> {
+        let shared = match (&ledger.store, redis) {
+            (Some(store @ ledger::settings::Store::Postgres(_)), _) => {
+                let target = Target::new(store).map_err(|_| StateError::Address("CALLSIGN_LEDGER"))?;
+                Some(Place::Sql(Box::new(SqlPlace::new(target, access))))
+            }
+            (_, Some(url)) => Some(Place::Redis(Box::new(RedisPlace::new(url)?))),
+            _ => None,
+        };
+        let is_local = |directory: &&Path| match access {
+            Access::Server => true,
+            // A command does not create a copy beside a shared place, nor a directory that nobody has set.
+            Access::Command => {
+                file(directory).exists() || (shared.is_none() && (ledger.data_dir_set || directory.exists()))
+            }
+        };
+        let local = ledger.data_dir.as_deref().filter(is_local);
+        let local = local.map(|directory| Place::Sql(Box::new(SqlPlace::new(Target::Sqlite(file(directory)), access))));
+        let tracked = |place| Tracked { place, known: None, highest: 0, generation: None, unreadable: 0 };
+        Ok(Self { places: shared.into_iter().chain(local).map(tracked).collect() })
+    }
+
+    /// Returns true if there is no place, so that the state is only in memory.
+    pub fn is_nowhere(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Names the first place.
+    pub fn name(&self) -> &'static str {
+        self.places.first().map_or("memory", |tracked| tracked.place.name())
+    }
+
+    /// Does without `state.db`, because the directory cannot be used.
+    pub fn without_file(&mut self) {
+        self.places.retain(|tracked| tracked.place.name() != "state.db");
+    }
+
+    /// Merges the entries with all places, in both directions.
+    pub async fn sync(&mut self, entries: &Mutex<Entries>) -> Synced {
+        let mut synced = Synced::default();
+        // A second round gives the first places what came from the last one.
+        for round in 0..2 {
+            let before = entries.lock().generation();
+            let is_settled = round > 0 && self.places.iter().all(|tracked| tracked.generation == Some(before));
+            if is_settled {
+                break;
+            }
+            let restored = synced.restored;
+            synced = Synced { restored, ..Synced::default() };
+            // `state.db` first: it does not wait for a network.
+            for (number, tracked) in self.places.iter_mut().enumerate().rev() {
+                match tracked.sync(entries).await {
+                    Ok(restored) => {
+                        synced.restored += restored;
+                        let mark = tracked.known.as_ref().map(|mark| mark.number);
+                        synced.stored = mark.zip(tracked.generation);
+                        synced.is_first = number == 0;
+                    }
+                    Err(error) => {
+                        (tracked.known, tracked.generation) = (None, None);
+                        synced.failed.push(error);
+                    }
+                }
+                synced.unreadable = synced.unreadable.max(tracked.unreadable);
+            }
+        }
+        synced
+    }
+
+    /// Records in every place that this server has applied its version.
+    pub async fn beat(&mut self, node: &str, name: &str) {
+        for tracked in &mut self.places {
+            if let Some(mark) = tracked.known.clone()
+                && !matches!(tracked.place.beat(node, name, &mark).await, Ok(true))
+            {
+                // The place has news, or does not answer. The next exchange finds out.
+                tracked.known = None;
+            }
+        }
+    }
+
+    /// Returns the servers of the first place that answers.
+    pub async fn nodes(&mut self) -> Vec<Node> {
+        for tracked in &mut self.places {
+            if tracked.known.is_some()
+                && let Ok(nodes) = tracked.place.nodes().await
+            {
+                return nodes;
+            }
+        }
+        Vec::new()
+    }
+
+    /// Removes this server from every place.
+    pub async fn leave(&mut self, node: &str) {
+        for tracked in &mut self.places {
+            let _unavailable = tracked.place.leave(node).await;
+        }
+    }
+}
+
+impl Tracked {
+    /// Exchanges entries with the place. Returns the number of entries that it had lost.
+    async fn sync(&mut self, entries: &Mutex<Entries>) -> Result<usize, StateError> {
+        let generation = entries.lock().generation();
+        if self.known.is_some()
+            && self.generation == Some(generation)
+            && self.place.mark().await.map(Some)? == self.known
+        {
+            return Ok(0);
+        }
+        let mut restored = 0;
+        for _ in 0..ATTEMPTS {
+            let (mark, found) = self.place.read().await?;
+            let (missing, dropped, generation) = {
+                let mut entries = entries.lock();
+                let ignored = entries.merge(&found.entries);
+                self.unreadable = found.unreadable + ignored;
+                (entries.missing_in(&found.entries), entries.dropped(&found.entries), entries.generation())
+            };
+            if !dropped.is_empty() {
+                self.place.remove(&dropped).await?;
+            }
+            if mark.number < self.highest {
+                restored += missing.len();
+            }
+            let written = if missing.is_empty() { None } else { Some(self.place.write(&missing).await?) };
+            let is_undisturbed = written.as_ref().is_none_or(|written| written.before == mark.token);
+            let mark = written.map_or(mark, |written| written.after);
+            self.highest = mark.number;
+            if is_undisturbed {
+                (self.known, self.generation) = (Some(mark), Some(generation));
+                return Ok(restored);
+            }
+        }
+        Err(StateError::Unavailable { place: self.place.name(), reason: "others change it all the time".to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests;
