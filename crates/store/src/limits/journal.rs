@@ -134,7 +134,7 @@ pub(super) fn look(directory: &Path, subject: Subject) -> io::Result<Vec<Counter
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::counters::Ask;
+    use crate::limits::Ask;
     use callsign_core::allowance::{Ceilings, Estimate};
 
     const NOW: i64 = 1_767_225_600_000;
@@ -144,7 +144,7 @@ mod tests {
         for id in 0..times {
             let estimate = Estimate { tokens: 0, usd: 0 };
             let ask = Ask { id, ceilings: CEILINGS, message: None, estimate, enforce: true };
-            memory.reserve(Subject::user(None, user), &ask, NOW);
+            memory.reserve(&[(Subject::user(None, user), ask)], NOW);
         }
     }
 

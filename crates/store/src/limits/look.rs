@@ -2,26 +2,31 @@
 
 use std::path::Path;
 
-use super::calendar::now_ms;
-use super::counters::{Ask, Gauge};
+use super::ask::{Ask, Gauge};
+use super::calendar::{Calendar, now_ms};
 use super::link::{Link, StoreUnavailableError};
 use super::subject::Subject;
-use callsign_core::allowance::{Ceilings, Estimate, Limit};
+use callsign_core::allowance::{Ceilings, Limit};
 
 /// Returns a subject's use according to the store.
 ///
 /// # Errors
 /// [`StoreUnavailableError`] if the store is unavailable.
-pub async fn in_store(link: &Link, subject: Subject, ceilings: Ceilings) -> Result<[Gauge; 6], StoreUnavailableError> {
+pub async fn in_store(
+    link: &Link,
+    calendar: &Calendar,
+    subject: Subject,
+    ceilings: Ceilings,
+) -> Result<[Gauge; 6], StoreUnavailableError> {
     // A limit of zero refuses the request, so that the script returns the use without counting.
     let mut closed = ceilings;
     closed.0[Limit::Concurrent as usize] = Some(0);
-    let estimate = Estimate { tokens: 0, usd: 0 };
-    let ask = Ask { id: 0, ceilings: closed, message: Some(0), estimate, enforce: true };
-    let mut gauges = link.reserve(subject, &ask, None).await?.gauges;
-    let now = now_ms();
+    let now = link.now_ms();
+    let around = calendar.around(now);
+    let standings = link.reserve(&[(subject, Ask::looking(closed))], &around, None).await?;
+    let mut gauges = standings.first().ok_or(StoreUnavailableError(None))?.gauges;
     for (limit, gauge) in Limit::ALL.into_iter().zip(&mut gauges) {
-        super::counters::exhausted(limit, ceilings, gauge, now);
+        super::counters::exhausted(limit, ceilings, gauge, &around.at(now));
     }
     let concurrent = &mut gauges[Limit::Concurrent as usize];
     if ceilings.of(Limit::Concurrent).is_none_or(|most| concurrent.used < most) {
@@ -34,10 +39,16 @@ pub async fn in_store(link: &Link, subject: Subject, ceilings: Ceilings) -> Resu
 ///
 /// # Errors
 /// An I/O error if a file cannot be read.
-pub fn in_directory(directory: &Path, subject: Subject, ceilings: Ceilings) -> std::io::Result<[Gauge; 6]> {
+pub fn in_directory(
+    directory: &Path,
+    calendar: &Calendar,
+    subject: Subject,
+    ceilings: Ceilings,
+) -> std::io::Result<[Gauge; 6]> {
+    let moment = calendar.at(now_ms());
     let mut gauges = [Gauge::default(); 6];
     for mut counters in super::journal::look(directory, subject)? {
-        for (sum, of) in gauges.iter_mut().zip(counters.look(ceilings, now_ms())) {
+        for (sum, of) in gauges.iter_mut().zip(counters.look(ceilings, &moment)) {
             sum.used += of.used;
             sum.wait_ms = sum.wait_ms.max(of.wait_ms);
         }
