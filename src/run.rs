@@ -2,6 +2,8 @@
 
 mod admin_port;
 pub mod in_force;
+mod list_prices;
+mod rebuild;
 pub(crate) mod running;
 
 use std::net::SocketAddr;
@@ -17,6 +19,7 @@ use crate::selftest::trial;
 use admin_port::{AdminPort, Shown};
 use callsign_gateway::audit::Auditor;
 use callsign_gateway::pending::PendingCosts;
+use callsign_gateway::prices::Prices;
 use callsign_gateway::proxy::snapshot::Snapshot;
 use callsign_gateway::proxy::{Proxy, ProxyDeps};
 use callsign_gateway::server::{self, ConnectionLimiter, Drain, Options, Tls};
@@ -86,6 +89,7 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
     let limiter_deps = LimiterDeps { metrics: Arc::clone(&metrics), clock: Arc::clone(&clock), lock: lock.clone() };
     let limiter = Limiter::start(&config.limits, &config.ledger, limiter_deps)?;
     let queue = reconciles(config).then(Arc::<PendingCosts>::default);
+    let prices = Prices::default();
     let deps = ProxyDeps {
         metrics: Arc::clone(&metrics),
         auditor: Auditor::start(Arc::clone(&metrics))?,
@@ -94,6 +98,7 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
         pending: queue.clone(),
         archive: archive.clone(),
         limiter: limiter.clone(),
+        prices: prices.clone(),
         reader: Reader::open(&config.ledger).ok(),
         clock,
         buffer_total: config.bodies.buffer_total_bytes as u64,
@@ -101,7 +106,12 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
     };
     let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, deps);
     let in_force = InForce::new(config, proxy.clone(), Arc::clone(&metrics));
+    let mut tasks = vec![tokio::spawn(list_prices::run(in_force.clone(), prices, Arc::clone(&metrics))).abort_handle()];
+    if let Ok(reader) = Reader::open(&config.ledger) {
+        tasks.push(tokio::spawn(rebuild::run(in_force.clone(), reader, limiter.clone())).abort_handle());
+    }
     let reconciler = queue.map(|queue| start_reconciler(config, queue, &in_force, &limiter, &metrics)).transpose()?;
+    tasks.extend(reconciler);
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
     let options =
         |limiter, tls| Arc::new(Options { timeouts: serve.timeouts, connection_limiter: Arc::new(limiter), tls });
@@ -149,7 +159,7 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
             Some(address)
         }
     };
-    Ok(Running { data, admin, tls, in_force, drain, ledger, archive, limiter, reconciler, ports, _lock: lock })
+    Ok(Running { data, admin, tls, in_force, drain, ledger, archive, limiter, tasks, ports, _lock: lock })
 }
 
 /// Returns true if costs that did not arrive are looked up.

@@ -7,7 +7,7 @@ use super::Exit;
 use crate::config::{Config, printable};
 use callsign_core::allowance::{Ceilings, Limit};
 use callsign_core::identity::caller_identity::CallerIdentity;
-use callsign_store::limits::{Gauge, Link, Rules, Subject, look, span};
+use callsign_store::limits::{Calendar, Gauge, Link, Rules, Subject, look, span};
 
 /// Prints the limits of a user.
 ///
@@ -32,12 +32,13 @@ pub(super) async fn show(
         return Ok(Exit::Success);
     }
     let subject = Subject::user(tenant, user);
+    let calendar = Calendar::new(rules.zone.clone());
     let gauges = match (&config.limits.store, &config.ledger.data_dir) {
         (Some(url), _) => match Link::new(url) {
-            Ok(link) if link.dial().await.is_ok() => look::in_store(&link, subject, ceilings).await.ok(),
+            Ok(link) if link.dial().await.is_ok() => look::in_store(&link, &calendar, subject, ceilings).await.ok(),
             _ => None,
         },
-        (None, Some(directory)) => look::in_directory(directory, subject, ceilings).await.ok(),
+        (None, Some(directory)) => look::in_directory(directory, &calendar, subject, ceilings).await.ok(),
         (None, None) => {
             writeln!(
                 err,

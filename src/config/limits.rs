@@ -9,7 +9,9 @@ use super::values;
 use callsign_core::allowance::{Allowance, Ceiling, Estimate, Limit};
 use callsign_core::secret::Secret;
 use callsign_core::usage::money::NanoUsd;
-use callsign_store::limits::settings::{AutoBlock, OnStoreFailure, Settings};
+use callsign_store::limits::models::AllowedModels;
+use callsign_store::limits::settings::{AutoBlock, ModelSettings, OnStoreFailure, Settings};
+use jiff::tz::TimeZone;
 
 /// Maximum of both auto-block times, in seconds: 30 days.
 const LONGEST_SECONDS: u64 = 30 * 86_400;
@@ -29,11 +31,21 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
     let keys = overrides(reader, "keys");
     let tenants = overrides(reader, "tenants");
     let people = people(reader);
+    let total = totals(&mut |limit| {
+        reader.optional(&format!("limits.total.{}", limit.name()), |text| Ceiling::parse(limit, text))
+    });
+    let (key_totals, tenant_totals) = (entry_totals(reader, "keys"), entry_totals(reader, "tenants"));
+    let zone = reader.required("limits.timezone", zone);
+    let default_models = reader.optional("limits.models", |text| models("limits.models", text));
+    let key_models = entry_models(reader, "keys", "the key's limits.models");
+    let tenant_models = entry_models(reader, "tenants", "the tenant's limits.models");
     let (mut users, mut blocked, mut named_tenants) = (HashMap::new(), HashSet::new(), Vec::new());
     let mut named_users = Vec::new();
+    let mut user_models = HashMap::new();
     for person in people? {
         named_tenants.extend(person.tenant.clone().map(|tenant| (tenant, person.source.clone())));
         let who = (person.tenant, person.id);
+        user_models.extend(person.models.map(|models| (who.clone(), models)));
         if users.insert(who.clone(), person.allowance).is_some() {
             return reader.refuse(person.source, "has the user of an earlier entry; merge them into one");
         }
@@ -53,6 +65,16 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
         keys: keys?,
         tenants: tenants?,
         users,
+        total: total?,
+        key_totals: key_totals?,
+        tenant_totals: tenant_totals?,
+        models: ModelSettings {
+            default: default_models?,
+            keys: key_models?,
+            tenants: tenant_models?,
+            users: user_models,
+        },
+        zone: zone?,
         blocked,
         dry_run: dry_run?,
         store,
@@ -101,20 +123,70 @@ fn allowance(table_reader: &mut TableReader<'_, '_>) -> Result<Allowance, Report
     gathered(Limit::ALL.map(|limit| table_reader.field(id(limit), |text| Ceiling::parse(limit, text))))
 }
 
-/// Reads the limits of keys or tenants by name. Problems with names are reported where the entries are read.
+/// Reads the caps of one scope.
+fn totals(read: &mut impl FnMut(Limit) -> Result<Option<Ceiling>, Reported>) -> Result<Allowance, Reported> {
+    gathered(Limit::ALL.map(read))
+}
+
+/// Reads the limits of keys or tenants by name.
 fn overrides(reader: &mut Reader<'_>, list: &'static str) -> Result<HashMap<String, Allowance>, Reported> {
+    by_name(reader, list, |entry| Ok(Some(allowance(entry)?).filter(|allowance| *allowance != Allowance::default())))
+}
+
+/// Reads the caps of whole keys or tenants by name.
+fn entry_totals(reader: &mut Reader<'_>, list: &'static str) -> Result<HashMap<String, Allowance>, Reported> {
+    by_name(reader, list, |entry| {
+        let total = totals(&mut |limit| {
+            entry.field(&format!("total_limits.{}", limit.name()), |text| Ceiling::parse(limit, text))
+        });
+        Ok(Some(total?).filter(|total| *total != Allowance::default()))
+    })
+}
+
+/// Reads the allowed models of keys or tenants by name. Refusals name `setting`.
+fn entry_models(
+    reader: &mut Reader<'_>,
+    list: &'static str,
+    setting: &'static str,
+) -> Result<HashMap<String, AllowedModels>, Reported> {
+    by_name(reader, list, |entry| entry.field("limits.models", |text| models(setting, text)))
+}
+
+/// Reads a part of all entries of a list, by their names. Problems with names are reported where the entries are read.
+fn by_name<T>(
+    reader: &mut Reader<'_>,
+    list: &'static str,
+    read: impl Fn(&mut TableReader<'_, '_>) -> Result<Option<T>, Reported>,
+) -> Result<HashMap<String, T>, Reported> {
     let mut all = Ok(HashMap::new());
     for entry in reader.layers.tables(list) {
         let name = reader.layers.get(&format!("{list}.{entry}.name")).map(|found| found.text);
-        match (allowance(&mut TableReader::entry(reader, list, &entry)), &mut all) {
-            (Ok(allowance), Ok(all)) if allowance != Allowance::default() => {
-                all.extend(name.map(|name| (name, allowance)));
-            }
+        match (read(&mut TableReader::entry(reader, list, &entry)), &mut all) {
+            (Ok(Some(value)), Ok(all)) => all.extend(name.map(|name| (name, value))),
             (Ok(_), _) => {}
             (Err(Reported), _) => all = Err(Reported),
         }
     }
     all
+}
+
+/// Parses a list of models, one on each line. `setting` is its name in refusals.
+fn models(setting: &'static str, text: &str) -> Result<AllowedModels, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._~:@/+-".contains(&byte);
+    for (index, model) in text.lines().enumerate() {
+        let name = model.strip_suffix('*').unwrap_or(model);
+        if model.is_empty() || model.len() > 256 || !name.bytes().all(plain) {
+            return Err(format!(
+                "entry {}: expected a model as openai/gpt-4o-mini, or openai/* for all that begin so",
+                index + 1
+            ));
+        }
+    }
+    Ok(AllowedModels::new(setting, text.lines().map(str::to_owned)))
+}
+
+fn zone(text: &str) -> Result<TimeZone, &'static str> {
+    TimeZone::get(text).map_err(|_| "expected the name of an IANA time zone, as Europe/Berlin or UTC")
 }
 
 /// One entry of `[[users]]`.
@@ -123,6 +195,7 @@ struct Person {
     tenant: Option<String>,
     blocked: bool,
     allowance: Allowance,
+    models: Option<AllowedModels>,
     source: String,
 }
 
@@ -135,11 +208,13 @@ fn people(reader: &mut Reader<'_>) -> Result<Vec<Person>, Reported> {
             let tenant = table_reader.field("tenant", values::name);
             let blocked = table_reader.field("blocked", values::switch);
             let allowance = allowance(&mut table_reader);
+            let models = table_reader.field("limits.models", |text| models("your limits.models", text));
             Ok(Person {
                 id: id?,
                 tenant: tenant?,
                 blocked: blocked?.unwrap_or_default(),
                 allowance: allowance?,
+                models: models?,
                 source: table_reader.source,
             })
         })
@@ -200,21 +275,26 @@ mod tests {
             [limits]
             rpm = 60
             usd_day = 2.5
+            models = ["a/b", "c/d"]
+            timezone = "Europe/Berlin"
+            total.usd_day = 50
             [[tenants]]
             name = "acme"
-            limits = { rpm = 100 }
+            limits = { rpm = 100, models = ["a/*"] }
+            total_limits.usd_month = 1000
             [[keys]]
             name = "app"
             sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
             preset = "generic"
             limits.messages_24h = 10
+            total_limits = { rpm = 600 }
             [[users]]
             id = "mallory"
             tenant = "acme"
             blocked = true
             [[users]]
             id = "ada"
-            limits = { rpm = "off", usd_month = "20" }
+            limits = { rpm = "off", usd_month = "20", models = [] }
         "#;
         let (limits, _) = load(&[("CALLSIGN_LIMIT_RPM", "30")], toml).unwrap();
         assert_eq!(limits.default.ceilings().0, [Some(30), None, None, None, Some(2_500_000_000), None]);
@@ -223,13 +303,22 @@ mod tests {
         let ada = limits.users[&(None, "ada".to_owned())].over(limits.default).ceilings();
         assert_eq!(ada.0, [None, None, None, None, Some(2_500_000_000), Some(20_000_000_000)]);
         assert_eq!(limits.users.len(), 1);
+        assert_eq!(limits.total.ceilings().0[4], Some(50_000_000_000));
+        assert_eq!(limits.key_totals["app"].ceilings().0[0], Some(600));
+        assert_eq!(limits.tenant_totals["acme"].ceilings().0[5], Some(1_000_000_000_000));
+        assert_eq!(limits.zone, TimeZone::get("Europe/Berlin").unwrap());
+        let list = |setting, names: &[&str]| AllowedModels::new(setting, names.iter().map(|name| (*name).to_owned()));
+        assert_eq!(limits.models.default, Some(list("limits.models", &["a/b", "c/d"])));
+        assert_eq!(limits.models.tenants["acme"], list("the tenant's limits.models", &["a/*"]));
+        assert_eq!(limits.models.users[&(None, "ada".to_owned())], list("your limits.models", &[]));
+        assert!(limits.models.keys.is_empty());
         assert!(limits.blocked.contains(&(Some("acme".to_owned()), "mallory".to_owned())));
         assert!(limits.reads_answers());
     }
 
     #[test]
     fn problems_are_found_at_once_and_no_password_is_shown() {
-        let toml = "[limits]\nrpm = 0\nusd_day = -1\nauto_block_refusals = 0\n[[users]]\nblocked = true\n\
+        let toml = "[limits]\nrpm = 0\nusd_day = -1\ntimezone = \"Berlin\"\nmodels = [\"a b\"]\ntotal.rpm = 0\nauto_block_refusals = 0\n[[users]]\nblocked = true\n\
                     [[users]]\nid = \"a\"\ntenant = \"nowhere\"\n[[users]]\nid = \"b\"\nlimits.rpm = 1.5\n";
         let variables =
             [("CALLSIGN_LIMIT_STORE", "http://u:hunter2-hunter2@h"), ("CALLSIGN_LIMIT_ON_STORE_FAILURE", "ajar")];
@@ -238,6 +327,9 @@ mod tests {
             "limits.rpm",
             "limits.usd_day",
             "limits.auto_block_refusals",
+            "limits.timezone",
+            "limits.models: entry 1",
+            "limits.total.rpm",
             "LIMIT_STORE:",
             "LIMIT_ON_STORE_FAILURE",
             "has no id",

@@ -39,8 +39,8 @@ pub struct Running {
     pub(super) archive: Archive,
     /// Closed after the ledger and the archive.
     pub(super) limiter: Limiter,
-    /// Stops the reconciliation; `None` if it is off.
-    pub(super) reconciler: Option<AbortHandle>,
+    /// Stops the reconciliation, the list prices and the rebuilding of budgets.
+    pub(super) tasks: Vec<AbortHandle>,
     /// The lock on the data directory.
     pub(super) _lock: Option<DirectoryLock>,
     /// Closed when the last port has ended.
@@ -104,21 +104,19 @@ impl Running {
     /// Waits until a drain is over and every connection has ended.
     pub async fn ended(mut self) {
         while self.ports.recv().await.is_some() {}
-        self.stop_reconciler();
+        self.stop_tasks();
         tokio::join!(self.ledger.close(), self.archive.close());
         self.limiter.close().await;
     }
 
-    fn stop_reconciler(&self) {
-        if let Some(reconciler) = &self.reconciler {
-            reconciler.abort();
-        }
+    fn stop_tasks(&self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stop_reconciler();
+        self.stop_tasks();
         // The first call starts the drain, the second ends it at once.
         self.drain.trigger();
         self.drain.trigger();

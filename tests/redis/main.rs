@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use callsign_core::allowance::{Ceilings, Estimate};
 use callsign_core::secret::Secret;
-use callsign_store::limits::{Ask, Link, Memory, Settlement, Subject, Used};
+use callsign_store::limits::{Ask, Calendar, Link, Memory, Message, Settlement, Subject, Used, look};
 use http::Method;
 use mock_openrouter::MockServer;
 use proptest::prelude::*;
@@ -64,50 +64,81 @@ async fn main() {
 /// Runs random histories in memory and in Redis, and compares every answer.
 async fn same_as_in_memory(redis: &Redis) {
     let (redis, memory) = (link(redis).await, Memory::default());
-    let step = prop_oneof![Just(1_i64), 1..2_000_i64, 1..70_000_i64, 1..90_000_000_i64, Just(2_700_000_000)];
+    // The clock also goes back, by up to a month.
+    let step = prop_oneof![
+        4 => Just(1_i64),
+        8 => 1..2_000_i64,
+        8 => 1..70_000_i64,
+        4 => 1..90_000_000_i64,
+        1 => Just(2_700_000_000),
+        1 => -90_000_000..0_i64,
+        1 => Just(-2_700_000_000),
+    ];
     let most = || prop::option::of(1..6_i64);
-    let ask = (1..40_u64, prop::collection::vec(most(), 6), prop::option::of(1..5_u64), 0..3_i64, any::<bool>());
-    let end = (0..4_u8, prop::option::of(0..9_i64), prop::option::of(0..9_i64));
+    let message = (1..5_u64, prop::option::of(1..3_u64), any::<bool>());
+    let ask = (
+        prop::collection::vec(most(), 6),
+        prop::collection::vec(most(), 6),
+        prop::option::of(message),
+        0..3_i64,
+        any::<bool>(),
+    );
+    let end = (0..6_u8, prop::option::of(0..9_i64), prop::option::of(0..9_i64));
     let history = prop::collection::vec((step, ask, prop::option::of((0..40_u64, end))), 40);
     let mut runner = TestRunner::deterministic();
     let mut compared = 0;
-    for number in 0..60 {
-        let who = Subject::user(Some("history"), &number.to_string());
-        let (mut now, mut next) = (NOW, 0);
+    for number in 0..120 {
+        let [who, all] = ["history", "total"].map(|kind| Subject::user(Some(kind), &number.to_string()));
+        let (mut now, mut next) = (NOW + 40 * 86_400_000, 0);
         let mut asks = Vec::new();
-        for (step, (_, most, message, estimate, enforce), end) in history.new_tree(&mut runner).unwrap().current() {
-            // No request continues into another month, since Redis then drops its reservations.
-            let month = |at| jiff::Timestamp::from_millisecond(at).unwrap().to_zoned(jiff::tz::TimeZone::UTC).month();
-            if month(now) != month(now + step) {
-                asks.clear();
-            }
+        for (step, (own, total, message, estimate, enforce), end) in history.new_tree(&mut runner).unwrap().current() {
             now += step;
             next += 1;
-            let mut ceilings = Ceilings([None; 6]);
-            ceilings.0.copy_from_slice(&most);
-            // Memory has no leases. The leases of the scripts have their own test.
-            ceilings.0[2] = None;
+            let ceilings = |most: &[Option<i64>]| {
+                let mut ceilings = Ceilings([None; 6]);
+                ceilings.0.copy_from_slice(most);
+                // Memory has no leases. The leases of the scripts have their own test.
+                ceilings.0[2] = None;
+                ceilings
+            };
+            let message = message.map(|(mark, chat, is_named)| Message {
+                mark: if is_named { mark + 1000 } else { next },
+                chat,
+                is_named,
+            });
             let estimate = Estimate { tokens: estimate, usd: estimate };
-            let ask = Ask { id: next, ceilings, message: message.map(|id| id + 1000), estimate, enforce };
-            let (a, b) =
-                (Engine::reserve(&memory, who, &ask, now).await, Engine::reserve(&redis, who, &ask, now).await);
-            assert_eq!(a, b, "history {number}, request {next}: {ask:?}");
+            let of = |most: &[Option<i64>]| Ask { id: next, ceilings: ceilings(most), message, estimate, enforce };
+            let both = [(who, of(&own)), (all, of(&total))];
+            let (a, b) = (memory.reserve_all(&both, now).await, redis.reserve_all(&both, now).await);
+            assert_eq!(a, b, "history {number}, request {next}: {both:?}");
             compared += 1;
-            asks.push(next);
+            asks.push(both);
             if let Some((which, (kind, tokens, usd))) = end {
-                let id = asks[usize::try_from(which).unwrap() % asks.len()];
+                let both = asks[usize::try_from(which).unwrap() % asks.len()];
+                let id = both[0].1.id;
                 let used = Used { tokens, usd };
                 let settlement = match kind {
                     0 => Settlement::Undone,
-                    1 => Settlement::Used(used),
+                    1 => Settlement::Failed,
+                    2 => Settlement::Used(used),
                     _ => Settlement::Pending(used),
                 };
-                Engine::settle(&memory, who, id, settlement, now).await;
-                Engine::settle(&redis, who, id, settlement, now).await;
-                if kind == 3 {
-                    let used = Used { tokens: Some(1), usd: Some(2) };
-                    Engine::correct(&memory, who, id, used, now).await;
-                    Engine::correct(&redis, who, id, used, now).await;
+                if kind == 5 {
+                    let estimate = Estimate { tokens: 3, usd: tokens.unwrap_or(4) };
+                    let raised = both.map(|(subject, ask)| (subject, Ask { estimate, ..ask }));
+                    let (a, b) = (memory.raise_all(&raised, now).await, redis.raise_all(&raised, now).await);
+                    assert_eq!(a, b, "history {number}, raise after {next}: {raised:?}");
+                    continue;
+                }
+                for (subject, ask) in both {
+                    let of = (id, ask.message.and_then(|message| message.chat));
+                    memory.settle_of(subject, of, settlement, now).await;
+                    redis.settle_of(subject, of, settlement, now).await;
+                    if kind == 4 {
+                        let used = Used { tokens: Some(1), usd: Some(2) };
+                        Engine::correct(&memory, subject, id, used, now).await;
+                        Engine::correct(&redis, subject, id, used, now).await;
+                    }
                 }
             }
         }
@@ -179,7 +210,8 @@ async fn nodes_share_counters_and_blocks(redis: &Redis) {
 /// Returns the number of a user's running requests in Redis.
 async fn running(redis: &Redis, user: &str) -> i64 {
     let ceilings = Ceilings([None, None, Some(3), None, None, None]);
-    let gauges = callsign_store::limits::look::in_store(&link(redis).await, Subject::user(None, user), ceilings).await;
+    let (link, calendar) = (link(redis).await, Calendar::default());
+    let gauges = look::in_store(&link, &calendar, Subject::user(None, user), ceilings).await;
     gauges.unwrap()[2].used
 }
 
@@ -201,7 +233,7 @@ async fn an_outage_leaves_local_counts(redis: &mut Redis) {
         let ceilings = Ceilings([None, Some(2), None, None, None, None]);
         let link = link(redis).await;
         let subject = Subject::user(None, "open-ada");
-        while callsign_store::limits::look::in_store(&link, subject, ceilings).await.unwrap()[1].used != 2 {}
+        while look::in_store(&link, &Calendar::default(), subject, ceilings).await.unwrap()[1].used != 2 {}
     })
     .await;
     assert_eq!(ask(&node, &ada).await.status, 429);

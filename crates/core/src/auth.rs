@@ -55,6 +55,8 @@ pub struct Caller<'a> {
     pub key: Cow<'a, str>,
     /// The tenant, within which user ids are unique; absent for callers without a tenant.
     pub tenant: Option<Cow<'a, str>>,
+    /// True if an app's key lets the caller in. Its chat and message ids are then the app's and not the user's.
+    pub by_app: bool,
     /// The credential for OpenRouter.
     pub upstream_credential: UpstreamCredential,
     /// The metadata pairs of the key, sorted by name.
@@ -138,6 +140,7 @@ impl<'a> Caller<'a> {
         Self {
             key,
             tenant,
+            by_app: false,
             upstream_credential: UpstreamCredential::Operator,
             metadata: &[],
             archive: None,
@@ -154,6 +157,7 @@ impl<'a> Caller<'a> {
         let mut caller = Self::unidentified(name, key.tenant.as_deref().map(Cow::Borrowed));
         caller.metadata = &key.metadata;
         caller.archive = key.archive;
+        caller.by_app = !matches!(key.grant, Grant::User(_));
         match &key.grant {
             Grant::Signed(id) => caller.read_forwarded_token(*id, headers, known, need)?,
             _ if need == Need::Credential => {}

@@ -26,6 +26,8 @@ pub enum ErrorCode {
     UserBlocked,
     /// A tool that reaches data shared by all callers of the account.
     ToolNotAllowed,
+    /// A model that the caller may not use.
+    ModelNotAllowed,
     /// The path is not in the table of endpoints.
     NotExposed,
     /// The path is in the table, but not with this method.
@@ -86,7 +88,7 @@ const fn row(
 }
 
 /// All codes, in the order of [`ErrorCode`].
-pub static TABLE: [ErrorCodeRow; 25] = [
+pub static TABLE: [ErrorCodeRow; 26] = [
     row(
         ErrorCode::InvalidJson,
         400,
@@ -151,6 +153,14 @@ pub static TABLE: [ErrorCodeRow; 25] = [
         "tool_not_allowed",
         "The request uses a tool that reaches files or shells which all users of the OpenRouter account share.",
         "Remove the tool. Operator: `CALLSIGN_SERVER_TOOLS=allow` permits such tools to all users.",
+    ),
+    row(
+        ErrorCode::ModelNotAllowed,
+        403,
+        "model_not_allowed",
+        "The request names a model that the caller may not use, or no model.",
+        "Ask for an allowed model. Operator: the message names the setting, `limits.models` or that of a tenant, key or \
+         user.",
     ),
     row(
         ErrorCode::NotExposed,

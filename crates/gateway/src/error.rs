@@ -193,8 +193,8 @@ impl From<LimitsRefusedError> for Refusal {
             }
             LimitsRefusedError::Over(over) => Self {
                 retry_after: Some(over.retry_after()),
-                limit: Some(over.limit.name()),
-                rates: over.headers(),
+                limit: Some(over.name()),
+                rates: over.rates.headers().collect(),
                 ..Self::new(ErrorCode::RateLimited, &error)
             },
         }
@@ -221,6 +221,8 @@ impl From<RandomnessError> for Refusal {
 impl From<UploadError> for Refusal {
     fn from(error: UploadError) -> Self {
         let code = match &error {
+            UploadError::Limits(error) => return error.clone().into(),
+            UploadError::Model(_) => ErrorCode::ModelNotAllowed,
             UploadError::Rewrite(RewriteError::Invalid(_)) => ErrorCode::InvalidJson,
             UploadError::Rewrite(RewriteError::SharedTool(_)) => ErrorCode::ToolNotAllowed,
             UploadError::TooLarge { .. } => ErrorCode::BodyTooLarge,

@@ -19,6 +19,7 @@
 //! | [`error`] | turns each failure into a response in the caller's dialect | show a value from outside |
 //! | [`account`] | the OpenRouter keys that pay, and OpenRouter's refusals of them | know callers |
 //! | [`pending`] | the queue of requests whose cost is looked up later | look anything up |
+//! | [`prices`] | estimates the cost of a request from list prices | fetch them |
 //! | [`random`] | random bytes for ids and boundaries | |
 //! | [`issuers`] | fetches and refreshes the signing keys of token issuers | decide if a token is valid |
 //! | [`shed`] | limits requests in flight, in all and per caller | queue a request |
@@ -31,6 +32,7 @@ pub mod error;
 pub mod issuers;
 pub mod openrouter;
 pub mod pending;
+pub mod prices;
 pub mod proxy;
 pub mod random;
 pub mod record;

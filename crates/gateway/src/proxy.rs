@@ -44,13 +44,14 @@ use tokio::sync::Semaphore;
 use crate::audit::{Auditor, Sample};
 use crate::error::Refusal;
 use crate::pending::PendingCosts;
+use crate::prices::Prices;
 use crate::random;
 use crate::record::RequestRecord;
 use crate::relay::{self, Answer, AwaitedHead, ReadOn};
 use crate::server::{Drain, Handler, Peer, Upload};
 use crate::shed::InFlight;
 use crate::upstream::Upstream;
-use crate::upstream::request_body::{RequestBody, UploadHandle};
+use crate::upstream::request_body::{BodyCheck, RequestBody, UploadHandle};
 use prepare::BodyPlan;
 use settings::{OnClientGone, Settings};
 use snapshot::{Snapshot, SnapshotError};
@@ -81,6 +82,7 @@ struct Shared {
     pending: Option<Arc<PendingCosts>>,
     archive: Archive,
     limiter: Limiter,
+    prices: Prices,
     reader: Option<Reader>,
     clock: Arc<TrustedClock>,
     read_on: Arc<ReadOn>,
@@ -109,6 +111,8 @@ pub struct ProxyDeps {
     pub archive: Archive,
     /// Counts each caller's usage and knows the blocks.
     pub limiter: Limiter,
+    /// Estimates the cost of requests.
+    pub prices: Prices,
     /// Queries the ledger for callers who ask about themselves; `None` without a ledger.
     pub reader: Option<Reader>,
     /// The clock, which OpenRouter's answers confirm.
@@ -153,6 +157,7 @@ impl Proxy {
             pending: deps.pending,
             archive: deps.archive,
             limiter: deps.limiter,
+            prices: deps.prices,
             reader: deps.reader,
             clock: deps.clock,
             read_on: ReadOn::new(deps.drain, upstream.first_byte_timeout()),
@@ -178,6 +183,7 @@ impl Proxy {
     /// [`SnapshotError`]; the old settings then stay in force.
     pub fn replace_settings(&self, settings: &Settings) -> Result<(), SnapshotError> {
         let fresh = Snapshot::new(settings, Some(&self.snapshot()))?;
+        self.0.shared.limiter.set_zone(&fresh.rules.zone);
         self.0.shared.snapshot.store(Arc::new(fresh));
         self.0.shared.read_on.stop();
         Ok(())
@@ -202,10 +208,13 @@ impl Proxy {
             let request = identify::identify(snapshot, caller, endpoint, &mut record)?;
             check_limits::check_limits(&shared.limiter, snapshot, &request, &mut record).await?;
             let (head, plan) = prepare::prepare(snapshot, parts, &request, &mut record)?;
-            if let Some(answer) = request.answer_from_ledger(snapshot, parts, shared.reader.as_ref()).await? {
+            if let Some(answer) =
+                request.answer_from_ledger(snapshot, parts, shared.reader.as_ref(), &shared.limiter).await?
+            {
                 return Ok(Checked::Answer(answer));
             }
-            let mut body = self.prepare_body(snapshot, plan, &mut upload, &record).await?;
+            let check = check_limits::check_body(snapshot, &shared.prices, &request, &record);
+            let mut body = self.prepare_body(snapshot, plan, &mut upload, check, &record).await?;
             let handle = body.stream();
             record.asks(body.outer(), handle.as_ref().map(|handle| Arc::clone(&handle.state)));
             Ok(Checked::Request(head.with_body(body), handle))
@@ -248,6 +257,7 @@ impl Proxy {
         snapshot: &Snapshot,
         plan: Option<BodyPlan>,
         upload: &mut Option<Upload>,
+        check: BodyCheck,
         record: &RequestRecord,
     ) -> Result<RequestBody, Refusal> {
         let shared = &self.0.shared;
@@ -264,7 +274,8 @@ impl Proxy {
             None => raw,
             Some((coding, permit)) => raw.decoded(coding, limits.max_body, permit),
         };
-        let mut body = RequestBody::new(source, plan.rewriter(snapshot), limits.max_body, record.body_recorder());
+        let mut body =
+            RequestBody::new(source, plan.rewriter(snapshot), limits.max_body, check, record.body_recorder());
         if let Err(error) = body.buffer(limits.buffer_body, &shared.buffers).await {
             *upload = body.into_upload();
             return Err(error.into());
@@ -349,6 +360,12 @@ async fn relay(
     let (mut parts, body) = answer.into_parts();
     record.answered(parts.status.as_u16(), &parts.headers);
     clean_response(&mut parts.headers);
+    for (name, value) in record.rates().headers() {
+        // Numbers and units are valid header values. A header of OpenRouter's stays.
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            parts.headers.entry(HeaderName::from_static(name)).or_insert(value);
+        }
+    }
     record.relayed_headers(&parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;

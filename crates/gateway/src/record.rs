@@ -25,7 +25,8 @@ use callsign_core::usage::judgement::{Bill, Facts, Judgement, Payer};
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::archive::{self, Archive, ArchiveUnavailableError, BodyRecorder, Recording};
 use callsign_store::ledger::{Begun, Committed, Ledger, Name};
-use callsign_store::limits::{Reservation, Suspect, Watcher};
+use callsign_store::limits::rates::Rates;
+use callsign_store::limits::{Raiser, Reservation, Suspect, Watcher};
 use callsign_telemetry::metrics::Metrics;
 use callsign_telemetry::metrics::read_on::ReadOnResult;
 use http::HeaderMap;
@@ -199,6 +200,16 @@ impl RequestRecord {
         self.limits.suspect = suspect;
     }
 
+    /// Returns a handle that raises the reservation once the body is known; `None` without a budget.
+    pub fn raiser(&self) -> Option<Raiser> {
+        self.limits.reservation.as_ref().and_then(Reservation::raiser)
+    }
+
+    /// Returns the headers about the caller's limits.
+    pub fn rates(&self) -> Rates {
+        self.limits.reservation.as_ref().map(Reservation::rates).unwrap_or_default()
+    }
+
     /// Returns true if requests may be archived.
     pub fn may_be_archived(&self) -> bool {
         self.archive.is_on()
@@ -278,6 +289,9 @@ impl RequestRecord {
     pub fn answered(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
         self.head = Some(self.began.elapsed());
+        if status != 401 {
+            self.limits.accepted();
+        }
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         self.announced = length.and_then(|length| length.parse().ok());
         if let Some(endpoint) = self.inference.filter(|_| status == 403 && self.account.is_some()) {

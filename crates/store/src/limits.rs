@@ -10,9 +10,10 @@
 //! by the actual use, without waiting; a use that is found later replaces it then. Counters are stored under digests of user ids and contain no prompts.
 //! [`counters`] implements the limits in Rust, and the scripts in `redis/` implement the same rules in Redis.
 
+mod ask;
 mod auto_block;
 pub mod blocks;
-mod calendar;
+pub mod calendar;
 mod counter_file;
 pub mod counters;
 mod keeper;
@@ -20,17 +21,22 @@ mod limiter;
 mod link;
 pub mod look;
 mod memory;
+pub mod models;
+pub mod rates;
 mod refused;
+mod reservation;
 mod rules;
 pub mod settings;
 mod shared;
 mod subject;
 
+pub use ask::{Ask, Gauge, Message, Settlement, Spent, Standing, Used};
 pub use blocks::gate::Watcher;
-pub use counters::{Ask, Gauge, Settlement, Standing, Used};
-pub use limiter::{Limiter, LimiterDeps, LimitsError, Reservation, Suspect};
+pub use calendar::Calendar;
+pub use limiter::{Arrival, Limiter, LimiterDeps, LimitsError, Suspect};
 pub use link::{Link, StoreUnavailableError};
 pub use memory::Memory;
 pub use refused::{LimitsRefusedError, Over, span};
-pub use rules::Rules;
+pub use reservation::{Raiser, Reservation};
+pub use rules::{Rules, Scope};
 pub use subject::Subject;

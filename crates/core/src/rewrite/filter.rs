@@ -17,6 +17,8 @@ use crate::identity::secret::Binder;
 
 /// The beginning of the member that holds a bound cache key (docs/SPEC.md#binding).
 const BOUND_MEMBER: &str = r#""prompt_cache_key":""#;
+/// Tokens of a long string, which is mostly an image. Providers count 85 to 1,600 tokens for one.
+const LONG_STRING_TOKENS: u64 = 2000;
 /// Hexadecimal digits of a bound value: HMAC-SHA256 or SHA-256.
 const BOUND_DIGITS: usize = 64;
 
@@ -105,6 +107,13 @@ impl Filter {
     /// Returns the captured outer members. They are complete once [`Self::finish`] has succeeded.
     pub fn outer(&self) -> &OuterMembers {
         self.outer.members()
+    }
+
+    /// Returns about the number of tokens of the body so far: a quarter of its bytes. A long string counts as
+    /// [`LONG_STRING_TOKENS`] (docs/SPEC.md#reservations).
+    pub fn input_tokens(&self) -> u64 {
+        let long = self.scanner.long_strings();
+        self.received.saturating_sub(long.bytes) / 4 + long.count * LONG_STRING_TOKENS
     }
 
     /// Returns the number of bytes by which every outgoing body is longer than the incoming one.

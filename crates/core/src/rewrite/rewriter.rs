@@ -49,6 +49,14 @@ impl Rewriter {
         }
     }
 
+    /// Returns about the number of tokens of a complete body, as [`Filter::input_tokens`] does; 0 for forms.
+    pub fn input_tokens(&self) -> u64 {
+        match self {
+            Self::Json(filter) => filter.input_tokens(),
+            Self::Form(_) => 0,
+        }
+    }
+
     /// Returns the length of the outgoing body for an incoming length; `None` for forms, whose length depends on their
     /// parts.
     pub fn outgoing_length(&self, incoming: u64) -> Option<u64> {
@@ -100,6 +108,28 @@ mod tests {
         }
         for (rewriter, other) in rewriters().iter_mut().zip(["--a\r\n", "{}"]) {
             assert!(rewriter.feed(&Bytes::from_static(other.as_bytes()), &mut Output::default()).is_err());
+        }
+    }
+
+    #[test]
+    fn tokens_are_a_quarter_of_the_bytes_and_long_strings_count_by_themselves() {
+        let text = |length: usize| "x".repeat(length);
+        let (short, long) = (text(16 * 1024), text(16 * 1024 + 1));
+        for (body, tokens) in [
+            (r#"{"model":"m"}"#.to_owned(), 3),
+            (format!(r#"{{"a":"{short}"}}"#), (8 + 16 * 1024) / 4),
+            (format!(r#"{{"a":"{long}"}}"#), 2 + 2000),
+            (format!(r#"{{"a":["{long}",{{"b":"{long}","c":"{short}"}}]}}"#), (25 + 16 * 1024) / 4 + 4000),
+        ] {
+            for size in [7, 1000, usize::MAX] {
+                let [mut json, _] = rewriters();
+                let mut out = Output::default();
+                for piece in body.as_bytes().chunks(size) {
+                    json.feed(&Bytes::copy_from_slice(piece), &mut out).unwrap();
+                }
+                json.finish().unwrap();
+                assert_eq!(json.input_tokens(), tokens, "{} bytes in pieces of {size}", body.len());
+            }
         }
     }
 

@@ -162,7 +162,30 @@ pub(super) struct Scanner {
     key_from: usize,
     /// Progress of the value that [`Scanner::show_value`] requested.
     show: Show,
+    /// Bytes so far of the current string value.
+    string: usize,
+    long_strings: LongStrings,
 }
+
+/// The string values of more than [`LONG_STRING`] bytes. They are mostly images or files, whose tokens do not grow with
+/// their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LongStrings {
+    pub(super) count: u64,
+    pub(super) bytes: u64,
+}
+
+impl LongStrings {
+    fn add(&mut self, bytes: usize) {
+        if bytes > LONG_STRING {
+            self.count += 1;
+            self.bytes += bytes as u64;
+        }
+    }
+}
+
+/// A longer string value is counted by itself (docs/SPEC.md#reservations).
+const LONG_STRING: usize = 16 * 1024;
 
 /// Progress of a requested value: not requested, comes next, or a string that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +206,14 @@ impl Scanner {
             odd_key: false,
             key_from: 0,
             show: Show::Nothing,
+            string: 0,
+            long_strings: LongStrings::default(),
         }
+    }
+
+    /// Returns the long string values so far.
+    pub(super) fn long_strings(&self) -> LongStrings {
+        self.long_strings
     }
 
     /// Sets whether later calls stop at nested keys that may matter.
@@ -234,6 +264,7 @@ impl Scanner {
             let stop = if let State::KeyText | State::StringText = self.state {
                 let (end, escaped) = text_end(bytes, at);
                 self.odd_key |= escaped;
+                self.string += end - at;
                 at = end;
                 match bytes.get(at) {
                     None => break,
@@ -319,7 +350,9 @@ impl Scanner {
         let end = match byte {
             b'"' => {
                 let (end, _) = text_end(bytes, at + 1);
-                (bytes.get(end) == Some(&b'"')).then_some(end + 1)?
+                let after = (bytes.get(end) == Some(&b'"')).then_some(end + 1)?;
+                self.long_strings.add(end - at - 1);
+                after
             }
             b'{' | b'[' => {
                 self.push(byte == b'{').ok()?;
@@ -402,6 +435,7 @@ impl Scanner {
         let stop = match byte {
             b'"' => {
                 self.state = State::StringText;
+                self.string = 0;
                 self.outer(Stop::StringStart)
             }
             b'{' | b'[' => {
@@ -443,6 +477,7 @@ impl Scanner {
             return if inner { Some(Stop::InnerKey) } else { self.outer(Stop::KeyEnd) };
         }
         self.state = State::After;
+        self.long_strings.add(self.string);
         if self.show == Show::Passing {
             self.show = Show::Nothing;
             return Some(Stop::ValueEnd);

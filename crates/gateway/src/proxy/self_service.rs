@@ -6,11 +6,13 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use callsign_core::allowance::Limit;
 use callsign_core::auth::Caller;
 use callsign_core::endpoint::{INFERENCE, SelfService};
 use callsign_core::usage::generation;
 use callsign_store::ledger::query::{By, Filter, Owner};
 use callsign_store::ledger::{LedgerError, Reader, report};
+use callsign_store::limits::{Limiter, Subject};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
@@ -39,10 +41,13 @@ impl CallerRequest<'_> {
         snapshot: &Snapshot,
         parts: &Parts,
         reader: Option<&Reader>,
+        limiter: &Limiter,
     ) -> Result<Option<Response<Bytes>>, SelfServiceError> {
         // Boxed, so that the future of every other request stays small.
         match self.kind {
-            RequestKind::SelfService(SelfService::Me) => Box::pin(me(snapshot, &self.caller, reader)).await.map(Some),
+            RequestKind::SelfService(SelfService::Me) => {
+                Box::pin(me(snapshot, &self.caller, reader, limiter)).await.map(Some)
+            }
             RequestKind::SelfService(SelfService::Generation) => {
                 let id = generation_id(parts.uri.query())?;
                 Box::pin(check_owner(&self.caller, reader, &id)).await.map(|()| None)
@@ -57,6 +62,7 @@ async fn me(
     snapshot: &Snapshot,
     caller: &Caller<'_>,
     reader: Option<&Reader>,
+    limiter: &Limiter,
 ) -> Result<Response<Bytes>, SelfServiceError> {
     let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
     let identified = INFERENCE.iter().map(|endpoint| {
@@ -70,10 +76,34 @@ async fn me(
         Some(reader) => person.usage(reader).await?,
         None => Value::Null,
     };
+    let limits = limits(snapshot, caller, limiter).await;
     let Person { tenant, user, key } = person;
     Ok(json_answer(&json!({
-        "user": user, "tenant": tenant, "key": key, "identifiers": identifiers, "usage": usage,
+        "user": user, "tenant": tenant, "key": key, "identifiers": identifiers, "usage": usage, "limits": limits,
     })))
+}
+
+/// Returns the caller's limits by name; null if they cannot be read. Totals are not shown, because they would show what
+/// others use.
+async fn limits(snapshot: &Snapshot, caller: &Caller<'_>, limiter: &Limiter) -> Value {
+    let caller = caller.identity();
+    let ceilings = snapshot.rules.ceilings(&caller);
+    if !ceilings.is_any() {
+        return json!({});
+    }
+    let Ok(gauges) = limiter.look(Subject::of(&caller), ceilings).await else { return Value::Null };
+    let limits = Limit::ALL.into_iter().zip(gauges).filter_map(|(limit, gauge)| {
+        let most = ceilings.of(limit)?;
+        let amount = |amount: i64| if limit.is_money() { json!(limit.shown(amount)) } else { json!(amount) };
+        let value = json!({
+            "limit": amount(most),
+            "used": amount(gauge.used),
+            "remaining": amount((most - gauge.used).max(0)),
+            "reset_seconds": gauge.wait_ms.max(0).saturating_add(999) / 1000,
+        });
+        Some((limit.name().to_owned(), value))
+    });
+    Value::Object(limits.collect())
 }
 
 /// Checks that a generation is the caller's.

@@ -3,6 +3,7 @@
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 
 use super::end::RequestEnd;
+
 /// A request's use of limits. Dropping it without [`LimitUse::settle`] refunds the reservation.
 #[derive(Debug, Default)]
 pub(super) struct LimitUse {
@@ -29,7 +30,9 @@ impl LimitUse {
         }
         // A request that did not leave is refunded.
         if let Some(reservation) = self.reservation.take().filter(|_| self.left) {
-            reservation.settle(end.judgement.bill, &end.answer.usage, can_be_found);
+            // callsign answers in OpenRouter's place if that could not be reached or did not answer in time.
+            let answered = status.is_some() || end.code.is_none();
+            reservation.settle(end.judgement.bill, &end.answer.usage, can_be_found, answered);
         }
     }
 
@@ -37,6 +40,13 @@ impl LimitUse {
     pub(super) fn client_left(&mut self) {
         if let Some(reservation) = &mut self.reservation {
             reservation.client_left();
+        }
+    }
+
+    /// Records that OpenRouter has accepted the key of the request.
+    pub(super) fn accepted(&self) {
+        if let Some(reservation) = &self.reservation {
+            reservation.accepted();
         }
     }
 

@@ -4,6 +4,8 @@
 //! read. Both go through the same loop. The last byte leaves only after the whole body was found valid, so the upstream
 //! never receives a complete request that callsign refuses.
 
+mod body_check;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::upload_state::{UploadError, UploadState};
 use crate::server::Upload;
+pub use body_check::BodyCheck;
 
 /// hyper drops the body of a failed request a moment after it reports the failure. Waiting longer would not help.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -42,6 +45,10 @@ struct Inner {
     /// Outgoing bytes that have not left yet, if the outgoing length is known.
     left: Option<u64>,
     /// True once the whole body was read and found valid.
+    valid: bool,
+    /// Decides about a valid body.
+    check: BodyCheck,
+    /// True once a valid body was also checked.
     complete: bool,
     /// Set while the body leaves before it is complete.
     streaming: Option<Streaming>,
@@ -83,8 +90,8 @@ impl RequestBody {
         Self(None)
     }
 
-    /// Returns a body that reads `upload` through `rewriter`, up to `max` bytes.
-    pub fn new(upload: Upload, rewriter: Rewriter, max: u64, recorder: Option<BodyRecorder>) -> Self {
+    /// Returns a body that reads `upload` through `rewriter`, up to `max` bytes. Its last byte leaves after `check`.
+    pub fn new(upload: Upload, rewriter: Rewriter, max: u64, check: BodyCheck, recorder: Option<BodyRecorder>) -> Self {
         let announced = upload.size_hint().exact();
         Self(Some(Box::new(Inner {
             upload: Some(upload),
@@ -94,6 +101,8 @@ impl RequestBody {
             received: 0,
             announced,
             max,
+            valid: false,
+            check,
             complete: false,
             streaming: None,
             recorder,
@@ -158,6 +167,9 @@ fn reserve(memory: &Arc<Semaphore>, bytes: u64) -> Option<OwnedSemaphorePermit> 
 impl Inner {
     /// Reads the next piece from the client and adds to `out` only what may leave.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), UploadError>> {
+        if self.valid {
+            return self.poll_check(cx);
+        }
         let Some(upload) = &mut self.upload else { return Poll::Ready(Err(UploadError::ClientGone)) };
         match ready!(Pin::new(upload).poll_frame(cx)) {
             Some(Ok(frame)) => {
@@ -175,17 +187,24 @@ impl Inner {
             Some(Err(error)) => return Poll::Ready(Err(error.into())),
             None => self.finish()?,
         }
+        if self.valid { self.poll_check(cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Polls the check of a valid body.
+    fn poll_check(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), UploadError>> {
+        ready!(self.check.poll(&self.rewriter, cx))?;
+        self.complete = true;
         Poll::Ready(Ok(()))
     }
 
-    /// Checks the whole body at its end.
+    /// Validates the whole body at its end.
     fn finish(&mut self) -> Result<(), UploadError> {
         self.rewriter.finish()?;
         if !self.rewriter.length_matches(&self.out) {
             tracing::error!("a rewritten body is not as long as announced; its request is cancelled");
             return Err(UploadError::LengthMismatch);
         }
-        self.complete = true;
+        self.valid = true;
         Ok(())
     }
 
@@ -207,7 +226,9 @@ impl Inner {
             }
         }
         loop {
-            if let Some(piece) = self.out.pop() {
+            // The last bytes wait for the check.
+            let waits = self.valid && !self.complete;
+            if let Some(piece) = (!waits).then(|| self.out.pop()).flatten() {
                 self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
                 if let Some(recorder) = &self.recorder {
                     recorder.push(&piece);

@@ -14,6 +14,8 @@ use tokio::time::Instant;
 use crate::server::UploadReadError;
 use callsign_core::rewrite::RewriteError;
 use callsign_core::rewrite::outer::OuterMembers;
+use callsign_store::limits::LimitsRefusedError;
+use callsign_store::limits::models::ModelNotAllowedError;
 
 /// A failed upload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +38,12 @@ pub enum UploadError {
     /// The rewritten body does not have the announced length. A bug in callsign, found before the last byte was sent.
     #[error("callsign could not rewrite this body; OpenRouter did not get the whole request")]
     LengthMismatch,
+    /// The request does not fit the caller's budgets.
+    #[error(transparent)]
+    Limits(#[from] LimitsRefusedError),
+    /// The caller may not use the model.
+    #[error(transparent)]
+    Model(#[from] ModelNotAllowedError),
     /// The client disconnected.
     #[error("the client disconnected before its upload was complete")]
     ClientGone,

@@ -46,16 +46,13 @@ impl CounterFile {
         }
     }
 
-    /// Deletes the row of a subject at the next write.
-    pub(super) fn forget(&mut self, subject: Subject) {
-        self.pending.insert(subject, None);
-    }
-
     /// Writes changed counters. Rows that cannot be written are kept for the next time.
     pub(super) async fn write(&mut self, memory: &Memory) {
         let pending = &mut self.pending;
         // Cannot fail: the counters are plain data.
-        memory.changes(|subject, counters| drop(pending.insert(subject, serde_json::to_string(counters).ok())));
+        memory.changes(|subject, counters| {
+            pending.insert(subject, counters.and_then(|counters| serde_json::to_string(counters).ok()));
+        });
         let rows: Vec<_> = pending.iter().map(|(subject, counters)| (subject.hex(), counters.clone())).collect();
         match self.table.write(&rows).await {
             Ok(()) => {
@@ -73,7 +70,7 @@ impl CounterFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::counters::Ask;
+    use crate::limits::ask::Ask;
     use callsign_core::allowance::{Ceilings, Estimate};
 
     const NOW: i64 = 1_767_225_600_000;
@@ -83,7 +80,7 @@ mod tests {
         for id in 0..times {
             let estimate = Estimate { tokens: 0, usd: 0 };
             let ask = Ask { id, ceilings: CEILINGS, message: None, estimate, enforce: true };
-            memory.reserve(Subject::user(None, user), &ask, NOW);
+            memory.reserve(&[(Subject::user(None, user), ask)], NOW);
         }
     }
 
@@ -105,7 +102,7 @@ mod tests {
         let again = Memory::default();
         let mut second = CounterFile::open(directory.path(), &again).await.unwrap();
         assert_eq!((used(&again, "ada"), used(&again, "bob"), used(&again, "eve")), (5, 1, 0));
-        again.tidy(i64::MAX, |subject| second.forget(subject));
+        again.tidy(NOW + 100 * 86_400_000);
         second.write(&again).await;
         let none = Memory::default();
         CounterFile::open(directory.path(), &none).await.unwrap();

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -117,15 +118,11 @@ impl Keeper {
         }
         if self.written.elapsed() >= EVERY {
             self.write().await;
+            self.rebuild().await;
         }
         if self.tidied.elapsed() >= TIDY {
             self.tidied = Instant::now();
-            let file = &mut self.file;
-            self.shared.memory.tidy(now_ms(), |subject| {
-                if let Some(file) = file {
-                    file.forget(subject);
-                }
-            });
+            self.shared.memory.tidy(now_ms());
         }
     }
 
@@ -151,13 +148,26 @@ impl Keeper {
         }
     }
 
+    /// Has budgets rebuilt from the ledger, if the store has lost its memory.
+    async fn rebuild(&self) {
+        let rebuilds = self.shared.rebuilds.load(Ordering::Relaxed);
+        if let Some(link) = self.shared.link.as_ref().filter(|link| rebuilds && link.is_up())
+            && link.claims_rebuilding().await
+        {
+            self.shared.rebuild.notify_one();
+        }
+    }
+
     /// Renews the leases of running requests in the store.
     async fn renew(&mut self, link: &Link) {
         if self.renewed.elapsed() < LEASE / 4 {
             return;
         }
         self.renewed = Instant::now();
-        let running: Vec<_> = self.shared.leases().iter().map(|(id, subject)| (*id, *subject)).collect();
+        let running: Vec<_> = {
+            let leases = self.shared.leases();
+            leases.iter().flat_map(|(id, subjects)| subjects.iter().map(|subject| (*id, *subject))).collect()
+        };
         for part in running.chunks(BATCH) {
             let Some(live) = link.live() else { return };
             let mut all = redis::pipe();
@@ -187,16 +197,24 @@ impl Keeper {
         let mut all = redis::pipe();
         for job in &part {
             match job {
-                Job::Settle(subject, id, settlement) => {
-                    all.add_command(live.settle(*subject, *id, *settlement)).ignore();
+                Job::Settle(subject, of, settlement) => {
+                    all.add_command(live.settle(*subject, *of, *settlement, None)).ignore();
+                }
+                Job::Leave(subject, id) => {
+                    all.add_command(super::link::Live::leave(*subject, *id)).ignore();
                 }
                 Job::Correct(subject, id, used) => {
                     all.add_command(live.correct(*subject, *id, *used)).ignore();
                 }
-                Job::Tell(subject, ask, at_ms, settlement) => {
-                    let ask = super::Ask { enforce: false, ..*ask };
-                    all.add_command(live.reserve(*subject, &ask, Some(*at_ms))).ignore();
-                    all.add_command(live.settle(*subject, ask.id, *settlement)).ignore();
+                Job::Tell(asks, at_ms, settlement) => {
+                    let asks: Vec<_> =
+                        asks.iter().map(|(subject, ask)| (*subject, super::Ask { enforce: false, ..*ask })).collect();
+                    let around = self.shared.memory.calendar().around(*at_ms);
+                    all.add_command(live.reserve(&asks, &around, Some(*at_ms))).ignore();
+                    for (subject, ask) in &asks {
+                        let chat = ask.message.and_then(|message| message.chat);
+                        all.add_command(live.settle(*subject, (ask.id, chat), *settlement, None)).ignore();
+                    }
                 }
             }
         }
@@ -205,8 +223,10 @@ impl Keeper {
 
     async fn write(&mut self) {
         self.written = Instant::now();
-        if let Some(file) = &mut self.file {
-            file.write(&self.shared.memory).await;
+        match &mut self.file {
+            Some(file) => file.write(&self.shared.memory).await,
+            // Nobody needs the changes.
+            None => self.shared.memory.changes(|_, _| ()),
         }
     }
 }

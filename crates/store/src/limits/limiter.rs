@@ -6,36 +6,39 @@
 //! `deny` refuses requests. The end of a request does not wait: it is queued for `keeper`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use jiff::tz::TimeZone;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, watch};
 
+use super::ask::{Ask, Gauge, Message, Spent, Standing};
 use super::auto_block::Refusals;
 use super::blocks::Block;
 use super::blocks::gate::{Gate, Watcher};
 use super::blocks::store::BlockStore;
 use super::blocks::worker::{self, Worker};
-use super::calendar::now_ms;
-use super::counters::{Ask, Gauge, Settlement, Standing, Used};
+use super::calendar::{Calendar, now_ms};
 use super::keeper;
 use super::link::Link;
 use super::memory::Memory;
-use super::refused::{LimitsRefusedError, Over};
+use super::refused::LimitsRefusedError;
+use super::reservation::{Counted, Held, Reservation, State, used};
 use super::rules::Rules;
 use super::settings::Settings;
-use super::shared::{Job, Shared};
-use super::subject::{Subject, message_digest};
+use super::shared::Shared;
+use super::subject::{Subject, id_digest};
 use crate::ledger;
 use crate::limits::settings::{AutoBlock, OnStoreFailure};
 use crate::state::{Access, DirectoryLock, StateError, StateStore};
 use crate::trusted_clock::TrustedClock;
-use callsign_core::allowance::{Ceilings, Estimate};
+use callsign_core::allowance::{Ceilings, Estimate, Limit};
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::request_id::RequestId;
 use callsign_core::usage::Usage;
-use callsign_core::usage::judgement::Bill;
 use callsign_telemetry::metrics::Metrics;
 
 /// Maximum number of queued ends of requests. Further ones are dropped, and their estimates stay charged.
@@ -44,6 +47,37 @@ const MOST_JOBS: usize = 65_536;
 const CLOSING: Duration = Duration::from_secs(5);
 /// The endpoints whose requests count as messages (docs/SPEC.md#messages).
 const MESSAGES: [&str; 4] = ["chat/completions", "completions", "responses", "messages"];
+
+/// A request whose limits are checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// The request's id, by which [`Limiter::correct`] finds the estimate later.
+    pub id: RequestId,
+    /// The caller.
+    pub caller: &'a CallerIdentity<'a>,
+    /// The user's identifier as it would go upstream.
+    pub sent: Option<&'a str>,
+    /// The endpoint.
+    pub endpoint: &'a Inference,
+    /// True if an app's key let the caller in, so that chat and message ids are the app's (docs/SPEC.md#messages).
+    pub by_app: bool,
+    /// False if the caller pays with an OpenRouter key of their own.
+    pub operator_pays: bool,
+}
+
+impl Arrival<'_> {
+    /// Returns the message that the request is. Callers who could choose ids themselves are counted by requests.
+    fn message(&self) -> Option<Message> {
+        let caller = Subject::of(self.caller);
+        let digest = |kind, id: Option<&str>| id.filter(|_| self.by_app).map(|id| id_digest(caller, kind, id));
+        let named = digest("message", self.caller.message);
+        MESSAGES.contains(&self.endpoint.path).then(|| Message {
+            mark: named.unwrap_or_else(|| reservation_id(self.id)),
+            chat: digest("chat", self.caller.chat),
+            is_named: named.is_some(),
+        })
+    }
+}
 
 /// A cheap handle to the limiter.
 #[derive(Clone, Debug)]
@@ -91,6 +125,8 @@ impl Limiter {
         let LimiterDeps { metrics, clock, lock } = deps;
         let link = settings.store.as_ref().map(Link::new).transpose().map_err(|_| LimitsError::Store)?;
         let link = link.map(Arc::new);
+        let memory = Memory::default();
+        memory.set_calendar(Calendar::new(settings.zone.clone()));
         let mut data = data.clone();
         data.data_dir = data.data_dir.filter(|_| lock.is_some());
         let blocks = BlockStore::default();
@@ -111,17 +147,24 @@ impl Limiter {
         let (jobs, queue) = mpsc::channel(MOST_JOBS);
         let directory = data.data_dir.filter(|_| link.is_none());
         let shared = Arc::new(Shared {
-            memory: Memory::default(),
+            memory,
             blocks,
             link,
             down: settings.on_store_failure,
             metrics,
             leases: parking_lot::Mutex::default(),
             refusals: Refusals::default(),
+            proven: Mutex::default(),
+            warned: Mutex::default(),
+            rebuild: Notify::new(),
+            rebuilds: AtomicBool::new(false),
             jobs,
             closing,
             closed: watch::Sender::new(false),
         });
+        if shared.link.is_none() {
+            shared.rebuild.notify_one();
+        }
         keeper::start(Arc::clone(&shared), queue, directory, lock).map_err(LimitsError::Thread)?;
         Ok(Self(shared))
     }
@@ -148,84 +191,84 @@ impl Limiter {
         self.gate().watch(sources, sent)
     }
 
-    /// Checks blocks and limits of a request and counts it. `sent` is the user's identifier as it would go upstream.
-    /// The reservation is `None` if the caller has no limits.
-    ///
-    /// `request` is the request's id, by which [`Limiter::correct`] finds the estimate later.
+    /// Checks blocks and limits of a request and counts it. The reservation is `None` if the caller has no limits.
     ///
     /// # Errors
     /// [`LimitsRefusedError`] if the caller is blocked, a limit is reached, or the store is unavailable and configured
     /// to deny.
-    pub async fn admit(
-        &self,
-        rules: &Rules,
-        (sources, sent): (&CallerIdentity<'_>, Option<&str>),
-        request: RequestId,
-        endpoint: &Inference,
-    ) -> Result<Option<Reservation>, LimitsRefusedError> {
+    pub async fn admit(&self, rules: &Rules, request: &Arrival<'_>) -> Result<Option<Reservation>, LimitsRefusedError> {
         if self.0.down == OnStoreFailure::Deny && self.0.blocks.is_unread() {
             return Err(LimitsRefusedError::Unavailable);
         }
-        if rules.stops(sources) || self.gate().stops(sources, sent) {
+        let sources = request.caller;
+        if rules.stops(sources) || self.gate().stops(sources, request.sent) {
             self.0.metrics.limits.blocked.inc();
             return Err(LimitsRefusedError::Blocked);
         }
-        let ceilings = rules.ceilings(sources);
-        if !ceilings.is_any() {
+        let scopes = rules.scopes(sources, request.operator_pays);
+        if scopes.is_empty() {
             return Ok(None);
         }
-        let id = reservation_id(request);
-        let message = MESSAGES.contains(&endpoint.path).then(|| sources.message.map_or(id, message_digest));
-        let estimate = if endpoint.is_free() { Estimate { tokens: 0, usd: 0 } } else { rules.estimate };
-        let ask = Ask { id, ceilings, message, estimate, enforce: !rules.dry_run };
-        let subject = Subject::of(sources);
-        let (standing, reservation) = self.reserve(subject, ask, rules.count_byok).await?;
-        if let Some((limit, _)) = standing.over() {
-            if rules.dry_run {
-                self.0.metrics.limits.would_refuse(limit);
-            } else {
-                reservation.drop_uncounted();
-                self.0.metrics.limits.refused(limit);
-                return Err(LimitsRefusedError::Over(Over { limit, ceilings, gauges: standing.gauges }));
-            }
+        let free = Estimate { tokens: 0, usd: 0 };
+        let estimate = if request.endpoint.is_free() { free } else { rules.estimate };
+        let ask = Ask {
+            id: reservation_id(request.id),
+            ceilings: Ceilings::default(),
+            message: request.message(),
+            estimate,
+            enforce: !rules.dry_run,
+        };
+        let asks = scopes.iter().map(|limits| (limits.subject, Ask { ceilings: limits.ceilings, ..ask })).collect();
+        let held = Arc::new(Held {
+            shared: Arc::clone(&self.0),
+            asks,
+            scopes: scopes.iter().map(|limits| limits.scope).collect(),
+            key: sources.key.to_owned(),
+            at_ms: now_ms(),
+            state: Mutex::new(State { counted: Counted::Nowhere, estimate, standings: Vec::new() }),
+        });
+        if !request.operator_pays && !self.0.is_proven(Subject::of(sources)) {
+            held.state.lock().counted = Counted::Unproven;
+            return Ok(Some(Reservation::new(held, rules.count_byok)));
         }
-        Ok(Some(reservation))
+        let (reservation, standings) = self.reserve(held, rules.count_byok).await?;
+        Ok(Some(reservation.judged(estimate, standings)?))
     }
 
+    /// Counts a request where it can be counted.
     async fn reserve(
         &self,
-        subject: Subject,
-        ask: Ask,
+        mut held: Arc<Held>,
         count_byok: bool,
-    ) -> Result<(Standing, Reservation), LimitsRefusedError> {
+    ) -> Result<(Reservation, Vec<Standing>), LimitsRefusedError> {
         let shared = &self.0;
-        let held = |ask, counted| {
-            let (shared, at_ms) = (Arc::clone(shared), now_ms());
-            Reservation { shared, subject, ask, count_byok, at_ms, counted }
+        let here = |held: Arc<Held>, counted| {
+            let standings = shared.memory.reserve(&held.asks, now_ms());
+            held.state.lock().counted = counted;
+            (Reservation::new(held, count_byok), standings)
         };
-        let Some(link) = &shared.link else {
-            let standing = shared.memory.reserve(subject, &ask, now_ms());
-            return Ok((standing, held(ask, Counted::Here)));
-        };
+        let Some(link) = &shared.link else { return Ok(here(held, Counted::Here)) };
         if link.is_up() {
             // Created before the store answers, so that dropping it (the client left, or no answer) takes the count
             // back.
-            let reservation = held(ask, Counted::InStore);
-            if let Ok(standing) = link.reserve(subject, &ask, None).await {
-                if standing.counted && ask.ceilings.of(callsign_core::allowance::Limit::Concurrent).is_some() {
-                    shared.leases().insert(ask.id, subject);
+            held.state.lock().counted = Counted::InStore;
+            let reservation = Reservation::new(Arc::clone(&held), count_byok);
+            let around = shared.memory.calendar().around(link.now_ms());
+            if let Ok(standings) = link.reserve(&held.asks, &around, None).await {
+                let concurrent = held.asks.iter().filter(|(_, ask)| ask.ceilings.of(Limit::Concurrent).is_some());
+                let leased: Vec<_> = concurrent.map(|(subject, _)| *subject).collect();
+                if standings.iter().all(|standing| standing.counted) && !leased.is_empty() {
+                    shared.leases().insert(held.id(), leased);
                 }
-                return Ok((standing, reservation));
+                return Ok((reservation, standings));
             }
+            drop(reservation);
+            // Another id, because the first one may still be taken back in the store.
+            held = Arc::new(held.renamed());
         }
         match shared.down {
             OnStoreFailure::Deny => Err(LimitsRefusedError::Unavailable),
-            OnStoreFailure::Allow => {
-                // Another id, because the first one may still be taken back in the store.
-                let ask = Ask { id: ask.id ^ 1, ..ask };
-                let standing = shared.memory.reserve(subject, &ask, now_ms());
-                Ok((standing, held(ask, Counted::Meanwhile)))
-            }
+            OnStoreFailure::Allow => Ok(here(held, Counted::Meanwhile)),
         }
     }
 
@@ -233,9 +276,53 @@ impl Limiter {
     /// found; the estimates then stay charged. A request that is unknown here, or was corrected before, is ignored. A day
     /// or month that is over is not changed. `count_byok` as in [`Rules`].
     pub fn correct(&self, sources: &CallerIdentity<'_>, request: RequestId, usage: Option<&Usage>, count_byok: bool) {
-        let (subject, id) = (Subject::of(sources), reservation_id(request));
         let used = usage.map(|usage| used(usage, count_byok)).unwrap_or_default();
-        self.0.correct(subject, id, used);
+        let tenant = sources.tenant.map(Subject::whole_tenant);
+        let totals = [Subject::whole_key(sources.key), Subject::account()].into_iter().chain(tenant);
+        for subject in [Subject::of(sources)].into_iter().chain(totals) {
+            self.0.correct(subject, reservation_id(request), used);
+        }
+    }
+
+    /// Sets the time zone of days and months.
+    pub fn set_zone(&self, zone: &TimeZone) {
+        if !self.0.memory.calendar().is_of(zone) {
+            self.0.memory.set_calendar(Calendar::new(zone.clone()));
+        }
+    }
+
+    /// Returns the starts of the running day and month.
+    pub fn periods(&self) -> (Timestamp, Timestamp) {
+        let now = self.0.link.as_ref().map_or_else(now_ms, |link| link.now_ms());
+        let around = self.0.memory.calendar().around(now);
+        let start = |starts: [i64; 4]| starts.into_iter().rfind(|start| *start <= now).unwrap_or(now);
+        let time = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
+        (time(start(around.days)), time(start(around.months)))
+    }
+
+    /// Waits until budgets must be rebuilt from the ledger: at the start, and after the store has lost its memory.
+    pub async fn must_rebuild(&self) {
+        self.0.rebuilds.store(true, Ordering::Relaxed);
+        self.0.rebuild.notified().await;
+    }
+
+    /// Raises the sums of budgets to what the ledger knows.
+    ///
+    /// # Errors
+    /// [`StoreUnavailableError`](super::StoreUnavailableError). The call can be retried.
+    pub async fn restore(&self, all: &[(Subject, Spent)]) -> Result<(), super::StoreUnavailableError> {
+        let shared = &self.0;
+        let Some(link) = &shared.link else {
+            for (subject, spent) in all {
+                shared.memory.restore(*subject, spent, now_ms());
+            }
+            return Ok(());
+        };
+        let now = link.now_ms();
+        let around = shared.memory.calendar().around(now);
+        link.restore(all, &around, now).await?;
+        link.rebuilt(&now.to_string()).await;
+        Ok(())
     }
 
     /// Returns the user to suspend if providers refuse their requests too often.
@@ -255,7 +342,7 @@ impl Limiter {
     pub async fn look(&self, subject: Subject, ceilings: Ceilings) -> Result<[Gauge; 6], super::StoreUnavailableError> {
         match &self.0.link {
             None => Ok(self.0.memory.look(subject, ceilings, now_ms())),
-            Some(link) => super::look::in_store(link, subject, ceilings).await,
+            Some(link) => super::look::in_store(link, &self.0.memory.calendar(), subject, ceilings).await,
         }
     }
 
@@ -330,110 +417,9 @@ impl Suspect {
     }
 }
 
-/// The place where a request was counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Counted {
-    /// In memory; no store is configured.
-    Here,
-    /// In the store.
-    InStore,
-    /// In memory, while the store is unavailable.
-    Meanwhile,
-    /// Settled as pending, because its client has left.
-    Pending,
-    /// Not counted, because it was refused.
-    Nowhere,
-}
-
-/// A request's reserved quota. Dropping it without calling `settle` refunds the reservation.
-#[derive(Debug)]
-pub struct Reservation {
-    shared: Arc<Shared>,
-    subject: Subject,
-    ask: Ask,
-    /// True if the provider's bill counts.
-    count_byok: bool,
-    at_ms: i64,
-    counted: Counted,
-}
-
-impl Reservation {
-    /// Returns true if a budget applies, so that the response's usage is needed.
-    pub fn has_budget(&self) -> bool {
-        self.ask.ceilings.has_budget()
-    }
-
-    /// Replaces the estimate by the actual use, as far as it is known. `can_be_found` is true if [`Limiter::correct`] will
-    /// be called for a pending cost.
-    pub fn settle(mut self, bill: Bill, usage: &Usage, can_be_found: bool) {
-        let tokens = tokens(usage);
-        self.end(match bill {
-            Bill::Free => Settlement::Used(Used { tokens: Some(0), usd: Some(0) }),
-            Bill::Known => Settlement::Used(used(usage, self.count_byok)),
-            Bill::Pending if can_be_found => Settlement::Pending(Used { tokens, usd: None }),
-            Bill::Pending | Bill::Never => Settlement::Used(Used { tokens, usd: None }),
-        });
-    }
-
-    /// Gives back the place under the limit `concurrent`, because the client has left. The estimates stay charged until
-    /// [`Reservation::settle`].
-    pub fn client_left(&mut self) {
-        self.end(Settlement::Pending(Used::default()));
-        self.counted = Counted::Pending;
-    }
-
-    fn drop_uncounted(mut self) {
-        self.counted = Counted::Nowhere;
-    }
-
-    fn end(&mut self, settlement: Settlement) {
-        let (shared, id) = (&self.shared, self.ask.id);
-        match std::mem::replace(&mut self.counted, Counted::Nowhere) {
-            Counted::Nowhere => {}
-            Counted::Pending => match settlement {
-                // The use is found later.
-                Settlement::Pending(_) => {}
-                Settlement::Used(used) => shared.correct(self.subject, id, used),
-                Settlement::Undone => shared.correct(self.subject, id, Used { tokens: Some(0), usd: Some(0) }),
-            },
-            Counted::Here => shared.memory.settle(self.subject, id, settlement, now_ms()),
-            Counted::InStore => {
-                shared.leases().remove(&id);
-                shared.hand_over(Job::Settle(self.subject, id, settlement));
-            }
-            Counted::Meanwhile => {
-                shared.memory.settle(self.subject, id, settlement, now_ms());
-                if settlement != Settlement::Undone {
-                    shared.hand_over(Job::Tell(self.subject, self.ask, self.at_ms, settlement));
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.end(Settlement::Undone);
-    }
-}
-
 /// Returns the id of a request's reservation: 63 of the random bits of its own id. The last bit tells a reservation that
 /// was counted while the store was unavailable.
 fn reservation_id(request: RequestId) -> u64 {
     let low = request.as_bytes().last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     low & !1
-}
-
-/// Returns all tokens of a request; `None` if none were reported.
-fn tokens(usage: &Usage) -> Option<i64> {
-    let counts = [usage.prompt_tokens, usage.completion_tokens];
-    let sum = counts.into_iter().flatten().reduce(u64::saturating_add);
-    sum.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX))
-}
-
-/// Returns what a request with a known cost takes from budgets. OpenRouter reports no tokens where it does not charge by
-/// tokens, for example for speech; such a request takes none.
-fn used(usage: &Usage, count_byok: bool) -> Used {
-    let usd = if count_byok { usage.total_cost() } else { usage.cost };
-    Used { tokens: usd.map(|_| tokens(usage).unwrap_or(0)), usd: usd.map(|usd| usd.0) }
 }

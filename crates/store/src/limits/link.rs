@@ -8,7 +8,9 @@ use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError, RedisResult, Value};
 
-use super::counters::{Ask, Gauge, MOST_PENDING, Settlement, Standing, Used};
+use super::ask::{Ask, Gauge, Settlement, Spent, Standing, Used};
+use super::calendar::{Around, now_ms};
+use super::counters::MOST_PENDING;
 use super::subject::Subject;
 use callsign_core::secret::Secret;
 
@@ -19,9 +21,28 @@ const DIALLING: Duration = Duration::from_secs(1);
 /// Lease of a running request in the store. If it is not renewed, its process has died.
 pub(super) const LEASE: Duration = Duration::from_mins(1);
 
-/// The Lua scripts.
-const SCRIPTS: [&str; 3] =
-    [include_str!("redis/reserve.lua"), include_str!("redis/settle.lua"), include_str!("redis/renew.lua")];
+/// The Lua scripts, in the order of [`Script`].
+const SCRIPTS: [&str; 5] = [
+    include_str!("redis/reserve.lua"),
+    include_str!("redis/settle.lua"),
+    include_str!("redis/renew.lua"),
+    include_str!("redis/raise.lua"),
+    include_str!("redis/restore.lua"),
+];
+/// Names the state of a store. A store without it has lost its memory, or is new.
+const EPOCH: &str = "callsign:limits:epoch";
+/// Time in which a node rebuilds the budgets of a store that has lost its memory. After that another node does.
+const REBUILDING: Duration = Duration::from_mins(1);
+
+/// A Lua script.
+#[derive(Clone, Copy, Debug)]
+enum Script {
+    Reserve,
+    Settle,
+    Renew,
+    Raise,
+    Restore,
+}
 
 /// The connection to the store.
 pub struct Link {
@@ -33,7 +54,9 @@ pub struct Link {
 pub(super) struct Live {
     connection: MultiplexedConnection,
     /// The scripts' SHA-1 digests, in the order of `SCRIPTS`.
-    scripts: [String; 3],
+    scripts: [String; SCRIPTS.len()],
+    /// Milliseconds by which the store's clock is ahead.
+    ahead_ms: i64,
 }
 
 impl std::fmt::Debug for Link {
@@ -60,12 +83,32 @@ impl Link {
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(DIALLING)).set_response_timeout(Some(PATIENCE));
         let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        let mut scripts = <[String; 3]>::default();
+        let mut scripts = <[String; SCRIPTS.len()]>::default();
         for (digest, script) in scripts.iter_mut().zip(SCRIPTS) {
             *digest = redis::cmd("SCRIPT").arg("LOAD").arg(script).query_async(&mut connection).await?;
         }
-        self.live.store(Some(Arc::new(Live { connection, scripts })));
+        let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(&mut connection).await?;
+        let ahead_ms = seconds * 1000 + micros / 1000 - now_ms();
+        self.live.store(Some(Arc::new(Live { connection, scripts, ahead_ms })));
         Ok(())
+    }
+
+    /// Returns the store's time in milliseconds since 1970, as far as it is known.
+    pub(super) fn now_ms(&self) -> i64 {
+        now_ms() + self.live().map_or(0, |live| live.ahead_ms)
+    }
+
+    /// Returns true if the store has lost its memory, and this node is the one to rebuild its budgets.
+    pub(super) async fn claims_rebuilding(&self) -> bool {
+        let mut claim = redis::cmd("SET");
+        claim.arg(EPOCH).arg("rebuilding").arg("NX").arg("PX").arg(REBUILDING.as_millis().to_string());
+        self.ask::<Option<String>>(&mut claim).await.is_ok_and(|set| set.is_some())
+    }
+
+    /// Records that the store's budgets are rebuilt.
+    pub(super) async fn rebuilt(&self, epoch: &str) {
+        // After a failure another node rebuilds them again.
+        let _retried: Result<redis::Value, _> = self.ask(redis::cmd("SET").arg(EPOCH).arg(epoch)).await;
     }
 
     /// Returns true if there is a connection without a known failure.
@@ -101,37 +144,90 @@ impl Link {
 }
 
 impl Link {
-    /// Runs [`super::counters::Counters::reserve`] in the store, with the store's clock unless a test sets `now_ms`.
+    /// Does what [`super::Memory::reserve`] does, in the store and with the store's clock unless a test sets `now_ms`.
+    /// `around` has the days and months around the store's time.
     ///
     /// # Errors
     /// [`StoreUnavailableError`]. The request may have been counted.
     pub async fn reserve(
         &self,
-        subject: Subject,
-        ask: &Ask,
+        asks: &[(Subject, Ask)],
+        around: &Around,
         now_ms: Option<i64>,
-    ) -> Result<Standing, StoreUnavailableError> {
+    ) -> Result<Vec<Standing>, StoreUnavailableError> {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
-        let answer = self.ask::<Vec<i64>>(&mut live.reserve(subject, ask, now_ms)).await?;
-        standing(&answer).ok_or(StoreUnavailableError(None))
+        let answer = self.ask::<Vec<i64>>(&mut live.reserve(asks, around, now_ms)).await?;
+        standings(&answer, asks.len()).ok_or(StoreUnavailableError(None))
     }
 
-    /// Runs [`super::counters::Counters::settle`] in the store.
+    /// Does what [`super::Memory::raise`] does, in the store.
+    ///
+    /// # Errors
+    /// [`StoreUnavailableError`]. The estimate may have been raised.
+    pub async fn raise(
+        &self,
+        asks: &[(Subject, Ask)],
+        around: &Around,
+        now_ms: Option<i64>,
+    ) -> Result<Vec<Standing>, StoreUnavailableError> {
+        let live = self.live().ok_or(StoreUnavailableError(None))?;
+        let at = around.at(now_ms.unwrap_or_else(|| self.now_ms()));
+        let mut command =
+            live.script(Script::Raise, asks.iter().flat_map(|(subject, _)| [key(*subject, "b"), key(*subject, "o")]));
+        let Some((_, first)) = asks.first() else { return Ok(Vec::new()) };
+        command.arg(member(first.id)).arg(now_ms.unwrap_or(0)).arg(i32::from(first.enforce));
+        command.arg(first.estimate.tokens).arg(first.estimate.usd).arg(at.next_day).arg(at.next_month);
+        ceilings(&mut command, asks);
+        let answer = self.ask::<Vec<i64>>(&mut command).await?;
+        standings(&answer, asks.len()).ok_or(StoreUnavailableError(None))
+    }
+
+    /// Does what [`super::Memory::settle`] does, in the store.
     ///
     /// # Errors
     /// [`StoreUnavailableError`]. The call can be retried.
-    pub async fn settle(&self, subject: Subject, id: u64, settlement: Settlement) -> Result<(), StoreUnavailableError> {
+    pub async fn settle(
+        &self,
+        subject: Subject,
+        (id, chat): (u64, Option<u64>),
+        settlement: Settlement,
+        now_ms: Option<i64>,
+    ) -> Result<(), StoreUnavailableError> {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
-        self.ask::<redis::Value>(&mut live.settle(subject, id, settlement)).await.map(drop)
+        self.ask::<redis::Value>(&mut live.settle(subject, (id, chat), settlement, now_ms)).await.map(drop)
     }
 
-    /// Runs [`super::counters::Counters::correct`] in the store.
+    /// Does what [`super::Memory::correct`] does, in the store.
     ///
     /// # Errors
     /// [`StoreUnavailableError`]. The call can be retried.
     pub async fn correct(&self, subject: Subject, id: u64, used: Used) -> Result<(), StoreUnavailableError> {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
         self.ask::<redis::Value>(&mut live.correct(subject, id, used)).await.map(drop)
+    }
+
+    /// Does what [`super::Memory::restore`] does, in the store.
+    ///
+    /// # Errors
+    /// [`StoreUnavailableError`]. The call can be retried.
+    pub async fn restore(
+        &self,
+        all: &[(Subject, Spent)],
+        around: &Around,
+        now_ms: i64,
+    ) -> Result<(), StoreUnavailableError> {
+        let live = self.live().ok_or(StoreUnavailableError(None))?;
+        let at = around.at(now_ms);
+        for part in all.chunks(256) {
+            let mut commands = redis::pipe();
+            for (subject, spent) in part {
+                let mut command = live.script(Script::Restore, [key(*subject, "b")]);
+                command.arg(at.day).arg(spent.tokens_day).arg(spent.usd_day).arg(at.month).arg(spent.usd_month);
+                commands.add_command(command).ignore();
+            }
+            self.ask::<redis::Value>(&mut commands).await?;
+        }
+        Ok(())
     }
 }
 
@@ -159,71 +255,127 @@ impl Command for redis::Pipeline {
 }
 
 impl Live {
-    fn script(&self, which: usize, keys: &[String]) -> redis::Cmd {
+    fn script(&self, script: Script, keys: impl IntoIterator<Item = String>) -> redis::Cmd {
+        let keys: Vec<_> = keys.into_iter().collect();
         let mut command = redis::cmd("EVALSHA");
-        command.arg(&self.scripts[which]).arg(keys.len()).arg(keys);
+        command.arg(&self.scripts[script as usize]).arg(keys.len()).arg(keys);
         command
     }
 
-    /// Builds the call of `reserve.lua`. Tests set `now_ms`; `None` uses the store's clock.
-    pub(super) fn reserve(&self, subject: Subject, ask: &Ask, now_ms: Option<i64>) -> redis::Cmd {
-        let mut command = self.script(0, &keys(subject));
-        command.arg(member(ask.id)).arg(now_ms.unwrap_or(0)).arg(i32::from(ask.enforce));
-        for most in ask.ceilings.0 {
-            command.arg(most.map(|most| most.to_string()).unwrap_or_default());
-        }
+    /// Builds the call of `reserve.lua`. Tests set `now_ms`; `None` uses the store's clock. All `asks` are of one request,
+    /// and differ in subject and limits.
+    pub(super) fn reserve(&self, asks: &[(Subject, Ask)], around: &Around, now_ms: Option<i64>) -> redis::Cmd {
+        let chat = asks.first().and_then(|(_, ask)| ask.message?.chat);
+        let keys = asks.iter().flat_map(|(subject, _)| {
+            let [requests, messages, marks, concurrent] = ["r", "m", "n", "c"].map(|kind| key(*subject, kind));
+            let [sums, open, pending] = ["b", "o", "p"].map(|kind| key(*subject, kind));
+            [requests, messages, marks, chat_key(*subject, chat), concurrent, sums, open, pending]
+        });
+        let mut command = self.script(Script::Reserve, keys);
+        let Some((_, first)) = asks.first() else { return command };
+        let message = first.message;
         command
-            .arg(ask.message.map(member).unwrap_or_default())
-            .arg(ask.estimate.tokens)
-            .arg(ask.estimate.usd)
-            .arg(LEASE.as_millis().to_string());
+            .arg(member(first.id))
+            .arg(now_ms.unwrap_or(0))
+            .arg(i32::from(first.enforce))
+            .arg(message.map(|message| member(message.mark)).unwrap_or_default())
+            .arg(i32::from(message.is_some_and(|message| message.is_named)))
+            .arg(chat.map(member).unwrap_or_default())
+            .arg(first.estimate.tokens)
+            .arg(first.estimate.usd)
+            .arg(LEASE.as_millis().to_string())
+            .arg(around.first_day)
+            .arg(around.days.as_slice())
+            .arg(around.first_month)
+            .arg(around.months.as_slice());
+        ceilings(&mut command, asks);
         command
     }
 
-    /// Builds the call of `settle.lua` at the end of a request.
-    pub(super) fn settle(&self, subject: Subject, id: u64, settlement: Settlement) -> redis::Cmd {
-        let (mode, used) = match settlement {
-            Settlement::Undone => ("undone", Used::default()),
-            Settlement::Used(used) => ("used", used),
-            Settlement::Pending(used) => ("pending", used),
+    /// Builds the call of `settle.lua` at the end of a request of this chat.
+    pub(super) fn settle(
+        &self,
+        subject: Subject,
+        (id, chat): (u64, Option<u64>),
+        settlement: Settlement,
+        now_ms: Option<i64>,
+    ) -> redis::Cmd {
+        let mode = match settlement {
+            Settlement::Undone => "undone",
+            Settlement::Failed => "failed",
+            Settlement::Used(_) => "used",
+            Settlement::Pending(_) => "pending",
         };
-        self.exchange(subject, id, mode, used)
+        self.exchange(subject, (id, chat), mode, settlement.used(), now_ms)
     }
 
     /// Builds the call of `settle.lua` for the use of a pending request.
     pub(super) fn correct(&self, subject: Subject, id: u64, used: Used) -> redis::Cmd {
-        self.exchange(subject, id, "correct", used)
+        self.exchange(subject, (id, None), "correct", used, None)
     }
 
-    fn exchange(&self, subject: Subject, id: u64, mode: &str, used: Used) -> redis::Cmd {
-        let mut command = self.script(1, &keys(subject));
+    fn exchange(
+        &self,
+        subject: Subject,
+        (id, chat): (u64, Option<u64>),
+        mode: &str,
+        used: Used,
+        now_ms: Option<i64>,
+    ) -> redis::Cmd {
+        let [messages, marks, concurrent] = ["m", "n", "c"].map(|kind| key(subject, kind));
+        let [sums, open, pending] = ["b", "o", "p"].map(|kind| key(subject, kind));
+        let keys = [messages, marks, chat_key(subject, chat), concurrent, sums, open, pending];
+        let mut command = self.script(Script::Settle, keys);
         let told = |amount: Option<i64>| amount.map(|amount| amount.to_string()).unwrap_or_default();
-        command.arg(member(id)).arg(mode).arg(told(used.tokens)).arg(told(used.usd)).arg(MOST_PENDING);
+        command.arg(member(id)).arg(mode).arg(told(used.tokens)).arg(told(used.usd));
+        command.arg(MOST_PENDING).arg(now_ms.unwrap_or(0));
+        command
+    }
+
+    /// Builds the command that gives back the place under the limit `concurrent`.
+    pub(super) fn leave(subject: Subject, id: u64) -> redis::Cmd {
+        let mut command = redis::cmd("ZREM");
+        command.arg(key(subject, "c")).arg(member(id));
         command
     }
 
     /// Builds the call of `renew.lua`, which renews a request's lease.
     pub(super) fn renew(&self, subject: Subject, id: u64) -> redis::Cmd {
-        let [_, _, concurrent, _] = keys(subject);
-        let mut command = self.script(2, &[concurrent]);
+        let mut command = self.script(Script::Renew, [key(subject, "c")]);
         command.arg(member(id)).arg(LEASE.as_millis().to_string());
         command
     }
 }
 
-/// Parses the store's answer to a reservation.
-fn standing(answer: &[i64]) -> Option<Standing> {
-    let (counted, pairs) = answer.split_first()?;
-    let mut gauges = [Gauge::default(); 6];
-    for (gauge, pair) in gauges.iter_mut().zip(pairs.chunks_exact(2)) {
-        *gauge = Gauge { used: pair[0], wait_ms: pair[1] };
+fn ceilings(command: &mut redis::Cmd, asks: &[(Subject, Ask)]) {
+    for (_, ask) in asks {
+        for most in ask.ceilings.0 {
+            command.arg(most.map(|most| most.to_string()).unwrap_or_default());
+        }
     }
-    (pairs.len() == 12).then_some(Standing { counted: *counted == 1, gauges })
 }
 
-/// Returns a subject's keys. They share one Redis Cluster slot.
-fn keys(subject: Subject) -> [String; 4] {
-    ["r", "m", "c", "b"].map(|kind| format!("callsign:{{{}}}:{kind}", subject.hex()))
+/// Parses the store's answer to a reservation for this number of subjects.
+fn standings(answer: &[i64], subjects: usize) -> Option<Vec<Standing>> {
+    let (counted, gauges) = answer.split_first()?;
+    let standings = gauges.chunks_exact(12).map(|pairs| {
+        let mut gauges = [Gauge::default(); 6];
+        for (gauge, pair) in gauges.iter_mut().zip(pairs.chunks_exact(2)) {
+            *gauge = Gauge { used: pair[0], wait_ms: pair[1] };
+        }
+        Standing { counted: *counted == 1, gauges }
+    });
+    (gauges.len() == 12 * subjects).then(|| standings.collect())
+}
+
+/// Returns a key of a subject. The keys of one subject share one slot of Redis Cluster.
+fn key(subject: Subject, kind: &str) -> String {
+    format!("callsign:{{{}}}:{kind}", subject.hex())
+}
+
+/// Returns the key of a chat's open message.
+fn chat_key(subject: Subject, chat: Option<u64>) -> String {
+    key(subject, &format!("t{}", chat.map(member).unwrap_or_default()))
 }
 
 fn member(id: u64) -> String {

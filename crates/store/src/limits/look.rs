@@ -2,28 +2,34 @@
 
 use std::path::Path;
 
-use super::calendar::now_ms;
-use super::counters::{Ask, Counters, Gauge};
+use super::ask::{Ask, Gauge};
+use super::calendar::{Calendar, now_ms};
+use super::counters::Counters;
 use super::link::{Link, StoreUnavailableError};
 use super::subject::Subject;
 use crate::state::StateError;
 use crate::state::counters::CounterTable;
-use callsign_core::allowance::{Ceilings, Estimate, Limit};
+use callsign_core::allowance::{Ceilings, Limit};
 
 /// Returns a subject's use according to the store.
 ///
 /// # Errors
 /// [`StoreUnavailableError`] if the store is unavailable.
-pub async fn in_store(link: &Link, subject: Subject, ceilings: Ceilings) -> Result<[Gauge; 6], StoreUnavailableError> {
+pub async fn in_store(
+    link: &Link,
+    calendar: &Calendar,
+    subject: Subject,
+    ceilings: Ceilings,
+) -> Result<[Gauge; 6], StoreUnavailableError> {
     // A limit of zero refuses the request, so that the script returns the use without counting.
     let mut closed = ceilings;
     closed.0[Limit::Concurrent as usize] = Some(0);
-    let estimate = Estimate { tokens: 0, usd: 0 };
-    let ask = Ask { id: 0, ceilings: closed, message: Some(0), estimate, enforce: true };
-    let mut gauges = link.reserve(subject, &ask, None).await?.gauges;
-    let now = now_ms();
+    let now = link.now_ms();
+    let around = calendar.around(now);
+    let standings = link.reserve(&[(subject, Ask::looking(closed))], &around, None).await?;
+    let mut gauges = standings.first().ok_or(StoreUnavailableError(None))?.gauges;
     for (limit, gauge) in Limit::ALL.into_iter().zip(&mut gauges) {
-        super::counters::exhausted(limit, ceilings, gauge, now);
+        super::counters::exhausted(limit, ceilings, gauge, &around.at(now));
     }
     let concurrent = &mut gauges[Limit::Concurrent as usize];
     if ceilings.of(Limit::Concurrent).is_none_or(|most| concurrent.used < most) {
@@ -36,8 +42,14 @@ pub async fn in_store(link: &Link, subject: Subject, ceilings: Ceilings) -> Resu
 ///
 /// # Errors
 /// [`StateError`] if the file cannot be read.
-pub async fn in_directory(directory: &Path, subject: Subject, ceilings: Ceilings) -> Result<[Gauge; 6], StateError> {
+pub async fn in_directory(
+    directory: &Path,
+    calendar: &Calendar,
+    subject: Subject,
+    ceilings: Ceilings,
+) -> Result<[Gauge; 6], StateError> {
     let text = CounterTable::look(directory, &subject.hex()).await?;
     let counters: Option<Counters> = text.and_then(|text| serde_json::from_str(&text).ok());
-    Ok(counters.map_or([Gauge::default(); 6], |mut counters| counters.look(ceilings, now_ms())))
+    let moment = calendar.at(now_ms());
+    Ok(counters.map_or([Gauge::default(); 6], |mut counters| counters.look(ceilings, &moment)))
 }

@@ -3,6 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
+use super::models::AllowedModels;
 use callsign_core::allowance::{Allowance, Estimate};
 use callsign_core::secret::Secret;
 
@@ -17,6 +20,16 @@ pub struct Settings {
     pub tenants: HashMap<String, Allowance>,
     /// Overrides by tenant (`None` for users without a tenant) and user id.
     pub users: HashMap<(Option<String>, String), Allowance>,
+    /// Caps on the whole account.
+    pub total: Allowance,
+    /// Caps on whole keys, by name.
+    pub key_totals: HashMap<String, Allowance>,
+    /// Caps on whole tenants, by name.
+    pub tenant_totals: HashMap<String, Allowance>,
+    /// The allowed models, by scope.
+    pub models: ModelSettings,
+    /// The time zone of days and months.
+    pub zone: TimeZone,
     /// Blocked users, by tenant and user id.
     pub blocked: HashSet<(Option<String>, String)>,
     /// True if limits are counted and logged but not enforced.
@@ -35,6 +48,19 @@ pub struct Settings {
     pub named_tenants: Vec<(String, String)>,
     /// The users of `[[users]]` entries, by tenant and user id.
     pub named_users: Vec<(Option<String>, String)>,
+}
+
+/// The allowed models by scope; absent where a scope does not set any.
+#[derive(Clone, Debug, Default)]
+pub struct ModelSettings {
+    /// For all callers, unless overridden.
+    pub default: Option<AllowedModels>,
+    /// Overrides by name of a key.
+    pub keys: HashMap<String, AllowedModels>,
+    /// Overrides by name of a tenant.
+    pub tenants: HashMap<String, AllowedModels>,
+    /// Overrides by tenant and user id.
+    pub users: HashMap<(Option<String>, String), AllowedModels>,
 }
 
 /// The values of [`Settings::on_store_failure`].
@@ -66,6 +92,11 @@ impl Default for Settings {
             keys: HashMap::new(),
             tenants: HashMap::new(),
             users: HashMap::new(),
+            total: Allowance::default(),
+            key_totals: HashMap::new(),
+            tenant_totals: HashMap::new(),
+            models: ModelSettings::default(),
+            zone: TimeZone::UTC,
             blocked: HashSet::new(),
             dry_run: false,
             store: None,
@@ -82,9 +113,13 @@ impl Default for Settings {
 impl Settings {
     /// Returns true if responses must be read for usage or refusals.
     pub fn reads_answers(&self) -> bool {
-        let mut all = [self.default].into_iter().chain(self.keys.values().copied());
-        self.auto_block.is_some()
-            || all.any(|allowance| allowance.ceilings().has_budget())
-            || self.tenants.values().chain(self.users.values()).any(|allowance| allowance.ceilings().has_budget())
+        self.auto_block.is_some() || self.allowances().any(|allowance| allowance.ceilings().has_budget())
+    }
+
+    /// Returns the limits of all scopes.
+    pub(super) fn allowances(&self) -> impl Iterator<Item = Allowance> {
+        let maps = [&self.keys, &self.tenants, &self.key_totals, &self.tenant_totals];
+        let named = maps.into_iter().flat_map(HashMap::values).chain(self.users.values());
+        named.chain([&self.default, &self.total]).copied()
     }
 }

@@ -1,5 +1,5 @@
-//! The subject of counters: a user of a tenant, or a key if there is no user. It is a digest, so that neither the
-//! counter file nor Redis contains names.
+//! The subject of counters: a caller (a user of a tenant, or a key if there is no user), or a whole key, tenant or
+//! account. It is a digest, so that neither the counter file nor Redis contains names.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use callsign_core::identity::caller_identity::CallerIdentity;
 
-/// A digest of a user or a key.
+/// A digest of a caller, a key, a tenant or the account.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subject([u8; 16]);
 
@@ -23,6 +23,21 @@ impl Subject {
     /// Returns the subject of a user.
     pub fn user(tenant: Option<&str>, user: &str) -> Self {
         Self::digest(b"user", tenant, user)
+    }
+
+    /// Returns the subject of a whole key.
+    pub fn whole_key(key: &str) -> Self {
+        Self::digest(b"whole-key", None, key)
+    }
+
+    /// Returns the subject of a whole tenant.
+    pub fn whole_tenant(tenant: &str) -> Self {
+        Self::digest(b"whole-tenant", None, tenant)
+    }
+
+    /// Returns the subject of the operator's account.
+    pub fn account() -> Self {
+        Self::digest(b"account", None, "")
     }
 
     fn digest(kind: &[u8], tenant: Option<&str>, name: &str) -> Self {
@@ -59,10 +74,14 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// Returns a digest of a message id, for recognising repeated messages.
-pub(super) fn message_digest(id: &str) -> u64 {
-    let digest = Sha256::digest(id);
-    u64::from_be_bytes(digest[..8].try_into().unwrap_or_default())
+/// Returns a digest of a caller's message or chat id, for recognising repeated ones.
+pub(super) fn id_digest(caller: Subject, kind: &str, id: &str) -> u64 {
+    let mut digest = Sha256::new();
+    digest.update(caller.0);
+    digest.update(kind);
+    digest.update([0]);
+    digest.update(id);
+    digest.finalize().first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 #[cfg(test)]
@@ -79,11 +98,21 @@ mod tests {
             of(Some("acme"), "k", Some("ada")),
             of(None, "ada", None),
             of(Some("acme"), "ada", None),
+            Subject::whole_key("ada"),
+            Subject::whole_tenant("ada"),
+            Subject::account(),
         ];
         let distinct: std::collections::BTreeSet<_> = all.into_iter().collect();
         assert_eq!(distinct.len(), all.len());
         assert_eq!(of(None, "k", Some("ada")), of(None, "another", Some("ada")), "by whatever key");
         assert_eq!(Subject::from_hex(&all[0].hex()), Some(all[0]));
         assert_eq!(Subject::from_hex("ada"), None);
+        let digests = [
+            id_digest(all[0], "chat", "1"),
+            id_digest(all[0], "message", "1"),
+            id_digest(all[1], "message", "1"),
+            id_digest(all[1], "message", "2"),
+        ];
+        assert_eq!(digests.into_iter().collect::<std::collections::BTreeSet<_>>().len(), digests.len());
     }
 }

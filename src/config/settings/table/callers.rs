@@ -108,6 +108,22 @@ pub(super) const KEYS: &[Setting] = &[
     Setting::toml("keys[].limits.usd_month", "Limit `usd_month` for each caller of this key.")
         .example("100")
         .unit("US dollars"),
+    Setting::toml("keys[].limits.models", "Models that callers of this key may request.")
+        .list()
+        .example("[\"openai/*\"]"),
+    Setting::toml("keys[].total_limits.rpm", "Cap `rpm` on all callers of this key together.").example("600"),
+    Setting::toml("keys[].total_limits.messages_24h", "Cap `messages_24h` on all callers of this key together.")
+        .example("5000"),
+    Setting::toml("keys[].total_limits.concurrent", "Cap `concurrent` on all callers of this key together.")
+        .example("50"),
+    Setting::toml("keys[].total_limits.tokens_day", "Cap `tokens_day` on all callers of this key together.")
+        .example("10000000"),
+    Setting::toml("keys[].total_limits.usd_day", "Cap `usd_day` on all callers of this key together.")
+        .example("50")
+        .unit("US dollars"),
+    Setting::toml("keys[].total_limits.usd_month", "Cap `usd_month` on all callers of this key together.")
+        .example("500")
+        .unit("US dollars"),
 ];
 
 pub(super) const ISSUER: &[Setting] = &[
@@ -261,6 +277,22 @@ pub(super) const TENANTS: &[Setting] = &[
         .unit("US dollars"),
     Setting::toml("tenants[].limits.usd_month", "Limit `usd_month` for each caller of the tenant.")
         .example("100")
+        .unit("US dollars"),
+    Setting::toml("tenants[].limits.models", "Models that callers of the tenant may request.")
+        .list()
+        .example("[\"openai/*\"]"),
+    Setting::toml("tenants[].total_limits.rpm", "Cap `rpm` on all callers of the tenant together.").example("600"),
+    Setting::toml("tenants[].total_limits.messages_24h", "Cap `messages_24h` on all callers of the tenant together.")
+        .example("5000"),
+    Setting::toml("tenants[].total_limits.concurrent", "Cap `concurrent` on all callers of the tenant together.")
+        .example("50"),
+    Setting::toml("tenants[].total_limits.tokens_day", "Cap `tokens_day` on all callers of the tenant together.")
+        .example("10000000"),
+    Setting::toml("tenants[].total_limits.usd_day", "Cap `usd_day` on all callers of the tenant together.")
+        .example("50")
+        .unit("US dollars"),
+    Setting::toml("tenants[].total_limits.usd_month", "Cap `usd_month` on all callers of the tenant together.")
+        .example("500")
         .unit("US dollars"),
 ];
 

@@ -8,7 +8,7 @@ pub(super) const LIMITS: &[Setting] = &[
         "CALLSIGN_LIMIT_MESSAGES_24H",
         "limits.messages_24h",
         "Maximum number of messages in any 24 hours. A message is a request for chat, completions, responses or \
-         messages; equal non-empty message ids of one user count once.",
+         messages; equal message ids from an app count once, and requests of its chat shortly after join it.",
     )
     .example("200"),
     Setting::both(
@@ -20,13 +20,13 @@ pub(super) const LIMITS: &[Setting] = &[
     Setting::both(
         "CALLSIGN_LIMIT_TOKENS_DAY",
         "limits.tokens_day",
-        "Maximum number of tokens per day (UTC), prompts and replies together.",
+        "Maximum number of tokens per day, prompts and replies together.",
     )
     .example("1000000"),
-    Setting::both("CALLSIGN_LIMIT_USD_DAY", "limits.usd_day", "Maximum spend per day (UTC).")
+    Setting::both("CALLSIGN_LIMIT_USD_DAY", "limits.usd_day", "Maximum spend per day.")
         .example("5")
         .unit("US dollars"),
-    Setting::both("CALLSIGN_LIMIT_USD_MONTH", "limits.usd_month", "Maximum spend per calendar month (UTC).")
+    Setting::both("CALLSIGN_LIMIT_USD_MONTH", "limits.usd_month", "Maximum spend per calendar month.")
         .example("50")
         .unit("US dollars"),
     Setting::both(
@@ -52,14 +52,14 @@ pub(super) const LIMITS: &[Setting] = &[
     .default("allow"),
     Setting::toml(
         "limits.estimate_tokens",
-        "Tokens that a request reserves until its response reports the real number, 0 to 10^9. If no response does, \
-         the estimate stays charged.",
+        "Tokens that a request reserves until its body is known, 0 to 10^9. Then text reserves by its length, and the rest \
+         keeps this.",
     )
     .default("2000"),
     Setting::toml(
         "limits.estimate_usd",
-        "Spend that a request reserves until its response reports the real amount, up to 1000000. If no response does, \
-         the estimate stays charged.",
+        "Spend that a request reserves until its body is known, up to 1000000. Then it reserves by OpenRouter's list \
+         price, at least this unless the model is `:free`. Models without a list price and media keep this.",
     )
     .default("0.01")
     .unit("US dollars"),
@@ -69,6 +69,24 @@ pub(super) const LIMITS: &[Setting] = &[
          provider (BYOK). `false` counts only what OpenRouter charges.",
     )
     .default("true"),
+    Setting::toml(
+        "limits.models",
+        "Models that may be requested; `openai/*` stands for all that begin so. All models that a request names must be \
+         allowed. By default all. `models` of a tenant, key or user replaces the list.",
+    )
+    .list()
+    .example("[\"openai/gpt-4o-mini\", \"anthropic/*\"]"),
+    Setting::toml(
+        "limits.timezone",
+        "Time zone of days and months, as an IANA name such as `Europe/Berlin`.",
+    )
+    .default("UTC"),
+    Setting::toml("limits.total.rpm", "Cap `rpm` on all callers together whose requests you pay for.").example("6000"),
+    Setting::toml("limits.total.messages_24h", "Cap `messages_24h` on all callers together whose requests you pay for.").example("50000"),
+    Setting::toml("limits.total.concurrent", "Cap `concurrent` on all callers together whose requests you pay for.").example("500"),
+    Setting::toml("limits.total.tokens_day", "Cap `tokens_day` on all callers together whose requests you pay for.").example("100000000"),
+    Setting::toml("limits.total.usd_day", "Cap `usd_day` on all callers together whose requests you pay for.").example("200").unit("US dollars"),
+    Setting::toml("limits.total.usd_month", "Cap `usd_month` on all callers together whose requests you pay for.").example("3000").unit("US dollars"),
     Setting::toml(
         "limits.auto_block_refusals",
         "Number of refusals by providers (moderation, `user_blocked`) after which a user is blocked automatically, 1 \
@@ -95,4 +113,5 @@ pub(super) const USERS: &[Setting] = &[
     Setting::toml("users[].limits.tokens_day", "Limit `tokens_day` for this user.").example("10000"),
     Setting::toml("users[].limits.usd_day", "Limit `usd_day` for this user.").example("1").unit("US dollars"),
     Setting::toml("users[].limits.usd_month", "Limit `usd_month` for this user.").example("\"off\"").unit("US dollars"),
+    Setting::toml("users[].limits.models", "Models that this user may request.").list().example("[\"openai/*\"]"),
 ];

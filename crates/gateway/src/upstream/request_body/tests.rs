@@ -6,7 +6,8 @@ use super::*;
 
 fn body(text: &'static str) -> RequestBody {
     let filter = Filter::new(Arc::new(ReservedFields::new(["user"], None)), String::new());
-    RequestBody::new(Upload::from(Bytes::from_static(text.as_bytes())), Rewriter::Json(Box::new(filter)), 1024, None)
+    let upload = Upload::from(Bytes::from_static(text.as_bytes()));
+    RequestBody::new(upload, Rewriter::Json(Box::new(filter)), 1024, BodyCheck::none(), None)
 }
 
 fn model(outer: Option<&OuterMembers>) -> Option<RequestedModel<'_>> {
