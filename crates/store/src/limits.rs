@@ -20,6 +20,7 @@ mod limiter;
 mod link;
 pub mod look;
 mod memory;
+mod reads;
 mod refused;
 mod rules;
 pub mod settings;

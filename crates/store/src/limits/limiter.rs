@@ -44,7 +44,7 @@ const MESSAGES: [&str; 4] = ["chat/completions", "completions", "responses", "me
 
 /// A cheap handle to the limiter.
 #[derive(Clone, Debug)]
-pub struct Limiter(Arc<Shared>);
+pub struct Limiter(pub(super) Arc<Shared>);
 
 /// An error of starting the limiter.
 #[derive(Debug, thiserror::Error)]
@@ -140,10 +140,7 @@ impl Limiter {
         request: RequestId,
         endpoint: &Inference,
     ) -> Result<Option<Reservation>, LimitsRefusedError> {
-        if rules.stops(sources) || self.0.gate.stops(sources, sent) {
-            self.0.metrics.limits.blocked.inc();
-            return Err(LimitsRefusedError::Blocked);
-        }
+        self.check_blocks(rules, sources, sent)?;
         let ceilings = rules.ceilings(sources);
         if !ceilings.is_any() {
             return Ok(None);
@@ -166,7 +163,7 @@ impl Limiter {
         Ok(Some(reservation))
     }
 
-    async fn reserve(
+    pub(super) async fn reserve(
         &self,
         subject: Subject,
         ask: Ask,
@@ -325,7 +322,7 @@ impl Reservation {
         self.counted = Counted::Pending;
     }
 
-    fn drop_uncounted(mut self) {
+    pub(super) fn drop_uncounted(mut self) {
         self.counted = Counted::Nowhere;
     }
 
@@ -362,7 +359,7 @@ impl Drop for Reservation {
 
 /// Returns the id of a request's reservation: 63 of the random bits of its own id. The last bit tells a reservation that
 /// was counted while the store was unavailable.
-fn reservation_id(request: RequestId) -> u64 {
+pub(super) fn reservation_id(request: RequestId) -> u64 {
     let low = request.as_bytes().last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     low & !1
 }
