@@ -124,6 +124,14 @@ impl Ceilings {
         self.0[limit as usize]
     }
 
+    /// Returns this limit alone.
+    #[must_use]
+    pub fn only(self, limit: Limit) -> Self {
+        let mut one = Self::default();
+        one.0[limit as usize] = self.of(limit);
+        one
+    }
+
     /// Returns true if any limit is set.
     pub fn is_any(self) -> bool {
         self.0.iter().any(Option::is_some)

@@ -150,6 +150,28 @@ pub enum SelfService {
     /// `generation?id=…`: OpenRouter's record of one of the caller's generations. Requires the ledger, which records
     /// whose each generation is.
     Generation,
+    /// `key`: the caller as an account of their own, answered by callsign.
+    Key,
+    /// `auth/key`: the same under OpenRouter's older path.
+    AuthKey,
+    /// `credits`: the caller's budget and usage, answered by callsign.
+    Credits,
+}
+
+impl SelfService {
+    /// The questions about the caller's account (`docs/SPEC.md#account-endpoints`).
+    const ACCOUNT: [Self; 3] = [Self::Key, Self::AuthKey, Self::Credits];
+
+    /// Returns the path at OpenRouter, and the name in metrics and logs.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Me => "me",
+            Self::Generation => "generation",
+            Self::Key => "key",
+            Self::AuthKey => "auth/key",
+            Self::Credits => "credits",
+        }
+    }
 }
 
 /// The reason why no endpoint matches a request.
@@ -200,7 +222,10 @@ impl Endpoint {
             (Some(_), _) => Err(RouteError::MethodNotAllowed { allow: "POST" }),
             (None, Some(_)) => Err(RouteError::MethodNotAllowed { allow: READING }),
             (None, None) if ledger && path.is("generation") => own(SelfService::Generation),
-            (None, None) => Err(RouteError::NotExposed),
+            (None, None) => match SelfService::ACCOUNT.into_iter().find(|question| path.is(question.path())) {
+                Some(question) => own(question),
+                None => Err(RouteError::NotExposed),
+            },
         }
     }
 
@@ -216,8 +241,7 @@ impl Endpoint {
         match self {
             Self::Inference(endpoint) => endpoint.path,
             Self::Read(read) => read.name(),
-            Self::SelfService(SelfService::Me) => "me",
-            Self::SelfService(SelfService::Generation) => "generation",
+            Self::SelfService(question) => question.path(),
         }
     }
 }

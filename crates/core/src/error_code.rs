@@ -48,6 +48,8 @@ pub enum ErrorCode {
     Internal,
     /// OpenRouter cannot be reached.
     UpstreamUnreachable,
+    /// OpenRouter redirects the request.
+    UpstreamRedirect,
     /// The capacity for all callers is used up.
     Overloaded,
     /// Limits cannot be checked, although they must be.
@@ -88,7 +90,7 @@ const fn row(
 }
 
 /// All codes, in the order of [`ErrorCode`].
-pub static TABLE: [ErrorCodeRow; 26] = [
+pub static TABLE: [ErrorCodeRow; 27] = [
     row(
         ErrorCode::InvalidJson,
         400,
@@ -215,7 +217,7 @@ pub static TABLE: [ErrorCodeRow; 26] = [
         ErrorCode::RateLimited,
         429,
         "rate_limited",
-        "The caller has reached a limit, or has too many requests in flight.",
+        "The caller has reached a limit, or holds its share of callsign: requests in flight, or memory for compressed bodies.",
         "Wait as many seconds as `retry-after` says. Operator: `callsign limits show` shows limits and usage.",
     ),
     row(
@@ -231,6 +233,13 @@ pub static TABLE: [ErrorCodeRow; 26] = [
         "upstream_unreachable",
         "OpenRouter refused the connection, or closed it before its response began.",
         "Try again. Operator: check the network and OpenRouter's status page.",
+    ),
+    row(
+        ErrorCode::UpstreamRedirect,
+        502,
+        "upstream_redirect",
+        "OpenRouter answered with a redirect. callsign follows none, and relays only those within the catalogue.",
+        "Check the path. Operator: check `CALLSIGN_UPSTREAM_URL`; it must be the address that answers itself.",
     ),
     row(
         ErrorCode::Overloaded,

@@ -2,8 +2,8 @@
 //! reports.
 //!
 //! Every function here computes its result from its arguments. The crate does no I/O and no logging, and it reads
-//! neither a clock nor a random source: callers pass the time ([`auth::AuthContext::now`]) and random bytes
-//! ([`rewrite::multipart::Boundary::from_random`]). Other programs can use it as a library.
+//! neither a clock nor a random source: callers pass the time ([`auth::AuthContext::now`]), random bytes
+//! ([`rewrite::multipart::Boundary::from_random`]) and random hash keys ([`fair_pool::FairPool::new`]). Other programs can use it as a library.
 //!
 //! ```text
 //! method, path ─► endpoint::Endpoint::find ──► which fields the endpoint accepts ─┐
@@ -26,6 +26,7 @@
 //! | [`error_code`] | table of the codes that callsign's own error responses have | contain the errors themselves |
 //! | [`request_id`] | the id of a request | read a clock or a random source |
 //! | [`shed`] | the reasons for refusing a request because of load | measure load |
+//! | [`fair_pool`] | a pool of units with a share per caller | wait for units |
 //!
 //! # Example
 //!
@@ -40,6 +41,7 @@ pub mod allowance;
 pub mod auth;
 pub mod endpoint;
 pub mod error_code;
+pub mod fair_pool;
 pub mod identity;
 pub mod request_id;
 pub mod rewrite;

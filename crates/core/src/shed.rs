@@ -15,18 +15,31 @@ pub enum OverloadError {
     /// The maximum number of requests is in flight.
     #[error("callsign has reached its maximum number of requests in flight; retry in a moment")]
     InFlight,
-    /// One caller has its maximum number of requests in flight.
+    /// One caller has its share of the requests in flight.
     #[error("you have reached your maximum number of requests in flight; wait until one has ended")]
     Caller,
-    /// The maximum number of compressed bodies is being read.
+    /// The memory for compressed bodies is used up.
     #[error("callsign has reached its maximum number of compressed bodies; retry, or send this one uncompressed")]
     Decoders,
+    /// One caller has its share of the memory for compressed bodies.
+    #[error(
+        "you have reached your maximum number of compressed bodies that are being uploaded; wait until one has ended, \
+         or send this one uncompressed"
+    )]
+    CallerDecoders,
 }
 
 impl OverloadError {
     /// All reasons.
-    pub const ALL: [Self; 6] =
-        [Self::Connections, Self::Address, Self::Draining, Self::InFlight, Self::Caller, Self::Decoders];
+    pub const ALL: [Self; 7] = [
+        Self::Connections,
+        Self::Address,
+        Self::Draining,
+        Self::InFlight,
+        Self::Caller,
+        Self::Decoders,
+        Self::CallerDecoders,
+    ];
 
     /// Returns the name in metrics.
     pub fn reason(self) -> &'static str {
@@ -37,6 +50,7 @@ impl OverloadError {
             Self::InFlight => "in_flight",
             Self::Decoders => "decoders",
             Self::Caller => "caller",
+            Self::CallerDecoders => "caller_decoders",
         }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::proxy::framing::{FramingError, UnsupportedBodyError};
 use crate::proxy::self_service_error::{GenerationNotFoundError, SelfServiceError};
 use crate::random::RandomnessError;
+use crate::redirect::UpstreamRedirectError;
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadError;
 use callsign_core::auth::AuthError;
@@ -121,6 +122,7 @@ impl From<SelfServiceError> for Refusal {
     fn from(error: SelfServiceError) -> Self {
         match error {
             SelfServiceError::GenerationNotFound(error) => error.into(),
+            SelfServiceError::Limits(_) => LimitsRefusedError::Unavailable.into(),
             SelfServiceError::Ledger(error) => {
                 tracing::warn!(%error, "a caller's request for their own data failed: the ledger could not be read");
                 Self::ledger_unavailable()
@@ -172,7 +174,7 @@ impl From<OverloadError> for Refusal {
                 ErrorCode::Overloaded
             }
             OverloadError::Draining => ErrorCode::Draining,
-            OverloadError::Caller => ErrorCode::RateLimited,
+            OverloadError::Caller | OverloadError::CallerDecoders => ErrorCode::RateLimited,
         };
         Self { retry_after: Some(TRY_AGAIN_SECONDS), overload: Some(overload), ..Self::new(code, &overload) }
     }
@@ -209,6 +211,12 @@ impl From<UnsupportedBodyError> for Refusal {
             UnsupportedBodyError::Encoding => ErrorCode::UnsupportedEncoding,
         };
         Self::new(code, &error)
+    }
+}
+
+impl From<UpstreamRedirectError> for Refusal {
+    fn from(error: UpstreamRedirectError) -> Self {
+        Self::new(ErrorCode::UpstreamRedirect, &error)
     }
 }
 

@@ -18,6 +18,8 @@
 //! | [`record`] | gathers what each step learns of a request, and reports its end once | hold prompts, replies or credentials, apart from what an archive encrypts |
 //! | [`error`] | turns each failure into a response in the caller's dialect | show a value from outside |
 //! | [`account`] | the OpenRouter keys that pay, and OpenRouter's refusals of them | know callers |
+//! | `catalogue` | cached lists of OpenRouter's catalogue | hold an answer to a caller with their own key |
+//! | `redirect` | decides which of OpenRouter's redirects are relayed | follow one |
 //! | [`pending`] | the queue of requests whose cost is looked up later | look anything up |
 //! | [`prices`] | estimates the cost of a request from list prices | fetch them |
 //! | [`random`] | random bytes for ids and boundaries | |
@@ -28,6 +30,7 @@
 
 pub mod account;
 pub mod audit;
+mod catalogue;
 pub mod error;
 pub mod issuers;
 pub mod openrouter;
@@ -36,6 +39,7 @@ pub mod prices;
 pub mod proxy;
 pub mod random;
 pub mod record;
+mod redirect;
 pub mod relay;
 pub mod server;
 pub mod shed;

@@ -13,6 +13,7 @@ mod check_limits;
 pub mod cors;
 pub mod framing;
 mod identify;
+mod own_account;
 mod prepare;
 mod refuse;
 mod self_service;
@@ -20,11 +21,14 @@ pub mod self_service_error;
 pub mod settings;
 pub mod snapshot;
 
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use callsign_core::endpoint::Endpoint;
+use callsign_core::fair_pool::{FairPool, FairShare, PoolError};
+use callsign_core::identity::caller_identity::Holder;
 use callsign_core::request_id::RequestId;
 use callsign_core::rewrite::headers::clean_response;
 use callsign_core::shed::OverloadError;
@@ -35,23 +39,25 @@ use callsign_store::limits::{Limiter, LimitsRefusedError};
 use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
 use crate::audit::{Auditor, Sample};
+use crate::catalogue::{Catalogue, ListKey};
 use crate::error::Refusal;
 use crate::pending::PendingCosts;
 use crate::prices::Prices;
 use crate::random;
 use crate::record::RequestRecord;
+use crate::redirect;
 use crate::relay::{self, Answer, AwaitedHead, ReadOn};
-use crate::server::{Drain, Handler, Peer, Upload};
+use crate::server::{ContentCoding, Drain, Handler, Peer, Upload};
 use crate::shed::InFlight;
 use crate::upstream::Upstream;
 use crate::upstream::request_body::{BodyCheck, RequestBody, UploadHandle};
+use identify::RequestKind;
 use prepare::BodyPlan;
 use settings::{OnClientGone, Settings};
 use snapshot::{Snapshot, SnapshotError};
@@ -73,10 +79,11 @@ struct Shared {
     snapshot: ArcSwap<Snapshot>,
     metrics: Arc<Metrics>,
     in_flight: Arc<InFlight>,
-    /// Bytes of memory that buffered bodies may still take (`CALLSIGN_BUFFER_TOTAL_BYTES`).
-    buffers: Arc<Semaphore>,
-    /// Compressed bodies that may still be decoded at the same time.
-    decoders: Arc<Semaphore>,
+    /// Bytes of memory for buffered bodies (`CALLSIGN_BUFFER_TOTAL_BYTES`).
+    buffers: Arc<FairPool>,
+    /// Bytes of memory for decoders of compressed bodies.
+    decoders: Arc<FairPool>,
+    catalogue: Arc<Catalogue>,
     auditor: Auditor,
     ledger: Ledger,
     pending: Option<Arc<PendingCosts>>,
@@ -91,8 +98,8 @@ struct Shared {
 /// The header of every response to a request that carries the request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-callsign-request-id");
 
-/// Compressed bodies that are decoded at the same time. Each may need a window of 16 MiB.
-const DECODERS: usize = 16;
+/// Bytes of memory for decoders of compressed bodies: 16 of brotli, which takes the most, or 4096 of gzip.
+const DECODER_MEMORY: u64 = 256 * 1024 * 1024;
 
 /// The parts of the proxy that stay the same when the configuration changes.
 #[derive(Debug)]
@@ -128,7 +135,17 @@ enum Checked {
     /// callsign itself has the answer.
     Answer(Response<Bytes>),
     /// It goes to OpenRouter, with its upload if that is still running.
-    Request(Request<RequestBody>, Option<UploadHandle>),
+    Request(Request<RequestBody>, Option<UploadHandle>, Sent),
+}
+
+/// The parts of a request that the treatment of its answer needs.
+struct Sent {
+    /// The requested URL.
+    target: Uri,
+    /// True for a read of the catalogue.
+    is_catalogue: bool,
+    /// The key under which the answer is cached.
+    list: Option<ListKey>,
 }
 
 /// The outcome of the pipeline, apart from a refusal.
@@ -142,9 +159,8 @@ enum Reply {
 impl Proxy {
     /// Creates a proxy with the configuration `snapshot`, until it is replaced.
     pub fn new(snapshot: Snapshot, upstream: Upstream, deps: ProxyDeps) -> Self {
-        let bytes = usize::try_from(deps.buffer_total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let buffers = Arc::new(Semaphore::new(bytes));
-        let decoders = Arc::new(Semaphore::new(DECODERS));
+        let pool = |bytes| FairPool::new(bytes, RandomState::new());
+        let (buffers, decoders) = (pool(deps.buffer_total), pool(DECODER_MEMORY));
         let snapshot = ArcSwap::from_pointee(snapshot);
         let shared = Shared {
             snapshot,
@@ -152,6 +168,7 @@ impl Proxy {
             in_flight: deps.in_flight,
             buffers,
             decoders,
+            catalogue: Arc::default(),
             auditor: deps.auditor,
             ledger: deps.ledger,
             pending: deps.pending,
@@ -185,6 +202,7 @@ impl Proxy {
         let fresh = Snapshot::new(settings, Some(&self.snapshot()))?;
         self.0.shared.limiter.set_zone(&fresh.rules.zone);
         self.0.shared.snapshot.store(Arc::new(fresh));
+        self.0.shared.catalogue.clear();
         self.0.shared.read_on.stop();
         Ok(())
     }
@@ -206,7 +224,12 @@ impl Proxy {
             let endpoint = route(snapshot, parts, &mut record)?;
             let caller = authenticate::authenticate(snapshot, parts, peer, &endpoint, &mut record).await?;
             let request = identify::identify(snapshot, caller, endpoint, &mut record)?;
-            check_limits::check_limits(&shared.limiter, snapshot, &request, &mut record).await?;
+            let list = request.list_key(snapshot, parts);
+            let cached = list.as_ref().and_then(|list| shared.catalogue.look_up(list, &parts.method));
+            check_limits::check_limits(&shared.limiter, snapshot, &request, cached.is_some(), &mut record).await?;
+            if let Some(answer) = cached {
+                return Ok(Checked::Answer(answer));
+            }
             let (head, plan) = prepare::prepare(snapshot, parts, &request, &mut record)?;
             if let Some(answer) =
                 request.answer_from_ledger(snapshot, parts, shared.reader.as_ref(), &shared.limiter).await?
@@ -214,26 +237,38 @@ impl Proxy {
                 return Ok(Checked::Answer(answer));
             }
             let check = check_limits::check_body(snapshot, &shared.prices, &request, &record);
-            let mut body = self.prepare_body(snapshot, plan, &mut upload, check, &record).await?;
+            let caller = request.caller.identity().holder();
+            let mut body = self.prepare_body(snapshot, plan, caller, &mut upload, check, &record).await?;
             let handle = body.stream();
             record.asks(body.outer(), handle.as_ref().map(|handle| Arc::clone(&handle.state)));
-            Ok(Checked::Request(head.with_body(body), handle))
+            let is_catalogue = matches!(request.kind, RequestKind::Catalogue(_));
+            let request = head.with_body(body);
+            let sent = Sent { target: request.uri().clone(), is_catalogue, list };
+            Ok(Checked::Request(request, handle, sent))
         }
         .await;
         let mut record = Box::new(record);
         let read_on = (snapshot.on_client_gone == OnClientGone::Auto).then(|| Arc::clone(&shared.read_on));
+        let mut list = None;
         let reply = match checked {
             Ok(Checked::Answer(answer)) => Ok(Reply::Own(answer)),
-            Ok(Checked::Request(request, handle)) => {
+            Ok(Checked::Request(request, handle, mut sent)) => {
+                list = sent.list.take().filter(|_| parts.method == Method::GET);
                 let reply;
                 (reply, record) = self.send(request, handle, &mut upload, record, read_on.clone()).await;
-                reply
+                match reply {
+                    Ok(reply) => refuse_redirect(snapshot, parts, &sent, reply, &mut upload, &mut record).await,
+                    Err(refusal) => Err(refusal),
+                }
             }
             Err(refusal) => Err(refusal),
         };
         let mut response = match reply {
             Ok(Reply::Own(answer)) => own_answer(answer, record).await,
-            Ok(Reply::Upstream(answer, handle)) => relay(snapshot, parts, answer, handle, record, read_on).await,
+            Ok(Reply::Upstream(answer, handle)) => {
+                let list = list.map(|list| (list, &shared.catalogue));
+                relay(snapshot, parts, answer, handle, record, read_on, list).await
+            }
             Err(refusal) => Box::pin(refuse::refuse(refusal, parts, upload, snapshot.limits.max_body, record)).await,
         };
         // The text of an id is a valid header value.
@@ -256,6 +291,7 @@ impl Proxy {
         &self,
         snapshot: &Snapshot,
         plan: Option<BodyPlan>,
+        caller: Holder<'_>,
         upload: &mut Option<Upload>,
         check: BodyCheck,
         record: &RequestRecord,
@@ -264,19 +300,16 @@ impl Proxy {
         let (Some(plan), limits) = (plan, snapshot.limits) else { return Ok(RequestBody::empty()) };
         let decoder = match plan.coding {
             None => None,
-            Some(coding) => {
-                let permit = Arc::clone(&shared.decoders).try_acquire_owned();
-                Some((coding, permit.map_err(|_| OverloadError::Decoders)?))
-            }
+            Some(coding) => Some((coding, shared.decoder(coding, caller)?)),
         };
         let raw = upload.take().unwrap_or_else(Upload::empty);
         let source = match decoder {
             None => raw,
-            Some((coding, permit)) => raw.decoded(coding, limits.max_body, permit),
+            Some((coding, memory)) => raw.decoded(coding, limits.max_body, memory),
         };
         let mut body =
             RequestBody::new(source, plan.rewriter(snapshot), limits.max_body, check, record.body_recorder());
-        if let Err(error) = body.buffer(limits.buffer_body, &shared.buffers).await {
+        if let Err(error) = body.buffer(limits.buffer_body, half(&shared.buffers, caller)).await {
             *upload = body.into_upload();
             return Err(error.into());
         }
@@ -319,6 +352,17 @@ impl Proxy {
     }
 }
 
+impl Shared {
+    /// Takes the memory of a decoder.
+    fn decoder(&self, coding: ContentCoding, caller: Holder<'_>) -> Result<FairShare, OverloadError> {
+        let mut memory = half(&self.decoders, caller);
+        memory.grow(coding.memory()).map(|()| memory).map_err(|error| match error {
+            PoolError::Share => OverloadError::CallerDecoders,
+            PoolError::Full => OverloadError::Decoders,
+        })
+    }
+}
+
 impl Worker {
     /// Compares the clock with the date of OpenRouter's answer, until they have agreed once (`docs/SPEC.md#clocks`).
     fn compare_clock(&self, headers: &HeaderMap) {
@@ -333,6 +377,11 @@ impl Worker {
     }
 }
 
+/// Returns an empty share of a pool, of which a caller gets half if nobody else has any.
+fn half(pool: &Arc<FairPool>, caller: Holder<'_>) -> FairShare {
+    pool.share(caller, pool.capacity() / 2)
+}
+
 /// Finds the endpoint of a request whose framing is sound.
 fn route(snapshot: &Snapshot, parts: &Parts, record: &mut RequestRecord) -> Result<Endpoint, Refusal> {
     framing::check(parts)?;
@@ -342,13 +391,35 @@ fn route(snapshot: &Snapshot, parts: &Parts, record: &mut RequestRecord) -> Resu
     Ok(endpoint)
 }
 
+/// Refuses an answer that redirects the client elsewhere.
+async fn refuse_redirect(
+    snapshot: &Snapshot,
+    asked: &Parts,
+    sent: &Sent,
+    reply: Reply,
+    upload: &mut Option<Upload>,
+    record: &mut RequestRecord,
+) -> Result<Reply, Refusal> {
+    let Reply::Upstream(mut answer, handle) = reply else { return Ok(reply) };
+    let (status, base) = (answer.status(), snapshot.base.path());
+    let checked = redirect::check(asked, &sent.target, base, sent.is_catalogue, status, answer.headers_mut());
+    let Err(error) = checked else { return Ok(Reply::Upstream(answer, handle)) };
+    record.answered(status.as_u16(), answer.headers());
+    // Ends the exchange, which gives the unread rest of the upload back.
+    drop(answer);
+    if let Some(handle) = handle {
+        *upload = handle.recover().await;
+    }
+    Err(error.into())
+}
+
 /// Sends an answer of callsign itself.
 async fn own_answer(answer: Response<Bytes>, mut record: Box<RequestRecord>) -> Response<Answer> {
     record.answered_by_callsign(answer.status().as_u16());
     Answer::own(answer, record).await
 }
 
-/// Relays OpenRouter's answer to the request with this head.
+/// Relays OpenRouter's answer to the request with this head, and copies a list for the cache.
 async fn relay(
     snapshot: &Snapshot,
     asked: &Parts,
@@ -356,6 +427,7 @@ async fn relay(
     handle: Option<UploadHandle>,
     mut record: Box<RequestRecord>,
     read_on: Option<Arc<ReadOn>>,
+    list: Option<(ListKey, &Arc<Catalogue>)>,
 ) -> Response<Answer> {
     let (mut parts, body) = answer.into_parts();
     record.answered(parts.status.as_u16(), &parts.headers);
@@ -385,7 +457,9 @@ async fn relay(
         record.outcome = Outcome::Complete;
         record.end().await;
     }
-    Response::from_parts(parts, Answer::relayed(body, record, snapshot.idle_timeout, upload, read_on))
+    let copy = list.and_then(|(list, catalogue)| catalogue.copy(list, parts.status, &parts.headers));
+    let answer = Answer::relayed(body, record, snapshot.idle_timeout, upload, read_on);
+    Response::from_parts(parts, answer.copied_to(copy))
 }
 
 impl Handler for Proxy {

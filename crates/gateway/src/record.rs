@@ -17,7 +17,7 @@ use bytes::Bytes;
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::Identifiers;
 use callsign_core::identity::attribution::Attribution;
-use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::identity::caller_identity::{CallerIdentity, Holder};
 use callsign_core::request_id::RequestId;
 use callsign_core::rewrite::outer::OuterMembers;
 use callsign_core::shed::OverloadError;
@@ -223,8 +223,9 @@ impl RequestRecord {
         &mut self,
         endpoint: &'static Inference,
         begun: impl FnOnce() -> archive::Begun,
+        caller: Holder<'_>,
     ) -> Result<(), ArchiveUnavailableError> {
-        self.recording = self.archive.begin(begun, self.request_bytes)?.map(Box::new);
+        self.recording = self.archive.begin(begun, self.request_bytes, caller)?.map(Box::new);
         if self.recording.is_some() {
             self.answer.read_as(endpoint);
         }

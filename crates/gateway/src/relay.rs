@@ -21,6 +21,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::catalogue::ListCopy;
 use crate::record::RequestRecord;
 use crate::upstream::upload_state::UploadState;
 pub use awaited_head::AwaitedHead;
@@ -85,8 +86,17 @@ impl Answer {
         read_on: Option<Arc<ReadOn>>,
     ) -> Self {
         let silence = Silence { limit: idle, since: None, alarm: None };
-        let relayed = Relayed { body, record, silence, upload: UploadGuard(upload), release: None };
+        let relayed = Relayed { body, record, silence, upload: UploadGuard(upload), release: None, copy: None };
         Self::Relayed(Attended { relayed: Some(Box::new(relayed)), read_on })
+    }
+
+    /// Copies the body of a list for the cache while it passes.
+    #[must_use]
+    pub(crate) fn copied_to(mut self, copy: Option<ListCopy>) -> Self {
+        if let Self::Relayed(Attended { relayed: Some(relayed), .. }) = &mut self {
+            relayed.copy = copy;
+        }
+        self
     }
 }
 
@@ -148,6 +158,8 @@ struct Relayed {
     upload: UploadGuard,
     /// The end of the response, kept until its ledger row is written (`docs/SPEC.md#strict-mode`).
     release: Option<Release>,
+    /// The copy of a list for the cache.
+    copy: Option<ListCopy>,
 }
 
 /// The end of a response that waits for its ledger row.
@@ -177,6 +189,10 @@ impl Relayed {
                 let final_at = self.record.relayed(&data);
                 // hyper does not poll again after the last announced byte.
                 let ends = self.body.is_end_stream();
+                self.copy = self.copy.take().and_then(|mut copy| copy.push(&data).then_some(copy));
+                if ends {
+                    self.finish_copy();
+                }
                 let last_byte = || ends.then(|| data.len().saturating_sub(1));
                 match final_at.or_else(last_byte).filter(|_| self.record.waits_for_row()) {
                     Some(at) => self.hold(data, at, cx),
@@ -189,13 +205,23 @@ impl Relayed {
                 self.record.outcome = Outcome::UpstreamCut;
                 Poll::Ready(Some(Err(RelayError::Upstream)))
             }
-            Poll::Ready(None) => self.end(None, cx),
+            Poll::Ready(None) => {
+                self.finish_copy();
+                self.end(None, cx)
+            }
             Poll::Pending if self.silence.poll_over(cx) => {
                 self.record.outcome = Outcome::UpstreamSilent;
                 Poll::Ready(Some(Err(RelayError::Silent)))
             }
             Poll::Pending if self.record.poll_blocked(cx) => Poll::Ready(Some(Err(RelayError::Blocked))),
             Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Puts the copy of a complete list into the cache.
+    fn finish_copy(&mut self) {
+        if let Some(copy) = self.copy.take() {
+            copy.finish();
         }
     }
 

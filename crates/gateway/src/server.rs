@@ -47,6 +47,7 @@ mod drain;
 mod handler;
 mod listen;
 mod raw_upload;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod timeouts;
@@ -59,7 +60,7 @@ pub use drain::{Drain, signals};
 pub use handler::{Handler, Options, Peer};
 pub use listen::{BindError, bind, bind_shared, connection_cap};
 pub use raw_upload::UploadReadError;
-pub use timeouts::{Timeouts, UploadTimeouts};
+pub use timeouts::{DownloadTimeouts, Timeouts, UploadTimeouts};
 pub use tls::{Tls, TlsError};
 pub use upload::Upload;
 

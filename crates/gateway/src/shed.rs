@@ -7,20 +7,19 @@
 #![forbid(unsafe_code)]
 
 pub mod settings;
-mod shares;
 
+use std::hash::RandomState;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use callsign_core::fair_pool::{FairPool, FairShare, PoolError};
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::shed::OverloadError;
 pub use settings::Settings;
-pub(crate) use shares::Shares;
 
 /// The smallest default limit of requests in flight per caller.
 const LEAST_PER_CALLER: usize = 64;
 /// Maximum number of a caller's answers that are read on at the same time after their clients have left.
-const READ_ONS_PER_CALLER: usize = 4;
+const READ_ONS_PER_CALLER: u64 = 4;
 /// The part of all requests in flight that may be read on, as a divisor.
 const READ_ON_SHARE: usize = 8;
 
@@ -29,13 +28,13 @@ const READ_ON_SHARE: usize = 8;
 pub struct LoadLimits {
     /// Open connections of the data port.
     pub connections: usize,
-    /// Open connections of one address.
+    /// Open connections of one address, if no other has any.
     pub connections_per_address: usize,
     /// Requests in flight.
     pub in_flight: usize,
-    /// Requests in flight of one user.
+    /// Requests in flight of one user, if nobody else has any.
     pub in_flight_per_caller: usize,
-    /// Requests in flight of one key that name no user. They may belong to many people.
+    /// Requests in flight of one key that name no user, if nobody else has any. They may belong to many people.
     pub in_flight_per_key: usize,
 }
 
@@ -65,83 +64,56 @@ impl LoadLimits {
 /// The requests in flight.
 #[derive(Debug)]
 pub struct InFlight {
-    all: AtomicUsize,
-    callers: Shares,
+    all: Arc<FairPool>,
     /// Those of `all` that are read on after their client has left.
-    read_on: AtomicUsize,
-    /// The same by caller.
-    readers: Shares,
+    read_on: Arc<FairPool>,
     limits: LoadLimits,
 }
 
 /// The slot of one request in flight, released on drop.
 #[derive(Debug)]
 pub struct Slot {
-    in_flight: Arc<InFlight>,
-    caller: u64,
+    share: FairShare,
+    read_on: Arc<FairPool>,
 }
 
 /// The permission to read one answer on after its client has left, released on drop.
 #[derive(Debug)]
 pub struct ReadOnSlot {
-    in_flight: Arc<InFlight>,
-    caller: u64,
+    _share: FairShare,
 }
 
 impl InFlight {
     /// Creates a counter with these limits and no request in flight.
     pub fn new(limits: LoadLimits) -> Arc<Self> {
-        Arc::new(Self {
-            all: AtomicUsize::new(0),
-            callers: Shares::default(),
-            read_on: AtomicUsize::new(0),
-            readers: Shares::default(),
-            limits,
-        })
+        let pool = |capacity: usize| FairPool::new(capacity as u64, RandomState::new());
+        let (all, read_on) = (pool(limits.in_flight), pool((limits.in_flight / READ_ON_SHARE).max(1)));
+        Arc::new(Self { all, read_on, limits })
     }
 
     /// Takes a slot for a request of this caller: the user within its tenant, or the key if there is no user.
     ///
     /// # Errors
-    /// [`OverloadError::Caller`] if the caller has used its share, else [`OverloadError::InFlight`] if no slot is free.
-    /// The caller's own share is checked first, because the caller can act on that error.
-    pub fn enter(self: &Arc<Self>, sources: &CallerIdentity<'_>) -> Result<Slot, OverloadError> {
-        let (key, share) = match sources.user {
-            Some(_) => (None, self.limits.in_flight_per_caller),
-            None => (Some(sources.key), self.limits.in_flight_per_key),
+    /// [`OverloadError::Caller`] if the caller has its share, [`OverloadError::InFlight`] if no slot is free.
+    pub fn enter(&self, sources: &CallerIdentity<'_>) -> Result<Slot, OverloadError> {
+        let alone = match sources.user {
+            Some(_) => self.limits.in_flight_per_caller,
+            None => self.limits.in_flight_per_key,
         };
-        let caller = self.callers.take((sources.tenant, sources.user, key), share).ok_or(OverloadError::Caller)?;
-        // From here on dropping the slot releases the share.
-        let slot = Slot { in_flight: Arc::clone(self), caller };
-        let before = self.all.fetch_add(1, Ordering::Relaxed);
-        if before < self.limits.in_flight { Ok(slot) } else { Err(OverloadError::InFlight) }
+        let share = self.all.take(sources.holder(), alone as u64, 1).map_err(|error| match error {
+            PoolError::Share => OverloadError::Caller,
+            PoolError::Full => OverloadError::InFlight,
+        })?;
+        Ok(Slot { share, read_on: Arc::clone(&self.read_on) })
     }
 }
 
 impl Slot {
     /// Takes a permission to read the answer on after its client has left. The slot itself stays taken. `None` if the
-    /// caller or all callers together have used their share.
+    /// caller has its share or all callers together have used the pool up.
     pub fn read_on(&self) -> Option<ReadOnSlot> {
-        let in_flight = &self.in_flight;
-        let caller = in_flight.readers.take(self.caller, READ_ONS_PER_CALLER)?;
-        // From here on dropping the permission releases the share.
-        let slot = ReadOnSlot { in_flight: Arc::clone(in_flight), caller };
-        let before = in_flight.read_on.fetch_add(1, Ordering::Relaxed);
-        (before < (in_flight.limits.in_flight / READ_ON_SHARE).max(1)).then_some(slot)
-    }
-}
-
-impl Drop for ReadOnSlot {
-    fn drop(&mut self) {
-        self.in_flight.readers.release(self.caller);
-        self.in_flight.read_on.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.in_flight.callers.release(self.caller);
-        self.in_flight.all.fetch_sub(1, Ordering::Relaxed);
+        let share = self.read_on.take(self.share.holder(), READ_ONS_PER_CALLER, 1);
+        share.ok().map(|share| ReadOnSlot { _share: share })
     }
 }
 
@@ -218,7 +190,7 @@ mod tests {
             "a user has one share, whatever the key"
         );
         drop(slots);
-        assert!(in_flight.callers.is_empty());
+        assert_eq!(in_flight.all.holders(), 0);
         assert!(callers.iter().all(|caller| in_flight.enter(caller).is_ok()));
     }
 
@@ -232,8 +204,7 @@ mod tests {
             assert_eq!(in_flight.enter(&bob).unwrap_err(), OverloadError::InFlight);
         }
         drop(slots);
-        assert_eq!(in_flight.all.load(Ordering::Relaxed), 0);
-        assert!(in_flight.callers.is_empty());
+        assert_eq!((in_flight.all.used(), in_flight.all.holders()), (0, 0));
         assert!(in_flight.enter(&bob).is_ok());
     }
 
@@ -244,42 +215,18 @@ mod tests {
             ["ada", "bob"].iter().map(|user| in_flight.enter(&of(None, "k", Some(user))).unwrap()).collect();
         let mut ada: Vec<_> = std::iter::from_fn(|| slots[0].read_on()).collect();
         assert_eq!(ada.len(), 4);
-        let bob: Vec<_> = std::iter::from_fn(|| slots[1].read_on()).collect();
-        assert_eq!(bob.len(), 2, "six of 48");
-        assert_eq!(in_flight.all.load(Ordering::Relaxed), 2, "they are requests in flight already");
+        let bob = slots[1].read_on();
+        assert!(bob.is_some() && slots[1].read_on().is_none(), "one of six stays free for a third caller");
+        assert_eq!(in_flight.all.used(), 2, "they are requests in flight already");
         ada.pop();
-        assert!(slots[1].read_on().is_some());
-        drop((ada, bob));
-        assert!(in_flight.readers.is_empty());
-        assert_eq!(in_flight.read_on.load(Ordering::Relaxed), 0);
+        let again = slots[1].read_on();
+        assert!(again.is_some() && slots[1].read_on().is_none() && slots[0].read_on().is_none());
+        drop((ada, bob, again));
+        assert_eq!((in_flight.read_on.used(), in_flight.read_on.holders()), (0, 0));
         // A small limit leaves one.
         let small = InFlight::new(limits(3, 3));
         let slot = small.enter(&of(None, "k", None)).unwrap();
         let one = slot.read_on();
         assert!(one.is_some() && slot.read_on().is_none());
-    }
-
-    #[test]
-    fn threads_neither_exceed_a_limit_nor_lose_a_slot() {
-        let in_flight = InFlight::new(limits(3, 2));
-        let worst = AtomicUsize::new(0);
-        let inside = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for user in ["ada", "ada", "bob", "bob"] {
-                let (in_flight, worst, inside) = (&in_flight, &worst, &inside);
-                scope.spawn(move || {
-                    for _ in 0..20_000 {
-                        if let Ok(slot) = in_flight.enter(&of(None, "k", Some(user))) {
-                            worst.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                            inside.fetch_sub(1, Ordering::SeqCst);
-                            drop(slot);
-                        }
-                    }
-                });
-            }
-        });
-        assert!(worst.into_inner() <= 3);
-        assert!(in_flight.callers.is_empty());
-        assert_eq!(in_flight.all.load(Ordering::Relaxed), 0);
     }
 }

@@ -23,6 +23,7 @@ pub mod look;
 mod memory;
 pub mod models;
 pub mod rates;
+mod reads;
 mod refused;
 mod reservation;
 mod rules;

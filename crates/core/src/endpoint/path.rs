@@ -9,8 +9,11 @@ use percent_encoding::percent_decode_str;
 
 /// The self-service path, outside of OpenRouter's base paths.
 const ME: &str = "/callsign/v1/me";
-/// Catalogue paths without variable segments.
-const PLAIN_READS: [&str; 5] = ["models", "models/count", "providers", "embeddings/models", "images/models"];
+/// Catalogue paths without variable segments. Their answers are lists, which are cached.
+const PLAIN_READS: [&str; 7] =
+    ["models", "models/count", "providers", "embeddings/models", "images/models", "tools", "endpoints/zdr"];
+/// The list that `models` answers: OpenRouter would filter it by the preferences of the operator's account.
+const MODELS_OF_USER: &str = "models/user";
 
 /// A path after `/v1/` or `/api/v1/`, split and decoded.
 pub(super) struct Path<'a> {
@@ -40,12 +43,19 @@ impl<'a> Path<'a> {
         if let Some(plain) = PLAIN_READS.iter().find(|plain| self.is(plain)) {
             return Some(CataloguePath { name: plain, path: Cow::Borrowed(plain) });
         }
+        if self.is(MODELS_OF_USER) {
+            return Some(CataloguePath { name: "models", path: Cow::Borrowed("models") });
+        }
         let segments: Vec<&str> = self.segments.iter().map(AsRef::as_ref).collect();
         let name = match segments.as_slice() {
             ["models", id] if is_model_id(id) => "models/{id}",
             ["models", author, slug, "endpoints"] if is_name(author) && is_name(slug) => {
                 "models/{author}/{slug}/endpoints"
             }
+            ["models", author, slug] if is_model_id(author) && is_name(author) && is_name(slug) => {
+                "models/{author}/{slug}"
+            }
+            ["tools", name] if is_name(name) => "tools/{name}",
             ["model", author, slug] if is_name(author) && is_name(slug) => "model/{author}/{slug}",
             ["images", "models", author, slug, "endpoints"] if is_name(author) && is_name(slug) => {
                 "images/models/{author}/{slug}/endpoints"
@@ -64,6 +74,16 @@ pub struct CataloguePath {
 }
 
 impl CataloguePath {
+    /// Finds the catalogue path of a path below the base URL.
+    pub fn find(below_base: &str) -> Option<Self> {
+        Path::parse(&format!("/v1/{below_base}"))?.reads()
+    }
+
+    /// Returns true if the answer is a list, which is the same for all callers of an account.
+    pub fn is_list(&self) -> bool {
+        PLAIN_READS.contains(&self.name)
+    }
+
     /// Returns the name in metrics and logs, with placeholders for variable segments; one of a fixed set.
     pub fn name(&self) -> &'static str {
         self.name

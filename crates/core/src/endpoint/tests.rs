@@ -31,6 +31,11 @@ fn every_row_of_the_table_is_found_under_both_base_paths() {
         "embeddings/models",
         "images/models",
         "images/models/a/b/endpoints",
+        "tools",
+        "tools/openrouter:web_search",
+        "endpoints/zdr",
+        "models/openai/gpt-4o",
+        "models/a/endpoints",
     ] {
         assert_eq!(upstream_path(&format!("/api/v1/{path}")).as_deref(), Some(path));
     }
@@ -46,17 +51,24 @@ fn paths_of_the_account_and_odd_spellings_are_not_exposed() {
         "/v2/models",
         "/models",
         "/v1/keys",
-        "/v1/credits",
-        "/v1/key",
         "/v1/activity",
         "/v1/files",
         "/v1/presets",
         "/v1/videos",
         "/v1/generation",
         "/v1/generation/content",
-        "/v1/models/user",
         "/v1/models/USER",
-        "/v1/models/%75ser",
+        "/v1/models/user/x",
+        "/v1/models/User/x",
+        "/v1/tools/a/b",
+        "/v1/tools/a%2Fb",
+        "/v1/tools/",
+        "/v1/endpoints",
+        "/v1/endpoints/zdr/x",
+        "/v1/key/x",
+        "/v1/auth",
+        "/v1/auth/keys",
+        "/v1/credits/coinbase",
         "/v1/models/user%2Fx",
         "/v1/models/user;x",
         "/v1/models/user%20",
@@ -73,7 +85,9 @@ fn paths_of_the_account_and_odd_spellings_are_not_exposed() {
         "/v1/models/a%255Cb",
         "/v1/models/a%00",
         "/v1/models/%FF",
-        "/v1/models/a/b",
+        "/v1/models/a/b/c",
+        "/v1/models/a%2Fb/c",
+        "/v1/models/a/b%2Fc",
         "/v1/model/a/b%2Fc",
         "/v1/models/a%2Fb/c/endpoints",
         "/v1/images/models/a/b%2Fc/endpoints",
@@ -102,6 +116,40 @@ fn self_service_endpoints_are_read_only() {
     for path in ["/callsign/v1/me/", "/callsign/v1/%6De", "/v1/me", "/v1/generation/content", "/v1/generation/", "/me"]
     {
         assert_eq!(find("GET", path, true), Err(RouteError::NotExposed), "{path}");
+    }
+}
+
+#[test]
+fn questions_about_the_account_are_answered_and_models_user_is_models() {
+    for (path, question) in [
+        ("/v1/key", SelfService::Key),
+        ("/api/v1/auth/key", SelfService::AuthKey),
+        ("/v1/credits", SelfService::Credits),
+    ] {
+        assert_eq!(find("GET", path), Ok(Endpoint::SelfService(question)), "{path}");
+        for method in ["POST", "PATCH", "DELETE"] {
+            assert_eq!(find(method, path), Err(RouteError::MethodNotAllowed { allow: "GET, HEAD" }), "{method} {path}");
+        }
+    }
+    for path in ["/v1/models/user", "/api/v1/models/user", "/v1/models/%75ser"] {
+        assert_eq!(upstream_path(path).as_deref(), Some("models"));
+        assert_eq!(find("GET", path).unwrap().name(), "models");
+    }
+}
+
+#[test]
+fn lists_are_told_from_other_reads() {
+    for (path, is_list) in [
+        ("models", Some(true)),
+        ("models/user", Some(true)),
+        ("tools", Some(true)),
+        ("endpoints/zdr", Some(true)),
+        ("models/a/b", Some(false)),
+        ("tools/x", Some(false)),
+        ("keys", None),
+        ("../keys", None),
+    ] {
+        assert_eq!(CataloguePath::find(path).map(|found| found.is_list()), is_list, "{path}");
     }
 }
 

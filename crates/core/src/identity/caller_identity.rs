@@ -38,6 +38,14 @@ impl Field {
     }
 }
 
+/// A caller as a holder of shares in pools (`docs/SPEC.md#fair-shares`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Holder<'a> {
+    tenant: Option<&'a str>,
+    user: Option<&'a str>,
+    key: Option<&'a str>,
+}
+
 /// The source values of one request, borrowed from its caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallerIdentity<'a> {
@@ -71,6 +79,12 @@ impl CallerIdentity<'static> {
 }
 
 impl<'a> CallerIdentity<'a> {
+    /// Returns the holder of shares in pools: the user within its tenant, or the key if there is no user.
+    pub fn holder(&self) -> Holder<'a> {
+        let key = if self.user.is_some() { None } else { Some(self.key) };
+        Holder { tenant: self.tenant, user: self.user, key }
+    }
+
     /// Returns the value of `field`, if present.
     pub fn get(&self, field: Field) -> Option<&'a str> {
         match field {

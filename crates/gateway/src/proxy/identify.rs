@@ -6,8 +6,10 @@ use callsign_core::endpoint::{Endpoint, Inference, Metadata, SelfService};
 use callsign_core::identity::Identifiers;
 use callsign_core::usage::markup::Markup;
 use callsign_store::ledger::{Begun, Name, RequestLabels, SentIds};
+use http::request::Parts;
 
 use super::snapshot::Snapshot;
+use crate::catalogue::ListKey;
 use crate::error::Refusal;
 use crate::record::RequestRecord;
 
@@ -25,6 +27,16 @@ pub(super) enum RequestKind<'a> {
     SelfService(SelfService),
     /// A request to a model, with the identifiers that are written into it.
     Inference(&'static Inference, Identifiers<'a>),
+}
+
+impl CallerRequest<'_> {
+    /// Returns the key under which the answer may be cached.
+    pub(super) fn list_key(&self, snapshot: &Snapshot, parts: &Parts) -> Option<ListKey> {
+        match &self.kind {
+            RequestKind::Catalogue(path) => ListKey::of(snapshot.account(&self.caller), path, parts),
+            RequestKind::SelfService(_) | RequestKind::Inference(..) => None,
+        }
+    }
 }
 
 /// Chooses the identifiers of the request and takes an in-flight slot for the caller.

@@ -10,7 +10,7 @@ use callsign_core::identity::secret::Binder;
 use callsign_core::rewrite::Rewriter;
 use callsign_core::rewrite::multipart::{Boundary, Form};
 use callsign_store::archive::{self, HeaderSnapshot};
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri};
 
@@ -77,7 +77,17 @@ pub(super) fn prepare(
     let caller = &request.caller;
     let read = |path: &str, query: Option<&str>| Ok((read_head(snapshot, parts, caller, path, query)?, None));
     match &request.kind {
-        RequestKind::Catalogue(path) => read(path.path(), parts.uri.query()),
+        RequestKind::Catalogue(path) => {
+            let mut head = read_head(snapshot, parts, caller, path.path(), parts.uri.query())?;
+            if path.is_list() && snapshot.account(caller).is_some() {
+                // One cached answer serves clients with and without support for compression.
+                head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+            Ok((head, None))
+        }
+        RequestKind::SelfService(question @ (SelfService::Key | SelfService::AuthKey | SelfService::Credits)) => {
+            read(question.path(), None)
+        }
         RequestKind::SelfService(SelfService::Me) => read("", None),
         RequestKind::SelfService(SelfService::Generation) => {
             let id = self_service::generation_id(parts.uri.query())?;
@@ -157,13 +167,14 @@ fn archive(
     let Some(names) = snapshot.archive_names(caller) else { return Ok(()) };
     let markup = snapshot.tenant(caller.tenant.as_deref()).markup;
     let row = ledger_row(record, caller, identifiers, inference, markup);
-    record.archive(inference, || archive::Begun {
+    let begun = || archive::Begun {
         row,
         names,
         received: HeaderSnapshot::of(&parts.headers, &snapshot.redaction),
         sent: HeaderSnapshot::of(&head.headers, &snapshot.redaction),
         is_form: matches!(plan.rewrite, Rewrite::Form { .. }),
-    })?;
+    };
+    record.archive(inference, begun, caller.identity().holder())?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use callsign_core::allowance::Limit;
-use callsign_core::auth::Caller;
+use callsign_core::auth::{Caller, UpstreamCredential};
 use callsign_core::endpoint::{INFERENCE, SelfService};
 use callsign_core::usage::generation;
 use callsign_store::ledger::query::{By, Filter, Owner};
@@ -20,6 +20,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::identify::{CallerRequest, RequestKind};
+use super::own_account;
 use super::self_service_error::{GenerationNotFoundError, SelfServiceError};
 use super::snapshot::Snapshot;
 
@@ -32,7 +33,7 @@ struct Person {
 }
 
 impl CallerRequest<'_> {
-    /// Answers a question about the caller from the ledger. Returns `None` if the request goes upstream.
+    /// Answers a question about the caller from the ledger, or without one from the limits' counters. Returns `None` if the request goes upstream.
     ///
     /// # Errors
     /// [`SelfServiceError`] if the question is about another caller, or the ledger does not answer.
@@ -51,6 +52,13 @@ impl CallerRequest<'_> {
             RequestKind::SelfService(SelfService::Generation) => {
                 let id = generation_id(parts.uri.query())?;
                 Box::pin(check_owner(&self.caller, reader, &id)).await.map(|()| None)
+            }
+            // OpenRouter answers callers with their own key.
+            RequestKind::SelfService(_) if self.caller.upstream_credential == UpstreamCredential::PassThrough => {
+                Ok(None)
+            }
+            RequestKind::SelfService(question) => {
+                Box::pin(own_account::answer(question, snapshot, &self.caller, reader, limiter)).await.map(Some)
             }
             RequestKind::Catalogue(_) | RequestKind::Inference(..) => Ok(None),
         }

@@ -1,6 +1,7 @@
 //! The errors of callers' questions about themselves.
 
 use callsign_store::ledger::LedgerError;
+use callsign_store::limits::StoreUnavailableError;
 
 /// The caller has no generation with this id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,4 +17,7 @@ pub enum SelfServiceError {
     /// The ledger does not answer.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The store of limits does not answer.
+    #[error(transparent)]
+    Limits(#[from] StoreUnavailableError),
 }

@@ -61,6 +61,11 @@ impl BaseUrl {
         Some(base)
     }
 
+    /// Returns the path to which endpoint paths are appended, without a final `/`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     fn join(&self, path: &str, query: Option<&str>) -> Uri {
         let text = match query {
             Some(query) => format!("{}/{path}?{query}", self.path),

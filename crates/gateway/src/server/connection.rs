@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use http::{Request, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -24,6 +25,7 @@ use tokio::time::timeout;
 
 use super::coalesce::{FrameCoalescer, Wait};
 use super::handler::{Handler, Peer};
+use super::streams::{StreamClock, StreamExecutor};
 use super::timeouts::{Activity, InFlightGuard, Protocol, ReadTimeout, Timeouts, WriteTimeout};
 use super::{Drain, Tls, Upload};
 use callsign_core::shed::OverloadError;
@@ -45,8 +47,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// State shared by all connections of one listener.
 pub(super) struct ConnectionServer<H> {
-    http1: auto::Builder<TokioExecutor>,
-    http2: auto::Builder<TokioExecutor>,
+    http1: auto::Builder<StreamExecutor>,
+    http2: auto::Builder<StreamExecutor>,
     handler: H,
     timeouts: Timeouts,
     closing: Closing,
@@ -56,8 +58,8 @@ pub(super) struct ConnectionServer<H> {
 impl<H: Handler> ConnectionServer<H> {
     pub(super) fn new(handler: H, timeouts: Timeouts, drain: Drain) -> Self {
         Self {
-            http1: http().http1_only(),
-            http2: http().http2_only(),
+            http1: http(timeouts).http1_only(),
+            http2: http(timeouts).http2_only(),
             handler,
             timeouts,
             closing: Closing::default(),
@@ -79,7 +81,7 @@ impl<H: Handler> ConnectionServer<H> {
 
     /// Serves one plain-text connection. With `shed`, serves only its first request, which the handler refuses.
     pub(super) async fn serve(&self, stream: TcpStream, address: SocketAddr, shed: Option<OverloadError>) {
-        self.serve_http(WriteTimeout::new(stream, self.timeouts.blocked), Peer { address, tls: false, shed }).await;
+        self.serve_http(WriteTimeout::new(stream, self.timeouts.download), Peer { address, tls: false, shed }).await;
     }
 
     /// Serves one TLS connection, as [`Self::serve`] does.
@@ -90,7 +92,7 @@ impl<H: Handler> ConnectionServer<H> {
         shed: Option<OverloadError>,
         tls: Tls,
     ) {
-        let handshake = tls.acceptor().accept(WriteTimeout::new(stream, self.timeouts.blocked));
+        let handshake = tls.acceptor().accept(WriteTimeout::new(stream, self.timeouts.download));
         match timeout(self.timeouts.handshake, handshake).await {
             Ok(Ok(stream)) => self.serve_http(stream, Peer { address, tls: true, shed }).await,
             Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
@@ -180,8 +182,8 @@ impl Closing {
     }
 }
 
-fn http() -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
+fn http(timeouts: Timeouts) -> auto::Builder<StreamExecutor> {
+    let mut http = auto::Builder::new(StreamExecutor(timeouts.download));
     // `ReadTimeout` limits the time for the head instead, with rules that hyper's timer does not have.
     http.http1().timer(TokioTimer::new()).header_read_timeout(None).half_close(false).max_buf_size(BUFFER);
     http.http2()
@@ -215,6 +217,8 @@ pin_project_lite::pin_project! {
         failed: Option<Failed>,
         // True for HTTP/1.1: the connection carries only this body, and the connection's task polls it.
         http1_body: bool,
+        // HTTP/2: the wait for the client's window.
+        clock: Option<Arc<StreamClock>>,
         // Marks the request as in flight. hyper drops it with the body, as soon as the body has ended.
         guard: InFlightGuard,
     }
@@ -236,7 +240,8 @@ struct Failed {
 
 impl<B> Served<B> {
     fn new(body: B, guard: InFlightGuard, http1_body: bool) -> Self {
-        Self { body, last_byte: None, coalesce: FrameCoalescer::default(), end: None, failed: None, http1_body, guard }
+        let (coalesce, clock) = (FrameCoalescer::default(), StreamClock::current());
+        Self { body, last_byte: None, coalesce, end: None, failed: None, http1_body, clock, guard }
     }
 }
 
@@ -244,7 +249,40 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for Served<B> {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let clock = self.clock.clone();
+        if let Some(clock) = &clock {
+            clock.taken();
+        }
+        let next = self.as_mut().poll_next(cx);
+        if let (Some(clock), Poll::Ready(Some(Ok(frame)))) = (&clock, &next) {
+            clock.offer(frame.data_ref().map_or(0, Bytes::len));
+        }
+        next
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.last_byte.is_none()
+            && self.coalesce.is_empty()
+            && self.end.is_none()
+            && self.failed.is_none()
+            && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.coalesce.add_to(self.body.size_hint());
+        let kept = self.last_byte.as_ref().map_or(0, |byte| byte.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + kept);
+        }
+        hint.set_lower(hint.lower() + kept);
+        hint
+    }
+}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Served<B> {
+    /// Returns the next frame.
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.project();
         if let Some(byte) = this.last_byte.take() {
             return Poll::Ready(Some(Ok(Frame::data(byte))));
@@ -282,24 +320,6 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for Served<B> {
             // Any frame wakes the connection's task, even an empty one.
             Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.last_byte.is_none()
-            && self.coalesce.is_empty()
-            && self.end.is_none()
-            && self.failed.is_none()
-            && self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let mut hint = self.coalesce.add_to(self.body.size_hint());
-        let kept = self.last_byte.as_ref().map_or(0, |byte| byte.len() as u64);
-        if let Some(upper) = hint.upper() {
-            hint.set_upper(upper + kept);
-        }
-        hint.set_lower(hint.lower() + kept);
-        hint
     }
 }
 

@@ -5,12 +5,13 @@
 //! address over its share is closed at once, so that it does not delay other addresses. When all permits are in use, a
 //! connection of any other address waits for the next permit.
 
+use std::hash::RandomState;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::shed::Shares;
+use callsign_core::fair_pool::{FairPool, FairShare, PoolError};
 use callsign_core::shed::OverloadError;
 use callsign_telemetry::metrics::Metrics;
 
@@ -19,8 +20,9 @@ use callsign_telemetry::metrics::Metrics;
 pub struct ConnectionLimiter {
     open: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
-    addresses: Shares,
-    per_address: usize,
+    addresses: Arc<FairPool>,
+    /// Connections of one address, if no other has any.
+    per_address: u64,
     /// Set for the data port only.
     metrics: Option<Arc<Metrics>>,
 }
@@ -29,7 +31,8 @@ pub struct ConnectionLimiter {
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
     limiter: Arc<ConnectionLimiter>,
-    address: Option<u64>,
+    /// `None` for a permit from the reserve.
+    address: Option<FairShare>,
     /// The reason to refuse the connection's first request; `None` if the permit is not from the reserve.
     pub(super) shed: Option<OverloadError>,
     permit: Option<OwnedSemaphorePermit>,
@@ -47,12 +50,13 @@ pub(super) enum Admission {
 }
 
 impl ConnectionLimiter {
-    /// Limits `connections`, of which one address may take `per_address`. `reserve` more connections get a refusal as
-    /// their answer. `metrics` counts open connections and those closed without an answer.
+    /// Limits `connections`, of which one address may take `per_address` if no other has any. `reserve` more connections
+    /// get a refusal as their answer. With a `per_address` above `connections`, addresses have no shares. `metrics` counts open connections and those closed without an answer.
     pub fn new(connections: usize, per_address: usize, reserve: usize, metrics: Option<Arc<Metrics>>) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         let (open, reserve) = (semaphore(connections), semaphore(reserve));
-        Self { open, reserve, addresses: Shares::default(), per_address, metrics }
+        let addresses = FairPool::new(connections as u64, RandomState::new());
+        Self { open, reserve, addresses, per_address: per_address as u64, metrics }
     }
 
     /// Returns a permit for a connection from `address`, or `None` if the connection must be closed. Waits only while
@@ -69,34 +73,43 @@ impl ConnectionLimiter {
             permit = Arc::clone(&self.open).acquire_owned() => (permit.ok()?, None),
             permit = Arc::clone(&self.reserve).acquire_owned() => (permit.ok()?, Some(OverloadError::Connections)),
         };
-        let share = self.addresses.take(network(address), self.per_address);
-        // `enter_now` found the address within its share. If another listener has used the share up meanwhile, this
-        // connection is excess.
-        let shed = shed.or(share.is_none().then_some(OverloadError::Address));
-        Some(self.issue(share, shed, permit))
+        if shed.is_some() {
+            return Some(self.issue(None, shed, permit));
+        }
+        // Meanwhile other connections may have used the share of the address up. This one is excess then.
+        Some(match self.take(address) {
+            Ok(share) => self.issue(Some(share), None, permit),
+            Err(error) => self.issue(None, Some(error), permit),
+        })
     }
 
     /// Returns a permit for a connection from `address` if one is free. Does not wait.
     pub(super) fn enter_now(self: &Arc<Self>, address: IpAddr) -> Admission {
-        let Some(share) = self.addresses.take(network(address), self.per_address) else {
-            if let Ok(permit) = Arc::clone(&self.reserve).try_acquire_owned() {
-                return Admission::Granted(self.issue(None, Some(OverloadError::Address), permit));
-            }
-            if let Some(metrics) = &self.metrics {
-                metrics.count_overload(OverloadError::Address.reason());
-            }
-            return Admission::Closed;
+        let refused = match self.take(address) {
+            Ok(share) => match Arc::clone(&self.open).try_acquire_owned() {
+                Ok(permit) => return Admission::Granted(self.issue(Some(share), None, permit)),
+                Err(_) => OverloadError::Connections,
+            },
+            Err(error) => error,
         };
-        let ordinary = Arc::clone(&self.open).try_acquire_owned().map(|permit| (permit, None));
-        let either = ordinary.or_else(|_| {
-            Arc::clone(&self.reserve).try_acquire_owned().map(|permit| (permit, Some(OverloadError::Connections)))
-        });
-        if let Ok((permit, shed)) = either {
-            Admission::Granted(self.issue(Some(share), shed, permit))
-        } else {
-            self.addresses.release(share);
-            Admission::Full
+        if let Ok(permit) = Arc::clone(&self.reserve).try_acquire_owned() {
+            return Admission::Granted(self.issue(None, Some(refused), permit));
         }
+        if refused == OverloadError::Connections {
+            return Admission::Full;
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.count_overload(refused.reason());
+        }
+        Admission::Closed
+    }
+
+    /// Takes a connection of the share of `address`.
+    fn take(&self, address: IpAddr) -> Result<FairShare, OverloadError> {
+        self.addresses.take(network(address), self.per_address, 1).map_err(|error| match error {
+            PoolError::Share if self.per_address <= self.addresses.capacity() => OverloadError::Address,
+            PoolError::Share | PoolError::Full => OverloadError::Connections,
+        })
     }
 
     /// Returns true if no permit outside the reserve is free.
@@ -106,7 +119,7 @@ impl ConnectionLimiter {
 
     fn issue(
         self: &Arc<Self>,
-        address: Option<u64>,
+        address: Option<FairShare>,
         shed: Option<OverloadError>,
         permit: OwnedSemaphorePermit,
     ) -> ConnectionPermit {
@@ -119,9 +132,7 @@ impl ConnectionLimiter {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        if let Some(share) = self.address {
-            self.limiter.addresses.release(share);
-        }
+        drop(self.address.take());
         if let Some(metrics) = &self.limiter.metrics {
             metrics.connections.dec();
         }
@@ -168,6 +179,20 @@ mod tests {
         assert_eq!(limiter.enter(greedy).await.unwrap().shed, None);
     }
 
+    #[test]
+    fn greedy_addresses_leave_a_quarter_of_what_is_free_each() {
+        let limiter = limiter(256, 192, 0);
+        let mut permits = Vec::new();
+        for expected in [192, 48, 12, 3, 1] {
+            let address = IpAddr::from([192, 0, 2, u8::try_from(expected).unwrap()]);
+            let before = permits.len();
+            while let Admission::Granted(permit) = limiter.enter_now(address) {
+                permits.push(permit);
+            }
+            assert_eq!(permits.len() - before, expected);
+        }
+    }
+
     #[tokio::test]
     async fn without_a_free_permit_a_connection_waits_for_the_next_one() {
         let limiter = limiter(1, 1, 1);
@@ -185,7 +210,7 @@ mod tests {
         let entered = waiting.await.unwrap();
         assert_eq!(entered.shed, None);
         drop((entered, refused));
-        assert!(limiter.addresses.is_empty());
+        assert_eq!((limiter.addresses.used(), limiter.addresses.holders()), (0, 0));
     }
 
     #[test]

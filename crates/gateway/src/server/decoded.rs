@@ -1,8 +1,7 @@
 //! Decodes a compressed request body as it arrives (RFC 9110, section 8.4).
 //!
 //! The decoded body is checked like any other body and sent on uncompressed. A decoder keeps a window of its output in
-//! memory: 32 KiB for gzip, 8 MiB for zstd ([`ZSTD_WINDOW_LOG`]), 16 MiB for brotli. So each decoder takes a permit
-//! that bounds how many run at once.
+//! memory as long as the upload lasts, so each takes its share of a pool of memory ([`ContentCoding::memory`]).
 
 use std::io;
 use std::pin::Pin;
@@ -11,10 +10,10 @@ use std::task::{Context, Poll, ready};
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
 use bytes::{Bytes, BytesMut};
+use callsign_core::fair_pool::FairShare;
 use futures_core::Stream;
 use http_body::Body;
 use tokio::io::{AsyncBufRead, AsyncRead};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::io::{StreamReader, poll_read_buf};
 
 use super::raw_upload::{RawUpload, UploadReadError};
@@ -37,6 +36,15 @@ pub enum ContentCoding {
 }
 
 impl ContentCoding {
+    /// Returns the most memory in bytes that a decoder takes: its window of output and its tables.
+    pub fn memory(self) -> u64 {
+        match self {
+            Self::Gzip => 64 * 1024,
+            Self::Zstd => (1 << ZSTD_WINDOW_LOG) + 512 * 1024,
+            Self::Brotli => 16 * 1024 * 1024,
+        }
+    }
+
     /// Returns the coding with this name, in any case; `None` if callsign does not decode it.
     pub fn named(name: &[u8]) -> Option<Self> {
         let codings = [(&b"gzip"[..], Self::Gzip), (b"br", Self::Brotli), (b"zstd", Self::Zstd)];
@@ -49,7 +57,7 @@ impl ContentCoding {
 pub(super) struct Decoded {
     decoder: Decoder,
     ended: bool,
-    _slot: OwnedSemaphorePermit,
+    _memory: FairShare,
 }
 
 #[derive(Debug)]
@@ -86,8 +94,9 @@ impl Stream for Pieces {
 }
 
 impl Decoded {
-    /// Decodes `upload`, which may have at most `limit` compressed bytes. `slot` is released on drop.
-    pub(super) fn new(upload: RawUpload, coding: ContentCoding, limit: u64, slot: OwnedSemaphorePermit) -> Self {
+    /// Decodes `upload`, which may have at most `limit` compressed bytes. `memory` is
+    /// the decoder's share, returned on drop.
+    pub(super) fn new(upload: RawUpload, coding: ContentCoding, limit: u64, memory: FairShare) -> Self {
         let raw = StreamReader::new(Pieces { upload, limit, left: limit });
         // A body may consist of several members or frames (RFC 1952, section 2.2; RFC 8878, section 3).
         let decoder = match coding {
@@ -103,7 +112,7 @@ impl Decoded {
                 Decoder::Zstd(decoder)
             }
         };
-        Self { decoder, ended: false, _slot: slot }
+        Self { decoder, ended: false, _memory: memory }
     }
 
     /// Returns the next decoded bytes, or `None` at the end of the body.

@@ -79,7 +79,7 @@ fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY))?;
     // Cuts a client that takes none of the bytes in the kernel's buffer. `WriteTimeout` covers the bytes before that.
-    socket.set_tcp_user_timeout(Some(Timeouts::default().blocked))?;
+    socket.set_tcp_user_timeout(Some(Timeouts::default().download.idle))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -9,9 +9,11 @@
 mod activity;
 mod read_timeout;
 mod settings;
+mod taking;
 mod write_timeout;
 
 pub(super) use activity::{Activity, InFlightGuard};
 pub(super) use read_timeout::{Protocol, ReadTimeout};
-pub use settings::{Timeouts, UploadTimeouts};
+pub use settings::{DownloadTimeouts, Timeouts, UploadTimeouts};
+pub(super) use taking::Taking;
 pub(super) use write_timeout::WriteTimeout;

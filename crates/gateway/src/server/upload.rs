@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use callsign_core::fair_pool::FairShare;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::decoded::{ContentCoding, Decoded};
 use super::raw_upload::{RawUpload, UploadReadError};
@@ -34,11 +34,12 @@ impl Upload {
         Self(Source::Raw(RawUpload::new(body, timeouts, activity)))
     }
 
-    /// Returns this body decoded. More than `limit` compressed bytes are an error. `slot` is released on drop.
+    /// Returns this body decoded. More than `limit` compressed bytes are an error. `memory` is the decoder's
+    /// share, returned on drop.
     #[must_use]
-    pub fn decoded(self, coding: ContentCoding, limit: u64, slot: OwnedSemaphorePermit) -> Self {
+    pub fn decoded(self, coding: ContentCoding, limit: u64, memory: FairShare) -> Self {
         match self.0 {
-            Source::Raw(raw) => Self(Source::Decoded(Box::new(Decoded::new(raw, coding, limit, slot)))),
+            Source::Raw(raw) => Self(Source::Decoded(Box::new(Decoded::new(raw, coding, limit, memory)))),
             Source::Decoded(_) => self,
         }
     }

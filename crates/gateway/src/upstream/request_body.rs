@@ -12,11 +12,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use callsign_core::fair_pool::FairShare;
 use callsign_core::rewrite::outer::OuterMembers;
 use callsign_core::rewrite::{Filter, Output, Rewriter};
 use callsign_store::archive::BodyRecorder;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::upload_state::{UploadError, UploadState};
 use crate::server::Upload;
@@ -55,7 +56,7 @@ struct Inner {
     /// Records the outgoing bytes of an archived request.
     recorder: Option<BodyRecorder>,
     /// The body's share of the memory for buffered bodies.
-    permit: Option<OwnedSemaphorePermit>,
+    memory: Option<FairShare>,
 }
 
 #[derive(Debug)]
@@ -106,27 +107,29 @@ impl RequestBody {
             complete: false,
             streaming: None,
             recorder,
-            permit: None,
+            memory: None,
         })))
     }
 
     /// Reads the body until it is complete or more than `up_to` bytes long. Reads nothing if the body is known to be
-    /// longer or `memory` has no room for it.
+    /// longer or `memory`, the caller's share of the memory for buffered bodies, has no room for it.
     ///
     /// # Errors
     /// [`UploadError`] if the body must not be sent. [`RequestBody::into_upload`] then returns the unread rest.
-    pub async fn buffer(&mut self, up_to: u64, memory: &Arc<Semaphore>) -> Result<(), UploadError> {
+    pub async fn buffer(&mut self, up_to: u64, mut memory: FairShare) -> Result<(), UploadError> {
         let Some(inner) = &mut self.0 else { return Ok(()) };
         if inner.announced.is_some_and(|length| length > inner.max) {
             return Err(UploadError::TooLarge { limit: inner.max });
         }
         let bytes = inner.announced.unwrap_or(up_to);
-        let Some(permit) = (bytes <= up_to).then(|| reserve(memory, bytes)).flatten() else { return Ok(()) };
+        if bytes > up_to || memory.grow(bytes).is_err() {
+            return Ok(());
+        }
         while !inner.complete && inner.received <= up_to {
             std::future::poll_fn(|cx| inner.poll_read(cx)).await?;
         }
         if inner.complete {
-            inner.seal(permit);
+            inner.seal(memory);
         }
         Ok(())
     }
@@ -157,11 +160,6 @@ impl RequestBody {
     pub fn into_upload(mut self) -> Option<Upload> {
         self.0.as_mut()?.upload.take()
     }
-}
-
-/// Takes a body's share of the memory for buffered bodies; `None` if too little is left.
-fn reserve(memory: &Arc<Semaphore>, bytes: u64) -> Option<OwnedSemaphorePermit> {
-    Arc::clone(memory).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
 }
 
 impl Inner {
@@ -209,13 +207,13 @@ impl Inner {
     }
 
     /// Records a complete body that has not left yet, and keeps its share of the memory.
-    fn seal(&mut self, permit: OwnedSemaphorePermit) {
+    fn seal(&mut self, memory: FairShare) {
         self.left = Some(self.out.pieces().map(|piece| piece.len() as u64).sum());
         if let Some(recorder) = self.recorder.take() {
             self.out.pieces().for_each(|piece| recorder.push(piece));
         }
         self.upload = None;
-        self.permit = Some(permit);
+        self.memory = Some(memory);
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UploadCancelledError>>> {

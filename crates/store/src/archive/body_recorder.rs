@@ -162,7 +162,7 @@ mod tests {
         ) {
             let used = Gauge::default();
             let budget = Budget::new(usize::MAX, used.clone());
-            let recorder = BodyRecorder::new(budget.share(), most);
+            let recorder = BodyRecorder::new(budget.share(()), most);
             let mut whole = Vec::new();
             for (number, length) in lengths.iter().enumerate() {
                 let piece = Bytes::from(vec![u8::try_from(number).unwrap(); *length]);
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_small_piece_does_not_keep_its_buffer_and_a_large_one_is_not_copied() {
         let budget = Budget::new(1 << 20, Gauge::default());
-        let recorder = BodyRecorder::new(budget.share(), 1 << 20);
+        let recorder = BodyRecorder::new(budget.share(()), 1 << 20);
         let small = Bytes::from(vec![7; 100]);
         let large = Bytes::from(vec![8; BY_REFERENCE]);
         recorder.push(&small);
@@ -199,8 +199,8 @@ mod tests {
     #[test]
     fn nothing_is_recorded_when_the_budget_runs_out() {
         let used = Gauge::default();
-        let budget = Budget::new(50_000, used.clone());
-        let recorder = BodyRecorder::new(budget.share(), 1 << 20);
+        let budget = Budget::new(100_000, used.clone());
+        let recorder = BodyRecorder::new(budget.share(()), 1 << 20);
         recorder.push(&Bytes::from(vec![1; 40_000]));
         assert_eq!(used.get(), 40_000);
         recorder.push(&Bytes::from(vec![1; 40_000]));

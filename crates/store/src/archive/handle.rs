@@ -20,6 +20,7 @@ use super::write::Shelf;
 use super::{retention, worker};
 use crate::archive::settings::Settings;
 use crate::trusted_clock::TrustedClock;
+use callsign_core::identity::caller_identity::Holder;
 use callsign_telemetry::metrics::Metrics;
 
 /// Number of worker threads. While one waits for the disk, the other compresses and encrypts.
@@ -90,10 +91,10 @@ impl Archive {
         !self.required || self.shared.as_ref().is_none_or(|shared| !shared.is_down())
     }
 
-    /// Begins a record. `announced` is the length of the request's body in bytes.
+    /// Begins a record. `announced` is the length of the request's body in bytes, `caller` the holder of the memory.
     ///
-    /// Returns `None` if the archive is off, or if the memory budget is used up and archiving is optional. The second
-    /// case is counted.
+    /// Returns `None` if the archive is off, or if the caller's share of the memory is used up and archiving is optional.
+    /// The second case is counted.
     ///
     /// # Errors
     /// [`ArchiveUnavailableError`] if archiving is required and the disk, the queue or the memory budget has no room.
@@ -101,24 +102,29 @@ impl Archive {
         &self,
         begun: impl FnOnce() -> Begun,
         announced: u64,
+        caller: Holder<'_>,
     ) -> Result<Option<Recording>, ArchiveUnavailableError> {
         let Some(shared) = &self.shared else { return Ok(None) };
         let body = usize::try_from(announced).unwrap_or(usize::MAX).min(shared.most);
-        if self.required && !shared.has_room(body.saturating_add(FIXED)) {
+        let mut share = shared.budget.share(caller);
+        if self.required && !shared.has_room() {
             return Err(ArchiveUnavailableError);
         }
         let begun = Box::new(begun());
-        let mut share = shared.budget.share();
         if !share.grow(FIXED + begun.received.len() + begun.sent.len()) {
             shared.lost(Loss::Memory, 1);
             return if self.required { Err(ArchiveUnavailableError) } else { Ok(None) };
         }
-        let recorder = || BodyRecorder::new(shared.budget.share(), shared.most);
+        if self.required && !share.has_room(body) {
+            return Err(ArchiveUnavailableError);
+        }
+        let recorder = || BodyRecorder::new(share.sibling(), shared.most);
+        let (request, response) = (recorder(), recorder());
         Ok(Some(Recording {
             shared: Arc::clone(shared),
             begun,
-            request: recorder(),
-            response: recorder(),
+            request,
+            response,
             answered: None,
             relayed: None,
             kind: Kind::default(),

@@ -66,7 +66,7 @@ impl Loss {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
-    pub(super) budget: Arc<Budget>,
+    pub(super) budget: Budget,
     /// `archive.max_body_bytes`.
     pub(super) most: usize,
     queue: Mutex<Queue>,
@@ -107,9 +107,9 @@ impl Shared {
         })
     }
 
-    /// Returns true if a request of this size could be archived now: the disk works, and budget and queue have room.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
-        !self.is_down() && self.budget.has(bytes) && lock(&self.queue).records.len() < CAP
+    /// Returns true if a request could be archived now: the disk works and the queue has room.
+    pub(super) fn has_room(&self) -> bool {
+        !self.is_down() && lock(&self.queue).records.len() < CAP
     }
 
     /// Returns true if the latest attempt to write failed.

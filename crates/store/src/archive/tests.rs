@@ -16,6 +16,7 @@ use crate::archive::settings::{self, Settings};
 use crate::ledger::{self, RequestLabels, SentIds};
 use crate::trusted_clock::TrustedClock;
 use callsign_core::identity::RenderedIds;
+use callsign_core::identity::caller_identity::{CallerIdentity, Holder};
 use callsign_core::request_id::{self, RequestId};
 use callsign_core::secret::Secret;
 use callsign_core::usage::markup::Markup;
@@ -111,9 +112,13 @@ fn finished(generation: Option<&str>) -> Finished {
     Finished { status: 200, outcome: "complete", seen, ..Finished::default() }
 }
 
+fn caller() -> Holder<'static> {
+    CallerIdentity::default().holder()
+}
+
 /// Records one request from its head to its end.
 fn keep(archive: &Archive, begun: Begun, request: &[u8], response: &[u8], finished: Finished) {
-    let mut recording = archive.begin(|| begun, 0).unwrap().unwrap();
+    let mut recording = archive.begin(|| begun, 0, caller()).unwrap().unwrap();
     recording.request().push(&Bytes::copy_from_slice(request));
     recording.goes_upstream();
     let mut headers = HeaderMap::new();
@@ -160,7 +165,7 @@ async fn a_record_becomes_a_file_that_can_be_read_back() {
 async fn a_request_that_did_not_go_upstream_is_not_archived() {
     let place = Place::new();
     let archive = place.open();
-    let recording = archive.begin(|| begun(None, None, None, None), 0).unwrap().unwrap();
+    let recording = archive.begin(|| begun(None, None, None, None), 0, caller()).unwrap().unwrap();
     recording.passed(&Bytes::from_static(b"{\"error\":0}"));
     recording.finish(finished(None));
     archive.close().await;
@@ -222,18 +227,18 @@ async fn a_body_over_the_cap_is_truncated_and_counted() {
 #[tokio::test]
 async fn memory_is_bounded_and_requests_beyond_it_are_counted() {
     let mut place = Place::new();
-    place.settings.max_memory = 100_000;
+    place.settings.max_memory = 200_000;
     let archive = place.open();
     let mut running: Vec<_> =
-        (0..24).filter_map(|_| archive.begin(|| begun(None, None, None, None), 0).unwrap()).collect();
+        (0..24).filter_map(|_| archive.begin(|| begun(None, None, None, None), 0, caller()).unwrap()).collect();
     assert_eq!(running.len(), 24);
-    assert!(archive.begin(|| begun(None, None, None, None), 0).unwrap().is_none());
+    assert!(archive.begin(|| begun(None, None, None, None), 0, caller()).unwrap().is_none());
     assert_eq!(place.counter("callsign_archive_lost_total{reason=\"memory\"}"), 1);
     let mut one = running.pop().unwrap();
     drop(running);
     one.goes_upstream();
     one.passed(&Bytes::from(vec![0; 200_000]));
-    assert!(place.counter("callsign_archive_memory_bytes") <= 100_000);
+    assert!(place.counter("callsign_archive_memory_bytes") <= 200_000);
     one.finish(finished(Some("gen-1")));
     archive.close().await;
     let meta = place.open_archive("_none/gen-1/gen-1.zip").meta;
@@ -243,26 +248,54 @@ async fn memory_is_bounded_and_requests_beyond_it_are_counted() {
 }
 
 #[tokio::test]
+async fn a_caller_that_holds_its_share_costs_others_no_archive() {
+    let mut place = Place::new();
+    place.settings.required = true;
+    place.settings.max_memory = 200_000;
+    let archive = place.open();
+    let begin = |user, announced| {
+        let caller = CallerIdentity { user: Some(user), ..CallerIdentity::default() };
+        archive.begin(|| begun(None, Some(user), None, None), announced, caller.holder())
+    };
+    let held: Vec<_> = std::iter::from_fn(|| begin("mallory", 0).ok().flatten()).collect();
+    assert_eq!(held.len(), 24, "half of the memory");
+    let mut alice = begin("alice", 20_000).unwrap().unwrap();
+    alice.goes_upstream();
+    alice.request().push(&Bytes::from(vec![b' '; 20_000]));
+    alice.passed(&Bytes::from(vec![b' '; 20_000]));
+    alice.finish(finished(Some("gen-1")));
+    place.until("callsign_archive_written_total", 1).await;
+    assert!(begin("mallory", 0).is_err(), "the holder still holds");
+    let meta = place.open_archive("alice/gen-1/gen-1.zip").meta;
+    assert!(meta.parts.values().all(|part| !part.truncated));
+    drop(held);
+    archive.close().await;
+}
+
+#[tokio::test]
 async fn a_required_archive_without_memory_or_disk_refuses_at_begin() {
     let mut place = Place::new();
     place.settings.required = true;
-    place.settings.max_memory = 50_000;
+    place.settings.max_memory = 100_000;
     let archive = place.open();
-    assert!(archive.begin(|| begun(None, None, None, None), 60_000).is_err(), "the body exceeds the budget");
-    let first = archive.begin(|| begun(None, None, None, None), 40_000).unwrap().unwrap();
+    assert!(
+        archive.begin(|| begun(None, None, None, None), 60_000, caller()).is_err(),
+        "the body exceeds the caller's share"
+    );
+    let first = archive.begin(|| begun(None, None, None, None), 40_000, caller()).unwrap().unwrap();
     first.request().push(&Bytes::from(vec![0; 40_000]));
-    assert!(archive.begin(|| begun(None, None, None, None), 10_000).is_err());
+    assert!(archive.begin(|| begun(None, None, None, None), 10_000, caller()).is_err());
     drop(first);
     // Simulates an unmounted disk.
     let elsewhere = place.directory.path().join("elsewhere");
     fs::rename(place.path(), &elsewhere).unwrap();
     keep(&archive, begun(None, Some("alice"), Some("c"), Some("m")), b"{}", b"", finished(None));
     place.until("callsign_archive_up ", 0).await;
-    assert!(archive.begin(|| begun(None, None, None, None), 0).is_err());
+    assert!(archive.begin(|| begun(None, None, None, None), 0, caller()).is_err());
     assert!(!place.path().exists(), "the directory is not recreated on another disk");
     fs::rename(&elsewhere, place.path()).unwrap();
     place.until("callsign_archive_up ", 1).await;
-    assert!(archive.begin(|| begun(None, None, None, None), 0).is_ok());
+    assert!(archive.begin(|| begun(None, None, None, None), 0, caller()).is_ok());
     place.until("callsign_archive_written_total", 1).await;
     assert_eq!(place.paths(), ["alice/c/m.zip"], "the record was retried");
     archive.close().await;

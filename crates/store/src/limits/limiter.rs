@@ -26,7 +26,7 @@ use super::link::Link;
 use super::memory::Memory;
 use super::refused::LimitsRefusedError;
 use super::reservation::{Counted, Held, Reservation, State, used};
-use super::rules::Rules;
+use super::rules::{Rules, ScopeLimits};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::subject::{Subject, id_digest};
@@ -81,7 +81,7 @@ impl Arrival<'_> {
 
 /// A cheap handle to the limiter.
 #[derive(Clone, Debug)]
-pub struct Limiter(Arc<Shared>);
+pub struct Limiter(pub(super) Arc<Shared>);
 
 /// An error of starting the limiter.
 #[derive(Debug, thiserror::Error)]
@@ -197,14 +197,8 @@ impl Limiter {
     /// [`LimitsRefusedError`] if the caller is blocked, a limit is reached, or the store is unavailable and configured
     /// to deny.
     pub async fn admit(&self, rules: &Rules, request: &Arrival<'_>) -> Result<Option<Reservation>, LimitsRefusedError> {
-        if self.0.down == OnStoreFailure::Deny && self.0.blocks.is_unread() {
-            return Err(LimitsRefusedError::Unavailable);
-        }
         let sources = request.caller;
-        if rules.stops(sources) || self.gate().stops(sources, request.sent) {
-            self.0.metrics.limits.blocked.inc();
-            return Err(LimitsRefusedError::Blocked);
-        }
+        self.check_blocks(rules, sources, request.sent)?;
         let scopes = rules.scopes(sources, request.operator_pays);
         if scopes.is_empty() {
             return Ok(None);
@@ -218,15 +212,7 @@ impl Limiter {
             estimate,
             enforce: !rules.dry_run,
         };
-        let asks = scopes.iter().map(|limits| (limits.subject, Ask { ceilings: limits.ceilings, ..ask })).collect();
-        let held = Arc::new(Held {
-            shared: Arc::clone(&self.0),
-            asks,
-            scopes: scopes.iter().map(|limits| limits.scope).collect(),
-            key: sources.key.to_owned(),
-            at_ms: now_ms(),
-            state: Mutex::new(State { counted: Counted::Nowhere, estimate, standings: Vec::new() }),
-        });
+        let held = self.hold(sources, &scopes, ask);
         if !request.operator_pays && !self.0.is_proven(Subject::of(sources)) {
             held.state.lock().counted = Counted::Unproven;
             return Ok(Some(Reservation::new(held, rules.count_byok)));
@@ -235,8 +221,20 @@ impl Limiter {
         Ok(Some(reservation.judged(estimate, standings)?))
     }
 
+    /// Returns a reservation of a request for all its subjects, which is not counted yet.
+    pub(super) fn hold(&self, caller: &CallerIdentity<'_>, scopes: &[ScopeLimits], ask: Ask) -> Arc<Held> {
+        Arc::new(Held {
+            shared: Arc::clone(&self.0),
+            asks: scopes.iter().map(|limits| (limits.subject, Ask { ceilings: limits.ceilings, ..ask })).collect(),
+            scopes: scopes.iter().map(|limits| limits.scope).collect(),
+            key: caller.key.to_owned(),
+            at_ms: now_ms(),
+            state: Mutex::new(State { counted: Counted::Nowhere, estimate: ask.estimate, standings: Vec::new() }),
+        })
+    }
+
     /// Counts a request where it can be counted.
-    async fn reserve(
+    pub(super) async fn reserve(
         &self,
         mut held: Arc<Held>,
         count_byok: bool,
@@ -419,7 +417,7 @@ impl Suspect {
 
 /// Returns the id of a request's reservation: 63 of the random bits of its own id. The last bit tells a reservation that
 /// was counted while the store was unavailable.
-fn reservation_id(request: RequestId) -> u64 {
+pub(super) fn reservation_id(request: RequestId) -> u64 {
     let low = request.as_bytes().last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     low & !1
 }

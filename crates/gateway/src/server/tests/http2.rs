@@ -77,3 +77,59 @@ async fn a_client_that_does_not_answer_a_ping_is_closed() {
     server.await.unwrap();
     assert_eq!(start.elapsed().as_secs(), 40, "20 s until the PING, 20 s for its answer");
 }
+
+/// Starts a client whose streams have a window of this many bytes.
+async fn client_with_window(window: u32) -> SendRequest<Empty<Bytes>> {
+    let (client, ..) = connect(65_536);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).initial_stream_window_size(window);
+    let (sender, connection) = builder.handshake(TokioIo::new(client)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// Requests an endless answer.
+async fn flood(sender: &mut SendRequest<Empty<Bytes>>) -> hyper::body::Incoming {
+    let request = Request::get("http://callsign/flood").body(Empty::new()).unwrap();
+    sender.send_request(request).await.unwrap().into_body()
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_without_a_window_are_cut_after_60_s_and_cost_others_nothing() {
+    let mut sender = client_with_window(0).await;
+    let start = Instant::now();
+    let mut bodies = Vec::new();
+    for _ in 0..20 {
+        bodies.push(flood(&mut sender).await);
+    }
+    for mut body in bodies {
+        let cut = body.frame().await.unwrap().unwrap_err();
+        assert!(cut.is_body_write_aborted() || format!("{cut:?}").contains("CANCEL"), "{cut:?}");
+    }
+    assert_eq!(start.elapsed().as_secs(), 60);
+    // The connection is alive: the next stream has its own time.
+    assert!(flood(&mut sender).await.frame().await.unwrap().is_err());
+    assert_eq!(start.elapsed().as_secs(), 120);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_below_256_bytes_a_second_is_cut_and_one_above_is_not() {
+    let start = Instant::now();
+    let mut sender = client_with_window(100).await;
+    let mut body = flood(&mut sender).await;
+    let mut taken = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        taken += frame.into_data().unwrap().len();
+        sleep(10 * SECOND).await;
+    }
+    assert!(start.elapsed() < 130 * SECOND, "{:?}", start.elapsed());
+    assert!(taken < 2000, "{taken}");
+
+    let mut sender = client_with_window(16_384).await;
+    let mut body = flood(&mut sender).await;
+    for _ in 0..100 {
+        // Two frames have 4 KiB.
+        body.frame().await.unwrap().unwrap();
+        sleep(5 * SECOND).await;
+    }
+}

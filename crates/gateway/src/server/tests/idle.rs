@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::server::connection::ConnectionServer;
-use crate::server::timeouts::{Timeouts, WriteTimeout};
+use crate::server::timeouts::{DownloadTimeouts, Timeouts, WriteTimeout};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,7 +20,7 @@ fn connect_with(capacity: usize, timeouts: Timeouts) -> (DuplexStream, JoinHandl
     let (handler, _) = TestHandler::new();
     let (room, server) = (
         ConnectionServer::new(handler.clone(), timeouts, sockets::never()),
-        WriteTimeout::new(server, timeouts.blocked),
+        WriteTimeout::new(server, timeouts.download),
     );
     let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false, shed: None };
     (client, tokio::spawn(async move { room.serve_http(server, peer).await }), handler)
@@ -97,9 +97,9 @@ async fn a_half_head_after_a_response_is_closed_like_a_first_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_for_60_s_is_cut() {
-    let (mut client, server, _) = connect(1024);
+    let (mut client, server, _) = connect_with(1024, without_least_rate());
     client.write_all(get("/flood").as_bytes()).await.unwrap();
-    // A slow reader is not cut: each byte that it takes restarts the 60 s.
+    // Each byte that the client takes restarts the 60 s.
     for _ in 0..3 {
         client.read_exact(&mut [0; 1024]).await.unwrap();
         sleep(59 * SECOND).await;
@@ -108,6 +108,27 @@ async fn a_client_that_takes_nothing_for_60_s_is_cut() {
     let start = Instant::now();
     server.await.unwrap();
     assert_eq!(start.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_below_256_bytes_a_second_is_cut_and_one_above_is_not() {
+    for (bytes, least, most) in [(100, 60, 130), (5000, 3600, 3600)] {
+        let (mut client, server, _) = connect(1024);
+        client.write_all(get("/flood").as_bytes()).await.unwrap();
+        let start = Instant::now();
+        while !server.is_finished() && start.elapsed() < 3600 * SECOND {
+            client.read_exact(&mut vec![0; bytes]).await.unwrap();
+            sleep(10 * SECOND).await;
+        }
+        let seconds = start.elapsed().as_secs();
+        assert!((least..=most).contains(&seconds), "{bytes}: {seconds}");
+    }
+}
+
+/// Returns timeouts without a least rate of downloads.
+fn without_least_rate() -> Timeouts {
+    let usual = Timeouts::default();
+    Timeouts { download: DownloadTimeouts { least_per_second: 0, ..usual.download }, ..usual }
 }
 
 /// Reads the response to `/stream` eight bytes at a time, with a `pause` before each read.
@@ -126,13 +147,13 @@ async fn read_slowly(client: &mut DuplexStream, handler: &TestHandler, pause: Du
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_whose_client_still_reads_is_not_idle() {
-    let (mut client, _, handler) = connect_with(16, Timeouts { idle: 40 * SECOND, ..Timeouts::default() });
+    let (mut client, _, handler) = connect_with(16, Timeouts { idle: 40 * SECOND, ..without_least_rate() });
     read_slowly(&mut client, &handler, 50 * SECOND).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn idle_time_begins_when_the_client_has_read_the_response() {
-    let (mut client, _, handler) = connect(16);
+    let (mut client, _, handler) = connect_with(16, without_least_rate());
     read_slowly(&mut client, &handler, 30 * SECOND).await;
     assert!(ask(&mut client, &get("/hello")).await.ends_with("hello"));
 }

@@ -14,10 +14,22 @@ pub struct Timeouts {
     /// Time without a request in flight, from the end of the last response. 120 s: longer than usual client pools keep
     /// a connection, so that a client does not write into a connection that is being closed.
     pub idle: Duration,
-    /// Time in which the client takes none of the bytes that are ready for it. 60 s.
-    pub blocked: Duration,
+    /// Timeouts of a client that takes the bytes that are ready for it.
+    pub download: DownloadTimeouts,
     /// Timeouts of a request's body.
     pub upload: UploadTimeouts,
+}
+
+/// The timeouts of a client that takes bytes, on a connection and on a stream of HTTP/2. Only time counts in which bytes
+/// are ready for it.
+#[derive(Clone, Copy, Debug)]
+pub struct DownloadTimeouts {
+    /// Time without any byte. 60 s.
+    pub idle: Duration,
+    /// Waiting time over which the rate is measured. A window opens with a wait. 60 s.
+    pub window: Duration,
+    /// Minimum rate within a window, in bytes per second. 256: less than a tenth of the slowest mobile network.
+    pub least_per_second: u64,
 }
 
 /// The timeouts of a request's body. Only time spent waiting for the client counts.
@@ -38,9 +50,15 @@ impl Default for Timeouts {
             first_byte: Duration::from_secs(10),
             head: Duration::from_secs(15),
             idle: Duration::from_mins(2),
-            blocked: Duration::from_mins(1),
+            download: DownloadTimeouts::default(),
             upload: UploadTimeouts::default(),
         }
+    }
+}
+
+impl Default for DownloadTimeouts {
+    fn default() -> Self {
+        Self { idle: Duration::from_mins(1), window: Duration::from_mins(1), least_per_second: 256 }
     }
 }
 

@@ -1,37 +1,35 @@
-//! The timeout of a connection's writes: a client that takes no bytes.
+//! The timeout of a connection's writes: a client that takes no bytes, or too few.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
-use crate::server::alarm::Alarm;
+use super::settings::DownloadTimeouts;
+use super::taking::Taking;
 
-/// A stream whose writes fail when the client has taken no bytes for `limit`. It is below TLS, so that it sees every
-/// byte that the client takes. The clock runs only while a write is pending.
+/// A stream whose writes fail when the client takes too few bytes. It is below TLS, so that it sees every byte that the
+/// client takes. The clock runs only while a write is pending.
 #[derive(Debug)]
 pub(in crate::server) struct WriteTimeout<S> {
     stream: S,
-    limit: Duration,
-    until: Option<Instant>,
-    alarm: Alarm,
+    taking: Taking,
 }
 
 impl<S> WriteTimeout<S> {
-    pub(in crate::server) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, until: None, alarm: Alarm::default() }
+    pub(in crate::server) fn new(stream: S, timeouts: DownloadTimeouts) -> Self {
+        Self { stream, taking: Taking::new(timeouts) }
     }
 
-    fn limited<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if poll.is_ready() {
-            self.until = None;
-            return poll;
+    fn limited(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &poll {
+            Poll::Ready(written) => {
+                self.taking.took(written.as_ref().copied().unwrap_or(0));
+                poll
+            }
+            Poll::Pending => self.taking.poll_too_slow(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
         }
-        let until = *self.until.get_or_insert_with(|| Instant::now() + self.limit);
-        self.alarm.poll_until(cx, until).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -1,3 +1,6 @@
+use std::hash::RandomState;
+
+use callsign_core::fair_pool::FairPool;
 use callsign_core::rewrite::ReservedFields;
 use callsign_core::rewrite::outer::RequestedModel;
 use http_body_util::BodyExt;
@@ -18,7 +21,7 @@ fn model(outer: Option<&OuterMembers>) -> Option<RequestedModel<'_>> {
 async fn a_buffered_body_has_its_outer_members_at_once() {
     let mut body = body(r#"{"model":"a/b","user":"u"}"#);
     assert!(body.outer().is_none(), "nothing was read");
-    body.buffer(1024, &Arc::new(Semaphore::new(1024))).await.unwrap();
+    body.buffer(1024, FairPool::new(1024, RandomState::new()).share("ada", 512)).await.unwrap();
     assert_eq!(model(body.outer()), Some(RequestedModel::Name("a/b")));
     assert!(body.stream().is_none());
     assert!(RequestBody::empty().outer().is_none());
