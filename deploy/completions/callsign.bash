@@ -399,7 +399,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__block)
-            opts="-h --for --reason --cut --tenant --list --config --help"
+            opts="-h --for --reason --cut --tenant --unseen --user-id --list --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

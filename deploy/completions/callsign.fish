@@ -182,6 +182,8 @@ complete -c callsign -n "__fish_callsign_using_subcommand block" -l reason -d 'R
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l cut -d 'Also abort the user\'s running responses'
+complete -c callsign -n "__fish_callsign_using_subcommand block" -l unseen -d 'Also block an id that was never seen'
+complete -c callsign -n "__fish_callsign_using_subcommand block" -l user-id -d 'Take the id as a user id only, not as an identifier of another kind'
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l list -d 'List all blocks'
 complete -c callsign -n "__fish_callsign_using_subcommand block" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand unblock" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r

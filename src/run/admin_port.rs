@@ -38,6 +38,8 @@ fn refuses(drain: Drain, ledger: Ledger, limiter: Limiter, archive: Archive) -> 
             Some("the ledger cannot record requests, and must (CALLSIGN_LEDGER_MODE=strict)")
         } else if !archive.is_available() {
             Some("requests cannot be archived, and must be (CALLSIGN_ARCHIVE_REQUIRED)")
+        } else if limiter.refuses_unread_blocks() {
+            Some("the list of blocks has not been read yet (limits.on_store_failure = \"deny\")")
         } else if !limiter.is_available() {
             Some("the store of limits is unavailable (limits.on_store_failure = \"deny\")")
         } else {

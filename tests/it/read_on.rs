@@ -156,7 +156,7 @@ async fn what_runs_without_a_client_is_cancelled_by_a_block_that_spares_running_
     let rig = Rig::start(|setup| setup).await;
     rig.ask_and_leave("mock/hang", false).await;
     let data = rig.directory.path().to_str().unwrap();
-    let said = program::callsign("block alice", &[("CALLSIGN_DATA_DIR", data)]);
+    let said = program::callsign("block alice --unseen", &[("CALLSIGN_DATA_DIR", data)]);
     assert_eq!(said.code, 0, "{said:?}");
     within("the cancellation", rig.mock.wait_cancelled(1)).await;
     rig.until_read_on("stopped", 1).await;

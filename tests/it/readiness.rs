@@ -20,14 +20,16 @@ async fn request(callsign: &Callsign) -> u16 {
 #[tokio::test]
 async fn without_its_store_of_limits_callsign_is_ready_if_it_may_count_locally() {
     let mock = MockServer::start().await.unwrap();
-    let degraded = "degraded: the store of limits is unavailable\n";
+    let degraded = "degraded: the store of limits is unavailable\n\
+                    degraded: a place of state is unavailable; the known blocks stay in force\n\
+                    degraded: the list of blocks has not been read yet: no place of state answers\n";
     let limit = ("CALLSIGN_LIMIT_RPM", "100");
     let callsign = Setup::to(&mock.url()).set(&[AWAY, limit]).start();
     becomes(&callsign, 200, &format!("ready\n{degraded}")).await;
     assert_eq!(request(&callsign).await, 200);
 
     let callsign = Setup::to(&mock.url()).set(&[AWAY, limit, ("CALLSIGN_LIMIT_ON_STORE_FAILURE", "deny")]).start();
-    let refuses = "the store of limits is unavailable (limits.on_store_failure = \"deny\")\n";
+    let refuses = "the list of blocks has not been read yet (limits.on_store_failure = \"deny\")\n";
     becomes(&callsign, 503, &format!("{refuses}{degraded}")).await;
     assert_eq!(request(&callsign).await, 503);
 }

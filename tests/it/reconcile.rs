@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::client::{self, Answer};
 use crate::support::peer::Peer;
-use crate::support::proxy::{ALICE, ALICE_KEY, Callsign, Setup};
+use crate::support::proxy::{ALICE, ALICE_KEY, Callsign, Setup, until_free};
 use crate::support::records::{Scripted, Upstream};
 use crate::support::within;
 
@@ -208,6 +208,7 @@ async fn a_restart_picks_up_what_was_pending() {
     looked_up(&callsign, "not_yet", 1).await;
     assert_eq!(callsign.metric("callsign_costs_never_total").await, 0);
     drop(callsign);
+    until_free(directory.path()).await;
     upstream.set_record(record("alice"));
     let callsign = start(&upstream.url(), &directory, &BUDGETS);
     settled(&directory, 2_000_000).await;

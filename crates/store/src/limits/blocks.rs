@@ -37,6 +37,10 @@ pub struct Block {
     /// True if running responses are ended.
     #[serde(default)]
     pub cut: bool,
+    /// True if `id` is a user id only. Otherwise the block also stops those for whom `id` is sent upstream. A block of a
+    /// known person must not, because the person may have chosen the identifier of somebody else as a name.
+    #[serde(default)]
+    pub user_id: bool,
 }
 
 impl Block {
@@ -45,9 +49,9 @@ impl Block {
         self.until.is_none_or(|until| now < until)
     }
 
-    /// Returns true if the block has this id and tenant.
-    pub fn is_about(&self, id: &str, tenant: Option<&str>) -> bool {
-        self.id == id && self.tenant.as_deref() == tenant
+    /// Returns true if the other block is about the same callers.
+    pub fn is_about_same(&self, other: &Self) -> bool {
+        (&self.id, &self.tenant, self.user_id) == (&other.id, &other.tenant, other.user_id)
     }
 
     /// Returns true if the block applies to users of this tenant.
@@ -79,8 +83,9 @@ impl BlockList {
 
     /// Returns true if a user of this tenant, for whom `sent` would go upstream, is blocked.
     pub fn stops(&self, tenant: Option<&str>, user: Option<&str>, sent: Option<&str>, now: Timestamp) -> bool {
-        let named = [user, sent].into_iter().flatten().filter_map(|name| self.by_id.get(name));
-        named.flatten().any(|block| block.is_of(tenant) && block.holds(now))
+        let of = |name: Option<&str>| name.and_then(|name| self.by_id.get(name)).into_iter().flatten();
+        let named = of(user).chain(of(sent).filter(|block| !block.user_id));
+        named.into_iter().any(|block| block.is_of(tenant) && block.holds(now))
     }
 
     /// Iterates over all blocks.
@@ -101,6 +106,7 @@ mod tests {
             until: None,
             reason: None,
             cut: false,
+            user_id: false,
         }
     }
 
@@ -113,6 +119,7 @@ mod tests {
             block("nowhere", Some("")),
             block("of-acme", Some("acme")),
             Block { until: Some(now), ..block("until", None) },
+            Block { user_id: true, ..block("person", None) },
         ]);
         let stops = |tenant, user| list.stops(tenant, Some(user), None, now);
         assert!(stops(None, "anywhere") && stops(Some("acme"), "anywhere"));
@@ -120,6 +127,7 @@ mod tests {
         assert!(!stops(None, "of-acme") && stops(Some("acme"), "of-acme"));
         assert!(!stops(None, "until") && list.stops(None, Some("until"), None, earlier));
         assert!(list.stops(None, Some("x"), Some("anywhere"), now), "by the identifier as sent");
+        assert!(stops(None, "person") && !list.stops(None, Some("x"), Some("person"), now), "by the user id only");
         assert!(!list.stops(None, None, None, now));
     }
 }

@@ -182,8 +182,13 @@ impl Limiter {
     /// Returns false while the store is unavailable and `limits.on_store_failure` is `deny`. New requests of callers with
     /// limits then get 503 `limits_unavailable`.
     pub fn is_available(&self) -> bool {
-        let is_up = || self.0.link.as_ref().is_none_or(|link| link.is_up()) && !self.0.blocks.is_unread();
-        self.0.down == OnStoreFailure::Allow || is_up()
+        let is_up = || self.0.link.as_ref().is_none_or(|link| link.is_up());
+        self.0.down == OnStoreFailure::Allow || (is_up() && !self.0.blocks.is_unread())
+    }
+
+    /// Returns true while requests are refused because no place of the block list has answered since the start.
+    pub fn refuses_unread_blocks(&self) -> bool {
+        self.0.down == OnStoreFailure::Deny && self.0.blocks.is_unread()
     }
 
     /// Returns a watcher that signals when this caller's running requests must end.
@@ -407,6 +412,7 @@ impl Suspect {
             until: Some(since.saturating_add(auto_block.suspend).unwrap_or(Timestamp::MAX)),
             reason: Some(format!("suspended: {} refusals by providers", auto_block.refusals)),
             cut: false,
+            user_id: true,
         };
         // In force here at once. The worker passes it on, also later.
         if let Err(error) = self.shared.blocks.put(&block) {

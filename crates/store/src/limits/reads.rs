@@ -7,7 +7,6 @@ use super::ask::Ask;
 use super::limiter::{Limiter, reservation_id};
 use super::refused::LimitsRefusedError;
 use super::rules::Rules;
-use super::settings::OnStoreFailure;
 use super::subject::Subject;
 use callsign_core::allowance::{Ceilings, Estimate, Limit};
 use callsign_core::identity::caller_identity::CallerIdentity;
@@ -25,7 +24,7 @@ impl Limiter {
         sources: &CallerIdentity<'_>,
         sent: Option<&str>,
     ) -> Result<(), LimitsRefusedError> {
-        if self.0.down == OnStoreFailure::Deny && self.0.blocks.is_unread() {
+        if self.refuses_unread_blocks() {
             return Err(LimitsRefusedError::Unavailable);
         }
         if rules.stops(sources) || self.gate().stops(sources, sent) {

@@ -230,6 +230,11 @@ impl SqlPlace {
         rows.iter().map(node).collect::<Result<_, _>>().map_err(|error| self.failed(&error))
     }
 
+    /// Removes all servers.
+    pub(super) async fn forget_nodes(&mut self) -> Result<(), StateError> {
+        self.fetch("DELETE FROM callsign_nodes".to_owned()).await.map(drop)
+    }
+
     pub(super) async fn leave(&mut self, node: &str) -> Result<(), StateError> {
         let now = self.now();
         let sql = format!("DELETE FROM callsign_nodes WHERE node = $1 OR seen_ms < {now} - 86400000");

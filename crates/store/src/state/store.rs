@@ -92,13 +92,9 @@ impl StateStore {
         self.places.first().map_or("memory", |tracked| tracked.place.name())
     }
 
-    /// Does without `state.db`, because the directory cannot be used.
-    pub fn without_file(&mut self) {
-        self.places.retain(|tracked| tracked.place.name() != "state.db");
-    }
-
-    /// Merges the entries with all places, in both directions.
-    pub async fn sync(&mut self, entries: &Mutex<Entries>) -> Synced {
+    /// Merges the entries with all places, in both directions. Calls `enforce` as soon as entries have changed, before
+    /// the next exchange over a network.
+    pub async fn sync(&mut self, entries: &Mutex<Entries>, enforce: &(dyn Fn(&Entries) + Sync)) -> Synced {
         let mut synced = Synced::default();
         // A second round gives the first places what came from the last one.
         for round in 0..2 {
@@ -111,7 +107,7 @@ impl StateStore {
             synced = Synced { restored, ..Synced::default() };
             // `state.db` first: it does not wait for a network.
             for (number, tracked) in self.places.iter_mut().enumerate().rev() {
-                match tracked.sync(entries).await {
+                match tracked.sync(entries, enforce).await {
                     Ok(restored) => {
                         synced.restored += restored;
                         let mark = tracked.known.as_ref().map(|mark| mark.number);
@@ -127,6 +123,16 @@ impl StateStore {
             }
         }
         synced
+    }
+
+    /// Removes earlier servers from `state.db`. Call it with the lock on the directory: nobody else runs there.
+    pub async fn take_over_file(&mut self) {
+        for tracked in self.places.iter_mut().filter(|tracked| tracked.place.name() == "state.db") {
+            if let Place::Sql(place) = &mut tracked.place {
+                // If it fails, the rows are ignored after a few seconds.
+                let _unavailable = place.forget_nodes().await;
+            }
+        }
     }
 
     /// Records in every place that this server has applied its version.
@@ -163,7 +169,11 @@ impl StateStore {
 
 impl Tracked {
     /// Exchanges entries with the place. Returns the number of entries that it had lost.
-    async fn sync(&mut self, entries: &Mutex<Entries>) -> Result<usize, StateError> {
+    async fn sync(
+        &mut self,
+        entries: &Mutex<Entries>,
+        enforce: &(dyn Fn(&Entries) + Sync),
+    ) -> Result<usize, StateError> {
         let generation = entries.lock().generation();
         if self.known.is_some()
             && self.generation == Some(generation)
@@ -176,8 +186,12 @@ impl Tracked {
             let (mark, found) = self.place.read().await?;
             let (missing, dropped, generation) = {
                 let mut entries = entries.lock();
+                let before = entries.generation();
                 let ignored = entries.merge(&found.entries);
                 self.unreadable = found.unreadable + ignored;
+                if entries.generation() != before {
+                    enforce(&entries);
+                }
                 (entries.missing_in(&found.entries), entries.dropped(&found.entries), entries.generation())
             };
             if !dropped.is_empty() {

@@ -52,12 +52,12 @@ fn bodies(entries: &Mutex<Entries>) -> Vec<String> {
 
 async fn a_database_that_went_back_gets_the_entries_back(url: &str) {
     let (mut command, of_command) = open(url, Access::Command);
-    let failed = command.sync(&of_command).await.failed;
+    let failed = command.sync(&of_command, &|_| {}).await.failed;
     assert!(matches!(failed[..], [StateError::NotPrepared(_)]), "commands never migrate: {failed:?}");
     let ((mut one, of_one), (mut two, of_two)) = (open(url, Access::Server), open(url, Access::Server));
     let first = of_one.lock().add("block", "first");
-    one.sync(&of_one).await;
-    two.sync(&of_two).await;
+    one.sync(&of_one, &|_| {}).await;
+    two.sync(&of_two, &|_| {}).await;
     two.beat("two", "two").await;
     let mut connection = PgConnection::connect(url).await.unwrap();
     let save =
@@ -65,22 +65,22 @@ async fn a_database_that_went_back_gets_the_entries_back(url: &str) {
     connection.execute(save).await.unwrap();
     of_one.lock().lift("block", first);
     of_one.lock().add("block", "second");
-    let (number, _) = one.sync(&of_one).await.stored.unwrap();
+    let (number, _) = one.sync(&of_one, &|_| {}).await.stored.unwrap();
     assert!(one.nodes().await[0].applied < number);
-    two.sync(&of_two).await;
+    two.sync(&of_two, &|_| {}).await;
     two.beat("two", "two").await;
     assert_eq!(one.nodes().await[0].applied, number);
     let restore = "DELETE FROM callsign_entries; INSERT INTO callsign_entries SELECT * FROM saved; \
                    UPDATE callsign_mark SET number = mark.number, token = mark.token FROM mark;";
     connection.execute(restore).await.unwrap();
-    command.sync(&of_command).await;
+    command.sync(&of_command, &|_| {}).await;
     assert_eq!(bodies(&of_command), ["first"]);
     of_command.lock().add("block", "third");
-    command.sync(&of_command).await;
+    command.sync(&of_command, &|_| {}).await;
     // The old copy was changed at once, so its number is the one that the servers know.
-    two.sync(&of_two).await;
+    two.sync(&of_two, &|_| {}).await;
     for (state, entries) in [(&mut one, &of_one), (&mut command, &of_command)] {
-        state.sync(entries).await;
+        state.sync(entries, &|_| {}).await;
         assert_eq!(bodies(entries), ["second", "third"]);
     }
 }

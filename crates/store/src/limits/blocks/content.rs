@@ -16,6 +16,8 @@ struct Named {
     id: String,
     #[serde(default)]
     tenant: Option<String>,
+    #[serde(default)]
+    user_id: bool,
 }
 
 /// The blocks in force, and the number of entries that could not be read as a whole.
@@ -52,9 +54,9 @@ pub(super) fn blocks<'e>(entries: impl Iterator<Item = &'e Entry>) -> Blocks {
             continue;
         }
         found.unreadable += 1;
-        if let Ok(Named { id, tenant }) = serde_json::from_str(&entry.body) {
+        if let Ok(Named { id, tenant, user_id }) = serde_json::from_str(&entry.body) {
             let since = Timestamp::UNIX_EPOCH;
-            found.blocks.push(Block { id, tenant, since, until: None, reason: None, cut: false });
+            found.blocks.push(Block { id, tenant, since, until: None, reason: None, cut: false, user_id });
         }
     }
     found

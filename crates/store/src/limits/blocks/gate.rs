@@ -36,7 +36,10 @@ impl Gate {
         let now = Timestamp::now();
         let mut digests = HashMap::new();
         for block in blocks.iter().filter(|block| block.holds(now)) {
-            *digests.entry(self.digest(block.tenant.as_deref(), &block.id)).or_default() |= block.cut;
+            let names = [Some(Named::User), (!block.user_id).then_some(Named::Sent)];
+            for named in names.into_iter().flatten() {
+                *digests.entry(self.digest(named, block.tenant.as_deref(), &block.id)).or_default() |= block.cut;
+            }
         }
         self.list.store(Arc::new(BlockList::new(blocks)));
         self.digests.store(Arc::new(digests));
@@ -58,15 +61,25 @@ impl Gate {
     /// Returns a watcher that signals when this caller's running requests must end.
     pub fn watch(self: &Arc<Self>, sources: &CallerIdentity<'_>, sent: Option<&str>) -> Watcher {
         let tenant = sources.tenant.unwrap_or_default();
-        let both =
-            |name: Option<&str>| name.map_or([0, 0], |name| [self.digest(None, name), self.digest(Some(tenant), name)]);
-        let ([a, b], [c, d]) = (both(sources.user), both(sent));
+        let both = |named, name: Option<&str>| {
+            name.map_or([0, 0], |name| [self.digest(named, None, name), self.digest(named, Some(tenant), name)])
+        };
+        let ([a, b], [c, d]) = (both(Named::User, sources.user), both(Named::Sent, sent));
         Watcher { gate: Arc::clone(self), who: [a, b, c, d], seen: self.lists.load(Ordering::Acquire), news: None }
     }
 
-    fn digest(&self, tenant: Option<&str>, id: &str) -> u64 {
-        self.keys.hash_one((tenant, id))
+    fn digest(&self, named: Named, tenant: Option<&str>, id: &str) -> u64 {
+        self.keys.hash_one((named, tenant, id))
     }
+}
+
+/// The role of a caller's name.
+#[derive(Clone, Copy, Hash)]
+enum Named {
+    /// The user id.
+    User,
+    /// The identifier that is sent upstream as the user.
+    Sent,
 }
 
 /// The watcher of one running request; created by [`Gate::watch`].
@@ -154,7 +167,7 @@ mod tests {
 
     fn block(id: &str, tenant: Option<&str>, cut: bool) -> Block {
         let (id, tenant) = (id.to_owned(), tenant.map(str::to_owned));
-        Block { id, tenant, since: Timestamp::now(), until: None, reason: None, cut }
+        Block { id, tenant, since: Timestamp::now(), until: None, reason: None, cut, user_id: false }
     }
 
     fn of<'a>(tenant: Option<&'a str>, user: &'a str) -> CallerIdentity<'a> {

@@ -158,14 +158,14 @@ impl Knowledge<'_> {
 /// # Errors
 /// [`OrderError`]. The list is unchanged then.
 pub async fn block(store: &BlockStore, knowledge: Knowledge<'_>, order: Order) -> Result<Blocked, OrderError> {
-    let (id, tenant, unchecked) = match knowledge.resolve(&order).await? {
-        Resolved::Person(person) => (person.user, Some(person.tenant.unwrap_or_default()), None),
-        Resolved::AsWritten(tenant, unchecked) => (order.id, tenant, unchecked),
+    let (id, tenant, user_id, unchecked) = match knowledge.resolve(&order).await? {
+        Resolved::Person(person) => (person.user, Some(person.tenant.unwrap_or_default()), true, None),
+        Resolved::AsWritten(tenant, unchecked) => (order.id, tenant, order.user_id, unchecked),
     };
     let since = Timestamp::now();
     let until = order.time.map(|time| since.saturating_add(time).unwrap_or(Timestamp::MAX));
     let reason = order.reason.map(|reason| reason.chars().take(LONGEST_REASON).collect());
-    let block = Block { id, tenant, since, until, reason, cut: order.cut };
+    let block = Block { id, tenant, since, until, reason, cut: order.cut, user_id };
     let generation = store.put(&block)?;
     Ok(Blocked { block, generation, unchecked })
 }

@@ -81,7 +81,7 @@ impl BlockStore {
             let mut in_force = 0;
             for entry in entries.of(KIND) {
                 match content::block(entry) {
-                    Some(other) if other.is_about(&block.id, block.tenant.as_deref()) => earlier.push(entry.op),
+                    Some(other) if other.is_about_same(block) => earlier.push(entry.op),
                     Some(other) if !other.holds(block.since) => {}
                     _ => in_force += 1,
                 }
@@ -138,12 +138,7 @@ impl BlockStore {
 
     /// Exchanges the list with the places of state.
     pub async fn exchange(&self, state: &mut StateStore) -> Synced {
-        let before = self.0.entries.lock().generation();
-        let mut synced = state.sync(&self.0.entries).await;
-        let entries = self.0.entries.lock();
-        if entries.generation() != before {
-            self.enforce(&entries);
-        }
+        let mut synced = state.sync(&self.0.entries, &|entries| self.enforce(entries)).await;
         synced.unreadable += self.0.unreadable.load(Ordering::Relaxed);
         synced
     }
@@ -220,7 +215,7 @@ mod tests {
 
     fn block(id: &str, tenant: Option<&str>) -> Block {
         let (id, tenant) = (id.to_owned(), tenant.map(str::to_owned));
-        Block { id, tenant, since: Timestamp::UNIX_EPOCH, until: None, reason: None, cut: false }
+        Block { id, tenant, since: Timestamp::UNIX_EPOCH, until: None, reason: None, cut: false, user_id: false }
     }
 
     fn ids(store: &BlockStore) -> Vec<String> {

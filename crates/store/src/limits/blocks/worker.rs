@@ -15,7 +15,7 @@ use callsign_telemetry::metrics::Metrics;
 /// Polling interval. A change must be in force within one second (docs/SPEC.md#blocking).
 const LOOK: Duration = Duration::from_millis(250);
 /// Pause after a failed exchange.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(500);
 /// Time between two signs of life.
 const BEAT: Duration = Duration::from_secs(1);
 /// Time between two removals of ended blocks.
@@ -64,6 +64,9 @@ impl Worker {
         let mut nodes = Vec::new();
         let mut progress = Progress::default();
         let mut closing = self.closing.clone();
+        if self.lock.is_some() {
+            self.state.take_over_file().await;
+        }
         loop {
             let synced = self.store.exchange(&mut self.state).await;
             report.say(&synced, &self.state, &self.metrics);
@@ -113,7 +116,7 @@ impl Report {
         }
         if synced.failed != self.failed {
             for error in &synced.failed {
-                tracing::error!(%error, "state: exchange failed; the known list stays in force; retrying every second");
+                tracing::error!(%error, "state: exchange failed; the known list stays in force; retrying");
             }
             if synced.failed.is_empty() {
                 tracing::info!(place = state.name(), "state: available");

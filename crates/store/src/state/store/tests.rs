@@ -29,23 +29,23 @@ fn bodies(entries: &Mutex<Entries>) -> Vec<String> {
 async fn a_command_and_a_server_exchange_entries_and_an_acknowledgement() {
     let directory = tempfile::tempdir().unwrap();
     let (mut server, of_server) = open(directory.path(), Access::Server);
-    assert!(server.sync(&of_server).await.failed.is_empty());
+    assert!(server.sync(&of_server, &|_| {}).await.failed.is_empty());
     server.beat("node", "name").await;
     let (mut command, of_command) = open(directory.path(), Access::Command);
-    command.sync(&of_command).await;
+    command.sync(&of_command, &|_| {}).await;
     let op = of_command.lock().add("block", "{1}");
-    let (number, _) = command.sync(&of_command).await.stored.unwrap();
+    let (number, _) = command.sync(&of_command, &|_| {}).await.stored.unwrap();
     // The server has not applied it, and cannot say that it has.
     server.beat("node", "name").await;
     let applied = command.nodes().await[0].applied;
     assert!(applied < number, "{applied} of {number}");
-    server.sync(&of_server).await;
+    server.sync(&of_server, &|_| {}).await;
     assert_eq!(bodies(&of_server), ["{1}"]);
     server.beat("node", "name").await;
     assert_eq!(command.nodes().await[0].applied, number);
     of_server.lock().lift("block", op);
-    server.sync(&of_server).await;
-    command.sync(&of_command).await;
+    server.sync(&of_server, &|_| {}).await;
+    command.sync(&of_command, &|_| {}).await;
     assert!(bodies(&of_command).is_empty());
     server.leave("node").await;
     assert!(command.nodes().await.is_empty());
@@ -56,12 +56,12 @@ async fn a_file_that_went_back_or_is_gone_gets_the_entries_back() {
     let directory = tempfile::tempdir().unwrap();
     let (mut server, entries) = open(directory.path(), Access::Server);
     entries.lock().add("block", "{old}");
-    server.sync(&entries).await;
+    server.sync(&entries, &|_| {}).await;
     server.leave("nobody").await;
     let (path, copy) = (directory.path().join("state.db"), directory.path().join("copy"));
     std::fs::copy(&path, &copy).unwrap();
     entries.lock().add("block", "{new}");
-    server.sync(&entries).await;
+    server.sync(&entries, &|_| {}).await;
     for is_restored in [true, false] {
         for suffix in ["", "-wal", "-shm"] {
             let _absent = std::fs::remove_file(directory.path().join(format!("state.db{suffix}")));
@@ -69,10 +69,10 @@ async fn a_file_that_went_back_or_is_gone_gets_the_entries_back() {
         if is_restored {
             std::fs::copy(&copy, &path).unwrap();
         }
-        let synced = server.sync(&entries).await;
+        let synced = server.sync(&entries, &|_| {}).await;
         assert!(synced.restored > 0 && synced.failed.is_empty(), "{synced:?}");
         let (mut other, of_other) = open(directory.path(), Access::Command);
-        other.sync(&of_other).await;
+        other.sync(&of_other, &|_| {}).await;
         assert_eq!(bodies(&of_other), ["{new}", "{old}"]);
     }
 }
@@ -81,7 +81,7 @@ async fn a_file_that_went_back_or_is_gone_gets_the_entries_back() {
 async fn commands_do_not_migrate() {
     let directory = tempfile::tempdir().unwrap();
     let (mut server, entries) = open(directory.path(), Access::Server);
-    server.sync(&entries).await;
+    server.sync(&entries, &|_| {}).await;
     let change = |sql: &'static str| {
         let path = directory.path().join("state.db");
         async move {
@@ -94,7 +94,7 @@ async fn commands_do_not_migrate() {
     };
     let failed = || async {
         let (mut command, entries) = open(directory.path(), Access::Command);
-        command.sync(&entries).await.failed
+        command.sync(&entries, &|_| {}).await.failed
     };
     change("UPDATE callsign_state_migrations SET version = 9").await;
     assert_eq!(failed().await, [StateError::Newer("state.db")]);
