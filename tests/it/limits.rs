@@ -262,7 +262,7 @@ async fn a_budget_reserves_the_list_price_and_leaving_early_does_not_beat_it() {
     let reached = async {
         within("the reservations", async {
             let refused = r#"callsign_limits_refused_total{limit="usd_day"}"#;
-            while metric(&callsign, refused).await < 100 - begun() as u64 {}
+            while metric(&callsign, refused).await < 100 - u64::try_from(begun()).unwrap() {}
         })
         .await;
     };
@@ -299,7 +299,7 @@ async fn a_large_body_is_refused_before_its_last_byte_leaves() {
     let parts = vec![format!("\"{text}\""); 40].join(",");
     let body = format!(r#"{{"model":"openai/gpt-4o-mini","messages":[{parts}]}}"#);
     let whole = mock.received().len();
-    let refused = client::post(&url, ALICE, &body).await;
+    let refused = client::post(&url, ALICE, body).await;
     assert_refused(&refused, "the limit usd_day is reached");
     assert_eq!(mock.received().len(), whole, "OpenRouter got the whole request");
     rest(&callsign).await;

@@ -28,6 +28,7 @@ mod reservation;
 mod rules;
 pub mod settings;
 mod shared;
+mod span;
 mod subject;
 
 pub use ask::{Ask, Gauge, Message, Settlement, Spent, Standing, Used};
@@ -36,7 +37,8 @@ pub use calendar::Calendar;
 pub use limiter::{Arrival, Limiter, LimitsError, Suspect};
 pub use link::{Link, StoreUnavailableError};
 pub use memory::Memory;
-pub use refused::{LimitsRefusedError, Over, span};
+pub use refused::{LimitsRefusedError, Over};
 pub use reservation::{Raiser, Reservation};
 pub use rules::{Rules, Scope};
+pub use span::span;
 pub use subject::Subject;
