@@ -51,7 +51,7 @@ async fn requests_in_a_minute_are_refused_in_both_dialects() {
     }
     let begun = mock.begun();
     let refused = ask(&callsign, &ada).await;
-    assert_refused(&refused, "the 2 requests that you may in a minute");
+    assert_refused(&refused, "the limit rpm is reached: 0 of 2 requests in a minute are left");
     let wait: u32 = refused.header("retry-after").parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
     assert!(refused.headers.get("x-should-retry").is_none(), "worth waiting for");
@@ -75,7 +75,7 @@ async fn requests_in_a_minute_are_refused_in_both_dialects() {
 #[tokio::test]
 async fn what_is_refused_later_is_given_back() {
     let all = [
-        ("CALLSIGN_LIMIT_RPM", "1"),
+        ("CALLSIGN_LIMIT_RPM", "8"),
         ("CALLSIGN_LIMIT_MESSAGES_24H", "1"),
         ("CALLSIGN_LIMIT_CONCURRENT", "1"),
         ("CALLSIGN_LIMIT_TOKENS_DAY", "2000"),
@@ -94,13 +94,18 @@ async fn what_is_refused_later_is_given_back() {
     }
     assert_eq!(ask(&callsign, ALICE).await.status, 200);
     rest(&callsign).await;
-    assert_refused(&ask(&callsign, ALICE).await, "your budget of $0.01 for this month");
+    let refused = ask(&callsign, ALICE).await;
+    assert_refused(&refused, "limit usd_month is reached: $0.00958 of $0.01 for this month are left");
+    assert!(refused.text().contains("would reserve $0.01"), "{}", refused.text());
+    // Requests in a minute are not given back: six were refused later, and one was answered.
+    assert_eq!(refused.header("x-ratelimit-remaining-requests"), "1");
 }
 
 #[tokio::test]
 async fn an_upstream_that_is_not_reached_takes_nothing() {
     let unreachable = crate::support::chaos::Chaos::refusing_url().await;
-    let callsign = Setup::to(&unreachable).set(&[("CALLSIGN_LIMIT_RPM", "1")]).start();
+    let limits = [("CALLSIGN_LIMIT_MESSAGES_24H", "1"), ("CALLSIGN_LIMIT_TOKENS_DAY", "2000")];
+    let callsign = Setup::to(&unreachable).set(&limits).start();
     for _ in 0..3 {
         assert_eq!(ask(&callsign, ALICE).await.header("x-callsign-error"), "upstream_unreachable");
         rest(&callsign).await;
@@ -117,13 +122,14 @@ async fn a_budget_is_charged_with_what_answers_say() {
         rest(&callsign).await;
     }
     // An error costs nothing. An answer without a cost counts as estimated.
-    let error = client::post(&callsign.url("chat/completions"), &ada, r#"{"model":"mock/error-500"}"#).await;
+    let error =
+        client::post(&callsign.url("chat/completions"), &ada, r#"{"model":"mock/error-500","max_tokens":10}"#).await;
     assert_eq!(error.status, 500);
     rest(&callsign).await;
     assert_eq!(ask(&callsign, &ada).await.status, 200);
     rest(&callsign).await;
     let refused = ask(&callsign, &ada).await;
-    assert_refused(&refused, "your budget of $0.0112 for today (UTC) is used up");
+    assert_refused(&refused, "the limit usd_day is reached: $0.00994 of $0.0112 for today are left");
     assert_eq!(refused.header("x-ratelimit-limit-usd-day"), "0.0112");
     assert_eq!(refused.header("x-ratelimit-remaining-usd-day"), "0.00994");
     // Retrying is not advised, except near midnight.
@@ -135,15 +141,18 @@ async fn a_budget_is_charged_with_what_answers_say() {
 #[tokio::test]
 async fn parallel_first_requests_do_not_overrun_a_budget() {
     let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.03")]).await;
+    priced(&callsign).await;
+    let before = mock.begun();
     let ada = of("ada");
     let all = (0..20).map(|_| ask(&callsign, &ada));
-    let body = r#"{"model":"mock/gate-head","messages":[]}"#;
+    // Not in the list of prices, so that the default estimate holds.
+    let body = r#"{"model":"mock/gate-head+cost-420000","messages":[]}"#;
     let url = callsign.url("chat/completions");
     let held = (0..3).map(|_| client::post(&url, &ada, body));
     let held = futures_util::future::join_all(held);
     let refused = async {
         within("three", async {
-            while mock.begun() < 3 {
+            while mock.begun() < before + 3 {
                 tokio::task::yield_now().await;
             }
         })
@@ -165,7 +174,7 @@ async fn what_no_answer_tells_is_charged_as_estimated() {
     stream.until("data:").await;
     drop(stream);
     rest(&callsign).await;
-    assert_refused(&ask(&callsign, ALICE).await, "budget of 3999 tokens for today");
+    assert_refused(&ask(&callsign, ALICE).await, "of 3999 tokens for today are left");
 }
 
 #[tokio::test]
@@ -191,9 +200,215 @@ async fn one_turn_of_an_app_is_one_message() {
     }
     assert_eq!(client::post(&callsign.url("embeddings"), &message("m-9"), PLAIN).await.status, 200, "no message");
     assert_eq!(client::post(&callsign.url("messages"), &message("m-2"), PLAIN).await.status, 200);
-    assert_refused(&ask(&callsign, &message("m-3")).await, "the 2 messages");
-    assert_refused(&ask(&callsign, &of("ada")).await, "the 2 messages");
+    // A request that OpenRouter refused is no message.
+    let failed = r#"{"model":"mock/error-502","messages":[]}"#;
+    for _ in 0..3 {
+        rest(&callsign).await;
+        let answer = client::post(&callsign.url("chat/completions"), &message("m-2"), failed).await;
+        assert_eq!(answer.status, 502);
+    }
+    assert_refused(&ask(&callsign, &message("m-3")).await, "of 2 messages in 24 hours are left");
+    assert_refused(&ask(&callsign, &of("ada")).await, "of 2 messages in 24 hours are left");
     assert_eq!(ask(&callsign, &message("m-1")).await.status, 200, "the turn goes on");
+}
+
+#[tokio::test]
+async fn requests_without_a_message_id_join_the_open_message_of_their_chat() {
+    let (_mock, callsign) = callsign(&[("CALLSIGN_LIMIT_MESSAGES_24H", "2")]).await;
+    let chat = |id: &'static str| [APP, &[("x-user-id", "ada"), ("x-chat-id", id)]].concat();
+    // An answer, and title, tags and follow-ups after it; then the same for another chat.
+    for id in ["c-1", "c-2"] {
+        for _ in 0..4 {
+            assert_eq!(ask(&callsign, &chat(id)).await.status, 200, "{id}");
+        }
+    }
+    assert_refused(&ask(&callsign, &chat("c-3")).await, "of 2 messages in 24 hours are left");
+    assert_eq!(ask(&callsign, &chat("c-2")).await.status, 200, "the turn goes on");
+}
+
+#[tokio::test]
+async fn callers_who_name_their_own_messages_are_counted_by_requests() {
+    let mock = MockServer::start().await.unwrap();
+    let toml = format!(
+        "[limits]\nmessages_24h = 2\n[[keys]]\nname = \"laptop\"\nsha256 = \"{}\"\nuser = \"ada\"\n\
+         headers = {{ chat = \"X-Chat-Id\", message = \"X-Message-Id\" }}\n",
+        callsign_core::secret::KeyDigest::of(b"sk-cs-a-personal-key-of-ada").to_hex()
+    );
+    let callsign = Setup::to(&mock.url()).toml(&toml).start();
+    let ada = [("authorization", "Bearer sk-cs-a-personal-key-of-ada"), ("x-message-id", "m"), ("x-chat-id", "c")];
+    for _ in 0..2 {
+        assert_eq!(ask(&callsign, &ada).await.status, 200);
+    }
+    assert_refused(&ask(&callsign, &ada).await, "of 2 messages in 24 hours are left");
+}
+
+/// Waits until list prices are known.
+async fn priced(callsign: &Callsign) {
+    within("prices", async { while metric(callsign, "callsign_limits_priced_models").await == 0 {} }).await;
+}
+
+#[tokio::test]
+async fn a_budget_reserves_the_list_price_and_leaving_early_does_not_beat_it() {
+    // The mock's list says $0.00001 and $0.00004428 a token, so that a request reserves $0.0888 for 2,000 tokens.
+    let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.9")]).await;
+    priced(&callsign).await;
+    let url = callsign.url("chat/completions");
+    let before = mock.begun();
+    let begun = || mock.begun() - before;
+    let gate = r#"{"model":"mock/gate-head","models":["openai/gpt-4o-mini"],"messages":[],"stream":true}"#;
+    let ada = of("ada");
+    // In parallel: the model thinks for long before it speaks, and all clients leave meanwhile.
+    let asked = async { futures_util::future::join_all((0..100).map(|_| client::post(&url, &ada, gate))).await };
+    let reached = async {
+        within("the reservations", async {
+            let refused = r#"callsign_limits_refused_total{limit="usd_day"}"#;
+            while metric(&callsign, refused).await < 100 - u64::try_from(begun()).unwrap() {}
+        })
+        .await;
+    };
+    tokio::select! {
+        _ = asked => panic!("some wait for their heads"),
+        () = reached => {}
+    }
+    assert!((1..=10).contains(&begun()), "{} at $0.0888 each", begun());
+    // One after another: what is reserved for those who left stays, because their cost is not known.
+    let refused = loop {
+        let next = before + begun() + 1;
+        tokio::select! {
+            answer = client::post(&url, &ada, gate) => break answer,
+            () = mock.wait_begun(next) => {}
+        }
+    };
+    assert_refused(&refused, "the limit usd_day is reached");
+    assert!(refused.text().contains("would reserve $0.088"), "{}", refused.text());
+    assert_eq!(begun(), 10, "the budget divided by the list price");
+    // A cheaper request fits: at most 100 tokens of output.
+    let cheap = r#"{"model":"openai/gpt-4o-mini","max_tokens":100,"messages":[]}"#;
+    assert_eq!(client::post(&url, &ada, cheap).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused_before_its_last_byte_leaves() {
+    let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.1"), ("CALLSIGN_BUFFER_BODY_BYTES", "0")]).await;
+    priced(&callsign).await;
+    let url = callsign.url("chat/completions");
+    // 100,000 tokens in strings of 10 kB cost a dollar, which is capped at the budget; a request before it has used some.
+    assert_eq!(ask(&callsign, ALICE).await.status, 200);
+    rest(&callsign).await;
+    let text = "x".repeat(10_000);
+    let parts = vec![format!("\"{text}\""); 40].join(",");
+    let body = format!(r#"{{"model":"openai/gpt-4o-mini","messages":[{parts}]}}"#);
+    let whole = mock.received().len();
+    let refused = client::post(&url, ALICE, body).await;
+    assert_refused(&refused, "the limit usd_day is reached");
+    assert_eq!(mock.received().len(), whole, "OpenRouter got the whole request");
+    rest(&callsign).await;
+    assert_eq!(ask(&callsign, ALICE).await.status, 200, "the refused request took nothing");
+}
+
+#[tokio::test]
+async fn totals_refuse_without_figures() {
+    let mock = MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).toml("[limits]\nrpm = 9\ntotal.rpm = 2\n").start();
+    for user in ["ada", "bob"] {
+        assert_eq!(ask(&callsign, &of(user)).await.header("x-ratelimit-remaining-requests"), "8");
+    }
+    let refused = ask(&callsign, &of("eve")).await;
+    assert_refused(&refused, "a limit that its operator has set for all its users");
+    assert!(refused.headers.get("x-ratelimit-limit-requests").is_none());
+    assert_eq!(metric(&callsign, r#"callsign_limits_refused_total{limit="account.rpm"}"#).await, 1);
+}
+
+#[tokio::test]
+async fn only_allowed_models_are_sent() {
+    let mock = MockServer::start().await.unwrap();
+    let toml = "[limits]\nmodels = [\"openai/*\", \"m\"]\n[[users]]\nid = \"eve\"\nlimits.models = [\"other\"]\n";
+    for buffered in ["0", "65536"] {
+        let callsign = Setup::to(&mock.url()).toml(toml).set(&[("CALLSIGN_BUFFER_BODY_BYTES", buffered)]).start();
+        let chat = callsign.url("chat/completions");
+        let whole = mock.received().len();
+        for (body, user, sent) in [
+            (r#"{"model":"m"}"#, "ada", true),
+            (r#"{"model":"openai/gpt-4o-mini","models":["m"]}"#, "ada", true),
+            (r#"{"model":"n"}"#, "ada", false),
+            (r#"{"model":"n","model":"m"}"#, "ada", false),
+            (r#"{"model":"m","models":["m","n"]}"#, "ada", false),
+            (r#"{"messages":[]}"#, "ada", false),
+            (r#"{"model":"m"}"#, "eve", false),
+        ] {
+            let answer = client::post(&chat, &of(user), body).await;
+            if sent {
+                assert_eq!(answer.status, 200, "{body}: {}", answer.text());
+            } else {
+                assert_eq!(
+                    (answer.status.as_u16(), answer.header("x-callsign-error")),
+                    (403, "model_not_allowed"),
+                    "{body}"
+                );
+                assert!(answer.text().contains("limits.models"), "{}", answer.text());
+            }
+        }
+        assert_eq!(mock.received().len(), whole + 2, "a refused request was sent upstream");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_sees_their_limits_in_headers_and_in_me() {
+    let (_mock, callsign) = callsign(&[("CALLSIGN_LIMIT_RPM", "5"), ("CALLSIGN_LIMIT_USD_MONTH", "2")]).await;
+    let answer = ask(&callsign, ALICE).await;
+    assert_eq!(answer.header("x-ratelimit-limit-requests"), "5");
+    assert_eq!(answer.header("x-ratelimit-remaining-requests"), "4");
+    assert_eq!(answer.header("x-ratelimit-remaining-usd-month"), "1.99");
+    rest(&callsign).await;
+    let me = client::get(&callsign.url("me").replace("/v1/me", "/callsign/v1/me"), ALICE).await.json();
+    assert_eq!(me["limits"]["rpm"], serde_json::json!({"limit": 5, "used": 1, "remaining": 4, "reset_seconds": 0}));
+    assert_eq!(me["limits"]["usd_month"]["used"], "0.00042");
+    assert_eq!(me["limits"].as_object().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn invented_keys_leave_no_counters() {
+    let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_RPM", "1"), ("CALLSIGN_PASSTHROUGH", "true")]).await;
+    let key = [("authorization", "Bearer sk-or-v1-a-key-that-was-made-up"), ("x-user-id", "eve")];
+    mock.refuse_account(Some(mock_openrouter::AccountRefusal::Unauthorized));
+    for _ in 0..3 {
+        assert_eq!(ask(&callsign, &key).await.status, 401, "not counted");
+    }
+    mock.refuse_account(None);
+    assert_eq!(ask(&callsign, &key).await.status, 200, "the first that OpenRouter accepts");
+    rest(&callsign).await;
+    assert_refused(&ask(&callsign, &key).await, "the limit rpm is reached");
+}
+
+#[tokio::test]
+async fn budgets_are_rebuilt_from_the_ledger() {
+    let mock = MockServer::start().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    let with = |limit| [("CALLSIGN_DATA_DIR", data), limit];
+    let first = Setup::to(&mock.url()).set(&with(("CALLSIGN_LIMIT_RPM", "99"))).start();
+    for _ in 0..2 {
+        assert_eq!(ask(&first, &of("ada")).await.status, 200);
+    }
+    rest(&first).await;
+    within("the rows", async {
+        while !program::callsign("usage", &with(("CALLSIGN_LIMIT_RPM", "99"))).out.contains("0.00084") {}
+    })
+    .await;
+    drop(first);
+    // The new process has a budget that the old one did not have.
+    let second = Setup::to(&mock.url()).set(&with(("CALLSIGN_LIMIT_USD_DAY", "0.0105"))).start();
+    within("the budget", async {
+        loop {
+            let me = client::get(&second.url("me").replace("/v1/me", "/callsign/v1/me"), &of("ada")).await.json();
+            if me["limits"]["usd_day"]["used"] == "0.00084" {
+                break;
+            }
+        }
+    })
+    .await;
+    assert_refused(&ask(&second, &of("ada")).await, "the limit usd_day is reached");
+    assert_eq!(ask(&second, &of("bob")).await.status, 200);
 }
 
 #[tokio::test]
@@ -239,7 +454,7 @@ async fn counters_survive_a_restart_and_the_command_shows_them() {
     until_free(directory.path()).await;
     let second = start();
     assert_eq!(ask(&second, &of("ada")).await.status, 200);
-    assert_refused(&ask(&second, &of("ada")).await, "the 2 messages");
+    assert_refused(&ask(&second, &of("ada")).await, "of 2 messages in 24 hours are left");
     within("the count to be written", async { while !show().out.contains("0.00084 ") {} }).await;
     let shown = show();
     assert_eq!(shown.code, 0, "{shown:?}");

@@ -13,7 +13,7 @@ use crate::support::proxy::{ALICE, ALICE_KEY, Callsign, Setup, until_free};
 use crate::support::records::{Scripted, Upstream};
 use crate::support::within;
 
-/// Five requests with the default estimate ($0.01, 2,000 tokens) use these budgets up.
+/// Five requests with the default estimate ($0.01) use these budgets up.
 const BUDGETS: [(&str, &str); 2] = [("CALLSIGN_LIMIT_USD_DAY", "0.05"), ("CALLSIGN_LIMIT_TOKENS_DAY", "10000")];
 
 /// Starts a callsign with reconciliation over a ledger in a directory.
@@ -62,7 +62,7 @@ async fn settled(directory: &TempDir, cost: i64) {
 }
 
 async fn chat(callsign: &Callsign, model: &str) -> Answer {
-    let body = json!({"model": model, "messages": []}).to_string();
+    let body = json!({"model": model, "messages": [], "max_tokens": 100}).to_string();
     client::post(&callsign.url("chat/completions"), ALICE, body).await
 }
 
@@ -85,7 +85,8 @@ async fn speech_takes_its_true_cost_from_the_budget() {
 async fn stop_clicks_take_their_true_cost_from_the_budget() {
     let (mock, directory) = (MockServer::start().await.unwrap(), TempDir::new().unwrap());
     let callsign = start(&mock.url(), &directory, &BUDGETS);
-    let body = json!({"model": "mock/gate+cost-2000000", "stream": true, "messages": []}).to_string();
+    let body =
+        json!({"model": "mock/gate+cost-2000000", "stream": true, "messages": [], "max_tokens": 100}).to_string();
     for stops in 1..=5 {
         let mut peer = Peer::connect(callsign.address()).await;
         let head = format!(

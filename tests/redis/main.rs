@@ -49,6 +49,10 @@ async fn main() {
     let mut redis = redis;
     nodes_share_counters_and_blocks(&redis).await;
     println!("ok nodes share counters and blocks");
+    leaving_early_does_not_beat_a_budget(&redis).await;
+    println!("ok leaving early does not beat a budget");
+    budgets_are_rebuilt(&mut redis).await;
+    println!("ok budgets are rebuilt from the ledger");
     an_outage_leaves_local_counts(&mut redis).await;
     println!("ok open while the store is away");
     an_outage_closes_the_door(&mut redis).await;
@@ -89,11 +93,13 @@ async fn same_as_in_memory(redis: &Redis) {
     let mut compared = 0;
     for number in 0..120 {
         let [who, all] = ["history", "total"].map(|kind| Subject::user(Some(kind), &number.to_string()));
-        let (mut now, mut next) = (NOW + 40 * 86_400_000, 0);
+        let (mut now, mut next, mut backs) = (NOW + 40 * 86_400_000, 0, 0);
         let mut asks = Vec::new();
         for (step, (own, total, message, estimate, enforce), end) in history.new_tree(&mut runner).unwrap().current() {
             now += step;
             next += 1;
+            // Memory forgets closed chats at the latest time, Redis at its own. New ones are used once the clock went back.
+            backs += u64::from(step < 0);
             let ceilings = |most: &[Option<i64>]| {
                 let mut ceilings = Ceilings([None; 6]);
                 ceilings.0.copy_from_slice(most);
@@ -103,7 +109,7 @@ async fn same_as_in_memory(redis: &Redis) {
             };
             let message = message.map(|(mark, chat, is_named)| Message {
                 mark: if is_named { mark + 1000 } else { next },
-                chat,
+                chat: chat.map(|chat| chat + 10 * backs),
                 is_named,
             });
             let estimate = Estimate { tokens: estimate, usd: estimate };
@@ -213,6 +219,64 @@ async fn running(redis: &Redis, user: &str) -> i64 {
     let (link, calendar) = (link(redis).await, Calendar::default());
     let gauges = look::in_store(&link, &calendar, Subject::user(None, user), ceilings).await;
     gauges.unwrap()[2].used
+}
+
+/// Two nodes, a hundred requests at once and then one after another: what is sent fits the budget at list prices.
+async fn leaving_early_does_not_beat_a_budget(redis: &Redis) {
+    let mock = MockServer::start().await.unwrap();
+    let limits = [("CALLSIGN_LIMIT_USD_DAY", "0.9")];
+    let nodes = [node(&mock, redis, &limits), node(&mock, redis, &limits)];
+    for node in &nodes {
+        until_up(node, 1).await;
+        within("prices", async { while metric(node, "callsign_limits_priced_models").await == 0 {} }).await;
+    }
+    let before = mock.begun();
+    let begun = || mock.begun() - before;
+    let gate = r#"{"model":"mock/gate-head","models":["openai/gpt-4o-mini"],"messages":[],"stream":true}"#;
+    let (ada, urls) = (of("leaving-ada"), nodes.each_ref().map(|node| node.url("chat/completions")));
+    let post = |number: usize| client::post(&urls[number % 2], &ada, gate);
+    let refused = async || {
+        let name = r#"callsign_limits_refused_total{limit="usd_day"}"#;
+        metric(&nodes[0], name).await + metric(&nodes[1], name).await
+    };
+    tokio::select! {
+        _ = futures_util::future::join_all((0..100).map(post)) => panic!("some wait for their heads"),
+        () = within("the reservations", async { while refused().await < 100 - u64::try_from(begun()).unwrap() {} }) => {}
+    }
+    assert!((1..=10).contains(&begun()), "{} at $0.0888 each", begun());
+    let last = loop {
+        let next = before + begun() + 1;
+        tokio::select! {
+            answer = post(next) => break answer,
+            () = mock.wait_begun(next) => {}
+        }
+    };
+    assert_eq!((last.status.as_u16(), begun()), (429, 10), "{}", last.text());
+}
+
+/// A store that has lost its memory gets the budgets back.
+async fn budgets_are_rebuilt(redis: &mut Redis) {
+    let mock = MockServer::start().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let data = [("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()), ("CALLSIGN_LIMIT_USD_DAY", "5")];
+    let node = node(&mock, redis, &data);
+    until_up(&node, 1).await;
+    for _ in 0..2 {
+        assert_eq!(ask(&node, &of("rebuilt-ada")).await.status, 200);
+    }
+    let ceilings = Ceilings([None, None, None, None, Some(5_000_000_000), None]);
+    let until_used = async |redis: &Redis| {
+        let (link, subject) = (link(redis).await, Subject::user(None, "rebuilt-ada"));
+        within("the budget", async {
+            while look::in_store(&link, &Calendar::default(), subject, ceilings).await.unwrap()[4].used != 840_000 {}
+        })
+        .await;
+    };
+    until_used(redis).await;
+    redis.kill();
+    lose_everything(redis);
+    redis.restart();
+    until_used(redis).await;
 }
 
 async fn an_outage_leaves_local_counts(redis: &mut Redis) {

@@ -29,6 +29,7 @@ mod reservation;
 mod rules;
 pub mod settings;
 mod shared;
+mod span;
 mod subject;
 
 pub use ask::{Ask, Gauge, Message, Settlement, Spent, Standing, Used};
@@ -37,7 +38,8 @@ pub use calendar::Calendar;
 pub use limiter::{Arrival, Limiter, LimiterDeps, LimitsError, Suspect};
 pub use link::{Link, StoreUnavailableError};
 pub use memory::Memory;
-pub use refused::{LimitsRefusedError, Over, span};
+pub use refused::{LimitsRefusedError, Over};
 pub use reservation::{Raiser, Reservation};
 pub use rules::{Rules, Scope};
+pub use span::span;
 pub use subject::Subject;

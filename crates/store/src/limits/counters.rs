@@ -5,6 +5,7 @@
 //! request's estimate is added at once and replaced by its actual use: at its end, or when its cost is found later. After
 //! a crash the estimate stays charged (docs/SPEC.md#reservations).
 
+mod log;
 mod messages;
 mod sums;
 
@@ -13,15 +14,14 @@ use std::collections::{HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Gauge, Settlement, Spent, Used};
-use super::calendar::{self, Moment};
+use super::calendar::Moment;
 use callsign_core::allowance::{Ceilings, Estimate, Limit};
-use messages::{Messages, Part};
+use log::insert;
+use messages::{Messages, Part, WINDOW_MS};
 use sums::{Sums, exchange};
 
 /// The window of [`Limit::Rpm`].
 pub(super) const MINUTE_MS: i64 = 60_000;
-/// The window of [`Limit::Messages`].
-pub(super) const WINDOW_MS: i64 = calendar::DAY_MS;
 /// The wait that is reported for [`Limit::Concurrent`]. The actual wait is unknown.
 pub(super) const SOON_MS: i64 = 1_000;
 /// Maximum number of reservations of one subject that wait for their use. A further one stays as estimated for good.
@@ -180,8 +180,9 @@ impl Counters {
         })
     }
 
-    /// Counts a request. [`Counters::gauges`] was called before at the same moment.
+    /// Counts a request.
     pub(super) fn count(&mut self, ask: &Ask, moment: &Moment) {
+        self.advance(moment);
         self.changed = moment.now;
         if ask.ceilings.of(Limit::Rpm).is_some() {
             insert(&mut self.requests, (moment.now, ask.id));
@@ -323,12 +324,6 @@ pub(super) fn exhausted(limit: Limit, ceilings: Ceilings, gauge: &mut Gauge, mom
     if limit.is_budget() && ceilings.of(limit).is_some_and(|most| gauge.used >= most) {
         gauge.wait_ms = renewal(limit, moment);
     }
-}
-
-/// Inserts into a log in order of time, even if the clock was set back.
-fn insert(log: &mut VecDeque<(i64, u64)>, mark: (i64, u64)) {
-    let place = log.iter().rposition(|(at, _)| *at <= mark.0).map_or(0, |index| index + 1);
-    log.insert(place, mark);
 }
 
 #[cfg(test)]

@@ -255,3 +255,67 @@ impl Memory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callsign_core::allowance::{Estimate, Limit};
+
+    const NOW: i64 = 1_767_225_600_000;
+
+    fn ask(id: u64, limit: Limit) -> Ask {
+        let mut ceilings = Ceilings::default();
+        ceilings.0[limit as usize] = Some(1_000_000);
+        Ask { id, ceilings, message: None, estimate: Estimate { tokens: 1, usd: 1 }, enforce: true }
+    }
+
+    fn count(memory: &Memory, user: &str, id: u64, limit: Limit, now: i64) {
+        assert!(memory.reserve(&[(Subject::user(None, user), ask(id, limit))], now)[0].counted);
+    }
+
+    #[test]
+    fn invented_people_take_a_bounded_memory_and_push_out_idle_ones_first() {
+        let memory = Memory::default();
+        let end = |user: &str, id| {
+            memory.settle(Subject::user(None, user), id, Settlement::Used(Used::default()), NOW);
+        };
+        count(&memory, "running", 0, Limit::UsdDay, NOW);
+        count(&memory, "idle", 0, Limit::Rpm, NOW);
+        end("idle", 0);
+        count(&memory, "spender", 0, Limit::UsdDay, NOW + 60_000);
+        end("spender", 0);
+        for number in 1..=2 * (SHARDS * MOST_SUBJECTS) as u64 {
+            let user = number.to_string();
+            count(&memory, &user, number, Limit::UsdDay, NOW + 60_000);
+            end(&user, number);
+        }
+        assert!(memory.subjects() <= SHARDS * MOST_SUBJECTS);
+        let used = |user, limit| {
+            let ceilings = ask(0, limit).ceilings;
+            memory.look(Subject::user(None, user), ceilings, NOW + 60_000)[limit as usize].used
+        };
+        assert_eq!(used("running", Limit::UsdDay), 1, "one with a running request stays");
+        assert_eq!(used("idle", Limit::Rpm), 0);
+    }
+
+    #[test]
+    fn what_is_written_in_a_second_is_bounded_and_nothing_is_forgotten() {
+        let memory = Memory::default();
+        for user in 0..40 {
+            for id in 0..5000 {
+                count(&memory, &user.to_string(), id, Limit::Rpm, NOW);
+            }
+        }
+        let (mut bytes, mut seen, mut calls) = (0, HashSet::new(), 0);
+        while seen.len() < 40 {
+            calls += 1;
+            memory.changes(|subject, counters| {
+                bytes += counters.stored_bytes();
+                seen.insert(subject);
+            });
+            assert!(bytes <= (calls + 1) * CHANGES_BYTES, "{bytes} bytes in {calls} seconds");
+            assert!(calls < 100);
+        }
+        assert!(calls > 5, "{calls}");
+    }
+}

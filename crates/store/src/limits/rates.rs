@@ -1,7 +1,7 @@
 //! The `x-ratelimit-*` headers about a caller's limits, in OpenAI's format (docs/SPEC.md#limit-refusals).
 
 use super::ask::{Ask, Standing};
-use super::refused::{seconds, span};
+use super::span::{seconds, span};
 use callsign_core::allowance::Limit;
 
 /// The limits of one caller and what is left of them.

@@ -3,7 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::super::ask::Message;
-use super::WINDOW_MS;
+use super::super::calendar::DAY_MS;
+use super::log::insert;
+
+/// The time in which messages are counted, in milliseconds.
+pub(super) const WINDOW_MS: i64 = DAY_MS;
 
 /// Time after the end of a chat's last request in which its message stays open, in milliseconds. Open WebUI asks for
 /// title, tags and follow-ups after the answer has ended.
@@ -94,7 +98,7 @@ impl Messages {
         let (mark, joined) = self.known(message, now).unwrap_or((message.mark, false));
         let log = &mut self.log;
         let counted = self.counted.entry(mark).or_insert_with(|| {
-            super::insert(log, (now, mark));
+            insert(log, (now, mark));
             Counted { at: now, requests: 0, joined: 0 }
         });
         counted.requests += 1;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::ask::{Message, Standing};
-use crate::limits::calendar::Calendar;
+use crate::limits::calendar::{self, Calendar};
 
 const NOW: i64 = 1_767_225_600_000; // 2026-01-01T00:00:00Z
 
