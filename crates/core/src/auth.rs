@@ -78,9 +78,9 @@ pub struct Caller<'a> {
 /// The parts of a caller that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// A valid credential only (reading the catalogue).
+    /// A valid credential (reading the catalogue). The user is read if the request names one, for blocks and limits.
     Credential,
-    /// A valid credential and the user.
+    /// A valid credential, and the user's token if the app sends tokens.
     Identity,
 }
 
@@ -122,9 +122,9 @@ impl<'a> Caller<'a> {
                 Some(reason) => return Err(AuthError::RefusedKey(RefusedKey { name: key.name.clone(), reason })),
             },
             None => match (known.issuer_of(credential, digest), directory.pass_through()) {
-                (Some(issuer), _) => Self::from_token(issuer, credential.as_bytes(), headers, known, need)?,
+                (Some(issuer), _) => Self::from_token(issuer, credential.as_bytes(), headers, known)?,
                 (None, Some(preset)) if credential.is_openrouter_key() => {
-                    Self::from_pass_through(digest, preset, headers, need)?
+                    Self::from_pass_through(digest, preset, headers)?
                 }
                 _ => return Err(AuthError::InvalidCredential),
             },
@@ -160,7 +160,6 @@ impl<'a> Caller<'a> {
         caller.by_app = !matches!(key.grant, Grant::User(_));
         match &key.grant {
             Grant::Signed(id) => caller.read_forwarded_token(*id, headers, known, need)?,
-            _ if need == Need::Credential => {}
             Grant::User(user) => {
                 caller.user = Some(Cow::Borrowed(user));
                 caller.read_chat_and_message(headers, key.chat_header.as_ref(), key.message_header.as_ref())?;
@@ -176,11 +175,10 @@ impl<'a> Caller<'a> {
         token: &[u8],
         headers: &'a HeaderMap,
         known: AuthContext<'a>,
-        need: Need,
     ) -> Result<Self, AuthError> {
         let issuer = known.directory.issuers().get(id).ok_or(AuthError::InvalidCredential)?;
         let mut caller = Self::unidentified(Cow::Borrowed(&issuer.name), issuer.tenant.as_deref().map(Cow::Borrowed));
-        caller.read_token(id, issuer, token, headers, known, need)?;
+        caller.read_token(id, issuer, token, headers, known)?;
         Ok(caller)
     }
 
@@ -200,7 +198,7 @@ impl<'a> Caller<'a> {
             (Some(_), Some(_)) => Err(AmbiguousIdentityError(issuer.header.clone()).into()),
             (Some(token), None) if !token.as_bytes().trim_ascii().is_empty() => {
                 let token = token.as_bytes().trim_ascii();
-                self.read_token(id, issuer, credential::without_scheme(token), headers, known, need)
+                self.read_token(id, issuer, credential::without_scheme(token), headers, known)
             }
             _ if need == Need::Credential => Ok(()),
             _ => Err(AuthError::MissingToken),
@@ -214,18 +212,15 @@ impl<'a> Caller<'a> {
         token: &[u8],
         headers: &'a HeaderMap,
         known: AuthContext<'a>,
-        need: Need,
     ) -> Result<(), AuthError> {
         let verified = known.verifier.verify(id, issuer, token, known.now.as_second());
         let verified = verified.map_err(|reason| match reason {
             TokenError::UnknownKey { kid } => AuthError::UnknownKey(UnknownKey { issuer: id, kid }),
             reason => AuthError::InvalidToken(RefusedToken { issuer: issuer.name.clone(), reason }),
         })?;
-        if need == Need::Identity {
-            self.user = Some(Cow::Owned(verified.user.clone()));
-            self.session = verified.session.clone().map(Cow::Owned);
-            self.read_chat_and_message(headers, issuer.chat_header.as_ref(), issuer.message_header.as_ref())?;
-        }
+        self.user = Some(Cow::Owned(verified.user.clone()));
+        self.session = verified.session.clone().map(Cow::Owned);
+        self.read_chat_and_message(headers, issuer.chat_header.as_ref(), issuer.message_header.as_ref())?;
         Ok(())
     }
 
@@ -235,14 +230,11 @@ impl<'a> Caller<'a> {
         digest: KeyDigest,
         preset: &Preset,
         headers: &'a HeaderMap,
-        need: Need,
     ) -> Result<Self, AmbiguousIdentityError> {
         let name = pass_through_name(digest);
         let mut caller = Self::unidentified(Cow::Owned(name.clone()), Some(Cow::Owned(name)));
         caller.upstream_credential = UpstreamCredential::PassThrough;
-        if need == Need::Identity {
-            caller.read_preset(preset, headers)?;
-        }
+        caller.read_preset(preset, headers)?;
         Ok(caller)
     }
 

@@ -14,6 +14,7 @@ pub mod cors;
 pub mod framing;
 mod identify;
 mod own_account;
+mod pass_on;
 mod prepare;
 mod refuse;
 mod self_service;
@@ -30,34 +31,30 @@ use callsign_core::endpoint::Endpoint;
 use callsign_core::fair_pool::{FairPool, FairShare, PoolError};
 use callsign_core::identity::caller_identity::Holder;
 use callsign_core::request_id::RequestId;
-use callsign_core::rewrite::headers::clean_response;
 use callsign_core::shed::OverloadError;
-use callsign_core::usage::outcome::Outcome;
 use callsign_store::archive::Archive;
 use callsign_store::ledger::{Ledger, Reader};
 use callsign_store::limits::{Limiter, LimitsRefusedError};
 use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use http_body::Body as _;
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use jiff::Timestamp;
 
 use crate::audit::{Auditor, Sample};
-use crate::catalogue::{Catalogue, ListKey};
+use crate::catalogue::Catalogue;
 use crate::error::Refusal;
 use crate::pending::PendingCosts;
 use crate::prices::Prices;
 use crate::random;
 use crate::record::RequestRecord;
-use crate::redirect;
-use crate::relay::{self, Answer, AwaitedHead, ReadOn};
+use crate::relay::{Answer, AwaitedHead, ReadOn};
 use crate::server::{ContentCoding, Drain, Handler, Peer, Upload};
 use crate::shed::InFlight;
 use crate::upstream::Upstream;
 use crate::upstream::request_body::{BodyCheck, RequestBody, UploadHandle};
 use identify::RequestKind;
+use pass_on::{Reply, Sent};
 use prepare::BodyPlan;
 use settings::{OnClientGone, Settings};
 use snapshot::{Snapshot, SnapshotError};
@@ -136,24 +133,6 @@ enum Checked {
     Answer(Response<Bytes>),
     /// It goes to OpenRouter, with its upload if that is still running.
     Request(Request<RequestBody>, Option<UploadHandle>, Sent),
-}
-
-/// The parts of a request that the treatment of its answer needs.
-struct Sent {
-    /// The requested URL.
-    target: Uri,
-    /// True for a read of the catalogue.
-    is_catalogue: bool,
-    /// The key under which the answer is cached.
-    list: Option<ListKey>,
-}
-
-/// The outcome of the pipeline, apart from a refusal.
-enum Reply {
-    /// An answer of callsign itself.
-    Own(Response<Bytes>),
-    /// OpenRouter's answer, and the upload if it is still running.
-    Upstream(Response<Incoming>, Option<UploadHandle>),
 }
 
 impl Proxy {
@@ -257,17 +236,19 @@ impl Proxy {
                 let reply;
                 (reply, record) = self.send(request, handle, &mut upload, record, read_on.clone()).await;
                 match reply {
-                    Ok(reply) => refuse_redirect(snapshot, parts, &sent, reply, &mut upload, &mut record).await,
+                    Ok(reply) => {
+                        pass_on::refuse_redirect(snapshot, parts, &sent, reply, &mut upload, &mut record).await
+                    }
                     Err(refusal) => Err(refusal),
                 }
             }
             Err(refusal) => Err(refusal),
         };
         let mut response = match reply {
-            Ok(Reply::Own(answer)) => own_answer(answer, record).await,
+            Ok(Reply::Own(answer)) => pass_on::own_answer(answer, record).await,
             Ok(Reply::Upstream(answer, handle)) => {
                 let list = list.map(|list| (list, &shared.catalogue));
-                relay(snapshot, parts, answer, handle, record, read_on, list).await
+                pass_on::relay(snapshot, parts, answer, handle, record, read_on, list).await
             }
             Err(refusal) => Box::pin(refuse::refuse(refusal, parts, upload, snapshot.limits.max_body, record)).await,
         };
@@ -389,77 +370,6 @@ fn route(snapshot: &Snapshot, parts: &Parts, record: &mut RequestRecord) -> Resu
     let endpoint = Endpoint::find(&parts.method, parts.uri.path(), upgrade, snapshot.has_ledger)?;
     record.endpoint = endpoint.name();
     Ok(endpoint)
-}
-
-/// Refuses an answer that redirects the client elsewhere.
-async fn refuse_redirect(
-    snapshot: &Snapshot,
-    asked: &Parts,
-    sent: &Sent,
-    reply: Reply,
-    upload: &mut Option<Upload>,
-    record: &mut RequestRecord,
-) -> Result<Reply, Refusal> {
-    let Reply::Upstream(mut answer, handle) = reply else { return Ok(reply) };
-    let (status, base) = (answer.status(), snapshot.base.path());
-    let checked = redirect::check(asked, &sent.target, base, sent.is_catalogue, status, answer.headers_mut());
-    let Err(error) = checked else { return Ok(Reply::Upstream(answer, handle)) };
-    record.answered(status.as_u16(), answer.headers());
-    // Ends the exchange, which gives the unread rest of the upload back.
-    drop(answer);
-    if let Some(handle) = handle {
-        *upload = handle.recover().await;
-    }
-    Err(error.into())
-}
-
-/// Sends an answer of callsign itself.
-async fn own_answer(answer: Response<Bytes>, mut record: Box<RequestRecord>) -> Response<Answer> {
-    record.answered_by_callsign(answer.status().as_u16());
-    Answer::own(answer, record).await
-}
-
-/// Relays OpenRouter's answer to the request with this head, and copies a list for the cache.
-async fn relay(
-    snapshot: &Snapshot,
-    asked: &Parts,
-    answer: Response<Incoming>,
-    handle: Option<UploadHandle>,
-    mut record: Box<RequestRecord>,
-    read_on: Option<Arc<ReadOn>>,
-    list: Option<(ListKey, &Arc<Catalogue>)>,
-) -> Response<Answer> {
-    let (mut parts, body) = answer.into_parts();
-    record.answered(parts.status.as_u16(), &parts.headers);
-    clean_response(&mut parts.headers);
-    for (name, value) in record.rates().headers() {
-        // Numbers and units are valid header values. A header of OpenRouter's stays.
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            parts.headers.entry(HeaderName::from_static(name)).or_insert(value);
-        }
-    }
-    record.relayed_headers(&parts.headers);
-    parts.extensions.clear();
-    parts.version = http::Version::HTTP_11;
-    if snapshot.redact_account && relay::may_name_account(&parts) {
-        if let Some(body) = relay::redact_account(body).await {
-            record.outcome = Outcome::Complete;
-            return Answer::own(Response::from_parts(parts, body), record).await;
-        }
-        parts.headers.remove(http::header::CONTENT_LENGTH);
-        record.outcome = Outcome::UpstreamCut;
-        return Answer::own(Response::from_parts(parts, Bytes::new()), record).await;
-    }
-    let upload = handle.map(|handle| handle.state);
-    let is_bodyless = asked.method == Method::HEAD || [204, 304].contains(&parts.status.as_u16());
-    if is_bodyless || body.is_end_stream() {
-        // The server never asks an empty body for its end.
-        record.outcome = Outcome::Complete;
-        record.end().await;
-    }
-    let copy = list.and_then(|(list, catalogue)| catalogue.copy(list, parts.status, &parts.headers));
-    let answer = Answer::relayed(body, record, snapshot.idle_timeout, upload, read_on);
-    Response::from_parts(parts, answer.copied_to(copy))
 }
 
 impl Handler for Proxy {

@@ -78,7 +78,7 @@ mod tests {
             ("/v1/tools/datetime", "/api/v1/tools/openrouter:datetime", "/v1/tools/openrouter:datetime"),
             ("/api/v1/tools/x", "https://openrouter.ai/api/v1/tools/y?a=b#c", "/api/v1/tools/y?a=b"),
             ("/v1/tools/x", "https://openrouter.ai:443/api/v1/models", "/v1/models"),
-            ("/v1/tools/x", "openrouter:datetime", "/v1/tools/openrouter:datetime"),
+            ("/v1/tools/x", "./openrouter:datetime", "/v1/tools/openrouter:datetime"),
             ("/v1/tools/x", "../models/a%2Fb", "/v1/models/a%2Fb"),
         ] {
             for status in [301, 302, 303, 307, 308] {
@@ -103,7 +103,7 @@ mod tests {
             "/api/v10/models",
             "/models",
             "https://openrouter.ai",
-            "",
+            "openrouter:datetime",
         ] {
             assert_eq!(location("/v1/tools/x", true, 308, to), Err(UpstreamRedirectError), "{to}");
         }

@@ -18,11 +18,11 @@ use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::catalogue::ListCopy;
 use crate::record::RequestRecord;
+use crate::upstream::AnswerBody;
 use crate::upstream::upload_state::UploadState;
 pub use awaited_head::AwaitedHead;
 use callsign_core::usage::outcome::Outcome;
@@ -79,7 +79,7 @@ impl Answer {
     /// is the state of the request's upload, which is cancelled when the response ends. `read_on` takes the rest of the
     /// response over if the client leaves.
     pub fn relayed(
-        body: Incoming,
+        body: AnswerBody,
         record: Box<RequestRecord>,
         idle: Duration,
         upload: Option<Arc<UploadState>>,
@@ -152,7 +152,7 @@ impl Drop for Attended {
 /// The relay of one response of OpenRouter.
 #[derive(Debug)]
 struct Relayed {
-    body: Incoming,
+    body: AnswerBody,
     record: Box<RequestRecord>,
     silence: Silence,
     upload: UploadGuard,

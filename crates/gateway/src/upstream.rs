@@ -7,33 +7,29 @@
 
 mod connector;
 pub mod control;
+mod lanes;
 mod options;
 pub mod request_body;
 pub mod settings;
 mod tls;
 pub mod upload_state;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::PROXY_AUTHORIZATION;
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, Error};
+use hyper_util::client::legacy::Error;
 use hyper_util::client::proxy::matcher::Matcher;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use connector::{ConnectTimeoutError, Connector, Route};
+pub use lanes::AnswerBody;
+use lanes::Lanes;
 pub use options::Options;
 use request_body::RequestBody;
 pub use tls::RootsError;
 use tls::config as tls_config;
 use upload_state::{UploadError, UploadState};
-
-/// Time after which an idle connection is closed. It is shorter than the upstream's own timeout, because a request on a
-/// connection that is being closed cannot be repeated.
-const POOL_IDLE: Duration = Duration::from_secs(50);
-/// Maximum size of hyper's buffers in bytes, per connection and direction.
-const BUFFER: usize = 32 * 1024;
 
 /// A request without a response to relay.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +64,7 @@ impl UpstreamError {
 /// The pooled client of the upstream. Clones share the pool.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    client: Client<Connector, RequestBody>,
+    lanes: Arc<Lanes>,
     first_byte_timeout: Duration,
     /// The proxy's credentials, which plain HTTP through a proxy repeats in every request.
     proxy_authorization: Option<HeaderValue>,
@@ -88,13 +84,8 @@ impl Upstream {
             _ => None,
         };
         let connector = Connector::new(route, tls::config()?, options);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .timer(TokioTimer::new())
-            .http1_max_buf_size(BUFFER)
-            .build(connector);
-        Ok(Self { client, first_byte_timeout: options.first_byte_timeout, proxy_authorization })
+        let lanes = Arc::new(Lanes::new(connector, options.http2));
+        Ok(Self { lanes, first_byte_timeout: options.first_byte_timeout, proxy_authorization })
     }
 
     /// Returns the timeout of the response head.
@@ -111,11 +102,12 @@ impl Upstream {
         &self,
         mut request: Request<RequestBody>,
         upload: Option<&UploadState>,
-    ) -> Result<Response<Incoming>, UpstreamError> {
+    ) -> Result<Response<AnswerBody>, UpstreamError> {
         if let Some(authorization) = &self.proxy_authorization {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        let answer = self.client.request(request);
+        let (client, place) = self.lanes.enter();
+        let answer = client.request(request);
         let answer = match upload {
             None => tokio::time::timeout(self.first_byte_timeout, answer).await.ok(),
             Some(upload) => tokio::select! {
@@ -130,7 +122,7 @@ impl Upstream {
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(UpstreamError::SwitchedProtocols);
         }
-        Ok(answer)
+        Ok(answer.map(|body| AnswerBody::new(body, place)))
     }
 }
 

@@ -60,6 +60,11 @@ pub(super) fn key(spent: Total) -> Value {
     json!({"data": data})
 }
 
+/// Returns the body of `GET /credits`.
+pub(super) fn credits(spent: Total) -> Value {
+    json!({"data": {"total_credits": dollars(LIMIT), "total_usage": dollars(spent.cost)}})
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::money::nano;

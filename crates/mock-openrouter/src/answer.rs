@@ -129,18 +129,20 @@ fn refused(path: &str, refusal: AccountRefusal, id: &str) -> Plan {
 
 fn get(state: &State, head: &Parts, path: &str) -> Plan {
     match path {
-        "key" => key(state, &head.headers),
+        "key" | "auth/key" | "credits" => account(state, &head.headers, path),
         "generation" => generation(state, head),
         _ => catalogue::get(path).unwrap_or_else(|| errors::html(StatusCode::NOT_FOUND)),
     }
 }
 
-/// Answers `GET /key`.
-fn key(state: &State, headers: &HeaderMap) -> Plan {
+/// Answers `GET /key` and `GET /credits`.
+fn account(state: &State, headers: &HeaderMap, path: &str) -> Plan {
     if asked::bearer(headers).is_none() || has_no_key(state) {
         return refused("key", AccountRefusal::Unauthorized, "");
     }
-    Plan::json(StatusCode::OK, &account::key(state.recorder.total()))
+    let spent = state.recorder.total();
+    let body = if path == "credits" { account::credits(spent) } else { account::key(spent) };
+    Plan::json(StatusCode::OK, &body)
 }
 
 fn has_no_key(state: &State) -> bool {
@@ -179,7 +181,7 @@ async fn infer(state: &State, endpoint: Endpoint, asked: &ParsedRequest, body: &
     let (mut plan, generation) = match behaviour.instead() {
         Some(Instead::Error(status)) => (errors::error(&asked.path, status, errors::usual_message(status), id), None),
         Some(Instead::Html(status)) => (errors::html(status), None),
-        Some(Instead::Redirect) => (errors::redirect(), None),
+        Some(Instead::Redirect) => (errors::redirect_elsewhere(), None),
         Some(Instead::Moderated) => (errors::moderated(), None),
         None => {
             let mut reply = Reply::new(id, asked);

@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::behaviour::Behaviour;
+use super::errors;
 use super::plan::Plan;
 
 /// `created` of every model: 2025-01-01 in seconds since 1970.
@@ -12,23 +13,41 @@ const CREATED: u64 = 1_735_689_600;
 /// Models with plain responses and names that clients know.
 const PLAIN: [&str; 3] = ["openai/gpt-4o-mini", "anthropic/claude-sonnet-4.5", "google/gemini-2.5-flash"];
 
+/// The canonical names of server tools.
+const TOOLS: [&str; 2] = ["openrouter:datetime", "openrouter:web_search"];
+
 /// Returns the response to a GET of `path` (below `/api/v1/`); `None` if OpenRouter has no such endpoint.
 pub(super) fn get(path: &str) -> Option<Plan> {
     let segments: Vec<&str> = path.split('/').collect();
+    if let ["tools", name] = *segments.as_slice()
+        && !TOOLS.contains(&name)
+    {
+        // OpenRouter answers an alias with a redirect to the canonical name.
+        let canonical = TOOLS.iter().find(|tool| tool.strip_prefix("openrouter:") == Some(name));
+        return canonical
+            .map(|tool| errors::redirect(StatusCode::PERMANENT_REDIRECT, &format!("/api/v1/tools/{tool}")));
+    }
     let body = match *segments.as_slice() {
         ["models"] => models(),
         ["models", "count"] => json!({"data": {"count": PLAIN.len() + Behaviour::models().count()}}),
         ["providers"] => providers(),
         ["embeddings", "models"] => list(&[model("openai/text-embedding-3-small", "Returns a vector")]),
         ["images", "models"] => list(&[model("google/gemini-2.5-flash-image", "Returns one pixel")]),
+        ["tools"] => json!({"data": TOOLS.map(tool)}),
+        ["tools", name] => json!({"data": tool(name)}),
+        ["endpoints", "zdr"] => json!({"data": [endpoints(PLAIN[0])["data"]["endpoints"][0]]}),
         ["models", author, slug, "endpoints"] | ["images", "models", author, slug, "endpoints"] => {
             endpoints(&format!("{author}/{slug}"))
         }
-        ["model", author, slug] => json!({"data": model(&format!("{author}/{slug}"), "Plain response")}),
+        ["model" | "models", author, slug] => json!({"data": model(&format!("{author}/{slug}"), "Plain response")}),
         ["models", id] => json!({"data": model(&id.replace("%2F", "/").replace("%2f", "/"), "Plain response")}),
         _ => return None,
     };
     Some(Plan::json(StatusCode::OK, &body))
+}
+
+fn tool(name: &str) -> Value {
+    json!({"name": name, "description": "Part of callsign's mock OpenRouter.", "aliases": []})
 }
 
 fn models() -> Value {
@@ -96,9 +115,14 @@ mod tests {
             "embeddings/models",
             "images/models",
             "images/models/google/x/endpoints",
+            "models/openai/gpt-4o",
+            "tools",
+            "tools/openrouter:datetime",
+            "tools/datetime",
+            "endpoints/zdr",
         ] {
             assert!(get(path).is_some(), "{path}");
         }
-        assert!(get("keys").is_none() && get("models/a/b").is_none());
+        assert!(get("keys").is_none() && get("tools/unknown").is_none());
     }
 }

@@ -77,9 +77,14 @@ pub(super) fn html(status: StatusCode) -> Plan {
     Plan::whole(status, "text/html; charset=UTF-8", page)
 }
 
-/// Returns a redirect to another host. callsign must not follow it, because it would send the operator's key there.
-pub(super) fn redirect() -> Plan {
-    let mut plan = Plan::whole(StatusCode::TEMPORARY_REDIRECT, "text/plain", "Temporary Redirect\n");
-    plan.headers.insert("location", HeaderValue::from_static("http://elsewhere.invalid/api/v1/chat/completions"));
+/// Returns a redirect.
+pub(super) fn redirect(status: StatusCode, location: &str) -> Plan {
+    let mut plan = Plan::whole(status, "text/plain", "Redirect\n");
+    plan.headers.extend(HeaderValue::from_str(location).ok().map(|location| (http::header::LOCATION, location)));
     plan
+}
+
+/// Returns a redirect to another host. callsign must not follow it, because it would send the operator's key there.
+pub(super) fn redirect_elsewhere() -> Plan {
+    redirect(StatusCode::TEMPORARY_REDIRECT, "http://elsewhere.invalid/api/v1/chat/completions")
 }

@@ -182,8 +182,8 @@ const BODIES: &[Setting] = &[
     Setting::both(
         "CALLSIGN_BUFFER_TOTAL_BYTES",
         "buffer_total_bytes",
-        "Memory for all buffered request bodies together, at most 2^30. A body that does not fit is streamed. 0 \
-         streams every body.",
+        "Memory for all buffered request bodies together, at most 2^30. A body that does not fit is streamed. One \
+         caller gets at most half. 0 streams every body.",
     )
     .default("8388608")
     .unit("bytes"),
@@ -230,7 +230,7 @@ const LOAD: &[Setting] = &[
         "max_connections_per_address",
         "Maximum number of open connections from one IPv4 address or IPv6 /64 network. By default three quarters of \
          `max_connections`, because an app or a load balancer has one address for all its users. Raise it to \
-         `max_connections` if nothing else connects.",
+         `max_connections` if nothing else connects. The more others hold, the fewer an address gets.",
     )
     .example("12288"),
     Setting::both(
@@ -245,7 +245,7 @@ const LOAD: &[Setting] = &[
         "max_in_flight_per_caller",
         "Maximum number of such requests of one caller: a user of a tenant, or a key where no user is known. By \
          default an eighth of `max_in_flight` for a user, at least 64, and three quarters for a key, which may serve \
-         many users.",
+         many users. The more others hold, the fewer a caller gets.",
     )
     .example("512"),
 ];
@@ -371,7 +371,8 @@ const ARCHIVE: &[Setting] = &[
     .unit("bytes"),
     Setting::toml(
         "archive.max_memory_bytes",
-        "Memory for all records that are not written yet, 1 to 2^40. A request that does not fit is not archived.",
+        "Memory for all records that are not written yet, 1 to 2^40. A request that does not fit is not archived. \
+         One caller gets at most half.",
     )
     .default("268435456")
     .unit("bytes"),
@@ -426,8 +427,8 @@ const UPSTREAM: &[Setting] = &[
     .unit("seconds"),
     Setting::toml(
         "upstream.http2",
-        "Offer HTTP/2 to the upstream. One connection then carries all requests, and requests beyond the upstream's \
-         limit of streams wait.",
+        "Offer HTTP/2 to the upstream. One connection then carries up to 64 requests, and further requests use another \
+         connection.",
     )
     .default("false"),
 ];

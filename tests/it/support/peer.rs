@@ -30,6 +30,11 @@ impl Peer {
         Self { socket, seen: Vec::new() }
     }
 
+    /// Wraps an open connection.
+    pub(crate) fn of(socket: TcpStream) -> Self {
+        Self { socket, seen: Vec::new() }
+    }
+
     /// Connects with the smallest receive buffer, so that the server soon blocks when the test does not read.
     pub(crate) async fn connect_narrow(address: SocketAddr) -> Self {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();

@@ -165,9 +165,16 @@ fn a_repeated_identity_header_is_ambiguous() {
 }
 
 #[test]
-fn identity_headers_are_not_read_for_the_catalogue() {
-    let map = headers(&[("x-api-key", APP), ("x-user-id", "bob"), ("x-user-id", "eve")]);
-    assert_eq!(resolved(&map, &directory(), Need::Credential).unwrap().user, None);
+fn the_catalogue_needs_no_user_and_knows_the_one_that_is_named() {
+    let of = |pairs: &[(&'static str, &'static str)]| {
+        let (map, directory) = (headers(pairs), directory());
+        resolved(&map, &directory, Need::Credential).map(|caller| caller.user.map(std::borrow::Cow::into_owned))
+    };
+    assert_eq!(of(&[("x-api-key", APP)]), Ok(None));
+    assert_eq!(of(&[("x-api-key", APP), ("x-user-id", "bob")]), Ok(Some("bob".to_owned())));
+    assert_eq!(of(&[("x-api-key", ALICE)]), Ok(Some("alice".to_owned())));
+    let twice = of(&[("x-api-key", APP), ("x-user-id", "bob"), ("x-user-id", "eve")]);
+    assert!(matches!(twice, Err(AuthError::AmbiguousIdentity(_))));
 }
 
 #[test]

@@ -81,7 +81,9 @@ pub(super) fn prepare(
             let mut head = read_head(snapshot, parts, caller, path.path(), parts.uri.query())?;
             if path.is_list() && snapshot.account(caller).is_some() {
                 // One cached answer serves clients with and without support for compression.
-                head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+                if head.headers.get(ACCEPT_ENCODING).is_some_and(|asked| asked != "identity") {
+                    head.headers.remove(ACCEPT_ENCODING);
+                }
             }
             Ok((head, None))
         }

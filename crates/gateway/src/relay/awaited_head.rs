@@ -4,12 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Response;
-use hyper::body::Incoming;
 
 use super::read_on::{ReadOn, Rest, Sending};
 use crate::record::RequestRecord;
-use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadState;
+use crate::upstream::{AnswerBody, UpstreamError};
 
 /// A request without an answer. Dropping it means that the client has left: `read_on` then takes the request over, unless
 /// the upload is incomplete. Otherwise the request is cancelled.
@@ -41,7 +40,7 @@ impl AwaitedHead {
     }
 
     /// Waits for the head. The result is `None` if the operator blocks the caller first, which cancels the request.
-    pub async fn wait(mut self) -> (Option<Result<Response<Incoming>, UpstreamError>>, Box<RequestRecord>) {
+    pub async fn wait(mut self) -> (Option<Result<Response<AnswerBody>, UpstreamError>>, Box<RequestRecord>) {
         // Only this function takes the request, so it never waits for ever.
         let Some(Waiting { sending, record, .. }) = &mut self.0 else { return std::future::pending().await };
         let answer = tokio::select! {

@@ -10,18 +10,17 @@ use std::time::Duration;
 
 use http::Response;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::record::RequestRecord;
 use crate::server::Drain;
-use crate::upstream::UpstreamError;
+use crate::upstream::{AnswerBody, UpstreamError};
 use callsign_telemetry::metrics::read_on::ReadOnResult;
 
 /// A request that is being sent, until the head of its answer.
-pub(super) type Sending = Pin<Box<dyn Future<Output = Result<Response<Incoming>, UpstreamError>> + Send>>;
+pub(super) type Sending = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, UpstreamError>> + Send>>;
 
 /// Starts the tasks that read on, and ends them.
 #[derive(Debug)]
@@ -37,7 +36,7 @@ pub(super) enum Rest {
     /// The whole answer.
     Head(Sending),
     /// The rest of the answer's body.
-    Body(Incoming),
+    Body(AnswerBody),
 }
 
 impl ReadOn {

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::response::Parts;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 
+use crate::upstream::AnswerBody;
 use callsign_core::rewrite::{Filter, Output, ReservedFields};
 
 /// Maximum size in bytes of an error body that is redacted. A longer body is not relayed.
@@ -26,7 +26,7 @@ pub fn may_name_account(parts: &Parts) -> bool {
 
 /// Returns the body with the value of `user_id` blanked and the length unchanged. Returns it unchanged if it is not a
 /// JSON object, and `None` if it cannot be read or is too long.
-pub async fn redact_account(body: Incoming) -> Option<Bytes> {
+pub async fn redact_account(body: AnswerBody) -> Option<Bytes> {
     let body = Limited::new(body, MOST).collect().await.ok()?.to_bytes();
     Some(blank(&body).unwrap_or(body))
 }

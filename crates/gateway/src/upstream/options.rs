@@ -15,8 +15,7 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Timeout of the response head. It counts from the time at which the upstream last read a part of the request.
     pub first_byte_timeout: Duration,
-    /// Offers HTTP/2 in TLS. One connection then carries all requests, and excess requests queue at the server's stream
-    /// limit without notice.
+    /// Offers HTTP/2 in TLS. One connection then carries up to 64 requests.
     pub http2: bool,
     /// Uses the environment's `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
     pub proxy_from_env: bool,
