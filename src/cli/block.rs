@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::Exit;
 use super::args::{Block, Unblock};
-use crate::config::{Config, printable};
+use crate::config::Config;
+use callsign_core::visible::printable;
 use callsign_store::ledger::Reader;
 use callsign_store::limits::Link;
 use callsign_store::limits::blocks;

@@ -10,8 +10,9 @@ use super::args::Case;
 use super::bundle::{self, Bundle, Copied, Password};
 use super::error::CommandError;
 use super::person::{self, Named};
-use crate::config::{Config, printable};
+use crate::config::Config;
 use callsign_core::request_id::RequestId;
+use callsign_core::visible::printable;
 use callsign_store::ledger::{Reader, report};
 use summary::Summary;
 

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::error::CommandError;
-use crate::config::{Config, printable};
+use crate::config::Config;
+use callsign_core::visible::printable;
 use callsign_store::ledger::query::{Filter, Found, Kind, RequestFilter, StoredRequest};
 use callsign_store::ledger::{LedgerError, Reader};
 

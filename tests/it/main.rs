@@ -48,3 +48,4 @@ mod tokens;
 mod tools;
 mod usage_reader;
 mod whois;
+mod unusable_ids;

@@ -14,8 +14,8 @@ use crate::proxy::self_service_error::{GenerationNotFoundError, SelfServiceError
 use crate::random::RandomnessError;
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadError;
-use callsign_core::auth::AuthError;
-use callsign_core::endpoint::{Dialect, RouteError};
+use callsign_core::auth::{AuthError, UnusableUserError};
+use callsign_core::endpoint::{Dialect, RouteError, not_found};
 use callsign_core::error_code::ErrorCode;
 use callsign_core::identity::missing::UserRequiredError;
 use callsign_core::rewrite::RewriteError;
@@ -172,6 +172,12 @@ impl From<OverloadError> for Refusal {
                 ErrorCode::Overloaded
             }
             OverloadError::Draining => ErrorCode::Draining,
+impl From<UnusableUserError> for Refusal {
+    fn from(error: UnusableUserError) -> Self {
+        Self::new(ErrorCode::UserRequired, &error)
+    }
+}
+
             OverloadError::Caller => ErrorCode::RateLimited,
         };
         Self { retry_after: Some(TRY_AGAIN_SECONDS), overload: Some(overload), ..Self::new(code, &overload) }

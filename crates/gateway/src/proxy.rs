@@ -199,7 +199,7 @@ impl Proxy {
             self.check_capacity(peer)?;
             let endpoint = route(snapshot, parts, &mut record)?;
             let caller = authenticate::authenticate(snapshot, parts, peer, &endpoint, &mut record).await?;
-            let request = identify::identify(snapshot, caller, endpoint, &mut record)?;
+            let request = identify::identify(&shared.limiter, snapshot, caller, endpoint, &mut record)?;
             check_limits::check_limits(&shared.limiter, snapshot, &request, &mut record).await?;
             let (head, plan) = prepare::prepare(snapshot, parts, &request, &mut record)?;
             if let Some(answer) = request.answer_from_ledger(snapshot, parts, shared.reader.as_ref()).await? {
