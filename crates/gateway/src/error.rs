@@ -56,6 +56,21 @@ impl Refusal {
         Self { retry_after: Some(TRY_AGAIN_SECONDS), ..Self::new(ErrorCode::LedgerUnavailable, &message) }
     }
 
+    /// Returns the response for a path that is not exposed.
+    pub fn not_exposed(raw_path: &str) -> Self {
+        Self::new(ErrorCode::NotExposed, &not_found::message(raw_path))
+    }
+
+    /// Returns the message. That of a caller's mistake names the page that explains its code.
+    fn text(&self) -> String {
+        let Self { message, code, .. } = self;
+        if code.status().is_client_error() {
+            format!("{message} (docs/ERRORS.md: {})", code.name())
+        } else {
+            message.clone()
+        }
+    }
+
     /// Returns true if the connection is closed after the response: it exceeds a limit, or the process is stopping.
     pub fn ends_connection(&self) -> bool {
         matches!(self.overload, Some(OverloadError::Connections | OverloadError::Address | OverloadError::Draining))
@@ -65,10 +80,10 @@ impl Refusal {
     pub fn response(&self, dialect: Dialect, close: bool) -> Response<Bytes> {
         let body = match dialect {
             Dialect::OpenAi => json!({"error": {
-                "message": self.message, "type": self.code.kind(), "param": null, "code": self.code.name(),
+                "message": self.text(), "type": self.code.kind(), "param": null, "code": self.code.name(),
             }}),
             Dialect::Anthropic => {
-                json!({"type": "error", "error": {"type": self.code.kind(), "message": self.message}})
+                json!({"type": "error", "error": {"type": self.code.kind(), "message": self.text()}})
             }
         };
         let mut response = Response::new(Bytes::from(body.to_string()));
@@ -157,6 +172,12 @@ impl From<UserRequiredError> for Refusal {
     }
 }
 
+impl From<UnusableUserError> for Refusal {
+    fn from(error: UnusableUserError) -> Self {
+        Self::new(ErrorCode::UserRequired, &error)
+    }
+}
+
 /// The header that OpenAI's and Anthropic's SDKs obey before `retry-after`. It is `false` if waiting takes too long.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Longest `retry-after` for which SDKs should retry.
@@ -172,12 +193,6 @@ impl From<OverloadError> for Refusal {
                 ErrorCode::Overloaded
             }
             OverloadError::Draining => ErrorCode::Draining,
-impl From<UnusableUserError> for Refusal {
-    fn from(error: UnusableUserError) -> Self {
-        Self::new(ErrorCode::UserRequired, &error)
-    }
-}
-
             OverloadError::Caller => ErrorCode::RateLimited,
         };
         Self { retry_after: Some(TRY_AGAIN_SECONDS), overload: Some(overload), ..Self::new(code, &overload) }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use callsign_core::endpoint::Endpoint;
+use callsign_core::endpoint::{Endpoint, RouteError};
 use callsign_core::request_id::RequestId;
 use callsign_core::rewrite::headers::clean_response;
 use callsign_core::shed::OverloadError;
@@ -326,7 +326,11 @@ impl Worker {
 fn route(snapshot: &Snapshot, parts: &Parts, record: &mut RequestRecord) -> Result<Endpoint, Refusal> {
     framing::check(parts)?;
     let upgrade = framing::wants_websocket(&parts.headers);
-    let endpoint = Endpoint::find(&parts.method, parts.uri.path(), upgrade, snapshot.has_ledger)?;
+    let path = parts.uri.path();
+    let endpoint = Endpoint::find(&parts.method, path, upgrade, snapshot.has_ledger).map_err(|error| match error {
+        RouteError::NotExposed => Refusal::not_exposed(path),
+        other => other.into(),
+    })?;
     record.endpoint = endpoint.name();
     Ok(endpoint)
 }

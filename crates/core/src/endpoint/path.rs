@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 /// The self-service path, outside of OpenRouter's base paths.
 const ME: &str = "/callsign/v1/me";
 /// Catalogue paths without variable segments.
-const PLAIN_READS: [&str; 5] = ["models", "models/count", "providers", "embeddings/models", "images/models"];
+pub(super) const PLAIN_READS: [&str; 5] = ["models", "models/count", "providers", "embeddings/models", "images/models"];
 
 /// A path after `/v1/` or `/api/v1/`, split and decoded.
 pub(super) struct Path<'a> {
