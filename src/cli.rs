@@ -39,13 +39,14 @@ pub use exit::Exit;
 use identity_args::Person;
 
 use crate::config::{ConfigInputs, Loaded};
+use crate::terminal::Screen;
 
 /// Runs a command. Results go to `out`, problems to the standard error.
 ///
 /// # Errors
 /// I/O errors of `out` and of the system. Everything that the operator can fix is printed and becomes an exit code.
 pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
-    let err = &mut io::stderr();
+    let err = &mut Screen::stderr();
     let sources = load::sources(args.config.clone());
     match &args.command {
         Command::Serve { demo } => serve::serve(args.config, *demo, out).await,
@@ -125,7 +126,7 @@ async fn configured(
     sources: &ConfigInputs,
     command: impl AsyncFnOnce(&Loaded) -> io::Result<Exit>,
 ) -> io::Result<Exit> {
-    match load::load(sources, &mut io::stderr())? {
+    match load::load(sources, &mut Screen::stderr())? {
         Some(loaded) => command(&loaded).await,
         None => Ok(Exit::Invalid),
     }

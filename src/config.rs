@@ -32,10 +32,11 @@ mod warnings;
 
 pub use archive::load_place;
 pub(crate) use archive::zip_password;
+use callsign_core::visible::printable;
 pub use effective::Effective;
 pub use layers::{ConfigInputs, DEFAULTS_FILE};
 pub use ports::{AdminPort, DataPort, TlsFiles};
-pub use problem::{Problem, Problems, printable};
+pub use problem::{Problem, Problems};
 pub use process::{Drain, Log};
 pub use values::MIN_KEY_BYTES;
 

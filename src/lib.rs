@@ -28,6 +28,7 @@
 //! | [`reload`] | puts a changed configuration in force | touch running requests |
 //! | [`run`] | starts callsign: opens the stores, binds the ports | parse settings |
 //! | `selftest` | sends a request full of false claims through a running copy into the mock, for `check` and `test-mapping` | write to ledger, limits or archive |
+//! | [`terminal`] | the standard output and error of the commands | change what a file or pipe gets |
 //!
 //! Read `docs/CODE_TOUR.md` first: it follows one request file by file. The pipeline is `Proxy::respond` in
 //! `crates/gateway/src/proxy.rs`. `docs/SPEC.md` is the specification.
@@ -40,3 +41,4 @@ mod reconcile;
 pub mod reload;
 pub mod run;
 mod selftest;
+pub mod terminal;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use callsign::cli::args::Args;
 use callsign::cli::{self, Exit};
+use callsign::terminal::Screen;
 use clap::Parser;
 
 /// mimalloc instead of musl's slow allocator. Its feature `no_thp` turns huge pages off: with them every buffer of an
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let _stderr_closed = writeln!(std::io::stderr(), "callsign: {error:#}");
+            let _stderr_closed = writeln!(Screen::stderr(), "callsign: {error:#}");
             ExitCode::from(Exit::Failure.code())
         }
     }
@@ -33,7 +34,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
     // Before the runtime starts threads.
     cli::owner::act_as_owner(&args).context("acting as the owner of the data directory (CALLSIGN_DATA_DIR)")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    let mut out = anstream::AutoStream::auto(std::io::stdout());
+    let mut out = Screen::stdout();
     let exit = runtime.block_on(cli::dispatch(args, &mut out))?;
     // Background tasks are dropped; nothing waits for them.
     runtime.shutdown_background();

@@ -18,8 +18,9 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::config::{Config, printable};
+use crate::config::Config;
 use crate::run::running::{Running, ServeOptions, Start, StartError};
+use callsign_core::visible::printable;
 use callsign_store::ledger::settings::Mode;
 use client::Port;
 use mock_openrouter::{MockServer, Received, Sent};

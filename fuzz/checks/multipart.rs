@@ -38,6 +38,9 @@ pub(crate) fn check(data: &[u8]) {
         assert_eq!(came.1, left.1, "content");
         assert!(!is_owned(&name(left)));
         assert!(left.0.len() <= 2 && left.0[0].starts_with(b"Content-Disposition: form-data; name=\""));
+        let quotes = left.0[0].iter().filter(|byte| **byte == b'"').count();
+        assert!(matches!(quotes, 2 | 4) && !left.0.concat().contains(&b'\\'), "{}", sent.escape_ascii());
+        assert!(left.0.get(1).is_none_or(|line| line.starts_with(b"Content-Type: ")));
     }
 }
 
@@ -58,30 +61,63 @@ fn run(body: &[u8], lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, For
     Ok(out.into_pieces().flatten().collect())
 }
 
-/// Reads the parts of a form without preamble. One CRLF may follow the last delimiter.
+/// Reads the parts of a form. Only CRLFs may precede the first and follow the last delimiter.
 fn read(body: &[u8], boundary: &[u8]) -> Option<Vec<Part>> {
     let delimiter = [b"\r\n--", boundary].concat();
-    let mut rest = body.strip_prefix(&delimiter[2..])?;
+    let mut rest = without_empty_lines(body).strip_prefix(&delimiter[2..])?;
     let mut parts = Vec::new();
     while let Some(part) = rest.strip_prefix(b"\r\n") {
         let end = memchr::memmem::find(part, &delimiter)?;
         let head = memchr::memmem::find(part, b"\r\n\r\n")?;
-        let lines = String::from_utf8(part[..head].to_vec()).ok()?;
-        parts.push((
-            lines.split("\r\n").map(|line| line.as_bytes().to_vec()).collect(),
-            part.get(head + 4..end)?.to_vec(),
-        ));
+        parts.push((lines(&part[..head]), part.get(head + 4..end)?.to_vec()));
         rest = &part[end + delimiter.len()..];
     }
-    matches!(rest, b"--" | b"--\r\n").then_some(parts)
+    without_empty_lines(rest.strip_prefix(b"--")?).is_empty().then_some(parts)
 }
 
-/// Returns the quoted text after the first `name=` in any case.
+fn without_empty_lines(mut body: &[u8]) -> &[u8] {
+    while let Some(rest) = body.strip_prefix(b"\r\n") {
+        body = rest;
+    }
+    body
+}
+
+fn lines(mut head: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines = Vec::new();
+    while let Some(end) = memchr::memmem::find(head, b"\r\n") {
+        lines.push(head[..end].to_vec());
+        head = &head[end + 2..];
+    }
+    lines.push(head.to_vec());
+    lines
+}
+
+/// Returns the value of the parameter `name` of the disposition.
 fn name(part: &Part) -> String {
-    let line = part.0.iter().find(|line| line.to_ascii_lowercase().starts_with(b"content-disposition"));
-    let line = String::from_utf8(line.expect("a disposition").clone()).expect("UTF-8");
-    let at = line.to_ascii_lowercase().find("name=\"").expect("a name") + "name=\"".len();
-    line[at..].split('"').next().unwrap_or_default().to_owned()
+    let line = part.0.iter().find(|line| line.to_ascii_lowercase().starts_with(b"content-disposition:"));
+    let mut rest = line.expect("a disposition").as_slice();
+    // A `;` or quote within a quoted string does not count; `\"` does not end it.
+    let (mut parameters, mut quoted) = (vec![Vec::new()], false);
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b';' if !quoted => parameters.push(Vec::new()),
+            b'\\' if quoted && rest.first() == Some(&b'"') => {
+                parameters.last_mut().expect("one").extend_from_slice(b"\\\"");
+                rest = &rest[1..];
+            }
+            _ => {
+                quoted ^= byte == b'"';
+                parameters.last_mut().expect("one").push(byte);
+            }
+        }
+    }
+    let value = |parameter: &Vec<u8>| {
+        let text = String::from_utf8_lossy(parameter).trim_ascii().to_owned();
+        let (name, value) = text.split_once('=')?;
+        name.eq_ignore_ascii_case("name").then(|| value.trim_matches('"').to_owned())
+    };
+    parameters.iter().find_map(value).expect("a name")
 }
 
 /// Returns true if the most lenient reader takes the name for a reserved one: it ignores case, surrounding blanks and

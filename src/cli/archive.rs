@@ -32,7 +32,7 @@ pub(super) fn run(
         }
     };
     if !place.directory.is_dir() {
-        let path = show::escaped(&place.directory.display().to_string());
+        let path = callsign_core::visible::printable(&place.directory.display().to_string());
         writeln!(err, "callsign: CALLSIGN_ARCHIVE_DIR is not a directory: {path}")?;
         return Ok(Exit::Failure);
     }

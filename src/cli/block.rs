@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::args::{Block, Unblock};
 use super::{Exit, person};
-use crate::config::{Config, printable};
+use crate::config::Config;
+use callsign_core::visible::printable;
 use callsign_store::ledger::Reader;
 use callsign_store::limits::blocks;
 use callsign_store::limits::blocks::acknowledgement::{Acknowledgement, Stored};

@@ -11,9 +11,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::error::CommandError;
-use crate::config::{Config, printable, zip_password};
+use crate::config::{Config, zip_password};
 use crate::key_material;
 use callsign_core::secret::Secret;
+use callsign_core::visible::printable;
 use callsign_store::archive::reader::{self, Opened};
 use callsign_store::archive::settings::Place;
 use callsign_store::archive::{EncryptedZip, Meta};

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::Exit;
-use crate::config::{Loaded, printable};
+use crate::config::Loaded;
+use callsign_core::visible::printable;
 
 /// Prints one setting per line: name, value, source. A setting without a value shows the variable to set.
 ///

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::Exit;
-use crate::config::printable;
+use callsign_core::visible::printable;
 use callsign_store::archive::ArchiveError;
 use callsign_store::ledger::LedgerError;
 

@@ -35,6 +35,7 @@ pub(super) fn explain(
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     let Some(policy) = identity_args::policy_of(config, person, err)? else { return Ok(Exit::Failure) };
+    person.note_unusable(config, err)?;
     let (sources, sample) = if person.is_nobody() {
         (CallerIdentity { tenant: person.tenant, ..SAMPLE }, true)
     } else {

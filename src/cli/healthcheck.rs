@@ -50,7 +50,7 @@ async fn ask(config: &Config) -> Result<(), String> {
     if config.admin.listen.is_some() && answer.status() != StatusCode::OK {
         let said: String =
             String::from_utf8_lossy(answer.body()).lines().next().unwrap_or_default().chars().take(80).collect();
-        return Err(format!("{path} returned {}: {}", answer.status(), crate::config::printable(&said)));
+        return Err(format!("{path} returned {}: {}", answer.status(), callsign_core::visible::printable(&said)));
     }
     Ok(())
 }

@@ -20,12 +20,7 @@ pub(super) fn print(
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     let Some(policy) = identity_args::policy_of(config, person, err)? else { return Ok(Exit::Failure) };
-    for name in person.meaningless() {
-        writeln!(
-            err,
-            "callsign: the {name} id is ignored: it is empty, too long, an unfilled template, or has invisible characters"
-        )?;
-    }
+    person.note_unusable(config, err)?;
     let sources = person.sources();
     let identifiers = match policy.identify(&sources, &[], endpoint.fields) {
         Ok(identifiers) => identifiers,

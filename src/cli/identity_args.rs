@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use crate::config::Config;
-use callsign_core::auth::identity_header;
+use callsign_core::auth::identity_header::{self, Unusable};
 use callsign_core::identity::Policy;
 use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_store::limits::Rules;
 
 /// Returns the identifier policy of the person's tenant. An unknown tenant is reported on `err`.
 ///
@@ -53,10 +54,29 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// Returns the names of ids that are ignored.
-    pub(super) fn meaningless(&self) -> impl Iterator<Item = &'static str> {
+    /// Prints a note about each id that is ignored, and its consequence.
+    ///
+    /// # Errors
+    /// I/O errors of `err`.
+    pub(super) fn note_unusable(&self, config: &Config, err: &mut impl Write) -> io::Result<()> {
+        for (name, reason) in self.unusable() {
+            writeln!(err, "callsign: the {name} id is ignored in a header: {reason}")?;
+            if name == "user" && Rules::new(&config.limits).tell_users_apart() {
+                writeln!(
+                    err,
+                    "callsign: such a request is 403 user_required, because the configuration blocks or limits users"
+                )?;
+            } else if name == "user" {
+                writeln!(err, "callsign: while somebody is blocked, such a request is 403 user_required")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the names of ids that are unusable, with the reasons.
+    fn unusable(&self) -> impl Iterator<Item = (&'static str, Unusable)> {
         let values = self.values().into_iter();
-        values.filter(|(_, value)| value.is_some() && meaning(*value).is_none()).map(|(name, _)| name)
+        values.filter_map(|(name, value)| Some((name, identity_header::check(value?).err()?)))
     }
 
     fn values(&self) -> [(&'static str, Option<&'a str>); 4] {
@@ -65,7 +85,7 @@ impl<'a> Person<'a> {
 }
 
 fn meaning(value: Option<&str>) -> Option<&str> {
-    identity_header::meaning(value?.as_bytes())
+    identity_header::check(value?).ok().flatten()
 }
 
 #[cfg(test)]
@@ -83,6 +103,8 @@ mod tests {
         };
         let sources = person.sources();
         assert_eq!((sources.user, sources.session, sources.chat, sources.message), (Some("alice"), None, None, None));
-        assert_eq!(person.meaningless().collect::<Vec<_>>(), ["session", "chat"]);
+        let placeholder = Unusable::Placeholder;
+        let unusable: Vec<_> = person.unusable().collect();
+        assert_eq!(unusable, [("session", placeholder), ("chat", placeholder)]);
     }
 }

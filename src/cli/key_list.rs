@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::Exit;
-use crate::config::{Config, printable};
+use crate::config::Config;
 use callsign_core::auth::key::{Grant, Key};
 use callsign_core::auth::preset::Preset;
 use callsign_core::identity::caller_identity::Field;
+use callsign_core::visible::printable;
 
 /// Number of shown digits of the digest, enough to find the key in a file.
 const DIGITS: usize = 12;

@@ -19,12 +19,10 @@ const DEFAULT_PRESET: &str = "generic";
 /// # Errors
 /// I/O errors of `out` and `err`, and errors of the system's random source.
 pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let given = holder.user.as_ref().or(holder.app.as_ref()).map(String::as_bytes).unwrap_or_default();
-    let Some(id) = identity_header::meaning(given) else {
-        writeln!(
-            err,
-            "callsign: the id is unusable: it is empty, too long, an unfilled template, or has invisible characters"
-        )?;
+    let given = holder.user.as_deref().or(holder.app.as_deref()).unwrap_or_default().trim_ascii();
+    let Some(id) = Some(given).filter(|given| identity_header::is_id(given)) else {
+        let most = longest::ID;
+        writeln!(err, "callsign: expected an id of 1 to {most} bytes without invisible characters")?;
         return Ok(Exit::Invalid);
     };
     let preset = holder.app.as_ref().map(|_| holder.preset.as_deref().unwrap_or(DEFAULT_PRESET));

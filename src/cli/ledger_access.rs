@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Exit;
 use super::args::Selection;
-use crate::config::printable;
+use callsign_core::visible::printable;
 use callsign_store::ledger::query::Filter;
 use callsign_store::ledger::{self, LedgerError};
 

@@ -4,9 +4,10 @@
 use std::io::{self, Write};
 
 use super::Exit;
-use crate::config::{Config, printable};
+use crate::config::Config;
 use callsign_core::allowance::{Ceilings, Limit};
 use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::visible::printable;
 use callsign_store::limits::{Calendar, Gauge, Link, Rules, Subject, look, span};
 
 /// Prints the limits of a user.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::error::CommandError;
-use crate::config::printable;
+use callsign_core::visible::printable;
 use callsign_store::ledger::Reader;
 use callsign_store::ledger::query::{RequestFilter, StoredRequest};
 use callsign_store::person::Person;

@@ -9,10 +9,11 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::Reconcile;
 use super::{Exit, ledger_access};
-use crate::config::{Config, printable};
+use crate::config::Config;
 use crate::reconcile::once::{self, Once, Resolved};
 use crate::reconcile::records::{Finding, Records};
 use callsign_core::usage::money::NanoUsd;
+use callsign_core::visible::printable;
 use callsign_store::ledger::query::{Filter, Pending};
 use callsign_store::ledger::{Keeper, LedgerError, Reader, report};
 use progress::Progress;

@@ -11,6 +11,7 @@ use crate::config::{ConfigInputs, Loaded};
 use crate::key_material;
 use crate::reload::Reloader;
 use crate::run::{self, Running, ServeOptions};
+use crate::terminal::Screen;
 use callsign_core::identity::identifier::TABLE;
 use callsign_gateway::server;
 use callsign_telemetry::logging;
@@ -38,10 +39,10 @@ async fn run(
     demo_key: Option<&str>,
     out: &mut impl Write,
 ) -> io::Result<Exit> {
-    let Some(loaded) = load::load(sources, &mut io::stderr())? else { return Ok(Exit::Invalid) };
+    let Some(loaded) = load::load(sources, &mut Screen::stderr())? else { return Ok(Exit::Invalid) };
     let config = &loaded.config;
     if let Err(error) = logging::start(&config.log.filter, config.log.format) {
-        writeln!(io::stderr(), "callsign: starting the log failed (CALLSIGN_LOG): {error}")?;
+        writeln!(Screen::stderr(), "callsign: starting the log failed (CALLSIGN_LOG): {error}")?;
         return Ok(Exit::Invalid);
     }
     let started = match wait::for_directory(config, setting, out).await {
@@ -52,7 +53,7 @@ async fn run(
     let running = match started {
         Ok(running) => running,
         Err(error) => {
-            writeln!(io::stderr(), "callsign: cannot start: {error}")?;
+            writeln!(Screen::stderr(), "callsign: cannot start: {error}")?;
             return Ok(Exit::Failure);
         }
     };

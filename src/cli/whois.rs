@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use super::Exit;
 use super::args::Whois;
-use crate::config::{Config, printable};
+use crate::config::Config;
+use callsign_core::visible::printable;
 use callsign_store::ledger::{LedgerError, Reader, report};
 use callsign_store::whois::{self, Answer, Candidates, Question};
 

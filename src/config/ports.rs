@@ -43,6 +43,13 @@ impl DataPort {
         let cert = reader.optional("tls_cert", values::path);
         let key = reader.optional("tls_key", values::path);
         let cors_origins = reader.list("cors_origins", "cors_origins", origin);
+        for shared in cors_origins.iter().flatten().filter(|origin| is_shared(origin)) {
+            let message = format!(
+                "allows {}, which many apps have as their origin; each of them may call callsign with a key that it has",
+                shared.to_str().unwrap_or_default()
+            );
+            reader.warn(&reader.place("cors_origins"), message);
+        }
         let tls = match (cert?, key?) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
@@ -92,10 +99,19 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port, as 127.0.0.1:8484 or [::1]:8484")
 }
 
-/// Parses an origin in the spelling that browsers send (RFC 6454, section 6.2).
+/// Parses an origin in the spelling that browsers send (RFC 6454, section 6.2). Desktop and mobile apps have schemes of
+/// their own, as `app://obsidian.md`. Origins are compared byte for byte, so no other spelling would ever match.
 fn origin(text: &str) -> Result<HeaderValue, &'static str> {
-    const MESSAGE: &str = "expected an origin: scheme, host and port (unless it is the default one) in lower case, as \
-                           https://chat.example";
+    const MESSAGE: &str = "expected an origin: scheme, host and port (unless it is the default one) without a path, as \
+                           https://chat.example or app://obsidian.md; web origins are in lower case";
+    let (scheme, host) = text.split_once("://").ok_or(MESSAGE)?;
+    if !matches!(scheme, "http" | "https") {
+        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+            && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte));
+        let is_host =
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@,*\"\\".contains(&byte));
+        return HeaderValue::from_str(text).ok().filter(|_| is_scheme && is_host).ok_or(MESSAGE);
+    }
     let uri: Uri = text.parse().map_err(|_| MESSAGE)?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(MESSAGE) };
     let default_port = match scheme {
@@ -107,6 +123,22 @@ fn origin(text: &str) -> Result<HeaderValue, &'static str> {
         && text.bytes().all(|byte| !byte.is_ascii_uppercase() && byte != b'@')
         && authority.port_u16() != Some(default_port);
     HeaderValue::from_str(text).ok().filter(|_| plain).ok_or(MESSAGE)
+}
+
+/// Returns true for an origin that is not of one app: frameworks give it to every app.
+fn is_shared(origin: &HeaderValue) -> bool {
+    // Tauri, Capacitor and Ionic; Capacitor on Android and Cordova use the web schemes.
+    let shared = [
+        "tauri://localhost",
+        "http://tauri.localhost",
+        "https://tauri.localhost",
+        "capacitor://localhost",
+        "ionic://localhost",
+        "app://localhost",
+        "http://localhost",
+        "https://localhost",
+    ];
+    shared.iter().any(|shared| origin == shared)
 }
 
 #[cfg(test)]
@@ -128,8 +160,18 @@ mod tests {
 
     #[test]
     fn an_origin_is_spelled_as_browsers_send_it() {
-        for text in ["https://chat.example", "http://localhost:3000", "https://[::1]:8443"] {
-            assert!(origin(text).is_ok(), "{text}");
+        for text in [
+            "https://chat.example",
+            "http://localhost:3000",
+            "https://[::1]:8443",
+            "app://obsidian.md",
+            "vscode-webview://1ab2c3d4e5f6",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+            "moz-extension://0f8fad5b-d9cb-469f-a165-70867728950e",
+            "capacitor://localhost",
+            "tauri://localhost",
+        ] {
+            assert_eq!(origin(text), Ok(HeaderValue::from_static(text)), "{text}");
         }
         for text in [
             "*",
@@ -141,7 +183,15 @@ mod tests {
             "https://chat.example:443",
             "https://me@chat.example",
             "https://chat.example?x",
-            "ftp://chat.example",
+            "app://",
+            "app://obsidian.md/",
+            "App://obsidian.md",
+            "1app://x",
+            "app:obsidian.md",
+            "app://a,app://b",
+            "app://*",
+            "app://a b",
+            "://x",
         ] {
             assert!(origin(text).is_err(), "{text}");
         }

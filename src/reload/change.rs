@@ -1,6 +1,7 @@
 //! Lists the differences between two configurations for the log: `valves.send_end_user_id: true → false`.
 
-use crate::config::{Effective, printable};
+use crate::config::Effective;
+use callsign_core::visible::printable;
 
 /// Settings that are read only at start. A change is logged and needs a restart.
 const FIXED: [&str; 18] = [

@@ -146,7 +146,7 @@ impl TestCaller {
             let (Some(header), Some(id)) = (preset.header(field), ids.get(field)) else { continue };
             let value = HeaderValue::from_bytes(id.as_bytes()).map_err(io::Error::other)?;
             identity.push((header.clone(), value));
-            *known = identity_header::meaning(id.as_bytes()).map(str::to_owned);
+            *known = identity_header::usable(id.as_bytes()).map(str::to_owned);
         }
         let key = KEY_NAME.to_owned();
         let reads = preset.headers().cloned().collect();

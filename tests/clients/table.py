@@ -3,7 +3,7 @@
 import json
 import sys
 
-CAPABILITIES = ["plain", "streaming", "responses", "tools", "images", "errors", "cancelling", "models"]
+CAPABILITIES = ["plain", "streaming", "responses", "tools", "images", "errors", "cancelling", "models", "forms"]
 BEGIN, END = "<!-- clients -->\n", "<!-- /clients -->"
 
 

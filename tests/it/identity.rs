@@ -349,7 +349,7 @@ async fn cache_keys_and_client_sessions_are_bound_to_their_caller() {
             ("CALLSIGN_ID_SECRET", secret.unwrap_or_default()),
         ])
         .await;
-        for (subject, user) in [("u-1", Some("u-1")), ("u-2", Some("u-2")), ("key:app", None)] {
+        for (subject, user) in [("u-1", Some("u-1")), ("u-2", Some("u-2")), ("\u{1f}app", None)] {
             for session in ["x-session-id", "x-claude-code-session-id", "session_id", "conversation_id"] {
                 let mut headers = [&[(session, "tab-mallory")], APP].concat();
                 headers.extend(user.map(|user| ("x-openwebui-user-id", user)));

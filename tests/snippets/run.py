@@ -8,6 +8,7 @@
 | `python`, `js`, `ts` | run with the pinned clients; a request with an identifier must arrive upstream |
 | `yaml`, `json` | parsed; then as `sh` |
 | `nginx` | checked by `nginx -t` within a server block |
+| `caddy`, `apache`, `haproxy` | run by `tests/external/proxies.sh` |
 | `text`, none | not tested |
 """
 
@@ -203,9 +204,15 @@ def nginx(session, block):
     assert status == 0, said
 
 
+def elsewhere(session, block):
+    """`tests/external/proxies.sh` runs these proxies with the lines of this page."""
+    assert block.page == "docs/PROXIES.md"
+
+
 WAYS = {
     "sh": shell, "console": console, "toml": toml, "yaml": read_yaml, "json": read_json, "python": python,
     "js": typescript, "ts": typescript, "nginx": nginx,
+    "caddy": elsewhere, "apache": elsewhere, "haproxy": elsewhere,
 }
 
 

@@ -7,7 +7,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
-use callsign_store::ledger::report::plain;
+use callsign_core::visible::printable;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 
@@ -95,7 +95,7 @@ impl Parameters {
     /// Checks that every parameter was read.
     fn finish(self) -> Result<(), ApiError> {
         let Some((unknown, _)) = self.given.first() else { return Ok(()) };
-        let unknown: String = plain(unknown).chars().take(SHOWN).collect();
+        let unknown: String = printable(unknown).chars().take(SHOWN).collect();
         let valid = match self.names.as_slice() {
             [] => "this call takes none".to_owned(),
             names => format!("this call takes {}", names.join(", ")),
@@ -188,7 +188,7 @@ mod tests {
             ("name=", "name takes a name; it is empty"),
             ("text=a&text=b", "text is given more than once"),
             ("nmae=a", "unknown parameter `nmae`; this call takes number, name, text"),
-            ("%1b[2J=a", "unknown parameter `\u{fffd}[2J`; this call takes number, name, text"),
+            ("%1b[2J=a", "unknown parameter `\\u{1b}[2J`; this call takes number, name, text"),
         ] {
             assert_eq!(read::<Sample>(query).await, Err(message.to_owned()), "{query}");
         }

@@ -31,8 +31,8 @@ use jiff::Timestamp;
 use crate::identity::caller_identity::{CallerIdentity, Field};
 use crate::secret::KeyDigest;
 use credential::Credential;
-pub use error::{AuthError, KeyRefusal, RefusedKey, RefusedToken, UnknownKey};
-use identity_header::AmbiguousIdentityError;
+pub use error::{AuthError, KeyRefusal, RefusedKey, RefusedToken, UnknownKey, UnusableUserError};
+use identity_header::{AmbiguousIdentityError, Charset, Reading, Unusable};
 use issuer::{Issuer, IssuerId};
 use jwt::TokenError;
 use key::{Directory, Grant, Key};
@@ -73,6 +73,19 @@ pub struct Caller<'a> {
     pub message: Option<Cow<'a, str>>,
     /// A session chosen by the client, which is sent only bound to the caller.
     pub client_session: Option<&'a str>,
+    /// The identity headers that were sent but name nobody. Their ids are absent.
+    pub unusable: Vec<UnusableId<'a>>,
+}
+
+/// An identity header that was sent but names nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnusableId<'a> {
+    /// The id that the header is for.
+    pub field: Field,
+    /// The header.
+    pub header: &'a HeaderName,
+    /// The reason.
+    pub reason: Unusable,
 }
 
 /// The parts of a caller that a request needs.
@@ -149,6 +162,7 @@ impl<'a> Caller<'a> {
             chat: None,
             message: None,
             client_session: None,
+            unusable: Vec::new(),
         }
     }
 
@@ -228,7 +242,7 @@ impl<'a> Caller<'a> {
     /// namespace.
     fn from_pass_through(
         digest: KeyDigest,
-        preset: &Preset,
+        preset: &'a Preset,
         headers: &'a HeaderMap,
     ) -> Result<Self, AmbiguousIdentityError> {
         let name = pass_through_name(digest);
@@ -238,10 +252,29 @@ impl<'a> Caller<'a> {
         Ok(caller)
     }
 
-    fn read_preset(&mut self, preset: &Preset, headers: &'a HeaderMap) -> Result<(), AmbiguousIdentityError> {
+    fn read_preset(&mut self, preset: &'a Preset, headers: &'a HeaderMap) -> Result<(), AmbiguousIdentityError> {
         for id in Field::IDS {
-            *self.value_mut(id) = identity_header::read(headers, preset.header(id))?.map(Cow::Borrowed);
+            self.read_id(id, headers, preset.header(id), preset.charset())?;
         }
+        Ok(())
+    }
+
+    /// Reads an id from its header. An unusable value is noted, and the id is absent.
+    fn read_id(
+        &mut self,
+        field: Field,
+        headers: &'a HeaderMap,
+        header: Option<&'a HeaderName>,
+        charset: Charset,
+    ) -> Result<(), AmbiguousIdentityError> {
+        let reading = identity_header::read(headers, header, charset)?;
+        if let (Reading::Unusable(reason), Some(header)) = (&reading, header) {
+            self.unusable.push(UnusableId { field, header, reason: *reason });
+        }
+        *self.value_mut(field) = match reading {
+            Reading::Id(id) => Some(id),
+            Reading::Absent | Reading::Unusable(_) => None,
+        };
         Ok(())
     }
 
@@ -258,12 +291,16 @@ impl<'a> Caller<'a> {
     fn read_chat_and_message(
         &mut self,
         headers: &'a HeaderMap,
-        chat: Option<&HeaderName>,
-        message: Option<&HeaderName>,
+        chat: Option<&'a HeaderName>,
+        message: Option<&'a HeaderName>,
     ) -> Result<(), AmbiguousIdentityError> {
-        self.chat = identity_header::read(headers, chat)?.map(Cow::Borrowed);
-        self.message = identity_header::read(headers, message)?.map(Cow::Borrowed);
-        Ok(())
+        self.read_id(Field::Chat, headers, chat, Charset::Utf8)?;
+        self.read_id(Field::Message, headers, message, Charset::Utf8)
+    }
+
+    /// Returns the header that should name the user, if it was sent but names nobody.
+    pub fn unusable_user(&self) -> Option<UnusableId<'a>> {
+        self.unusable.iter().copied().find(|unusable| unusable.field == Field::User)
     }
 
     /// Returns the source values for formats.

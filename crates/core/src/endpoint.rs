@@ -3,6 +3,7 @@
 //! Every other path gets 404, because it could expose the operator's account (`docs/SPEC.md#not-exposed`). This module
 //! decides by method, path and two flags; it must not look at headers or bodies.
 
+pub mod not_found;
 pub mod path;
 pub mod removed_fields;
 
@@ -178,9 +179,7 @@ impl SelfService {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// The path is not in the table.
-    #[error(
-        "this path is not exposed; callsign serves inference and the model catalogue under /v1 (see its documentation)"
-    )]
+    #[error("this path is not exposed; callsign serves the inference endpoints and the model catalogue under /v1 only")]
     NotExposed,
     /// The path is in the table, but not with this method.
     #[error("method not allowed; this path accepts {allow}")]
@@ -229,10 +228,17 @@ impl Endpoint {
         }
     }
 
-    /// Returns the error format for a path, exposed or not: Anthropic's for `messages` endpoints, else OpenAI's.
+    /// Returns the error format for a path, exposed or not: Anthropic's for `messages` endpoints, also where only the base
+    /// URL is wrong, else OpenAI's.
     pub fn dialect_of(raw_path: &str) -> Dialect {
-        let messages = path::Path::parse(raw_path)
-            .is_some_and(|path| INFERENCE.iter().any(|e| e.dialect == Dialect::Anthropic && path.is(e.path)));
+        let mut anthropic = INFERENCE.iter().filter(|endpoint| endpoint.dialect == Dialect::Anthropic);
+        let messages = match path::Path::parse(raw_path) {
+            Some(path) if anthropic.clone().any(|endpoint| path.is(endpoint.path)) => true,
+            _ => {
+                let (_, rest) = not_found::normalised(raw_path);
+                anthropic.any(|endpoint| endpoint.path == rest)
+            }
+        };
         if messages { Dialect::Anthropic } else { Dialect::OpenAi }
     }
 

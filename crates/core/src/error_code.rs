@@ -139,8 +139,10 @@ pub static TABLE: [ErrorCodeRow; 27] = [
         ErrorCode::UserRequired,
         403,
         "user_required",
-        "The request has no user id that can be sent, and `CALLSIGN_MISSING_USER` is `reject`.",
-        "Check that the app sends its user's id in the header of its preset.",
+        "The request has no user id that can be sent, and `CALLSIGN_MISSING_USER` is `reject`; or the header that names \
+         the user was sent with a value that names nobody, while a block or a limit holds.",
+        "Check that the app sends its user's id in the header of its preset, unchanged and once. `callsign id --user \
+         VALUE` tells why a value is unusable.",
     ),
     row(
         ErrorCode::UserBlocked,

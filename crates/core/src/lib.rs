@@ -25,6 +25,7 @@
 //! | [`secret`] | redacting type for keys, and digests to compare them by | print a secret |
 //! | [`error_code`] | table of the codes that callsign's own error responses have | contain the errors themselves |
 //! | [`request_id`] | the id of a request | read a clock or a random source |
+//! | [`visible`] | recognises and escapes invisible characters | know where a text comes from |
 //! | [`shed`] | the reasons for refusing a request because of load | measure load |
 //! | [`fair_pool`] | a pool of units with a share per caller | wait for units |
 //!
@@ -49,3 +50,4 @@ pub mod secret;
 pub mod shed;
 pub mod tenant;
 pub mod usage;
+pub mod visible;

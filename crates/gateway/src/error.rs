@@ -15,8 +15,8 @@ use crate::random::RandomnessError;
 use crate::redirect::UpstreamRedirectError;
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadError;
-use callsign_core::auth::AuthError;
-use callsign_core::endpoint::{Dialect, RouteError};
+use callsign_core::auth::{AuthError, UnusableUserError};
+use callsign_core::endpoint::{Dialect, RouteError, not_found};
 use callsign_core::error_code::ErrorCode;
 use callsign_core::identity::missing::UserRequiredError;
 use callsign_core::rewrite::RewriteError;
@@ -57,6 +57,21 @@ impl Refusal {
         Self { retry_after: Some(TRY_AGAIN_SECONDS), ..Self::new(ErrorCode::LedgerUnavailable, &message) }
     }
 
+    /// Returns the response for a path that is not exposed.
+    pub fn not_exposed(raw_path: &str) -> Self {
+        Self::new(ErrorCode::NotExposed, &not_found::message(raw_path))
+    }
+
+    /// Returns the message. That of a caller's mistake names the page that explains its code.
+    fn text(&self) -> String {
+        let Self { message, code, .. } = self;
+        if code.status().is_client_error() {
+            format!("{message} (docs/ERRORS.md: {})", code.name())
+        } else {
+            message.clone()
+        }
+    }
+
     /// Returns true if the connection is closed after the response: it exceeds a limit, or the process is stopping.
     pub fn ends_connection(&self) -> bool {
         matches!(self.overload, Some(OverloadError::Connections | OverloadError::Address | OverloadError::Draining))
@@ -66,10 +81,10 @@ impl Refusal {
     pub fn response(&self, dialect: Dialect, close: bool) -> Response<Bytes> {
         let body = match dialect {
             Dialect::OpenAi => json!({"error": {
-                "message": self.message, "type": self.code.kind(), "param": null, "code": self.code.name(),
+                "message": self.text(), "type": self.code.kind(), "param": null, "code": self.code.name(),
             }}),
             Dialect::Anthropic => {
-                json!({"type": "error", "error": {"type": self.code.kind(), "message": self.message}})
+                json!({"type": "error", "error": {"type": self.code.kind(), "message": self.text()}})
             }
         };
         let mut response = Response::new(Bytes::from(body.to_string()));
@@ -155,6 +170,12 @@ impl From<AuthError> for Refusal {
 
 impl From<UserRequiredError> for Refusal {
     fn from(error: UserRequiredError) -> Self {
+        Self::new(ErrorCode::UserRequired, &error)
+    }
+}
+
+impl From<UnusableUserError> for Refusal {
+    fn from(error: UnusableUserError) -> Self {
         Self::new(ErrorCode::UserRequired, &error)
     }
 }

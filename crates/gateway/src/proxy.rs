@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use callsign_core::endpoint::Endpoint;
+use callsign_core::endpoint::{Endpoint, RouteError};
 use callsign_core::fair_pool::{FairPool, FairShare, PoolError};
 use callsign_core::identity::caller_identity::Holder;
 use callsign_core::request_id::RequestId;
@@ -202,7 +202,7 @@ impl Proxy {
             self.check_capacity(peer)?;
             let endpoint = route(snapshot, parts, &mut record)?;
             let caller = authenticate::authenticate(snapshot, parts, peer, &endpoint, &mut record).await?;
-            let request = identify::identify(snapshot, caller, endpoint, &mut record)?;
+            let request = identify::identify(&shared.limiter, snapshot, caller, endpoint, &mut record)?;
             let list = request.list_key(snapshot, parts);
             let cached = list.as_ref().and_then(|list| shared.catalogue.look_up(list, &parts.method));
             check_limits::check_limits(&shared.limiter, snapshot, &request, cached.is_some(), &mut record).await?;
@@ -367,7 +367,11 @@ fn half(pool: &Arc<FairPool>, caller: Holder<'_>) -> FairShare {
 fn route(snapshot: &Snapshot, parts: &Parts, record: &mut RequestRecord) -> Result<Endpoint, Refusal> {
     framing::check(parts)?;
     let upgrade = framing::wants_websocket(&parts.headers);
-    let endpoint = Endpoint::find(&parts.method, parts.uri.path(), upgrade, snapshot.has_ledger)?;
+    let path = parts.uri.path();
+    let endpoint = Endpoint::find(&parts.method, path, upgrade, snapshot.has_ledger).map_err(|error| match error {
+        RouteError::NotExposed => Refusal::not_exposed(path),
+        other => other.into(),
+    })?;
     record.endpoint = endpoint.name();
     Ok(endpoint)
 }

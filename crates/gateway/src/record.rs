@@ -163,6 +163,11 @@ impl RequestRecord {
         self.metrics.attribution.count_identifiers(identifiers);
     }
 
+    /// Returns the metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Returns true if there is a ledger.
     pub fn has_ledger(&self) -> bool {
         self.row.is_on()

@@ -47,6 +47,7 @@ mod drain;
 mod handler;
 mod listen;
 mod raw_upload;
+mod reset;
 mod streams;
 #[cfg(test)]
 mod tests;

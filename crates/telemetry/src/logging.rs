@@ -5,9 +5,10 @@
 //! An event is one line: characters that could end or reorder a line are escaped, also where the code does not use
 //! [`Untrusted`] (test `no_value_can_forge_a_line`).
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write};
 
+use callsign_core::visible::{printable, printable_output};
 use tracing::level_filters::LevelFilter;
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterFn, Targets};
@@ -92,16 +93,7 @@ impl<W: Write> Write for Line<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
-        let mut whole = String::with_capacity(line.len() + 1);
-        for (at, character) in line.char_indices() {
-            let colour = character == '\x1b' && self.ansi && is_colour(line.get(at + 1..).unwrap_or_default());
-            if breaks_lines(character) && !colour {
-                // Four digits are enough for all these characters and valid in a JSON string.
-                write!(whole, "\\u{:04x}", u32::from(character)).map_err(io::Error::other)?;
-            } else {
-                whole.push(character);
-            }
-        }
+        let mut whole = printable_output(line, self.ansi, |character| character == '\t');
         whole.push('\n');
         self.writer.write_all(whole.as_bytes())?;
         Ok(event.len())
@@ -112,19 +104,6 @@ impl<W: Write> Write for Line<W> {
     }
 }
 
-/// Returns true if some viewer takes this character for the end of a line, a text direction or a terminal command.
-fn breaks_lines(character: char) -> bool {
-    let separator_or_direction = matches!(character,
-        '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    separator_or_direction || (character.is_control() && character != '\t')
-}
-
-/// Returns true if the text after an escape character begins with a colour sequence: `[2;31m`.
-fn is_colour(rest: &str) -> bool {
-    let Some(rest) = rest.strip_prefix('[') else { return false };
-    rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
-}
-
 /// A string from outside: displayed escaped and cut to 64 characters, so that it can neither forge log lines nor
 /// flood the log.
 #[derive(Clone, Copy)]
@@ -132,7 +111,12 @@ pub struct Untrusted<'a>(pub &'a str);
 
 impl fmt::Display for Untrusted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars().take(SHOWN).flat_map(char::escape_debug) {
+        let shown = self.0.char_indices().nth(SHOWN).map_or(self.0, |(end, _)| self.0.get(..end).unwrap_or_default());
+        for character in printable(shown).chars() {
+            // A quote could seem to end the value.
+            if matches!(character, '"' | '\'') {
+                f.write_str("\\")?;
+            }
             fmt::Write::write_char(f, character)?;
         }
         if self.0.chars().nth(SHOWN).is_some() { f.write_str("…") } else { Ok(()) }

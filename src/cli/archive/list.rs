@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use crate::cli::Exit;
-use crate::config::printable;
+use callsign_core::visible::printable;
 use callsign_store::archive::Meta;
 use callsign_store::archive::reader::{self, Opened};
 use callsign_store::archive::settings::Place;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::cli::Exit;
 use crate::cli::args::Part;
-use crate::config::printable;
+use callsign_core::visible::{printable, printable_lines};
 use callsign_store::archive::ArchiveError;
 use callsign_store::archive::reader::{self, Found, Opened};
 use callsign_store::archive::settings::Place;
@@ -94,7 +94,7 @@ fn print(
         if is_terminal {
             let mut bytes = Vec::new();
             opened.copy(name, &place.password, &mut bytes)?;
-            out.write_all(escaped(&String::from_utf8_lossy(&bytes)).as_bytes())?;
+            out.write_all(printable_lines(&String::from_utf8_lossy(&bytes)).as_bytes())?;
         } else {
             opened.copy(name, &place.password, out)?;
         }
@@ -103,19 +103,6 @@ fn print(
         }
     }
     Ok(())
-}
-
-/// Returns text with its control characters escaped, except line breaks and tabs.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() && !matches!(character, '\n' | '\t') {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
-        }
-    }
-    out
 }
 
 impl Part {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Exit;
-use crate::config::printable;
+use callsign_core::visible::printable;
 use callsign_store::archive::reader::{self, Opened};
 use callsign_store::archive::settings::Place;
 

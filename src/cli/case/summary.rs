@@ -6,8 +6,8 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use callsign_core::usage::outcome::Outcome;
+use callsign_core::visible::printable;
 use callsign_store::ledger::query::StoredRequest;
-use callsign_store::ledger::report::plain;
 
 /// Collects what OpenRouter and providers know of the requests.
 #[derive(Debug, Default)]
@@ -28,14 +28,14 @@ impl Summary {
             return;
         }
         if request.was_sent(identifier, org_id) {
-            self.reported = Some(plain(identifier));
+            self.reported = Some(printable(identifier));
         }
-        self.users.extend(request.begun.sent.user.as_deref().map(plain));
+        self.users.extend(request.begun.sent.user.as_deref().map(printable));
         self.count += 1;
         let began = Timestamp::from_microsecond(request.begun.began_us).unwrap_or_default();
-        let generation = request.generation.as_deref().map_or_else(|| "-".to_owned(), plain);
+        let generation = request.generation.as_deref().map_or_else(|| "-".to_owned(), printable);
         let model = end.and_then(|end| end.model.as_deref().or(end.requested_model.as_deref()));
-        let model = model.map_or_else(|| "-".to_owned(), plain);
+        let model = model.map_or_else(|| "-".to_owned(), printable);
         // Writing to a string cannot fail.
         let _infallible = writeln!(self.lines, "{}  {generation}  {model}", began.strftime("%Y-%m-%dT%H:%M:%SZ"));
     }

@@ -14,12 +14,13 @@ use tokio::time::{Instant, sleep};
 
 use super::report::Report;
 use crate::cli::summary;
-use crate::config::{Config, printable};
+use crate::config::Config;
 use crate::run;
 use crate::selftest;
 use crate::selftest::comparison::Outcome;
 use crate::selftest::test_caller::{TestCaller, bearer};
 use callsign_core::usage::generation;
+use callsign_core::visible::printable;
 use callsign_gateway::openrouter::{OpenRouterClient, OpenRouterError, Record};
 use callsign_store::ledger::Reader;
 

@@ -8,11 +8,12 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::cli::summary;
-use crate::config::{Config, printable};
+use crate::config::Config;
 use crate::json_members;
 use crate::selftest::comparison::{CLAIMS, Outcome};
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::identifier::TABLE;
+use callsign_core::visible::printable;
 use mock_openrouter::Received;
 
 /// The endpoint whose arrived request is shown.

@@ -2,11 +2,11 @@
 //! appends its own after the client's last byte. So a member was kept if its name is still at the same offset.
 
 use crate::cli::labels;
-use crate::config::printable;
 use crate::json_members::{self, Member};
 use callsign_core::endpoint::Inference;
 use callsign_core::endpoint::removed_fields::{RemovedField, Treatment};
 use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::visible::printable;
 use callsign_gateway::proxy::settings::PromptCacheKey;
 use callsign_gateway::proxy::snapshot::Snapshot;
 

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::compare::{Mark, Row};
-use crate::config::printable;
 use callsign_core::endpoint::Inference;
 use callsign_core::identity::caller_identity::{CallerIdentity, Field};
+use callsign_core::visible::printable;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::headers::check_brought;
 use super::super::reader::{Reader, Reported};
+use callsign_core::auth::identity_header::Charset;
 use callsign_core::auth::issuer::preset::IssuerPreset;
 use callsign_core::auth::preset::Preset;
 use callsign_core::identity::caller_identity::Field;
@@ -31,7 +32,9 @@ fn read_one(reader: &mut Reader<'_>, name: String) -> Result<(String, Preset), R
         let path = format!("{label}.{}", id.name());
         (id, reader.optional_at(&path, &path, check_brought))
     });
-    let mut preset = Preset::default();
+    let path = format!("{label}.charset");
+    let charset = reader.optional_at(&path, &path, Charset::parse);
+    let mut preset = Preset::default().in_charset(charset?.unwrap_or_default());
     for (id, header) in read {
         preset = preset.with(id, header?);
     }

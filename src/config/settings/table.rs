@@ -157,7 +157,8 @@ const PORTS: &[Setting] = &[
     Setting::both(
         "CALLSIGN_CORS_ORIGINS",
         "cors_origins",
-        "Origins whose web pages may call the data port (CORS), each as `https://chat.example`. By default none.",
+        "Origins whose web pages and apps may call the data port (CORS), each as `https://chat.example` or \
+         `app://obsidian.md`. They are compared byte for byte. By default none.",
     )
     .list()
     .example("[\"https://chat.example\"]"),

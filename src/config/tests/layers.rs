@@ -162,3 +162,12 @@ fn a_variable_that_is_not_utf8_is_a_problem_only_where_it_is_ours() {
     assert!(read("HOME").is_ok());
     assert!(Config::load(&ConfigInputs::environment([(bytes(), OsString::from("x"))])).is_ok());
 }
+
+#[test]
+fn an_origin_that_many_apps_share_is_warned_of() {
+    let warnings = |origins: &str| with_file(&format!("cors_origins = {origins}"), &[]).unwrap().warnings;
+    let warned = warnings(r#"["https://chat.example", "tauri://localhost", "http://localhost"]"#);
+    assert_eq!(warned.iter().filter(|warning| warning.contains("which many apps have as their origin")).count(), 2);
+    let warned = warnings(r#"["app://obsidian.md", "http://localhost:3000"]"#);
+    assert!(!warned.iter().any(|warning| warning.contains("many apps")), "{warned:?}");
+}

@@ -84,7 +84,7 @@ fn collisions(statistics: &Statistics) -> Markup {
             h2 { "Identifiers collide" }
             p { "Each of these stands for several users: their spend, limits and blocks at OpenRouter run together. Give "
                 code { "USER_ID_FORMAT" } " more digits." }
-            ul { @for collision in &statistics.collisions { li { (callsign_store::ledger::report::plain(&collided(collision))) } } }
+            ul { @for collision in &statistics.collisions { li { (callsign_core::visible::printable(&collided(collision))) } } }
         }
     }
 }

@@ -76,7 +76,7 @@ pub(super) async fn person(State(operator): State<Arc<Operator>>, asked: Asks<As
             code { "PUT /api/v1/admin/users/{user_id}/block" } "." }
     };
     Ok(page(
-        &format!("User {}", callsign_store::ledger::report::plain(&person.user).chars().take(60).collect::<String>()),
+        &format!("User {}", callsign_core::visible::printable(&person.user).chars().take(60).collect::<String>()),
         "/users",
         &content,
     ))

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use callsign_core::usage::money::NanoUsd;
-use callsign_store::ledger::report::{plain, usd};
+use callsign_core::visible::printable;
+use callsign_store::ledger::report::usd;
 
 /// Maximum characters of a name on a page. Links contain the whole name.
 const SHOWN: usize = 48;
@@ -96,10 +97,10 @@ pub(super) fn moment(at: Timestamp) -> Markup {
     }
 }
 
-/// Renders an untrusted name: truncated, without control characters, and isolated so that bidirectional text cannot
+/// Renders an untrusted name: truncated, with invisible characters escaped, and isolated so that bidirectional text cannot
 /// reorder its surroundings.
 pub(super) fn name(text: &str) -> Markup {
-    let clean = plain(text);
+    let clean = printable(text);
     let cut = |most: usize| match clean.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", clean.get(..end).unwrap_or_default()),
         None => clean.clone(),
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn untrusted_names_are_escaped() {
         let shown = name("<script>alert(1)</script>\u{202e}\u{1b}").into_string();
-        assert_eq!(shown, "<bdi class=\"name\">&lt;script&gt;alert(1)&lt;/script&gt;\u{fffd}\u{fffd}</bdi>");
+        assert_eq!(shown, "<bdi class=\"name\">&lt;script&gt;alert(1)&lt;/script&gt;\\u{202e}\\u{1b}</bdi>");
         assert!(name(&"x".repeat(10_000)).into_string().len() < 600);
         assert_eq!(
             link("/user", &[("id", "a&b=c/../\"é\n"), ("tenant", "")]),

@@ -13,8 +13,8 @@ use super::text::{count, moment, name, name_or};
 use crate::answer::ApiError;
 use crate::operator::Operator;
 use crate::parameters::{Asks, FromParameters, Parameters, Params};
+use callsign_core::visible::printable;
 use callsign_store::ledger::query::{By, Found};
-use callsign_store::ledger::report::plain;
 use callsign_store::whois::{Answer, Candidates, Question};
 
 /// The query parameters of `GET /whois`.
@@ -48,7 +48,7 @@ pub(super) async fn whois(State(operator): State<Arc<Operator>>, asked: Asks<Ask
                         "what a provider reports." }
                 } @else {
                     p { "This identifier is " (answer.absence()) "." }
-                    @for note in answer.notes() { p { "Note: " (plain(&note)) ". That is not a finding." } }
+                    @for note in answer.notes() { p { "Note: " (printable(&note)) ". That is not a finding." } }
                     p { "Identifiers are compared as they were sent, to the letter. A hash can be tried against a list of users: "
                         code { "callsign whois ID --candidates FILE" } "." }
                     @if operator.view().org_id.is_none() {

@@ -19,5 +19,5 @@ pub const HEADERS: [&str; 8] = [
 
 /// Returns the value of the first of [`HEADERS`] that is present and usable.
 pub fn find(headers: &HeaderMap) -> Option<&str> {
-    HEADERS.iter().find_map(|name| super::identity_header::meaning(headers.get(*name)?.as_bytes()))
+    HEADERS.iter().find_map(|name| super::identity_header::usable(headers.get(*name)?.as_bytes()))
 }

@@ -1,6 +1,8 @@
 //! The reasons why no caller can be resolved.
 
-use super::identity_header::AmbiguousIdentityError;
+use http::HeaderName;
+
+use super::identity_header::{AmbiguousIdentityError, Unusable};
 use super::issuer::IssuerId;
 use super::jwt::TokenError;
 
@@ -80,4 +82,15 @@ pub struct UnknownKey {
     pub issuer: IssuerId,
     /// The key id in the token.
     pub kid: Option<String>,
+}
+
+/// A header that should name the user was sent, but names nobody, while the operator requires a user: a block or a limit
+/// holds, or `CALLSIGN_MISSING_USER` is `reject`.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("header `{header}` has no usable user id: {reason}; send the user's own id in it, unchanged and once")]
+pub struct UnusableUserError {
+    /// The header.
+    pub header: HeaderName,
+    /// The reason.
+    pub reason: Unusable,
 }

@@ -4,13 +4,15 @@
 
 use http::HeaderName;
 
+use super::identity_header::Charset;
 use crate::identity::caller_identity::Field;
 
-/// The header name of each id.
+/// The header name of each id, and the character set of the headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preset {
     /// The names, in the order of [`Field::IDS`].
     headers: [Option<HeaderName>; Field::IDS.len()],
+    charset: Charset,
 }
 
 /// The built-in presets. Each has a header for the user.
@@ -65,6 +67,17 @@ impl Preset {
             *place = header;
         }
         self
+    }
+
+    /// Returns the preset with headers in this character set. Built-in presets have UTF-8.
+    #[must_use]
+    pub fn in_charset(self, charset: Charset) -> Self {
+        Self { charset, ..self }
+    }
+
+    /// Returns the character set of the headers.
+    pub fn charset(&self) -> Charset {
+        self.charset
     }
 
     /// Returns the header of an id.

@@ -125,6 +125,9 @@ fn unusable_header_values_are_absent() {
         "null",
         "undefined",
         "None",
+        "NONE",
+        "<no value>",
+        "alice, bob",
         "{{USER_ID}}",
         "a}}",
         "a\u{200b}b",
@@ -139,7 +142,7 @@ fn unusable_header_values_are_absent() {
     ] {
         assert_eq!(user(&[("x-api-key", APP), ("x-user-id", nothing)]), None, "{nothing:?}");
     }
-    for something in ["0", "nullable", "{user}", "NONE", "älice", "a b", "auth0|1"] {
+    for something in ["0", "nullable", "{user}", "älice", "a b", "auth0|1"] {
         assert_eq!(user(&[("x-api-key", APP), ("x-user-id", something)]).as_deref(), Some(something));
     }
     let (fits, long) = ("é".repeat(longest::ID / 2), "x".repeat(longest::ID + 1));
@@ -152,6 +155,24 @@ fn unusable_header_values_are_absent() {
     let mut map = headers(&[("x-api-key", APP)]);
     map.insert("x-user-id", HeaderValue::from_bytes(b"a\xff").unwrap());
     assert_eq!(resolved(&map, &directory(), Need::Identity).unwrap().user, None);
+}
+
+#[test]
+fn an_unusable_header_is_noted_with_its_reason() {
+    let noted = |pairs: &[(&str, &str)]| {
+        resolve(pairs, |caller| {
+            let caller = caller.unwrap();
+            let noted = caller.unusable.iter().map(|u| (u.field, u.header.to_string(), u.reason.name()));
+            (noted.collect::<Vec<_>>(), caller.unusable_user().is_some())
+        })
+    };
+    let one = noted(&[("x-api-key", APP), ("x-user-id", "null"), ("x-chat-id", "c")]);
+    assert_eq!(one, (vec![(Field::User, "x-user-id".to_owned(), "placeholder")], true));
+    let two = noted(&[("x-api-key", APP), ("x-user-id", "a"), ("x-chat-id", "a,b"), ("x-message-id", "a\u{200b}")]);
+    let chat = (Field::Chat, "x-chat-id".to_owned(), "joined");
+    assert_eq!(two, (vec![chat, (Field::Message, "x-message-id".to_owned(), "invisible")], false));
+    assert_eq!(noted(&[("x-api-key", APP), ("x-user-id", " ")]), (vec![], false), "empty is absent");
+    assert_eq!(noted(&[("x-api-key", ALICE), ("x-user-id", "null")]), (vec![], false), "not read");
 }
 
 #[test]

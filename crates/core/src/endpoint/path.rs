@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 /// The self-service path, outside of OpenRouter's base paths.
 const ME: &str = "/callsign/v1/me";
 /// Catalogue paths without variable segments. Their answers are lists, which are cached.
-const PLAIN_READS: [&str; 7] =
+pub(super) const PLAIN_READS: [&str; 7] =
     ["models", "models/count", "providers", "embeddings/models", "images/models", "tools", "endpoints/zdr"];
 /// The list that `models` answers: OpenRouter would filter it by the preferences of the operator's account.
 const MODELS_OF_USER: &str = "models/user";

@@ -154,8 +154,8 @@ pub enum Purpose {
 /// results.
 ///
 /// The result is HMAC-SHA256(secret, tenant ␟ subject ␟ purpose ␟ value), or SHA-256 without a secret. The subject is
-/// the user, else `key:` and the key's name (`docs/SPEC.md#binding`). The value may arrive in pieces, so that the body
-/// need not be buffered.
+/// the user, else U+001F and the key's name (`docs/SPEC.md#binding`). No id contains U+001F, so the subject of a key is
+/// never that of a user. The value may arrive in pieces, so that the body need not be buffered.
 #[derive(Clone)]
 pub struct Binder {
     state: BinderState,
@@ -180,7 +180,7 @@ impl Binder {
         if let Some(user) = sources.user {
             binder.update(user.as_bytes());
         } else {
-            binder.update(b"key:");
+            binder.update(b"\x1f");
             binder.update(sources.key.as_bytes());
         }
         binder.update(match purpose {
@@ -227,6 +227,30 @@ mod tests {
         for placeholder in ["ChangeMeChangeMe", "0123456789abcdef", &"x".repeat(32)] {
             assert_eq!(refuse(placeholder), Err(WeakSecretError::Placeholder), "{placeholder}");
         }
+    }
+
+    /// The vectors were computed with `printf 'TENANT\x1fSUBJECT\x1fcache\x1fvalue' | openssl dgst -sha256 -hmac SECRET`.
+    #[test]
+    fn the_binding_of_a_user_is_fixed_and_differs_from_that_of_every_key() {
+        let secret = IdSecret::new(&Secret::new("a secret of some length")).unwrap();
+        let bound = |tenant, user, key| {
+            let sources = CallerIdentity { tenant, user, key, ..CallerIdentity::default() };
+            let mut binder = Binder::new(&sources, Some(&secret), Purpose::Cache);
+            binder.update(b"val");
+            binder.update(b"ue");
+            binder.finish()
+        };
+        assert_eq!(
+            bound(None, Some("alice"), "app"),
+            "e1206486f241caca0550ad247e9a3ea8335a036f6854bdf2a02997af4ad0ec21"
+        );
+        assert_eq!(
+            bound(Some("acme"), Some("alice"), "app"),
+            "de960ec866a95051493006c05ae26a0940d85c39f55931e2dd0a3c6523db2007"
+        );
+        assert_eq!(bound(None, None, "app"), "8339e312ef70dad2f0ef89b5fe267e3cdf59d73590fb7790db558b33f0db98ef");
+        assert_ne!(bound(None, None, "app"), bound(None, Some("key:app"), "app"));
+        assert_ne!(bound(None, None, "app"), bound(None, Some("app"), "app"));
     }
 
     #[test]

@@ -5,13 +5,15 @@
 //! which a client cannot guess and so cannot hide in a file. The content of a part passes unchanged. The rewriter
 //! buffers one part head of at most [`MAX_HEAD`] bytes.
 //!
-//! The grammar: the body begins with the delimiter, and lines end in CRLF. A part has `Content-Disposition: form-data;
-//! name="…"[; filename="…"]` and at most one `Content-Type`, in any order, and no other header. Folded lines, `name*`,
-//! duplicate parameters and backslashes in quoted strings are errors. At most one CRLF may follow the closing
-//! delimiter. Any other body is a [`FormError`].
+//! The grammar is RFC 7578 as the big HTTP libraries write it. Only CRLFs may stand before the first and after the last
+//! delimiter. The headers of a part that do not change what is read are left out. A head that two readers could read
+//! differently is a [`HeadError`]. All heads that leave have one form: `Content-Disposition: form-data; name="…"[;
+//! filename="…"]` and at most one `Content-Type`.
 
 mod boundary;
+mod disposition;
 mod head;
+mod head_error;
 
 use std::sync::Arc;
 
@@ -23,43 +25,48 @@ use super::output::Output;
 use super::reserved_fields::ReservedFields;
 pub use boundary::{Boundary, BoundaryError};
 use head::Head;
+pub use head_error::HeadError;
 
 /// The longest accepted head of a part, in bytes, with its blank line.
 pub const MAX_HEAD: usize = 8192;
 
 /// The body is not a form of the accepted grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the form is invalid: byte {offset}: {fault}")]
+#[error("the form is invalid: byte {offset}{}: {fault}", in_part(*.part))]
 pub struct FormError {
     /// Offset of the offending byte, or of the beginning of an invalid part head.
     pub offset: u64,
+    /// The number of the part, from 1; 0 before the first one.
+    pub part: u32,
     /// The violated rule.
     pub fault: FormErrorKind,
+}
+
+/// Names the part of an error by its number. Names are foreign text.
+fn in_part(part: u32) -> String {
+    if part == 0 { String::new() } else { format!(" (part {part})") }
 }
 
 /// A rule of the form grammar that a body violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormErrorKind {
     /// The body does not begin with `--` and the boundary.
-    #[error("the body must begin with `--` and the boundary of its content type")]
+    #[error("the body must begin with `--` and the boundary of its content type; only empty lines may come before")]
     Start,
     /// A delimiter is followed by neither CRLF nor `--`.
     #[error("a delimiter must be followed by CRLF or `--`")]
     Delimiter,
-    /// A part head has unknown, duplicate, missing or malformed headers.
-    #[error(
-        "a part's head must be `Content-Disposition: form-data; name=\"…\"[; filename=\"…\"]` and at most one \
-         `Content-Type`, each on one line that ends in CRLF"
-    )]
-    Head,
+    /// A part head could be read in different ways.
+    #[error(transparent)]
+    Head(HeadError),
     /// A delimiter follows a part head without the CRLF that ends the content.
     #[error("a part's content, even if empty, must end with CRLF before the next delimiter")]
     NoContent,
     /// A part head is longer than [`MAX_HEAD`].
     #[error("a part's head must not be longer than {MAX_HEAD} bytes")]
     LongHead,
-    /// More than one CRLF follows the closing delimiter.
-    #[error("only one CRLF may follow the closing delimiter")]
+    /// More than empty lines follow the closing delimiter.
+    #[error("only empty lines may follow the closing delimiter")]
     Epilogue,
     /// The body ends before the closing delimiter.
     #[error("the body ends before its closing delimiter")]
@@ -82,6 +89,8 @@ pub struct Form {
     buffered: Vec<u8>,
     /// Offset of that head in the body.
     head_from: u64,
+    /// The number of that head's part, from 1.
+    part: u32,
     outer: OuterCapture,
     /// Bytes of all earlier pieces.
     received: u64,
@@ -119,6 +128,7 @@ impl Form {
             matched: 2,
             buffered: Vec::new(),
             head_from: 0,
+            part: 0,
             outer: OuterCapture::default(),
             received: 0,
         }
@@ -151,10 +161,10 @@ impl Form {
     /// # Errors
     /// [`FormError`] if the form is incomplete.
     pub fn finish(&mut self) -> Result<(), FormError> {
-        if self.state == State::End && self.buffered != b"\r" {
+        if self.state == State::End && self.buffered.is_empty() {
             Ok(())
         } else {
-            Err(FormError { offset: self.received, fault: FormErrorKind::Incomplete })
+            Err(FormError { offset: self.received, part: self.part, fault: FormErrorKind::Incomplete })
         }
     }
 
@@ -164,15 +174,18 @@ impl Form {
     }
 
     fn error_at(&self, at: usize, fault: FormErrorKind) -> FormError {
-        let in_head = matches!(fault, FormErrorKind::Head | FormErrorKind::LongHead);
-        FormError { offset: if in_head { self.head_from } else { self.received + at as u64 }, fault }
+        let in_head = matches!(fault, FormErrorKind::Head(_) | FormErrorKind::LongHead);
+        let offset = if in_head { self.head_from } else { self.received + at as u64 };
+        FormError { offset, part: self.part, fault }
     }
 
     fn start(&mut self, piece: &Bytes, at: usize) -> Result<usize, FormErrorKind> {
-        if piece.get(at) != self.delimiter.get(self.matched) {
-            return Err(FormErrorKind::Start);
+        match piece.get(at) {
+            byte if byte == self.delimiter.get(self.matched) => self.matched += 1,
+            // Another empty line.
+            Some(b'\r') if self.matched == 2 => self.matched = 1,
+            _ => return Err(FormErrorKind::Start),
         }
-        self.matched += 1;
         if self.matched == self.delimiter.len() {
             self.matched = 0;
             self.state = State::Delimited;
@@ -186,6 +199,7 @@ impl Form {
             b"\r" | b"-" => return Ok(at + 1),
             b"\r\n" => {
                 self.head_from = self.received + at as u64 + 1;
+                self.part = self.part.saturating_add(1);
                 self.state = State::Head;
             }
             b"--" => {
@@ -210,17 +224,17 @@ impl Form {
         }
         self.buffered.extend_from_slice(rest.get(..line).unwrap_or_default());
         if let Some(text) = self.buffered.strip_suffix(b"\r\n\r\n") {
-            let head = Head::parse(text).ok_or(FormErrorKind::Head)?;
-            let kept = !self.reserved.contains_part(head.name);
+            let head = Head::parse(text).map_err(FormErrorKind::Head)?;
+            let kept = !self.reserved.contains_part(head.name());
             if kept {
-                self.outer.part(head.name);
+                self.outer.part(head.name());
                 head.write(&self.boundary, out);
             }
             self.state = State::Begun { kept };
             self.matched = 2;
             self.buffered.clear();
         } else if self.buffered == b"\r\n" {
-            return Err(FormErrorKind::Head);
+            return Err(FormErrorKind::Head(HeadError::Disposition));
         }
         Ok(at + line)
     }
@@ -295,8 +309,12 @@ impl Form {
     }
 
     fn end(&mut self, piece: &Bytes, at: usize) -> Result<usize, FormErrorKind> {
-        self.buffered.extend(piece.get(at));
-        if matches!(self.buffered.as_slice(), b"\r" | b"\r\n") { Ok(at + 1) } else { Err(FormErrorKind::Epilogue) }
+        match (self.buffered.as_slice(), piece.get(at)) {
+            (b"", Some(b'\r')) => self.buffered.push(b'\r'),
+            (b"\r", Some(b'\n')) => self.buffered.clear(),
+            _ => return Err(FormErrorKind::Epilogue),
+        }
+        Ok(at + 1)
     }
 }
 

@@ -8,14 +8,20 @@ use http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{HeaderName, Method, Response, StatusCode};
 
 use crate::relay::Answer;
 use callsign_core::endpoint::{Endpoint, RouteError};
 
 /// Response headers that scripts may read, besides the safelisted ones.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("x-generation-id, x-callsign-request-id, x-callsign-error, retry-after");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "x-generation-id, x-callsign-request-id, x-callsign-error, retry-after, x-should-retry, \
+     x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests",
+);
+/// A browser asks with this header whether a public page may call a server in a private network.
+const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
+/// The answer to [`REQUEST_PRIVATE_NETWORK`].
+const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
 /// The allowed origins.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +56,9 @@ impl Cors {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST"));
         if let Some(asked) = parts.headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+        }
+        if parts.headers.get(REQUEST_PRIVATE_NETWORK).is_some_and(|asked| asked == "true") {
+            headers.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
         }
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         Some(response)

@@ -24,7 +24,11 @@ pub enum FramingError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnsupportedBodyError {
     /// The content type is neither JSON in UTF-8 nor, if the endpoint accepts it, a form.
-    #[error("the content type must be `application/json`, with no parameter but `charset=utf-8`{}", or_form(*.form))]
+    #[error(
+        "the content type must be `application/json`, with no parameter but `charset=utf-8`{}; send the body in that \
+         format and name it in one `Content-Type` header",
+        or_form(*.form)
+    )]
     MediaType {
         /// True if the endpoint also accepts a form.
         form: bool,
@@ -33,7 +37,9 @@ pub enum UnsupportedBodyError {
     #[error(transparent)]
     Boundary(BoundaryError),
     /// A content coding that callsign does not decode. A body that cannot be examined is not forwarded.
-    #[error("the body's encoding must be `gzip`, `br` or `zstd`, or none at all")]
+    #[error(
+        "`Content-Encoding` must be one of `gzip`, `br` and `zstd`; use one of them, or send the body uncompressed"
+    )]
     Encoding,
 }
 
@@ -105,11 +111,15 @@ pub fn kind(headers: &HeaderMap, form: bool) -> Result<Kind, UnsupportedBodyErro
 }
 
 fn is_json(value: &[u8]) -> bool {
-    let mut parts = value.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let value = value.trim_ascii();
+    // A trailing `;` has no meaning. Real clients send it, and `utf8` too.
+    let mut parts = value.strip_suffix(b";").unwrap_or(value).split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
     let media_type = parts.next().unwrap_or_default();
     let charset = parts.next();
     let is_utf8 = |parameter: &[u8]| {
-        parameter.eq_ignore_ascii_case(b"charset=utf-8") || parameter.eq_ignore_ascii_case(b"charset=\"utf-8\"")
+        let spellings: [&[u8]; 4] = [b"utf-8", b"\"utf-8\"", b"utf8", b"\"utf8\""];
+        let Some((name, charset)) = parameter.split_at_checked(b"charset=".len()) else { return false };
+        name.eq_ignore_ascii_case(b"charset=") && spellings.iter().any(|utf8| charset.eq_ignore_ascii_case(utf8))
     };
     media_type.eq_ignore_ascii_case(b"application/json") && charset.is_none_or(is_utf8) && parts.next().is_none()
 }
@@ -150,6 +160,10 @@ mod tests {
             "application/json; charset=utf-8",
             "application/json;charset=\"UTF-8\"",
             "application/json ; Charset=Utf-8 ",
+            "application/json; charset=utf8",
+            "application/json; charset=\"UTF8\";",
+            "application/json;",
+            "application/json ; ",
         ] {
             assert_eq!(kind(&headers(&[("content-type", good)]), false), Ok(Kind::Json), "{good}");
         }
@@ -158,7 +172,11 @@ mod tests {
             "application/json; charset=utf-7",
             "application/json; charset=utf-8; charset=utf-8",
             "application/json; a=b",
-            "application/json;",
+            "application/json;;",
+            "application/json; ; charset=utf-8",
+            "application/json; charset=utf 8",
+            "application/json; charset=",
+            ";",
             "application/json, text/plain",
             "application/jsonx",
             "",

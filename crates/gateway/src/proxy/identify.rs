@@ -1,11 +1,15 @@
 //! Step 3: chooses the identifiers that are sent for the caller.
 
-use callsign_core::auth::Caller;
+use std::time::Instant;
+
+use callsign_core::auth::{Caller, UnusableUserError};
 use callsign_core::endpoint::path::CataloguePath;
 use callsign_core::endpoint::{Endpoint, Inference, Metadata, SelfService};
 use callsign_core::identity::Identifiers;
+use callsign_core::identity::missing::MissingUser;
 use callsign_core::usage::markup::Markup;
 use callsign_store::ledger::{Begun, Name, RequestLabels, SentIds};
+use callsign_store::limits::Limiter;
 use http::request::Parts;
 
 use super::snapshot::Snapshot;
@@ -42,9 +46,9 @@ impl CallerRequest<'_> {
 /// Chooses the identifiers of the request and takes an in-flight slot for the caller.
 ///
 /// # Errors
-/// `user_required` if the policy requires a user and the caller has none; `rate_limited` or `overloaded` without a free
-/// slot.
+/// `user_required` if a user is required and the caller has none; `rate_limited` or `overloaded` without a free slot.
 pub(super) fn identify<'a>(
+    limiter: &Limiter,
     snapshot: &'a Snapshot,
     caller: Caller<'a>,
     endpoint: Endpoint,
@@ -55,6 +59,7 @@ pub(super) fn identify<'a>(
         Endpoint::SelfService(question) => RequestKind::SelfService(question),
         Endpoint::Inference(inference) => {
             let tenant = snapshot.tenant(caller.tenant.as_deref());
+            check_usable(limiter, snapshot, &caller, record)?;
             let identifiers = tenant.policy.identify(&caller.identity(), caller.metadata, inference.fields)?;
             record.attribution = Some(identifiers.attribution(caller.user.is_some()));
             record.account = snapshot.account(&caller).cloned();
@@ -67,6 +72,25 @@ pub(super) fn identify<'a>(
     };
     record.enter(&caller.identity())?;
     Ok(CallerRequest { caller, kind })
+}
+
+/// Reports unusable identity headers, and refuses an unusable user id where somebody could evade a block or a limit with it
+/// (`docs/SPEC.md#unusable-ids`).
+fn check_usable(
+    limiter: &Limiter,
+    snapshot: &Snapshot,
+    caller: &Caller<'_>,
+    record: &RequestRecord,
+) -> Result<(), UnusableUserError> {
+    for unusable in &caller.unusable {
+        record.metrics().attribution.count_unusable(*unusable, &caller.key, Instant::now());
+    }
+    let Some(unusable) = caller.unusable_user() else { return Ok(()) };
+    let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
+    if policy.missing_user == MissingUser::Reject || limiter.tells_users_apart(&snapshot.rules) {
+        return Err(UnusableUserError { header: unusable.header.clone(), reason: unusable.reason });
+    }
+    Ok(())
 }
 
 /// Returns the first part of a request's ledger row.

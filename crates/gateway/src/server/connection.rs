@@ -25,6 +25,7 @@ use tokio::time::timeout;
 
 use super::coalesce::{FrameCoalescer, Wait};
 use super::handler::{Handler, Peer};
+use super::reset::{CutSignal, ResettableSocket};
 use super::streams::{StreamClock, StreamExecutor};
 use super::timeouts::{Activity, InFlightGuard, Protocol, ReadTimeout, Timeouts, WriteTimeout};
 use super::{Drain, Tls, Upload};
@@ -81,7 +82,9 @@ impl<H: Handler> ConnectionServer<H> {
 
     /// Serves one plain-text connection. With `shed`, serves only its first request, which the handler refuses.
     pub(super) async fn serve(&self, stream: TcpStream, address: SocketAddr, shed: Option<OverloadError>) {
-        self.serve_http(WriteTimeout::new(stream, self.timeouts.download), Peer { address, tls: false, shed }).await;
+        let cut = CutSignal::default();
+        let stream = WriteTimeout::new(ResettableSocket::new(stream, cut.clone()), self.timeouts.download);
+        self.serve_http(stream, Peer { address, tls: false, shed }, cut).await;
     }
 
     /// Serves one TLS connection, as [`Self::serve`] does.
@@ -92,16 +95,18 @@ impl<H: Handler> ConnectionServer<H> {
         shed: Option<OverloadError>,
         tls: Tls,
     ) {
-        let handshake = tls.acceptor().accept(WriteTimeout::new(stream, self.timeouts.download));
+        let cut = CutSignal::default();
+        let stream = WriteTimeout::new(ResettableSocket::new(stream, cut.clone()), self.timeouts.download);
+        let handshake = tls.acceptor().accept(stream);
         match timeout(self.timeouts.handshake, handshake).await {
-            Ok(Ok(stream)) => self.serve_http(stream, Peer { address, tls: true, shed }).await,
+            Ok(Ok(stream)) => self.serve_http(stream, Peer { address, tls: true, shed }, cut).await,
             Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%address, "TLS handshake timed out"),
         }
     }
 
-    /// Serves HTTP on a stream until either side closes it.
-    pub(super) async fn serve_http<S>(&self, stream: S, peer: Peer)
+    /// Serves HTTP on a stream until either side closes it. Sets `cut` if the answer to an HTTP/1.0 request is cut.
+    pub(super) async fn serve_http<S>(&self, stream: S, peer: Peer, cut: CutSignal)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -125,13 +130,14 @@ impl<H: Handler> ConnectionServer<H> {
                 let peer =
                     Peer { shed: peer.shed.or_else(|| self.is_too_late().then_some(OverloadError::Draining)), ..peer };
                 let http1_body = request.version() < Version::HTTP_2;
+                let cut = (request.version() == Version::HTTP_10).then(|| cut.clone());
                 let request = request.map(|body| Upload::new(body, timeouts, &activity));
                 let handler = handler.clone();
                 // hyper keeps the future's memory as long as the connection lasts. The future is large, so it is boxed:
                 // the box is freed when the response begins, which may then stream for minutes.
                 Box::pin(async move {
                     let response = handler.handle(request, peer).await;
-                    Ok::<_, Infallible>(response.map(|body| Served::new(body, guard, http1_body)))
+                    Ok::<_, Infallible>(response.map(|body| Served::new(body, guard, http1_body, cut)))
                 })
             })
         };
@@ -219,6 +225,8 @@ pin_project_lite::pin_project! {
         http1_body: bool,
         // HTTP/2: the wait for the client's window.
         clock: Option<Arc<StreamClock>>,
+        // HTTP/1.0: tells the socket that the body failed.
+        cut: Option<CutSignal>,
         // Marks the request as in flight. hyper drops it with the body, as soon as the body has ended.
         guard: InFlightGuard,
     }
@@ -239,9 +247,9 @@ struct Failed {
 }
 
 impl<B> Served<B> {
-    fn new(body: B, guard: InFlightGuard, http1_body: bool) -> Self {
+    fn new(body: B, guard: InFlightGuard, http1_body: bool, cut: Option<CutSignal>) -> Self {
         let (coalesce, clock) = (FrameCoalescer::default(), StreamClock::current());
-        Self { body, last_byte: None, coalesce, end: None, failed: None, http1_body, clock, guard }
+        Self { body, last_byte: None, coalesce, end: None, failed: None, http1_body, clock, cut, guard }
     }
 }
 
@@ -289,6 +297,9 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Served<B> {
         }
         if let Some(failed) = this.failed {
             ready!(this.guard.poll_written(failed.check, cx));
+            if let Some(cut) = this.cut {
+                cut.set();
+            }
             return Poll::Ready(this.failed.take().map(|failed| Err(failed.error)));
         }
         let error = if *this.http1_body {

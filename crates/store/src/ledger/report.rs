@@ -10,7 +10,7 @@ mod requests;
 use serde_json::{Map, Value, json};
 
 use super::query::{By, Found, Grouping, Kind, UsageRow};
-pub use cells::{Cells, csv, plain, table, time, usd};
+pub use cells::{Cells, csv, table, time, usd};
 pub use requests::{endings, request_json, request_text, requests_csv, requests_table};
 
 impl By {

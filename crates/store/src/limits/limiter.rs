@@ -191,6 +191,11 @@ impl Limiter {
         self.0.down == OnStoreFailure::Deny && self.0.blocks.is_unread()
     }
 
+    /// Returns true if a user could be treated differently from others: somebody is blocked, or limits hold.
+    pub fn tells_users_apart(&self, rules: &Rules) -> bool {
+        rules.tell_users_apart() || self.0.gate.is_any_blocked()
+    }
+
     /// Returns a watcher that signals when this caller's running requests must end.
     pub fn watch(&self, sources: &CallerIdentity<'_>, sent: Option<&str>) -> Watcher {
         self.gate().watch(sources, sent)

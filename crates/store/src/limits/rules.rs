@@ -118,6 +118,11 @@ impl Rules {
                 .is_some_and(|tenants| tenants.iter().any(|tenant| tenant.as_deref() == sources.tenant))
     }
 
+    /// Returns true if the configuration blocks users or limits callers. Limits that are only tried out do not count.
+    pub fn tell_users_apart(&self) -> bool {
+        !self.blocked.is_empty() || (self.limits && !self.dry_run)
+    }
+
     /// Returns the limits of this caller. The user's limits override the key's, the tenant's and the defaults, in this
     /// order, each limit separately.
     pub fn ceilings(&self, sources: &CallerIdentity<'_>) -> Ceilings {

@@ -17,7 +17,8 @@ pub(super) struct Candidate<'c> {
 }
 
 impl Candidates {
-    /// Creates a list from the text of a file. Lines without a user (empty, `null`, …) are skipped.
+    /// Creates a list from the text of a file. Lines that no id can have (empty, too long, with invisible characters) are
+    /// skipped.
     pub fn new(text: String) -> Self {
         Self { text }
     }
@@ -28,14 +29,13 @@ impl Candidates {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Candidate<'_>> {
-        let meaning = |value: &str| identity_header::meaning(value.as_bytes()).map(str::len);
         self.text.lines().filter_map(move |line| {
             let (user, other) = match line.split_once('\t') {
                 Some((user, other)) => (user, Some(other)),
                 None => (line, None),
             };
-            meaning(user)?;
-            Some(Candidate { user: user.trim_ascii(), other: other.map(str::trim_ascii).filter(|o| !o.is_empty()) })
+            let user = Some(user.trim_ascii()).filter(|user| identity_header::is_id(user))?;
+            Some(Candidate { user, other: other.map(str::trim_ascii).filter(|other| !other.is_empty()) })
         })
     }
 }
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_line_is_a_user_and_an_optional_second_id() {
-        let candidates = Candidates::new("alice\n\n  bob \r\nnull\ncarol\tchat-1\n".to_owned());
+        let candidates = Candidates::new("alice\n\n  bob \r\nan\u{200b}n\ncarol\tchat-1\n".to_owned());
         let read: Vec<_> = candidates.iter().map(|c| (c.user, c.other)).collect();
         assert_eq!(read, [("alice", None), ("bob", None), ("carol", Some("chat-1"))]);
         assert_eq!(candidates.count(), 3);

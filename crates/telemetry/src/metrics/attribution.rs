@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `callsign_identifiers_written_total{field}` | identifiers sent upstream |
 //! | `callsign_attributed_requests_total{attribution}` | inference requests sent upstream: `present`, `shared`, `absent`, `omitted` |
+//! | `callsign_unusable_ids_total{field,reason}` | identity headers that were sent but name nobody |
 //! | `callsign_operator_key_refused_total{status}` | OpenRouter's refusals of the operator's or a tenant's key: 401, 402, 403 |
 //! | `callsign_generations_total` | responses with a generation id |
 //! | `callsign_tokens_total{kind}` | tokens: `prompt` (includes `cached`), `completion` (includes `reasoning`) |
@@ -19,8 +20,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use callsign_core::auth::UnusableId;
+use callsign_core::auth::identity_header::Unusable;
 use callsign_core::identity::Identifiers;
 use callsign_core::identity::attribution::Attribution as Attributed;
+use callsign_core::identity::caller_identity::Field;
 use callsign_core::identity::identifier::TABLE;
 use callsign_core::usage::Usage;
 
@@ -38,6 +42,12 @@ struct AttributionLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnusableLabels {
+    field: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StatusLabel {
     status: u16,
 }
@@ -52,6 +62,7 @@ struct KindLabel {
 pub struct Attribution {
     written: Family<FieldLabel, Counter>,
     requests: Family<AttributionLabel, Counter>,
+    unusable: Family<UnusableLabels, Counter>,
     key_refusals: Family<StatusLabel, Counter>,
     generations: Counter,
     tokens: Family<KindLabel, Counter>,
@@ -59,6 +70,7 @@ pub struct Attribution {
     connections: Gauge,
     opened: Counter,
     unattributed: Throttle,
+    unusable_told: Throttle,
 }
 
 impl Default for Attribution {
@@ -66,6 +78,7 @@ impl Default for Attribution {
         Self {
             written: Family::default(),
             requests: Family::default(),
+            unusable: Family::default(),
             key_refusals: Family::default(),
             generations: Counter::default(),
             tokens: Family::default(),
@@ -73,6 +86,7 @@ impl Default for Attribution {
             connections: Gauge::default(),
             opened: Counter::default(),
             unattributed: Throttle::new(Duration::from_hours(1)),
+            unusable_told: Throttle::new(Duration::from_hours(1)),
         }
     }
 }
@@ -94,6 +108,13 @@ impl Attribution {
         }
         let requests = "Inference requests sent upstream, by the attribution to a user";
         registry.register("attributed_requests", requests, self.requests.clone());
+        for field in Field::IDS {
+            for reason in Unusable::ALL {
+                drop(self.unusable.get_or_create(&UnusableLabels { field: field.name(), reason: reason.name() }));
+            }
+        }
+        let unusable = "Identity headers that were sent but name nobody, by id and reason";
+        registry.register("unusable_ids", unusable, self.unusable.clone());
         let refusals = "OpenRouter's refusals of the operator's or a tenant's key, by status";
         registry.register("operator_key_refused", refusals, self.key_refusals.clone());
         registry.register("identifiers_written", "Identifiers sent upstream", self.written.clone());
@@ -144,6 +165,22 @@ impl Attribution {
                 user = attribution.name(),
                 "a request has no user id; check that the app sends its user's id, or set \
                  CALLSIGN_MISSING_USER=reject to refuse such requests (logged once an hour for each key)"
+            );
+        }
+    }
+
+    /// Counts an identity header that was sent but names nobody. Warns once an hour about each header of each `key`.
+    pub fn count_unusable(&self, unusable: UnusableId<'_>, key: &str, now: Instant) {
+        let (field, reason) = (unusable.field.name(), unusable.reason.name());
+        self.unusable.get_or_create(&UnusableLabels { field, reason }).inc();
+        let header = unusable.header.as_str();
+        if self.unusable_told.passes(&format!("{key} {header}"), now) {
+            tracing::warn!(
+                key = %Untrusted(key),
+                header,
+                reason,
+                "the {field} id of a request is unusable: {} (logged once an hour for each key and header)",
+                unusable.reason
             );
         }
     }

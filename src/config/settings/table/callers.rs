@@ -300,5 +300,11 @@ pub(super) const PRESETS: &[Setting] = &[
     Setting::toml("presets.*.user", "Header with the user id. Required.").example("\"X-House-User\""),
     Setting::toml("presets.*.session", "Header with the session id. By default none.").example("\"X-House-Session\""),
     Setting::toml("presets.*.chat", "Header with the chat id. By default none.").example("\"X-House-Chat\""),
+    Setting::toml(
+        "presets.*.charset",
+        "Character set of the headers: `utf-8`, or `latin-1` for an app whose HTTP library writes ISO 8859-1. By default \
+         `utf-8`.",
+    )
+    .example("\"latin-1\""),
     Setting::toml("presets.*.message", "Header with the message id. By default none.").example("\"X-House-Message\""),
 ];

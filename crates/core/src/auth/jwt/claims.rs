@@ -3,9 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::error::TokenError;
-use crate::auth::identity_header::is_invisible;
+use crate::auth::identity_header::is_id;
 use crate::auth::issuer::Issuer;
-use crate::identity::longest;
 
 /// The claims of a verified token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +60,6 @@ pub(super) fn check(claims: &Map<String, Value>, issuer: &Issuer, now: i64) -> R
         return Err(TokenError::Refused("its session claim is too long or has invisible characters"));
     }
     Ok(Verified { user, session: session.map(str::to_owned), expires })
-}
-
-/// Returns true if a claim is not empty, has an accepted length and no invisible characters. Formats and bindings join
-/// fields with U+001F, so an id with that character could collide with another user's.
-fn is_id(claim: &str) -> bool {
-    (1..=longest::ID).contains(&claim.len()) && !claim.contains(is_invisible)
 }
 
 /// Reads a `NumericDate` (RFC 7519, section 2), rounded down to seconds.

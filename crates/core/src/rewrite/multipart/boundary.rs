@@ -15,8 +15,8 @@ pub enum BoundaryError {
     OtherType,
     /// The media type is `multipart/form-data`, but its parameters are invalid.
     #[error(
-        "`multipart/form-data` must have exactly one parameter, `boundary`, with 1 to 70 characters that RFC 2046 \
-         allows"
+        "`multipart/form-data` must have one `boundary`, with 1 to 70 characters that RFC 2046 allows, and no other \
+         parameter but `charset`; leave the header to the HTTP library"
     )]
     BadBoundary,
 }
@@ -27,21 +27,39 @@ impl Boundary {
     /// # Errors
     /// [`BoundaryError`] for any other content type and for other or missing parameters.
     pub fn of_content_type(value: &[u8]) -> Result<Self, BoundaryError> {
-        let (media_type, parameter) = match memchr::memchr(b';', value) {
-            Some(at) => (value.get(..at).unwrap_or_default(), value.get(at + 1..).unwrap_or_default()),
-            None => (value, &[][..]),
-        };
+        let end = memchr::memchr(b';', value).unwrap_or(value.len());
+        let (media_type, parameters) = value.split_at(end);
         if !media_type.trim_ascii().eq_ignore_ascii_case(b"multipart/form-data") {
             return Err(BoundaryError::OtherType);
         }
-        Self::of_parameter(parameter.trim_ascii()).ok_or(BoundaryError::BadBoundary)
+        Self::of_parameters(parameters).ok_or(BoundaryError::BadBoundary)
     }
 
-    fn of_parameter(parameter: &[u8]) -> Option<Self> {
-        let (name, value) = parameter.split_at_checked(b"boundary=".len())?;
-        if !name.eq_ignore_ascii_case(b"boundary=") {
-            return None;
+    /// Returns the one `boundary` of `; name=value` parameters. A `charset` has no meaning here and is ignored.
+    fn of_parameters(mut rest: &[u8]) -> Option<Self> {
+        let (mut boundary, mut has_charset) = (None, false);
+        while let Some(parameter) = rest.strip_prefix(b";").map(<[u8]>::trim_ascii_start) {
+            if parameter.is_empty() {
+                break;
+            }
+            let equals = memchr::memchr(b'=', parameter)?;
+            let (name, value) = (parameter.get(..equals)?, parameter.get(equals + 1..)?);
+            // Only `;` separates parameters, and a boundary never contains it.
+            let end = memchr::memchr(b';', value).unwrap_or(value.len());
+            let (value, after) = value.split_at(end);
+            rest = after;
+            if name.eq_ignore_ascii_case(b"boundary") && boundary.is_none() {
+                boundary = Some(Self::of_value(value.trim_ascii_end())?);
+            } else if name.eq_ignore_ascii_case(b"charset") && !has_charset {
+                has_charset = true;
+            } else {
+                return None;
+            }
         }
+        boundary
+    }
+
+    fn of_value(value: &[u8]) -> Option<Self> {
         let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
         let allowed = if quoted.is_some() { is_allowed } else { is_token };
         let value = quoted.unwrap_or(value);
@@ -73,7 +91,7 @@ fn is_allowed(byte: u8) -> bool {
 }
 
 /// Returns true for the `bchars` that may stand without quotes. Unlike `token` of RFC 9110, this allows `/`, `:`, `=`
-/// and similar characters, which Java and Go clients do not quote; they are unambiguous in the last parameter.
+/// and similar characters, which Java and Go clients do not quote; only a `;` ends a parameter.
 fn is_token(byte: u8) -> bool {
     is_allowed(byte) && !b" ,".contains(&byte)
 }
@@ -83,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_exactly_one_parameter_the_boundary() {
+    fn accepts_exactly_one_boundary() {
         let read = |value: &str| Boundary::of_content_type(value.as_bytes());
         let longest = "x".repeat(LONGEST);
         for (value, boundary) in [
@@ -94,6 +112,9 @@ mod tests {
             ),
             ("multipart/form-data ; boundary=\"a b,c\"", "a b,c"),
             ("multipart/form-data; boundary=a=b", "a=b"),
+            ("multipart/form-data; boundary=x;", "x"),
+            ("multipart/form-data; boundary=x; charset=utf-8", "x"),
+            ("multipart/form-data;charset=\"UTF-8\" ;boundary=\"x\" ; ", "x"),
             (&format!("multipart/form-data; boundary={longest}"), longest.as_str()),
         ] {
             assert_eq!(read(value), Ok(Boundary(boundary.into())), "{value}");
@@ -107,8 +128,10 @@ mod tests {
             "multipart/form-data; boundary=\"x\\\"y\"",
             "multipart/form-data; boundary=\"x \"",
             "multipart/form-data; boundary=x; boundary=y",
-            "multipart/form-data; boundary=x; charset=utf-8",
-            "multipart/form-data; charset=utf-8; boundary=x",
+            "multipart/form-data; boundary=x; charset=a; charset=b",
+            "multipart/form-data; boundary=x; start=y",
+            "multipart/form-data; boundary=\"x;y\"",
+            "multipart/form-data;; boundary=x",
             "multipart/form-data; boundary=x, multipart/form-data; boundary=y",
             "multipart/form-data; boundary*=utf-8''x",
             "multipart/form-data; boundary = x",
@@ -124,6 +147,7 @@ mod tests {
             "multipart/mixed; boundary=x",
             "application/x-www-form-urlencoded",
             "multipart/form-datax; boundary=x",
+            "multipart/form-data boundary=x",
         ] {
             assert_eq!(read(value), Err(BoundaryError::OtherType), "{value}");
         }

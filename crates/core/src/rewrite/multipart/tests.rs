@@ -1,3 +1,5 @@
+mod readers;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -89,26 +91,31 @@ fn invalid_forms_are_refused_with_their_offset() {
         (String::new(), 0, FormErrorKind::Incomplete),
         ("--their".into(), 7, FormErrorKind::Incomplete),
         ("preamble\r\n--theirs--".into(), 0, FormErrorKind::Start),
-        ("\r\n--theirs--".into(), 0, FormErrorKind::Start),
+        ("\r\n\n--theirs--".into(), 2, FormErrorKind::Start),
+        ("\r\n\r--theirs--".into(), 3, FormErrorKind::Start),
         ("--others--".into(), 2, FormErrorKind::Start),
         ("--theirs\n".into(), 8, FormErrorKind::Delimiter),
         ("--theirs \r\n".into(), 8, FormErrorKind::Delimiter),
         ("--theirsX".into(), 8, FormErrorKind::Delimiter),
         ("--theirs-x".into(), 9, FormErrorKind::Delimiter),
-        ("--theirs\r\n\r\n1\r\n--theirs--".into(), 10, FormErrorKind::Head),
-        ("--theirs\r\nContent-Disposition: form-data\r\n\r\n1\r\n--theirs--".into(), 10, FormErrorKind::Head),
+        ("--theirs\r\n\r\n1\r\n--theirs--".into(), 10, FormErrorKind::Head(HeadError::Disposition)),
+        (
+            "--theirs\r\nContent-Disposition: form-data\r\n\r\n1\r\n--theirs--".into(),
+            10,
+            FormErrorKind::Head(HeadError::Disposition),
+        ),
         (format!("--theirs\r\n{long}"), 10, FormErrorKind::LongHead),
         (part.trim_end_matches('1').to_owned() + "--theirs--", 61, FormErrorKind::NoContent),
         (format!("{part}\r\n--theirsX"), 65, FormErrorKind::Delimiter),
         (format!("{part}\r\n--theirs--\r\nx"), 69, FormErrorKind::Epilogue),
-        (format!("{part}\r\n--theirs--\r\n\r\n"), 69, FormErrorKind::Epilogue),
+        (format!("{part}\r\n--theirs--\r\n\n"), 69, FormErrorKind::Epilogue),
         (format!("{part}\r\n--theirs--\n"), 67, FormErrorKind::Epilogue),
         (format!("{part}\r\n--theirs--\r"), 68, FormErrorKind::Incomplete),
         (format!("{part}\r\n--theirs\r\n"), 67, FormErrorKind::Incomplete),
         (format!("{part}\n--theirs--\r\n"), 68, FormErrorKind::Incomplete),
     ] {
         let refused = run(body.as_bytes(), &[]).unwrap_err();
-        assert_eq!(refused, FormError { offset, fault }, "{body:?}");
+        assert_eq!((refused.offset, refused.fault), (offset, fault), "{body:?}");
         let refused = run(body.as_bytes(), &vec![1; body.len()]).unwrap_err();
         assert_eq!(refused.fault, fault, "{body:?}");
     }
@@ -119,9 +126,28 @@ fn invalid_forms_are_refused_with_their_offset() {
         assert_eq!(run(body.as_bytes(), &[]).is_ok(), fits, "{size}");
         assert_eq!(run(body.as_bytes(), &vec![1; body.len()]).is_ok(), fits, "{size}");
     }
-    for end in ["", "\r\n"] {
-        assert!(run(format!("{part}\r\n--theirs--{end}").as_bytes(), &[]).is_ok());
+    for lines in ["", "\r\n", "\r\n\r\n\r\n"] {
+        let body = format!("{lines}{part}\r\n--theirs--{lines}");
+        let expected = form("ours", &[("a", None, b"1")]);
+        assert_eq!(run(body.as_bytes(), &[]).unwrap(), expected);
+        assert_eq!(run(body.as_bytes(), &vec![1; body.len()]).unwrap(), expected);
     }
+}
+
+#[test]
+fn an_error_tells_the_part_and_the_reason_but_no_names() {
+    let part = |head: &str| format!("--theirs\r\nContent-Disposition: form-data; {head}\r\n\r\n1\r\n");
+    let message = |body: String| run(body.as_bytes(), &[]).unwrap_err().to_string();
+    let encoded = "name=\"secret\"\r\nContent-Transfer-Encoding: base64";
+    let second = message(part("name=\"a\"") + &part(encoded) + "--theirs--");
+    assert_eq!(
+        second,
+        "the form is invalid: byte 67 (part 2): `Content-Transfer-Encoding` must be `binary`, `8bit` or `7bit`; send \
+         the content as it is"
+    );
+    let first = message(part("name*=utf-8''secret"));
+    assert!(first.contains("(part 1): the parameter `name*` is read in different ways"), "{first}");
+    assert!(!message("secret".into()).contains("(part"), "before the first part");
 }
 
 proptest! {

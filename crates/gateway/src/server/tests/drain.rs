@@ -1,5 +1,6 @@
 //! The drain from a client's side, on real sockets.
 
+use crate::server::reset::CutSignal;
 use tokio::net::TcpStream;
 
 use super::sockets::{options, start};
@@ -89,7 +90,7 @@ async fn a_request_after_half_of_the_drain_is_marked_to_be_refused() {
         client.write_all(get("/shed").as_bytes()).await.unwrap();
         let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false, shed: None };
         let room = room.clone();
-        tokio::spawn(async move { room.serve_http(server, peer).await });
+        tokio::spawn(async move { room.serve_http(server, peer, CutSignal::default()).await });
         let response = rest(&mut client).await;
         assert!(response.ends_with(shed), "{response}");
     }

@@ -1,5 +1,6 @@
 //! The timeouts of HTTP/1.1 connections, on a paused clock.
 
+use crate::server::reset::CutSignal;
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -23,7 +24,7 @@ fn connect_with(capacity: usize, timeouts: Timeouts) -> (DuplexStream, JoinHandl
         WriteTimeout::new(server, timeouts.download),
     );
     let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false, shed: None };
-    (client, tokio::spawn(async move { room.serve_http(server, peer).await }), handler)
+    (client, tokio::spawn(async move { room.serve_http(server, peer, CutSignal::default()).await }), handler)
 }
 
 #[tokio::test(start_paused = true)]

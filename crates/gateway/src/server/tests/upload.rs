@@ -1,5 +1,6 @@
 //! The timeouts of uploads, on a paused clock.
 
+use crate::server::reset::CutSignal;
 use tokio::time::Instant;
 
 use super::idle::connect;
@@ -133,7 +134,7 @@ async fn a_client_that_leaves_is_gone() {
     let (mut client, server) = tokio::io::duplex(1024);
     let room = ConnectionServer::new(UploadRecorder(results), Timeouts::default(), sockets::never());
     let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false, shed: None };
-    tokio::spawn(async move { room.serve_http(server, peer).await });
+    tokio::spawn(async move { room.serve_http(server, peer, CutSignal::default()).await });
     client.write_all(post("/", 10).as_bytes()).await.unwrap();
     client.write_all(b"half").await.unwrap();
     sleep(SECOND).await;

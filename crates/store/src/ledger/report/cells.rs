@@ -2,11 +2,11 @@
 //! terminal control sequences.
 
 use callsign_core::usage::money::NanoUsd;
+use callsign_core::visible::printable;
 use comfy_table::{Cell, CellAlignment, Row, Table, presets};
 use csv::{QuoteStyle, Terminator, WriterBuilder};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// The cells of a line, with the names of their columns.
 pub type Cells = Vec<(String, Value)>;
@@ -63,18 +63,6 @@ fn without_formulas(text: &str) -> String {
     out
 }
 
-/// Removes control and format characters (Unicode Cc, Cf, Zl, Zp), which could move a cursor or hide or reorder text.
-pub fn plain(text: &str) -> String {
-    let shown = |character: char| match character.general_category() {
-        GeneralCategory::Control
-        | GeneralCategory::Format
-        | GeneralCategory::LineSeparator
-        | GeneralCategory::ParagraphSeparator => char::REPLACEMENT_CHARACTER,
-        _ => character,
-    };
-    text.chars().map(shown).collect()
-}
-
 /// Formats a time as RFC 3339 in whole seconds.
 pub fn time(time: Option<Timestamp>) -> Value {
     json!(time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()))
@@ -96,7 +84,7 @@ pub fn table(rows: impl Iterator<Item = Cells>, heading: &[(String, Value)]) -> 
     for row in rows {
         let cells = row.into_iter().map(|(name, value)| match value {
             Value::Null => cell("–".to_owned(), is_number(&name, &Value::Null)),
-            Value::String(text) => cell(plain(&text), is_number(&name, &Value::Null)),
+            Value::String(text) => cell(printable(&text), is_number(&name, &Value::Null)),
             number => cell(number.to_string(), true),
         });
         table.add_row(Row::from(cells.collect::<Vec<_>>()));

@@ -4,9 +4,10 @@ use callsign_core::request_id::RequestId;
 use callsign_core::usage::judgement::Bill;
 use callsign_core::usage::markup::Markup;
 use callsign_core::usage::money::NanoUsd;
+use callsign_core::visible::printable;
 use serde_json::{Map, Value, json};
 
-use super::cells::{Cells, csv, plain, table, usd};
+use super::cells::{Cells, csv, table, usd};
 use crate::ledger::grain::timestamp;
 use crate::ledger::query::StoredRequest;
 use crate::ledger::record::{Begun, Name, RequestLabels, SentIds};
@@ -61,7 +62,7 @@ pub fn request_text(request: &StoredRequest) -> String {
     let line = |(name, value): (String, Value)| {
         let value = match value {
             Value::Null => "–".to_owned(),
-            Value::String(text) => plain(&text),
+            Value::String(text) => printable(&text),
             other => other.to_string(),
         };
         format!("{:width$}  {value}\n", name.replace('_', " "))

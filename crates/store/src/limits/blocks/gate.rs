@@ -53,6 +53,12 @@ impl Gate {
         !list.is_empty() && list.stops(sources.tenant, sources.user, sent, Timestamp::now())
     }
 
+    /// Returns true if a block is in force.
+    pub fn is_any_blocked(&self) -> bool {
+        let now = Timestamp::now();
+        self.list.load().iter().any(|block| block.holds(now))
+    }
+
     /// Returns the list in force.
     pub fn blocks(&self) -> Vec<Block> {
         self.list.load().iter().cloned().collect()
