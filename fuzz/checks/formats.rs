@@ -188,7 +188,7 @@ fn check_written(policy: &Policy, endpoint: &Inference, written: &Identifiers<'_
             );
         }
     }
-    if endpoint.fields.user && metadata.is_some() {
+    if metadata.is_some() {
         assert_eq!(
             metadata.and_then(|pairs| pairs.get("user_id")).and_then(Value::as_str),
             text("user"),
@@ -197,7 +197,7 @@ fn check_written(policy: &Policy, endpoint: &Inference, written: &Identifiers<'_
     }
     assert!(text("safety_identifier").is_none() || text("safety_identifier") == text("user"));
     assert!(written.session_header().is_none_or(|id| id.bytes().all(|byte| byte.is_ascii_graphic())));
-    assert!(written.session_header().is_none() || !body.contains_key("session_id"));
+    assert!(written.session_header().is_none_or(|id| text("session_id") == Some(id)));
     let all: HashMap<&str, &str> = written.metadata().collect();
     assert_eq!(all.len(), written.metadata().count(), "a metadata key occurs twice");
     if let Some(trace) = body.get("trace") {

@@ -169,7 +169,6 @@ impl Policy {
                 Err(reason) => written.omit(Identifier::CacheSession, reason),
             }
         }
-        written.check_header();
     }
 
     /// Writes an identifier that is sent in `metadata` only.

@@ -12,6 +12,11 @@ pub(super) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
+    /// Returns the head of a text part with this name.
+    pub(super) fn plain(name: &'a str) -> Self {
+        Self { name, filename: None, content_type: None }
+    }
+
     /// Parses the lines of a head without the blank line; `None` if they violate the grammar.
     pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
