@@ -161,7 +161,7 @@ fn check_policy(policy: &Policy, sources: &CallerIdentity<'_>, endpoint: &Infere
         assert_eq!(policy.missing_user, MissingUser::Reject);
         return;
     };
-    check_written(policy, endpoint, &written);
+    check_written(policy, &written);
     let user = match (&policy.missing_user, sources.user) {
         (MissingUser::Shared(id), None) => Some(id.clone()),
         _ => policy.render(Identifier::User, sources),
@@ -170,7 +170,7 @@ fn check_policy(policy: &Policy, sources: &CallerIdentity<'_>, endpoint: &Infere
     assert_eq!(written.user, fitting, "an identifier differs from its rendering");
 }
 
-fn check_written(policy: &Policy, endpoint: &Inference, written: &Identifiers<'_>) {
+fn check_written(policy: &Policy, written: &Identifiers<'_>) {
     let body: Map<String, Value> = serde_json::from_str(&format!("{{{}}}", written.members())).expect("an object");
     let text = |name: &str| body.get(name).map(|value| value.as_str().expect("a text"));
     for name in ["user", "session_id", "safety_identifier"] {

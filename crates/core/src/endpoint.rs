@@ -55,6 +55,8 @@ pub struct Inference {
     pub fields: Fields,
     /// True if the endpoint uses `prompt_cache_key`, so that the bound value replaces the client's.
     pub cache_key: bool,
+    /// True if `input` may replay items of earlier answers, such as calls of server tools.
+    pub replays: bool,
     /// True if the body may also be a multipart form.
     pub form: bool,
     /// Query parameters that are forwarded; all others are dropped.
@@ -91,19 +93,19 @@ const MESSAGES: Fields = Fields { metadata: Metadata::UserOnly, ..CHAT };
 const MEDIA: Fields = Fields { session_header: true, metadata: Metadata::None, safety_identifier: false };
 
 const fn openai(path: &'static str, fields: Fields, cache_key: bool) -> Inference {
-    Inference { path, dialect: Dialect::OpenAi, fields, cache_key, form: false, query: &[] }
+    Inference { path, dialect: Dialect::OpenAi, fields, cache_key, replays: false, form: false, query: &[] }
 }
 
 const fn anthropic(path: &'static str) -> Inference {
     // The Anthropic SDKs add `?beta=true`.
-    Inference { path, dialect: Dialect::Anthropic, fields: MESSAGES, cache_key: true, form: false, query: &["beta"] }
+    Inference { dialect: Dialect::Anthropic, query: &["beta"], ..openai(path, MESSAGES, true) }
 }
 
 /// All POST endpoints (`docs/SPEC.md#inference-endpoints`).
 pub static INFERENCE: [Inference; 11] = [
     openai("chat/completions", CHAT, true),
     openai("completions", CHAT, true),
-    openai("responses", RESPONSES, true),
+    Inference { replays: true, ..openai("responses", RESPONSES, true) },
     anthropic("messages"),
     anthropic("messages/count_tokens"),
     openai("embeddings", MEDIA, false),

@@ -40,7 +40,7 @@ pub(super) struct BodyPlan {
 
 /// The rewriting of a body.
 enum Rewrite {
-    Json { members: String, binder: Option<Binder> },
+    Json { endpoint: &'static Inference, members: String, binder: Option<Binder> },
     Form { parts: Vec<(&'static str, String)>, theirs: Boundary, ours: Boundary },
 }
 
@@ -59,7 +59,9 @@ impl BodyPlan {
     /// Returns the rewriter of the body.
     pub(super) fn rewriter(self, snapshot: &Snapshot) -> Rewriter {
         match self.rewrite {
-            Rewrite::Json { members, binder } => Rewriter::Json(Box::new(snapshot.filter(members, binder))),
+            Rewrite::Json { endpoint, members, binder } => {
+                Rewriter::Json(Box::new(snapshot.filter(endpoint, members, binder)))
+            }
             Rewrite::Form { parts, theirs, ours } => {
                 Rewriter::Form(Box::new(Form::new(Arc::clone(&snapshot.owned), &theirs, ours).append(parts)))
             }
@@ -121,7 +123,7 @@ fn inference_head(
     let (rewrite, content_type) = match kind {
         Kind::Json => {
             let binder = snapshot.cache_binder(inference, &caller.identity());
-            let rewrite = Rewrite::Json { members: identifiers.members(), binder };
+            let rewrite = Rewrite::Json { endpoint: inference, members: identifiers.members(), binder };
             (rewrite, HeaderValue::from_static("application/json"))
         }
         Kind::Form(theirs) => {
