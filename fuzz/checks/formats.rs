@@ -229,6 +229,7 @@ fn policy(options: u8, first: &Format, second: &Format, secret: Option<IdSecret>
         },
         metadata: vec![("k00".into(), "twice".into()), ("a[0]".into(), "never".into())],
         secret,
+        container_keys: options & 64 != 0,
     }
 }
 

@@ -36,11 +36,7 @@ pub(crate) fn check(data: &[u8]) {
 }
 
 /// Passes a body through the detector in pieces of these lengths.
-pub(crate) fn run(
-    body: &[u8],
-    replays: bool,
-    lengths: impl Iterator<Item = usize>,
-) -> Result<Vec<u8>, RewriteError> {
+pub(crate) fn run(body: &[u8], replays: bool, lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, RewriteError> {
     let reserved = Arc::new(ReservedFields::new([], None));
     let mut filter = Filter::new(reserved, String::new()).block_shared_tools(Arc::default(), replays);
     let (mut out, mut rest) = (Output::default(), Bytes::copy_from_slice(body));
@@ -301,8 +297,18 @@ fn judge_type(kind: &str, place: &Place) -> Found {
 
 /// Types without a role, whose objects are not remembered.
 const COMMON: [&str; 12] = [
-    "text", "input_text", "output_text", "tool_result", "image_url", "thinking", "ephemeral", "string", "object", "array",
-    "integer", "boolean",
+    "text",
+    "input_text",
+    "output_text",
+    "tool_result",
+    "image_url",
+    "thinking",
+    "ephemeral",
+    "string",
+    "object",
+    "array",
+    "integer",
+    "boolean",
 ];
 
 fn is_tool_use(kind: &str) -> bool {

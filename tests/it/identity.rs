@@ -166,7 +166,8 @@ async fn open_valves_write_exactly_the_table_of_endpoints() {
     }
     let row = |(path, members, header): &(&str, Value, bool)| {
         let order = ["user", "session_id", "safety_identifier", "metadata", "trace"];
-        let names: Vec<_> = order.iter().filter(|name| members.get(**name).is_some()).map(|name| format!("`{name}`")).collect();
+        let names: Vec<_> =
+            order.iter().filter(|name| members.get(**name).is_some()).map(|name| format!("`{name}`")).collect();
         format!("| `{path}` | {} | {} |\n", names.join(", "), if *header { "`x-session-id`" } else { "–" })
     };
     let documented = include_str!("../../docs/SPEC.md");
@@ -183,8 +184,7 @@ async fn a_form_full_of_claims_carries_the_caller_in_its_last_parts() {
     let body = format!("{claimed}{}{claimed}--x--\r\n", part("x", ("model", "m")));
     let user_headers = [("x-user-id", "u-1"), ("x-session-id", "sé"), ("x-chat-id", "c-1")];
     let authorization = APP[0];
-    let headers =
-        [&[authorization, ("content-type", "multipart/form-data; boundary=x")], &user_headers[..]].concat();
+    let headers = [&[authorization, ("content-type", "multipart/form-data; boundary=x")], &user_headers[..]].concat();
     for hold in ["0", "262144"] {
         let (mock, callsign) =
             callsign(&[&VALVES[..], &[("SEND_TRACE", "1"), ("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;

@@ -22,6 +22,7 @@ fn policy(valves: Valves) -> Policy {
         missing_user: MissingUser::Omit,
         metadata: Vec::new(),
         secret: Some(IdSecret::new(&Secret::new("a secret of some length")).unwrap()),
+        container_keys: false,
     }
 }
 
@@ -97,6 +98,19 @@ fn each_endpoint_gets_the_fields_that_it_supports() {
     }
     let parts = policy.identify(&alice(), &[], fields("audio/transcriptions")).unwrap().form_parts();
     assert_eq!(parts, [("user", "alice".to_owned()), ("session_id", "s1".to_owned()), ("trace", map.to_owned())]);
+}
+
+#[test]
+fn a_session_key_of_the_user_is_written_where_tools_run_in_containers() {
+    let with = |valves| Policy { container_keys: true, ..policy(valves) };
+    let key = |policy: &Policy, sources| policy.identify(&sources, &[], fields("rerank")).unwrap().session_id.unwrap();
+    let closed = with(Valves::default());
+    let bob = CallerIdentity { user: Some("bob"), ..alice() };
+    let bare = CallerIdentity { session: None, chat: None, ..alice() };
+    let all = [alice(), bob, bare, CallerIdentity { chat: Some("c2"), ..alice() }].map(|sources| key(&closed, sources));
+    let tails: std::collections::HashSet<_> = all.iter().map(|key| &key[key.len() - 20..]).collect();
+    assert_eq!((tails.len(), key(&closed, alice())), (4, all[0].clone()));
+    assert_eq!(key(&with(super::tests::all()), alice()), "s1", "the format of an open valve wins");
 }
 
 #[test]
@@ -276,7 +290,10 @@ fn the_json_form_equals_what_is_sent() {
         shown("messages"),
         serde_json::json!({"user": "alice", "session_id": "s1", "metadata": {"user_id": "alice"}})
     );
-    assert_eq!(shown("embeddings"), serde_json::json!({"user": "alice", "session_id": "s1", "headers": {"x-session-id": "s1"}}));
+    assert_eq!(
+        shown("embeddings"),
+        serde_json::json!({"user": "alice", "session_id": "s1", "headers": {"x-session-id": "s1"}})
+    );
 }
 
 #[test]

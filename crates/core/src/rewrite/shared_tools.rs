@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub use error::SharedToolError;
 use error::What;
 use frames::{Bits, Frames, Kind, Region};
-pub(super) use names::{is_common_type, may_matter};
 use names::{RAW_CAP, TypeName, find_key};
+pub(super) use names::{is_common_type, may_matter};
 use table::{Exemption, Grant, Role};
 
 /// Length of the longest name that is compared in the outer object, in bytes.

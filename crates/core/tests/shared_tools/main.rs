@@ -191,14 +191,37 @@ fn a_message_names_the_thing_and_the_setting() {
     let told = message(r#"{"tools":[{"type":"a-secret"}]}"#);
     assert!(told.contains("server_tools_allowed") && !told.contains("a-secret"), "{told}");
     let told = message(r#"{"x":{"file_id":"f-1"}}"#);
-    assert!(told.contains("`file_id`") && told.contains("CALLSIGN_SERVER_TOOLS=allow") && !told.contains("f-1"), "{told}");
+    assert!(
+        told.contains("`file_id`") && told.contains("CALLSIGN_SERVER_TOOLS=allow") && !told.contains("f-1"),
+        "{told}"
+    );
 }
 
 fn key() -> impl Strategy<Value = &'static str> + Clone {
     proptest::sample::select(vec![
-        "type", "type", "type", "TYPE", "tools", "tools", "tool_definition", "container_id", "container", "file_id",
-        "file_ids", "id", "input", "input", "parameters", "function", "schema", "output", "annotations", "content", "text",
-        "arguments", "a",
+        "type",
+        "type",
+        "type",
+        "TYPE",
+        "tools",
+        "tools",
+        "tool_definition",
+        "container_id",
+        "container",
+        "file_id",
+        "file_ids",
+        "id",
+        "input",
+        "input",
+        "parameters",
+        "function",
+        "schema",
+        "output",
+        "annotations",
+        "content",
+        "text",
+        "arguments",
+        "a",
     ])
 }
 
@@ -208,8 +231,23 @@ fn outer_key() -> impl Strategy<Value = &'static str> {
 
 fn text() -> impl Strategy<Value = &'static str> + Clone {
     proptest::sample::select(vec![
-        "function", "custom", "tool_use", "text", "message", "code_interpreter", "some_call", "some_call", "input_file", "shell",
-        "openrouter:bash", "openrouter:web_search", "openrouter:fusion", "x", "", "file", "tex\\u0074",
+        "function",
+        "custom",
+        "tool_use",
+        "text",
+        "message",
+        "code_interpreter",
+        "some_call",
+        "some_call",
+        "input_file",
+        "shell",
+        "openrouter:bash",
+        "openrouter:web_search",
+        "openrouter:fusion",
+        "x",
+        "",
+        "file",
+        "tex\\u0074",
     ])
 }
 
@@ -222,11 +260,12 @@ fn value() -> impl Strategy<Value = String> {
         let colon = proptest::sample::select(vec![":", ": ", " : "]);
         let member =
             (key(), colon, inner.clone()).prop_map(|(key, colon, value)| format!("\"{key}\"{colon}{value}")).boxed();
-        let typed = (text(), proptest::collection::vec(member.clone(), 0..4), any::<bool>()).prop_map(|(kind, rest, last)| {
-            let kind = format!("\"type\":\"{kind}\"");
-            let members = if last { [rest, vec![kind]].concat() } else { [vec![kind], rest].concat() };
-            format!("{{{}}}", members.join(","))
-        });
+        let typed =
+            (text(), proptest::collection::vec(member.clone(), 0..4), any::<bool>()).prop_map(|(kind, rest, last)| {
+                let kind = format!("\"type\":\"{kind}\"");
+                let members = if last { [rest, vec![kind]].concat() } else { [vec![kind], rest].concat() };
+                format!("{{{}}}", members.join(","))
+            });
         prop_oneof![
             proptest::collection::vec(inner, 0..4).prop_map(|elements| format!("[{}]", elements.join(","))),
             proptest::collection::vec(member, 0..5).prop_map(|members| format!("{{{}}}", members.join(","))),

@@ -112,7 +112,9 @@ impl Region {
 pub(super) enum Kind {
     Object(Object),
     /// An array of tools, or one tool.
-    Tools { array: bool },
+    Tools {
+        array: bool,
+    },
     Region(Region),
     /// A `container` that is an object.
     Container,

@@ -2,7 +2,7 @@
 //!
 //! Sources: `OpenRouter SDK` is PyPI `openrouter` 1.3.84, `OpenRouter docs` are OpenRouter's documentation pages,
 //! `Anthropic API` and `OpenAI API` are the references of the two request formats that OpenRouter accepts.
-//! `tests/external/drift.sh` compares this table with the newest SDK.
+//! `.ci/drift` compares this table with the newest SDK.
 
 use super::names::TypeName;
 

@@ -19,11 +19,15 @@ fn the_fast_check_misses_no_spelling_without_escapes() {
         for spelling in [row.name.to_owned(), row.name.to_uppercase()] {
             assert!(may_matter(spelling.as_bytes()), "{spelling}");
         }
+        if row.role.is_lenient() {
+            // Its exact spelling alone counts.
+            continue;
+        }
         // Each subset of the letters that fold from a longer character.
         for letters in 0..1_u32 << row.name.len() {
             let fold = |(at, letter)| match letter {
-                's' if letters & 1 << at != 0 => '\u{17f}',
-                'k' if letters & 1 << at != 0 => '\u{212a}',
+                's' if (letters >> at) & 1 == 1 => '\u{17f}',
+                'k' if (letters >> at) & 1 == 1 => '\u{212a}',
                 other => other,
             };
             let spelling: String = row.name.chars().enumerate().map(fold).collect();

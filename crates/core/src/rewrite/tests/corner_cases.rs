@@ -27,7 +27,11 @@ fn check(name: &str, body: &[u8], expected: &Result<String, u64>) {
     for filter in [plain(), plain().block_shared_tools(Arc::default(), false)] {
         assert_eq!(&outcome(filter, body, &vec![1; body.len()]), expected, "{name}, byte by byte");
     }
-    assert_eq!(&outcome(plain().block_shared_tools(Arc::default(), false), body, &[]), expected, "{name}, with shared tools blocked");
+    assert_eq!(
+        &outcome(plain().block_shared_tools(Arc::default(), false), body, &[]),
+        expected,
+        "{name}, with shared tools blocked"
+    );
 }
 
 #[test]
