@@ -45,7 +45,7 @@ use callsign_core::auth::key::Grant;
 use callsign_core::auth::settings::Callers;
 use callsign_core::identity::Policy;
 use callsign_core::tenant::Tenants;
-use callsign_gateway::proxy::settings::{Bodies, Headers, Settings as ProxySettings};
+use callsign_gateway::proxy::settings::{Bodies, Headers, ServerTools, Settings as ProxySettings};
 use callsign_gateway::{shed, upstream as to_upstream};
 use callsign_store::limits::Rules;
 use callsign_store::person::Person;
@@ -253,6 +253,9 @@ impl Draft {
             }
             let callers = self.callers.as_ref().ok();
             warnings::about_policies(policy, tenants, callers, reader);
+            if let Ok(bodies) = &self.bodies {
+                rules::containers(bodies, policy, tenants, reader);
+            }
         }
     }
 
@@ -274,7 +277,8 @@ impl Draft {
     }
 
     fn finish(self) -> Result<Config, Reported> {
-        let (identifiers, tenants) = (self.identifiers?, self.tenants?);
+        let (mut identifiers, tenants, bodies) = (self.identifiers?, self.tenants?, self.bodies?);
+        identifiers.container_keys = bodies.server_tools == ServerTools::Allow;
         Ok(Config {
             data: self.data?,
             admin: self.admin?,
@@ -283,7 +287,7 @@ impl Draft {
                 list: tenants.iter().map(|tenant| tenant.tenant(&identifiers)).collect(),
                 operator: identifiers,
             },
-            bodies: self.bodies?,
+            bodies,
             headers: self.headers?,
             upstream: self.upstream?,
             shedding: self.shedding?,

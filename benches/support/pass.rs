@@ -14,7 +14,7 @@ const MEMBERS: &str =
 
 /// Passes one body through a new filter.
 pub(crate) fn pass(reserved: &Arc<ReservedFields>, body: &Bytes) {
-    let mut filter = Filter::new(Arc::clone(reserved), MEMBERS.to_owned()).block_shared_tools();
+    let mut filter = Filter::new(Arc::clone(reserved), MEMBERS.to_owned()).block_shared_tools(Arc::default(), false);
     let mut out = Output::default();
     for from in (0..body.len()).step_by(PIECE) {
         filter.feed(&body.slice(from..(from + PIECE).min(body.len())), &mut out).unwrap();

@@ -161,7 +161,7 @@ fn check_policy(policy: &Policy, sources: &CallerIdentity<'_>, endpoint: &Infere
         assert_eq!(policy.missing_user, MissingUser::Reject);
         return;
     };
-    check_written(policy, endpoint, &written);
+    check_written(policy, &written);
     let user = match (&policy.missing_user, sources.user) {
         (MissingUser::Shared(id), None) => Some(id.clone()),
         _ => policy.render(Identifier::User, sources),
@@ -170,7 +170,7 @@ fn check_policy(policy: &Policy, sources: &CallerIdentity<'_>, endpoint: &Infere
     assert_eq!(written.user, fitting, "an identifier differs from its rendering");
 }
 
-fn check_written(policy: &Policy, endpoint: &Inference, written: &Identifiers<'_>) {
+fn check_written(policy: &Policy, written: &Identifiers<'_>) {
     let body: Map<String, Value> = serde_json::from_str(&format!("{{{}}}", written.members())).expect("an object");
     let text = |name: &str| body.get(name).map(|value| value.as_str().expect("a text"));
     for name in ["user", "session_id", "safety_identifier"] {
@@ -188,7 +188,7 @@ fn check_written(policy: &Policy, endpoint: &Inference, written: &Identifiers<'_
             );
         }
     }
-    if endpoint.fields.user && metadata.is_some() {
+    if metadata.is_some() {
         assert_eq!(
             metadata.and_then(|pairs| pairs.get("user_id")).and_then(Value::as_str),
             text("user"),
@@ -197,7 +197,7 @@ fn check_written(policy: &Policy, endpoint: &Inference, written: &Identifiers<'_
     }
     assert!(text("safety_identifier").is_none() || text("safety_identifier") == text("user"));
     assert!(written.session_header().is_none_or(|id| id.bytes().all(|byte| byte.is_ascii_graphic())));
-    assert!(written.session_header().is_none() || !body.contains_key("session_id"));
+    assert!(written.session_header().is_none_or(|id| text("session_id") == Some(id)));
     let all: HashMap<&str, &str> = written.metadata().collect();
     assert_eq!(all.len(), written.metadata().count(), "a metadata key occurs twice");
     if let Some(trace) = body.get("trace") {
@@ -229,6 +229,7 @@ fn policy(options: u8, first: &Format, second: &Format, secret: Option<IdSecret>
         },
         metadata: vec![("k00".into(), "twice".into()), ("a[0]".into(), "never".into())],
         secret,
+        container_keys: options & 64 != 0,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Forms at arbitrary splits, against a short reader that understands only the syntax that callsign writes.
 //!
 //! Input: one byte with the number of splits (its lower four bits), that many bytes of split lengths, then the form,
-//! whose boundary is `b`. The output of an accepted form must consist of the client's parts without the reserved ones.
+//! whose boundary is `b`. The output of an accepted form must consist of the client's parts without the reserved ones,
+//! and one part of callsign's.
 
 use std::sync::Arc;
 
@@ -30,7 +31,9 @@ pub(crate) fn check(data: &[u8]) {
     }
     let Ok(sent) = whole else { return };
     let came = read(body, b"b").unwrap_or_else(|| panic!("accepted: {}", body.escape_ascii()));
-    let left = read(&sent, OURS.as_bytes()).unwrap_or_else(|| panic!("written: {}", sent.escape_ascii()));
+    let mut left = read(&sent, OURS.as_bytes()).unwrap_or_else(|| panic!("written: {}", sent.escape_ascii()));
+    let ours = left.pop().expect("the part of callsign");
+    assert_eq!((name(&ours).as_str(), ours.1.as_slice()), ("user", b"u-1".as_slice()));
     let kept: Vec<&Part> = came.iter().filter(|part| !is_owned(&name(part))).collect();
     assert_eq!(kept.len(), left.len(), "{}\n{}", body.escape_ascii(), sent.escape_ascii());
     for (came, left) in kept.iter().zip(&left) {
@@ -50,7 +53,7 @@ fn run(body: &[u8], lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, For
         Boundary::of_content_type(content_type.as_bytes()).expect("a boundary")
     };
     let owned = Arc::new(ReservedFields::new(NAMES, None));
-    let mut form = Form::new(owned, &boundary("b"), boundary(OURS));
+    let mut form = Form::new(owned, &boundary("b"), boundary(OURS)).append(vec![("user", "u-1".to_owned())]);
     let mut out = Output::default();
     let mut rest = Bytes::copy_from_slice(body);
     for length in lengths {

@@ -20,6 +20,7 @@ use crate::selftest::comparison;
 use crate::selftest::sample::Sample;
 use crate::selftest::test_caller::TestCaller;
 use callsign_core::endpoint::{INFERENCE, Inference};
+use callsign_core::identity::Policy;
 use mock_openrouter::Received;
 use report::Report;
 
@@ -37,7 +38,8 @@ pub(super) async fn check(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
-    let Some(Loaded { config, warnings, .. }) = load::load(sources, err)? else { return Ok(Exit::Invalid) };
+    let Some(Loaded { config, mut warnings, .. }) = load::load(sources, err)? else { return Ok(Exit::Invalid) };
+    warnings.extend(container_note(&config));
     let mut report = Report::new(&config, warnings);
     match Rig::start(&config).await? {
         Ok(rig) => {
@@ -56,6 +58,17 @@ pub(super) async fn check(
         report.print(&config, out)?;
     }
     Ok(if report.passed() { Exit::Success } else { Exit::Failure })
+}
+
+/// Returns a note about a session format that would be an error if server tools were allowed.
+fn container_note(config: &Config) -> Option<String> {
+    let policies = config.tenants.list.iter().map(|tenant| &tenant.policy);
+    let row = std::iter::once(&config.tenants.operator).chain(policies).find_map(Policy::shares_containers)?;
+    Some(format!(
+        "{}: has no hash or seal of the user within its last 20 characters; with CALLSIGN_SERVER_TOOLS=allow users \
+         could share containers (a note: tools with containers are blocked)",
+        row.format.variable
+    ))
 }
 
 /// A callsign between a client and a mock OpenRouter.

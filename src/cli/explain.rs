@@ -89,7 +89,7 @@ fn rewrite(
     identifiers: &Identifiers<'_>,
     body: &Bytes,
 ) -> Result<Vec<u8>, RewriteError> {
-    let mut filter = snapshot.filter(identifiers.members(), snapshot.cache_binder(endpoint, sources));
+    let mut filter = snapshot.filter(endpoint, identifiers.members(), snapshot.cache_binder(endpoint, sources));
     let mut out = Output::default();
     filter.feed(body, &mut out)?;
     filter.finish()?;

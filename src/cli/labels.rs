@@ -34,7 +34,6 @@ pub(super) fn omission(omission: Omission) -> (&'static str, &'static str) {
         Reason::TooLong => "longer than the limit; identifiers are not truncated",
         Reason::Invalid => "OpenRouter would refuse this pair",
         Reason::TooManyPairs => "metadata already has 16 pairs",
-        Reason::NotAscii => "not visible ASCII, which a header requires",
     };
     (omission.field(), why)
 }

@@ -2,6 +2,7 @@
 
 use super::reader::{Reader, Reported};
 use super::values;
+use callsign_core::rewrite::LONGEST_TYPE;
 use callsign_gateway::proxy::settings::{Bodies, OnClientGone, PromptCacheKey, ServerTools};
 
 /// Maximum of both buffer sizes in bytes. Buffered bytes are permits of a semaphore, counted in 32 bits.
@@ -24,6 +25,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Bodies, Reported> {
     );
     let server_tools = reader
         .required("server_tools", values::choice(&[("block", ServerTools::Block), ("allow", ServerTools::Allow)]));
+    let server_tools_allowed = reader.list("server_tools_allowed", "server_tools_allowed", tool_type);
     let redact_account = reader.required("redact_account", values::switch);
     let on_client_gone = reader
         .required("on_client_gone", values::choice(&[("auto", OnClientGone::Auto), ("cancel", OnClientGone::Cancel)]));
@@ -45,12 +47,21 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Bodies, Reported> {
         remove: remove?,
         prompt_cache_key: prompt_cache_key?,
         server_tools: server_tools?,
+        server_tools_allowed: server_tools_allowed?,
         redact_account: redact_account?,
         on_client_gone: on_client_gone?,
     })
 }
 /// Members that inference requests need.
 const NEEDED: [&str; 4] = ["model", "messages", "input", "prompt"];
+
+fn tool_type(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_:.-".contains(&byte);
+    if (1..=LONGEST_TYPE).contains(&text.len()) && text.bytes().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("expected the type of a tool, such as openrouter:bash: 1 to {LONGEST_TYPE} characters a-z 0-9 _ : . -"))
+}
 
 fn removable(name: &str) -> Result<String, &'static str> {
     if NEEDED.contains(&name) {

@@ -29,6 +29,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Policy, Reported> {
         missing_user: missing_user?,
         metadata: metadata?,
         secret: secret?,
+        // `Config` sets it.
+        container_keys: false,
     };
     check(&policy, Scope::Operator, "CALLSIGN_ID_SECRET", false, reader).map(|()| policy)
 }

@@ -5,7 +5,11 @@ use std::net::IpAddr;
 use super::ports::{AdminPort, DataPort};
 use super::problem::Problems;
 use super::reader::Reader;
+use super::scope::Scope;
+use super::tenants::Entry;
 use callsign_core::auth::settings::Callers;
+use callsign_core::identity::Policy;
+use callsign_gateway::proxy::settings::{Bodies, PromptCacheKey, ServerTools};
 use callsign_gateway::upstream::settings::Settings as Upstream;
 
 /// Refuses an admin port that is also the data port.
@@ -34,6 +38,32 @@ pub(super) fn no_loop(data: &DataPort, admin: &AdminPort, upstream: &Upstream, r
         if here || address == Some(listen.ip().to_canonical()) {
             let place = reader.place("upstream.url");
             reader.problems.push(place, format!("is callsign itself ({name}); set OpenRouter's URL or remove it"));
+        }
+    }
+}
+
+/// Refuses settings under which users could share the containers of server tools (docs/SPEC.md#container-keys).
+pub(super) fn containers(bodies: &Bodies, operator: &Policy, tenants: &[Entry], reader: &mut Reader<'_>) {
+    if bodies.server_tools == ServerTools::Block {
+        return;
+    }
+    if bodies.prompt_cache_key == PromptCacheKey::Keep {
+        let place = reader.place("prompt_cache_key");
+        let message =
+            "is keep, so clients choose the containers of server tools (CALLSIGN_SERVER_TOOLS=allow); use bind";
+        reader.problems.push(place, message);
+    }
+    let tenants = tenants.iter().map(|entry| (entry.scope(), entry.tenant(operator).policy));
+    for (scope, policy) in std::iter::once((Scope::Operator, operator.clone())).chain(tenants) {
+        let Some(row) = policy.shares_containers() else { continue };
+        let is_own = scope.is_set(row.format.path, reader) || scope.is_set(row.valve.path, reader);
+        if matches!(scope, Scope::Operator) || is_own {
+            let place = scope.place(row.format.path, reader);
+            reader.problems.push(
+                place,
+                "has no hash or seal of the user within its last 20 characters, so users could share the containers of \
+                 server tools (CALLSIGN_SERVER_TOOLS=allow); end it with {hmac user session}, for example",
+            );
         }
     }
 }

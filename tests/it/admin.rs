@@ -279,9 +279,11 @@ async fn the_configuration_in_force_is_told_without_a_secret() {
 #[tokio::test]
 async fn a_mapping_is_tried_out_in_the_real_pipeline() {
     let rig = Rig::start().await;
+    let user = "acme_2bd806c97f0e00af";
+    let media = json!({"user": user, "session_id": "tab-1", "headers": {"x-session-id": "tab-1"}});
     for (endpoint, expected) in [
-        ("embeddings", json!({"user": "acme_2bd806c97f0e00af", "headers": {"x-session-id": "tab-1"}})),
-        ("rerank", json!({"headers": {"x-session-id": "tab-1"}})),
+        ("embeddings", media.clone()),
+        ("rerank", media),
         (
             "messages",
             json!({"user": "acme_2bd806c97f0e00af", "session_id": "tab-1",

@@ -39,8 +39,7 @@ async fn the_log_says_if_a_request_is_attributed_and_never_to_whom() {
         (&[("CALLSIGN_MISSING_USER", "shared:everybody")], APP, "chat/completions", "user=\"absent\""),
         (&[], &with_user, "chat/completions", "user=\"omitted\""),
         (&[open, ("CALLSIGN_MAX_ID_CHARS", "8")], &with_user, "chat/completions", "user=\"omitted\""),
-        // This endpoint cannot carry a user.
-        (&[open], &with_user, "rerank", "user=\"omitted\""),
+        (&[open], &with_user, "rerank", "user=\"present\""),
     ];
     for (variables, headers, path, wanted) in cases {
         let mut server = server(&mock, variables).await;

@@ -42,7 +42,7 @@ async fn encoded(coding: &str, body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_form_loses_its_owned_parts_and_nothing_else() {
+async fn a_form_loses_its_owned_parts_and_gets_callsigns() {
     let large = "\r\n--theirs ".repeat(40_000);
     for hold in ["0", "262144"] {
         let (mock, callsign) = callsign(&[&VALVES[..], &[("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
@@ -57,7 +57,7 @@ async fn a_form_loses_its_owned_parts_and_nothing_else() {
             let received = mock.received().pop().unwrap();
             let ours = received.header("content-type").unwrap().strip_prefix("multipart/form-data; boundary=").unwrap();
             assert!(ours.starts_with("callsign-"), "{ours}");
-            assert_eq!(received.body, form(ours, &kept));
+            assert_eq!(received.body, form(ours, &[&kept[..], &[("user", "alice")]].concat()));
             assert_eq!(received.header("x-session-id"), None);
             // A buffered form leaves with a known length, a longer one in chunks.
             let length = (hold != "0" && content.len() < 262_144).then(|| received.body.len().to_string());
@@ -88,7 +88,7 @@ async fn forms_of_big_http_libraries_pass_and_arrive_in_one_spelling() {
             assert_eq!(answer.status, 200, "{}", answer.text());
             let received = mock.received().pop().unwrap();
             let ours = received.header("content-type").unwrap().strip_prefix("multipart/form-data; boundary=").unwrap();
-            let expected = form(ours, &[("model", "m"), ("file", "RIFF")])
+            let expected = form(ours, &[("model", "m"), ("file", "RIFF"), ("user", "alice")])
                 .replace("name=\"file\"", "name=\"file\"; filename=\"a.mp3\"\r\nContent-Type: audio/mpeg");
             assert_eq!(received.body, expected, "{body}");
         }
@@ -150,7 +150,9 @@ async fn compressed_bodies_are_examined_and_leave_uncompressed() {
             let compressed = encoded(&coding.to_lowercase(), body.as_bytes()).await;
             let answer = post(&callsign, "audio/transcriptions", &headers, compressed).await;
             assert_eq!(answer.status, 200, "{coding}: {}", answer.text());
-            assert!(!mock.received().pop().unwrap().body.windows(7).any(|window| window == b"mallory"));
+            let received = mock.received().pop().unwrap();
+            assert!(!received.body.windows(7).any(|window| window == b"mallory"));
+            assert!(received.body.windows(9).any(|window| window == b"\r\nalice\r\n"));
         }
         let members = [encoded("gzip", b"{\"a\":").await, encoded("gzip", b"1}").await].concat();
         let answer = post(&callsign, "chat/completions", &[("content-encoding", "gzip")], members).await;

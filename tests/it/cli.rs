@@ -31,6 +31,8 @@ fn id_prints_what_would_be_sent() {
     let said = callsign("id --user alice --session s1 --endpoint rerank", VALVES);
     insta::assert_snapshot!(said.out, @r#"
     {
+      "user": "intellisync_bfe1bd65d9faa81a",
+      "session_id": "s1",
       "headers": {
         "x-session-id": "s1"
       }
@@ -117,10 +119,11 @@ fn explain_shows_headers_static_pairs_and_what_is_left_out() {
       input                "x"
     - tracking             7                               [body] remove
     + user                 "intellisync_2bd806c97f0e00af"  SEND_END_USER_ID
+    + session_id           "tab-1"                         SEND_SESSION_ID
     + header x-session-id  tab-1                           SEND_SESSION_ID
     ! chat_id              not sent                        the caller has no value for it
 
-    body: 26 → 64 bytes; removed members become spaces, all other bytes are unchanged
+    body: 26 → 85 bytes; removed members become spaces, all other bytes are unchanged
     "#);
 
     let trace = [VALVES, &[("SEND_TRACE", "true")]].concat();

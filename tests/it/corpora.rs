@@ -26,6 +26,8 @@ mod paths;
 mod rewrite;
 #[path = "../../fuzz/checks/settings.rs"]
 mod settings;
+#[path = "../../fuzz/checks/shared_tools.rs"]
+mod shared_tools;
 #[path = "../../fuzz/checks/tokens.rs"]
 mod tokens;
 #[path = "../../fuzz/checks/usage_reader.rs"]
@@ -75,6 +77,11 @@ fn replay(target: &str, check: fn(&[u8])) {
 #[test]
 fn bodies_are_rewritten_as_an_oracle_says() {
     replay("rewrite", rewrite::check);
+}
+
+#[test]
+fn shared_tools_are_found_as_a_reader_of_trees_finds_them() {
+    replay("shared_tools", shared_tools::check);
 }
 
 #[test]

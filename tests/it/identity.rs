@@ -128,19 +128,20 @@ async fn open_valves_write_exactly_the_table_of_endpoints() {
     let mut responses = chat.clone();
     responses["safety_identifier"] = json!("u-1");
     let messages = json!({"user": "u-1", "session_id": "s-1", "metadata": {"user_id": "u-1"}, "trace": ids});
-    // docs/SPEC.md#inference-endpoints: the members written into the body, and true if a header carries the session.
+    let media = json!({"user": "u-1", "session_id": "s-1", "trace": ids});
+    // docs/SPEC.md#inference-endpoints: the members written into the body, and true if a header repeats the session.
     let table: [(&str, Value, bool); 11] = [
         ("chat/completions", chat.clone(), false),
         ("completions", chat, false),
         ("responses", responses, false),
         ("messages", messages.clone(), false),
         ("messages/count_tokens", messages, false),
-        ("embeddings", json!({"user": "u-1"}), true),
-        ("rerank", json!({}), true),
-        ("images", json!({}), true),
-        ("images/generations", json!({}), true),
-        ("audio/speech", json!({}), true),
-        ("audio/transcriptions", json!({}), true),
+        ("embeddings", media.clone(), true),
+        ("rerank", media.clone(), true),
+        ("images", media.clone(), true),
+        ("images/generations", media.clone(), true),
+        ("audio/speech", media.clone(), true),
+        ("audio/transcriptions", media, true),
     ];
     assert_eq!(table.len(), INFERENCE.len());
     let (body, kept) = claiming_body();
@@ -162,6 +163,39 @@ async fn open_valves_write_exactly_the_table_of_endpoints() {
             let read = |(name, raw): (String, String)| (name, serde_json::from_str(&raw).unwrap());
             assert_eq!(object(ours.into_iter().map(read).collect()), *expected, "{path}");
         }
+    }
+    let row = |(path, members, header): &(&str, Value, bool)| {
+        let order = ["user", "session_id", "safety_identifier", "metadata", "trace"];
+        let names: Vec<_> =
+            order.iter().filter(|name| members.get(**name).is_some()).map(|name| format!("`{name}`")).collect();
+        format!("| `{path}` | {} | {} |\n", names.join(", "), if *header { "`x-session-id`" } else { "–" })
+    };
+    let documented = include_str!("../../docs/SPEC.md");
+    assert!(documented.contains(&table.iter().map(row).collect::<String>()), "the table in docs/SPEC.md differs");
+}
+
+#[tokio::test]
+async fn a_form_full_of_claims_carries_the_caller_in_its_last_parts() {
+    let claims = ["user", "User", "session_id", "metadata[user_id]", "metadata", "trace", "safety_identifier"];
+    let part = |boundary: &str, (name, content): (&str, &str)| {
+        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{content}\r\n")
+    };
+    let claimed: String = claims.iter().map(|name| part("x", (name, "mallory"))).collect();
+    let body = format!("{claimed}{}{claimed}--x--\r\n", part("x", ("model", "m")));
+    let user_headers = [("x-user-id", "u-1"), ("x-session-id", "sé"), ("x-chat-id", "c-1")];
+    let authorization = APP[0];
+    let headers = [&[authorization, ("content-type", "multipart/form-data; boundary=x")], &user_headers[..]].concat();
+    for hold in ["0", "262144"] {
+        let (mock, callsign) =
+            callsign(&[&VALVES[..], &[("SEND_TRACE", "1"), ("CALLSIGN_BUFFER_BODY_BYTES", hold)]].concat()).await;
+        let received = sent(&mock, &callsign, "audio/transcriptions", &headers, &body).await;
+        assert_nothing_claimed(&received);
+        let ours = received.header("content-type").unwrap().strip_prefix("multipart/form-data; boundary=").unwrap();
+        let trace = r#"{"user_id":"u-1","session_id":"sé","chat_id":"c-1"}"#;
+        let parts = [("model", "m"), ("user", "u-1"), ("session_id", "sé"), ("trace", trace)];
+        let parts: String = parts.into_iter().map(|written| part(ours, written)).collect();
+        assert_eq!(String::from_utf8_lossy(&received.body), format!("{parts}--{ours}--\r\n"));
+        assert_eq!(received.header("x-session-id"), None, "the session is not visible ASCII");
     }
 }
 

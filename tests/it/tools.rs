@@ -1,12 +1,16 @@
 //! Tools that reach the files and shells of the shared OpenRouter account are blocked by default
-//! (docs/SPEC.md#blocked-tools).
+//! (docs/SPEC.md#shared-account-tools).
 
 use callsign_core::endpoint::{Dialect, INFERENCE};
 
 use crate::support::client;
-use crate::support::proxy::{ALICE, callsign};
+use crate::support::proxy::{ALICE, Setup, callsign};
 
-const ASKING: [&str; 4] = [
+const ASKING: [&str; 8] = [
+    r#"{"model":"m","tools":["shell"]}"#,
+    r#"{"model":"m","input":[{"tools":[{"type":"local_shell"}],"type":"additional_tools"}]}"#,
+    r#"{"model":"m","plugins":[{"id":"fusion","tools":[{"type":"openrouter:shell_v2"}]}]}"#,
+    r#"{"model":"m","messages":[{"content":[{"type":"tool_addition","tool_definition":{"type":"openrouter:files"}}]}]}"#,
     r#"{"model":"m","tools":[{"type":"openrouter:bash"}]}"#,
     r#"{"model":"m","tools":[{"type":"function","name":"f"},{"type":"openrouter:\u0066iles"}],"input":"x"}"#,
     r#"{"model":"m","tools":[{"type":"openrouter:shell","environment":{"type":"container_reference","container_id":"c"}}]}"#,
@@ -39,6 +43,34 @@ async fn are_refused_in_the_callers_dialect_and_never_complete_upstream() {
         let answer = client::post(&callsign.url("chat/completions"), ALICE, HARMLESS).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
+}
+
+#[tokio::test]
+async fn requests_of_real_agents_reach_the_upstream_unchanged() {
+    let (mock, callsign) = callsign(&[]).await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpora");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let request: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let endpoint = request["endpoint"].as_str().unwrap();
+        let mut body = request["body"].clone();
+        let answer = client::post(&callsign.url(endpoint), ALICE, body.to_string()).await;
+        assert_eq!(answer.status, 200, "{}: {}", path.display(), answer.text());
+        body.as_object_mut().unwrap().remove("prompt_cache_key");
+        let mut received = mock.received().last().unwrap().json().unwrap();
+        received.as_object_mut().unwrap().remove("prompt_cache_key");
+        assert_eq!(received, body, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_listed_type_passes_and_ids_do_not() {
+    let mock = mock_openrouter::MockServer::start().await.unwrap();
+    let callsign = Setup::to(&mock.url()).toml("server_tools_allowed = [\"openrouter:bash\"]").start();
+    let status = async |body: &'static str| client::post(&callsign.url("chat/completions"), ALICE, body).await.status;
+    assert_eq!(status(r#"{"model":"m","tools":[{"type":"openrouter:bash"}]}"#).await, 200);
+    assert_eq!(status(r#"{"model":"m","tools":[{"type":"openrouter:shell"}]}"#).await, 403);
+    assert_eq!(status(r#"{"model":"m","tools":[{"type":"openrouter:bash","container_id":"c"}]}"#).await, 403);
 }
 
 #[tokio::test]

@@ -21,16 +21,6 @@ pub enum Dialect {
     Anthropic,
 }
 
-/// The place of the session id in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Session {
-    /// The body's `session_id`.
-    Body,
-    /// The header `x-session-id`, on endpoints without a body field for it (OpenRouter docs, "Grouping requests across
-    /// modalities").
-    Header,
-}
-
 /// The metadata that an endpoint accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metadata {
@@ -42,17 +32,15 @@ pub enum Metadata {
     UserOnly,
 }
 
-/// The identifiers that requests to an endpoint may carry.
+/// The identifiers that requests to an endpoint may carry, besides `user`, `session_id` and `trace`, which every body
+/// may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fields {
-    /// True if the body may have `user`.
-    pub user: bool,
-    /// The place of the session id.
-    pub session: Session,
+    /// True if the header `x-session-id` repeats the session id (OpenRouter docs, "Grouping requests across
+    /// modalities").
+    pub session_header: bool,
     /// The metadata that the body may have.
     pub metadata: Metadata,
-    /// True if the body may have `trace`.
-    pub trace: bool,
     /// True if the body may have `safety_identifier`, which equals `user`.
     pub safety_identifier: bool,
 }
@@ -68,6 +56,8 @@ pub struct Inference {
     pub fields: Fields,
     /// True if the endpoint uses `prompt_cache_key`, so that the bound value replaces the client's.
     pub cache_key: bool,
+    /// True if `input` may replay items of earlier answers, such as calls of server tools.
+    pub replays: bool,
     /// True if the body may also be a multipart form.
     pub form: bool,
     /// Query parameters that are forwarded; all others are dropped.
@@ -97,36 +87,34 @@ impl Inference {
     }
 }
 
-const CHAT: Fields =
-    Fields { user: true, session: Session::Body, metadata: Metadata::Full, trace: true, safety_identifier: false };
+const CHAT: Fields = Fields { session_header: false, metadata: Metadata::Full, safety_identifier: false };
 const RESPONSES: Fields = Fields { safety_identifier: true, ..CHAT };
 const MESSAGES: Fields = Fields { metadata: Metadata::UserOnly, ..CHAT };
-const HEADER_ONLY: Fields =
-    Fields { user: false, session: Session::Header, metadata: Metadata::None, trace: false, safety_identifier: false };
-const EMBEDDINGS: Fields = Fields { user: true, ..HEADER_ONLY };
+/// Endpoints whose session was only in a header until autumn 2026.
+const MEDIA: Fields = Fields { session_header: true, metadata: Metadata::None, safety_identifier: false };
 
 const fn openai(path: &'static str, fields: Fields, cache_key: bool) -> Inference {
-    Inference { path, dialect: Dialect::OpenAi, fields, cache_key, form: false, query: &[] }
+    Inference { path, dialect: Dialect::OpenAi, fields, cache_key, replays: false, form: false, query: &[] }
 }
 
 const fn anthropic(path: &'static str) -> Inference {
     // The Anthropic SDKs add `?beta=true`.
-    Inference { path, dialect: Dialect::Anthropic, fields: MESSAGES, cache_key: true, form: false, query: &["beta"] }
+    Inference { dialect: Dialect::Anthropic, query: &["beta"], ..openai(path, MESSAGES, true) }
 }
 
 /// All POST endpoints (`docs/SPEC.md#inference-endpoints`).
 pub static INFERENCE: [Inference; 11] = [
     openai("chat/completions", CHAT, true),
     openai("completions", CHAT, true),
-    openai("responses", RESPONSES, true),
+    Inference { replays: true, ..openai("responses", RESPONSES, true) },
     anthropic("messages"),
     anthropic("messages/count_tokens"),
-    openai("embeddings", EMBEDDINGS, false),
-    openai("rerank", HEADER_ONLY, false),
-    openai("images", HEADER_ONLY, false),
-    openai("images/generations", HEADER_ONLY, false),
-    openai("audio/speech", HEADER_ONLY, false),
-    Inference { form: true, ..openai("audio/transcriptions", HEADER_ONLY, false) },
+    openai("embeddings", MEDIA, false),
+    openai("rerank", MEDIA, false),
+    openai("images", MEDIA, false),
+    openai("images/generations", MEDIA, false),
+    openai("audio/speech", MEDIA, false),
+    Inference { form: true, ..openai("audio/transcriptions", MEDIA, false) },
 ];
 
 /// The `allow` header of read-only endpoints.

@@ -54,6 +54,9 @@ pub struct Policy {
     pub metadata: Vec<(String, String)>,
     /// The key for `hmac`, `seal` and bindings.
     pub secret: Option<IdSecret>,
+    /// True if each request carries a session key of its user, whatever the valves, because tools may run in containers
+    /// (docs/SPEC.md#container-keys).
+    pub container_keys: bool,
 }
 
 /// A caller's identifiers as the formats write them, regardless of valves and limits. Archive files are named by them.
@@ -77,6 +80,7 @@ impl Policy {
             missing_user: MissingUser::default(),
             metadata: Vec::new(),
             secret: None,
+            container_keys: false,
         }
     }
 
@@ -169,7 +173,9 @@ impl Policy {
                 Err(reason) => written.omit(Identifier::CacheSession, reason),
             }
         }
-        written.check_header();
+        if self.container_keys && written.session_id.is_none() {
+            written.session_id = Some(self.container_key(sources));
+        }
     }
 
     /// Writes an identifier that is sent in `metadata` only.
@@ -190,6 +196,21 @@ impl Policy {
         let mut binder = Binder::new(sources, self.secret.as_ref(), Purpose::Session);
         binder.update(value.as_bytes());
         Some(binder.finish())
+    }
+
+    /// Returns a session key that two users never share: a digest of the caller and of their chat or session.
+    fn container_key(&self, sources: &CallerIdentity<'_>) -> String {
+        let mut binder = Binder::new(sources, self.secret.as_ref(), Purpose::Container);
+        binder.update(sources.chat.or(sources.session).unwrap_or_default().as_bytes());
+        binder.finish()
+    }
+
+    /// Returns the row of the format that renders the top-level `session_id`, if its last characters are the same for
+    /// several users who name one session. Their containers would be the same, too.
+    pub fn shares_containers(&self) -> Option<&'static IdentifierRow> {
+        let sessions = [Identifier::CacheSession, Identifier::Session];
+        let identifier = sessions.into_iter().find(|identifier| self.valves[*identifier])?;
+        (!self.formats[identifier].ends_with_user_digest()).then(|| identifier.row())
     }
 
     /// Renders one identifier, regardless of its valve and of limits.

@@ -53,4 +53,4 @@ pub use output::Output;
 pub use reserved_fields::ReservedFields;
 pub use rewriter::Rewriter;
 pub use scanner::{JsonErrorKind, MAX_DEPTH};
-pub use shared_tools::SharedToolError;
+pub use shared_tools::{LONGEST_TYPE, SharedToolError, SharedToolPolicy};

@@ -20,13 +20,10 @@ pub(super) struct ParsedRequest {
 impl ParsedRequest {
     /// Parses `body`, which is JSON unless the content type is multipart. The error is OpenRouter's error message.
     pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Self, &'static str> {
-        let multipart = headers
-            .get(http::header::CONTENT_TYPE)
-            .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data"));
-        let members = if multipart {
-            Members::default()
-        } else {
-            serde_json::from_slice(body).map_err(|_| "Invalid JSON in request body")?
+        let content_type = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let members = match content_type.and_then(|value| value.strip_prefix("multipart/form-data; boundary=")) {
+            Some(boundary) => Members::of_form(boundary, body),
+            None => serde_json::from_slice(body).map_err(|_| "Invalid JSON in request body")?,
         };
         Ok(Self { path: path.to_owned(), headers: headers.clone(), members })
     }
@@ -72,6 +69,24 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 #[derive(Debug, Default)]
 struct Members(Vec<(String, Box<RawValue>)>);
 
+impl Members {
+    /// Reads the text parts of a form as callsign writes it. `trace` and `provider` are JSON.
+    fn of_form(boundary: &str, body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let delimiter = format!("--{boundary}\r\n");
+        let part = |part: &str| {
+            let (head, content) = part.split_once("\r\n\r\n")?;
+            let name = head.strip_prefix("Content-Disposition: form-data; name=\"")?.strip_suffix('"')?;
+            let content = content.split_once(&format!("\r\n--{boundary}")).map_or(content, |(content, _)| content);
+            let content = content.strip_suffix("\r\n").unwrap_or(content);
+            let json = ["trace", "provider"].contains(&name).then(|| serde_json::from_str(content).ok()).flatten();
+            let value = json.or_else(|| serde_json::value::to_raw_value(content).ok())?;
+            Some((name.to_owned(), value))
+        };
+        Self(text.split(&delimiter).filter_map(part).collect())
+    }
+}
+
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(MembersVisitor)
@@ -101,6 +116,18 @@ impl<'de> Visitor<'de> for MembersVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_text_parts_of_a_form_are_members() {
+        let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n1\r\n\
+                    --b\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nalice\r\n\
+                    --b\r\nContent-Disposition: form-data; name=\"trace\"\r\n\r\n{\"a\":\"b\"}\r\n--b--\r\n";
+        let content_type = "multipart/form-data; boundary=b".parse().unwrap();
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, content_type)]);
+        let asked = ParsedRequest::read("audio/transcriptions", &headers, form.as_bytes()).unwrap();
+        assert_eq!((asked.text("user").as_deref(), asked.raw("trace")), (Some("alice"), Some(r#"{"a":"b"}"#)));
+        assert_eq!(asked.raw("file"), None);
+    }
 
     #[test]
     fn json_that_javascript_accepts_is_accepted() {

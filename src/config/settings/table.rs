@@ -198,11 +198,18 @@ const BODIES: &[Setting] = &[
     Setting::both(
         "CALLSIGN_SERVER_TOOLS",
         "server_tools",
-        "Treatment of requests for tools whose files and shells all users of one OpenRouter account share \
-         (`openrouter:bash`, `openrouter:shell`, `openrouter:files`, any `container_id`): `block` answers 403 \
-         `tool_not_allowed`, `allow` passes them on.",
+        "Treatment of requests for tools, files and containers that all users of one OpenRouter account share \
+         (`openrouter:bash`, `openrouter:shell`, `openrouter:files`, tools that are not known, ids such as \
+         `container_id` and `file_id`): `block` answers 403 `tool_not_allowed`, `allow` passes them on.",
     )
     .default("block"),
+    Setting::toml(
+        "server_tools_allowed",
+        "Types of tools that pass although `server_tools` is `block`, such as `[\"openrouter:bash\"]`. Ids of stored \
+         files and containers stay blocked.",
+    )
+    .list()
+    .example("[\"openrouter:bash\"]"),
     Setting::both(
         "CALLSIGN_REDACT_ACCOUNT",
         "redact_account",

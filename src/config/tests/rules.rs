@@ -200,3 +200,23 @@ fn no_setting_is_accepted_and_ignored() {
         }
     }
 }
+
+#[test]
+fn allowed_server_tools_need_a_session_of_the_user() {
+    let load = |more: &[(&str, &str)]| {
+        let variables =
+            [&[("CALLSIGN_SERVER_TOOLS", "allow"), ("CALLSIGN_APP_KEY", "sk-cs-a-key-of-one-app-0123456789")], more];
+        let variables = variables.concat().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Config::load(&ConfigInputs::environment(variables))
+    };
+    assert!(load(&[]).unwrap().config.tenants.operator.container_keys);
+    assert!(load(&[("SEND_SESSION_ID", "1"), ("SESSION_ID_FORMAT", "{sha256 user session}")]).is_ok());
+    for refused in [
+        &[("SEND_SESSION_ID", "1")][..],
+        &[("SEND_CACHE_SESSION_ID", "1"), ("CACHE_SESSION_ID_FORMAT", "{sha256 chat}")],
+        &[("CALLSIGN_PROMPT_CACHE_KEY", "keep")],
+    ] {
+        let problems = format!("{:?}", load(refused).unwrap_err());
+        assert!(problems.contains("CALLSIGN_SERVER_TOOLS=allow"), "{problems}");
+    }
+}

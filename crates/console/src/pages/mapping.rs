@@ -95,7 +95,6 @@ fn left_out(omitted: &[(&'static str, u64)]) -> Markup {
         "too_long" => "Longer than OpenRouter may be given; an identifier is never cut",
         "invalid" => "OpenRouter would refuse this pair of metadata",
         "too_many_pairs" => "There were sixteen pairs of metadata already",
-        "not_ascii" => "Not visible ASCII, and there it would travel in a header",
         _ => "",
     };
     let some: Vec<_> = omitted.iter().filter(|(_, number)| *number > 0).collect();

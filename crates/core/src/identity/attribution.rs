@@ -9,8 +9,7 @@ pub enum Attribution {
     Shared,
     /// The caller has no user id, and no user identifier is sent.
     Absent,
-    /// The caller has a user id, but no user identifier is sent: the valve is off, a limit was exceeded, or the endpoint
-    /// does not carry one.
+    /// The caller has a user id, but no user identifier is sent: the valve is off, or a limit was exceeded.
     Omitted,
 }
 

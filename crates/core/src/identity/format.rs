@@ -13,6 +13,11 @@ use crate::identity::caller_identity::{CallerIdentity, Field};
 /// The fewest advised hexadecimal digits of a hash. With fewer, two users may share an identifier (8 digits: 1 % odds
 /// at 9,300 users).
 const ADVISED_DIGITS: usize = 16;
+/// Fewest digits of a hash.
+const FEWEST_DIGITS: usize = 8;
+/// OpenRouter derives the key of a container from so many characters at the end of the session id (OpenRouter docs,
+/// "Containers").
+const CONTAINER_KEY_CHARS: usize = 20;
 /// The separator of several fields that are hashed or sealed together: U+001F, which source values cannot contain.
 const UNIT_SEPARATOR: &str = "\u{1f}";
 
@@ -127,6 +132,29 @@ impl Format {
             .min()
     }
 
+    /// Returns true if a hash or seal of the user lies within the last characters, as far as OpenRouter derives the key
+    /// of a container from them, and only characters follow that such a key may have.
+    pub fn ends_with_user_digest(&self) -> bool {
+        let mut left = CONTAINER_KEY_CHARS;
+        for part in self.parts.iter().rev() {
+            let length = match part {
+                Part::Literal(text) if text.bytes().all(is_container_key) => text.len(),
+                Part::Value { function: Function::Sha256 { digits } | Function::Hmac { digits }, fields } => {
+                    if fields.contains(&Field::User) {
+                        return left.min(*digits) >= FEWEST_DIGITS;
+                    }
+                    *digits
+                }
+                Part::Value { function: Function::Seal, fields } => {
+                    return fields.contains(&Field::User) && left >= FEWEST_DIGITS;
+                }
+                Part::Literal(_) | Part::Value { function: Function::Raw, .. } => return false,
+            };
+            left = left.saturating_sub(length);
+        }
+        false
+    }
+
     fn values(&self) -> impl Iterator<Item = (Function, &[Field])> + '_ {
         self.parts.iter().filter_map(|part| match part {
             Part::Literal(_) => None,
@@ -172,7 +200,7 @@ fn parse_function(word: &str, value: &str) -> Result<Function, FormatError> {
         Some(text) => text
             .parse()
             .ok()
-            .filter(|digits| (8..=64).contains(digits) && !text.starts_with('+'))
+            .filter(|digits| (FEWEST_DIGITS..=64).contains(digits) && !text.starts_with('+'))
             .ok_or_else(|| FormatError::BadLength(value.to_owned())),
     };
     match name {
@@ -208,6 +236,11 @@ fn render_value(
         Function::Seal => out.push_str(&secret?.seal(value)?),
     }
     Some(())
+}
+
+/// Returns true for a character that the key of a container may have; OpenRouter ignores others.
+fn is_container_key(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 fn push_hex(out: &mut String, digest: &[u8; 32], digits: usize) {

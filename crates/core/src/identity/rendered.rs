@@ -1,4 +1,5 @@
-//! The rendered identifiers of one request, written as members to append to the body and as the `x-session-id` header.
+//! The rendered identifiers of one request, written as members or form parts to append to the body and as the
+//! `x-session-id` header.
 //!
 //! Everything that displays identifiers (`callsign id`, `check`, the admin API) uses this module, so that it displays
 //! exactly what is sent.
@@ -10,7 +11,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::attribution::Attribution;
 use super::identifier::{Identifier, IdentifierRow, TABLE};
 use super::limit;
-use crate::endpoint::{Fields, Metadata, Session};
+use crate::endpoint::{Fields, Metadata};
 
 /// The reason why an identifier was omitted although its valve is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,13 +24,11 @@ pub enum Reason {
     Invalid,
     /// More than 16 metadata pairs.
     TooManyPairs,
-    /// Not visible ASCII, on an endpoint that carries it in a header.
-    NotAscii,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 5] = [Self::NoSource, Self::TooLong, Self::Invalid, Self::TooManyPairs, Self::NotAscii];
+    pub const ALL: [Self; 4] = [Self::NoSource, Self::TooLong, Self::Invalid, Self::TooManyPairs];
 
     /// Returns the name in metrics and in the admin API.
     pub fn name(self) -> &'static str {
@@ -38,7 +37,6 @@ impl Reason {
             Self::TooLong => "too_long",
             Self::Invalid => "invalid",
             Self::TooManyPairs => "too_many_pairs",
-            Self::NotAscii => "not_ascii",
         }
     }
 }
@@ -72,7 +70,7 @@ impl Omission {
 pub struct Identifiers<'a> {
     /// `user` (and `safety_identifier`, where the endpoint has it).
     pub user: Option<String>,
-    /// The top-level `session_id`, or the `x-session-id` header.
+    /// The top-level `session_id`, and the `x-session-id` header, where the endpoint has it.
     pub session_id: Option<String>,
     /// True if `trace` repeats the metadata.
     pub trace: bool,
@@ -115,15 +113,6 @@ impl<'a> Identifiers<'a> {
         self.omitted.push(Omission { identifier: identifier.into(), reason });
     }
 
-    /// Drops the session if this endpoint carries it in a header and it is not visible ASCII.
-    pub(super) fn check_header(&mut self) {
-        if self.fields.session == Session::Header
-            && self.session_id.take_if(|id| !id.bytes().all(|byte| byte.is_ascii_graphic())).is_some()
-        {
-            self.omit(Identifier::Session, Reason::NotAscii);
-        }
-    }
-
     /// Returns the full metadata map in order, regardless of the metadata that the endpoint accepts.
     pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(name, value)| (*name, value.as_ref()))
@@ -136,12 +125,13 @@ impl<'a> Identifiers<'a> {
 
     fn is_sent(&self, row: &IdentifierRow) -> bool {
         let fields = self.fields;
+        let is_pair = |key| self.pairs.iter().any(|(name, _)| Some(*name) == key);
         let is_member = match row.identifier {
-            Identifier::User => self.user.is_some() && (fields.user || fields.metadata != Metadata::None),
+            Identifier::User => self.user.is_some(),
             Identifier::Session => self.session_id.is_some(),
             _ => false,
         };
-        is_member || (fields.metadata == Metadata::Full && self.pairs.iter().any(|(key, _)| row.metadata == Some(*key)))
+        is_member || ((fields.metadata == Metadata::Full || self.trace) && is_pair(row.metadata))
     }
 
     /// Returns how far OpenRouter can attribute the request to a user. `has_user_id` is true if the caller has a user id.
@@ -149,9 +139,11 @@ impl<'a> Identifiers<'a> {
         Attribution::of(has_user_id, self.user.is_some() && self.sent().any(|sent| sent == Identifier::User))
     }
 
-    /// Returns the value of the `x-session-id` header, if this endpoint carries the session there.
+    /// Returns the value of the `x-session-id` header, if this endpoint has that header and the session id is visible
+    /// ASCII.
     pub fn session_header(&self) -> Option<&str> {
-        self.session_id.as_deref().filter(|_| self.fields.session == Session::Header)
+        let visible = |id: &&str| id.bytes().all(|byte| byte.is_ascii_graphic());
+        self.session_id.as_deref().filter(|_| self.fields.session_header).filter(visible)
     }
 
     /// Returns the members to append to the body, `"user":"u1","session_id":…`, without braces; empty if there are
@@ -166,7 +158,7 @@ impl<'a> Identifiers<'a> {
         object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned()
     }
 
-    /// Returns the members as a JSON object, plus `headers` if the session is sent in a header. `callsign id`,
+    /// Returns the members as a JSON object, plus `headers` if a header repeats the session. `callsign id`,
     /// `test-mapping` and `me` display it.
     pub fn to_json(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut fields: serde_json::Map<_, _> =
@@ -180,30 +172,62 @@ impl<'a> Identifiers<'a> {
     fn write_members(&self, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         let mut serializer = serde_json::Serializer::new(json);
         let mut members = serializer.serialize_map(None)?;
-        if let Some(user) = self.user.as_deref().filter(|_| self.fields.user) {
-            members.serialize_entry("user", user)?;
-        }
-        if let Some(session) = self.session_id.as_deref().filter(|_| self.fields.session == Session::Body) {
-            members.serialize_entry("session_id", session)?;
-        }
-        if let Some(user) = self.user.as_deref().filter(|_| self.fields.safety_identifier) {
-            members.serialize_entry("safety_identifier", user)?;
-        }
-        let all = Pairs(&self.pairs);
-        let user_only = Pairs(self.pairs.get(..1).filter(|_| self.user.is_some()).unwrap_or_default());
-        match self.fields.metadata {
-            Metadata::Full if !all.0.is_empty() => members.serialize_entry("metadata", &all)?,
-            Metadata::UserOnly if !user_only.0.is_empty() => members.serialize_entry("metadata", &user_only)?,
-            Metadata::Full | Metadata::UserOnly | Metadata::None => {}
-        }
-        if self.trace && self.fields.trace && !all.0.is_empty() {
-            members.serialize_entry("trace", &all)?;
+        for (name, value) in self.written() {
+            match value {
+                Written::Text(text) => members.serialize_entry(name, text)?,
+                Written::Map(pairs) => members.serialize_entry(name, &pairs)?,
+            }
         }
         members.end()
+    }
+
+    /// Returns the parts to append to a form: name and content. A map is written as JSON.
+    pub fn form_parts(&self) -> Vec<(&'static str, String)> {
+        let content = |value| match value {
+            Written::Text(text) => Some(text.to_owned()),
+            // Serializing strings cannot fail. If it did, no identifier would be safer than a partial one.
+            Written::Map(pairs) => serde_json::to_string(&pairs).ok(),
+        };
+        self.written().filter_map(|(name, value)| Some((name, content(value)?))).collect()
+    }
+
+    /// Returns the members that are written, in their fixed order.
+    fn written(&self) -> impl Iterator<Item = (&'static str, Written<'_>)> {
+        let user = self.user.as_deref();
+        let metadata = match self.fields.metadata {
+            Metadata::Full => self.pairs.as_slice(),
+            Metadata::UserOnly => self.pairs.get(..1).filter(|_| user.is_some()).unwrap_or_default(),
+            Metadata::None => &[],
+        };
+        let trace = if self.trace { self.pairs.as_slice() } else { &[] };
+        [
+            ("user", user.map(Written::Text)),
+            ("session_id", self.session_id.as_deref().map(Written::Text)),
+            ("safety_identifier", user.filter(|_| self.fields.safety_identifier).map(Written::Text)),
+            ("metadata", Written::map(metadata)),
+            ("trace", Written::map(trace)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
+/// The value of a written member.
+#[derive(Clone, Copy)]
+enum Written<'w> {
+    Text(&'w str),
+    Map(Pairs<'w>),
+}
+
+impl<'w> Written<'w> {
+    /// Returns a map of these pairs; `None` without any.
+    fn map(pairs: &'w [(&'w str, Cow<'w, str>)]) -> Option<Self> {
+        (!pairs.is_empty()).then_some(Self::Map(Pairs(pairs)))
     }
 }
 
 /// Serializes metadata pairs as a JSON object, in order.
+#[derive(Clone, Copy)]
 struct Pairs<'p>(&'p [(&'p str, Cow<'p, str>)]);
 
 impl serde::Serialize for Pairs<'_> {

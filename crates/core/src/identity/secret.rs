@@ -148,6 +148,8 @@ pub enum Purpose {
     Cache,
     /// A client's session header.
     Session,
+    /// The session key that keeps the containers of callers apart (docs/SPEC.md#container-keys).
+    Container,
 }
 
 /// Binds a value that the client chose to its caller, so that two callers who send the same value get different
@@ -186,6 +188,7 @@ impl Binder {
         binder.update(match purpose {
             Purpose::Cache => b"\x1fcache\x1f".as_slice(),
             Purpose::Session => b"\x1fsession\x1f".as_slice(),
+            Purpose::Container => b"\x1fcontainer\x1f".as_slice(),
         });
         binder
     }

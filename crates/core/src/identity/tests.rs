@@ -22,6 +22,7 @@ fn policy(valves: Valves) -> Policy {
         missing_user: MissingUser::Omit,
         metadata: Vec::new(),
         secret: Some(IdSecret::new(&Secret::new("a secret of some length")).unwrap()),
+        container_keys: false,
     }
 }
 
@@ -63,7 +64,7 @@ fn a_request_is_attributed_by_its_source_and_by_what_is_sent() {
     let (closed, open) = (policy(Valves::default()), policy(all()));
     assert_eq!((of(&open, alice(), "responses"), of(&open, nobody, "responses")), (Present, Absent));
     assert_eq!((of(&closed, alice(), "responses"), of(&closed, nobody, "responses")), (Omitted, Absent));
-    assert_eq!((of(&open, alice(), "rerank"), of(&open, nobody, "rerank")), (Omitted, Absent), "it has no field");
+    assert_eq!((of(&open, alice(), "rerank"), of(&open, nobody, "rerank")), (Present, Absent));
     let shared = Policy { missing_user: MissingUser::Shared("all".into()), ..open.clone() };
     assert_eq!((of(&shared, alice(), "messages"), of(&shared, nobody, "messages")), (Present, Shared));
     // A configured pair of this name is no identifier.
@@ -88,13 +89,28 @@ fn each_endpoint_gets_the_fields_that_it_supports() {
             format!(r#""user":"alice","session_id":"s1","metadata":{{"user_id":"alice"}},"trace":{map}"#),
             None,
         ),
-        ("embeddings", r#""user":"alice""#.to_owned(), Some("s1")),
-        ("rerank", String::new(), Some("s1")),
-        ("audio/speech", String::new(), Some("s1")),
+        ("embeddings", format!(r#""user":"alice","session_id":"s1","trace":{map}"#), Some("s1")),
+        ("rerank", format!(r#""user":"alice","session_id":"s1","trace":{map}"#), Some("s1")),
+        ("audio/speech", format!(r#""user":"alice","session_id":"s1","trace":{map}"#), Some("s1")),
     ] {
         assert_eq!(members(&policy, alice(), path), expected, "{path}");
         assert_eq!(header(&policy, alice(), path).as_deref(), in_header, "{path}");
     }
+    let parts = policy.identify(&alice(), &[], fields("audio/transcriptions")).unwrap().form_parts();
+    assert_eq!(parts, [("user", "alice".to_owned()), ("session_id", "s1".to_owned()), ("trace", map.to_owned())]);
+}
+
+#[test]
+fn a_session_key_of_the_user_is_written_where_tools_run_in_containers() {
+    let with = |valves| Policy { container_keys: true, ..policy(valves) };
+    let key = |policy: &Policy, sources| policy.identify(&sources, &[], fields("rerank")).unwrap().session_id.unwrap();
+    let closed = with(Valves::default());
+    let bob = CallerIdentity { user: Some("bob"), ..alice() };
+    let bare = CallerIdentity { session: None, chat: None, ..alice() };
+    let all = [alice(), bob, bare, CallerIdentity { chat: Some("c2"), ..alice() }].map(|sources| key(&closed, sources));
+    let tails: std::collections::HashSet<_> = all.iter().map(|key| &key[key.len() - 20..]).collect();
+    assert_eq!((tails.len(), key(&closed, alice())), (4, all[0].clone()));
+    assert_eq!(key(&with(super::tests::all()), alice()), "s1", "the format of an open valve wins");
 }
 
 #[test]
@@ -182,11 +198,14 @@ fn static_metadata_is_appended_in_order_up_to_sixteen_pairs() {
 }
 
 #[test]
-fn a_session_that_is_not_visible_ascii_is_omitted_from_the_header() {
+fn a_session_that_is_not_visible_ascii_is_left_out_of_the_header_alone() {
     let policy = policy(all());
     let odd = CallerIdentity { session: Some("sé 1"), ..alice() };
     assert_eq!(header(&policy, odd, "embeddings"), None);
-    assert!(members(&policy, odd, "chat/completions").contains(r#""session_id":"sé 1""#));
+    for path in ["embeddings", "chat/completions"] {
+        assert!(members(&policy, odd, path).contains(r#""session_id":"sé 1""#), "{path}");
+        assert!(policy.identify(&odd, &[], fields(path)).unwrap().omitted.is_empty(), "{path}");
+    }
 }
 
 #[test]
@@ -244,9 +263,10 @@ fn sent_lists_the_identifiers_in_the_request() {
         (all(), alice(), "chat/completions", vec!["user_id", "session_id", "chat_id", "message_id"]),
         (all(), alice(), "messages", vec!["user_id", "session_id"]),
         (all(), alice(), "embeddings", vec!["user_id", "session_id"]),
-        (all(), alice(), "rerank", vec!["session_id"]),
+        (all(), alice(), "rerank", vec!["user_id", "session_id"]),
         (all(), bare, "chat/completions", vec!["user_id"]),
-        (all(), bare, "rerank", vec![]),
+        (all(), bare, "rerank", vec!["user_id"]),
+        (Valves { trace: true, ..all() }, alice(), "rerank", vec!["user_id", "session_id", "chat_id", "message_id"]),
         (session_only, alice(), "chat/completions", vec!["session_id"]),
         (cached, alice(), "chat/completions", vec!["session_id"]),
         (Valves::default(), alice(), "chat/completions", vec![]),
@@ -270,7 +290,10 @@ fn the_json_form_equals_what_is_sent() {
         shown("messages"),
         serde_json::json!({"user": "alice", "session_id": "s1", "metadata": {"user_id": "alice"}})
     );
-    assert_eq!(shown("embeddings"), serde_json::json!({"user": "alice", "headers": {"x-session-id": "s1"}}));
+    assert_eq!(
+        shown("embeddings"),
+        serde_json::json!({"user": "alice", "session_id": "s1", "headers": {"x-session-id": "s1"}})
+    );
 }
 
 #[test]
@@ -289,7 +312,7 @@ fn valves_are_listed_in_the_order_of_the_table() {
 #[test]
 fn names_of_reasons_and_state_of_valves() {
     let names = Reason::ALL.map(Reason::name);
-    assert_eq!(names, ["no_source", "too_long", "invalid", "too_many_pairs", "not_ascii"]);
+    assert_eq!(names, ["no_source", "too_long", "invalid", "too_many_pairs"]);
     assert!(!Valves::default().any());
     assert!(Valves { trace: true, ..Valves::default() }.any());
 }

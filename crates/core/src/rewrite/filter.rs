@@ -11,7 +11,7 @@ use super::output::Output;
 use super::pending_member::PendingMember;
 use super::reserved_fields::{Disposition, ReservedFields};
 use super::scanner::{JsonErrorKind, Scanner, Stop};
-use super::shared_tools::{SharedToolDetector, SharedToolError};
+use super::shared_tools::{Next, SharedToolDetector, SharedToolError, SharedToolPolicy};
 use super::utf8::Utf8;
 use crate::identity::secret::Binder;
 
@@ -82,10 +82,11 @@ impl Filter {
         self
     }
 
-    /// Rejects bodies that ask for tools that all callers of the account share (docs/SPEC.md#blocked-tools).
+    /// Rejects bodies that ask for tools that all callers of the account share (docs/SPEC.md#shared-account-tools).
+    /// `replays` is true for the Responses API.
     #[must_use]
-    pub fn block_shared_tools(mut self) -> Self {
-        self.detector = Some(SharedToolDetector::default());
+    pub fn block_shared_tools(mut self, policy: Arc<SharedToolPolicy>, replays: bool) -> Self {
+        self.detector = Some(SharedToolDetector::new(policy, replays));
         self
     }
 
@@ -145,15 +146,20 @@ impl Filter {
             at += consumed;
             match stop {
                 Stop::More => break before,
-                Stop::InnerKey => self.inner_key(text.get(before + self.scanner.key_from()..at - 1)),
+                Stop::InnerKey => {
+                    let key = text.get(before + self.scanner.key_from()..at - 1).unwrap_or_default();
+                    self.detect(|detector, depth| Ok(detector.inner_key(key, depth)))?;
+                }
                 Stop::Value(byte) => {
                     seen_from = at;
-                    self.detect(|detector| detector.value_begins(byte))?;
+                    self.detect(|detector, _| detector.value_begins(byte))?;
                 }
                 Stop::ValueEnd => {
                     let end = text.get(seen_from..at - 1).unwrap_or_default();
-                    self.detect(|detector| detector.string_ends(end))?;
+                    self.detect(|detector, _| detector.string_ends(end))?;
                 }
+                Stop::Element => self.detect(SharedToolDetector::element)?,
+                Stop::Closed => self.detect(SharedToolDetector::closed)?,
                 _ => mark = self.stop(stop, piece, mark, before, at, out),
             }
         };
@@ -220,7 +226,7 @@ impl Filter {
                 self.close(piece, mark, at - 1, out);
                 at - 1
             }
-            Stop::More | Stop::InnerKey | Stop::Value(_) | Stop::ValueEnd => mark,
+            Stop::More | Stop::InnerKey | Stop::Value(_) | Stop::ValueEnd | Stop::Element | Stop::Closed => mark,
         }
     }
 
@@ -242,10 +248,11 @@ impl Filter {
         self.disposition = self.reserved.disposition(raw);
         if let Some(detector) = &mut self.detector {
             // Blanked members are not sent, so they need no inspection.
-            let kept = self.disposition == Disposition::Keep;
-            self.scanner.look_at_inner_keys(kept);
-            if detector.outer_key(raw) && kept {
-                self.scanner.show_value();
+            if self.disposition == Disposition::Keep {
+                let next = detector.outer_key(raw);
+                self.scanner.follow(next, detector.watch());
+            } else {
+                self.scanner.unwatch();
             }
         }
         match self.disposition {
@@ -304,20 +311,16 @@ impl Filter {
         }
     }
 
+    /// Passes a stop and its depth to the detector, and its answer to the scanner.
     fn detect(
         &mut self,
-        look: impl FnOnce(&mut SharedToolDetector) -> Result<(), SharedToolError>,
+        look: impl FnOnce(&mut SharedToolDetector, usize) -> Result<Next, SharedToolError>,
     ) -> Result<(), SharedToolError> {
-        self.detector.as_mut().map_or(Ok(()), look)
-    }
-
-    /// Passes a nested key, or the part of it in this piece, to the detector.
-    fn inner_key(&mut self, text: Option<&[u8]>) {
-        if let Some(detector) = &mut self.detector
-            && detector.inner_key(text.unwrap_or_default())
-        {
-            self.scanner.show_value();
+        if let Some(detector) = &mut self.detector {
+            let next = look(detector, self.scanner.depth())?;
+            self.scanner.follow(next, detector.watch());
         }
+        Ok(())
     }
 
     /// Buffers the beginning of a key or value that the piece's end splits, if the detector needs it.

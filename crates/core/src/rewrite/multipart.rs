@@ -2,7 +2,7 @@
 //!
 //! OpenRouter's transcriptions accept a form, whose parts could carry identifiers as JSON members do. The rewriter
 //! drops parts with a reserved name (docs/SPEC.md#forms) and writes all others with a random boundary of callsign's,
-//! which a client cannot guess and so cannot hide in a file. The content of a part passes unchanged. The rewriter
+//! which a client cannot guess and so cannot hide in a file. callsign's own parts follow as the last ones. The content of a part passes unchanged. The rewriter
 //! buffers one part head of at most [`MAX_HEAD`] bytes.
 //!
 //! The grammar is RFC 7578 as the big HTTP libraries write it. Only CRLFs may stand before the first and after the last
@@ -79,6 +79,8 @@ pub struct Form {
     reserved: Arc<ReservedFields>,
     /// callsign's boundary.
     boundary: Boundary,
+    /// The parts to append: name and content.
+    append: Vec<(&'static str, String)>,
     /// `\r\n--` and the client's boundary.
     delimiter: Vec<u8>,
     finder: Finder<'static>,
@@ -121,6 +123,7 @@ impl Form {
         Self {
             reserved,
             boundary: ours,
+            append: Vec::new(),
             finder: Finder::new(&delimiter).into_owned(),
             delimiter,
             state: State::Start,
@@ -132,6 +135,13 @@ impl Form {
             outer: OuterCapture::default(),
             received: 0,
         }
+    }
+
+    /// Appends text parts (name and content) after the client's. The names must be plain.
+    #[must_use]
+    pub fn append(mut self, parts: Vec<(&'static str, String)>) -> Self {
+        self.append = parts;
+        self
     }
 
     /// Rewrites the next piece and adds outgoing bytes to `out`.
@@ -203,6 +213,11 @@ impl Form {
                 self.state = State::Head;
             }
             b"--" => {
+                for (name, content) in &self.append {
+                    Head::plain(name).write(&self.boundary, out);
+                    out.copy(content.as_bytes());
+                    out.copy(b"\r\n");
+                }
                 for part in [b"--", self.boundary.as_bytes(), b"--\r\n"] {
                     out.copy(part);
                 }

@@ -1,11 +1,14 @@
 //! An incremental, strict JSON scanner (RFC 8259): one object, depth ≤ 1024, in pieces of any size.
 //!
 //! The scanner's state is a few dozen bytes and one bit per open container; it copies no text. It stops where the
-//! filter must act: at the borders of the outer object's members, and at keys and values that the shared tool detector
-//! needs. It must not check UTF-8 (`utf8.rs` does) or decode anything (`decode.rs` does).
+//! filter must act: at the borders of the outer object's members, and at keys, values and ends of containers that the
+//! shared tool detector needs. It must not check UTF-8 (`utf8.rs` does) or decode anything (`decode.rs` does).
 
-use super::shared_tools::may_matter;
+mod token;
+
+use super::shared_tools::{Keys, Next, Watch, is_common_type, may_matter};
 use super::text::text_end;
+use token::{Literal, Number, is_space, number_end, word_end};
 
 /// The deepest accepted nesting; the outer object counts as 1 (docs/SPEC.md#body-syntax).
 pub const MAX_DEPTH: usize = 1024;
@@ -35,6 +38,10 @@ pub(super) enum Stop {
     Value(u8),
     /// After the closing quote of that value, if it is a string.
     ValueEnd,
+    /// After the first byte of a string or array directly in the array that [`Watch::elements`] names.
+    Element,
+    /// After the end of a container, at the depth that [`Watch::floor`] names.
+    Closed,
 }
 
 /// The reason why the scanner rejected a byte.
@@ -91,60 +98,6 @@ impl State {
     }
 }
 
-/// A literal name of JSON. [`State`] stores this enum and a count instead of the text, so that it fits in a register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Literal {
-    True,
-    False,
-    Null,
-}
-
-impl Literal {
-    /// Returns the letters that must follow the first `letters`.
-    fn owed(self, letters: u8) -> &'static [u8] {
-        let word: &[u8] = match self {
-            Self::True => b"true",
-            Self::False => b"false",
-            Self::Null => b"null",
-        };
-        word.get(usize::from(letters)..).unwrap_or_default()
-    }
-}
-
-/// The last part of a number that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Number {
-    Minus,
-    Zero,
-    Integer,
-    Point,
-    Fraction,
-    Exponent,
-    ExponentSign,
-    ExponentDigits,
-}
-
-impl Number {
-    /// Returns the state after `byte`; `None` if `byte` cannot continue the number.
-    fn step(self, byte: u8) -> Option<Self> {
-        match (self, byte) {
-            (Self::Minus, b'0') => Some(Self::Zero),
-            (Self::Minus, b'1'..=b'9') | (Self::Integer, b'0'..=b'9') => Some(Self::Integer),
-            (Self::Zero | Self::Integer, b'.') => Some(Self::Point),
-            (Self::Point | Self::Fraction, b'0'..=b'9') => Some(Self::Fraction),
-            (Self::Zero | Self::Integer | Self::Fraction, b'e' | b'E') => Some(Self::Exponent),
-            (Self::Exponent, b'+' | b'-') => Some(Self::ExponentSign),
-            (Self::Exponent | Self::ExponentSign | Self::ExponentDigits, b'0'..=b'9') => Some(Self::ExponentDigits),
-            _ => None,
-        }
-    }
-
-    /// Returns true if a number may end here.
-    fn is_whole(self) -> bool {
-        matches!(self, Self::Zero | Self::Integer | Self::Fraction | Self::ExponentDigits)
-    }
-}
-
 /// The scanner's state between two calls.
 #[derive(Debug)]
 pub(super) struct Scanner {
@@ -154,8 +107,14 @@ pub(super) struct Scanner {
     objects: [u64; MAX_DEPTH / 64],
     /// The bit of the innermost open container.
     in_object: bool,
-    /// True if the scanner stops at nested keys that may matter.
-    inner_keys: bool,
+    /// The nested keys at which the scanner stops.
+    keys: Keys,
+    /// The depth at which the end of a container is a stop; 1 for none.
+    floor: usize,
+    /// The depth of the array whose strings and arrays are stops; 0 for none.
+    elements: usize,
+    /// `floor` and `keys` after the value that is being skipped.
+    skipping: Option<(usize, Keys)>,
     /// True if the current key has escapes or is split between pieces, so that [`may_matter`] cannot exclude it.
     odd_key: bool,
     /// The beginning of the current key's text in the bytes of the last call.
@@ -187,12 +146,13 @@ impl LongStrings {
 /// A longer string value is counted by itself (docs/SPEC.md#reservations).
 const LONG_STRING: usize = 16 * 1024;
 
-/// Progress of a requested value: not requested, comes next, or a string that is being read.
+/// Progress of a requested value: not requested, comes next, a string that is being read, or to be skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Show {
     Nothing,
     Next,
     Passing,
+    Skip,
 }
 
 impl Scanner {
@@ -202,7 +162,10 @@ impl Scanner {
             depth: 0,
             objects: [0; MAX_DEPTH / 64],
             in_object: false,
-            inner_keys: false,
+            keys: Keys::Off,
+            floor: 1,
+            elements: 0,
+            skipping: None,
             odd_key: false,
             key_from: 0,
             show: Show::Nothing,
@@ -216,14 +179,24 @@ impl Scanner {
         self.long_strings
     }
 
-    /// Sets whether later calls stop at nested keys that may matter.
-    pub(super) fn look_at_inner_keys(&mut self, look: bool) {
-        self.inner_keys = look;
+    /// Stops at nothing within the next outer member.
+    pub(super) fn unwatch(&mut self) {
+        (self.keys, self.floor, self.elements) = (Keys::Off, 1, 0);
     }
 
-    /// Requests a stop at the value of the key that just ended.
-    pub(super) fn show_value(&mut self) {
-        self.show = Show::Next;
+    /// Sets the next stops, and the treatment of the value that comes next.
+    pub(super) fn follow(&mut self, next: Next, watch: Watch) {
+        (self.keys, self.floor, self.elements) = (watch.keys, watch.floor, watch.elements);
+        match next {
+            Next::Pass => {}
+            Next::Show => self.show = Show::Next,
+            Next::Skip => self.show = Show::Skip,
+        }
+    }
+
+    /// Returns the number of open containers.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
     }
 
     /// Returns the beginning of the last key's text in the bytes of the last call; 0 if it began before them.
@@ -233,7 +206,7 @@ impl Scanner {
 
     /// Returns the beginning, in the bytes of the last call, of a nested key that their end split.
     pub(super) fn cut_key(&self) -> Option<usize> {
-        (self.inner_keys && self.depth > 1 && self.is_in_key()).then_some(self.key_from)
+        (self.keys != Keys::Off && self.depth > 1 && self.is_in_key()).then_some(self.key_from)
     }
 
     /// Returns true if the bytes of the last call end inside the requested string value.
@@ -296,7 +269,7 @@ impl Scanner {
             return at;
         }
         let mut state = self.state;
-        while self.depth > 1
+        while self.depth > self.floor
             && let Some(&byte) = bytes.get(at)
         {
             let (next, end) = match state {
@@ -305,12 +278,18 @@ impl Scanner {
                     let (Some(key), Some([b'"', rest @ ..])) = (bytes.get(at + 1..end), bytes.get(end..)) else {
                         break;
                     };
-                    if self.inner_keys && (escaped || may_matter(key, rest)) {
+                    if self.keys != Keys::Off && (escaped || self.may_matter(key, rest)) {
                         break;
                     }
                     if rest.first() == Some(&b':') { (State::Value, end + 2) } else { (State::Colon, end + 1) }
                 }
                 State::After if byte == b',' => (self.after_comma(), at + 1),
+                // [`Self::pop`] handles an end at the floor.
+                State::After | State::FirstKey | State::FirstValue
+                    if matches!(byte, b'}' | b']') && self.depth == self.floor + 1 =>
+                {
+                    break;
+                }
                 State::After if byte == if self.in_object { b'}' } else { b']' } => self.pop_in_run(bytes, at),
                 State::FirstKey if byte == b'}' => self.pop_in_run(bytes, at),
                 State::FirstValue if byte == b']' => self.pop_in_run(bytes, at),
@@ -340,14 +319,14 @@ impl Scanner {
 
     fn pop_in_run(&mut self, bytes: &[u8], at: usize) -> (State, usize) {
         self.pop();
-        // The scanner stops at commas of the outer object, so they are not skipped here.
-        if self.depth > 1 { self.after_value(bytes, at + 1) } else { (State::After, at + 1) }
+        self.after_value(bytes, at + 1)
     }
 
     /// Returns the state after the value or opening bracket that begins at `at` with `byte`, and its index; `None` if
     /// the value is incomplete or invalid.
     fn whole_value(&mut self, byte: u8, bytes: &[u8], at: usize) -> Option<(State, usize)> {
         let end = match byte {
+            b'"' | b'[' if self.depth == self.elements && !self.in_object => return None,
             b'"' => {
                 let (end, _) = text_end(bytes, at + 1);
                 let after = (bytes.get(end) == Some(&b'"')).then_some(end + 1)?;
@@ -430,8 +409,20 @@ impl Scanner {
         }
     }
 
+    /// Returns true if a nested key may matter; `after` are the bytes after it.
+    fn may_matter(&self, key: &[u8], after: &[u8]) -> bool {
+        match self.keys {
+            Keys::Off => false,
+            Keys::All => true,
+            Keys::Strict => may_matter(key),
+            // In items a common type may contradict another one.
+            Keys::Common => may_matter(key) && !(self.depth > 3 && key.len() == 4 && is_common_type(after)),
+        }
+    }
+
     /// Takes a byte where a value must begin.
     fn value(&mut self, byte: u8) -> Result<Option<Stop>, JsonErrorKind> {
+        let (depth, in_array) = (self.depth, !self.in_object);
         let stop = match byte {
             b'"' => {
                 self.state = State::StringText;
@@ -451,9 +442,20 @@ impl Scanner {
             _ if is_space(byte) => return Ok(None),
             _ => return Err(JsonErrorKind::Syntax),
         };
-        if self.show == Show::Next {
-            self.show = if byte == b'"' { Show::Passing } else { Show::Nothing };
-            return Ok(Some(Stop::Value(byte)));
+        match self.show {
+            Show::Next => {
+                self.show = if byte == b'"' { Show::Passing } else { Show::Nothing };
+                return Ok(Some(Stop::Value(byte)));
+            }
+            Show::Skip => {
+                self.show = Show::Nothing;
+                if self.depth > depth {
+                    self.skipping = Some((self.floor, self.keys));
+                    (self.floor, self.keys) = (depth, Keys::Off);
+                }
+            }
+            _ if in_array && depth == self.elements && matches!(byte, b'"' | b'[') => return Ok(Some(Stop::Element)),
+            Show::Nothing | Show::Passing => {}
         }
         Ok(stop)
     }
@@ -473,7 +475,7 @@ impl Scanner {
     fn end_string(&mut self, key: &[u8]) -> Option<Stop> {
         if self.state == State::KeyText {
             self.state = State::Colon;
-            let inner = self.depth > 1 && self.inner_keys && (self.odd_key || may_matter(key, &[]));
+            let inner = self.depth > 1 && self.keys != Keys::Off && (self.odd_key || self.may_matter(key, &[]));
             return if inner { Some(Stop::InnerKey) } else { self.outer(Stop::KeyEnd) };
         }
         self.state = State::After;
@@ -504,31 +506,22 @@ impl Scanner {
         let top = self.depth.wrapping_sub(1);
         self.in_object = self.objects.get(top / 64).is_some_and(|word| word & (1 << (top % 64)) != 0);
         self.state = if self.depth == 0 { State::End } else { State::After };
-        (self.depth == 0).then_some(Stop::Close)
+        // A requested element does not come.
+        self.show = Show::Nothing;
+        match self.depth {
+            0 => return Some(Stop::Close),
+            depth if depth > self.floor => {}
+            _ => match self.skipping.take() {
+                Some((floor, keys)) => (self.floor, self.keys) = (floor, keys),
+                None if self.keys != Keys::Off => return Some(Stop::Closed),
+                None => {}
+            },
+        }
+        None
     }
 
     /// Returns `stop` if the outer object is the innermost open container.
     fn outer(&self, stop: Stop) -> Option<Stop> {
         (self.depth == 1).then_some(stop)
     }
-}
-
-/// Returns the end of a number in state `seen`; `None` if it is invalid or `bytes` end first.
-fn number_end(mut seen: Number, bytes: &[u8], mut at: usize) -> Option<usize> {
-    while let Some(next) = seen.step(*bytes.get(at)?) {
-        seen = next;
-        at += 1;
-    }
-    seen.is_whole().then_some(at)
-}
-
-/// Returns the end of the literal name that begins at `at`; `None` if it is incomplete or invalid.
-fn word_end(word: Literal, bytes: &[u8], at: usize) -> Option<usize> {
-    let letters = word.owed(0);
-    bytes.get(at..)?.starts_with(letters).then_some(at + letters.len())
-}
-
-/// Returns true for the white space of RFC 8259, section 2.
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }

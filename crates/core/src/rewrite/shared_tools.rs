@@ -1,179 +1,417 @@
-//! Detects requests for files and shells that all callers of one OpenRouter account share (docs/SPEC.md#blocked-tools).
+//! Detects requests for tools, files and containers that all callers of one OpenRouter account share
+//! (docs/SPEC.md#shared-account-tools).
 //!
-//! OpenRouter's server tools `openrouter:bash`, `openrouter:shell` and `openrouter:files` use containers and files of
-//! the account, not of the caller, and a `container_id` reopens an existing container (OpenRouter docs, "Server
-//! tools"). The detector looks at the members that pass for a string member `type` at any depth of the outer `tools`
-//! that names such a tool, and for a member `container_id` at any depth of the body. Names are compared as the most
-//! lenient reader would compare them. A `container_id` whose value is an object passes: it is a JSON Schema that
-//! describes a parameter of that name.
-//!
-//! This file compares texts. The scanner finds where they begin and end.
+//! The detector gets keys and values from the scanner and remembers the open containers that matter, see [`frames`].
+//! Client data (schemas, arguments) is skipped by the scanner at full speed. A member whose meaning depends on a later
+//! member, such as `input` before `type`, is decided when its object ends. The data is in [`table`].
 
-use super::decode::decode;
-use super::raw_name::{fold, is_plain, unquoted};
+mod error;
+mod frames;
+mod names;
+mod table;
 
-/// Tools that use the account's files and shells.
-const SHARED: [&str; 3] = ["openrouter:bash", "openrouter:shell", "openrouter:files"];
-/// The member of the outer object that lists tools.
-const TOOLS: &str = "tools";
-const TYPE: &str = "type";
-const CONTAINER: &str = "container_id";
+use std::sync::Arc;
+
+pub use error::SharedToolError;
+use error::What;
+use frames::{Bits, Frames, Kind, Region};
+use names::{RAW_CAP, TypeName, find_key};
+pub(super) use names::{is_common_type, may_matter};
+use table::{Exemption, Grant, Role};
+
 /// Length of the longest name that is compared in the outer object, in bytes.
-pub(super) const LONGEST_OUTER: usize = CONTAINER.len();
-/// The longest raw form of any of these texts, in bytes: at most 16 characters and a final U+0000, all written as
-/// six-byte escapes. A longer text matches none of them unless U+0000 ends the name within this length.
-const RAW_CAP: usize = 6 * (16 + 1);
+pub(super) const LONGEST_OUTER: usize = table::LONGEST_KEY;
+/// Longest type that `server_tools_allowed` may list, in bytes.
+pub const LONGEST_TYPE: usize = names::LONGEST_TYPE;
+/// Depth of the elements of an outer array.
+const ITEM_DEPTH: usize = 3;
 
-/// The request uses something that all callers of the account share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{what} is blocked: it gives access to files or shells that all users of this OpenRouter account share; \
-     to allow it, set CALLSIGN_SERVER_TOOLS=allow"
-)]
-pub struct SharedToolError {
-    what: &'static str,
+/// The tools that an operator allows besides those of the table (`server_tools_allowed`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedToolPolicy {
+    allowed: Vec<String>,
 }
 
-/// Returns true if a complete nested key without escapes may be `type` or `container_id`. A fast first check: length
-/// and first letter exclude most keys. The first byte of the value, if it is among the bytes `after` the key, excludes
-/// most `type` members of schemas.
-pub(super) fn may_matter(key: &[u8], after: &[u8]) -> bool {
-    match (key.len(), key.first()) {
-        (4, Some(b't' | b'T')) => !matches!(after, [b':', b'"', first, ..] if !may_name_shared(*first)),
-        (12, Some(b'c' | b'C')) => true,
-        _ => false,
+impl SharedToolPolicy {
+    /// Allows these types too.
+    pub fn new(allowed: Vec<String>) -> Self {
+        Self { allowed }
+    }
+
+    fn grant(&self, name: &TypeName<'_>) -> Grant {
+        let listed = || self.allowed.iter().any(|allowed| name.is(allowed));
+        match table::grant(name) {
+            // The operator may allow tools that run in a container, so such tools count as doing so.
+            Grant::Blocked(_) | Grant::Unlisted if listed() => Grant::Container,
+            grant => grant,
+        }
     }
 }
 
-/// Returns true if a raw text that begins with this byte may be one of [`SHARED`].
-fn may_name_shared(first: u8) -> bool {
-    matches!(first, b'o' | b'O' | b'\\') || !first.is_ascii()
+/// The next value's treatment by the scanner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Pass,
+    /// Stop at the value.
+    Show,
+    /// Skip the value without further stops.
+    Skip,
+}
+
+/// The keys at which the scanner stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    Off,
+    /// Keys of the table, except a `type` below items with a frequent value that has no role.
+    Common,
+    /// Keys of the table.
+    Strict,
+    All,
+}
+
+/// The events that the detector needs from the scanner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Watch {
+    pub(super) keys: Keys,
+    /// The scanner stops when a container closes and this depth is reached.
+    pub(super) floor: usize,
+    /// The scanner stops at strings and arrays directly in the array at this depth; 0 for none.
+    pub(super) elements: usize,
 }
 
 /// The detector's state between two stops of the scanner.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SharedToolDetector {
-    in_tools: bool,
-    /// The relevant member whose value comes next or is being read.
-    member: Option<Member>,
+    policy: Arc<SharedToolPolicy>,
+    /// True for the Responses API, whose `input` may replay items of server tools.
+    replays: bool,
+    frames: Frames,
+    /// The relevant member whose value comes next or is being read, and the depth of its object.
+    member: Member,
+    depth: usize,
+    /// True inside the outer array `input`.
+    in_input: bool,
+    /// True if an enabled tool runs in a container.
+    runs_container: bool,
+    /// A stored id in a replayed call.
+    replayed: Option<What>,
     /// The beginning of a key or value that the end of an earlier piece split.
     cut: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Member {
-    Type,
-    Container,
+    None,
+    Role(Role, What),
+    /// After the opening bracket of a list of stored ids.
+    List(What),
 }
 
 impl SharedToolDetector {
-    /// Takes the raw key of an outer member, from its opening quote on. Returns true if the detector needs the value.
-    pub(super) fn outer_key(&mut self, raw: &[u8]) -> bool {
-        let name = names(unquoted(raw), &[TOOLS, CONTAINER]);
-        self.in_tools = name == Some(TOOLS);
-        self.member = (name == Some(CONTAINER)).then_some(Member::Container);
-        self.member.is_some()
+    pub(super) fn new(policy: Arc<SharedToolPolicy>, replays: bool) -> Self {
+        Self {
+            policy,
+            replays,
+            frames: Frames::default(),
+            member: Member::None,
+            depth: 1,
+            in_input: false,
+            runs_container: false,
+            replayed: None,
+            cut: Vec::new(),
+        }
     }
 
-    /// Takes a nested key; `text` continues what was carried. Returns true if the detector needs the value.
-    pub(super) fn inner_key(&mut self, text: &[u8]) -> bool {
-        let in_tools = self.in_tools;
-        self.member = self.whole(text, |key| match names(key, &[TYPE, CONTAINER]) {
-            Some(CONTAINER) => Some(Member::Container),
-            Some(TYPE) if in_tools => Some(Member::Type),
-            _ => None,
-        });
-        self.member.is_some()
+    /// Returns the events that are needed at this point.
+    pub(super) fn watch(&self) -> Watch {
+        let context = self.frames.context();
+        let keys = if context.container != 0 {
+            Keys::All
+        } else if context.tools != 0 || context.region.is_output() {
+            Keys::Strict
+        } else {
+            Keys::Common
+        };
+        let elements = if context.tools_array { usize::from(context.tools) } else { 0 };
+        Watch { keys, floor: self.frames.floor(), elements }
     }
 
-    /// Takes the first byte of the value.
+    /// Takes the raw key of an outer member, from its opening quote on.
+    pub(super) fn outer_key(&mut self, raw: &[u8]) -> Next {
+        self.in_input = false;
+        self.key(super::raw_name::unquoted(raw), 1)
+    }
+
+    /// Takes a nested key of the object at `depth`; `text` continues what was carried.
+    pub(super) fn inner_key(&mut self, text: &[u8], depth: usize) -> Next {
+        let cut = std::mem::take(&mut self.cut);
+        let next = if cut.is_empty() { self.key(text, depth) } else { self.key(&joined(&cut, text), depth) };
+        self.cut = cut;
+        self.cut.clear();
+        next
+    }
+
+    fn key(&mut self, text: &[u8], depth: usize) -> Next {
+        self.member = Member::None;
+        self.depth = depth;
+        let Some((index, row)) = find_key(text, depth == 1) else { return Next::Pass };
+        let context = self.frames.context();
+        let (in_tools, region) = (context.tools != 0, context.region);
+        let (next, relevant) = match row.role {
+            Role::Exempt => (Next::Skip, false),
+            Role::ExemptIf(exemption) => {
+                let applies = match exemption {
+                    Exemption::Input => !in_tools,
+                    Exemption::Parameters => context.is_tool(depth),
+                };
+                // An output is exempt as a whole.
+                if depth == 1 || !applies || region.is_output() {
+                    (Next::Pass, false)
+                } else {
+                    match self.frames.object(depth).filter(|object| object.typed) {
+                        Some(object) if object.all.has(exemption.bit()) => {
+                            object.used = object.used.with(exemption.bit());
+                            (Next::Skip, false)
+                        }
+                        Some(_) => (Next::Pass, false),
+                        None => (Next::Show, true),
+                    }
+                }
+            }
+            Role::Output | Role::Annotations => (Next::Show, depth > 1 && !in_tools && !region.is_output()),
+            Role::Id => (Next::Show, depth == usize::from(context.container)),
+            Role::Type | Role::Stored | Role::Container | Role::Tools | Role::Input => (Next::Show, true),
+        };
+        if relevant {
+            self.member = Member::Role(row.role, What::Key(index));
+        }
+        if next == Next::Show && !relevant { Next::Pass } else { next }
+    }
+
+    /// Takes the first byte of the value. Returns [`Next::Show`] if the first element is needed too.
     ///
     /// # Errors
-    /// [`SharedToolError`] if the member is a `container_id` that is not an object.
-    pub(super) fn value_begins(&mut self, byte: u8) -> Result<(), SharedToolError> {
-        match self.member {
-            Some(Member::Container) if byte != b'{' => Err(SharedToolError { what: "`container_id`" }),
-            _ => Ok(()),
+    /// [`SharedToolError`] if the value is not allowed.
+    pub(super) fn value_begins(&mut self, byte: u8) -> Result<Next, SharedToolError> {
+        let (depth, member) = (self.depth, std::mem::replace(&mut self.member, Member::None));
+        let inside = depth + 1;
+        let opens = matches!(byte, b'{' | b'[');
+        match member {
+            Member::None => {}
+            Member::List(what) => self.found(what, depth)?,
+            // A string is decided at its end.
+            Member::Role(Role::Type | Role::Stored | Role::Container | Role::Id, _) if byte == b'"' => {
+                self.member = member;
+            }
+            Member::Role(Role::Type, _) => {
+                if byte != b'n' && self.frames.context().is_tool(depth) {
+                    self.found(What::NotText, depth)?;
+                }
+            }
+            Member::Role(Role::Container, _) if byte == b'{' => self.frames.push(inside, Kind::Container),
+            Member::Role(Role::Stored | Role::Container | Role::Id, what) => match byte {
+                b'[' => {
+                    self.member = Member::List(what);
+                    return Ok(Next::Show);
+                }
+                // An object is a schema of a parameter with this name.
+                b'n' | b'f' | b'{' => {}
+                _ => self.found(what, depth)?,
+            },
+            Member::Role(Role::Tools, _) if opens => self.frames.push(inside, Kind::Tools { array: byte == b'[' }),
+            Member::Role(Role::Tools, _) => {
+                if byte == b'"' {
+                    self.found(What::Shorthand, depth)?;
+                }
+            }
+            Member::Role(Role::Input, _) => self.in_input = byte == b'[',
+            Member::Role(Role::ExemptIf(exemption), _) if opens => {
+                self.frames.change(depth, |_| ());
+                self.frames.push(inside, Kind::Region(Region::Conditional(exemption)));
+            }
+            Member::Role(Role::Output, _) if opens => {
+                self.frames.push(inside, Kind::Region(Region::Output { array: byte == b'[' }));
+            }
+            Member::Role(Role::Annotations, _) if opens => self.frames.push(inside, Kind::Annotations),
+            Member::Role(..) => {}
         }
+        Ok(Next::Pass)
     }
 
     /// Takes the end of a string value; `text` continues what was carried.
     ///
     /// # Errors
-    /// [`SharedToolError`] if the value names one of [`SHARED`].
-    pub(super) fn string_ends(&mut self, text: &[u8]) -> Result<(), SharedToolError> {
-        self.member = None;
-        match self.whole(text, |kind| names(kind, &SHARED)) {
-            Some(what) => Err(SharedToolError { what }),
-            None => Ok(()),
+    /// [`SharedToolError`] if the value is not allowed.
+    pub(super) fn string_ends(&mut self, text: &[u8]) -> Result<Next, SharedToolError> {
+        let cut = std::mem::take(&mut self.cut);
+        let whole = joined(&cut, text);
+        match std::mem::replace(&mut self.member, Member::None) {
+            Member::Role(Role::Type, _) => self.type_of_object(if cut.is_empty() { text } else { &whole })?,
+            Member::Role(_, what) if !(cut.is_empty() && text.is_empty()) => self.found(what, self.depth)?,
+            _ => {}
         }
+        Ok(Next::Pass)
     }
 
-    /// Buffers `text`, the part of a key or value that the end of the piece split off, up to [`RAW_CAP`] bytes.
+    /// Takes the first byte of a string or array directly in an array of tools.
+    ///
+    /// # Errors
+    /// [`SharedToolError`]: only objects are tools.
+    pub(super) fn element(&mut self, depth: usize) -> Result<Next, SharedToolError> {
+        self.found(What::Shorthand, depth)?;
+        Ok(Next::Pass)
+    }
+
+    /// Takes the end of a container; `depth` is the depth around it.
+    ///
+    /// # Errors
+    /// [`SharedToolError`] if the object that has ended is not allowed.
+    pub(super) fn closed(&mut self, depth: usize) -> Result<Next, SharedToolError> {
+        while let Some(frame) = self.frames.pop_below(depth) {
+            let Kind::Object(object) = frame.kind else { continue };
+            let at = usize::from(frame.depth);
+            for exemption in Exemption::ALL {
+                let held = object.held[exemption as usize];
+                if object.typed && object.all.has(exemption.bit()) {
+                    continue;
+                }
+                if held.runs_container {
+                    self.enable_container()?;
+                }
+                if let Some(what) = held.replayed {
+                    self.found_replayed(what)?;
+                }
+                if let Some(what) = held.found {
+                    self.refuse(what)?;
+                }
+                if let Some(what) = held.id {
+                    self.found(what, at)?;
+                }
+            }
+            match object.id {
+                None => {}
+                Some(what) if self.frames.context().region.is_output() => {
+                    if object.any.has(Bits::PART) {
+                        return Err(SharedToolError { what });
+                    }
+                }
+                Some(what) if object.typed && object.all.has(Bits::CALL) => self.found_replayed(what)?,
+                Some(what) => return Err(SharedToolError { what }),
+            }
+        }
+        Ok(Next::Pass)
+    }
+
+    /// Buffers `text`, the part of a key or value that the end of the piece split off.
     pub(super) fn carry(&mut self, text: &[u8]) {
-        let room = RAW_CAP.saturating_sub(self.cut.len()).min(text.len());
+        // One byte over the cap is kept to recognise an over-long text.
+        let room = (RAW_CAP + 1).saturating_sub(self.cut.len()).min(text.len());
         self.cut.extend_from_slice(text.get(..room).unwrap_or_default());
     }
 
-    /// Calls `look` with `text`, joined to the carried bytes if there are any.
-    fn whole<T>(&mut self, text: &[u8], look: impl FnOnce(&[u8]) -> T) -> T {
-        if self.cut.is_empty() {
-            return look(text);
+    /// Takes a `type` of the object at the current depth.
+    fn type_of_object(&mut self, text: &[u8]) -> Result<(), SharedToolError> {
+        let (depth, context) = (self.depth, self.frames.context());
+        let name = TypeName::of(text);
+        let bits = Bits::of(&name);
+        if context.region.is_output() {
+            if context.is_part(depth) {
+                self.frames.change(depth, |object| object.type_is(bits));
+            }
+            return Ok(());
         }
-        self.carry(text);
-        let found = look(&self.cut);
-        self.cut.clear();
-        found
+        let grant = self.policy.grant(&name);
+        let is_item = self.replays && self.in_input && depth == ITEM_DEPTH;
+        match grant {
+            _ if context.is_tool(depth) => match grant {
+                Grant::Blocked(row) => self.found(What::Tool(row), depth)?,
+                Grant::Unlisted => self.found(What::Unlisted, depth)?,
+                Grant::Container => self.enable_container()?,
+                Grant::Free => {}
+            },
+            Grant::Blocked(row) if name.is_openrouter() && !is_item => self.found(What::Tool(row), depth)?,
+            Grant::Unlisted if name.is_openrouter() && !is_item => self.found(What::Unlisted, depth)?,
+            _ => {}
+        }
+        let has_no_role = depth > ITEM_DEPTH && self.watch().keys == Keys::Common && names::is_common(text);
+        if depth > 1 && !has_no_role && self.frames.change(depth, |object| object.type_is(bits)) {
+            // A member was skipped because of an earlier type.
+            self.found(What::TwoTypes, depth)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a finding in the container at `depth`: refuses it, or holds it until its meaning is known.
+    fn found(&mut self, what: What, depth: usize) -> Result<(), SharedToolError> {
+        let context = self.frames.context();
+        if context.region.is_output() {
+            if what.is_file_id() && context.is_part(depth) {
+                self.frames.change(depth, |object| object.id = Some(what));
+            }
+            return Ok(());
+        }
+        if !what.is_stored() || context.tools != 0 {
+            return self.refuse(what);
+        }
+        if context.replayed {
+            return self.found_replayed(what);
+        }
+        match context.region {
+            Region::Conditional(exemption) => {
+                self.frames.hold(context.region_depth, exemption, |held| held.id = Some(what));
+            }
+            // A call that is replayed may carry ids.
+            _ if self.in_input && depth >= ITEM_DEPTH => {
+                self.frames.change(ITEM_DEPTH, |object| object.id = Some(what));
+            }
+            _ => return Err(SharedToolError { what }),
+        }
+        Ok(())
+    }
+
+    /// Refuses `what`, unless it turns out to be client data.
+    fn refuse(&mut self, what: What) -> Result<(), SharedToolError> {
+        let context = self.frames.context();
+        match context.region {
+            Region::Conditional(exemption) => {
+                self.frames.hold(context.region_depth, exemption, |held| held.found = Some(what));
+                Ok(())
+            }
+            Region::Output { .. } => Ok(()),
+            Region::None => Err(SharedToolError { what }),
+        }
+    }
+
+    /// Notes a stored id of a replayed call.
+    fn found_replayed(&mut self, what: What) -> Result<(), SharedToolError> {
+        let context = self.frames.context();
+        if let Region::Conditional(exemption) = context.region {
+            self.frames.hold(context.region_depth, exemption, |held| held.replayed = Some(what));
+            return Ok(());
+        }
+        if self.runs_container {
+            return Err(SharedToolError { what });
+        }
+        self.replayed = Some(what);
+        Ok(())
+    }
+
+    /// Notes a tool that runs in a container.
+    fn enable_container(&mut self) -> Result<(), SharedToolError> {
+        let context = self.frames.context();
+        if let Region::Conditional(exemption) = context.region {
+            self.frames.hold(context.region_depth, exemption, |held| held.runs_container = true);
+            return Ok(());
+        }
+        self.runs_container = true;
+        self.replayed.map_or(Ok(()), |what| Err(SharedToolError { what }))
     }
 }
 
-/// Returns the one of `names` that some reader takes this raw text for.
-fn names<'n>(text: &[u8], names: &[&'n str]) -> Option<&'n str> {
-    let exact = names.iter().copied().find(|name| text.eq_ignore_ascii_case(name.as_bytes()));
-    // Only escapes and non-ASCII letters that fold to ASCII allow other spellings.
-    if exact.is_some() || is_plain(text) {
-        return exact;
-    }
-    let folded = fold(&decode(text.get(..RAW_CAP.min(text.len())).unwrap_or_default()));
-    names.iter().copied().find(|name| folded == name.as_bytes())
+/// Joins the carried part of a text and the rest, if something was carried.
+fn joined(cut: &[u8], text: &[u8]) -> Vec<u8> {
+    if cut.is_empty() { Vec::new() } else { [cut, text].concat() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_compared_as_the_most_lenient_reader_would() {
-        for text in ["type", "TYPE", r"\u0074ype", r"type\u0000", r"type\u0000more", r"\u0054\u0059\u0050\u0045\u0000"]
-        {
-            assert_eq!(names(text.as_bytes(), &[CONTAINER, TYPE]), Some(TYPE), "{text}");
-        }
-        for tool in ["openrouter:\u{17f}hell", "OpenRouter:Shell", r"openrouter\u003ashell", r"openrouter:\u017Fhell"] {
-            assert_eq!(names(tool.as_bytes(), &SHARED), Some("openrouter:shell"), "{tool}");
-        }
-        for text in ["", "types", "typ", r"\u0000type", r"typ\u00e9", "t\u{ff59}pe"] {
-            assert_eq!(names(text.as_bytes(), &[TYPE]), None, "{text}");
-        }
-        let longest = "\\u006f".repeat(16);
-        assert!(longest.len() + 6 <= RAW_CAP);
-        assert!(SHARED.iter().chain([&CONTAINER, &TYPE, &TOOLS]).all(|name| 6 * (name.len() + 1) <= RAW_CAP));
-    }
-
-    #[test]
-    fn the_first_check_misses_no_plain_spelling() {
-        for name in [TYPE, CONTAINER] {
-            for after in ["", ":", ": \"x", ":\"", ":\"o", ":\"O", ":\"\\", ":\"\u{17f}", ":{", ":1"] {
-                assert!(may_matter(name.as_bytes(), after.as_bytes()), "{after}");
-                assert!(may_matter(name.to_uppercase().as_bytes(), after.as_bytes()), "{after}");
-            }
-        }
-        assert!(!may_matter(TYPE.as_bytes(), b":\"string") && may_matter(CONTAINER.as_bytes(), b":\"string"));
-        for other in ["role", "", "content"] {
-            assert!(!may_matter(other.as_bytes(), b""), "{other}");
-        }
-        for tool in SHARED {
-            assert!(may_name_shared(tool.as_bytes()[0]) && may_name_shared(tool.to_uppercase().as_bytes()[0]));
-        }
-        assert!(may_name_shared(b'\\') && may_name_shared(0xc5) && !may_name_shared(b's') && !may_name_shared(b'"'));
-    }
-}
+mod tests;

@@ -40,8 +40,8 @@ pub(super) struct BodyPlan {
 
 /// The rewriting of a body.
 enum Rewrite {
-    Json { members: String, binder: Option<Binder> },
-    Form { theirs: Boundary, ours: Boundary },
+    Json { endpoint: &'static Inference, members: String, binder: Option<Binder> },
+    Form { parts: Vec<(&'static str, String)>, theirs: Boundary, ours: Boundary },
 }
 
 impl Head {
@@ -59,9 +59,11 @@ impl BodyPlan {
     /// Returns the rewriter of the body.
     pub(super) fn rewriter(self, snapshot: &Snapshot) -> Rewriter {
         match self.rewrite {
-            Rewrite::Json { members, binder } => Rewriter::Json(Box::new(snapshot.filter(members, binder))),
-            Rewrite::Form { theirs, ours } => {
-                Rewriter::Form(Box::new(Form::new(Arc::clone(&snapshot.owned), &theirs, ours)))
+            Rewrite::Json { endpoint, members, binder } => {
+                Rewriter::Json(Box::new(snapshot.filter(endpoint, members, binder)))
+            }
+            Rewrite::Form { parts, theirs, ours } => {
+                Rewriter::Form(Box::new(Form::new(Arc::clone(&snapshot.owned), &theirs, ours).append(parts)))
             }
         }
     }
@@ -129,18 +131,17 @@ fn inference_head(
     let kind = framing::kind(&parts.headers, inference.form)?;
     let coding = framing::coding(&parts.headers)?;
     record.request_bytes = announced(&parts.headers);
-    // A session id that no header can carry was omitted when the identifiers were chosen.
     let session = identifiers.session_header().and_then(|id| HeaderValue::from_str(id).ok());
     let (rewrite, content_type) = match kind {
         Kind::Json => {
             let binder = snapshot.cache_binder(inference, &caller.identity());
-            let rewrite = Rewrite::Json { members: identifiers.members(), binder };
+            let rewrite = Rewrite::Json { endpoint: inference, members: identifiers.members(), binder };
             (rewrite, HeaderValue::from_static("application/json"))
         }
         Kind::Form(theirs) => {
             let ours = Boundary::from_random(random::bytes()?);
             let content_type = HeaderValue::try_from(ours.content_type()).map_err(|_| RandomnessError)?;
-            (Rewrite::Form { theirs, ours }, content_type)
+            (Rewrite::Form { parts: identifiers.form_parts(), theirs, ours }, content_type)
         }
     };
     let authorization = authorization(snapshot, parts, caller)?;

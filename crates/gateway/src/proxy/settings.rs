@@ -52,6 +52,8 @@ pub struct Bodies {
     pub prompt_cache_key: PromptCacheKey,
     /// `CALLSIGN_SERVER_TOOLS`: the handling of tools that reach data of the shared account.
     pub server_tools: ServerTools,
+    /// `server_tools_allowed`: types of tools that pass although others are blocked.
+    pub server_tools_allowed: Vec<String>,
     /// `CALLSIGN_REDACT_ACCOUNT`: blanks the operator's `user_id` in OpenRouter's error bodies.
     pub redact_account: bool,
     /// `on_client_gone`: what happens to a request whose client leaves.

@@ -22,7 +22,7 @@ use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::identity::secret::Binder;
 use callsign_core::identity::{Policy, RenderedIds};
 use callsign_core::rewrite::headers::HeaderPolicy;
-use callsign_core::rewrite::{Filter, ReservedFields};
+use callsign_core::rewrite::{Filter, ReservedFields, SharedToolPolicy};
 use callsign_core::secret::Secret;
 use callsign_core::tenant;
 use callsign_core::usage::markup::Markup;
@@ -123,8 +123,8 @@ pub struct Snapshot {
     pub owned: Arc<ReservedFields>,
     /// The handling of `prompt_cache_key`.
     pub cache_key: PromptCacheKey,
-    /// The handling of tools that reach data shared by all callers of the account.
-    pub server_tools: ServerTools,
+    /// The tools that pass although others are blocked; `None` if all pass.
+    pub shared_tools: Option<Arc<SharedToolPolicy>>,
     /// The rules for the headers of requests and responses.
     pub headers: HeaderPolicy,
     /// The upstream's base URL.
@@ -203,7 +203,10 @@ impl Snapshot {
             tenants,
             owned: Arc::new(ReservedFields::new(names, bound)),
             cache_key,
-            server_tools: bodies.server_tools,
+            shared_tools: match bodies.server_tools {
+                ServerTools::Block => Some(Arc::new(SharedToolPolicy::new(bodies.server_tools_allowed.clone()))),
+                ServerTools::Allow => None,
+            },
             headers: HeaderPolicy::new(
                 headers.forward.clone(),
                 headers.http_referer.clone(),
@@ -250,15 +253,15 @@ impl Snapshot {
         bind.then(|| self.tenant(sources.tenant).policy.cache_binder(sources))
     }
 
-    /// Creates the filter of a JSON request body, which appends `members`.
-    pub fn filter(&self, members: String, binder: Option<Binder>) -> Filter {
+    /// Creates the filter of a JSON request body to `endpoint`, which appends `members`.
+    pub fn filter(&self, endpoint: &Inference, members: String, binder: Option<Binder>) -> Filter {
         let mut filter = Filter::new(Arc::clone(&self.owned), members);
         if let Some(binder) = binder {
             filter = filter.bind(binder);
         }
-        match self.server_tools {
-            ServerTools::Block => filter.block_shared_tools(),
-            ServerTools::Allow => filter,
+        match &self.shared_tools {
+            Some(policy) => filter.block_shared_tools(Arc::clone(policy), endpoint.replays),
+            None => filter,
         }
     }
 

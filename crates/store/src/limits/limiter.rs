@@ -193,7 +193,7 @@ impl Limiter {
 
     /// Returns true if a user could be treated differently from others: somebody is blocked, or limits hold.
     pub fn tells_users_apart(&self, rules: &Rules) -> bool {
-        rules.tell_users_apart() || self.0.gate.is_any_blocked()
+        rules.tell_users_apart() || self.gate().is_any_blocked()
     }
 
     /// Returns a watcher that signals when this caller's running requests must end.

@@ -127,3 +127,24 @@ fn a_function_needs_a_field_even_next_to_another_part() {
         assert_eq!(Format::parse(format).unwrap_err(), FormatError::NoField, "{format}");
     }
 }
+
+#[test]
+fn a_container_key_depends_on_the_user_if_its_digest_comes_last() {
+    for (text, expected) in [
+        ("{hmac user chat}", true),
+        ("{chat}-{sha256:8 user}", true),
+        ("{seal user}", true),
+        ("{hmac:32 user}_of-acme1", true),
+        ("{hmac:8 user}{hmac:12 chat}", true),
+        ("{session}", false),
+        ("{user}", false),
+        ("{hmac chat}", false),
+        ("{hmac user}-{chat}", false),
+        ("{hmac:32 user}{hmac:16 chat}", false),
+        ("{hmac user}/x", false),
+        ("{hmac:32 user}_a-longer-suffix", false),
+        ("{seal chat}", false),
+    ] {
+        assert_eq!(Format::parse(text).unwrap().ends_with_user_digest(), expected, "{text}");
+    }
+}

@@ -25,6 +25,11 @@ const COUNTED: [(&str, &[u8]); 4] = [
 const PLAIN_ENCODINGS: [&[u8]; 3] = [b"binary", b"8bit", b"7bit"];
 
 impl<'a> Head<'a> {
+    /// Returns the head of a text part with this name.
+    pub(super) fn plain(name: &'a str) -> Self {
+        Self { disposition: Disposition { name, filename: None }, content_type: None }
+    }
+
     /// Parses the lines of a head without the blank line.
     ///
     /// # Errors

@@ -24,10 +24,14 @@ fn check(name: &str, body: &[u8], expected: &Result<String, u64>) {
     for split in 0..=body.len() {
         assert_eq!(&outcome(plain(), body, &[split]), expected, "{name} at {split}");
     }
-    for filter in [plain(), plain().block_shared_tools()] {
+    for filter in [plain(), plain().block_shared_tools(Arc::default(), false)] {
         assert_eq!(&outcome(filter, body, &vec![1; body.len()]), expected, "{name}, byte by byte");
     }
-    assert_eq!(&outcome(plain().block_shared_tools(), body, &[]), expected, "{name}, with shared tools blocked");
+    assert_eq!(
+        &outcome(plain().block_shared_tools(Arc::default(), false), body, &[]),
+        expected,
+        "{name}, with shared tools blocked"
+    );
 }
 
 #[test]
