@@ -8,13 +8,16 @@ use super::place::{Place, begun, begun_at, finished, only, refused, request, unt
 
 /// Makes the database refuse new rows with this text.
 async fn refuse(place: &Place, table: &str, value: &str) {
+    let column = if table == "requests" { "message" } else { "user_id" };
     let sql = if place.is_sqlite() {
         format!(
-            "CREATE TRIGGER refused BEFORE INSERT ON {table} WHEN NEW.user_id = '{value}' \
+            "CREATE TRIGGER refused BEFORE INSERT ON {table} WHEN NEW.{column} LIKE '%{value}' \
              BEGIN SELECT RAISE(ABORT, 'refused {value}'); END"
         )
     } else {
-        format!("ALTER TABLE {table} ADD CONSTRAINT refused CHECK (user_id IS DISTINCT FROM '{value}') NOT VALID")
+        format!(
+            "ALTER TABLE {table} ADD CONSTRAINT refused CHECK ({column} IS NULL OR {column} NOT LIKE '%{value}') NOT VALID"
+        )
     };
     place.run(&sql).await;
 }
@@ -25,7 +28,7 @@ async fn assert_rejected(place: &Place, rows: i64) {
         "SELECT COUNT(*) FROM rejected WHERE person <> 0 AND reason LIKE 'the database refused a value (code %'";
     assert_eq!(place.number(rejected).await, rows);
     assert_eq!(place.number("SELECT COUNT(*) FROM rejected WHERE reason LIKE '%mallory%'").await, 0);
-    let named = "SELECT COUNT(*) FROM requests WHERE user_id = 'mallory' OR sent_user LIKE '%mallory' \
+    let named = "SELECT COUNT(*) FROM ledger WHERE user_id = 'mallory' OR sent_user LIKE '%mallory' \
                  OR chat LIKE '%mallory' OR message LIKE '%mallory' OR generation LIKE '%mallory'";
     assert_eq!(place.number(named).await, 0);
     for identifier in ["mallory", "acme_mallory", "chat of mallory"] {
@@ -108,7 +111,7 @@ pub(super) async fn a_refused_row_of_a_dead_process_is_taken_over(place: Place) 
     drop(running);
     let total = place.total().await;
     assert_eq!((total.requests, total.never), (3, 2));
-    let nameless = "SELECT COUNT(*) FROM requests WHERE user_id IS NULL AND ending = 4";
+    let nameless = "SELECT COUNT(*) FROM ledger WHERE user_id IS NULL AND ending = 4";
     assert_eq!((place.number(nameless).await, place.number("SELECT COUNT(*) FROM nodes").await), (1, 1));
     assert_rejected(&place, 1).await;
     place.assert_smooth();
