@@ -13,6 +13,7 @@ pub(super) mod forget;
 pub(super) mod late_cost;
 pub(super) mod raise;
 mod reject;
+mod repair;
 pub(super) mod retain;
 mod spilled;
 mod statements;

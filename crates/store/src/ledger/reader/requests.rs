@@ -9,7 +9,7 @@ use super::usage::{equal, of_people};
 use super::{Reader, count, name, time};
 use crate::ledger::error::LedgerError;
 use crate::ledger::pool::Question;
-use crate::ledger::query::{Filter, Owner, Pending, RequestFilter, RequestPage, StoredRequest};
+use crate::ledger::query::{Filter, Owner, Pending, Rejected, RequestFilter, RequestPage, StoredRequest};
 use crate::ledger::row::{Row, ending_named};
 use crate::ledger::store::columns::{all, read_row};
 
@@ -103,7 +103,8 @@ impl Reader {
         let (most, mut requests) = (i64::try_from(limit).unwrap_or(i64::MAX), Vec::new());
         let columns = all().split(", ").map(|name| format!("l.{name}")).collect::<Vec<_>>().join(", ");
         for person in people {
-            let sql = format!("SELECT {columns} FROM requests_by_person b JOIN ledger l ON l.id = b.id WHERE b.person = ");
+            let sql =
+                format!("SELECT {columns} FROM requests_by_person b JOIN ledger l ON l.id = b.id WHERE b.person = ");
             let question = between(self.ask(&sql).int(*person)?.sql(" AND "), "b.id", floor, below)?;
             let question = selected(question, filter)?.sql(" ORDER BY b.id DESC LIMIT ").int(most)?;
             requests.extend(self.read(question).await?);
@@ -174,13 +175,26 @@ impl Reader {
         Ok(pending)
     }
 
+    /// Returns the rows that the database refused, newest first, at most 1,000.
+    pub async fn rejected(&self) -> Result<Vec<Rejected>, LedgerError> {
+        let noted = self.ask("SELECT id, at_us, reason FROM rejected ORDER BY id DESC LIMIT 1000");
+        let mut rejected = Vec::new();
+        for row in self.pool.fetch(noted).await? {
+            let Some(id) = RequestId::from_bytes(&row.bytes(0)?) else { continue };
+            let request = self.ask(&format!("SELECT {} FROM ledger WHERE id = ", all())).bytes(id.as_bytes())?;
+            let request = self.read(request).await?.pop();
+            rejected.push(Rejected { id, at: time(&row, 1)?, reason: row.text(2)?.unwrap_or_default(), request });
+        }
+        Ok(rejected)
+    }
+
     /// Returns the number of requests whose cost is pending, and of those whose cost can never be found.
     pub async fn unpriced(&self) -> Result<(u64, u64), LedgerError> {
         let pending = self.pool.fetch(self.ask("SELECT COUNT(*) FROM requests WHERE bill = 2")).await?;
         let pending = pending.first().map_or(Ok(0), |row| count(row, 0))?;
         let never = self.ask(
-            "SELECT CAST(SUM(never) AS BIGINT) FROM sums WHERE grain = 2 \
-             OR (grain = 0 AND bucket_us >= (SELECT folded_us FROM state))",
+            "SELECT CAST(SUM(never) AS BIGINT) FROM (SELECT never FROM sums WHERE grain = 2 UNION ALL \
+             SELECT never FROM sums WHERE grain = 0 AND bucket_us >= (SELECT folded_us FROM state)) s",
         );
         let never = self.pool.fetch(never).await?.first().map_or(Ok(0), |row| count(row, 0))?;
         Ok((pending, never))

@@ -134,13 +134,8 @@ pub(in crate::ledger) fn read_row(from: &engine::Row) -> Result<Row, sqlx::Error
         chat: text(6)?,
         message: text(7)?,
     };
-    let sent = SentIds {
-        user: text(8)?,
-        session: text(9)?,
-        metadata_session: text(10)?,
-        chat: text(11)?,
-        message: text(12)?,
-    };
+    let sent =
+        SentIds { user: text(8)?, session: text(9)?, metadata_session: text(10)?, chat: text(11)?, message: text(12)? };
     let id = RequestId::from_bytes(&from.bytes(0)?);
     let begun = Begun {
         id: id.ok_or_else(|| sqlx::Error::Decode("a request id has 21 bytes".into()))?,

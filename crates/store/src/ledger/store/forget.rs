@@ -186,7 +186,10 @@ impl Store {
                 ("DELETE FROM sums WHERE person = $1 AND grain IN (0, 1, 2)", false),
                 ("DELETE FROM identifiers WHERE person = $1", true),
                 // A request in flight still needs its person.
-                ("DELETE FROM people WHERE person = $1 AND NOT EXISTS (SELECT 1 FROM contexts c WHERE c.person = people.person)", false),
+                (
+                    "DELETE FROM people WHERE person = $1 AND NOT EXISTS (SELECT 1 FROM contexts c WHERE c.person = people.person)",
+                    false,
+                ),
             ] {
                 let mut arguments = self.connection.arguments();
                 arguments.int(Some(*number))?;
@@ -248,7 +251,11 @@ impl Store {
     pub(in crate::ledger) async fn scrub(&mut self) -> Result<(), sqlx::Error> {
         match self.connection.engine() {
             Engine::Sqlite => self.connection.run("VACUUM").await,
-            Engine::Postgres => self.connection.run("VACUUM requests, contexts, people, identifiers, sums, unsummed, requests_by_person").await,
+            Engine::Postgres => {
+                self.connection
+                    .run("VACUUM requests, contexts, people, identifiers, sums, unsummed, requests_by_person")
+                    .await
+            }
         }
     }
 

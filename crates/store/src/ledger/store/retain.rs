@@ -38,7 +38,8 @@ impl Store {
         let mut arguments = self.connection.arguments();
         arguments.int(Some(unused_before(from_us)))?;
         arguments.int(Some(ROWS))?;
-        let contexts = "DELETE FROM contexts WHERE context IN (SELECT context FROM contexts WHERE context < $1 LIMIT $2)";
+        let contexts =
+            "DELETE FROM contexts WHERE context IN (SELECT context FROM contexts WHERE context < $1 LIMIT $2)";
         most = most.max(self.connection.execute(contexts, arguments).await?);
         most = most.max(self.retain_identifiers(from_us).await?);
         for (table, keys, time) in [
@@ -69,7 +70,8 @@ impl Store {
     /// Deletes identifiers in one of [`SLICES`] parts of the table, since they have no index by time.
     async fn retain_identifiers(&mut self, from_us: i64) -> Result<u64, sqlx::Error> {
         const WIDTH: i64 = i64::MAX / SLICES;
-        let (first, last) = (self.slice * WIDTH, if self.slice + 1 == SLICES { i64::MAX } else { (self.slice + 1) * WIDTH });
+        let (first, last) =
+            (self.slice * WIDTH, if self.slice + 1 == SLICES { i64::MAX } else { (self.slice + 1) * WIDTH });
         let mut arguments = self.connection.arguments();
         for value in [first, last, from_us, ROWS] {
             arguments.int(Some(value))?;

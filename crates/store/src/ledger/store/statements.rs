@@ -107,12 +107,7 @@ impl Statements {
             ),
             new_people: Insert::new(engine, PEOPLE, 9, "ON CONFLICT (person) DO NOTHING"),
             people: Insert::new(engine, PEOPLE, 9, &on_people),
-            listed: Insert::new(
-                engine,
-                "requests_by_person (person, id)",
-                2,
-                "ON CONFLICT (person, id) DO NOTHING",
-            ),
+            listed: Insert::new(engine, "requests_by_person (person, id)", 2, "ON CONFLICT (person, id) DO NOTHING"),
             identifiers: Insert::new(
                 engine,
                 "identifiers (digest, kind, person, way, identifier, first_us, last_us, requests)",
