@@ -25,6 +25,7 @@ pub mod load;
 pub mod owner;
 mod person;
 mod reconcile;
+mod rejected;
 mod requests;
 pub mod serve;
 pub mod summary;
@@ -92,6 +93,9 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         }
         Command::Request(asked) => {
             configured(&sources, async |loaded| requests::one(&loaded.config, asked, out, err).await).await
+        }
+        Command::Ledger { command } => {
+            configured(&sources, async |loaded| rejected::run(&loaded.config, command, out, err).await).await
         }
         Command::Whois(asked) => {
             configured(&sources, async |loaded| whois::print(&loaded.config, asked, out, err).await).await

@@ -3,6 +3,7 @@
 mod archive;
 mod evidence_args;
 mod ledger_args;
+mod rejected_args;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use callsign_core::endpoint::Inference;
 use callsign_store::ledger;
 pub use evidence_args::{Bundle, Case, Export, Forget};
 pub use ledger_args::{Format, OneRequest, Requests, Selection, Usage};
+pub use rejected_args::{LedgerCommand, RepairArgs};
 
 /// Longest temporary block: 100 years.
 const MAX_BLOCK_SECONDS: u64 = 3_155_760_000;
@@ -189,6 +191,12 @@ pub enum Command {
         /// The subcommand to run.
         #[command(subcommand)]
         command: LimitsCommand,
+    },
+    /// List, repair and drop rows that the ledger's database refused because of a value.
+    Ledger {
+        /// The subcommand to run.
+        #[command(subcommand)]
+        command: LedgerCommand,
     },
     /// Exit with 0 if the local server is ready, else with 1 and one line that says why.
     ///

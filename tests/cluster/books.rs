@@ -10,7 +10,7 @@ use crate::upstream::Upstream;
 /// Compares the ledger with the upstream and the clients. At most `unknown` requests, which broke off, may lack a row.
 pub(crate) async fn are_right(postgres: &str, upstream: &Upstream, completed: &HashMap<String, usize>, unknown: usize) {
     let mut connection = PgConnection::connect(postgres).await.unwrap();
-    let rows = sqlx::query("SELECT message, user_id, sent_user, ending, status, cost FROM requests");
+    let rows = sqlx::query("SELECT message, user_id, sent_user, ending, status, cost FROM ledger");
     let rows = rows.fetch_all(&mut connection).await.unwrap();
     let mut of: HashMap<String, (String, Option<i64>)> = HashMap::with_capacity(rows.len());
     let mut doubled = 0;

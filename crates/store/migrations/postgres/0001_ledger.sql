@@ -1,32 +1,19 @@
 -- The ledger on PostgreSQL. Times are microseconds since 1970 (UTC), money is in nano-USD (10^-9 US dollars).
 -- In `requests` what is unknown is NULL; in tables whose keys may hold no NULL it is ''.
 
--- One row per request. `id`: 6 bytes of milliseconds since 1970 and 120 random bits, so rows are in order of time.
--- `person`: a digest of tenant, key and user. `ending` is NULL while the request runs: 0 complete, 1 client gone,
--- 2 upstream cut, 3 refused, 4 unknown (the process died), 5 upstream silent, 6 blocked. `node`: the run of callsign
--- that the request is in flight in. `bill`: 0 free, 1 known, 2 pending (a generation record will tell the cost),
--- 3 never (no record can be found). `count`: equal refusals of one minute are one row.
+-- One row per request. What it shares with others is in `contexts`; the view `ledger` puts both together. `id`: 6 bytes of
+-- milliseconds since 1970 and 120 random bits, so rows are in order of time. `sent_message`: '' if it is the message as
+-- stated. `ending` is NULL while the request runs: 0 complete, 1 client gone, 2 upstream cut, 3 refused, 4 unknown (the
+-- process died), 5 upstream silent, 6 blocked. `node`: the run of callsign that the request is in flight in. `bill`: 0
+-- free, 1 known, 2 pending (a generation record will tell the cost), 3 never (no record can be found). `count`: equal
+-- refusals of one minute are one row.
 CREATE TABLE requests (
     id BYTEA NOT NULL PRIMARY KEY,
     began_us BIGINT NOT NULL,
-    node TEXT,
-    person BIGINT NOT NULL,
-    tenant TEXT,
-    key_name TEXT NOT NULL,
-    user_id TEXT,
-    session TEXT,
-    chat TEXT,
+    context BIGINT NOT NULL,
     message TEXT,
-    sent_user TEXT,
-    sent_session TEXT,
-    sent_metadata_session TEXT,
-    sent_chat TEXT,
     sent_message TEXT,
-    endpoint TEXT NOT NULL,
-    -- A fingerprint of the OpenRouter account that pays; NULL for a caller's own key.
-    account TEXT,
-    -- Millionths; what the operator charges is cost times this. NULL is 1.
-    markup BIGINT,
+    node TEXT,
     generation TEXT,
     count BIGINT NOT NULL,
     ending BIGINT,
@@ -53,14 +40,49 @@ CREATE TABLE requests (
     first_output_us BIGINT,
     duration_us BIGINT
 );
-CREATE INDEX requests_person ON requests (person, id);
 CREATE INDEX requests_generation ON requests (generation) WHERE generation IS NOT NULL;
 CREATE INDEX requests_open ON requests (node) WHERE node IS NOT NULL;
 CREATE INDEX requests_pending ON requests (id) WHERE bill = 2;
 CREATE INDEX requests_error ON requests (error, id) WHERE error IS NOT NULL;
 
--- Everybody who sent a request: a user of a key, or the key itself (user_id ''). `sent`: the identifier that the latest
--- request carried.
+-- What requests of one person and chat share. `context`: milliseconds of its first use, times 4,194,304, and 22 random
+-- bits. Several contexts may be equal: they are not read before one is written. A text as sent is '' if it is the text
+-- as stated.
+CREATE TABLE contexts (
+    context BIGINT NOT NULL PRIMARY KEY,
+    person BIGINT NOT NULL,
+    session TEXT,
+    chat TEXT,
+    sent_user TEXT,
+    sent_session TEXT,
+    sent_metadata_session TEXT,
+    sent_chat TEXT,
+    endpoint TEXT NOT NULL,
+    -- A fingerprint of the OpenRouter account that pays; NULL for a caller's own key.
+    account TEXT,
+    -- Millionths; what the operator charges is cost times this. NULL is 1.
+    markup BIGINT
+);
+CREATE INDEX contexts_person ON contexts (person);
+
+-- The finished requests of each person.
+CREATE TABLE requests_by_person (
+    person BIGINT NOT NULL,
+    id BYTEA NOT NULL,
+    PRIMARY KEY (person, id)
+);
+
+-- Batches of rows that are not in `requests_by_person`, `identifiers`, `sums` and `speed` yet. The process that deletes
+-- one adds its rows to them in the same transaction. `ids`: the ids of the rows, 21 bytes each.
+CREATE TABLE unsummed (
+    node TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    ids BYTEA NOT NULL,
+    PRIMARY KEY (node, number)
+);
+
+-- Everybody who sent a request: a user of a key, or the key itself (user_id ''). `person`: a digest of the three names.
+-- `sent`: the identifier that the latest request carried.
 CREATE TABLE people (
     person BIGINT NOT NULL PRIMARY KEY,
     tenant TEXT NOT NULL,
@@ -75,6 +97,21 @@ CREATE TABLE people (
 );
 CREATE INDEX people_user ON people (user_id, tenant);
 
+-- Every request with what its context says of it.
+CREATE VIEW ledger AS SELECT
+    r.id, r.began_us, NULLIF(p.tenant, '') AS tenant, COALESCE(p.key_name, '') AS key_name,
+    NULLIF(p.user_id, '') AS user_id, c.session, c.chat, r.message,
+    CASE WHEN c.sent_user = '' THEN p.user_id ELSE c.sent_user END AS sent_user,
+    CASE WHEN c.sent_session = '' THEN c.session ELSE c.sent_session END AS sent_session,
+    CASE WHEN c.sent_metadata_session = '' THEN c.session ELSE c.sent_metadata_session END AS sent_metadata_session,
+    CASE WHEN c.sent_chat = '' THEN c.chat ELSE c.sent_chat END AS sent_chat,
+    CASE WHEN r.sent_message = '' THEN r.message ELSE r.sent_message END AS sent_message,
+    c.endpoint, c.account, c.markup, r.node, r.generation, r.count, r.ending, r.status, r.error, r.refusing_limit, r.bill,
+    r.requested_model, r.model, r.provider, r.prompt_tokens, r.completion_tokens, r.cached_tokens, r.cache_write_tokens,
+    r.reasoning_tokens, r.cost, r.provider_cost, r.server_tool_cost, r.request_bytes, r.response_bytes, r.head_us,
+    r.first_output_us, r.duration_us, c.person, r.context
+FROM requests r JOIN contexts c ON c.context = r.context LEFT JOIN people p ON p.person = c.person;
+
 -- Who carried an identifier. `digest`: the first 63 bits of its SHA-256. `kind`: 0 user, 1 session, 2 chat, 3 message.
 -- `way`: 1 internal, 2 as sent, 3 both. `identifier`: the text of a user's identifier as sent, else NULL.
 CREATE TABLE identifiers (
@@ -88,7 +125,7 @@ CREATE TABLE identifiers (
     requests BIGINT NOT NULL,
     PRIMARY KEY (digest, kind, person)
 );
-CREATE INDEX identifiers_sent ON identifiers (identifier) WHERE identifier IS NOT NULL;
+CREATE INDEX identifiers_sent ON identifiers (digest) WHERE identifier IS NOT NULL;
 
 -- Sums over finished requests. `grain`: 0 hour, 1 day, 2 month, 3 day with tenant and model only (`person` is then that
 -- of the tenant). Hours change in the transaction that changes the rows. The other grains hold the hours before
@@ -163,12 +200,14 @@ CREATE TABLE nodes (
 
 -- One row. `from_us`: everything that began before it is deleted. `folded_us`: the first hour that is not in the
 -- coarser sums yet. `lookup_us`: the time of the next look-up of a
--- generation record, by whichever node; `lookup_gap_us`: the time between two of them.
+-- generation record, by whichever node; `lookup_gap_us`: the time between two of them. `forgotten`: the number of times
+-- somebody was forgotten. Running processes that see it change no longer rely on what they remember of the tables.
 CREATE TABLE state (
     one BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
     from_us BIGINT NOT NULL,
     folded_us BIGINT NOT NULL,
     lookup_us BIGINT NOT NULL,
-    lookup_gap_us BIGINT NOT NULL
+    lookup_gap_us BIGINT NOT NULL,
+    forgotten BIGINT NOT NULL
 );
-INSERT INTO state (one, from_us, folded_us, lookup_us, lookup_gap_us) VALUES (1, 0, 0, 0, 50000);
+INSERT INTO state (one, from_us, folded_us, lookup_us, lookup_gap_us, forgotten) VALUES (1, 0, 0, 0, 50000, 0);

@@ -1,19 +1,22 @@
 //! What the finished requests of one batch add to the tables of people, identifiers, sums and speed.
 //!
-//! The increments are written in the transaction that writes the rows, so rows and sums never differ. Requests with
-//! the same labels, model and end form one group, so the number of writes grows with callers, not with requests.
+//! The increments of a small batch are written in the transaction that writes its rows. Those of large batches are put
+//! off together (`store/unsummed.rs`). Requests with the same context, model and end form one group, so the number of
+//! writes grows with callers, not with requests.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use callsign_core::request_id::RequestId;
 use foldhash::fast::RandomState;
 
 use super::digest;
 use super::grain::Grain;
-use super::record::{Name, RequestLabels, SentIds};
+use super::record::{Name, RequestLabels};
 use super::row::Row;
 use super::speed::Speed;
+use super::store::contexts::Placed;
 use super::sums::Sums;
 
 /// A key of `sums`.
@@ -82,6 +85,8 @@ pub(super) struct Increments {
     pub(super) identifiers: BTreeMap<(i64, i64, i64), Carried>,
     pub(super) sums: BTreeMap<SumKey, Sums>,
     pub(super) speed: BTreeMap<SpeedKey, Speed>,
+    /// The requests of each person.
+    pub(super) listed: BTreeSet<(i64, RequestId)>,
     /// The number of each person's tenant.
     tenants: BTreeMap<i64, i64>,
 }
@@ -94,71 +99,51 @@ struct Group<'r> {
     seen: Seen,
 }
 
-/// A row as the key of its group: equal if everything but the message is equal.
-struct Labelled<'r>(&'r Row);
+/// A row as the key of its group.
+struct Grouped<'r>(Placed<'r>);
 
-impl<'r> Labelled<'r> {
-    fn parts(&self) -> ([Option<&'r str>; 11], u16, i64) {
-        let text = |name: &'r Option<Name>| name.as_deref();
-        let RequestLabels { tenant, key, user, session, chat, message: _ } = &self.0.begun.labels;
-        let SentIds { user: sent_user, session: sent_session, metadata_session, chat: sent_chat, message: _ } =
-            &self.0.begun.sent;
-        let ended = self.0.ended.as_ref();
-        let texts = [
-            text(tenant),
-            Some(&**key),
-            text(user),
-            text(session),
-            text(chat),
-            text(sent_user),
-            text(sent_session),
-            text(metadata_session),
-            text(sent_chat),
-            ended.and_then(|ended| ended.model.as_deref()),
-            ended.and_then(|ended| ended.provider.as_deref()),
-        ];
-        (texts, ended.map_or(0, |ended| ended.status), Grain::Hour.bucket(self.0.begun.began_us))
-    }
-
-    fn error(&self) -> Option<&'r str> {
-        self.0.ended.as_ref().and_then(|ended| ended.error.as_deref())
+impl Grouped<'_> {
+    fn parts(&self) -> (i64, i64, i64, [Option<&Name>; 3], u16) {
+        let Placed { row, context, person } = self.0;
+        let ended = row.ended.as_ref();
+        let texts = ended.map(|ended| [ended.model.as_ref(), ended.provider.as_ref(), ended.error.as_ref()]);
+        let hour = Grain::Hour.bucket(row.begun.began_us);
+        (context, person, hour, texts.unwrap_or_default(), ended.map_or(0, |ended| ended.status))
     }
 }
 
-impl PartialEq for Labelled<'_> {
+impl PartialEq for Grouped<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.error() == other.error() && self.parts() == other.parts()
+        self.parts() == other.parts()
     }
 }
 
-impl Eq for Labelled<'_> {}
+impl Eq for Grouped<'_> {}
 
-impl Hash for Labelled<'_> {
+impl Hash for Grouped<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.parts(), self.error()).hash(state);
+        self.parts().hash(state);
     }
 }
 
 impl Increments {
     /// Returns what these rows add. Running requests add nothing.
-    pub(super) fn of<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Self {
+    pub(super) fn of(rows: &[Placed<'_>]) -> Self {
         let mut all = Self::default();
-        let mut groups: HashMap<Labelled<'r>, Group<'r>, RandomState> = HashMap::default();
-        for row in rows {
+        let mut groups: HashMap<Grouped<'_>, Group<'_>, RandomState> = HashMap::default();
+        for placed in rows {
+            let Placed { row, person, .. } = *placed;
             let Some(sums) = Sums::of(row) else { continue };
             let began_us = row.begun.began_us;
             let seen = Seen { first_us: began_us, last_us: began_us, requests: row.count };
-            let group = groups.entry(Labelled(row)).or_insert_with(|| Group {
-                row,
-                person: row.begun.labels.person_number(),
-                sums: Sums::default(),
-                seen: seen.none(),
-            });
+            let none = || Group { row, person, sums: Sums::default(), seen: seen.none() };
+            let group = groups.entry(Grouped(*placed)).or_insert_with(none);
             group.sums.add(&sums);
             group.seen.add(seen);
             let (labels, sent) = (&row.begun.labels, &row.begun.sent);
-            all.carry(group.person, MESSAGE, &[(INTERNAL, &labels.message), (SENT, &sent.message)], seen);
+            all.carry(person, MESSAGE, &[(INTERNAL, &labels.message), (SENT, &sent.message)], seen);
             all.add_speed(row);
+            all.listed.insert((person, row.begun.id));
         }
         for group in groups.values() {
             all.add_group(group);
@@ -252,15 +237,7 @@ impl Increments {
         self.sums.retain(|key, sums| key.bucket_us >= from_us && !sums.is_nothing());
     }
 
-    /// Removes and returns the people and identifiers that are in the tables already.
-    pub(super) fn put_off(&mut self, mut is_known: impl FnMut((i64, i64, i64)) -> bool) -> Self {
-        let mut off = Self::default();
-        off.people.extend(self.people.extract_if(.., |person, _| is_known((*person, -1, 0))));
-        off.identifiers.extend(self.identifiers.extract_if(.., |key, _| is_known(*key)));
-        off
-    }
-
-    /// Adds the people and identifiers of later increments.
+    /// Adds later increments.
     pub(super) fn absorb(&mut self, later: Self) {
         for (number, new) in later.people {
             let entry = self.people.entry(number).or_insert_with(|| Person { seen: new.seen.none(), ..new.clone() });
@@ -275,6 +252,14 @@ impl Increments {
             entry.text = entry.text.take().or(new.text);
             entry.seen.add(new.seen);
         }
+        for (key, sums) in later.sums {
+            self.sums.entry(key).or_default().add(&sums);
+        }
+        for (key, speed) in later.speed {
+            self.speed.entry(key).or_default().add(&speed);
+        }
+        self.listed.extend(later.listed);
+        self.tenants.extend(later.tenants);
     }
 
     fn add_speed(&mut self, row: &Row) {

@@ -8,7 +8,8 @@ use tokio::sync::Mutex;
 use super::engine::{Purpose, Target};
 use super::error::LedgerError;
 use super::opening;
-use super::query::{Forgotten, Price};
+use super::query::{Forgotten, Price, Repair};
+use super::record::RequestLabels;
 use super::settings::Settings;
 use super::spill::Spill;
 use super::store::Store;
@@ -102,6 +103,24 @@ impl Keeper {
         store.cut_log().await?;
         *place = Some(store);
         Ok(Forgotten { requests: requests + forgotten.requests, ..forgotten })
+    }
+
+    /// Gives a rejected row its caller back.
+    pub async fn repair(&self, id: RequestId, caller: &RequestLabels) -> Result<Repair, LedgerError> {
+        let mut place = self.store.lock().await;
+        let mut store = self.take(&mut place).await?;
+        let repair = store.repair(id, caller).await?;
+        *place = Some(store);
+        Ok(repair)
+    }
+
+    /// Deletes the note about one rejected row, or about all. Returns the number of notes.
+    pub async fn drop_rejected(&self, id: Option<RequestId>) -> Result<u64, LedgerError> {
+        let mut place = self.store.lock().await;
+        let mut store = self.take(&mut place).await?;
+        let dropped = store.drop_rejected(id).await?;
+        *place = Some(store);
+        Ok(dropped)
     }
 
     /// Takes the connection, or opens one. The caller puts it back unless it had an error.

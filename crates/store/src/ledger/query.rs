@@ -419,3 +419,29 @@ pub struct Forgotten {
     /// Identifiers that were erased.
     pub identifiers: u64,
 }
+
+/// A row that the database refused because of a value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejected {
+    /// The request.
+    pub id: RequestId,
+    /// Time of the refusal.
+    pub at: Timestamp,
+    /// The database's code, as text.
+    pub reason: String,
+    /// The row as it is stored, without names; `None` if it is deleted.
+    pub request: Option<StoredRequest>,
+}
+
+/// The result of repairing a rejected row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// The row has its caller again.
+    Done,
+    /// No row with this id was rejected.
+    NotRejected,
+    /// The request was another caller's.
+    OtherCaller,
+    /// The row is deleted or still in flight.
+    NotFinished,
+}

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::query::{By, Found, Grouping, Kind, UsageRow};
 pub use cells::{Cells, csv, table, time, usd};
-pub use requests::{endings, request_json, request_text, requests_csv, requests_table};
+pub use requests::{endings, rejected_json, rejected_table, request_json, request_text, requests_csv, requests_table};
 
 impl By {
     /// Returns the name of the grouping: a row's first key in JSON and its first column elsewhere.

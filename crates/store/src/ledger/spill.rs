@@ -76,7 +76,8 @@ impl Spill {
             return Ok(0);
         }
         let mut store = self.take().await?;
-        let changed = store.forget_rows(person).await?;
+        let changed = store.forget_spilled(person).await?;
+        store.forget_sums(person).await?;
         store.scrub().await?;
         store.cut_log().await?;
         self.store = Some(store);

@@ -1,21 +1,24 @@
-//! The writer's access to the database. Every change is one transaction, which writes the rows and what they add to the
-//! sums, so the two never differ. A finished row does not change any more, apart from a late cost, so repeating a write
-//! does not count a request twice.
+//! The writer's access to the database. Every change is one transaction, which writes the rows, and what they add to the
+//! sums or a note that it is still to be added (`unsummed`). So each row counts exactly once. A finished row does not
+//! change any more, apart from a late cost, so repeating a write does not count a request twice.
 //!
 //! After an error the store is dropped with its connection, which rolls back an open transaction. The exception is a
 //! row that the database refuses: it is set aside (`reject`), and the others are written.
 
 mod claim;
 pub(super) mod columns;
+pub(super) mod contexts;
 mod fold;
 pub(super) mod forget;
 pub(super) mod late_cost;
 pub(super) mod raise;
 mod reject;
+mod repair;
 pub(super) mod retain;
 mod spilled;
 mod state;
 mod statements;
+mod unsummed;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
@@ -28,8 +31,10 @@ use callsign_core::request_id::RequestId;
 use sqlx::migrate::{MigrateError, Migrator};
 
 use self::columns::bind_row;
+use self::contexts::Contexts;
 use self::state::State;
-use self::statements::{Statements, bind_identifier, bind_person, bind_speed, bind_sums};
+use self::statements::{Statements, bind_identifier, bind_listed, bind_person, bind_speed, bind_sums};
+use self::unsummed::{LARGE, PutOff};
 use super::engine::{Connection, Purpose, Target};
 use super::error::{LedgerError, is_refusal};
 use super::grain::now_us;
@@ -60,16 +65,15 @@ pub(super) struct Store {
     node: Arc<str>,
     /// Digests of users and their identifiers that were compared with others.
     known: HashSet<u64>,
-    /// Digests of people and identifiers that are in the tables.
-    written: HashSet<u64>,
-    /// Digests that the open transaction adds to them.
-    fresh: Vec<u64>,
-    /// Times and counts of people and identifiers in the tables, which are written once a second.
-    later: Increments,
+    /// The contexts in the tables.
+    contexts: Contexts,
     /// The row of the table `state` at the begin of the open transaction.
     state: State,
-    /// Those of the open transaction.
-    staged: Increments,
+    /// What large batches add to the sums, and what the open transaction puts off.
+    put_off: PutOff,
+    staged: Option<(Increments, usize)>,
+    /// The part of the table `identifiers` that retention searches next.
+    slice: i64,
     hasher: std::hash::RandomState,
 }
 
@@ -80,6 +84,13 @@ pub(super) struct Written {
     pub(super) collisions: usize,
     /// Rows that the database refused.
     pub(super) rejected: usize,
+}
+
+impl Written {
+    /// Returns the results of two writes together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { collisions: self.collisions + other.collisions, rejected: self.rejected + other.rejected }
+    }
 }
 
 /// Migrates the tables to this program's version.
@@ -142,14 +153,23 @@ impl Store {
         let mut connection = connection.map_err(|error| LedgerError::Open(super::error::reason(&error)))?;
         migrate(&mut connection).await?;
         let statements = Arc::new(Statements::new(connection.engine()));
-        let (known, written, hasher) = (HashSet::new(), HashSet::new(), std::hash::RandomState::new());
         let file = match target {
             Target::Sqlite(path) => number(&path).map(|number| (path, number)),
             Target::Postgres(_) => None,
         };
-        let (fresh, later, staged) = (Vec::new(), Increments::default(), Increments::default());
-        let state = State::default();
-        Ok(Self { connection, statements, file, node, known, written, fresh, later, state, staged, hasher })
+        Ok(Self {
+            connection,
+            statements,
+            file,
+            node,
+            known: HashSet::new(),
+            contexts: Contexts::default(),
+            state: State::default(),
+            put_off: PutOff::default(),
+            staged: None,
+            slice: 0,
+            hasher: std::hash::RandomState::new(),
+        })
     }
 
     /// Writes rows with different ids, and adds finished ones to the sums. The first `fresh` rows were not written
@@ -163,9 +183,9 @@ impl Store {
     }
 
     async fn write_once(&mut self, rows: &[Row], fresh: usize) -> Result<Written, sqlx::Error> {
-        self.begin().await?;
+        let placed = self.begin_with(rows).await?;
         let statements = Arc::clone(&self.statements);
-        let (fresh, again) = rows.split_at(fresh.min(rows.len()));
+        let (fresh, again) = placed.split_at(fresh.min(placed.len()));
         statements.fresh_rows.run(&mut self.connection, fresh, bind_row).await?;
         let changed = statements.rows.run(&mut self.connection, again, bind_row).await?;
         if changed != again.len() as u64 {
@@ -173,7 +193,12 @@ impl Store {
             self.connection.rollback().await?;
             return self.replay(rows).await;
         }
-        let collisions = self.apply(Increments::of(rows)).await?;
+        let collisions = if rows.iter().filter(|row| row.ended.is_some()).count() >= LARGE {
+            self.put_off(&placed).await?;
+            0
+        } else {
+            self.apply(Increments::of(&placed)).await?
+        };
         self.commit().await?;
         Ok(Written { collisions, rejected: 0 })
     }
@@ -196,19 +221,19 @@ impl Store {
                 *known = row;
             }
         }
-        self.begin().await?;
-        let finished = self.finished_among(latest.keys().copied().collect()).await?;
-        let mut fresh: Vec<Row> =
-            latest.into_values().filter(|row| !finished.contains(&row.begun.id)).map(Clone::clone).collect();
+        let mut fresh: Vec<&Row> = latest.into_values().collect();
         fresh.sort_by_key(|row| row.begun.id);
-        self.know_nodes(&fresh).await?;
+        let mut placed = self.begin_with(fresh.iter().copied()).await?;
+        let finished = self.finished_among(fresh.iter().map(|row| row.begun.id).collect()).await?;
+        placed.retain(|placed| !finished.contains(&placed.row.begun.id));
+        self.know_nodes(placed.iter().map(|placed| placed.row)).await?;
         let statements = Arc::clone(&self.statements);
-        let changed = statements.rows.run(&mut self.connection, &fresh, bind_row).await?;
-        if changed != fresh.len() as u64 {
+        let changed = statements.rows.run(&mut self.connection, &placed, bind_row).await?;
+        if changed != placed.len() as u64 {
             // An earlier write of these rows was committed meanwhile. The caller retries.
             return Err(sqlx::Error::Protocol("rows changed meanwhile".to_owned()));
         }
-        let collisions = self.apply(Increments::of(&fresh)).await?;
+        let collisions = self.apply(Increments::of(&placed)).await?;
         self.commit().await?;
         Ok(Written { collisions, rejected: 0 })
     }
@@ -218,70 +243,40 @@ impl Store {
     async fn apply(&mut self, mut increments: Increments) -> Result<usize, sqlx::Error> {
         let collisions = self.collisions(&increments).await?;
         increments.spread(self.state.folded_us, self.state.from_us);
-        if self.written.len() > REMEMBERED {
-            self.written.clear();
-        }
-        let (hasher, written, fresh) = (&self.hasher, &self.written, &mut self.fresh);
-        let staged = increments.put_off(|key| {
-            let hash = hasher.hash_one(key);
-            let is_known = written.contains(&hash);
-            if !is_known {
-                fresh.push(hash);
-            }
-            is_known
-        });
-        self.staged.absorb(staged);
-        self.write_increments(&increments).await?;
+        let statements = Arc::clone(&self.statements);
+        let connection = &mut self.connection;
+        let Increments { people, identifiers, sums, speed, listed, .. } = &increments;
+        statements.people.run(connection, &people.iter().collect::<Vec<_>>(), bind_person).await?;
+        statements.identifiers.run(connection, &identifiers.iter().collect::<Vec<_>>(), bind_identifier).await?;
+        statements.sums.run(connection, &sums.iter().collect::<Vec<_>>(), bind_sums).await?;
+        statements.speed.run(connection, &speed.iter().collect::<Vec<_>>(), bind_speed).await?;
+        statements.listed.run(connection, &listed.iter().collect::<Vec<_>>(), bind_listed).await?;
         Ok(collisions)
     }
 
-    /// Begins a transaction that may add increments. If somebody was forgotten since the last one, nobody is known to be
-    /// in the tables any more, and counts that were put off are dropped: they would write the name again.
+    /// Begins a transaction that may write names or add increments. If somebody was forgotten since the last one, nobody
+    /// is known to be in the tables any more.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        self.fresh.clear();
-        self.staged = Increments::default();
+        self.staged = None;
+        self.contexts.undo();
         self.connection.begin().await?;
         let state = State::read(&mut self.connection).await?;
         if state.forgotten != self.state.forgotten {
             self.known.clear();
-            self.written.clear();
-            self.later = Increments::default();
+            self.contexts.clear();
         }
         self.state = state;
         Ok(())
     }
 
-    /// Commits such a transaction. Only now are its people and identifiers known to be in the tables.
+    /// Commits such a transaction. Only now are its contexts known to be in the tables.
     async fn commit(&mut self) -> Result<(), sqlx::Error> {
         self.connection.commit().await?;
-        self.written.extend(self.fresh.drain(..));
-        let staged = std::mem::take(&mut self.staged);
-        self.later.absorb(staged);
-        Ok(())
-    }
-
-    async fn write_increments(&mut self, increments: &Increments) -> Result<(), sqlx::Error> {
-        let statements = Arc::clone(&self.statements);
-        let connection = &mut self.connection;
-        let Increments { people, identifiers, sums, speed, .. } = increments;
-        statements.people.run(connection, &people.iter().collect::<Vec<_>>(), bind_person).await?;
-        statements.identifiers.run(connection, &identifiers.iter().collect::<Vec<_>>(), bind_identifier).await?;
-        statements.sums.run(connection, &sums.iter().collect::<Vec<_>>(), bind_sums).await?;
-        statements.speed.run(connection, &speed.iter().collect::<Vec<_>>(), bind_speed).await?;
-        Ok(())
-    }
-
-    /// Writes the times and counts of people and identifiers that were put off. After a crash or a `forget` the
-    /// latest second of these counts may be missing; rows and sums are exact.
-    pub(super) async fn write_later(&mut self) -> Result<(), sqlx::Error> {
-        if self.later == Increments::default() {
-            return Ok(());
+        self.contexts.keep();
+        if let Some(staged) = self.staged.take() {
+            self.put_off.absorb(staged);
         }
-        self.check_file()?;
-        self.begin().await?;
-        let later = std::mem::take(&mut self.later);
-        self.write_increments(&later).await?;
-        self.connection.commit().await
+        Ok(())
     }
 
     /// Returns the number of users whose identifier is new for them and was sent for another user of their tenant.
@@ -347,9 +342,27 @@ impl Store {
         Ok(finished)
     }
 
+    /// Returns the rows with these ids.
+    async fn rows_of(&mut self, ids: &[RequestId]) -> Result<Vec<Row>, sqlx::Error> {
+        let sql: Arc<str> =
+            format!("SELECT {} FROM ledger WHERE id IN ({})", columns::all(), placeholders(VALUES)).into();
+        let mut rows = Vec::new();
+        for chunk in ids.chunks(VALUES) {
+            let Some(last) = chunk.last() else { break };
+            let mut arguments = self.connection.arguments();
+            for id in chunk.iter().chain(std::iter::repeat(last)).take(VALUES) {
+                arguments.bytes(id.as_bytes())?;
+            }
+            for row in self.connection.fetch(sqlx::AssertSqlSafe(Arc::clone(&sql)), arguments).await? {
+                rows.push(columns::read_row(&row)?);
+            }
+        }
+        Ok(rows)
+    }
+
     /// Registers the processes of these rows if they are unknown, so that other processes can take the rows over.
-    async fn know_nodes(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
-        let nodes: HashSet<_> = rows.iter().filter(|row| row.ended.is_none()).map(|row| &row.node).collect();
+    async fn know_nodes<'r>(&mut self, rows: impl IntoIterator<Item = &'r Row>) -> Result<(), sqlx::Error> {
+        let nodes: HashSet<_> = rows.into_iter().filter(|row| row.ended.is_none()).map(|row| &row.node).collect();
         for node in nodes {
             let mut arguments = self.connection.arguments();
             arguments.shared(Some(node))?;

@@ -9,12 +9,14 @@ use super::usage::{equal, of_people};
 use super::{Reader, count, name, time};
 use crate::ledger::error::LedgerError;
 use crate::ledger::pool::Question;
-use crate::ledger::query::{Filter, Owner, Pending, RequestFilter, RequestPage, StoredRequest};
+use crate::ledger::query::{Filter, Owner, Pending, Rejected, RequestFilter, RequestPage, StoredRequest};
 use crate::ledger::row::{Row, ending_named};
 use crate::ledger::store::columns::{all, read_row};
 
 /// Rows per query of a search without an index.
 const WINDOW: i64 = 5_000;
+/// Maximum number of people whose lists of requests are merged. The requests of more are searched without an index.
+const LISTED: usize = 32;
 
 impl From<Row> for StoredRequest {
     fn from(row: Row) -> Self {
@@ -29,7 +31,7 @@ impl Reader {
 
     /// Returns the requests with this request id or generation id.
     pub async fn request(&self, id: &str) -> Result<Vec<StoredRequest>, LedgerError> {
-        let question = self.ask(&format!("SELECT {} FROM requests WHERE ", all()));
+        let question = self.ask(&format!("SELECT {} FROM ledger WHERE ", all()));
         let question = match id.parse::<RequestId>() {
             Ok(id) => question.sql("id = ").bytes(id.as_bytes())?,
             Err(_) => question.sql("generation = ").text(id)?,
@@ -50,14 +52,18 @@ impl Reader {
         let until = filter.common.until.map_or(RequestId::MAX, |until| RequestId::first_at(until.as_microsecond()));
         let mut below = filter.before.map_or(until, |before| before.min(until));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(1);
-        let has_index = filter.common.names_people() || filter.error.is_some();
+        let people = if filter.common.names_people() { self.people(&filter.common).await? } else { Vec::new() };
+        if filter.common.names_people() && people.len() <= LISTED {
+            return self.requests_of(&people, filter, floor, below, limit).await;
+        }
+        let has_index = filter.error.is_some();
         let mut page = RequestPage::default();
         loop {
             let bottom = if has_index { None } else { self.bottom(below, floor).await? };
             let left = limit - page.requests.len();
-            let question = self.ask(&format!("SELECT {} FROM requests WHERE id < ", all())).bytes(below.as_bytes())?;
-            let question = question.sql(" AND id >= ").bytes(bottom.unwrap_or(floor).as_bytes())?;
-            let question = selected(question, filter)?.sql(" ORDER BY id DESC LIMIT ");
+            let question = self.ask(&format!("SELECT {} FROM ledger WHERE ", all()));
+            let question = between(question, "id", bottom.unwrap_or(floor), below)?;
+            let question = selected(of_people(question, &filter.common)?, filter)?.sql(" ORDER BY id DESC LIMIT ");
             let found = self.read(question.int(i64::try_from(left).unwrap_or(i64::MAX))?).await?;
             let is_full = found.len() == left;
             page.requests.extend(found);
@@ -73,6 +79,46 @@ impl Reader {
                 return Ok(page);
             }
         }
+    }
+
+    /// Returns the numbers of the people that a filter selects.
+    async fn people(&self, filter: &Filter) -> Result<Vec<i64>, LedgerError> {
+        let mut question = self.ask("SELECT person FROM people WHERE 1 = 1");
+        question = equal(question, "user_id", filter.user.as_deref())?;
+        question = equal(question, "key_name", filter.key.as_deref())?;
+        question = equal(question, "tenant", filter.tenant.as_deref())?;
+        let rows = self.pool.fetch(question.sql(" LIMIT ").int(1 + i64::try_from(LISTED).unwrap_or_default())?).await?;
+        Ok(rows.iter().map(|row| row.count(0)).collect::<Result<_, _>>()?)
+    }
+
+    /// Returns requests of a few people by the list of each one's finished requests, and those in flight.
+    async fn requests_of(
+        &self,
+        people: &[i64],
+        filter: &RequestFilter,
+        floor: RequestId,
+        below: RequestId,
+        limit: usize,
+    ) -> Result<RequestPage, LedgerError> {
+        let (most, mut requests) = (i64::try_from(limit).unwrap_or(i64::MAX), Vec::new());
+        let columns = all().split(", ").map(|name| format!("l.{name}")).collect::<Vec<_>>().join(", ");
+        for person in people {
+            let sql =
+                format!("SELECT {columns} FROM requests_by_person b JOIN ledger l ON l.id = b.id WHERE b.person = ");
+            let question = between(self.ask(&sql).int(*person)?.sql(" AND "), "b.id", floor, below)?;
+            let question = selected(question, filter)?.sql(" ORDER BY b.id DESC LIMIT ").int(most)?;
+            requests.extend(self.read(question).await?);
+            let question = self.ask(&format!("SELECT {} FROM ledger WHERE node IS NOT NULL AND person = ", all()));
+            let question = between(question.int(*person)?.sql(" AND "), "id", floor, below)?;
+            let question = selected(question, filter)?.sql(" ORDER BY id DESC LIMIT ").int(most)?;
+            requests.extend(self.read(question).await?);
+        }
+        requests.sort_by_key(|request| std::cmp::Reverse(request.begun.id));
+        // A request may have ended between the two queries.
+        requests.dedup_by_key(|request| request.begun.id);
+        requests.truncate(limit);
+        let next = if requests.len() == limit { requests.last().map(|request| request.begun.id) } else { None };
+        Ok(RequestPage { requests, next, searched_back_to: None })
     }
 
     /// Returns the id of the last row of the next window, if there are more rows.
@@ -91,7 +137,7 @@ impl Reader {
 
     /// Returns the callers of a generation; empty if it is unknown.
     pub async fn owner_of(&self, generation: &str) -> Result<Vec<Owner>, LedgerError> {
-        let question = self.ask("SELECT DISTINCT tenant, key_name, user_id FROM requests WHERE generation = ");
+        let question = self.ask("SELECT DISTINCT tenant, key_name, user_id FROM ledger WHERE generation = ");
         let mut owners = Vec::new();
         for row in self.pool.fetch(question.text(generation)?).await? {
             let key = row.text(1)?.unwrap_or_default();
@@ -104,7 +150,7 @@ impl Reader {
     pub async fn pending(&self, filter: &Filter, after: Option<RequestId>) -> Result<Vec<Pending>, LedgerError> {
         let since = filter.since.map_or(RequestId::MIN, |since| RequestId::first_at(since.as_microsecond()));
         let question = self.ask(
-            "SELECT id, generation, account, tenant, key_name, user_id, sent_user, began_us FROM requests \
+            "SELECT id, generation, account, tenant, key_name, user_id, sent_user, began_us FROM ledger \
              WHERE bill = 2 AND id > ",
         );
         let question = of_people(question.bytes(after.unwrap_or(since).max(since).as_bytes())?, filter)?;
@@ -129,13 +175,26 @@ impl Reader {
         Ok(pending)
     }
 
+    /// Returns the rows that the database refused, newest first, at most 1,000.
+    pub async fn rejected(&self) -> Result<Vec<Rejected>, LedgerError> {
+        let noted = self.ask("SELECT id, at_us, reason FROM rejected ORDER BY id DESC LIMIT 1000");
+        let mut rejected = Vec::new();
+        for row in self.pool.fetch(noted).await? {
+            let Some(id) = RequestId::from_bytes(&row.bytes(0)?) else { continue };
+            let request = self.ask(&format!("SELECT {} FROM ledger WHERE id = ", all())).bytes(id.as_bytes())?;
+            let request = self.read(request).await?.pop();
+            rejected.push(Rejected { id, at: time(&row, 1)?, reason: row.text(2)?.unwrap_or_default(), request });
+        }
+        Ok(rejected)
+    }
+
     /// Returns the number of requests whose cost is pending, and of those whose cost can never be found.
     pub async fn unpriced(&self) -> Result<(u64, u64), LedgerError> {
         let pending = self.pool.fetch(self.ask("SELECT COUNT(*) FROM requests WHERE bill = 2")).await?;
         let pending = pending.first().map_or(Ok(0), |row| count(row, 0))?;
         let never = self.ask(
-            "SELECT CAST(SUM(never) AS BIGINT) FROM sums WHERE grain = 2 \
-             OR (grain = 0 AND bucket_us >= (SELECT folded_us FROM state))",
+            "SELECT CAST(SUM(never) AS BIGINT) FROM (SELECT never FROM sums WHERE grain = 2 UNION ALL \
+             SELECT never FROM sums WHERE grain = 0 AND bucket_us >= (SELECT folded_us FROM state)) s",
         );
         let never = self.pool.fetch(never).await?.first().map_or(Ok(0), |row| count(row, 0))?;
         Ok((pending, never))
@@ -154,10 +213,15 @@ fn began(id: RequestId) -> Timestamp {
     crate::ledger::grain::timestamp(ms.saturating_mul(1000))
 }
 
-/// Adds the conditions of a filter.
-fn selected(question: Question, filter: &RequestFilter) -> Result<Question, LedgerError> {
+/// Adds the condition that an id is in a range.
+fn between(question: Question, id: &str, floor: RequestId, below: RequestId) -> Result<Question, LedgerError> {
+    let question = question.sql(&format!("{id} < ")).bytes(below.as_bytes())?;
+    question.sql(&format!(" AND {id} >= ")).bytes(floor.as_bytes())
+}
+
+/// Adds the conditions of a filter, except those on people.
+fn selected(mut question: Question, filter: &RequestFilter) -> Result<Question, LedgerError> {
     let common = &filter.common;
-    let mut question = of_people(question, common)?;
     if let Some(model) = &common.model {
         question = question.sql(" AND (model = ").text(model)?.sql(" OR requested_model = ").text(model)?.sql(")");
     }

@@ -78,23 +78,25 @@ impl Reader {
     /// Returns the users whose sent identifier has this digest: SHA-256 over `ORG_ID-user`. OpenRouter does not
     /// document the form in which providers see a user; another gateway has observed this one.
     async fn whois_upstream(&self, digest: &str, org_id: &str) -> Result<Vec<Found>, LedgerError> {
-        let (mut found, mut after) = (Vec::new(), String::new());
+        let (mut found, mut after) = (Vec::new(), -1);
         loop {
             let question = self
-                .ask("SELECT DISTINCT identifier FROM identifiers WHERE identifier IS NOT NULL AND identifier > ")
-                .text(&after)?
-                .sql(" ORDER BY identifier LIMIT ")
+                .ask("SELECT digest, MIN(identifier) FROM identifiers WHERE identifier IS NOT NULL AND digest > ")
+                .int(after)?
+                .sql(" GROUP BY digest ORDER BY digest LIMIT ")
                 .int(PAGE)?;
             let rows = self.pool.fetch(question).await?;
             for row in &rows {
-                after = row.text(0)?.unwrap_or_default();
-                if !upstream_form(org_id, &after).eq_ignore_ascii_case(digest) {
+                after = row.count(0)?;
+                let sent = row.text(1)?.unwrap_or_default();
+                if !upstream_form(org_id, &sent).eq_ignore_ascii_case(digest) {
                     continue;
                 }
                 let sql = format!(
-                    "SELECT {FOUND} FROM identifiers i JOIN people p ON p.person = i.person WHERE i.identifier = "
+                    "SELECT {FOUND} FROM identifiers i JOIN people p ON p.person = i.person \
+                     WHERE i.identifier IS NOT NULL AND i.digest = "
                 );
-                for row in self.pool.fetch(self.ask(&sql).text(&after)?).await? {
+                for row in self.pool.fetch(self.ask(&sql).int(after)?).await? {
                     found.push(Found { kind: Kind::Upstream, ..read_found(&row, digest)? });
                 }
             }
@@ -186,16 +188,16 @@ impl Reader {
             users.first().map_or(Ok::<_, LedgerError>((0, 0)), |row| Ok((count(row, 0)?, count(row, 1)?)))?;
         let sent = "FROM identifiers i JOIN people p ON p.person = i.person \
                     WHERE i.identifier IS NOT NULL AND p.user_id <> ''";
-        let distinct = format!("SELECT COUNT(*) FROM (SELECT DISTINCT p.tenant, i.identifier {sent}) d");
+        let distinct = format!("SELECT COUNT(*) FROM (SELECT DISTINCT p.tenant, i.digest {sent}) d");
         let distinct = self.pool.fetch(self.ask(&distinct)).await?.first().map_or(Ok(0), |row| count(row, 0))?;
         let shared = self
             .ask(&format!(
                 "SELECT DISTINCT p.tenant, i.identifier, p.user_id FROM identifiers i \
-                 JOIN people p ON p.person = i.person JOIN (SELECT p.tenant AS tenant, i.identifier AS identifier \
-                 {sent} GROUP BY p.tenant, i.identifier HAVING COUNT(DISTINCT p.user_id) > 1 LIMIT "
+                 JOIN people p ON p.person = i.person JOIN (SELECT p.tenant AS tenant, i.digest AS digest \
+                 {sent} GROUP BY p.tenant, i.digest HAVING COUNT(DISTINCT p.user_id) > 1 LIMIT "
             ))
             .int(COLLISIONS)?
-            .sql(") d ON p.tenant = d.tenant AND i.identifier = d.identifier WHERE p.user_id <> '' ORDER BY 1, 2, 3");
+            .sql(") d ON p.tenant = d.tenant AND i.digest = d.digest WHERE i.identifier IS NOT NULL AND p.user_id <> '' ORDER BY 1, 2, 3");
         let mut collisions: BTreeMap<(Option<String>, String), Vec<_>> = BTreeMap::new();
         for row in self.pool.fetch(shared).await? {
             let (tenant, identifier) = (name(&row, 0)?, row.text(1)?.unwrap_or_default());

@@ -7,9 +7,9 @@ use callsign_core::usage::money::NanoUsd;
 use callsign_core::visible::printable;
 use serde_json::{Map, Value, json};
 
-use super::cells::{Cells, csv, table, usd};
+use super::cells::{Cells, csv, table, time, usd};
 use crate::ledger::grain::timestamp;
-use crate::ledger::query::StoredRequest;
+use crate::ledger::query::{Rejected, StoredRequest};
 use crate::ledger::record::{Begun, Name, RequestLabels, SentIds};
 use crate::ledger::row::{ending_code, ending_name, ending_names};
 
@@ -68,6 +68,32 @@ pub fn request_text(request: &StoredRequest) -> String {
         format!("{:width$}  {value}\n", name.replace('_', " "))
     };
     cells.into_iter().map(line).collect()
+}
+
+/// Formats rejected rows as JSON.
+pub fn rejected_json(rejected: &[Rejected]) -> Value {
+    rejected.iter().map(|of| Value::Object(rejected_cells(of).into_iter().collect())).collect()
+}
+
+/// Formats rejected rows as a table.
+pub fn rejected_table(rejected: &[Rejected]) -> String {
+    let heading = rejected.first().map(rejected_cells).unwrap_or_default();
+    table(rejected.iter().map(rejected_cells), &heading)
+}
+
+fn rejected_cells(of: &Rejected) -> Cells {
+    let end = of.request.as_ref().and_then(|request| request.ended.as_ref());
+    let usage = end.map(|end| end.usage).unwrap_or_default();
+    let cells = [
+        ("request_id", json!(of.id.to_string())),
+        ("rejected", time(Some(of.at))),
+        ("reason", json!(of.reason)),
+        ("status", json!(end.map(|end| end.status))),
+        ("prompt_tokens", json!(usage.prompt_tokens)),
+        ("completion_tokens", json!(usage.completion_tokens)),
+        ("cost_usd", json!(usage.total_cost().map(usd))),
+    ];
+    cells.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Returns all columns without values.

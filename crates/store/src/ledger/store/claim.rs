@@ -35,6 +35,7 @@ impl Store {
     }
 
     async fn claim_one(&mut self, node: &str) -> Result<u64, sqlx::Error> {
+        self.sum_up(node).await?;
         match self.claim_at_once(node).await {
             Err(error) if is_refusal(&error) => {
                 self.reset().await?;
@@ -52,7 +53,7 @@ impl Store {
     async fn open_requests(&mut self, node: &str) -> Result<Vec<Row>, sqlx::Error> {
         let mut arguments = self.connection.arguments();
         arguments.text(Some(node))?;
-        let sql = format!("SELECT {} FROM requests WHERE node = $1", columns::all());
+        let sql = format!("SELECT {} FROM ledger WHERE node = $1", columns::all());
         let found = self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await?;
         found.iter().map(|row| read_row(row).map(given_up)).collect()
     }
@@ -68,8 +69,9 @@ impl Store {
         }
         let rows = self.open_requests(node).await?;
         let statements = std::sync::Arc::clone(&self.statements);
-        let ended = statements.rows.run(&mut self.connection, &rows, bind_row).await?;
-        self.apply(Increments::of(&rows)).await?;
+        let placed = self.place(&rows).await?;
+        let ended = statements.rows.run(&mut self.connection, &placed, bind_row).await?;
+        self.apply(Increments::of(&placed)).await?;
         self.commit().await?;
         Ok(ended)
     }

@@ -5,16 +5,19 @@ use callsign_core::usage::Usage;
 use callsign_core::usage::markup::Markup;
 use callsign_core::usage::money::NanoUsd;
 
+use super::contexts::Placed;
 use crate::ledger::engine::{self, Arguments};
 use crate::ledger::record::{Begun, Finished, Name, RequestLabels, SentIds};
 use crate::ledger::row::{Row, bill, bill_code, ending_code, outcome};
 use crate::ledger::sums::stored;
 
 /// The columns that are known at the beginning of a request and do not change, in the order of [`bind_row`].
-pub(super) const FIXED: [&str; 17] = [
+pub(super) const FIXED: [&str; 5] = ["id", "began_us", "context", "message", "sent_message"];
+
+/// The columns of the view `ledger` that [`read_row`] expects before [`CHANGING`].
+const SHOWN: [&str; 16] = [
     "id",
     "began_us",
-    "person",
     "tenant",
     "key_name",
     "user_id",
@@ -59,31 +62,30 @@ pub(super) const CHANGING: [&str; 24] = [
     "duration_us",
 ];
 
-/// Returns all columns, separated by commas.
+/// Returns the columns of the view `ledger`, separated by commas.
 pub(in crate::ledger) fn all() -> String {
+    SHOWN.into_iter().chain(CHANGING).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the columns of `requests`, separated by commas.
+pub(super) fn own() -> String {
     FIXED.into_iter().chain(CHANGING).collect::<Vec<_>>().join(", ")
 }
 
+/// Adds a text as sent: `''` if it is the text as stated.
+pub(super) fn bind_sent(sent: Option<&Name>, stated: Option<&Name>, to: &mut Arguments) -> Result<(), sqlx::Error> {
+    if sent.is_some() && sent == stated { to.text(Some("")) } else { to.shared(sent.filter(|text| !text.is_empty())) }
+}
+
 /// Adds the arguments of a row, in the order of [`FIXED`] and [`CHANGING`].
-pub(super) fn bind_row(row: &Row, to: &mut Arguments) -> Result<(), sqlx::Error> {
-    let Begun { id, began_us, labels, sent, endpoint, account, markup } = &row.begun;
+pub(super) fn bind_row(placed: &Placed<'_>, to: &mut Arguments) -> Result<(), sqlx::Error> {
+    let Begun { id, began_us, labels, sent, .. } = &placed.row.begun;
     to.bytes(id.as_bytes())?;
     to.int(Some(*began_us))?;
-    to.int(Some(labels.person_number()))?;
-    let RequestLabels { tenant, key, user, session, chat, message } = labels;
-    to.shared(tenant.as_ref())?;
-    to.shared(Some(key))?;
-    for name in [user, session, chat, message] {
-        to.shared(name.as_ref())?;
-    }
-    let SentIds { user, session, metadata_session, chat, message } = sent;
-    for name in [user, session, metadata_session, chat, message] {
-        to.shared(name.as_ref())?;
-    }
-    to.shared(Some(endpoint))?;
-    to.shared(account.as_ref())?;
-    to.int(Some(markup.millionths()).filter(|_| *markup != Markup::ONE))?;
-    bind_changing(row, to)
+    to.int(Some(placed.context))?;
+    to.shared(labels.message.as_ref())?;
+    bind_sent(sent.message.as_ref(), labels.message.as_ref(), to)?;
+    bind_changing(placed.row, to)
 }
 
 /// Adds the arguments of [`CHANGING`].
@@ -125,64 +127,59 @@ pub(super) fn bind_changing(row: &Row, to: &mut Arguments) -> Result<(), sqlx::E
 pub(in crate::ledger) fn read_row(from: &engine::Row) -> Result<Row, sqlx::Error> {
     let text = |column| from.text(column).map(|text| text.map(Name::from));
     let labels = RequestLabels {
-        tenant: text(3)?,
-        key: text(4)?.unwrap_or_default(),
-        user: text(5)?,
-        session: text(6)?,
-        chat: text(7)?,
-        message: text(8)?,
+        tenant: text(2)?,
+        key: text(3)?.unwrap_or_default(),
+        user: text(4)?,
+        session: text(5)?,
+        chat: text(6)?,
+        message: text(7)?,
     };
-    let sent = SentIds {
-        user: text(9)?,
-        session: text(10)?,
-        metadata_session: text(11)?,
-        chat: text(12)?,
-        message: text(13)?,
-    };
+    let sent =
+        SentIds { user: text(8)?, session: text(9)?, metadata_session: text(10)?, chat: text(11)?, message: text(12)? };
     let id = RequestId::from_bytes(&from.bytes(0)?);
     let begun = Begun {
         id: id.ok_or_else(|| sqlx::Error::Decode("a request id has 21 bytes".into()))?,
         began_us: from.count(1)?,
         labels,
         sent,
-        endpoint: text(14)?.unwrap_or_default(),
-        account: text(15)?,
-        markup: from.int(16)?.map_or(Markup::ONE, Markup::from_millionths),
+        endpoint: text(13)?.unwrap_or_default(),
+        account: text(14)?,
+        markup: from.int(15)?.map_or(Markup::ONE, Markup::from_millionths),
     };
-    let generation = text(18)?;
+    let generation = text(17)?;
     let ended = read_end(from, generation.clone())?;
-    Ok(Row { begun, node: text(17)?.unwrap_or_default(), generation, count: from.count(19)?, ended })
+    Ok(Row { begun, node: text(16)?.unwrap_or_default(), generation, count: from.count(18)?, ended })
 }
 
 fn read_end(from: &engine::Row, generation: Option<Name>) -> Result<Option<Finished>, sqlx::Error> {
     let text = |column| from.text(column).map(|text| text.map(Name::from));
     let count = |column| from.int(column).map(|count| count.and_then(|count| u64::try_from(count).ok()));
     let amount = |column| from.int(column).map(|amount| amount.map(NanoUsd));
-    let Some(ending) = from.int(20)? else { return Ok(None) };
+    let Some(ending) = from.int(19)? else { return Ok(None) };
     Ok(Some(Finished {
         outcome: outcome(ending),
-        status: u16::try_from(from.count(21)?).unwrap_or_default(),
-        error: text(22)?,
-        limit: text(23)?,
-        bill: bill(from.count(24)?),
-        requested_model: text(25)?,
-        model: text(26)?,
-        provider: text(27)?,
+        status: u16::try_from(from.count(20)?).unwrap_or_default(),
+        error: text(21)?,
+        limit: text(22)?,
+        bill: bill(from.count(23)?),
+        requested_model: text(24)?,
+        model: text(25)?,
+        provider: text(26)?,
         generation,
         usage: Usage {
-            prompt_tokens: count(28)?,
-            completion_tokens: count(29)?,
-            cached_tokens: count(30)?,
-            cache_write_tokens: count(31)?,
-            reasoning_tokens: count(32)?,
-            cost: amount(33)?,
-            provider_cost: amount(34)?,
-            server_tool_cost: amount(35)?,
+            prompt_tokens: count(27)?,
+            completion_tokens: count(28)?,
+            cached_tokens: count(29)?,
+            cache_write_tokens: count(30)?,
+            reasoning_tokens: count(31)?,
+            cost: amount(32)?,
+            provider_cost: amount(33)?,
+            server_tool_cost: amount(34)?,
         },
-        request_bytes: count(36)?.unwrap_or_default(),
-        response_bytes: count(37)?.unwrap_or_default(),
-        head_us: count(38)?,
-        first_output_us: count(39)?,
-        duration_us: count(40)?.unwrap_or_default(),
+        request_bytes: count(35)?.unwrap_or_default(),
+        response_bytes: count(36)?.unwrap_or_default(),
+        head_us: count(37)?,
+        first_output_us: count(38)?,
+        duration_us: count(39)?.unwrap_or_default(),
     }))
 }

@@ -67,49 +67,129 @@ impl Store {
         Ok(arguments)
     }
 
-    /// Removes the names from rows, a bounded number at a time. Requests in flight keep theirs until they end.
+    /// Removes messages and generations from rows, a bounded number at a time, and lists them under no name. Requests in
+    /// flight keep theirs until they end.
     pub(in crate::ledger) async fn forget_rows(&mut self, person: &Person) -> Result<u64, sqlx::Error> {
+        self.begin().await?;
+        self.sum_up_all().await?;
+        self.commit().await?;
         let mut changed = 0;
-        for (number, replaced, key) in &person.numbers {
-            loop {
-                let mut arguments = self.connection.arguments();
-                arguments.int(Some(*number))?;
-                arguments.int(Some(*replaced))?;
-                arguments.text(Some(key))?;
-                arguments.int(Some(ROWS))?;
-                let sql = "UPDATE requests SET person = $2, key_name = $3, user_id = NULL, session = NULL, chat = NULL, \
-                           message = NULL, sent_user = NULL, sent_session = NULL, sent_metadata_session = NULL, \
-                           sent_chat = NULL, sent_message = NULL, generation = NULL, \
-                           bill = CASE WHEN bill = 2 THEN 3 ELSE bill END \
-                           WHERE id IN (SELECT id FROM requests WHERE person = $1 AND ending IS NOT NULL LIMIT $4)";
-                let now = self.connection.execute(sql, arguments).await?;
-                changed += now;
-                if now == 0 {
-                    break;
-                }
+        loop {
+            self.begin().await?;
+            let now = self.forget_some_rows(person).await?;
+            self.commit().await?;
+            changed += now;
+            if now == 0 {
+                return Ok(changed);
             }
+        }
+    }
+
+    /// The same for up to [`ROWS`] rows of each key, within a transaction.
+    async fn forget_some_rows(&mut self, person: &Person) -> Result<u64, sqlx::Error> {
+        let mut changed = 0;
+        for (number, replaced, _) in &person.numbers {
+            let theirs = "SELECT id FROM requests_by_person WHERE person = $1 ORDER BY id LIMIT $2";
+            let mut arguments = self.connection.arguments();
+            arguments.int(Some(*number))?;
+            arguments.int(Some(ROWS))?;
+            changed += self.forget_texts(theirs, arguments).await?;
+            let mut arguments = self.connection.arguments();
+            for value in [*number, ROWS, *replaced] {
+                arguments.int(Some(value))?;
+            }
+            let sql = format!("UPDATE requests_by_person SET person = $3 WHERE person = $1 AND id IN ({theirs})");
+            self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await?;
         }
         Ok(changed)
     }
 
-    /// Moves the user's sums to no name, and removes the user from all other tables.
+    /// Removes messages and generations from the rows of a query for ids.
+    async fn forget_texts(&mut self, ids: &str, arguments: Arguments) -> Result<u64, sqlx::Error> {
+        let sql = format!(
+            "UPDATE requests SET message = NULL, sent_message = NULL, generation = NULL, \
+             bill = CASE WHEN bill = 2 THEN 3 ELSE bill END WHERE id IN ({ids})"
+        );
+        self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await
+    }
+
+    /// Removes messages and generations from rows of the spill file, which has no list of a person's requests.
+    pub(in crate::ledger) async fn forget_spilled(&mut self, person: &Person) -> Result<u64, sqlx::Error> {
+        let mut changed = 0;
+        self.begin().await?;
+        for (number, ..) in &person.numbers {
+            let mut arguments = self.connection.arguments();
+            arguments.int(Some(*number))?;
+            let theirs = "SELECT id FROM ledger WHERE person = $1 AND ending IS NOT NULL";
+            changed += self.forget_texts(theirs, arguments).await?;
+        }
+        self.commit().await?;
+        Ok(changed)
+    }
+
+    /// Removes the names from the contexts of one number. Requests in flight get contexts of their own that keep them.
+    async fn forget_contexts(&mut self, number: i64, to: i64) -> Result<(), sqlx::Error> {
+        let mut arguments = self.connection.arguments();
+        arguments.int(Some(number))?;
+        let open = "SELECT DISTINCT context FROM ledger WHERE person = $1 AND node IS NOT NULL";
+        let mut kept = Vec::new();
+        for row in self.connection.fetch(open, arguments).await? {
+            let (old, new) = (row.count(0)?, self.contexts.number());
+            kept.push(new);
+            for sql in [
+                "INSERT INTO contexts (context, person, session, chat, sent_user, sent_session, sent_metadata_session, \
+                 sent_chat, endpoint, account, markup) SELECT $2, person, session, chat, sent_user, sent_session, \
+                 sent_metadata_session, sent_chat, endpoint, account, markup FROM contexts WHERE context = $1",
+                "UPDATE requests SET context = $2 WHERE context = $1 AND node IS NOT NULL",
+            ] {
+                let mut arguments = self.connection.arguments();
+                arguments.int(Some(old))?;
+                arguments.int(Some(new))?;
+                self.connection.execute(sql, arguments).await?;
+            }
+        }
+        let kept = kept.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+        let but = if kept.is_empty() { String::new() } else { format!(" AND context NOT IN ({kept})") };
+        let sql = format!(
+            "UPDATE contexts SET person = $2, session = NULL, chat = NULL, sent_user = NULL, sent_session = NULL, \
+             sent_metadata_session = NULL, sent_chat = NULL WHERE person = $1{but}"
+        );
+        let mut arguments = self.connection.arguments();
+        arguments.int(Some(number))?;
+        arguments.int(Some(to))?;
+        self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await.map(drop)
+    }
+
+    /// Moves the user's sums and contexts to no name, and removes the user from all other tables.
     pub(in crate::ledger) async fn forget_sums(&mut self, person: &Person) -> Result<Forgotten, sqlx::Error> {
         let mut forgotten = Forgotten::default();
-        self.connection.begin().await?;
+        self.begin().await?;
         // Running processes must not write names again that they remember.
         let none = self.connection.arguments();
         self.connection.execute("UPDATE state SET forgotten = forgotten + 1", none).await?;
         if self.connection.engine() == Engine::Postgres {
-            // A writer between the two steps below would leave rows and sums different. SQLite has one writer.
+            // A writer between the steps below would leave rows and sums different. SQLite has one writer.
             self.connection.run("LOCK TABLE requests, sums IN SHARE ROW EXCLUSIVE MODE").await?;
         }
-        forgotten.requests = self.forget_rows(person).await?;
+        self.sum_up_all().await?;
+        loop {
+            let now = self.forget_some_rows(person).await?;
+            forgotten.requests += now;
+            if now == 0 {
+                break;
+            }
+        }
         for (number, replaced, key) in &person.numbers {
             self.move_sums(person, *number, *replaced, key).await?;
+            self.forget_contexts(*number, *replaced).await?;
             for (sql, counts) in [
                 ("DELETE FROM sums WHERE person = $1 AND grain IN (0, 1, 2)", false),
                 ("DELETE FROM identifiers WHERE person = $1", true),
-                ("DELETE FROM people WHERE person = $1", false),
+                // A request in flight still needs its person.
+                (
+                    "DELETE FROM people WHERE person = $1 AND NOT EXISTS (SELECT 1 FROM contexts c WHERE c.person = people.person)",
+                    false,
+                ),
             ] {
                 let mut arguments = self.connection.arguments();
                 arguments.int(Some(*number))?;
@@ -117,8 +197,9 @@ impl Store {
                 forgotten.identifiers += if counts { deleted } else { 0 };
             }
         }
-        self.connection.commit().await?;
+        self.commit().await?;
         self.known.clear();
+        self.contexts.clear();
         Ok(forgotten)
     }
 
@@ -170,7 +251,11 @@ impl Store {
     pub(in crate::ledger) async fn scrub(&mut self) -> Result<(), sqlx::Error> {
         match self.connection.engine() {
             Engine::Sqlite => self.connection.run("VACUUM").await,
-            Engine::Postgres => self.connection.run("VACUUM requests, people, identifiers, sums").await,
+            Engine::Postgres => {
+                self.connection
+                    .run("VACUUM requests, contexts, people, identifiers, sums, unsummed, requests_by_person")
+                    .await
+            }
         }
     }
 
@@ -199,34 +284,34 @@ impl Store {
 mod tests {
     use super::*;
     use crate::ledger::engine::{Purpose, Target};
-    use crate::ledger::increments::Increments;
     use crate::ledger::row::Row;
     use crate::ledger::tests::{begun, finished};
 
     #[tokio::test]
-    async fn counts_that_were_put_off_do_not_write_a_forgotten_name() {
+    async fn what_is_put_off_does_not_write_a_forgotten_name() {
         let directory = tempfile::tempdir().unwrap();
         let target = Target::Sqlite(directory.path().join("ledger.db"));
         let mut running = Store::open(target.clone(), Purpose::Write, "node".into()).await.unwrap();
         let mut forgetting = Store::open(target, Purpose::WriteDurably, "".into()).await.unwrap();
         let row = |number| Row::new(begun(number), None, Some(finished()), &"node".into());
         let names = async |store: &mut Store| {
-            let sql = "SELECT COUNT(*) FROM people WHERE user_id = 'alice' UNION ALL SELECT COUNT(*) FROM identifiers";
+            let sql = "SELECT COUNT(*) FROM people WHERE user_id = 'alice' UNION ALL SELECT COUNT(*) FROM identifiers \
+                       UNION ALL SELECT SUM(requests) FROM sums WHERE grain = 0 \
+                       UNION ALL SELECT COUNT(*) FROM ledger WHERE user_id = 'alice' OR message IS NOT NULL";
             let rows = store.connection.fetch(sql, store.connection.arguments()).await.unwrap();
             rows.iter().map(|row| row.count(0).unwrap()).collect::<Vec<_>>()
         };
-        for number in 1..3 {
-            running.write(&[row(number)], 1).await.unwrap();
-        }
-        assert_ne!(running.later, Increments::default(), "nothing was put off");
+        let batch: Vec<_> = (0..100).map(row).collect();
+        running.write(&batch, batch.len()).await.unwrap();
+        assert_eq!(names(&mut running).await, [1, 0, 0, 100], "nothing was put off");
         let person = forgetting.person("acme", "alice", Vec::new()).await.unwrap();
-        forgetting.forget_rows(&person).await.unwrap();
+        assert_eq!(forgetting.forget_rows(&person).await.unwrap(), 100);
         forgetting.forget_sums(&person).await.unwrap();
-        running.write_later().await.unwrap();
-        assert_eq!(names(&mut running).await, [0, 0]);
+        running.catch_up().await.unwrap();
+        assert_eq!(names(&mut running).await, [0, 0, 100, 0]);
         // A request after that is a new person's.
-        running.write(&[row(3)], 1).await.unwrap();
-        let [people, identifiers] = names(&mut running).await[..] else { unreachable!("two counts") };
-        assert!(people == 1 && identifiers > 0, "{people} users, {identifiers} identifiers");
+        running.write(&[row(200)], 1).await.unwrap();
+        let [people, identifiers, requests, named] = names(&mut running).await[..] else { unreachable!("four counts") };
+        assert_eq!((people, identifiers > 0, requests, named), (1, true, 101, 1));
     }
 }

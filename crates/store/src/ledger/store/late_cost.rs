@@ -23,6 +23,10 @@ impl Store {
     /// Applies what was learnt to a row whose cost is pending. Returns false if it is not pending (any more).
     pub(in crate::ledger) async fn late(&mut self, id: RequestId, late: &Late<'_>) -> Result<bool, sqlx::Error> {
         self.begin().await?;
+        if self.is_unsummed(id).await? {
+            // The row is added as it is before the change.
+            self.sum_up_all().await?;
+        }
         let changed = self.change(id, late).await?;
         if changed {
             self.commit().await?;
@@ -60,7 +64,7 @@ impl Store {
     async fn change(&mut self, id: RequestId, late: &Late<'_>) -> Result<bool, sqlx::Error> {
         let mut arguments = self.connection.arguments();
         arguments.bytes(id.as_bytes())?;
-        let sql = format!("SELECT {} FROM requests WHERE id = $1 AND bill = 2", columns::all());
+        let sql = format!("SELECT {} FROM ledger WHERE id = $1 AND bill = 2", columns::all());
         let found = self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await?;
         let Some(old) = found.first().map(read_row).transpose()? else { return Ok(false) };
         let new = learnt(&old, late);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use callsign_core::request_id::RequestId;
 
 use super::columns::bind_row;
+use super::contexts::Placed;
 use super::{Store, Written};
 use crate::ledger::error::is_refusal;
 use crate::ledger::increments::Increments;
@@ -45,7 +46,8 @@ impl Store {
             arguments.int(Some(*before))?;
             arguments.int(Some(row.begun.labels.person_number()))?;
             // A row that has lost its names, by `forget` or because they were refused, is another person's.
-            let sql = "UPDATE requests SET count = count + $2 WHERE id = $1 AND count = $3 AND person = $4";
+            let sql = "UPDATE requests SET count = count + $2 WHERE id = $1 AND count = $3 \
+                       AND context IN (SELECT context FROM contexts WHERE person = $4)";
             if self.connection.execute(sql, arguments).await? > 0 {
                 raised.push(row);
             } else if !self.has_counted(*first, *before).await? {
@@ -55,10 +57,12 @@ impl Store {
         let known = self.finished_among(alone.iter().map(|row| row.begun.id).collect()).await?;
         alone.retain(|row| !known.contains(&row.begun.id));
         let statements = Arc::clone(&self.statements);
+        let alone = self.place(&alone).await?;
         statements.rows.run(&mut self.connection, &alone, bind_row).await?;
-        // A refusal that is only counted leaves no identifiers.
-        let mut increments = Increments::of(raised);
+        // A refusal that is only counted leaves no identifiers and is no row.
+        let mut increments = Increments::of(&Placed::alone(raised));
         increments.identifiers.clear();
+        increments.listed.clear();
         self.apply(increments).await?;
         let collisions = self.apply(Increments::of(&alone)).await?;
         self.commit().await?;

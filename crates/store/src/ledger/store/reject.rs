@@ -3,10 +3,12 @@
 
 use sqlx::error::DatabaseError;
 
+use super::columns::bind_row;
 use super::{Store, Written};
 use crate::ledger::engine::Engine;
 use crate::ledger::error::{is_refusal, reason};
 use crate::ledger::grain::now_us;
+use crate::ledger::increments::Increments;
 use crate::ledger::row::Row;
 
 /// Maximum length of a stored reason in characters.
@@ -38,8 +40,27 @@ impl Store {
         Ok(written)
     }
 
-    /// Stores the row without names, and the reason.
+    /// Stores the row without names, and the reason, in a transaction.
     async fn set_aside(&mut self, row: &Row, error: &sqlx::Error) -> Result<(), sqlx::Error> {
+        self.begin().await?;
+        match self.set_aside_within(row, error, false).await {
+            Ok(()) => self.commit().await,
+            Err(error) if is_refusal(&error) => {
+                log_nameless(&error);
+                self.reset().await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores the row without names, and the reason, in the open transaction. `is_there`: the row itself is in the table
+    /// as finished; only what it adds to other tables was refused.
+    pub(super) async fn set_aside_within(
+        &mut self,
+        row: &Row,
+        error: &sqlx::Error,
+        is_there: bool,
+    ) -> Result<(), sqlx::Error> {
         let mut arguments = self.connection.arguments();
         arguments.bytes(row.begun.id.as_bytes())?;
         arguments.int(Some(now_us()))?;
@@ -61,14 +82,18 @@ impl Store {
         // The row may have been written as begun, with names.
         let mut arguments = self.connection.arguments();
         arguments.bytes(row.begun.id.as_bytes())?;
-        self.connection.execute("DELETE FROM requests WHERE id = $1 AND ending IS NULL", arguments).await?;
-        match self.replay_once(&[nameless]).await {
-            Err(error) if is_refusal(&error) => {
-                tracing::error!(reason = reason(&error), "ledger: the database refuses a row even without its names");
-                self.reset().await
-            }
-            written => written.map(drop),
+        let sql = if is_there {
+            "DELETE FROM requests WHERE id = $1"
+        } else {
+            "DELETE FROM requests WHERE id = $1 AND ending IS NULL"
+        };
+        self.connection.execute(sql, arguments).await?;
+        let placed = self.place([&nameless]).await?;
+        let statements = std::sync::Arc::clone(&self.statements);
+        if statements.rows.run(&mut self.connection, &placed, bind_row).await? > 0 {
+            self.apply(Increments::of(&placed)).await?;
         }
+        Ok(())
     }
 
     /// Ends a transaction that an error has left open.
@@ -82,4 +107,9 @@ impl Store {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Logs that a row is lost.
+pub(super) fn log_nameless(error: &sqlx::Error) {
+    tracing::error!(reason = reason(error), "ledger: the database refuses a row even without its names");
 }

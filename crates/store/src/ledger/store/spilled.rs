@@ -14,23 +14,27 @@ impl Store {
     /// Writes rows without their sums. A finished row does not change.
     pub(in crate::ledger) async fn spill(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
         self.check_file()?;
-        self.connection.begin().await?;
+        self.begin().await?;
+        // Another process may have emptied the file.
+        self.contexts.clear();
+        let placed = self.place(rows).await?;
         let statements = Arc::clone(&self.statements);
-        statements.rows.run(&mut self.connection, rows, bind_row).await?;
-        self.connection.commit().await
+        statements.rows.run(&mut self.connection, &placed, bind_row).await?;
+        self.commit().await
     }
 
     /// Returns up to `limit` rows in order of their ids, for moving spilled rows.
     pub(in crate::ledger) async fn first_rows(&mut self, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
         let mut arguments = self.connection.arguments();
         arguments.int(Some(limit))?;
-        let sql = format!("SELECT {} FROM requests ORDER BY id LIMIT $1", columns::all());
+        let sql = format!("SELECT {} FROM ledger ORDER BY id LIMIT $1", columns::all());
         let rows = self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await?;
         rows.iter().map(columns::read_row).collect()
     }
 
-    /// Deletes rows by their ids.
+    /// Deletes rows by their ids, and all names with the last row.
     pub(in crate::ledger) async fn delete(&mut self, ids: &[RequestId]) -> Result<(), sqlx::Error> {
+        self.begin().await?;
         for chunk in ids.chunks(super::VALUES) {
             let mut arguments = self.connection.arguments();
             for id in chunk {
@@ -39,7 +43,9 @@ impl Store {
             let sql = format!("DELETE FROM requests WHERE id IN ({})", placeholders(chunk.len()));
             self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await?;
         }
-        Ok(())
+        self.connection.run("DELETE FROM contexts WHERE NOT EXISTS (SELECT 1 FROM requests)").await?;
+        self.connection.run("DELETE FROM people WHERE NOT EXISTS (SELECT 1 FROM requests)").await?;
+        self.commit().await
     }
 
     /// Returns the keys of a user's rows.
@@ -47,7 +53,7 @@ impl Store {
         let mut arguments = self.connection.arguments();
         arguments.text(Some(user))?;
         arguments.text(Some(tenant))?;
-        let sql = "SELECT DISTINCT key_name FROM requests WHERE user_id = $1 AND COALESCE(tenant, '') = $2";
+        let sql = "SELECT DISTINCT key_name FROM ledger WHERE user_id = $1 AND COALESCE(tenant, '') = $2";
         let mut keys = Vec::new();
         for row in self.connection.fetch(sql, arguments).await? {
             keys.extend(row.text(0)?);

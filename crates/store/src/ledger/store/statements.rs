@@ -1,5 +1,7 @@
 //! The insert statements, and the arguments of all tables but `requests`.
 
+use callsign_core::request_id::RequestId;
+
 use super::columns::{self, CHANGING, FIXED};
 use crate::ledger::engine::{Arguments, Engine};
 use crate::ledger::increments::{Carried, Person, SpeedKey, SumKey};
@@ -19,7 +21,11 @@ pub(super) struct Statements {
     pub(super) fresh_rows: Insert,
     /// Rows that may exist as begun. A finished row does not change.
     pub(super) rows: Insert,
+    pub(super) contexts: Insert,
+    /// People who may be there already.
+    pub(super) new_people: Insert,
     pub(super) people: Insert,
+    pub(super) listed: Insert,
     pub(super) identifiers: Insert,
     pub(super) sums: Insert,
     pub(super) speed: Insert,
@@ -64,12 +70,15 @@ pub(super) fn on_sums_conflict() -> String {
 /// The key columns of `sums`.
 pub(super) const SUM_KEY: &str = "grain, bucket_us, person, model, provider, status, error";
 
+/// The table `people` and its columns, in the order of [`bind_person`].
+const PEOPLE: &str = "people (person, tenant, key_name, user_id, tenant_person, sent, first_us, last_us, requests)";
+
 impl Statements {
     pub(super) fn new(engine: Engine) -> Self {
         let replaced: Vec<_> = CHANGING.iter().map(|name| format!("{name} = excluded.{name}")).collect();
         // A row is written again when it was answered or has ended. The data of its beginning does not change.
         let on_rows = format!("ON CONFLICT (id) DO UPDATE SET {} WHERE requests.ending IS NULL", replaced.join(", "));
-        let rows = format!("requests ({})", columns::all());
+        let rows = format!("requests ({})", columns::own());
         let width = FIXED.len() + CHANGING.len();
         let on_people = format!(
             "ON CONFLICT (person) DO UPDATE SET \
@@ -89,12 +98,16 @@ impl Statements {
         Self {
             fresh_rows: Insert::new(engine, &rows, width, ""),
             rows: Insert::new(engine, &rows, width, &on_rows),
-            people: Insert::new(
+            contexts: Insert::new(
                 engine,
-                "people (person, tenant, key_name, user_id, tenant_person, sent, first_us, last_us, requests)",
-                9,
-                &on_people,
+                "contexts (context, person, session, chat, sent_user, sent_session, sent_metadata_session, sent_chat, \
+                 endpoint, account, markup)",
+                11,
+                "",
             ),
+            new_people: Insert::new(engine, PEOPLE, 9, "ON CONFLICT (person) DO NOTHING"),
+            people: Insert::new(engine, PEOPLE, 9, &on_people),
+            listed: Insert::new(engine, "requests_by_person (person, id)", 2, "ON CONFLICT (person, id) DO NOTHING"),
             identifiers: Insert::new(
                 engine,
                 "identifiers (digest, kind, person, way, identifier, first_us, last_us, requests)",
@@ -119,6 +132,11 @@ pub(super) fn bind_person((person, of): &(&i64, &Person), to: &mut Arguments) ->
     to.int(Some(of.labels.tenant_number()))?;
     to.shared(of.sent.as_ref())?;
     [of.seen.first_us, of.seen.last_us, of.seen.requests].into_iter().try_for_each(|value| to.int(Some(value)))
+}
+
+pub(super) fn bind_listed((person, id): &&(i64, RequestId), to: &mut Arguments) -> Result<(), sqlx::Error> {
+    to.int(Some(*person))?;
+    to.bytes(id.as_bytes())
 }
 
 pub(super) fn bind_identifier(

@@ -12,7 +12,7 @@ use super::due::{BEAT, TICK};
 use super::{BATCH, OPENING, RAISING, Writer};
 use crate::ledger::error::{LedgerError, reason};
 use crate::ledger::grain::timestamp;
-use crate::ledger::store::Store;
+use crate::ledger::store::{Store, Written};
 
 /// Maximum time of one maintenance step, which delays the next batch.
 const BOUND: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ impl Writer {
             self.claim().await;
         }
         let now = Instant::now();
-        if !more && now >= self.due.raise {
+        if !more && (now >= self.due.raise || self.store.as_ref().is_some_and(Store::is_behind)) {
             self.raise().await;
         }
         if now >= self.due.beat || self.shared.is_losing() {
@@ -73,6 +73,8 @@ impl Writer {
         let opening = timeout(OPENING, async move {
             let mut store = opening.await?;
             store.heartbeat().await?;
+            // What a lost connection of this process has put off.
+            store.sum_up_own().await?;
             Ok(store)
         });
         async move { opening.await.unwrap_or_else(|_| Err(LedgerError::Open("database timed out".to_owned()))) }
@@ -137,15 +139,16 @@ impl Writer {
         }
     }
 
-    /// Writes the counts of rolled-up refusals, and of people and identifiers.
+    /// Adds what large batches have put off, and the counts of rolled-up refusals.
     pub(super) async fn raise(&mut self) {
         self.due.raise = Instant::now() + RAISING;
         let Some(store) = self.store.as_mut() else { return };
         let more = self.refusals.take();
         let write = async {
-            let written = store.raise(&more).await?;
-            store.write_later().await?;
-            Ok::<_, sqlx::Error>(written)
+            // Before: a row whose count is raised must not be unsummed.
+            let added = store.catch_up().await?;
+            let raised = if more.is_empty() { Written::default() } else { store.raise(&more).await? };
+            Ok::<_, sqlx::Error>(added.and(raised))
         };
         let problem = match timeout(BOUND, write).await {
             Ok(Ok(written)) => return self.report(written),

@@ -45,6 +45,8 @@ promises![
     poison::a_refused_row_comes_back_from_the_spill_file,
     poison::refused_sums_cost_only_their_row,
     poison::a_refused_row_of_a_dead_process_is_taken_over,
+    poison::a_rejected_row_is_repaired_or_dropped,
+    poison::refused_sums_of_a_large_batch_cost_only_their_row,
     queries::a_search_without_index_stops_and_goes_on,
     queries::requests_are_filtered,
     queries::requests_are_read_in_pages,
@@ -67,6 +69,7 @@ promises![
     rows::what_a_dead_run_left_is_taken_over_once,
     rows::what_runs_is_noted_and_finishes_as_one_row,
     sums::errors_are_counted_by_kind_and_refusals_are_no_requests,
+    sums::large_batches_are_summed_once,
     sums::sums_are_those_of_the_requests,
     sums::sums_stop_at_their_limit,
 ];

@@ -174,7 +174,7 @@ impl Place {
         .join(", ");
         let sums = ["requests", "errors", "refused", "pending", "never"].map(sum).join(", ");
         let mut connection = self.connect().await;
-        let query = format!("SELECT person, {rows} FROM requests WHERE ending IS NOT NULL GROUP BY 1 ORDER BY 1");
+        let query = format!("SELECT person, {rows} FROM ledger WHERE ending IS NOT NULL GROUP BY 1 ORDER BY 1");
         let expected = connection.numbers(&query).await;
         // The coarser sums do not hold the latest hours.
         let of = |grain: i32| {

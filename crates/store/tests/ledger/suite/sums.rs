@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use callsign_core::usage::Usage;
 use callsign_core::usage::money::NanoUsd;
 use callsign_core::usage::outcome::Outcome;
-use callsign_store::ledger::query::{By, Filter, Split, Step, UsageRow};
+use callsign_store::ledger::query::{By, Filter, Price, Split, Step, UsageRow};
 use callsign_store::ledger::{Begun, Finished, RequestLabels};
 use jiff::Timestamp;
 
-use super::place::{Place, begun, begun_ago, finished, named, only, refused, request};
+use super::place::{Place, begun, begun_ago, finished, named, only, pending, refused, request};
 
 /// Requests, errors and cost of one group.
 type Counts = (u64, u64, i64);
@@ -162,4 +162,40 @@ pub(super) async fn sums_stop_at_their_limit(place: Place) {
     let line = only(reader.usage(By::Model, &Filter::default()).await.unwrap());
     assert!(line.cost > most && line.requests == 9_305, "{line:?}");
     assert_eq!(only(reader.speed(&Filter::default()).await.unwrap()).answers, 9_305);
+}
+
+/// A process that dies leaves batches that are not in the sums. The next one adds them, once.
+pub(super) async fn large_batches_are_summed_once(place: Place) {
+    let ledger = place.open();
+    for number in 0..300 {
+        let finished = if number % 3 == 0 { pending() } else { finished(7) };
+        let entry = ledger.begin(begun(&format!("user-{}", number % 9)));
+        entry.answered(Some("gen"));
+        entry.finish(finished);
+    }
+    ledger.close().await;
+    place.assert_sums().await;
+    // The rows of a run that has died, before anything was added.
+    let mut connection = place.connect().await;
+    for table in ["sums", "speed", "identifiers", "requests_by_person"] {
+        connection.run(&format!("DELETE FROM {table}")).await;
+    }
+    connection.run("INSERT INTO nodes (node, seen_us) VALUES ('dead', 0)").await;
+    connection
+        .run(
+            "INSERT INTO unsummed (node, number, ids) SELECT 'dead', ROW_NUMBER() OVER (ORDER BY id), id FROM requests",
+        )
+        .await;
+    // A late cost of a row that is not in the sums.
+    let row = place.reader().pending(&Filter::default(), None).await.unwrap().remove(0);
+    let usage = Usage { cost: Some(NanoUsd(100)), ..Usage::default() };
+    assert!(place.keeper().price(row.id, &Price { usage, ..Price::default() }).await.unwrap());
+    place.assert_sums().await;
+    for _ in 0..2 {
+        place.come_and_go().await;
+        place.assert_sums().await;
+    }
+    let total = place.total().await;
+    assert_eq!((total.requests, total.pending, total.cost), (300, 99, NanoUsd(200 * 7 + 100)));
+    assert_eq!(place.number("SELECT COUNT(*) FROM unsummed").await, 0);
 }

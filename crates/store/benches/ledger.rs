@@ -1,11 +1,13 @@
 //! Measures the ledger's cost per request and the time of its queries.
 //!
 //! ```text
-//! cargo bench --bench ledger                        CPU per request, from begin to commit
-//! cargo bench --bench ledger -- fast 1000 20000     CPU per request for 20,000 requests of 1,000 users, in one mode
-//! cargo bench --bench ledger -- million             writes a million rows, then times every query
-//! LEDGER=postgres://… cargo bench --bench ledger    CPU per request on PostgreSQL
+//! cargo bench -p callsign-store --bench ledger                       CPU per request, from begin to commit
+//! cargo bench -p callsign-store --bench ledger -- fast 1000 20000    the same for 20,000 requests of 1,000 users
+//! cargo bench -p callsign-store --bench ledger -- rows 1000000       writes a million rows, then times every query
+//! cargo bench -p callsign-store --bench ledger -- weight             disk and memory of hostile requests
 //! ```
+//!
+//! `LEDGER=postgres://…` measures PostgreSQL instead of SQLite.
 
 #![expect(
     clippy::unwrap_used,
@@ -45,8 +47,8 @@ const REQUESTS: u64 = 200_000;
 const BURST: u64 = 100;
 /// Pause between bursts in `fast` mode, which makes 20,000 requests a second.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Rows of the measurement `million`.
-const MILLION: u64 = 1_000_000;
+/// Requests of each kind of the measurement `weight`.
+const WEIGHED: u64 = 100_000;
 /// Time limit of a search without an index.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Days over which these rows are spread.
@@ -65,12 +67,20 @@ async fn main() {
                 }
             }
         }
-        ["million"] => million(directory.path()).await,
+        ["rows", rows] => fill_and_ask(directory.path(), rows.parse().unwrap()).await,
+        ["weight"] => {
+            for kind in KINDS {
+                let this = std::env::current_exe().unwrap();
+                // Each kind has a process of its own, because freed memory stays resident.
+                assert!(std::process::Command::new(this).args(["weight", kind]).status().unwrap().success());
+            }
+        }
+        ["weight", kind] => weight(directory.path(), kind).await,
         [mode, users, requests] => {
             let mode = if mode == "strict" { Mode::Strict } else { Mode::Fast };
             cost(directory.path(), requests.parse().unwrap(), users.parse().unwrap(), mode).await;
         }
-        _ => println!("expected no arguments, `million`, or MODE USERS REQUESTS"),
+        _ => println!("expected no arguments, `rows N`, `weight`, or MODE USERS REQUESTS"),
     }
 }
 
@@ -221,14 +231,14 @@ async fn cost(directory: &Path, requests: u64, users: u64, mode: Mode) {
     );
 }
 
-async fn million(directory: &Path) {
+async fn fill_and_ask(directory: &Path, rows: u64) {
     let metrics = Arc::new(Metrics::new());
     let settings = settings(directory, Mode::Fast);
     let ledger = open(&settings, &metrics);
     let now = u64::try_from(Timestamp::now().as_second()).unwrap();
     let began = Instant::now();
-    for number in 0..MILLION {
-        let at = now - DAYS * 86_400 + number * DAYS * 86_400 / MILLION;
+    for number in 0..rows {
+        let at = now - DAYS * 86_400 + number * DAYS * 86_400 / rows;
         let scattered = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
         let entry = ledger.begin(begun(scattered, 1_000, Some(at)));
         entry.answered(Some(&format!("gen-{at}-{number:020}")));
@@ -239,13 +249,94 @@ async fn million(directory: &Path) {
             }
         }
     }
-    ledger.close().await;
     let wall = began.elapsed().as_secs_f64();
-    println!("{MILLION} rows over {DAYS} days in {wall:.1} s, {:.0} per second", MILLION as f64 / wall);
-    if let Ok(file) = std::fs::metadata(directory.join("ledger.db")) {
-        println!("{} MB, {} bytes per row", file.len() / 1_000_000, file.len() / MILLION);
+    println!("{rows} rows over {DAYS} days in {wall:.1} s, {:.0} per second", rows as f64 / wall);
+    // A running ledger adds each hour to the sums of days and months when it is over.
+    let reader = Reader::open(&settings).unwrap();
+    let oldest = Filter { until: Some(Timestamp::from_second(0).unwrap()), ..Filter::default() };
+    while reader.usage(By::Tenant, &oldest).await.is_err()
+        || folded(&settings).await < i64::try_from(now).unwrap() - 7_200
+    {
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    ask(&Reader::open(&settings).unwrap()).await;
+    println!("folded after {:.1} s", began.elapsed().as_secs_f64());
+    ledger.close().await;
+    if let Ok(file) = std::fs::metadata(directory.join("ledger.db")) {
+        println!("{} MB, {} bytes per row", file.len() / 1_000_000, file.len() / rows);
+    }
+    ask(&reader).await;
+}
+
+/// Returns the first hour that is not in the sums of days and months, in seconds since 1970.
+async fn folded(settings: &Settings) -> i64 {
+    use sqlx::{Connection as _, Row as _};
+    let sql = "SELECT folded_us FROM state";
+    let us: i64 = match settings.store.as_ref().unwrap() {
+        Store::Sqlite(path) => {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+            let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+            sqlx::query(sql).fetch_one(&mut connection).await.unwrap().get(0)
+        }
+        Store::Postgres(url) => {
+            let mut connection = sqlx::PgConnection::connect(url.expose()).await.unwrap();
+            sqlx::query(sql).fetch_one(&mut connection).await.unwrap().get(0)
+        }
+    };
+    us / 1_000_000
+}
+
+/// The kinds of requests of the measurement `weight`: those of [`begun`], those with ids of 512 bytes and invented
+/// models from one user, and the same with an invented user in each.
+const KINDS: [&str; 3] = ["ordinary", "hostile", "hostile-users"];
+
+/// Returns a text of this many bytes that is different for each number and cannot be compressed.
+fn long(number: u64, salt: u64, bytes: usize) -> Option<Arc<str>> {
+    let mut seed = number.wrapping_mul(31).wrapping_add(salt).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut text = String::new();
+    while text.len() < bytes {
+        seed = (seed ^ (seed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9).wrapping_add(1);
+        text.extend(seed.to_be_bytes().map(|byte| char::from(b'a' + byte % 26)));
+    }
+    text.truncate(bytes);
+    Some(text.into())
+}
+
+/// Writes requests of one kind, and prints their disk and the process's memory.
+async fn weight(directory: &Path, kind: &str) {
+    let metrics = Arc::new(Metrics::new());
+    let ledger = open(&settings(directory, Mode::Fast), &metrics);
+    for number in 0..WEIGHED {
+        let (mut begun, mut finished) = (begun(number, 1_000, None), finished(number));
+        if kind != "ordinary" {
+            let person = if kind == "hostile-users" { number } else { 0 };
+            begun.labels.user = long(person, 0, 512);
+            begun.labels.session = long(number, 1, 512);
+            begun.labels.chat = long(number, 2, 512);
+            begun.labels.message = long(number, 3, 512);
+            begun.sent = SentIds {
+                user: long(person, 4, 512),
+                session: long(number, 5, 256),
+                metadata_session: None,
+                chat: begun.labels.chat.clone(),
+                message: begun.labels.message.clone(),
+            };
+            finished.requested_model = long(number, 6, 256);
+        }
+        ledger.begin(begun).finish(finished);
+        if number % 1_000 == 999 {
+            while counter(&metrics, "callsign_ledger_rows_total") + 2_000 < number {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+    // Everything that is put off is in the tables after this.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let of = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    let memory = [of("VmRSS"), of("VmHWM")].join(", ").replace('\t', " ");
+    ledger.close().await;
+    let disk = std::fs::metadata(directory.join("ledger.db")).map_or(0, |file| file.len());
+    println!("{WEIGHED} {kind} requests: {} bytes of disk each, {memory}", disk / WEIGHED);
 }
 
 async fn timed<T>(name: &str, query: impl Future<Output = Result<T, callsign_store::ledger::LedgerError>>) -> T {
@@ -263,8 +354,9 @@ async fn ask(reader: &Reader) {
     };
     let user = Some("a3d0d2c1-7f49-4b6b-9a3b-000000000007".to_owned());
     timed("(connect)", reader.owner_of("nobody's")).await;
-    for by in [By::User, By::Model, By::Day, By::Key, By::Tenant, By::Provider] {
-        for (time, filter) in [("all", &all), ("90 days", &since(90)), ("7 days", &since(7)), ("1 day", &since(1))] {
+    for by in [By::User, By::Model, By::Day, By::Month, By::Key, By::Tenant, By::Provider] {
+        let periods = [("all", all.clone()), ("90 days", since(90)), ("57 days", since(57)), ("7 days", since(7))];
+        for (time, filter) in periods.iter().map(|(time, filter)| (time, filter)).chain([(&"1 day", &since(1))]) {
             timed(&format!("usage by {by:?}, {time}"), reader.usage(by, filter)).await;
         }
     }
@@ -290,6 +382,13 @@ async fn ask(reader: &Reader) {
     timed("number of pending costs", reader.unpriced()).await;
     let mut filter = RequestFilter { common: theirs, ..RequestFilter::default() };
     timed("requests of one user", reader.requests(&filter, 100, PATIENCE)).await;
+    filter.common = Filter { key: Some("openwebui".to_owned()), ..Filter::default() };
+    timed("requests of one key", reader.requests(&filter, 100, PATIENCE)).await;
+    filter.common = Filter::default();
+    timed("latest requests", reader.requests(&filter, 100, PATIENCE)).await;
+    filter.error = Some("rate_limit_exceeded".to_owned());
+    timed("requests with an error", reader.requests(&filter, 100, PATIENCE)).await;
+    filter.error = None;
     filter.common = Filter { model: Some("no such model".to_owned()), ..Filter::default() };
     timed("requests of an unknown model, until the patience ends", reader.requests(&filter, 100, PATIENCE)).await;
 }
