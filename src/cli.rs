@@ -53,7 +53,7 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         Command::Serve { demo } => serve::serve(args.config, *demo, out).await,
         Command::Check { live, model, json } => {
             let live = live.then_some(model.as_str());
-            check::check(&sources.serving(), live, *json, out, err).await
+            Box::pin(check::check(&sources.serving(), live, *json, out, err)).await
         }
         Command::Healthcheck => healthcheck::run(&sources, err).await,
         Command::Explain { user, request } => {

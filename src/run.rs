@@ -74,14 +74,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
 pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLock>) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     let drain = Drain::new(config.drain.delay, config.drain.total);
-    let to_upstream = upstream::Options {
-        url: config.upstream.url.clone(),
-        connect_timeout: config.upstream.connect_timeout,
-        first_byte_timeout: config.upstream.first_byte_timeout,
-        http2: config.upstream.http2,
-        proxy_from_env: serve.proxy_from_env,
-        metrics: Arc::clone(&metrics),
-    };
+    let to_upstream = to_upstream(config, &serve, &metrics);
     let load_limits = load_limits(config);
     let clock = Arc::new(TrustedClock::default());
     let ledger = Ledger::open(&config.ledger, &metrics, &clock)?;
@@ -106,10 +99,7 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
     };
     let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, deps);
     let in_force = InForce::new(config, proxy.clone(), Arc::clone(&metrics));
-    let mut tasks = vec![tokio::spawn(list_prices::run(in_force.clone(), prices, Arc::clone(&metrics))).abort_handle()];
-    if let Ok(reader) = Reader::open(&config.ledger) {
-        tasks.push(tokio::spawn(rebuild::run(in_force.clone(), reader, limiter.clone())).abort_handle());
-    }
+    let mut tasks = start_tasks(config, &in_force, prices, &limiter, &metrics);
     let reconciler = queue.map(|queue| start_reconciler(config, queue, &in_force, &limiter, &metrics)).transpose()?;
     tasks.extend(reconciler);
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
@@ -160,6 +150,34 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
         }
     };
     Ok(Running { data, admin, tls, in_force, drain, ledger, archive, limiter, tasks, ports, _lock: lock })
+}
+
+/// Starts fetching list prices, and rebuilding budgets from the ledger.
+fn start_tasks(
+    config: &Config,
+    in_force: &InForce,
+    prices: Prices,
+    limiter: &Limiter,
+    metrics: &Arc<Metrics>,
+) -> Vec<AbortHandle> {
+    let list = list_prices::run(in_force.clone(), prices, Arc::clone(metrics));
+    let mut tasks = vec![tokio::spawn(list).abort_handle()];
+    if let Ok(reader) = Reader::open(&config.ledger) {
+        tasks.push(tokio::spawn(rebuild::run(in_force.clone(), reader, limiter.clone())).abort_handle());
+    }
+    tasks
+}
+
+/// Returns the options of connections to OpenRouter.
+fn to_upstream(config: &Config, serve: &ServeOptions, metrics: &Arc<Metrics>) -> upstream::Options {
+    upstream::Options {
+        url: config.upstream.url.clone(),
+        connect_timeout: config.upstream.connect_timeout,
+        first_byte_timeout: config.upstream.first_byte_timeout,
+        http2: config.upstream.http2,
+        proxy_from_env: serve.proxy_from_env,
+        metrics: Arc::clone(metrics),
+    }
 }
 
 /// Returns true if costs that did not arrive are looked up.

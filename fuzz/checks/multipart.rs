@@ -41,7 +41,7 @@ pub(crate) fn check(data: &[u8]) {
         assert_eq!(came.1, left.1, "content");
         assert!(!is_owned(&name(left)));
         assert!(left.0.len() <= 2 && left.0[0].starts_with(b"Content-Disposition: form-data; name=\""));
-        let quotes = left.0[0].iter().filter(|byte| **byte == b'"').count();
+        let quotes = memchr::memchr_iter(b'"', &left.0[0]).count();
         assert!(matches!(quotes, 2 | 4) && !left.0.concat().contains(&b'\\'), "{}", sent.escape_ascii());
         assert!(left.0.get(1).is_none_or(|line| line.starts_with(b"Content-Type: ")));
     }

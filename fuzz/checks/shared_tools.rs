@@ -95,6 +95,7 @@ impl Node {
 
 /// The place of a value.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent properties of a place")]
 struct Place {
     replays: bool,
     depth: usize,
@@ -119,6 +120,7 @@ impl Place {
 }
 
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent findings")]
 struct Found {
     refuse: bool,
     /// A stored id whose item decides.
@@ -153,6 +155,7 @@ fn judge(node: &Node, place: &Place) -> Found {
     found
 }
 
+#[expect(clippy::too_many_lines, reason = "all rules in one list, written a second time")]
 fn judge_object(members: &[(String, String, Node)], place: &Place) -> Found {
     let mut found = Found::default();
     // The types so far, the members skipped because of them, and file ids that a type decides about.

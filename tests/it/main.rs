@@ -25,6 +25,7 @@ mod fidelity;
 mod http_1_0;
 mod identity;
 mod json_suite;
+mod judgements;
 mod limits;
 mod memory;
 mod metrics;

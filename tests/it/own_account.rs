@@ -87,7 +87,7 @@ async fn a_tenants_markup_is_in_limit_and_usage() {
 
 fn sha256(text: &str) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(text))
 }
 
 #[tokio::test]

@@ -132,10 +132,10 @@ async fn two_addresses_do_not_fill_all_connections() {
     }
     // Their excess connections wait for a refusal: 30 have a place, 16 a place of the reserve.
     within("46", async { while callsign.metric("callsign_connections").await != 46 {} }).await;
-    let head = format!("GET /v1/models HTTP/1.1\r\nhost: callsign\r\nauthorization: Bearer {APP_KEY}\r\n\r\n");
+    let request = format!("GET /v1/models HTTP/1.1\r\nhost: callsign\r\nauthorization: Bearer {APP_KEY}\r\n\r\n");
     let mut other = Peer::of(connect_from(Ipv4Addr::new(127, 0, 0, 4), callsign.address()).await);
     for _ in 0..5 {
-        other.send(head.as_bytes()).await.unwrap();
+        other.send(request.as_bytes()).await.unwrap();
         other.read_until(b"\r\n\r\n").await;
     }
     let said = String::from_utf8_lossy(other.read_until(b"200 OK").await).into_owned();

@@ -156,6 +156,7 @@ impl FairShare {
     }
 
     /// Returns an empty share of the same holder.
+    #[must_use]
     pub fn sibling(&self) -> Self {
         Self { pool: Arc::clone(&self.pool), units: 0, ..*self }
     }

@@ -290,6 +290,7 @@ async fn folded(settings: &Settings) -> i64 {
 const KINDS: [&str; 3] = ["ordinary", "hostile", "hostile-users"];
 
 /// Returns a text of this many bytes that is different for each number and cannot be compressed.
+#[expect(clippy::unnecessary_wraps, reason = "the fields are optional")]
 fn long(number: u64, salt: u64, bytes: usize) -> Option<Arc<str>> {
     let mut seed = number.wrapping_mul(31).wrapping_add(salt).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mut text = String::new();

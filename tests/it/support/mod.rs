@@ -6,6 +6,7 @@ pub(crate) mod claims;
 pub(crate) mod client;
 pub(crate) mod json;
 pub(crate) mod key_server;
+pub(crate) mod log;
 pub(crate) mod peer;
 pub(crate) mod program;
 pub(crate) mod proxy;

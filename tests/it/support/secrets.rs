@@ -51,6 +51,7 @@ struct Searching;
 impl Write for Searching {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         search(Place::Log, line);
+        super::log::keep(line);
         Ok(line.len())
     }
 

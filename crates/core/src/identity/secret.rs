@@ -237,7 +237,7 @@ mod tests {
     fn the_binding_of_a_user_is_fixed_and_differs_from_that_of_every_key() {
         let secret = IdSecret::new(&Secret::new("a secret of some length")).unwrap();
         let bound = |tenant, user, key| {
-            let sources = CallerIdentity { tenant, user, key, ..CallerIdentity::default() };
+            let sources = CallerIdentity { tenant, key, user, ..CallerIdentity::default() };
             let mut binder = Binder::new(&sources, Some(&secret), Purpose::Cache);
             binder.update(b"val");
             binder.update(b"ue");

@@ -197,7 +197,6 @@ impl SharedToolDetector {
         let inside = depth + 1;
         let opens = matches!(byte, b'{' | b'[');
         match member {
-            Member::None => {}
             Member::List(what) => self.found(what, depth)?,
             // A string is decided at its end.
             Member::Role(Role::Type | Role::Stored | Role::Container | Role::Id, _) if byte == b'"' => {
@@ -233,7 +232,7 @@ impl SharedToolDetector {
                 self.frames.push(inside, Kind::Region(Region::Output { array: byte == b'[' }));
             }
             Member::Role(Role::Annotations, _) if opens => self.frames.push(inside, Kind::Annotations),
-            Member::Role(..) => {}
+            Member::None | Member::Role(..) => {}
         }
         Ok(Next::Pass)
     }
@@ -290,11 +289,9 @@ impl SharedToolDetector {
             }
             match object.id {
                 None => {}
-                Some(what) if self.frames.context().region.is_output() => {
-                    if object.any.has(Bits::PART) {
-                        return Err(SharedToolError { what });
-                    }
-                }
+                // Outputs are the client's, except content parts.
+                Some(_) if self.frames.context().region.is_output() && !object.any.has(Bits::PART) => {}
+                Some(what) if self.frames.context().region.is_output() => return Err(SharedToolError { what }),
                 Some(what) if object.typed && object.all.has(Bits::CALL) => self.found_replayed(what)?,
                 Some(what) => return Err(SharedToolError { what }),
             }

@@ -74,7 +74,7 @@ const ID_PLACES: [&str; 12] = [
 
 /// Returns spellings of a text, without quotes, that some JSON reader takes for it.
 fn spellings(text: &str) -> Vec<String> {
-    let escaped = |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+    let escaped = |text: &str| text.encode_utf16().fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}"));
     vec![
         text.to_owned(),
         text.to_uppercase(),

@@ -33,7 +33,8 @@ pub(super) const STREAMS: usize = 64;
 const STREAM_WINDOW: u32 = 128 * 1024;
 /// Bytes that the upstream may send ahead on one connection: twice as much as all its streams, since a stream that was
 /// cut gives its bytes back a moment later.
-const CONNECTION_WINDOW: u32 = 2 * STREAM_WINDOW * STREAMS as u32;
+const CONNECTION_WINDOW: u32 = 128 * STREAM_WINDOW;
+const _: () = assert!(CONNECTION_WINDOW as usize == 2 * STREAMS * STREAM_WINDOW as usize);
 
 pub(super) type HttpClient = Client<Connector, RequestBody>;
 
@@ -44,7 +45,7 @@ pub(super) struct Lanes {
     /// Serves everything over HTTP/1.1.
     first: HttpClient,
     /// The pools of HTTP/2 in order of use; `None` if HTTP/2 is not offered.
-    lanes: Option<Mutex<Vec<Lane>>>,
+    http2: Option<Mutex<Vec<Lane>>>,
 }
 
 /// One pool, and the requests that use it.
@@ -67,12 +68,12 @@ impl Drop for Place {
 impl Lanes {
     pub(super) fn new(connector: Connector, http2: bool) -> Self {
         let first = client(connector.clone());
-        Self { connector, first, lanes: http2.then(Mutex::default) }
+        Self { connector, first, http2: http2.then(Mutex::default) }
     }
 
     /// Returns the pool for the next request: the first with room, so that the last ones become idle and close.
     pub(super) fn enter(&self) -> (HttpClient, Option<Place>) {
-        let Some(lanes) = &self.lanes else { return (self.first.clone(), None) };
+        let Some(lanes) = &self.http2 else { return (self.first.clone(), None) };
         let mut lanes = lanes.lock();
         let number = lanes.iter().position(|lane| lane.running.load(Ordering::Acquire) < STREAMS);
         let number = number.unwrap_or_else(|| {

@@ -250,7 +250,7 @@ impl Store {
         statements.identifiers.run(connection, &identifiers.iter().collect::<Vec<_>>(), bind_identifier).await?;
         statements.sums.run(connection, &sums.iter().collect::<Vec<_>>(), bind_sums).await?;
         statements.speed.run(connection, &speed.iter().collect::<Vec<_>>(), bind_speed).await?;
-        statements.listed.run(connection, &listed.iter().collect::<Vec<_>>(), bind_listed).await?;
+        statements.listed.run(connection, &listed.iter().copied().collect::<Vec<_>>(), bind_listed).await?;
         Ok(collisions)
     }
 

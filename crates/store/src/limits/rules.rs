@@ -36,6 +36,7 @@ pub struct ScopeLimits {
 
 /// The configured limits.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "settings and what follows from them")]
 pub struct Rules {
     default: Allowance,
     keys: HashMap<String, Allowance>,

@@ -65,8 +65,11 @@ impl<'a> Disposition<'a> {
     }
 }
 
-/// Returns the next parameter and the text after it; `None` at the end. A trailing `;` is allowed.
-fn next(text: &[u8]) -> Result<Option<(&[u8], Value<'_>, &[u8])>, HeadError> {
+/// A parameter's name and value, and the text after it.
+type Parameter<'a> = (&'a [u8], Value<'a>, &'a [u8]);
+
+/// Returns the next parameter; `None` at the end. A trailing `;` is allowed.
+fn next(text: &[u8]) -> Result<Option<Parameter<'_>>, HeadError> {
     let mut rest = text.trim_ascii_start();
     let mut separated = false;
     while let Some(after) = rest.strip_prefix(b";") {

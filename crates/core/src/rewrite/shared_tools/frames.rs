@@ -203,8 +203,9 @@ impl Frames {
     pub(super) fn object(&mut self, depth: usize) -> Option<&mut Object> {
         let end = self.0.partition_point(|frame| usize::from(frame.depth) <= depth);
         // A container has at most one frame of each kind, so the search is short.
-        let same_depth = self.0.get_mut(..end)?.iter_mut().rev().take_while(|frame| usize::from(frame.depth) == depth);
-        same_depth.filter_map(Frame::object).next()
+        let mut same_depth =
+            self.0.get_mut(..end)?.iter_mut().rev().take_while(|frame| usize::from(frame.depth) == depth);
+        same_depth.find_map(Frame::object)
     }
 
     /// Changes the object at `depth`, which gets a frame if it has none.

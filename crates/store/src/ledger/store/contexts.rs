@@ -72,7 +72,7 @@ impl Contexts {
     /// Returns a new number: times first, so that the table grows at its end.
     pub(super) fn number(&mut self) -> i64 {
         let [hasher, _] = &self.hashers;
-        let random = i64::from(hasher.hash_one((self.latest, now_us())) as u32 >> 10);
+        let random = (hasher.hash_one((self.latest, now_us())) >> 42).cast_signed();
         self.latest = first_at(now_us()) + random;
         self.latest
     }

@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(names(&mut running).await, [0, 0, 100, 0]);
         // A request after that is a new person's.
         running.write(&[row(200)], 1).await.unwrap();
-        let [people, identifiers, requests, named] = names(&mut running).await[..] else { unreachable!("four counts") };
-        assert_eq!((people, identifiers > 0, requests, named), (1, true, 101, 1));
+        let [people, identifiers, requests, rows] = names(&mut running).await[..] else { unreachable!("four counts") };
+        assert_eq!((people, identifiers > 0, requests, rows), (1, true, 101, 1));
     }
 }

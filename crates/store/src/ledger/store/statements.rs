@@ -134,7 +134,7 @@ pub(super) fn bind_person((person, of): &(&i64, &Person), to: &mut Arguments) ->
     [of.seen.first_us, of.seen.last_us, of.seen.requests].into_iter().try_for_each(|value| to.int(Some(value)))
 }
 
-pub(super) fn bind_listed((person, id): &&(i64, RequestId), to: &mut Arguments) -> Result<(), sqlx::Error> {
+pub(super) fn bind_listed((person, id): &(i64, RequestId), to: &mut Arguments) -> Result<(), sqlx::Error> {
     to.int(Some(*person))?;
     to.bytes(id.as_bytes())
 }

@@ -11,7 +11,7 @@ fn written(text: &[u8]) -> Result<String, HeadError> {
     Ok(lines.strip_suffix("\r\n\r\n").unwrap().to_owned())
 }
 
-/// The heads of real clients, from `fetch`, Guzzle, OkHttp, Apache HttpClient, .NET, curl, Ruby and others.
+/// The heads of real clients, from `fetch`, Guzzle, `OkHttp`, Apache `HttpClient`, .NET, curl, Ruby and others.
 #[test]
 fn heads_of_real_clients_are_accepted() {
     for (text, expected) in [

@@ -42,8 +42,8 @@ fn python(value: &str) -> Option<String> {
     }
     let named = |part: &String| {
         let (name, value) = part.split_once('=')?;
-        let quoted = value.trim().strip_prefix('"')?.strip_suffix('"')?;
-        let text = quoted.replace("\\\\", "\\").replace("\\\"", "\"");
+        let inner = value.trim().strip_prefix('"')?.strip_suffix('"')?;
+        let text = inner.replace("\\\\", "\\").replace("\\\"", "\"");
         name.trim().eq_ignore_ascii_case("name").then_some(text)
     };
     parts.iter().skip(1).find_map(named)
