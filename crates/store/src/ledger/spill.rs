@@ -12,8 +12,10 @@ use super::row::Row;
 use super::store::Store;
 use super::store::forget::Person;
 
-/// Maximum time of one access.
+/// Maximum time of one access by the writer, whose rows wait.
 const BOUND: Duration = Duration::from_millis(700);
+/// Maximum time of one access by a command.
+const PATIENT: Duration = Duration::from_secs(10);
 
 /// The spill file of a data directory. It is opened at the first use.
 #[derive(Debug)]
@@ -21,12 +23,18 @@ pub(super) struct Spill {
     path: PathBuf,
     purpose: Purpose,
     store: Option<Store>,
+    bound: Duration,
 }
 
 impl Spill {
     /// Returns the spill file of this directory. It need not exist.
     pub(super) fn new(directory: &Path, purpose: Purpose) -> Self {
-        Self { path: directory.join("ledger-spill.db"), purpose, store: None }
+        Self { path: directory.join("ledger-spill.db"), purpose, store: None, bound: BOUND }
+    }
+
+    /// Returns the spill file of this directory for a command.
+    pub(super) fn patient(directory: &Path) -> Self {
+        Self { bound: PATIENT, ..Self::new(directory, Purpose::WriteDurably) }
     }
 
     /// Returns true if there is nothing to restore. A file that nobody has opened may hold rows of an earlier process.
@@ -37,7 +45,7 @@ impl Spill {
     /// Adds rows.
     pub(super) async fn append(&mut self, rows: &[Row]) -> Result<(), LedgerError> {
         let mut store = self.take().await?;
-        bounded(store.spill(rows)).await?;
+        bounded(self.bound, store.spill(rows)).await?;
         self.store = Some(store);
         Ok(())
     }
@@ -45,7 +53,7 @@ impl Spill {
     /// Returns up to `limit` rows, oldest first.
     pub(super) async fn first(&mut self, limit: i64) -> Result<Vec<Row>, LedgerError> {
         let mut store = self.take().await?;
-        let rows = bounded(store.first_rows(limit)).await?;
+        let rows = bounded(self.bound, store.first_rows(limit)).await?;
         self.store = Some(store);
         Ok(rows)
     }
@@ -54,7 +62,7 @@ impl Spill {
     pub(super) async fn remove(&mut self, rows: &[Row]) -> Result<(), LedgerError> {
         let mut store = self.take().await?;
         let ids: Vec<_> = rows.iter().map(|row| row.begun.id).collect();
-        bounded(store.delete(&ids)).await?;
+        bounded(self.bound, store.delete(&ids)).await?;
         self.store = Some(store);
         Ok(())
     }
@@ -65,7 +73,7 @@ impl Spill {
             return Ok(Vec::new());
         }
         let mut store = self.take().await?;
-        let keys = bounded(store.keys_of(tenant, user)).await?;
+        let keys = bounded(self.bound, store.keys_of(tenant, user)).await?;
         self.store = Some(store);
         Ok(keys)
     }
@@ -97,12 +105,12 @@ impl Spill {
             return Ok(store);
         }
         let opening = Store::open(Target::Sqlite(self.path.clone()), self.purpose, "".into());
-        timeout(BOUND, opening).await.unwrap_or_else(|_| Err(LedgerError::Spill("it does not answer".into())))
+        timeout(self.bound, opening).await.unwrap_or_else(|_| Err(LedgerError::Spill("it does not answer".into())))
     }
 }
 
-async fn bounded<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, LedgerError> {
-    match timeout(BOUND, work).await {
+async fn bounded<T>(bound: Duration, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, LedgerError> {
+    match timeout(bound, work).await {
         Ok(done) => done.map_err(|error| LedgerError::Spill(reason(&error))),
         Err(_) => Err(LedgerError::Spill("it does not answer in time".to_owned())),
     }
