@@ -52,6 +52,9 @@ _callsign() {
             callsign,key)
                 cmd="callsign__subcmd__key"
                 ;;
+            callsign,ledger)
+                cmd="callsign__subcmd__ledger"
+                ;;
             callsign,limits)
                 cmd="callsign__subcmd__limits"
                 ;;
@@ -136,6 +139,9 @@ _callsign() {
             callsign__subcmd__help,key)
                 cmd="callsign__subcmd__help__subcmd__key"
                 ;;
+            callsign__subcmd__help,ledger)
+                cmd="callsign__subcmd__help__subcmd__ledger"
+                ;;
             callsign__subcmd__help,limits)
                 cmd="callsign__subcmd__help__subcmd__limits"
                 ;;
@@ -175,6 +181,15 @@ _callsign() {
             callsign__subcmd__help__subcmd__key,new)
                 cmd="callsign__subcmd__help__subcmd__key__subcmd__new"
                 ;;
+            callsign__subcmd__help__subcmd__ledger,drop)
+                cmd="callsign__subcmd__help__subcmd__ledger__subcmd__drop"
+                ;;
+            callsign__subcmd__help__subcmd__ledger,rejected)
+                cmd="callsign__subcmd__help__subcmd__ledger__subcmd__rejected"
+                ;;
+            callsign__subcmd__help__subcmd__ledger,repair)
+                cmd="callsign__subcmd__help__subcmd__ledger__subcmd__repair"
+                ;;
             callsign__subcmd__help__subcmd__limits,show)
                 cmd="callsign__subcmd__help__subcmd__limits__subcmd__show"
                 ;;
@@ -196,6 +211,30 @@ _callsign() {
             callsign__subcmd__key__subcmd__help,new)
                 cmd="callsign__subcmd__key__subcmd__help__subcmd__new"
                 ;;
+            callsign__subcmd__ledger,drop)
+                cmd="callsign__subcmd__ledger__subcmd__drop"
+                ;;
+            callsign__subcmd__ledger,help)
+                cmd="callsign__subcmd__ledger__subcmd__help"
+                ;;
+            callsign__subcmd__ledger,rejected)
+                cmd="callsign__subcmd__ledger__subcmd__rejected"
+                ;;
+            callsign__subcmd__ledger,repair)
+                cmd="callsign__subcmd__ledger__subcmd__repair"
+                ;;
+            callsign__subcmd__ledger__subcmd__help,drop)
+                cmd="callsign__subcmd__ledger__subcmd__help__subcmd__drop"
+                ;;
+            callsign__subcmd__ledger__subcmd__help,help)
+                cmd="callsign__subcmd__ledger__subcmd__help__subcmd__help"
+                ;;
+            callsign__subcmd__ledger__subcmd__help,rejected)
+                cmd="callsign__subcmd__ledger__subcmd__help__subcmd__rejected"
+                ;;
+            callsign__subcmd__ledger__subcmd__help,repair)
+                cmd="callsign__subcmd__ledger__subcmd__help__subcmd__repair"
+                ;;
             callsign__subcmd__limits,help)
                 cmd="callsign__subcmd__limits__subcmd__help"
                 ;;
@@ -215,7 +254,7 @@ _callsign() {
 
     case "${cmd}" in
         callsign)
-            opts="-h -V --config --help --version serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits healthcheck help"
+            opts="-h -V --config --help --version serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -611,7 +650,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help)
-            opts="serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits healthcheck help"
+            opts="serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -849,6 +888,62 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help__subcmd__key__subcmd__new)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__ledger)
+            opts="rejected repair drop"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__ledger__subcmd__drop)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__ledger__subcmd__rejected)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__ledger__subcmd__repair)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1138,6 +1233,164 @@ _callsign() {
                     return 0
                     ;;
                 --preset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__ledger)
+            opts="-h --config --help rejected repair drop help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__ledger__subcmd__drop)
+            opts="-h --all --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__ledger__subcmd__help)
+            opts="rejected repair drop help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__ledger__subcmd__help__subcmd__drop)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__ledger__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__ledger__subcmd__help__subcmd__rejected)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__ledger__subcmd__help__subcmd__repair)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__ledger__subcmd__rejected)
+            opts="-h --format --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__ledger__subcmd__repair)
+            opts="-h --key --user --tenant --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tenant)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

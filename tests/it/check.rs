@@ -73,7 +73,7 @@ fn it_prints_one_json_document() {
     assert!(!said.out.contains("very-secret"), "{}", said.out);
     let report: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(report["passed"], true);
-    assert_eq!(report["warnings"].as_array().unwrap().len(), 2, "{report}");
+    assert_eq!(report["warnings"].as_array().unwrap().len(), 3, "{report}");
     assert_eq!(report["valves"]["SEND_TRACE"], true);
     assert_eq!(report["valves"]["SEND_CACHE_SESSION_ID"], false);
     assert_eq!(report["formats"]["chat"], "{sha256:8 chat}");

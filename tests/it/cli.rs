@@ -18,11 +18,11 @@ fn id_prints_what_would_be_sent() {
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     insta::assert_snapshot!(said.out, @r#"
     {
-      "user": "intellisync_bfe1bd65d9faa81a",
+      "user": "intellisync_2bd806c97f0e00af",
       "session_id": "s1",
-      "safety_identifier": "intellisync_bfe1bd65d9faa81a",
+      "safety_identifier": "intellisync_2bd806c97f0e00af",
       "metadata": {
-        "user_id": "intellisync_bfe1bd65d9faa81a",
+        "user_id": "intellisync_2bd806c97f0e00af",
         "session_id": "s1",
         "chat_id": "c1"
       }
@@ -31,7 +31,7 @@ fn id_prints_what_would_be_sent() {
     let said = callsign("id --user alice --session s1 --endpoint rerank", VALVES);
     insta::assert_snapshot!(said.out, @r#"
     {
-      "user": "intellisync_bfe1bd65d9faa81a",
+      "user": "intellisync_2bd806c97f0e00af",
       "session_id": "s1",
       "headers": {
         "x-session-id": "s1"

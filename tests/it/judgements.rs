@@ -173,8 +173,9 @@ async fn counted(callsign: &Callsign, user: &str, nano_usd: u64, tokens: u64, wh
     .await;
 }
 
+/// Returns an amount in nano-dollars. A free request has none.
 fn nano(text: &Value) -> u64 {
-    let text = text.as_str().unwrap_or_else(|| panic!("no amount: {text}"));
+    let text = text.as_str().unwrap_or("0");
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     format!("{whole}{part:0<9}").parse().unwrap()
 }

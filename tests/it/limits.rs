@@ -396,6 +396,7 @@ async fn budgets_are_rebuilt_from_the_ledger() {
     })
     .await;
     drop(first);
+    until_free(directory.path()).await;
     // The new process has a budget that the old one did not have.
     let second = Setup::to(&mock.url()).set(&with(("CALLSIGN_LIMIT_USD_DAY", "0.0105"))).start();
     within("the budget", async {

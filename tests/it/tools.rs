@@ -79,7 +79,9 @@ async fn pass_where_the_operator_allows_them() {
     for body in ASKING {
         let answer = client::post(&callsign.url("chat/completions"), ALICE, body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        let received = mock.received().last().unwrap().json().unwrap();
+        let mut received = mock.received().last().unwrap().json().unwrap();
+        // Containers are the user's own (docs/SPEC.md#container-keys).
+        assert!(received.as_object_mut().unwrap().remove("session_id").is_some(), "{received}");
         assert_eq!(received, serde_json::from_str::<serde_json::Value>(body).unwrap());
     }
 }

@@ -19,6 +19,7 @@ mod increments;
 mod insert;
 mod keeper;
 mod opening;
+mod placed;
 mod pool;
 pub mod query;
 mod queue;

@@ -228,11 +228,11 @@ async fn chats(engine: &impl Engine) {
     for id in [1, 3, 4, 5, 6] {
         engine.settle_of(who, chat(id), USED, NOW + 60_000).await;
     }
-    assert!(!engine.reserve(who, &of(10, 7), NOW + 80_001).await.counted, "no longer open");
     let named = Ask { message: Some(Message { mark: 77, chat: Some(7), is_named: true }), ..ask(11, one) };
     assert!(!engine.reserve(who, &named, NOW + 60_000).await.counted, "a message id joins nothing");
     assert!(engine.reserve(who, &of(12, 7), NOW + 80_000).await.counted, "open for 20 s");
     engine.settle_of(who, chat(12), Settlement::Failed, NOW + 80_000).await;
+    assert!(!engine.reserve(who, &of(10, 7), NOW + 100_001).await.counted, "no longer open");
     // A message without a request that was answered is none.
     let who = somebody("failed chats");
     for id in 1..=3 {

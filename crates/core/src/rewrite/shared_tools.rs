@@ -9,20 +9,22 @@ mod error;
 mod frames;
 mod names;
 mod table;
+mod type_name;
 
 use std::sync::Arc;
 
 pub use error::SharedToolError;
 use error::What;
 use frames::{Bits, Frames, Kind, Region};
-use names::{RAW_CAP, TypeName, find_key};
+use names::find_key;
 pub(super) use names::{is_common_type, may_matter};
 use table::{Exemption, Grant, Role};
+use type_name::{RAW_CAP, TypeName};
 
 /// Length of the longest name that is compared in the outer object, in bytes.
 pub(super) const LONGEST_OUTER: usize = table::LONGEST_KEY;
 /// Longest type that `server_tools_allowed` may list, in bytes.
-pub const LONGEST_TYPE: usize = names::LONGEST_TYPE;
+pub const LONGEST_TYPE: usize = type_name::LONGEST_TYPE;
 /// Depth of the elements of an outer array.
 const ITEM_DEPTH: usize = 3;
 

@@ -13,10 +13,10 @@ use foldhash::fast::RandomState;
 
 use super::digest;
 use super::grain::Grain;
+use super::placed::Placed;
 use super::record::{Name, RequestLabels};
 use super::row::Row;
 use super::speed::Speed;
-use super::store::contexts::Placed;
 use super::sums::Sums;
 
 /// A key of `sums`.

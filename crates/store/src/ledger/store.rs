@@ -7,10 +7,12 @@
 
 mod claim;
 pub(super) mod columns;
-pub(super) mod contexts;
+mod contexts;
 mod fold;
 pub(super) mod forget;
 pub(super) mod late_cost;
+mod place;
+mod put_off;
 pub(super) mod raise;
 mod reject;
 mod repair;
@@ -32,9 +34,9 @@ use sqlx::migrate::{MigrateError, Migrator};
 
 use self::columns::bind_row;
 use self::contexts::Contexts;
+use self::put_off::{LARGE, PutOff};
 use self::state::State;
 use self::statements::{Statements, bind_identifier, bind_listed, bind_person, bind_speed, bind_sums};
-use self::unsummed::{LARGE, PutOff};
 use super::engine::{Connection, Purpose, Target};
 use super::error::{LedgerError, is_refusal};
 use super::grain::now_us;

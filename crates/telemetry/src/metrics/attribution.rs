@@ -266,7 +266,7 @@ mod tests {
         has(
             &metrics,
             &[
-                "callsign_identifiers_written_total{field=\"user_id\"} 3",
+                "callsign_identifiers_written_total{field=\"user_id\"} 4",
                 "callsign_identifiers_written_total{field=\"session_id\"} 4",
                 "callsign_identifiers_written_total{field=\"chat_id\"} 1",
                 "callsign_identifiers_written_total{field=\"message_id\"} 1",

@@ -5,8 +5,8 @@
 //! container, so their number is bounded by the depth of the body.
 
 use super::error::What;
-use super::names::TypeName;
 use super::table::{CONTENT_PARTS, Exemption};
+use super::type_name::TypeName;
 
 /// A set of roles that types can have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

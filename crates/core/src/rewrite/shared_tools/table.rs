@@ -4,7 +4,7 @@
 //! `Anthropic API` and `OpenAI API` are the references of the two request formats that OpenRouter accepts.
 //! `.ci/drift` compares this table with the newest SDK.
 
-use super::names::TypeName;
+use super::type_name::TypeName;
 
 /// The treatment of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

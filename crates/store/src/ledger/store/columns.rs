@@ -5,8 +5,8 @@ use callsign_core::usage::Usage;
 use callsign_core::usage::markup::Markup;
 use callsign_core::usage::money::NanoUsd;
 
-use super::contexts::Placed;
 use crate::ledger::engine::{self, Arguments};
+use crate::ledger::placed::Placed;
 use crate::ledger::record::{Begun, Finished, Name, RequestLabels, SentIds};
 use crate::ledger::row::{Row, bill, bill_code, ending_code, outcome};
 use crate::ledger::sums::stored;

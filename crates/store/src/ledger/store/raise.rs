@@ -5,10 +5,10 @@ use std::sync::Arc;
 use callsign_core::request_id::RequestId;
 
 use super::columns::bind_row;
-use super::contexts::Placed;
 use super::{Store, Written};
 use crate::ledger::error::is_refusal;
 use crate::ledger::increments::Increments;
+use crate::ledger::placed::Placed;
 use crate::ledger::row::Row;
 
 /// Refusals that are counted in the row of an earlier one.

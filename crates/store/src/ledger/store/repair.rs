@@ -3,8 +3,8 @@
 use callsign_core::request_id::RequestId;
 
 use super::Store;
-use super::contexts::Placed;
 use crate::ledger::increments::Increments;
+use crate::ledger::placed::Placed;
 use crate::ledger::query::Repair;
 use crate::ledger::record::RequestLabels;
 use crate::ledger::sums::Sums;

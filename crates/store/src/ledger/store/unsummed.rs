@@ -8,43 +8,16 @@ use std::sync::Arc;
 
 use callsign_core::request_id::{LENGTH, RequestId};
 
-use super::contexts::Placed;
 use super::{Store, Written};
 use crate::ledger::engine::Engine;
 use crate::ledger::error::is_refusal;
 use crate::ledger::increments::Increments;
+use crate::ledger::placed::Placed;
 
-/// Finished rows from which a batch is put off. The time of a smaller one is that of its commit anyway.
-pub(super) const LARGE: usize = 32;
 /// Rows that are put off at most. Adding them takes some 20 ms, which new rows wait.
 const MOST: usize = 4_096;
 /// Entries that are read at once when rows are added from the table.
 const ENTRIES: i64 = 4;
-
-/// What is put off.
-#[derive(Debug, Default)]
-pub(super) struct PutOff {
-    increments: Increments,
-    rows: usize,
-    /// The number of entries in `unsummed`.
-    entries: u64,
-    /// The number of the latest entry.
-    latest: i64,
-}
-
-impl PutOff {
-    /// Adds what a committed batch has put off.
-    pub(super) fn absorb(&mut self, batch: (Increments, usize)) {
-        self.increments.absorb(batch.0);
-        self.rows += batch.1;
-        self.entries += 1;
-    }
-
-    fn take(&mut self) -> Self {
-        let latest = self.latest;
-        std::mem::replace(self, Self { latest, ..Self::default() })
-    }
-}
 
 impl Store {
     /// Puts off what a batch adds, within the transaction that writes its rows.
