@@ -59,7 +59,7 @@ async fn forget(
         if requests + archives == 0 {
             return nobody(err);
         }
-        let what = format!("{}: {requests} requests in the ledger, {archives} archives", person::shown(&person));
+        let what = format!("{}: {requests} requests in the ledger, {archives} archives", person::shown(person));
         if asked.dry_run {
             writeln!(out, "Would erase {what}. Sums are kept.")?;
             return Ok(Exit::Success);

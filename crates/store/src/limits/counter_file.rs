@@ -32,9 +32,10 @@ impl CounterFile {
             Ok((table, rows)) => {
                 for (subject, counters) in rows {
                     let read: Option<Counters> = serde_json::from_str(&counters).ok();
-                    match Subject::from_hex(&subject).zip(read) {
-                        Some((subject, counters)) => memory.adopt(subject, counters),
-                        None => tracing::error!("limits: counters in state.db cannot be read; they count from zero"),
+                    if let Some((subject, counters)) = Subject::from_hex(&subject).zip(read) {
+                        memory.adopt(subject, counters);
+                    } else {
+                        tracing::error!("limits: counters in state.db cannot be read; they count from zero");
                     }
                 }
                 Some(Self { table, pending: HashMap::new(), told: false })

@@ -76,7 +76,7 @@ impl BlockStore {
     /// [`FullError`]. Nothing is changed then.
     pub fn put(&self, block: &Block) -> Result<u64, FullError> {
         let text = content::text(block).ok_or(FullError)?;
-        Ok(self.change(|entries| {
+        self.change(|entries| {
             let mut earlier = Vec::new();
             let mut in_force = 0;
             for entry in entries.of(KIND) {
@@ -90,9 +90,11 @@ impl BlockStore {
                 return Err(FullError);
             }
             entries.add(KIND, &text);
-            earlier.into_iter().for_each(|op| entries.lift(KIND, op));
+            for op in earlier {
+                entries.lift(KIND, op);
+            }
             Ok(entries.generation())
-        })?)
+        })
     }
 
     /// Lifts the blocks of `id`, either of one tenant or of all. Returns their number and the generation of the change.
@@ -113,7 +115,9 @@ impl BlockStore {
             let meant =
                 |entry: &&crate::state::Entry| content::blocks(std::iter::once(*entry)).blocks.iter().any(&is_meant);
             let ops: Vec<_> = entries.of(KIND).filter(meant).map(|entry| entry.op).collect();
-            ops.iter().for_each(|op| entries.lift(KIND, *op));
+            for op in &ops {
+                entries.lift(KIND, *op);
+            }
             (ops.len(), entries.generation())
         })
     }

@@ -77,9 +77,10 @@ impl Worker {
             }
             progress = Progress::new(&synced, self.state.is_nowhere(), nodes.clone(), &progress);
             self.store.publish(progress.clone());
-            match self.store.is_unread() {
-                true => self.metrics.health.set("blocks", UNREAD),
-                false => self.metrics.health.clear("blocks"),
+            if self.store.is_unread() {
+                self.metrics.health.set("blocks", UNREAD);
+            } else {
+                self.metrics.health.clear("blocks");
             }
             let pause = if synced.failed.is_empty() { LOOK } else { RETRY };
             let _started = first.send(synced);
