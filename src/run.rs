@@ -67,6 +67,15 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
     start_with(config, serve, lock(config)?)
 }
 
+/// Starts a callsign for one test request, beside a server that may have the data directory. It records the request in
+/// the ledger, and keeps no limits and blocks in the directory.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start_beside(config: &Config, serve: ServeOptions) -> Result<Running, StartError> {
+    start_with(config, serve, None)
+}
+
 /// Starts callsign with a lock on its data directory. Without a lock it keeps no limits and blocks there.
 ///
 /// # Errors
@@ -132,7 +141,7 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
                 metrics,
                 drain: drain.clone(),
                 view: in_force.view(),
-                self_test: trial::self_test(start, move || configuration.config()),
+                self_test: trial::self_test(start_beside, move || configuration.config()),
                 data,
                 ledger: ledger.clone(),
                 limiter: limiter.clone(),

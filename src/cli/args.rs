@@ -207,7 +207,7 @@ pub enum Command {
 
 /// Arguments of `block`.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "independent options of a command line")]
+#[expect(clippy::struct_excessive_bools, reason = "one for each option of the command line")]
 pub struct Block {
     /// User id, or an identifier of any kind: as sent upstream, or as stated by the caller.
     #[arg(value_name = "ID", required_unless_present = "list")]

@@ -83,7 +83,7 @@ impl Rig {
         let (test_caller, key) = TestCaller::like_first_app(config)?;
         let mut copy = config.clone();
         copy.callers.keys.extend(key);
-        Ok(Selftest::start(run::start, copy).await?.map(|selftest| Self { selftest, test_caller }))
+        Ok(Selftest::start(run::start_beside, copy).await?.map(|selftest| Self { selftest, test_caller }))
     }
 
     /// Sends the sample request of `endpoint` and adds the comparisons to the report.

@@ -71,7 +71,6 @@ async fn main() -> ExitCode {
 
 /// Counts, to see that the rounds do something.
 #[derive(Debug, Default)]
-#[expect(dead_code, reason = "read by `Debug`")]
 struct Figures {
     changes: usize,
     stored_locally: usize,

@@ -61,7 +61,7 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
     };
     writeln!(err, "callsign: sending a request for {} to {}", printable(model), config.upstream.url)?;
     let began = Instant::now();
-    let answer = selftest::perform(run::start, copy, request(model, headers), LIMIT).await;
+    let answer = selftest::perform(run::start_beside, copy, request(model, headers), LIMIT).await;
     let generation = match answered(answer, began) {
         Ok((generation, found)) => {
             report.add("live: upstream", Ok(found));

@@ -41,6 +41,11 @@ redis.call('HSET', KEYS[2], ARGV[2], (mark[2] or '0') .. ' ' .. ms .. ' ' .. ARG
 return 1
 ";
 
+/// Token and number of the version, then pairs of field and value.
+type EntriesAnswer = ((Option<String>, Option<i64>), Vec<(Vec<u8>, Vec<u8>)>);
+/// Seconds and microseconds, then pairs of node and value.
+type NodesAnswer = ((i64, i64), Vec<(String, String)>);
+
 /// The state of nodes that share a Redis.
 pub(super) struct RedisPlace {
     client: redis::Client,
@@ -93,10 +98,9 @@ impl RedisPlace {
     }
 
     pub(super) async fn read(&mut self) -> Result<(Mark, Found), StateError> {
-        type Answer = ((Option<String>, Option<i64>), Vec<(Vec<u8>, Vec<u8>)>);
         let mut pipeline = redis::pipe();
         pipeline.atomic().cmd("HMGET").arg(MARK).arg("token").arg("number").cmd("HGETALL").arg(ENTRIES);
-        let ((token, number), rows): Answer = self.run(&pipeline).await?;
+        let ((token, number), rows): EntriesAnswer = self.run(&pipeline).await?;
         let mut found = Found::default();
         for (field, value) in rows {
             match entry(&field, &value) {
@@ -135,10 +139,9 @@ impl RedisPlace {
     }
 
     pub(super) async fn nodes(&mut self) -> Result<Vec<Node>, StateError> {
-        type Answer = ((i64, i64), Vec<(String, String)>);
         let mut pipeline = redis::pipe();
         pipeline.cmd("TIME").cmd("HGETALL").arg(NODES);
-        let ((seconds, micros), rows): Answer = self.run(&pipeline).await?;
+        let ((seconds, micros), rows): NodesAnswer = self.run(&pipeline).await?;
         let now_ms = seconds * 1000 + micros / 1000;
         let read = |(node, value): (String, String)| {
             let mut words = value.splitn(3, ' ');
