@@ -210,7 +210,7 @@ impl Endpoint {
         let messages = match path::Path::parse(raw_path) {
             Some(path) if anthropic.clone().any(|endpoint| path.is(endpoint.path)) => true,
             _ => {
-                let (_, rest) = not_found::normalised(raw_path);
+                let (_, rest) = path::normalised(raw_path);
                 anthropic.any(|endpoint| endpoint.path == rest)
             }
         };

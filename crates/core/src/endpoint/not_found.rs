@@ -1,7 +1,7 @@
 //! The message of a 404: what is wrong with the path, without text of the client (`docs/SPEC.md#error-messages`).
 
 use super::INFERENCE;
-use super::path::PLAIN_READS;
+use super::path::{PLAIN_READS, normalised};
 
 /// Maximum length of the shown path in bytes.
 const SHOWN: usize = 100;
@@ -108,16 +108,6 @@ fn mistake(raw_path: &str) -> Mistake {
         1 => Mistake::Other,
         _ => Mistake::VersionTwice,
     }
-}
-
-/// Returns the number of leading `v1` segments, and the path after them without empty segments.
-pub(super) fn normalised(raw_path: &str) -> (usize, String) {
-    let mut segments = raw_path.split('/').filter(|segment| !segment.is_empty()).peekable();
-    let mut versions = 0;
-    while let Some(segment) = segments.next_if(|segment| matches!(*segment, "v1" | "api")) {
-        versions += usize::from(segment == "v1");
-    }
-    (versions, segments.collect::<Vec<_>>().join("/"))
 }
 
 #[cfg(test)]

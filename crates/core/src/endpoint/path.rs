@@ -105,3 +105,13 @@ fn is_plain(text: &str) -> bool {
 fn is_model_id(text: &str) -> bool {
     is_plain(text) && !text.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case("user"))
 }
+
+/// Returns the number of leading `v1` segments, and the path after them without empty segments.
+pub(super) fn normalised(raw_path: &str) -> (usize, String) {
+    let mut segments = raw_path.split('/').filter(|segment| !segment.is_empty()).peekable();
+    let mut versions = 0;
+    while let Some(segment) = segments.next_if(|segment| matches!(*segment, "v1" | "api")) {
+        versions += usize::from(segment == "v1");
+    }
+    (versions, segments.collect::<Vec<_>>().join("/"))
+}
