@@ -158,3 +158,36 @@ fn paths_in_pages_about_the_code_exist() {
         assert!(missing.is_empty(), "{page} names paths that do not exist: {missing:?}");
     }
 }
+
+/// Returns the Rust sources of the repository, without what cargo builds.
+fn sources(directory: &Path, found: &mut String) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn each_promise_of_the_security_page_names_tests_that_exist() {
+    let mut code = String::new();
+    for directory in ["tests", "crates", "src"] {
+        sources(&repository(directory), &mut code);
+    }
+    let page = std::fs::read_to_string(repository("docs/SECURITY.md")).unwrap();
+    let promised = page.split("\n## ").find(|section| section.starts_with("What is promised")).unwrap();
+    let rows: Vec<&str> =
+        promised.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise |")).collect();
+    assert!(rows.len() > 20, "{rows:?}");
+    for row in rows {
+        let (_, tests) = row.trim_end_matches(" |").rsplit_once(" | ").unwrap();
+        assert!(!tests.is_empty(), "{row}");
+        for test in tests.split(", ") {
+            let name = test.trim_matches('`');
+            assert!(code.contains(&format!("fn {name}(")), "no test {name}, of the promise: {row}");
+        }
+    }
+}
