@@ -30,7 +30,7 @@ impl Keeper {
     /// [`LedgerError::Off`] if no ledger is configured, or an error if the address is invalid.
     pub fn open(settings: &Settings) -> Result<Self, LedgerError> {
         let store = settings.store.as_ref().ok_or(LedgerError::Off)?;
-        let spill = opening::directory(settings).map(|directory| Spill::patient(directory));
+        let spill = opening::directory(settings).map(Spill::patient);
         let spill = spill.map(|spill| Arc::new(Mutex::new(spill)));
         Ok(Self { target: Target::new(store)?, spill, store: Arc::default() })
     }
