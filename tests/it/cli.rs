@@ -18,11 +18,11 @@ fn id_prints_what_would_be_sent() {
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     insta::assert_snapshot!(said.out, @r#"
     {
-      "user": "intellisync_2bd806c97f0e00af",
+      "user": "intellisync_bfe1bd65d9faa81a",
       "session_id": "s1",
-      "safety_identifier": "intellisync_2bd806c97f0e00af",
+      "safety_identifier": "intellisync_bfe1bd65d9faa81a",
       "metadata": {
-        "user_id": "intellisync_2bd806c97f0e00af",
+        "user_id": "intellisync_bfe1bd65d9faa81a",
         "session_id": "s1",
         "chat_id": "c1"
       }
@@ -199,7 +199,9 @@ fn a_new_key_is_shown_once_and_its_entry_lets_it_in() {
 
 #[test]
 fn a_new_key_has_exactly_one_holder() {
-    for line in ["key new", "key new --user a --app b", "key new --user a --preset generic", "key new --user null"] {
+    for line in
+        ["key new", "key new --user a --app b", "key new --user a --preset generic", "key new --user a\u{200b}b"]
+    {
         let said = callsign(line, &[]);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{line}");
     }

@@ -185,7 +185,6 @@ async fn answers_arrive_as_they_were_written_in_every_dialect() {
         "mock/error-429",
         "mock/error-502",
         "mock/html-503",
-        "mock/redirect",
     ];
     for endpoint in &INFERENCE {
         for model in models {

@@ -103,6 +103,8 @@ async fn slow_uploads_of_one_caller_leave_others_the_memory_for_buffers() {
         held.push(hold(&callsign, &mallory, br#"{"model":"#).await);
         until_running(&callsign, number).await;
     }
+    // Two uploads are buffered, which is half of the memory. The others are streamed.
+    within("the streamed uploads", mock.wait_begun(6)).await;
     // A body that is buffered is checked before it leaves.
     let begun = mock.begun();
     for _ in 0..5 {

@@ -33,13 +33,13 @@ async fn methods_by_table() {
         ("POST /v1/models", 405, "method_not_allowed"),
         ("PUT /v1/chat/completions", 405, "method_not_allowed"),
         // Absolute targets (RFC 9112, section 3.2.2): only the path counts.
-        ("GET http://elsewhere.invalid/v1/models", 200, ""),
-        ("GET https://elsewhere.invalid:1/api/v1/models", 200, ""),
+        ("GET http://elsewhere.invalid/v1/models/a/b/endpoints", 200, ""),
+        ("GET https://elsewhere.invalid:1/api/v1/models/a/b/endpoints", 200, ""),
         ("GET http://elsewhere.invalid/v1/keys", 404, "not_exposed"),
         ("GET http://elsewhere.invalid/v1/../keys", 404, "not_exposed"),
         ("GET http://elsewhere.invalid", 404, "not_exposed"),
-        ("GET http://user:password@elsewhere.invalid/v1/models", 200, ""),
-        ("GET ftp://elsewhere.invalid/v1/models", 200, ""),
+        ("GET http://user:password@elsewhere.invalid/v1/models/a/b/endpoints", 200, ""),
+        ("GET ftp://elsewhere.invalid/v1/models/a/b/endpoints", 200, ""),
         ("GET //elsewhere.invalid/v1/models", 404, "not_exposed"),
     ] {
         let before = mock.begun();
@@ -56,7 +56,7 @@ async fn methods_by_table() {
         }
     }
     for received in mock.received() {
-        assert_eq!((received.path.as_str(), received.query), ("/api/v1/models", None));
+        assert_eq!((received.path.as_str(), received.query), ("/api/v1/models/a/b/endpoints", None));
         assert_eq!(received.headers["host"], mock.address().to_string());
     }
 }
@@ -184,7 +184,7 @@ async fn a_body_where_none_is_expected_is_no_request() {
         for line in ["GET /v1/models", "HEAD /v1/models", "DELETE /v1/models", "GET /v1/keys"] {
             let first = request(line, "");
             let head = first.strip_suffix("\r\n").unwrap();
-            let last = request("GET /v1/credits", "connection: close\r\n");
+            let last = request("GET /v1/activity", "connection: close\r\n");
             let said = raw(callsign.address(), format!("{head}{rest}{last}").as_bytes()).await;
             let answers = answers(&said, &[line.split(' ').next().unwrap()]);
             let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();

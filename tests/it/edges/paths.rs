@@ -269,7 +269,9 @@ async fn no_exposed_path_is_spelled_into_one_that_is_not() {
         assert!(is_exposed(&received.method, &lax), "{} {} may be read as {lax}", received.method, received.path);
         assert!(received.path.is_ascii() && !received.path.contains(['\\', ';', ' ']), "{}", received.path);
     }
-    assert_eq!((received.len(), refused + passed), (passed, count));
+    // Cached lists and the caller's own account are answered by callsign.
+    assert!(received.len() <= passed);
+    assert_eq!(refused + passed, count);
     assert!(passed >= plain.len());
     println!("paths: {count} spellings, {refused} refused, {passed} passed as exposed ones, 0 reached what is not");
 }

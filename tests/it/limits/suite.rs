@@ -280,7 +280,7 @@ async fn raises(engine: &impl Engine) {
     );
     let dry = Ask { enforce: false, ..with(4, 9999, 9999) };
     assert!(engine.raise(who, &dry, NOW).await.counted);
-    assert_eq!(used(engine.reserve(who, &ask(5, ceilings), NOW).await), [1105 - 100, 68, 68]);
+    assert_eq!(used(engine.reserve(who, &ask(5, ceilings), NOW).await), [1105, 68, 68]);
 }
 
 /// A request is counted for all its subjects, or for none.

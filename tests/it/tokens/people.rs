@@ -79,7 +79,7 @@ async fn two_tenants_with_the_same_user_share_nothing() {
         let callsign = Setup::to(&mock.url())
             .set(&VALVES)
             .set(&[
-                ("CALLSIGN_ID_SECRET", "the operator's own id secret"),
+                ("CALLSIGN_ID_SECRET", "an id secret of the operator"),
                 ("SEND_CACHE_SESSION_ID", "1"),
                 ("USER_ID_FORMAT", &format("user")),
                 ("SESSION_ID_FORMAT", &format("session")),

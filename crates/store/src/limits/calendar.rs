@@ -133,7 +133,7 @@ mod tests {
         fn days_and_months_are_the_time_zones(
             now in 0..4_000_000_000_000_i64,
             zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Apia"]),
-            off in -90_000_000..90_000_000_i64,
+            off in -82_000_000..82_000_000_i64,
         ) {
             let zone = TimeZone::get(zone).unwrap();
             let calendar = Calendar::new(zone.clone());
@@ -144,7 +144,7 @@ mod tests {
             prop_assert_eq!(moment.next_day, start(date.tomorrow().unwrap()));
             let next = date.first_of_month().checked_add(Span::new().months(1)).unwrap();
             prop_assert_eq!(moment.next_month, start(next));
-            // A clock that differs by less than a day finds the same days.
+            // A clock that differs by less than the shortest day, of 23 hours, finds the same days.
             let around = calendar.around(now);
             prop_assert_eq!(around.at(now + off).day, calendar.at(now + off).day);
             prop_assert_eq!(around.at(now + off).month, calendar.at(now + off).month);
