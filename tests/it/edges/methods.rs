@@ -56,7 +56,8 @@ async fn methods_by_table() {
         }
     }
     for received in mock.received() {
-        assert_eq!((received.path.as_str(), received.query), ("/api/v1/models/a/b/endpoints", None));
+        assert!(["/api/v1/models", "/api/v1/models/a/b/endpoints"].contains(&received.path.as_str()));
+        assert_eq!(received.query, None);
         assert_eq!(received.headers["host"], mock.address().to_string());
     }
 }
