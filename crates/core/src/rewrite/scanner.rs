@@ -4,10 +4,14 @@
 //! filter must act: at the borders of the outer object's members, and at keys, values and ends of containers that the
 //! shared tool detector needs. It must not check UTF-8 (`utf8.rs` does) or decode anything (`decode.rs` does).
 
+mod error;
+mod long_strings;
 mod token;
 
 use super::shared_tools::{Keys, Next, Watch, is_common_type, may_matter};
 use super::text::text_end;
+pub use error::JsonErrorKind;
+pub(super) use long_strings::LongStrings;
 use token::{Literal, Number, is_space, number_end, word_end};
 
 /// The deepest accepted nesting; the outer object counts as 1 (docs/SPEC.md#body-syntax).
@@ -42,21 +46,6 @@ pub(super) enum Stop {
     Element,
     /// After the end of a container, at the depth that [`Watch::floor`] names.
     Closed,
-}
-
-/// The reason why the scanner rejected a byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JsonErrorKind {
-    /// The body does not begin with `{`.
-    NotAnObject,
-    /// The byte violates the grammar of RFC 8259.
-    Syntax,
-    /// More than [`MAX_DEPTH`] open containers.
-    TooDeep,
-    /// Invalid UTF-8.
-    Utf8,
-    /// The body ends inside the object.
-    Incomplete,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,26 +114,6 @@ pub(super) struct Scanner {
     string: usize,
     long_strings: LongStrings,
 }
-
-/// The string values of more than [`LONG_STRING`] bytes. They are mostly images or files, whose tokens do not grow with
-/// their bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct LongStrings {
-    pub(super) count: u64,
-    pub(super) bytes: u64,
-}
-
-impl LongStrings {
-    fn add(&mut self, bytes: usize) {
-        if bytes > LONG_STRING {
-            self.count += 1;
-            self.bytes += bytes as u64;
-        }
-    }
-}
-
-/// A longer string value is counted by itself (docs/SPEC.md#reservations).
-const LONG_STRING: usize = 16 * 1024;
 
 /// Progress of a requested value: not requested, comes next, a string that is being read, or to be skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
