@@ -111,7 +111,7 @@ impl Filter {
     }
 
     /// Returns about the number of tokens of the body so far: a quarter of its bytes. A long string counts as
-    /// [`LONG_STRING_TOKENS`] (docs/SPEC.md#reservations).
+    /// 2,000 tokens (docs/SPEC.md#reservations).
     pub fn input_tokens(&self) -> u64 {
         let long = self.scanner.long_strings();
         self.received.saturating_sub(long.bytes) / 4 + long.count * LONG_STRING_TOKENS
