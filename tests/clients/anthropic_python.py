@@ -86,9 +86,8 @@ def cancelling():
 
 
 def models():
-    with Arrival() as arrival:
-        listed = [model.id for model in client.models.list()]
-    assert MODEL in listed and arrival.last["path"] == "/api/v1/models"
+    # callsign may have the list already.
+    assert MODEL in [model.id for model in client.models.list()]
 
 
 run("anthropic (Python)", anthropic.__version__, [plain, streaming, tools, images, errors, cancelling, models])

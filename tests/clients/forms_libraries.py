@@ -53,7 +53,8 @@ def checked(client):
         assert answer["text"] == json.loads(arrival.last["sent"]["text"])["text"]
         text = arrival.last["text"]
         names = re.findall(r'^Content-Disposition: form-data; name="([^"]*)"(?:; filename="([^"]*)")?\r$', text, re.M)
-        assert names == [("model", ""), ("file", "two words.mp3")], names
+        assert names == [("model", ""), ("file", "two words.mp3"), ("user", "")], names
+        assert "mallory" not in text
         assert "openai/whisper-1" in text and CONTENT in text
         assert "Content-Transfer-Encoding" not in text and "Content-Length" not in text
 

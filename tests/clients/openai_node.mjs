@@ -83,8 +83,8 @@ await run("openai (Node)", VERSION, {
     });
   },
   async models() {
-    const { answer, last } = await arrival(() => all(client.models.list()));
+    // callsign may have the list already.
+    const answer = await all(client.models.list());
     assert.ok(answer.some(({ id }) => id === model));
-    assert.equal(last.path, "/api/v1/models");
   },
 });

