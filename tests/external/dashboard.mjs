@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const TOKEN = "an-admin-token-for-the-browser";
-const HOSTILE = ["<script>document.title='owned'</script>", "=cmd|' /C calc'!A0", "\u05de\u05e0\u05d4\u05dc & co", `x${"y".repeat(300)}`];
+const HOSTILE = ["<script>document.title='owned'</script>!", "=cmd|' /C calc'!A0", "\u05de\u05e0\u05d4\u05dc & co", `x${"y".repeat(300)}`];
 const WIDTHS = { phone: 390, tablet: 820, desktop: 1280 };
 const PAGES = ["/", "/users", "/models", "/apps", "/speed", "/mapping", "/settings", "/whois", "/whois?id=nobody", "/nothing"];
 const RANGES = ["24h", "7d", "30d", "90d"];
