@@ -65,6 +65,12 @@ impl Upstream {
 }
 
 async fn answer(request: Request<Incoming>, told: Arc<Mutex<Told>>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    // The list of prices, which budgets need.
+    if request.method() == http::Method::GET {
+        let mut none = Response::new(Full::new(Bytes::new()));
+        *none.status_mut() = http::StatusCode::NOT_FOUND;
+        return Ok(none);
+    }
     // An incomplete request is not executed.
     let body = request.into_body().collect().await?.to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
