@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the ledger's suite on PostgreSQL.
+# Runs the ledger's suite, and the table of judgements, on PostgreSQL.
 # needs: pg_lsclusters
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -7,3 +7,6 @@ cd "$(dirname "$0")/../.."
 . tests/external/postgres.inc.sh
 
 LEDGER_TEST_POSTGRES="postgres://callsign@$socket" cargo test --locked -p callsign-store --test postgres
+
+as_owner createdb --host "$directory/socket" --username callsign judgements
+JUDGEMENTS_LEDGER="postgres://callsign@$socket/judgements" cargo test --locked --test it judgements
