@@ -195,14 +195,25 @@ impl Connection {
     }
 }
 
-/// Replaces a form by its only remaining part, which must be the body.
+/// Replaces a form by its JSON part, with the parts that callsign has appended as further members.
 fn open_form(arrived: &mut Arrived) -> Result<(), String> {
     let content_type = arrived.header("content-type").unwrap_or_default();
     let Some(boundary) = content_type.strip_prefix("multipart/form-data; boundary=") else { return Ok(()) };
-    let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n");
+    let head = |name: &str| format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+    let form = std::str::from_utf8(&arrived.body).map_err(|error| error.to_string())?;
     let end = format!("\r\n--{boundary}--\r\n");
-    let part = arrived.body.strip_prefix(head.as_bytes()).and_then(|body| body.strip_suffix(end.as_bytes()));
-    arrived.body = part.ok_or("another form than was meant")?.to_vec();
+    let form = form.strip_suffix(&end).ok_or("a form without its end")?;
+    let mut parts = form.strip_prefix(&head("json")).ok_or("another form than was meant")?;
+    let mut members = String::new();
+    for name in ["session_id", "user"] {
+        let separator = format!("\r\n{}", head(name));
+        if let Some((before, value)) = parts.rsplit_once(&separator) {
+            members.insert_str(0, &format!(",{}:{}", Value::from(name), Value::from(value)));
+            parts = before;
+        }
+    }
+    let body = parts.strip_suffix('}').ok_or("another part than was meant")?;
+    arrived.body = format!("{body}{members}}}").into_bytes();
     Ok(())
 }
 
@@ -231,17 +242,20 @@ fn expected(says: Says, who: &Value) -> (Map<String, Value>, Option<String>) {
     }
     let mut body = Map::new();
     let in_body = matches!(says, Says::Chat | Says::Responses | Says::Messages);
-    if in_body || says == Says::Embeddings {
+    let is_media = matches!(says, Says::Embeddings | Says::Header);
+    if in_body || is_media {
         body.extend(text("user").map(|user| ("user".to_owned(), user.into())));
     }
-    if in_body {
+    if in_body || is_media {
         body.extend(text("session").map(|session| ("session_id".to_owned(), session.into())));
+    }
+    if in_body {
         body.insert("metadata".to_owned(), metadata.into());
     }
     if says == Says::Responses {
         body.extend(text("user").map(|user| ("safety_identifier".to_owned(), user.into())));
     }
-    let header = text("session").filter(|_| matches!(says, Says::Embeddings | Says::Header));
+    let header = text("session").filter(|_| is_media);
     (body, header)
 }
 
