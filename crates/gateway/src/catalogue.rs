@@ -22,7 +22,7 @@ const FRESH: Duration = Duration::from_mins(1);
 /// Bytes of the longest list that is cached.
 const LONGEST_LIST: usize = 16 * 1024 * 1024;
 /// Bytes of all cached lists together.
-const ALL_LISTS: usize = 64 * 1024 * 1024;
+const ALL_LISTS: usize = 4 * 1024 * 1024;
 /// Lists that are copied at the same time. Further ones pass uncopied.
 const MOST_COPIES: usize = 4;
 /// Bytes of the longest query and `accept` of a cached list.
