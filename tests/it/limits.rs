@@ -141,7 +141,7 @@ async fn a_budget_is_charged_with_what_answers_say() {
 #[tokio::test]
 async fn parallel_first_requests_do_not_overrun_a_budget() {
     let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.03")]).await;
-    priced(&callsign).await;
+    callsign.priced().await;
     let before = mock.begun();
     let ada = of("ada");
     let all = (0..20).map(|_| ask(&callsign, &ada));
@@ -242,16 +242,11 @@ async fn callers_who_name_their_own_messages_are_counted_by_requests() {
     assert_refused(&ask(&callsign, &ada).await, "of 2 messages in 24 hours are left");
 }
 
-/// Waits until list prices are known.
-async fn priced(callsign: &Callsign) {
-    within("prices", async { while metric(callsign, "callsign_limits_priced_models").await == 0 {} }).await;
-}
-
 #[tokio::test]
 async fn a_budget_reserves_the_list_price_and_leaving_early_does_not_beat_it() {
     // The mock's list says $0.00001 and $0.00004428 a token, so that a request reserves $0.0888 for 2,000 tokens.
     let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.9")]).await;
-    priced(&callsign).await;
+    callsign.priced().await;
     let url = callsign.url("chat/completions");
     let before = mock.begun();
     let begun = || mock.begun() - before;
@@ -290,7 +285,7 @@ async fn a_budget_reserves_the_list_price_and_leaving_early_does_not_beat_it() {
 #[tokio::test]
 async fn a_large_body_is_refused_before_its_last_byte_leaves() {
     let (mock, callsign) = callsign(&[("CALLSIGN_LIMIT_USD_DAY", "0.1"), ("CALLSIGN_BUFFER_BODY_BYTES", "0")]).await;
-    priced(&callsign).await;
+    callsign.priced().await;
     let url = callsign.url("chat/completions");
     // 100,000 tokens in strings of 10 kB cost a dollar, which is capped at the budget; a request before it has used some.
     assert_eq!(ask(&callsign, ALICE).await.status, 200);

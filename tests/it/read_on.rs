@@ -118,6 +118,7 @@ async fn an_answer_that_has_not_begun_is_read_on_for_its_usage() {
 async fn a_budget_keeps_the_estimate_until_the_truth_is_read() {
     // The default estimate is $0.01.
     let rig = Rig::start(|setup| setup.set(&[("CALLSIGN_LIMIT_USD_DAY", "0.015")])).await;
+    rig.callsign.priced().await;
     rig.ask_and_leave("mock/gate-head+cost-126", false).await;
     assert_eq!(rig.status().await, 429);
     rig.mock.release(1);

@@ -10,7 +10,7 @@ use callsign_store::state::DirectoryLock;
 use mock_openrouter::MockServer;
 
 use super::client::{self, Headers};
-use super::secrets;
+use super::{secrets, within};
 
 /// The operator's OpenRouter key.
 pub(crate) const OPERATOR_KEY: &str = "sk-or-v1-the-operators-own-key";
@@ -152,6 +152,11 @@ impl Callsign {
         let text = client::get(&self.admin_url("metrics"), &[]).await.text();
         let sample = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         sample.unwrap_or_else(|| panic!("{name} in {text}")).parse().unwrap()
+    }
+
+    /// Waits until list prices are known. A callsign with a budget in dollars fetches them at its start.
+    pub(crate) async fn priced(&self) {
+        within("prices", async { while self.metric("callsign_limits_priced_models").await == 0 {} }).await;
     }
 
     /// Returns status and text of `/readyz`.
