@@ -6,7 +6,7 @@ use crate::support::peer::Peer;
 
 #[tokio::test]
 async fn nobody_listens_at_a_refusing_url() {
-    let url = Chaos::refusing_url().await;
+    let url = Chaos::refusing_url();
     let address: std::net::SocketAddr =
         url.strip_prefix("http://").unwrap().split('/').next().unwrap().parse().unwrap();
     let refused = tokio::net::TcpStream::connect(address).await.unwrap_err();

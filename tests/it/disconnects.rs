@@ -120,7 +120,7 @@ async fn a_client_that_leaves_takes_the_upstream_request_with_it() {
 
 #[tokio::test]
 async fn an_upstream_that_cannot_be_reached_is_502() {
-    let callsign = Setup::to(&Chaos::refusing_url().await).start();
+    let callsign = Setup::to(&Chaos::refusing_url()).start();
     for _ in 0..2 {
         let answer = client::post(&callsign.url("chat/completions"), APP, "{}").await;
         assert_eq!(error(&answer), (502, "upstream_unreachable"));

@@ -103,7 +103,7 @@ async fn what_is_refused_later_is_given_back() {
 
 #[tokio::test]
 async fn an_upstream_that_is_not_reached_takes_nothing() {
-    let unreachable = crate::support::chaos::Chaos::refusing_url().await;
+    let unreachable = crate::support::chaos::Chaos::refusing_url();
     let limits = [("CALLSIGN_LIMIT_MESSAGES_24H", "1"), ("CALLSIGN_LIMIT_TOKENS_DAY", "2000")];
     let callsign = Setup::to(&unreachable).set(&limits).start();
     for _ in 0..3 {

@@ -339,7 +339,7 @@ async fn who_waits_for_100_continue_is_refused_at_once() {
 
 #[tokio::test]
 async fn an_unreachable_upstream_is_told_at_once_to_who_waits_for_100_continue() {
-    let callsign = Setup::to(&Chaos::refusing_url().await).start();
+    let callsign = Setup::to(&Chaos::refusing_url()).start();
     let mut peer = Peer::connect(callsign.address()).await;
     let rest = format!("content-length: {AGENT_TURN}\r\nexpect: 100-continue\r\n");
     peer.send(head("chat/completions", APP_KEY, &rest).as_bytes()).await.unwrap();

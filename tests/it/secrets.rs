@@ -63,7 +63,7 @@ async fn nothing_slips_out_where_everything_goes_wrong() {
     let cut = Chaos::start(When::Head, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncan", Then::Reset).await;
     let garbage = Chaos::start(When::Head, format!("{EMAIL} {PROMPT}\r\n\r\n"), Then::Close).await;
     let mut running = vec![working];
-    for upstream in [cut.url(), garbage.url(), Chaos::refusing_url().await] {
+    for upstream in [cut.url(), garbage.url(), Chaos::refusing_url()] {
         running.push(Setup::to(&upstream).set(&[("CALLSIGN_USER_KEYS", &format!("erin={KEY}"))]).start());
     }
     for callsign in &running {

@@ -164,7 +164,7 @@ async fn a_place_comes_back_when_the_upstream_fails() {
             until_metric(&callsign, "callsign_in_flight", 0).await;
         }
     }
-    let callsign = Setup::to(&Chaos::refusing_url().await).set(&one).start();
+    let callsign = Setup::to(&Chaos::refusing_url()).set(&one).start();
     for _ in 0..3 {
         assert_eq!(ask(&callsign, ALICE).await.status, 502);
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -104,10 +104,13 @@ impl Chaos {
         Self::start(When::Never, "", Then::Stall).await
     }
 
-    /// Returns the URL of a port without a listener, by binding and closing one.
-    pub(crate) async fn refusing_url() -> String {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        format!("http://{}/api/v1", listener.local_addr().unwrap())
+    /// Returns the URL of a port that is taken and does not listen. It stays taken until the process ends.
+    pub(crate) fn refusing_url() -> String {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let url = format!("http://{}/api/v1", socket.local_addr().unwrap());
+        std::mem::forget(socket);
+        url
     }
 
     /// Returns the URL for `CALLSIGN_UPSTREAM_URL`.
