@@ -20,6 +20,7 @@ pub(super) mod retain;
 mod spilled;
 mod state;
 mod statements;
+mod unname;
 mod unsummed;
 
 use std::collections::{HashMap, HashSet};

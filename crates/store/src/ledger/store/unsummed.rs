@@ -4,6 +4,7 @@
 //! adds is also in memory. The transaction that deletes the entry adds its rows to the other tables, so each row counts
 //! once, whichever process does it: normally the writer, from memory; after a crash another run, from the rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use callsign_core::request_id::{LENGTH, RequestId};
@@ -115,9 +116,9 @@ impl Store {
 
     /// Adds an entry of which a row is refused: that row is set aside. Returns the number of such rows.
     async fn sum_up_each(&mut self, node: &str) -> Result<usize, sqlx::Error> {
-        self.begin().await?;
+        self.begin_alone().await?;
         let ids = self.take_entries(Some(node), 1).await?;
-        let mut refused = 0;
+        let mut refused = Vec::new();
         for row in self.rows_of(&ids).await? {
             self.connection.run("SAVEPOINT one").await?;
             let added = self.apply(Increments::of(&Placed::alone([&row]))).await;
@@ -125,18 +126,26 @@ impl Store {
             if !is_refusal(&error) {
                 return Err(error);
             }
-            refused += 1;
+            refused.push(row.begun.labels.person_number());
             self.connection.run("ROLLBACK TO one").await?;
             match self.set_aside_within(&row, &error, true).await {
                 Err(error) if is_refusal(&error) => {
                     super::reject::log_nameless(&error);
                     self.connection.run("ROLLBACK TO one").await?;
+                    // The context without names may be rolled back.
+                    self.contexts.clear();
+                    self.delete_row(&row, true).await?;
                 }
                 aside => aside?,
             }
         }
+        // Now the person's other rows of this entry are listed.
+        let people: BTreeSet<_> = refused.iter().copied().collect();
+        for person in people {
+            self.remove_unused_names(person).await?;
+        }
         self.commit().await?;
-        Ok(refused)
+        Ok(refused.len())
     }
 
     /// Deletes entries and returns the ids in them.

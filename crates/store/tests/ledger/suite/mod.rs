@@ -12,6 +12,7 @@ mod refusals;
 mod retention;
 mod rows;
 mod sums;
+mod unnamed;
 
 use place::Place;
 
@@ -72,4 +73,5 @@ promises![
     sums::large_batches_are_summed_once,
     sums::sums_are_those_of_the_requests,
     sums::sums_stop_at_their_limit,
+    unnamed::rejected_rows_leave_no_names,
 ];
