@@ -16,7 +16,6 @@ impl Store {
     /// Begins a transaction that may remove names. On PostgreSQL no other writer has an open transaction until its end.
     /// Afterwards no writer relies on what it remembers of the tables.
     pub(super) async fn begin_alone(&mut self) -> Result<(), sqlx::Error> {
-        self.staged = None;
         self.connection.begin().await?;
         // The first statement: a transaction that has read the row already could wait for another one in a circle.
         let none = self.connection.arguments();

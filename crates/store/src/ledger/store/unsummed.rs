@@ -10,40 +10,37 @@ use std::sync::Arc;
 use callsign_core::request_id::{LENGTH, RequestId};
 
 use super::{Store, Written};
-use crate::ledger::engine::Engine;
+use crate::ledger::engine::{Engine, Purpose};
 use crate::ledger::error::is_refusal;
 use crate::ledger::increments::Increments;
 use crate::ledger::placed::Placed;
 
-/// Rows that are put off at most. Adding them takes some 20 ms, which new rows wait.
-const MOST: usize = 4_096;
 /// Entries that are read at once when rows are added from the table.
 const ENTRIES: i64 = 4;
 
 impl Store {
-    /// Puts off what a batch adds, within the transaction that writes its rows.
-    pub(super) async fn put_off(&mut self, rows: &[Placed<'_>]) -> Result<(), sqlx::Error> {
+    /// Notes within the transaction that writes a batch that what it adds is put off.
+    pub(super) async fn note_unsummed(&mut self, rows: &[Placed<'_>]) -> Result<(), sqlx::Error> {
         let finished = rows.iter().filter(|placed| placed.row.ended.is_some());
-        let ids: Vec<u8> = finished.clone().flat_map(|placed| placed.row.begun.id.as_bytes()).copied().collect();
+        let ids: Vec<u8> = finished.flat_map(|placed| placed.row.begun.id.as_bytes()).copied().collect();
         self.put_off.latest = self.put_off.latest.max(crate::ledger::grain::now_us()) + 1;
         let mut arguments = self.connection.arguments();
         arguments.shared(Some(&self.node))?;
         arguments.int(Some(self.put_off.latest))?;
         arguments.bytes(&ids)?;
-        self.connection.execute("INSERT INTO unsummed (node, number, ids) VALUES ($1, $2, $3)", arguments).await?;
-        self.staged = Some((Increments::of(rows), finished.count()));
-        Ok(())
+        let sql = "INSERT INTO unsummed (node, number, ids) VALUES ($1, $2, $3)";
+        self.connection.execute(sql, arguments).await.map(drop)
     }
 
     /// Returns true if no more may be put off.
     pub(in crate::ledger) fn is_behind(&self) -> bool {
-        self.put_off.rows >= MOST
+        self.put_off.is_full(self.purpose == Purpose::WriteDurably)
     }
 
     /// Adds what was put off.
     pub(in crate::ledger) async fn catch_up(&mut self) -> Result<Written, sqlx::Error> {
-        let put_off = self.put_off.take();
-        if put_off.entries == 0 {
+        let (increments, entries) = self.put_off.take();
+        if entries == 0 {
             return Ok(Written::default());
         }
         self.check_file()?;
@@ -52,12 +49,12 @@ impl Store {
         arguments.shared(Some(&self.node))?;
         let deleted = self.connection.execute("DELETE FROM unsummed WHERE node = $1", arguments).await?;
         let node = Arc::clone(&self.node);
-        if deleted != put_off.entries {
+        if deleted != entries {
             // Another process has added some of them.
             self.connection.rollback().await?;
             return self.sum_up(&node).await;
         }
-        match self.apply(put_off.increments).await {
+        match self.apply(increments).await {
             Ok(collisions) => {
                 self.commit().await?;
                 Ok(Written { collisions, rejected: 0 })
