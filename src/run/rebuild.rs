@@ -4,11 +4,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use callsign_core::allowance::Limit;
 use callsign_core::auth::PASS_THROUGH;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::query::{By, Filter, Grouping, UsageRow};
 use callsign_store::ledger::{LedgerError, Reader};
+use callsign_store::limits::overrides::OverrideList;
 use callsign_store::limits::{Limiter, Rules, Spent, Subject};
 use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
@@ -48,20 +50,20 @@ enum RebuildError {
 }
 
 async fn rebuild(rules: &Rules, reader: &Reader, limiter: &Limiter) -> Result<(), RebuildError> {
-    if !rules.has_budgets() {
+    if !rules.has_budgets() && !limiter.overrides().any(Limit::is_budget) {
         return Ok(limiter.restore(&[]).await?);
     }
     let (day, month) = limiter.periods();
     let mut all: HashMap<Subject, Spent> = HashMap::new();
     for row in usage(reader, day).await? {
-        for subject in subjects(rules, &row) {
+        for subject in subjects(rules, &limiter.overrides(), &row) {
             let spent = all.entry(subject).or_default();
             spent.tokens_day = spent.tokens_day.saturating_add(tokens(&row));
             spent.usd_day = spent.usd_day.saturating_add(cost(rules, &row).0);
         }
     }
     for row in usage(reader, month).await? {
-        for subject in subjects(rules, &row) {
+        for subject in subjects(rules, &limiter.overrides(), &row) {
             let spent = all.entry(subject).or_default();
             spent.usd_month = spent.usd_month.saturating_add(cost(rules, &row).0);
         }
@@ -78,7 +80,7 @@ async fn usage(reader: &Reader, since: Timestamp) -> Result<Vec<UsageRow>, Ledge
 }
 
 /// Returns the subjects of a row that have budgets.
-fn subjects(rules: &Rules, row: &UsageRow) -> impl Iterator<Item = Subject> {
+fn subjects(rules: &Rules, overrides: &OverrideList, row: &UsageRow) -> impl Iterator<Item = Subject> + use<> {
     let caller = CallerIdentity {
         tenant: row.tenant.as_deref().filter(|tenant| !tenant.is_empty()),
         key: row.second.as_deref().unwrap_or_default(),
@@ -86,7 +88,7 @@ fn subjects(rules: &Rules, row: &UsageRow) -> impl Iterator<Item = Subject> {
         ..CallerIdentity::default()
     };
     let operator_pays = caller.tenant.is_none_or(|tenant| !tenant.starts_with(PASS_THROUGH));
-    let scopes = rules.scopes(&caller, operator_pays).into_iter();
+    let scopes = rules.scopes(&caller, operator_pays, overrides).into_iter();
     scopes.filter(|limits| limits.ceilings.has_budget()).map(|limits| limits.subject)
 }
 
