@@ -34,6 +34,8 @@ pub(crate) struct Cluster {
     pub(crate) redis_losses: u64,
     /// The times between which PostgreSQL lost what was written.
     pub(crate) postgres_losses: Vec<(Instant, Instant)>,
+    /// Start of the round.
+    pub(crate) began: Instant,
     /// Time of PostgreSQL's copy; the start, as long as there is none.
     pub(crate) postgres_copied: Instant,
 }
@@ -57,6 +59,7 @@ impl Cluster {
             processes: 0,
             redis_losses: 0,
             postgres_losses: Vec::new(),
+            began: Instant::now(),
             postgres_copied: Instant::now(),
         };
         cluster.start_everything().await;

@@ -40,13 +40,19 @@ pub(crate) async fn go_back(cluster: &mut Cluster, random: &mut Random) {
         return;
     }
     let Some(postgres) = &mut cluster.postgres else { return };
-    match which {
+    let since = match which {
         0 => {
             cluster.postgres_copied = Instant::now();
             return postgres.save().await;
         }
-        1 => postgres.restore().await,
-        _ => postgres.empty().await,
-    }
-    cluster.postgres_losses.push((cluster.postgres_copied, Instant::now()));
+        1 => {
+            postgres.restore().await;
+            cluster.postgres_copied
+        }
+        _ => {
+            postgres.empty().await;
+            cluster.began
+        }
+    };
+    cluster.postgres_losses.push((since, Instant::now()));
 }
