@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mock_openrouter::MockServer;
 use sqlx::postgres::PgConnection;
@@ -17,10 +17,15 @@ use crate::kind::Kind;
 /// Ended requests. Refusals of a minute share a row.
 const ENDED: &str = "SELECT message FROM requests WHERE message IS NOT NULL AND ending IS NOT NULL AND ending <> 3";
 
-/// Starts everything, and waits until each finished request has its row.
-pub(crate) async fn until_rows_are_written(cluster: &mut Cluster) {
+/// Starts everything, and waits until no row is in a spill file. Returns the time until which all finished requests have
+/// their rows; later ones are written to the database before they finish.
+pub(crate) async fn until_rows_are_written(cluster: &mut Cluster) -> Instant {
     cluster.start_everything().await;
     no_row_is_missing(cluster).await;
+    // The nodes use the database again. Requests that finished meanwhile may still be in a spill file.
+    let until = Instant::now();
+    no_row_is_missing(cluster).await;
+    until
 }
 
 /// Waits until each request that was finished before this call has its row, except those that PostgreSQL had and lost.

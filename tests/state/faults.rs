@@ -25,9 +25,10 @@ pub(crate) async fn bring_back(cluster: &mut Cluster) {
 
 /// Takes a copy of the store that goes back in this round, or starts it with the latest copy, or without data.
 pub(crate) async fn go_back(cluster: &mut Cluster, random: &mut Random) {
+    let mut written = Instant::now();
     if cluster.kind.has_postgres() {
         // One of the stores must know what was spent and finished. Rows may still be in a killed node's spill file.
-        checks::until_rows_are_written(cluster).await;
+        written = checks::until_rows_are_written(cluster).await;
     }
     let which = random.below(3);
     if cluster.kind != Kind::PostgresGoesBack {
@@ -42,7 +43,7 @@ pub(crate) async fn go_back(cluster: &mut Cluster, random: &mut Random) {
     let Some(postgres) = &mut cluster.postgres else { return };
     let since = match which {
         0 => {
-            cluster.postgres_copied = Instant::now();
+            cluster.postgres_copied = written;
             return postgres.save().await;
         }
         1 => {
