@@ -61,13 +61,17 @@ async fn messages(cluster: &Cluster) -> HashSet<String> {
         let mut connection = PgConnection::connect(&postgres.url()).await.unwrap();
         // After a loss the table may not be there yet.
         let rows = sqlx::query(ENDED).fetch_all(&mut connection).await.unwrap_or_default();
-        rows.iter().for_each(|row| add(row.get(0)));
+        for row in &rows {
+            add(row.get(0));
+        }
         return found;
     }
     for directory in &cluster.directories {
         let mut connection = sqlite(&directory.path().join("ledger.db")).await;
         let rows = sqlx::query(ENDED).fetch_all(&mut connection).await.unwrap();
-        rows.iter().for_each(|row| add(row.get(0)));
+        for row in &rows {
+            add(row.get(0));
+        }
         connection.close().await.unwrap();
     }
     found
@@ -96,7 +100,7 @@ pub(crate) fn budgets_hold(cluster: &Cluster, figures: &mut Figures) {
         match cluster.kind {
             Kind::PostgresGoesBack => figures.most_spent = figures.most_spent.max(spent * 1000 / BUDGET),
             Kind::RedisGoesBack => {
-                figures.most_spent_after_loss = figures.most_spent_after_loss.max(spent * 1000 / BUDGET)
+                figures.most_spent_after_loss = figures.most_spent_after_loss.max(spent * 1000 / BUDGET);
             }
             Kind::RedisIsHome => {}
         }

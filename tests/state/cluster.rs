@@ -1,5 +1,6 @@
 //! Three callsigns with a directory and a clock each, their Redis, and their PostgreSQL.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -145,7 +146,7 @@ fn config() -> String {
     let mut text = format!("[limits]\ntimezone = \"Etc/GMT{:+}\"\n", hour - 12);
     for spender in 0..SPENDERS {
         let (dollars, id) = (format!("0.{:09}", BUDGET % 1_000_000_000), spender_id(spender));
-        text.push_str(&format!("[[users]]\nid = \"{id}\"\nlimits = {{ usd_day = \"{dollars}\" }}\n"));
+        write!(text, "[[users]]\nid = \"{id}\"\nlimits = {{ usd_day = \"{dollars}\" }}\n").unwrap();
     }
     text
 }
