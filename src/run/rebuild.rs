@@ -1,5 +1,5 @@
-//! Rebuilds token and dollar budgets from the ledger: at the start, after the shared store has lost its memory, and
-//! every hour, because costs are found late (`docs/SPEC.md#reservations`).
+//! Rebuilds token and dollar budgets from the ledger: at the start, after the shared store has restarted, because it may
+//! have lost its memory or have an old copy, and every hour, because costs are found late (`docs/SPEC.md#reservations`).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use super::in_force::InForce;
 const EVERY: Duration = Duration::from_hours(1);
 /// Time to the second rebuilding, which finds requests that ran during the first.
 const SOON: Duration = Duration::from_mins(1);
-/// Pause after a failure.
-const PAUSE: Duration = Duration::from_secs(10);
+/// Pause after a failure. With `deny` callers with budgets are refused meanwhile.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Rebuilds budgets until the task is aborted.
 pub(super) async fn run(in_force: InForce, reader: Reader, limiter: Limiter) {
@@ -31,11 +31,11 @@ pub(super) async fn run(in_force: InForce, reader: Reader, limiter: Limiter) {
     loop {
         let rules = Rules::new(&in_force.config().limits);
         if let Err(error) = rebuild(&rules, &reader, &limiter).await {
-            tracing::warn!(%error, "limits: cannot rebuild budgets from the ledger; retrying in 10 s");
+            tracing::warn!(%error, "limits: cannot rebuild budgets from the ledger; retrying every second");
             sleep(PAUSE).await;
             continue;
         }
-        // Either the time passes, or the store has lost its memory.
+        // Either the time passes, or the store has restarted.
         next = if timeout(next, limiter.must_rebuild()).await.is_ok() { SOON } else { EVERY };
     }
 }
@@ -50,8 +50,9 @@ enum RebuildError {
 }
 
 async fn rebuild(rules: &Rules, reader: &Reader, limiter: &Limiter) -> Result<(), RebuildError> {
+    let run = limiter.store_run();
     if !rules.has_budgets() && !limiter.overrides().any(Limit::is_budget) {
-        return Ok(limiter.restore(&[]).await?);
+        return Ok(limiter.restore(&[], &run).await?);
     }
     let (day, month) = limiter.periods();
     let mut all: HashMap<Subject, Spent> = HashMap::new();
@@ -69,7 +70,7 @@ async fn rebuild(rules: &Rules, reader: &Reader, limiter: &Limiter) -> Result<()
         }
     }
     let all: Vec<_> = all.into_iter().collect();
-    limiter.restore(&all).await?;
+    limiter.restore(&all, &run).await?;
     tracing::debug!(subjects = all.len(), "limits: budgets rebuilt from the ledger");
     Ok(())
 }

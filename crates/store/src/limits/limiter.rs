@@ -316,17 +316,27 @@ impl Limiter {
         (time(start(around.days)), time(start(around.months)))
     }
 
-    /// Waits until budgets must be rebuilt from the ledger: at the start, and after the store has lost its memory.
+    /// Waits until budgets must be rebuilt from the ledger: at the start, and after the store has restarted. From the
+    /// first call on, with `deny`, requests with budgets are refused until the budgets of the store's run are rebuilt.
     pub async fn must_rebuild(&self) {
         self.0.rebuilds.store(true, Ordering::Relaxed);
+        if let Some(link) = self.0.link.as_ref().filter(|_| self.0.down == OnStoreFailure::Deny) {
+            link.guard_budgets();
+        }
         self.0.rebuild.notified().await;
     }
 
-    /// Raises the sums of budgets to what the ledger knows.
+    /// Returns the store's run. Take it before the ledger is read, for [`Limiter::restore`]: what ends later than a loss
+    /// is counted by the store.
+    pub fn store_run(&self) -> String {
+        self.0.link.as_ref().map(|link| link.run()).unwrap_or_default()
+    }
+
+    /// Raises the sums of budgets to what the ledger knows. `run` is the store's run from before the ledger was read.
     ///
     /// # Errors
     /// [`StoreUnavailableError`](super::StoreUnavailableError). The call can be retried.
-    pub async fn restore(&self, all: &[(Subject, Spent)]) -> Result<(), super::StoreUnavailableError> {
+    pub async fn restore(&self, all: &[(Subject, Spent)], run: &str) -> Result<(), super::StoreUnavailableError> {
         let shared = &self.0;
         let Some(link) = &shared.link else {
             for (subject, spent) in all {
@@ -337,8 +347,7 @@ impl Limiter {
         let now = link.now_ms();
         let around = shared.memory.calendar().around(now);
         link.restore(all, &around, now).await?;
-        link.rebuilt(&now.to_string()).await;
-        Ok(())
+        link.rebuilt(run).await
     }
 
     /// Returns the user to suspend if providers refuse their requests too often.
