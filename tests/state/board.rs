@@ -22,7 +22,7 @@ pub(crate) struct Enforced {
     since: [Option<Instant>; NODES],
 }
 
-/// What the callers saw.
+/// The answers that callers saw.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) requests: usize,

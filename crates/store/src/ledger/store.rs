@@ -71,7 +71,7 @@ pub(super) struct Store {
     contexts: Contexts,
     /// The row of the table `state` at the begin of the open transaction.
     state: State,
-    /// What large batches add to the sums, and what the open transaction puts off.
+    /// The sums of large batches, and those that the open transaction puts off.
     put_off: PutOff,
     staged: Option<(Increments, usize)>,
     /// The part of the table `identifiers` that retention searches next.

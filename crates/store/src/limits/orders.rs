@@ -1,4 +1,4 @@
-//! What operators order while callsign runs: blocks and run-time limits, by the command line and the admin API.
+//! Orders of operators while callsign runs: blocks and run-time limits, from the command line and the admin API.
 //!
 //! It finds the one person whom an id means (docs/SPEC.md#unseen-ids) and never guesses: an id of several persons, or of
 //! nobody, is an error. Without a ledger the id is used as written, so that orders work at any time.
