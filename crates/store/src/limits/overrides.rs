@@ -119,6 +119,10 @@ impl OverrideList {
         for one in overrides {
             by_user.entry(one.user.clone()).or_default().push(one);
         }
+        // They come in any order, and are shown in the order of limits.
+        for own in by_user.values_mut() {
+            own.sort_by_key(|one| (one.limit as usize, one.since));
+        }
         Self { by_user, only_tighten }
     }
 
