@@ -9,13 +9,11 @@ use jiff::Timestamp;
 
 use super::Exit;
 use super::args::{Block, Unblock};
-use super::operator_state::{Opened, refused};
+use super::operator_state::{Known, Opened, refused, tell_person};
 use crate::config::Config;
 use callsign_core::visible::printable;
-use callsign_store::ledger::Reader;
 use callsign_store::limits::blocks;
 use callsign_store::limits::operator_state::OperatorState;
-use callsign_store::limits::orders::Knowledge;
 use callsign_store::limits::orders::block::{self as order, Order};
 
 /// Runs `callsign block`.
@@ -30,8 +28,7 @@ pub(super) async fn block(
 ) -> io::Result<Exit> {
     let Some(mut opened) = Opened::open(config, err).await? else { return Ok(Exit::Failure) };
     let Some(id) = args.id.as_ref().filter(|_| !args.list) else { return print(&opened.state, out) };
-    let (reader, configured) = (Reader::open(&config.ledger).ok(), config.named_people());
-    let knowledge = Knowledge { reader: reader.as_ref(), scope: config.whois_scope(), configured: &configured };
+    let known = Known::of(config);
     let order = Order {
         id: id.clone(),
         tenant: args.tenant.clone(),
@@ -41,14 +38,9 @@ pub(super) async fn block(
         unseen: args.unseen,
         user_id: args.user_id,
     };
-    match order::block(&opened.state, knowledge, order).await {
+    match order::block(&opened.state, known.knowledge(), order).await {
         Ok(blocked) => {
-            if let Some(unchecked) = &blocked.unchecked {
-                writeln!(err, "callsign: {}", printable(&unchecked.to_string()))?;
-            }
-            if blocked.block.id != *id {
-                writeln!(out, "{} is of the user {}", printable(id), printable(&blocked.block.id))?;
-            }
+            tell_person(id, &blocked.block.id, blocked.unchecked.as_ref(), out, err)?;
             writeln!(out, "blocked {}", line(&blocked.block))?;
             opened.commit(blocked.generation, out, err).await
         }
@@ -67,9 +59,8 @@ pub(super) async fn unblock(
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     let Some(mut opened) = Opened::open(config, err).await? else { return Ok(Exit::Failure) };
-    let (reader, configured) = (Reader::open(&config.ledger).ok(), config.named_people());
-    let knowledge = Knowledge { reader: reader.as_ref(), scope: config.whois_scope(), configured: &configured };
-    match order::unblock(&opened.state, knowledge, &args.id, args.tenant.as_deref()).await {
+    let known = Known::of(config);
+    match order::unblock(&opened.state, known.knowledge(), &args.id, args.tenant.as_deref()).await {
         Ok((0, _)) => {
             writeln!(err, "callsign: {} is not blocked; see callsign block --list", printable(&args.id))?;
             Ok(Exit::Failure)

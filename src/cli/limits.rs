@@ -8,13 +8,12 @@ use std::io::{self, Write};
 
 use super::Exit;
 use super::args::{LimitsCommand, SetLimits};
-use super::operator_state::{Opened, refused};
+use super::operator_state::{Known, Opened, refused, tell_person};
 use crate::config::Config;
 use callsign_core::visible::printable;
-use callsign_store::ledger::Reader;
 use callsign_store::limits::Rules;
+use callsign_store::limits::orders::OrderError;
 use callsign_store::limits::orders::limit::{self as order, Changed, Order};
-use callsign_store::limits::orders::{Knowledge, OrderError};
 
 /// Runs a subcommand of `callsign limits`.
 ///
@@ -44,9 +43,8 @@ async fn set(config: &Config, args: &SetLimits, out: &mut impl Write, err: &mut 
         unseen: args.unseen,
         user_id: args.user_id,
     };
-    let (reader, configured) = (Reader::open(&config.ledger).ok(), config.named_people());
-    let knowledge = Knowledge { reader: reader.as_ref(), scope: config.whois_scope(), configured: &configured };
-    let changed = order::set(&opened.state, &Rules::new(&config.limits), knowledge, order).await;
+    let known = Known::of(config);
+    let changed = order::set(&opened.state, &Rules::new(&config.limits), known.knowledge(), order).await;
     finish(&mut opened, &args.user, changed, out, err).await
 }
 
@@ -58,9 +56,8 @@ async fn reset(
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     let Some(mut opened) = Opened::open(config, err).await? else { return Ok(Exit::Failure) };
-    let (reader, configured) = (Reader::open(&config.ledger).ok(), config.named_people());
-    let knowledge = Knowledge { reader: reader.as_ref(), scope: config.whois_scope(), configured: &configured };
-    let changed = order::reset(&opened.state, knowledge, user, tenant).await;
+    let known = Known::of(config);
+    let changed = order::reset(&opened.state, known.knowledge(), user, tenant).await;
     if let Ok(Changed { person, removed: 0, .. }) = &changed {
         writeln!(err, "callsign: {} has no run-time limits; see callsign limits show", printable(&person.user))?;
         return Ok(Exit::Failure);
@@ -81,12 +78,7 @@ async fn finish(
         Err(error) => return refused(&error, err),
     };
     let Changed { person, set, removed, generation, unchecked } = changed;
-    if let Some(unchecked) = &unchecked {
-        writeln!(err, "callsign: {}", printable(&unchecked.to_string()))?;
-    }
-    if person.user != named {
-        writeln!(out, "{} is of the user {}", printable(named), printable(&person.user))?;
-    }
+    tell_person(named, &person.user, unchecked.as_ref(), out, err)?;
     for one in &set {
         writeln!(out, "{}: {one}", printable(&person.user))?;
     }

@@ -5,10 +5,12 @@ use std::io::{self, Write};
 use super::{Exit, person};
 use crate::config::Config;
 use callsign_core::visible::printable;
+use callsign_store::ledger::Reader;
 use callsign_store::limits::operator_state::OperatorState;
 use callsign_store::limits::operator_state::acknowledgement::{Acknowledgement, Stored};
 use callsign_store::limits::operator_state::commit::commit;
-use callsign_store::limits::orders::OrderError;
+use callsign_store::limits::orders::{Knowledge, OrderError, Unchecked};
+use callsign_store::person::Person;
 use callsign_store::state::{Access, StateError, StateStore};
 
 /// Blocks and run-time limits, and their places.
@@ -95,6 +97,46 @@ impl Opened {
         }
         Ok(Exit::Success)
     }
+}
+
+/// The sources from which a command finds the person whom an id means.
+pub(super) struct Known<'c> {
+    config: &'c Config,
+    reader: Option<Reader>,
+    configured: Vec<Person>,
+}
+
+impl<'c> Known<'c> {
+    /// Opens the ledger, if there is one.
+    pub(super) fn of(config: &'c Config) -> Self {
+        Self { config, reader: Reader::open(&config.ledger).ok(), configured: config.named_people() }
+    }
+
+    /// Returns the sources for an order.
+    pub(super) fn knowledge(&self) -> Knowledge<'_> {
+        let Self { config, reader, configured } = self;
+        Knowledge { reader: reader.as_ref(), scope: config.whois_scope(), configured }
+    }
+}
+
+/// Prints whom an id means, and if that was not looked up.
+///
+/// # Errors
+/// I/O errors of `out` and `err`.
+pub(super) fn tell_person(
+    named: &str,
+    user: &str,
+    unchecked: Option<&Unchecked>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<()> {
+    if let Some(unchecked) = unchecked {
+        writeln!(err, "callsign: {}", printable(&unchecked.to_string()))?;
+    }
+    if named != user {
+        writeln!(out, "{} is of the user {}", printable(named), printable(user))?;
+    }
+    Ok(())
 }
 
 /// Prints the reason why an order was not carried out.
