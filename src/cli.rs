@@ -20,8 +20,9 @@ mod key_list;
 mod key_new;
 mod labels;
 mod ledger_access;
-mod limits_show;
+mod limits;
 pub mod load;
+mod operator_state;
 pub mod owner;
 mod person;
 mod reconcile;
@@ -35,7 +36,7 @@ mod whois;
 
 use std::io::{self, IsTerminal, Write};
 
-use args::{Args, Command, KeyCommand, LimitsCommand};
+use args::{Args, Command, KeyCommand};
 pub use exit::Exit;
 use identity_args::Person;
 
@@ -81,9 +82,8 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         Command::Unblock(args) => {
             configured(&sources, async |loaded| block::unblock(&loaded.config, args, out, err).await).await
         }
-        Command::Limits { command: LimitsCommand::Show { user, tenant } } => {
-            let tenant = tenant.as_deref();
-            configured(&sources, async |loaded| limits_show::show(&loaded.config, user, tenant, out, err).await).await
+        Command::Limits { command } => {
+            configured(&sources, async |loaded| limits::run(&loaded.config, command, out, err).await).await
         }
         Command::Usage(asked) => {
             configured(&sources, async |loaded| usage::print(&loaded.config, asked, out, err).await).await
@@ -121,7 +121,7 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             let stdout = io::stdout();
             archive::run(&sources, command, stdout.is_terminal(), &mut stdout.lock(), err)
         }
-        Command::Config => configured(&sources, async |loaded| config::print(loaded, out)).await,
+        Command::Config => configured(&sources, async |loaded| config::run(loaded, out, err).await).await,
     }
 }
 

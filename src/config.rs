@@ -135,6 +135,7 @@ impl Config {
             archive: self.archive.clone(),
             limits: self.limits.clone(),
             has_ledger: self.ledger.store.is_some(),
+            has_operator_state: self.ledger.data_dir.is_some() || self.limits.store.is_some(),
         }
     }
 

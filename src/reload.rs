@@ -91,6 +91,9 @@ impl Reloader {
                 for change in changes {
                     tracing::info!("configuration changed: {change}");
                 }
+                for line in self.in_force.run_time_limits() {
+                    tracing::info!("run-time limit, which wins over the configuration: {line}");
+                }
             }
             Reloaded::Refused(problems) => {
                 for problem in &problems {

@@ -169,7 +169,7 @@ fn start_tasks(
     limiter: &Limiter,
     metrics: &Arc<Metrics>,
 ) -> Vec<AbortHandle> {
-    let list = list_prices::run(in_force.clone(), prices, Arc::clone(metrics));
+    let list = list_prices::run(in_force.clone(), prices, limiter.clone(), Arc::clone(metrics));
     let mut tasks = vec![tokio::spawn(list).abort_handle()];
     if let Ok(reader) = Reader::open(&config.ledger) {
         tasks.push(tokio::spawn(rebuild::run(in_force.clone(), reader, limiter.clone())).abort_handle());

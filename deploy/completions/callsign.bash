@@ -190,6 +190,12 @@ _callsign() {
             callsign__subcmd__help__subcmd__ledger,repair)
                 cmd="callsign__subcmd__help__subcmd__ledger__subcmd__repair"
                 ;;
+            callsign__subcmd__help__subcmd__limits,reset)
+                cmd="callsign__subcmd__help__subcmd__limits__subcmd__reset"
+                ;;
+            callsign__subcmd__help__subcmd__limits,set)
+                cmd="callsign__subcmd__help__subcmd__limits__subcmd__set"
+                ;;
             callsign__subcmd__help__subcmd__limits,show)
                 cmd="callsign__subcmd__help__subcmd__limits__subcmd__show"
                 ;;
@@ -238,11 +244,23 @@ _callsign() {
             callsign__subcmd__limits,help)
                 cmd="callsign__subcmd__limits__subcmd__help"
                 ;;
+            callsign__subcmd__limits,reset)
+                cmd="callsign__subcmd__limits__subcmd__reset"
+                ;;
+            callsign__subcmd__limits,set)
+                cmd="callsign__subcmd__limits__subcmd__set"
+                ;;
             callsign__subcmd__limits,show)
                 cmd="callsign__subcmd__limits__subcmd__show"
                 ;;
             callsign__subcmd__limits__subcmd__help,help)
                 cmd="callsign__subcmd__limits__subcmd__help__subcmd__help"
+                ;;
+            callsign__subcmd__limits__subcmd__help,reset)
+                cmd="callsign__subcmd__limits__subcmd__help__subcmd__reset"
+                ;;
+            callsign__subcmd__limits__subcmd__help,set)
+                cmd="callsign__subcmd__limits__subcmd__help__subcmd__set"
                 ;;
             callsign__subcmd__limits__subcmd__help,show)
                 cmd="callsign__subcmd__limits__subcmd__help__subcmd__show"
@@ -958,8 +976,36 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help__subcmd__limits)
-            opts="show"
+            opts="show set reset"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__limits__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__limits__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1406,7 +1452,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__limits)
-            opts="-h --config --help show help"
+            opts="-h --config --help show set reset help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1424,7 +1470,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__limits__subcmd__help)
-            opts="show help"
+            opts="show set reset help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1451,6 +1497,34 @@ _callsign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        callsign__subcmd__limits__subcmd__help__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__limits__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         callsign__subcmd__limits__subcmd__help__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1458,6 +1532,54 @@ _callsign() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__limits__subcmd__reset)
+            opts="-h --tenant --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__limits__subcmd__set)
+            opts="-h --for --tenant --unseen --user-id --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

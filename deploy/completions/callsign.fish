@@ -44,7 +44,7 @@ complete -c callsign -n "__fish_callsign_needs_command" -f -a "key" -d 'Make key
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "archive" -d 'Read the encrypted archive: list, decrypt, verify'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "block" -d 'Block a user, by user id or by the identifier as sent upstream'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "unblock" -d 'Remove a block'
-complete -c callsign -n "__fish_callsign_needs_command" -f -a "limits" -d 'Show how much of its limits a user has used'
+complete -c callsign -n "__fish_callsign_needs_command" -f -a "limits" -d 'Show, set and reset the limits of a user while callsign runs'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "ledger" -d 'List, repair and drop rows that the ledger\'s database refused because of a value'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "healthcheck" -d 'Exit with 0 if the local server is ready, else with 1 and one line that says why'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -190,14 +190,27 @@ complete -c callsign -n "__fish_callsign_using_subcommand block" -s h -l help -d
 complete -c callsign -n "__fish_callsign_using_subcommand unblock" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
 complete -c callsign -n "__fish_callsign_using_subcommand unblock" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand unblock" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show help" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
-complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show help" -s h -l help -d 'Print help'
-complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show help" -f -a "show" -d 'Print what a user has used of each limit, and when it becomes available again. Limits of `[[keys]]` are not included'
-complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show set reset help" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show set reset help" -s h -l help -d 'Print help'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show set reset help" -f -a "show" -d 'Print what a user has used of each limit, and when it becomes available again. Limits of `[[keys]]` are not included'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show set reset help" -f -a "set" -d 'Set limits of a user. They win over the configuration, on every callsign within one second'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show set reset help" -f -a "reset" -d 'Return all limits of a user to what is configured'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show set reset help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from show" -l tenant -d 'Tenant of the user. By default none' -r
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from show" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l for -d 'Time for which they hold: 45s, 30m, 24h or 7d, at most 100 years. By default unlimited' -r
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l unseen -d 'Also set limits of an id that was never seen'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l user-id -d 'Take the id as a user id only, not as an identifier of another kind'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from reset" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from reset" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print what a user has used of each limit, and when it becomes available again. Limits of `[[keys]]` are not included'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from help" -f -a "set" -d 'Set limits of a user. They win over the configuration, on every callsign within one second'
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from help" -f -a "reset" -d 'Return all limits of a user to what is configured'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and not __fish_seen_subcommand_from rejected repair drop help" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and not __fish_seen_subcommand_from rejected repair drop help" -s h -l help -d 'Print help'
@@ -240,7 +253,7 @@ complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_s
 complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help" -f -a "archive" -d 'Read the encrypted archive: list, decrypt, verify'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help" -f -a "block" -d 'Block a user, by user id or by the identifier as sent upstream'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help" -f -a "unblock" -d 'Remove a block'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help" -f -a "limits" -d 'Show how much of its limits a user has used'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help" -f -a "limits" -d 'Show, set and reset the limits of a user while callsign runs'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help" -f -a "ledger" -d 'List, repair and drop rows that the ledger\'s database refused because of a value'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help" -f -a "healthcheck" -d 'Exit with 0 if the local server is ready, else with 1 and one line that says why'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -250,6 +263,8 @@ complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_
 complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from archive" -f -a "show" -d 'Decrypt archived requests to the standard output, oldest first'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from archive" -f -a "verify" -d 'Verify every archived request: it decrypts, is authentic, and contains what its meta.json lists'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from limits" -f -a "show" -d 'Print what a user has used of each limit, and when it becomes available again. Limits of `[[keys]]` are not included'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from limits" -f -a "set" -d 'Set limits of a user. They win over the configuration, on every callsign within one second'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from limits" -f -a "reset" -d 'Return all limits of a user to what is configured'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from ledger" -f -a "rejected" -d 'List the rows that the database refused, newest first'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from ledger" -f -a "repair" -d 'Give a rejected row its caller back'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and __fish_seen_subcommand_from ledger" -f -a "drop" -d 'Delete the note about a rejected row, or about all. The rows and their sums stay, without names'

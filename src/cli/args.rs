@@ -13,6 +13,7 @@ use clap::{ArgGroup, Parser, Subcommand};
 pub use archive::{ArchiveCommand, Part};
 use callsign_core::endpoint::Inference;
 use callsign_store::ledger;
+use callsign_store::limits::orders::limit;
 pub use evidence_args::{Bundle, Case, Export, Forget};
 pub use ledger_args::{Format, OneRequest, Requests, Selection, Usage};
 pub use rejected_args::{LedgerCommand, RepairArgs};
@@ -149,7 +150,8 @@ pub enum Command {
     /// Erase a user from the ledger and the archive.
     ///
     /// Removes the user's ids, identifiers, sessions, chats and messages from the ledger and deletes the user's
-    /// archived requests. Sums of spend and tokens stay, without a name. Blocks stay in force. Asks before it erases.
+    /// archived requests. Sums of spend and tokens stay, without a name. Blocks and run-time limits stay in force. Asks before it
+    /// erases.
     ///
     /// Exit codes: 0 erased, 1 not exactly one person or failed, 2 configuration or command line invalid.
     #[command(after_help = "Examples:\n  callsign forget alice --dry-run\n  callsign forget alice --yes")]
@@ -186,7 +188,7 @@ pub enum Command {
     ///
     /// Exit codes: 0 done, 1 not blocked or failed, 2 configuration invalid.
     Unblock(Unblock),
-    /// Show how much of its limits a user has used.
+    /// Show, set and reset the limits of a user while callsign runs.
     Limits {
         /// The subcommand to run.
         #[command(subcommand)]
@@ -259,9 +261,58 @@ pub enum LimitsCommand {
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
     },
+    /// Set limits of a user. They win over the configuration, on every callsign within one second.
+    ///
+    /// Exit codes: 0 done, 1 failed (the reason is printed), 2 command line or configuration invalid.
+    #[command(after_help = "Examples:\n  \
+        callsign limits set alice rpm=5 usd_day=2 --for 7d\n  \
+        callsign limits set alice concurrent=off usd_day=default")]
+    Set(SetLimits),
+    /// Return all limits of a user to what is configured.
+    ///
+    /// Exit codes: 0 done, 1 failed or nothing was set, 2 configuration invalid.
+    #[command(after_help = "Example:\n  callsign limits reset alice")]
+    Reset {
+        /// User id, or an identifier of any kind.
+        #[arg(value_name = "USER")]
+        user: String,
+        /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
+        #[arg(long, value_name = "T")]
+        tenant: Option<String>,
+    },
 }
 
-/// Parses the duration of a block.
+/// Arguments of `limits set`.
+#[derive(Debug, clap::Args)]
+pub struct SetLimits {
+    /// User id, or an identifier of any kind: as sent upstream, or as stated by the caller.
+    #[arg(value_name = "USER")]
+    pub user: String,
+    /// Limit and value: rpm, `messages_24h`, concurrent, `tokens_day`, `usd_day` or `usd_month`; a number, `off` for no
+    /// limit, or `default` for what is configured.
+    #[arg(value_name = "LIMIT=VALUE", required = true, value_parser = limit_value)]
+    pub values: Vec<limit::Value>,
+    /// Time for which they hold: 45s, 30m, 24h or 7d, at most 100 years. By default unlimited.
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub time: Option<Duration>,
+    /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
+    /// Also set limits of an id that was never seen.
+    #[arg(long)]
+    pub unseen: bool,
+    /// Take the id as a user id only, not as an identifier of another kind.
+    #[arg(long)]
+    pub user_id: bool,
+}
+
+/// Parses a limit and its value.
+fn limit_value(text: &str) -> Result<limit::Value, String> {
+    let (name, value) = text.split_once('=').ok_or("expected LIMIT=VALUE, as rpm=5")?;
+    limit::value(name, value)
+}
+
+/// Parses the duration of a block or a run-time limit.
 fn time(text: &str) -> Result<Duration, &'static str> {
     let time = ledger::duration(text).and_then(|time| Duration::try_from(time).ok());
     let time = time.filter(|time| (1..=MAX_BLOCK_SECONDS).contains(&time.as_secs()));

@@ -1,16 +1,34 @@
-//! `callsign config`: prints every setting with its value and source. Secrets are shown as `***`.
+//! `callsign config`: prints every setting with its value and source, and the run-time limits that win over settings.
+//! Secrets are shown as `***`.
 
 use std::io::{self, Write};
 
 use super::Exit;
+use super::operator_state::Opened;
 use crate::config::Loaded;
 use callsign_core::visible::printable;
+
+/// Prints the configuration, and what wins over it.
+///
+/// # Errors
+/// I/O errors of `out` and `err`.
+pub async fn run(loaded: &Loaded, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    print(loaded, out)?;
+    let state = Opened::open_if_any(&loaded.config, err).await?;
+    for (number, line) in state.overrides().described(usize::MAX).into_iter().enumerate() {
+        if number == 0 {
+            writeln!(out, "\nLimits that were set while callsign runs, and win over settings:")?;
+        }
+        writeln!(out, "  {line}")?;
+    }
+    Ok(Exit::Success)
+}
 
 /// Prints one setting per line: name, value, source. A setting without a value shows the variable to set.
 ///
 /// # Errors
 /// I/O errors of `out`.
-pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<Exit> {
+pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
     let rows: Vec<_> = loaded
         .effective
         .iter()
@@ -27,7 +45,7 @@ pub fn print(loaded: &Loaded, out: &mut impl Write) -> io::Result<Exit> {
             None => writeln!(out, "{name:name_width$}  {:value_width$}  not set ({source})", "-")?,
         }
     }
-    Ok(Exit::Success)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use callsign_telemetry::metrics::Metrics;
 
 use crate::config::Config;
 
+/// Maximum number of run-time limits that a reload names.
+const MOST_DESCRIBED: usize = 20;
+
 /// Handles to every copy of the configuration in force. Clones share them.
 #[derive(Clone, Debug)]
 pub struct InForce {
@@ -43,6 +46,11 @@ impl InForce {
     /// Records if the latest reload succeeded, for `/metrics` and `/readyz`.
     pub fn reloaded(&self, successful: bool) {
         self.metrics.reloaded.set(i64::from(successful));
+    }
+
+    /// Describes the run-time limits, which win over the configuration.
+    pub fn run_time_limits(&self) -> Vec<String> {
+        self.proxy.limiter().overrides().described(MOST_DESCRIBED)
     }
 
     /// Returns the view that the console shows.

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use callsign_core::allowance::Limit;
 use callsign_core::usage::price::PicoUsd;
 use callsign_gateway::openrouter::{ListPrice, OpenRouterClient, OpenRouterError};
 use callsign_gateway::prices::Prices;
-use callsign_store::limits::Rules;
+use callsign_store::limits::{Limiter, Rules};
 use callsign_telemetry::metrics::Metrics;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -33,7 +34,7 @@ const MOST_BYTES: u64 = 16 * 1024 * 1024;
 type Stored = (String, u64, u64, u64, Option<u64>);
 
 /// Keeps prices fresh until the task is aborted.
-pub(super) async fn run(in_force: InForce, prices: Prices, metrics: Arc<Metrics>) {
+pub(super) async fn run(in_force: InForce, prices: Prices, limiter: Limiter, metrics: Arc<Metrics>) {
     let directory = in_force.config().ledger.data_dir.clone();
     let copy = directory.map(|directory| directory.join(FILE));
     if let Some(copy) = copy.clone()
@@ -47,7 +48,8 @@ pub(super) async fn run(in_force: InForce, prices: Prices, metrics: Arc<Metrics>
     loop {
         looks.tick().await;
         let config = in_force.config();
-        if Instant::now() < due || !Rules::new(&config.limits).has_dollar_budgets() {
+        let is_needed = Rules::new(&config.limits).has_dollar_budgets() || limiter.overrides().any(Limit::is_money);
+        if Instant::now() < due || !is_needed {
             continue;
         }
         match fetch(&config).await {

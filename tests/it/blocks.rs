@@ -279,7 +279,7 @@ async fn an_id_that_was_never_seen_is_refused_unless_it_is_meant() {
     let rig = Rig::start("", toml).await;
     let said = program::callsign("block malory", &rig.variables(""));
     assert_eq!((said.code, said.out.as_str()), (1, ""), "{said:?}");
-    assert!(said.err.contains("nobody was blocked") && said.err.contains("--unseen"), "{said:?}");
+    assert!(said.err.contains("nothing was changed") && said.err.contains("--unseen"), "{said:?}");
     let refused = rig.admin(Method::PUT, "users/malory/block", "").await;
     assert_eq!((refused.status.as_u16(), &refused.json()["error"]["code"]), (404, &json!("unseen_id")));
     assert_eq!(rig.admin(Method::GET, "blocks", "").await.json(), json!([]));

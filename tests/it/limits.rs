@@ -1,5 +1,6 @@
 //! Limits through the running program: refusals, their answers, and refunds.
 
+mod run_time;
 pub(crate) mod suite;
 
 use mock_openrouter::MockServer;

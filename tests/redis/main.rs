@@ -53,6 +53,8 @@ async fn main() {
     println!("ok leaving early does not beat a budget");
     budgets_are_rebuilt(&mut redis).await;
     println!("ok budgets are rebuilt from the ledger");
+    a_restarted_store_waits_for_its_budgets(&mut redis).await;
+    println!("ok a restarted store waits for its budgets");
     an_outage_leaves_local_counts(&mut redis).await;
     println!("ok open while the store is away");
     an_outage_closes_the_door(&mut redis).await;
@@ -277,6 +279,44 @@ async fn budgets_are_rebuilt(redis: &mut Redis) {
     lose_everything(redis);
     redis.restart();
     until_used(redis).await;
+}
+
+/// With `deny` nobody spends from a budget that a store without its memory, or with an old copy, counts as unspent.
+async fn a_restarted_store_waits_for_its_budgets(redis: &mut Redis) {
+    let mock = MockServer::start().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    // The first request leaves less than its reservation of $0.01.
+    let variables = [
+        ("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()),
+        ("CALLSIGN_LIMIT_USD_DAY", "0.0101"),
+        ("CALLSIGN_LIMIT_ON_STORE_FAILURE", "deny"),
+    ];
+    let data = std::path::Path::new(redis.url().strip_prefix("unix://").unwrap()).with_file_name("appendonlydir");
+    let copy = data.with_file_name("copy");
+    let node = node(&mock, redis, &variables);
+    let ada = of("waiting-ada");
+    let first_judgement = async || {
+        loop {
+            match ask(&node, &ada).await.status.as_u16() {
+                503 => {}
+                status => return status,
+            }
+        }
+    };
+    redis.kill();
+    assert!(std::process::Command::new("cp").arg("-a").args([&data, &copy]).status().unwrap().success());
+    redis.restart();
+    assert_eq!(within("the budgets", first_judgement()).await, 200);
+    within("the end of the budget", async { while ask(&node, &ada).await.status != 429 {} }).await;
+    redis.kill();
+    lose_everything(redis);
+    redis.restart();
+    assert_eq!(within("the budgets", first_judgement()).await, 429, "after the loss of its memory");
+    redis.kill();
+    lose_everything(redis);
+    std::fs::rename(&copy, &data).unwrap();
+    redis.restart();
+    assert_eq!(within("the budgets", first_judgement()).await, 429, "with an old copy");
 }
 
 async fn an_outage_leaves_local_counts(redis: &mut Redis) {

@@ -12,8 +12,9 @@ use serde_json::json;
 use super::attempts::TooManyAttemptsError;
 use callsign_store::archive::ArchiveError;
 use callsign_store::ledger::LedgerError;
-use callsign_store::limits::blocks::order::OrderError;
-use callsign_store::limits::blocks::store::FullError;
+use callsign_store::limits::operator_state::blocks::BlocksFullError;
+use callsign_store::limits::orders::OrderError;
+use callsign_store::limits::overrides::OverridesFullError;
 use callsign_store::person::Person;
 use callsign_store::whois::Answer;
 
@@ -58,7 +59,13 @@ pub(super) enum ApiError {
     NotBlocked,
     /// The block list has no room.
     #[error(transparent)]
-    BlocksFull(#[from] FullError),
+    BlocksFull(#[from] BlocksFullError),
+    /// The list of run-time limits has no room.
+    #[error(transparent)]
+    LimitsFull(#[from] OverridesFullError),
+    /// The value is looser than configured, and run-time limits in Redis only tighten.
+    #[error("{0}")]
+    Looser(String),
     /// The identifier is of several persons. The response lists them.
     #[error("the identifier is of several persons: choose one by user id with ?tenant= and `user_id`")]
     SeveralPersons(Vec<Person>),
@@ -101,6 +108,8 @@ impl ApiError {
             Self::Nobody | Self::NotInLedger(_) => (StatusCode::NOT_FOUND, "unknown_identifier"),
             Self::NotBlocked => (StatusCode::NOT_FOUND, "not_blocked"),
             Self::BlocksFull(_) => (StatusCode::CONFLICT, "blocks_full"),
+            Self::LimitsFull(_) => (StatusCode::CONFLICT, "limits_full"),
+            Self::Looser(_) => (StatusCode::CONFLICT, "looser_than_configured"),
             Self::SeveralPersons(_) => (StatusCode::CONFLICT, "several_persons"),
             Self::Unseen(_) => (StatusCode::NOT_FOUND, "unseen_id"),
             Self::SeveralTenants(_) => (StatusCode::CONFLICT, "several_tenants"),
@@ -124,7 +133,9 @@ impl From<OrderError> for ApiError {
             OrderError::Several(people) => Self::SeveralPersons(people.into_iter().collect()),
             OrderError::Unseen(_) => Self::Unseen(error.to_string()),
             OrderError::NoId => Self::Invalid(error.to_string()),
-            OrderError::Full(error) => Self::BlocksFull(error),
+            OrderError::BlocksFull(error) => Self::BlocksFull(error),
+            OrderError::OverridesFull(error) => Self::LimitsFull(error),
+            OrderError::Looser(_) => Self::Looser(error.to_string()),
         }
     }
 }

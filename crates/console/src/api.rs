@@ -3,6 +3,7 @@
 mod blocks;
 mod configuration;
 mod filters;
+mod limits;
 mod mapping;
 mod openapi;
 mod requests;
@@ -36,6 +37,7 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .route("/users/{user_id}", delete(usage::forget))
         .route("/users/{user_id}/block", put(blocks::block).delete(blocks::unblock))
         .route("/blocks", get(blocks::list))
+        .route("/limits/{user_id}", get(limits::show).put(limits::set).delete(limits::reset))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::Method });
     Router::new()

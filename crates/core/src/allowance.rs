@@ -41,6 +41,11 @@ impl Limit {
         }
     }
 
+    /// Returns the limit with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|limit| limit.name() == name)
+    }
+
     /// Returns true for amounts of money (in nano-dollars).
     pub fn is_money(self) -> bool {
         matches!(self, Self::UsdDay | Self::UsdMonth)
@@ -86,6 +91,14 @@ impl Ceiling {
             (digits.then(|| i64::from_str(text).ok()).flatten(), "takes a whole number from 1 to 10^15, or off")
         };
         amount.filter(|amount| (1..=MOST).contains(amount)).map(Self::At).ok_or(message)
+    }
+
+    /// Formats the value as [`Self::parse`] reads it.
+    pub fn shown(self, limit: Limit) -> String {
+        match self {
+            Self::Off => "off".to_owned(),
+            Self::At(amount) => limit.shown(amount),
+        }
     }
 }
 

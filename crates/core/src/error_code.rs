@@ -254,7 +254,8 @@ pub static TABLE: [ErrorCodeRow; 27] = [
         ErrorCode::LimitsUnavailable,
         503,
         "limits_unavailable",
-        "Redis is unavailable, and `CALLSIGN_LIMIT_ON_STORE_FAILURE` is `deny`.",
+        "Redis is unavailable, or has restarted and budgets are not rebuilt from the ledger yet, and \
+         `CALLSIGN_LIMIT_ON_STORE_FAILURE` is `deny`.",
         "Try again. Operator: repair Redis.",
     ),
     row(

@@ -20,9 +20,11 @@ use crate::account::Account;
 /// Time for which a list is served from the cache.
 const FRESH: Duration = Duration::from_mins(1);
 /// Bytes of the longest list that is cached.
-const LONGEST_LIST: usize = 16 * 1024 * 1024;
+const LONGEST_LIST: usize = 5 * 1024 * 1024;
 /// Bytes of all cached lists together.
-const ALL_LISTS: usize = 4 * 1024 * 1024;
+const ALL_LISTS: usize = 16 * 1024 * 1024;
+/// Number of cached lists. The query makes the key, so a caller can ask for any number of them.
+const MOST_LISTS: usize = 256;
 /// Lists that are copied at the same time. Further ones pass uncopied.
 const MOST_COPIES: usize = 4;
 /// Bytes of the longest query and `accept` of a cached list.
@@ -133,7 +135,7 @@ impl Lists {
         for key in &stale {
             self.remove(key);
         }
-        while self.bytes + list.size() > ALL_LISTS {
+        while self.entries.len() >= MOST_LISTS || self.bytes + list.size() > ALL_LISTS {
             let oldest = self.entries.iter().min_by_key(|(_, list)| list.since).map(|(key, _)| key.clone());
             match oldest {
                 Some(oldest) => self.remove(&oldest),

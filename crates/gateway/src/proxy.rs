@@ -168,6 +168,11 @@ impl Proxy {
         Self(Arc::new(Worker { upstream, shared: Arc::clone(&self.0.shared) }))
     }
 
+    /// Returns the limiter.
+    pub fn limiter(&self) -> &Limiter {
+        &self.0.shared.limiter
+    }
+
     /// Returns the configuration in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.shared.snapshot.load_full()

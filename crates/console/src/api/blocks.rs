@@ -14,11 +14,12 @@ use crate::operator::Operator;
 use crate::parameters::{Id, JsonBody, Params};
 use crate::view::View;
 use callsign_store::limits::blocks::Block;
-use callsign_store::limits::blocks::acknowledgement::{Acknowledgement, Stored};
-use callsign_store::limits::blocks::order::{self, Knowledge, Order};
+use callsign_store::limits::operator_state::acknowledgement::{Acknowledgement, Stored};
+use callsign_store::limits::orders::Knowledge;
+use callsign_store::limits::orders::block::{self as order, Order};
 
 /// Maximum duration of a temporary block: a hundred years.
-const LONGEST_SECONDS: u64 = 3_155_760_000;
+pub(super) const LONGEST_SECONDS: u64 = 3_155_760_000;
 
 /// The body of `PUT users/{user_id}/block`. The body and each member are optional.
 #[derive(Debug, Default, Deserialize)]
@@ -51,11 +52,11 @@ pub(super) async fn block(
     let order = Order { id, tenant: of.tenant, time, reason, cut, unseen, user_id };
     let view = operator.view();
     // In force in this process when it returns. The others follow.
-    let blocked = order::block(limiter.blocks(), operator.knowledge(&view), order).await?;
+    let blocked = order::block(limiter.operator_state(), operator.knowledge(&view), order).await?;
     tracing::info!(cut, "admin: blocked a user");
     let mut told = json(&blocked.block);
     told["note"] = json!(blocked.unchecked.map(|unchecked| unchecked.to_string()));
-    acknowledge(&mut told, &limiter.blocks().acknowledged(blocked.generation).await);
+    acknowledge(&mut told, &limiter.operator_state().acknowledged(blocked.generation).await);
     Ok(Json(told))
 }
 
@@ -67,13 +68,13 @@ pub(super) async fn unblock(
 ) -> Result<Json<Value>, ApiError> {
     let limiter = &operator.deps.limiter;
     let (view, tenant) = (operator.view(), of.tenant.as_deref());
-    let (lifted, generation) = order::unblock(limiter.blocks(), operator.knowledge(&view), &id, tenant).await?;
+    let (lifted, generation) = order::unblock(limiter.operator_state(), operator.knowledge(&view), &id, tenant).await?;
     if lifted == 0 {
         return Err(ApiError::NotBlocked);
     }
     tracing::info!("admin: unblocked a user");
     let mut told = json!({ "id": id, "lifted": lifted });
-    acknowledge(&mut told, &limiter.blocks().acknowledged(generation).await);
+    acknowledge(&mut told, &limiter.operator_state().acknowledged(generation).await);
     Ok(Json(told))
 }
 
@@ -83,14 +84,14 @@ pub(super) async fn list(
     Params(()): Params<()>,
 ) -> Result<Json<Value>, ApiError> {
     let now = jiff::Timestamp::now();
-    let mut blocks = operator.deps.limiter.blocks().list();
+    let mut blocks = operator.deps.limiter.operator_state().blocks();
     blocks.retain(|block| block.holds(now));
     blocks.sort_by(|a, b| b.since.cmp(&a.since).then_with(|| a.id.cmp(&b.id)));
     Ok(Json(blocks.iter().map(json).collect()))
 }
 
 /// Adds where a change is stored, and which running servers have applied it.
-fn acknowledge(told: &mut Value, acknowledgement: &Acknowledgement) {
+pub(super) fn acknowledge(told: &mut Value, acknowledgement: &Acknowledgement) {
     told["kept"] = json!(acknowledgement.stored != Stored::Memory);
     told["applied"] = json!(acknowledgement.applied);
     told["late"] = json!(acknowledgement.late);
@@ -109,7 +110,7 @@ fn json(block: &Block) -> Value {
 
 impl Operator {
     /// Returns the sources that resolve an id or a sent identifier to users.
-    fn knowledge<'a>(&'a self, view: &'a View) -> Knowledge<'a> {
+    pub(super) fn knowledge<'a>(&'a self, view: &'a View) -> Knowledge<'a> {
         Knowledge { reader: self.reader().ok(), scope: view.whois_scope(), configured: &view.people }
     }
 }

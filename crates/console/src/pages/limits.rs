@@ -15,7 +15,7 @@ pub(super) async fn card(operator: &Operator, person: &Mapping) -> Markup {
     let sources = CallerIdentity { tenant, user: Some(user), ..CallerIdentity::default() };
     let limiter = &operator.deps.limiter;
     let view = operator.view();
-    let ceilings = view.rules.ceilings(&sources);
+    let ceilings = view.rules.ceilings(&sources, &limiter.overrides());
     let now = jiff::Timestamp::now();
     let sent = person.external_user_id.as_deref();
     let block =
@@ -38,6 +38,9 @@ pub(super) async fn card(operator: &Operator, person: &Mapping) -> Markup {
                     @if let Some(reason) = &block.reason { ": " (name(reason)) }
                     "."
                 }
+            }
+            @for one in limiter.overrides().of(tenant, user) {
+                p { "Set while callsign runs: " (name(&one.to_string())) "." }
             }
             @match &gauges {
                 Err(_) => { p.alert { "The store of limits does not answer." } }

@@ -103,4 +103,8 @@ fn all_lists_together_are_bounded() {
     let newest = key(Some(&account), "/v1/models?n=9", None).unwrap();
     assert!(body(&catalogue, &newest).is_some());
     assert_eq!(catalogue.0.lock().entries.len(), 3);
+    for n in 0..2 * MOST_LISTS {
+        put(&catalogue, &key(Some(&account), &format!("/v1/models?n={n}"), None).unwrap(), b"{}");
+    }
+    assert_eq!(catalogue.0.lock().entries.len(), MOST_LISTS);
 }

@@ -77,7 +77,7 @@ impl Amounts {
         limiter: &Limiter,
     ) -> Result<Self, SelfServiceError> {
         let (identity, markup) = (caller.identity(), snapshot.tenant(caller.tenant.as_deref()).markup);
-        let ceilings = snapshot.rules.ceilings(&identity);
+        let ceilings = snapshot.rules.ceilings(&identity, &limiter.overrides());
         let budget = [(Limit::UsdMonth, Period::Month, "monthly"), (Limit::UsdDay, Period::Day, "daily")]
             .into_iter()
             .find_map(|(limit, period, reset)| Some((ceilings.of(limit)?, period, reset)));

@@ -95,7 +95,7 @@ async fn me(
 /// others use.
 async fn limits(snapshot: &Snapshot, caller: &Caller<'_>, limiter: &Limiter) -> Value {
     let caller = caller.identity();
-    let ceilings = snapshot.rules.ceilings(&caller);
+    let ceilings = snapshot.rules.ceilings(&caller, &limiter.overrides());
     if !ceilings.is_any() {
         return json!({});
     }

@@ -28,12 +28,15 @@ pub struct Settings {
     pub limits: limits::settings::Settings,
     /// True if requests are recorded in a ledger.
     pub has_ledger: bool,
+    /// True if run-time limits can be set: there is a data directory or a store of limits.
+    pub has_operator_state: bool,
 }
 
 impl Settings {
-    /// Returns true if responses are read for their usage or archived. OpenRouter is then asked for uncompressed ones.
+    /// Returns true if responses may be read for their usage or archived. OpenRouter is then asked for uncompressed ones.
+    /// A run-time limit may be a budget.
     pub fn reads_answers(&self) -> bool {
-        self.has_ledger || self.archive.place.is_some() || self.limits.reads_answers()
+        self.has_ledger || self.has_operator_state || self.archive.place.is_some() || self.limits.reads_answers()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the finished requests of one batch add to the tables of people, identifiers, sums and speed.
+//! The increments of the tables of people, identifiers, sums and speed by the finished requests of one batch.
 //!
 //! The increments of a small batch are written in the transaction that writes its rows. Those of large batches are put
 //! off together (`store/unsummed.rs`). Requests with the same context, model and end form one group, so the number of

@@ -264,7 +264,7 @@ impl Filter {
 /// Selects single requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestFilter {
-    /// What usage can be filtered by as well. Times are exact. A model also matches the requested one.
+    /// Further filters of usage. Times are exact. A model also matches the requested one.
     pub common: Filter,
     /// Only requests that ended in this way, by name (docs/SPEC.md#requests).
     pub ending: Option<String>,

@@ -18,7 +18,7 @@ fn storable(name: &mut Option<Name>) {
     }
 }
 
-/// Who asks, as the caller states it. Every text has at most 512 bytes (docs/SPEC.md#source-values).
+/// The caller of a request, as stated. Every text has at most 512 bytes (docs/SPEC.md#source-values).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestLabels {
     /// The tenant, if any.
@@ -57,9 +57,9 @@ pub struct Begun {
     pub id: RequestId,
     /// Microseconds since 1970, UTC.
     pub began_us: i64,
-    /// Who asks.
+    /// The caller.
     pub labels: RequestLabels,
-    /// What is sent for them.
+    /// The identifiers as sent.
     pub sent: SentIds,
     /// The endpoint's name, one of a fixed set.
     pub endpoint: Name,
@@ -72,7 +72,7 @@ pub struct Begun {
 /// Data that is known at the end of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// How the request ended; `None` if its process died.
+    /// The ending; `None` if its process died.
     pub outcome: Option<Outcome>,
     /// The HTTP status that the client received; 0 if none.
     pub status: u16,
@@ -80,7 +80,7 @@ pub struct Finished {
     pub error: Option<Name>,
     /// The limit that refused the request.
     pub limit: Option<Name>,
-    /// What is known of the cost.
+    /// The state of the cost.
     pub bill: Bill,
     /// The model that the client asked for.
     pub requested_model: Option<Name>,

@@ -1,14 +1,9 @@
 //! The block list. Requests are compared with it by user id and by the identifier that would be sent. No I/O.
 //!
-//! `store` keeps the list and exchanges it with other processes and the command line; `gate` checks requests.
+//! `content` reads the entries of the state; `gate` checks requests.
 
-pub mod acknowledgement;
-pub mod commit;
 pub mod content;
 pub mod gate;
-pub mod order;
-pub mod store;
-pub(super) mod worker;
 
 use std::collections::HashMap;
 

@@ -119,6 +119,8 @@ impl Keeper {
         if self.written.elapsed() >= EVERY {
             self.write().await;
             self.rebuild().await;
+        } else if self.shared.link.as_ref().is_some_and(|link| !link.is_rebuilt()) {
+            self.rebuild().await;
         }
         if self.tidied.elapsed() >= TIDY {
             self.tidied = Instant::now();
@@ -148,7 +150,7 @@ impl Keeper {
         }
     }
 
-    /// Has budgets rebuilt from the ledger, if the store has lost its memory.
+    /// Has budgets rebuilt from the ledger, if the store has restarted: it may have lost its memory or have an old copy.
     async fn rebuild(&self) {
         let rebuilds = self.shared.rebuilds.load(Ordering::Relaxed);
         if let Some(link) = self.shared.link.as_ref().filter(|link| rebuilds && link.is_up())
@@ -210,7 +212,7 @@ impl Keeper {
                     let asks: Vec<_> =
                         asks.iter().map(|(subject, ask)| (*subject, super::Ask { enforce: false, ..*ask })).collect();
                     let around = self.shared.memory.calendar().around(*at_ms);
-                    all.add_command(live.reserve(&asks, &around, Some(*at_ms))).ignore();
+                    all.add_command(live.reserve(&asks, &around, Some(*at_ms), "")).ignore();
                     for (subject, ask) in &asks {
                         let chat = ask.message.and_then(|message| message.chat);
                         all.add_command(live.settle(*subject, (ask.id, chat), *settlement, None)).ignore();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::Guard;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
@@ -18,12 +19,13 @@ use super::ask::{Ask, Gauge, Message, Spent, Standing};
 use super::auto_block::Refusals;
 use super::blocks::Block;
 use super::blocks::gate::{Gate, Watcher};
-use super::blocks::store::BlockStore;
-use super::blocks::worker::{self, Worker};
 use super::calendar::{Calendar, now_ms};
 use super::keeper;
 use super::link::Link;
 use super::memory::Memory;
+use super::operator_state::OperatorState;
+use super::operator_state::worker::{self, Worker};
+use super::overrides::OverrideList;
 use super::refused::LimitsRefusedError;
 use super::reservation::{Counted, Held, Reservation, State, used};
 use super::rules::{Rules, ScopeLimits};
@@ -129,14 +131,15 @@ impl Limiter {
         memory.set_calendar(Calendar::new(settings.zone.clone()));
         let mut data = data.clone();
         data.data_dir = data.data_dir.filter(|_| lock.is_some());
-        let blocks = BlockStore::default();
+        let operator_state = OperatorState::default();
         let closing = watch::Sender::new(false);
         let state = StateStore::new(&data, settings.store.as_ref(), Access::Server)?;
         if state.is_nowhere() {
             tracing::warn!("state: blocks are only in memory; set CALLSIGN_DATA_DIR to keep them over a restart");
         }
+        operator_state.guard_against(&state);
         let worker = Worker {
-            store: blocks.clone(),
+            store: operator_state.clone(),
             state,
             metrics: Arc::clone(&metrics),
             clock,
@@ -148,7 +151,7 @@ impl Limiter {
         let directory = data.data_dir.filter(|_| link.is_none());
         let shared = Arc::new(Shared {
             memory,
-            blocks,
+            operator_state,
             link,
             down: settings.on_store_failure,
             metrics,
@@ -169,31 +172,36 @@ impl Limiter {
         Ok(Self(shared))
     }
 
-    /// Returns the block list, for changing it.
-    pub fn blocks(&self) -> &BlockStore {
-        &self.0.blocks
+    /// Returns blocks and run-time limits, for changing them.
+    pub fn operator_state(&self) -> &OperatorState {
+        &self.0.operator_state
+    }
+
+    /// Returns the run-time limits in force.
+    pub fn overrides(&self) -> Guard<Arc<OverrideList>> {
+        self.0.operator_state.overrides()
     }
 
     /// Returns the block list in force, for checking requests.
     pub fn gate(&self) -> &Arc<Gate> {
-        self.0.blocks.gate()
+        self.0.operator_state.gate()
     }
 
     /// Returns false while the store is unavailable and `limits.on_store_failure` is `deny`. New requests of callers with
     /// limits then get 503 `limits_unavailable`.
     pub fn is_available(&self) -> bool {
         let is_up = || self.0.link.as_ref().is_none_or(|link| link.is_up());
-        self.0.down == OnStoreFailure::Allow || (is_up() && !self.0.blocks.is_unread())
+        self.0.down == OnStoreFailure::Allow || (is_up() && !self.0.operator_state.is_unread())
     }
 
     /// Returns true while requests are refused because no place of the block list has answered since the start.
     pub fn refuses_unread_blocks(&self) -> bool {
-        self.0.down == OnStoreFailure::Deny && self.0.blocks.is_unread()
+        self.0.down == OnStoreFailure::Deny && self.0.operator_state.is_unread()
     }
 
     /// Returns true if a user could be treated differently from others: somebody is blocked, or limits hold.
     pub fn tells_users_apart(&self, rules: &Rules) -> bool {
-        rules.tell_users_apart() || self.gate().is_any_blocked()
+        rules.tell_users_apart() || self.gate().is_any_blocked() || (!rules.dry_run && !self.overrides().is_empty())
     }
 
     /// Returns a watcher that signals when this caller's running requests must end.
@@ -209,7 +217,7 @@ impl Limiter {
     pub async fn admit(&self, rules: &Rules, request: &Arrival<'_>) -> Result<Option<Reservation>, LimitsRefusedError> {
         let sources = request.caller;
         self.check_blocks(rules, sources, request.sent)?;
-        let scopes = rules.scopes(sources, request.operator_pays);
+        let scopes = rules.scopes(sources, request.operator_pays, &self.overrides());
         if scopes.is_empty() {
             return Ok(None);
         }
@@ -308,17 +316,27 @@ impl Limiter {
         (time(start(around.days)), time(start(around.months)))
     }
 
-    /// Waits until budgets must be rebuilt from the ledger: at the start, and after the store has lost its memory.
+    /// Waits until budgets must be rebuilt from the ledger: at the start, and after the store has restarted. From the
+    /// first call on, with `deny`, requests with budgets are refused until the budgets of the store's run are rebuilt.
     pub async fn must_rebuild(&self) {
         self.0.rebuilds.store(true, Ordering::Relaxed);
+        if let Some(link) = self.0.link.as_ref().filter(|_| self.0.down == OnStoreFailure::Deny) {
+            link.guard_budgets();
+        }
         self.0.rebuild.notified().await;
     }
 
-    /// Raises the sums of budgets to what the ledger knows.
+    /// Returns the store's run. Take it before the ledger is read, for [`Limiter::restore`]: what ends later than a loss
+    /// is counted by the store.
+    pub fn store_run(&self) -> String {
+        self.0.link.as_ref().map(|link| link.run()).unwrap_or_default()
+    }
+
+    /// Raises the sums of budgets to what the ledger knows. `run` is the store's run from before the ledger was read.
     ///
     /// # Errors
     /// [`StoreUnavailableError`](super::StoreUnavailableError). The call can be retried.
-    pub async fn restore(&self, all: &[(Subject, Spent)]) -> Result<(), super::StoreUnavailableError> {
+    pub async fn restore(&self, all: &[(Subject, Spent)], run: &str) -> Result<(), super::StoreUnavailableError> {
         let shared = &self.0;
         let Some(link) = &shared.link else {
             for (subject, spent) in all {
@@ -329,8 +347,7 @@ impl Limiter {
         let now = link.now_ms();
         let around = shared.memory.calendar().around(now);
         link.restore(all, &around, now).await?;
-        link.rebuilt(&now.to_string()).await;
-        Ok(())
+        link.rebuilt(run).await
     }
 
     /// Returns the user to suspend if providers refuse their requests too often.
@@ -362,7 +379,7 @@ impl Limiter {
             // Cannot fail: the sender is in `self`.
             let _ = closed.wait_for(|closed| *closed).await;
         };
-        let both = async { tokio::join!(keeper, self.0.blocks.ended()) };
+        let both = async { tokio::join!(keeper, self.0.operator_state.ended()) };
         if tokio::time::timeout(CLOSING, both).await.is_err() {
             tracing::error!("limits: shutdown timed out; the latest counts may be lost");
         }
@@ -420,7 +437,7 @@ impl Suspect {
             user_id: true,
         };
         // In force here at once. The worker passes it on, also later.
-        if let Err(error) = self.shared.blocks.put(&block) {
+        if let Err(error) = self.shared.operator_state.put(&block) {
             tracing::error!(%error, "limits: cannot suspend a user");
         }
     }

@@ -2,6 +2,7 @@
 //! failure it is dropped for all of them, and `keeper` reconnects.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -29,10 +30,10 @@ const SCRIPTS: [&str; 5] = [
     include_str!("redis/raise.lua"),
     include_str!("redis/restore.lua"),
 ];
-/// Names the state of a store. A store without it has lost its memory, or is new.
+/// Names the run of the store whose budgets were rebuilt. Another run may have lost its memory, or have an old copy.
 const EPOCH: &str = "callsign:limits:epoch";
-/// Time in which a node rebuilds the budgets of a store that has lost its memory. After that another node does.
-const REBUILDING: Duration = Duration::from_mins(1);
+/// Time in which one node rebuilds the budgets of a new run. After that another node does too, which is harmless.
+const REBUILDING: Duration = Duration::from_secs(5);
 
 /// A Lua script.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,8 @@ enum Script {
 pub struct Link {
     client: redis::Client,
     live: ArcSwapOption<Live>,
+    /// True if requests with budgets wait until the budgets of the store's run are rebuilt.
+    guards_budgets: AtomicBool,
 }
 
 /// A connection without a known failure.
@@ -57,6 +60,10 @@ pub(super) struct Live {
     scripts: [String; SCRIPTS.len()],
     /// Milliseconds by which the store's clock is ahead.
     ahead_ms: i64,
+    /// The store's `run_id`, which changes with every restart. A constant if the store does not tell it.
+    run: String,
+    /// True once the budgets of this run are known to be rebuilt.
+    is_rebuilt: AtomicBool,
 }
 
 impl std::fmt::Debug for Link {
@@ -72,7 +79,8 @@ impl Link {
     /// # Errors
     /// An error if the URL is invalid. The configuration checks it before.
     pub fn new(url: &Secret) -> RedisResult<Self> {
-        Ok(Self { client: redis::Client::open(url.expose())?, live: ArcSwapOption::empty() })
+        let client = redis::Client::open(url.expose())?;
+        Ok(Self { client, live: ArcSwapOption::empty(), guards_budgets: AtomicBool::new(false) })
     }
 
     /// Connects and loads the scripts.
@@ -89,8 +97,27 @@ impl Link {
         }
         let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(&mut connection).await?;
         let ahead_ms = seconds * 1000 + micros / 1000 - now_ms();
-        self.live.store(Some(Arc::new(Live { connection, scripts, ahead_ms })));
+        // A user of Redis may lack the right to this command.
+        let server: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await.unwrap_or_default();
+        let run = server.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or("run").trim().to_owned();
+        let is_rebuilt = AtomicBool::new(false);
+        self.live.store(Some(Arc::new(Live { connection, scripts, ahead_ms, run, is_rebuilt })));
         Ok(())
+    }
+
+    /// Has requests with budgets wait until the budgets of the store's run are rebuilt.
+    pub fn guard_budgets(&self) {
+        self.guards_budgets.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the store's run; empty while the store is unavailable.
+    pub fn run(&self) -> String {
+        self.live().map(|live| live.run.clone()).unwrap_or_default()
+    }
+
+    /// Returns true if the budgets of the store's run are known to be rebuilt.
+    pub(super) fn is_rebuilt(&self) -> bool {
+        self.live().is_some_and(|live| live.is_rebuilt.load(Ordering::Relaxed))
     }
 
     /// Returns the store's time in milliseconds since 1970, as far as it is known.
@@ -98,17 +125,28 @@ impl Link {
         now_ms() + self.live().map_or(0, |live| live.ahead_ms)
     }
 
-    /// Returns true if the store has lost its memory, and this node is the one to rebuild its budgets.
+    /// Returns true if the budgets of the store's run are not rebuilt, and this node is the one to do it.
     pub(super) async fn claims_rebuilding(&self) -> bool {
+        let Some(live) = self.live() else { return false };
+        let Ok(epoch) = self.ask::<Option<String>>(redis::cmd("GET").arg(EPOCH)).await else { return false };
+        let is_rebuilt = epoch.as_ref() == Some(&live.run);
+        live.is_rebuilt.store(is_rebuilt, Ordering::Relaxed);
+        if is_rebuilt {
+            return false;
+        }
+        // An old copy has the claims of other runs.
         let mut claim = redis::cmd("SET");
-        claim.arg(EPOCH).arg("rebuilding").arg("NX").arg("PX").arg(REBUILDING.as_millis().to_string());
+        claim.arg(format!("{EPOCH}:{}", live.run)).arg("rebuilding").arg("NX").arg("PX");
+        claim.arg(REBUILDING.as_millis().to_string());
         self.ask::<Option<String>>(&mut claim).await.is_ok_and(|set| set.is_some())
     }
 
-    /// Records that the store's budgets are rebuilt.
-    pub(super) async fn rebuilt(&self, epoch: &str) {
-        // After a failure another node rebuilds them again.
-        let _retried: Result<redis::Value, _> = self.ask(redis::cmd("SET").arg(EPOCH).arg(epoch)).await;
+    /// Records that the budgets of a run are rebuilt.
+    ///
+    /// # Errors
+    /// [`StoreUnavailableError`]. The budgets must be rebuilt again.
+    pub async fn rebuilt(&self, run: &str) -> Result<(), StoreUnavailableError> {
+        self.ask::<redis::Value>(redis::cmd("SET").arg(EPOCH).arg(run)).await.map(drop)
     }
 
     /// Returns true if there is a connection without a known failure.
@@ -148,7 +186,7 @@ impl Link {
     /// `around` has the days and months around the store's time.
     ///
     /// # Errors
-    /// [`StoreUnavailableError`]. The request may have been counted.
+    /// [`StoreUnavailableError`], also while guarded budgets are not rebuilt. The request may have been counted.
     pub async fn reserve(
         &self,
         asks: &[(Subject, Ask)],
@@ -156,7 +194,10 @@ impl Link {
         now_ms: Option<i64>,
     ) -> Result<Vec<Standing>, StoreUnavailableError> {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
-        let answer = self.ask::<Vec<i64>>(&mut live.reserve(asks, around, now_ms)).await?;
+        let is_guarded = self.guards_budgets.load(Ordering::Relaxed)
+            && asks.iter().any(|(_, ask)| ask.enforce && ask.ceilings.has_budget());
+        let run = if is_guarded { &live.run } else { "" };
+        let answer = self.ask::<Vec<i64>>(&mut live.reserve(asks, around, now_ms, run)).await?;
         standings(&answer, asks.len()).ok_or(StoreUnavailableError(None))
     }
 
@@ -263,15 +304,22 @@ impl Live {
     }
 
     /// Builds the call of `reserve.lua`. Tests set `now_ms`; `None` uses the store's clock. All `asks` are of one request,
-    /// and differ in subject and limits.
-    pub(super) fn reserve(&self, asks: &[(Subject, Ask)], around: &Around, now_ms: Option<i64>) -> redis::Cmd {
+    /// and differ in subject and limits. The script refuses to count if the budgets of `run` are not rebuilt, unless it is
+    /// empty.
+    pub(super) fn reserve(
+        &self,
+        asks: &[(Subject, Ask)],
+        around: &Around,
+        now_ms: Option<i64>,
+        run: &str,
+    ) -> redis::Cmd {
         let chat = asks.first().and_then(|(_, ask)| ask.message?.chat);
         let keys = asks.iter().flat_map(|(subject, _)| {
             let [requests, messages, marks, concurrent] = ["r", "m", "n", "c"].map(|kind| key(*subject, kind));
             let [sums, open, pending] = ["b", "o", "p"].map(|kind| key(*subject, kind));
             [requests, messages, marks, chat_key(*subject, chat), concurrent, sums, open, pending]
         });
-        let mut command = self.script(Script::Reserve, keys);
+        let mut command = self.script(Script::Reserve, keys.chain([EPOCH.to_owned()]));
         let Some((_, first)) = asks.first() else { return command };
         let message = first.message;
         command
@@ -287,7 +335,8 @@ impl Live {
             .arg(around.first_day)
             .arg(around.days.as_slice())
             .arg(around.first_month)
-            .arg(around.months.as_slice());
+            .arg(around.months.as_slice())
+            .arg(run);
         ceilings(&mut command, asks);
         command
     }

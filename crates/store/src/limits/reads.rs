@@ -46,7 +46,7 @@ impl Limiter {
         operator_pays: bool,
         request: RequestId,
     ) -> Result<(), LimitsRefusedError> {
-        let mut scopes = rules.scopes(caller, operator_pays);
+        let mut scopes = rules.scopes(caller, operator_pays, &self.overrides());
         for limits in &mut scopes {
             limits.ceilings = limits.ceilings.only(Limit::Rpm);
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::tz::TimeZone;
 
 use super::models::AllowedModels;
+use super::overrides::OverrideList;
 use super::settings::{AutoBlock, ModelSettings, Settings};
 use super::subject::Subject;
 use callsign_core::allowance::{Allowance, Ceilings, Estimate, Limit};
@@ -100,12 +101,12 @@ impl Rules {
         }
     }
 
-    /// Returns true if any budget is configured.
+    /// Returns true if any budget is configured. Run-time limits may be budgets too.
     pub fn has_budgets(&self) -> bool {
         self.budgets
     }
 
-    /// Returns true if any budget in dollars is configured.
+    /// Returns true if any budget in dollars is configured. Run-time limits may be such too.
     pub fn has_dollar_budgets(&self) -> bool {
         self.dollar_budgets
     }
@@ -124,14 +125,17 @@ impl Rules {
         !self.blocked.is_empty() || (self.limits && !self.dry_run)
     }
 
-    /// Returns the limits of this caller. The user's limits override the key's, the tenant's and the defaults, in this
-    /// order, each limit separately.
-    pub fn ceilings(&self, sources: &CallerIdentity<'_>) -> Ceilings {
+    /// Returns the limits of this caller: what operators have set while callsign runs, else what is configured.
+    pub fn ceilings(&self, sources: &CallerIdentity<'_>, overrides: &OverrideList) -> Ceilings {
+        overrides.over(sources, self.configured(sources))
+    }
+
+    /// Returns the configured limits of this caller. The user's limits override the key's, the tenant's and the defaults,
+    /// in this order, each limit separately.
+    pub fn configured(&self, sources: &CallerIdentity<'_>) -> Ceilings {
         if !self.limits {
             return Ceilings::default();
         }
-        // Overrides that are set while callsign runs (docs/SPEC.md#run-time-limits) belong before the configured value of
-        // the same scope, here and in `scopes`.
         let [user, key, tenant] = [self.user(sources), self.key(sources), self.tenant(sources)];
         user.over(key).over(tenant).over(self.default).ceilings()
     }
@@ -152,10 +156,15 @@ impl Rules {
 
     /// Returns the limits of the caller and of the totals that it belongs to, if they have any. `operator_pays` is false
     /// for callers with an OpenRouter key of their own, who take nothing from the account.
-    pub fn scopes(&self, sources: &CallerIdentity<'_>, operator_pays: bool) -> Vec<ScopeLimits> {
+    pub fn scopes(
+        &self,
+        sources: &CallerIdentity<'_>,
+        operator_pays: bool,
+        overrides: &OverrideList,
+    ) -> Vec<ScopeLimits> {
         let total = |of: Option<&Allowance>| of.copied().unwrap_or_default().ceilings();
         let of = |scope, subject, ceilings| ScopeLimits { scope, subject, ceilings };
-        let mut scopes = vec![of(Scope::Caller, Subject::of(sources), self.ceilings(sources))];
+        let mut scopes = vec![of(Scope::Caller, Subject::of(sources), self.ceilings(sources, overrides))];
         if operator_pays {
             if let Some(key) = self.key_totals.get(sources.key) {
                 scopes.push(of(Scope::Key, Subject::whole_key(sources.key), total(Some(key))));
@@ -202,7 +211,7 @@ mod tests {
         let rules = Rules::new(&configured);
         let of = |tenant, key, user| {
             let sources = CallerIdentity { tenant, key, user, ..CallerIdentity::default() };
-            (rules.ceilings(&sources).0[0].unwrap(), rules.stops(&sources))
+            (rules.configured(&sources).0[0].unwrap(), rules.stops(&sources))
         };
         assert_eq!(of(None, "k", Some("ada")), (1, false));
         assert_eq!(of(Some("acme"), "k", Some("bob")), (2, false));
@@ -223,7 +232,7 @@ mod tests {
         let rules = Rules::new(&configured);
         let of = |tenant, key, operator_pays| {
             let sources = CallerIdentity { tenant, key, user: Some("ada"), ..CallerIdentity::default() };
-            let scopes = rules.scopes(&sources, operator_pays).into_iter();
+            let scopes = rules.scopes(&sources, operator_pays, &OverrideList::default()).into_iter();
             scopes.map(|scope| (scope.scope, scope.ceilings.0[0].unwrap())).collect::<Vec<_>>()
         };
         let account = (Scope::Account, 9);

@@ -9,10 +9,10 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::ask::{Ask, Settlement, Standing, Used};
 use super::auto_block::Refusals;
-use super::blocks::store::BlockStore;
 use super::calendar::now_ms;
 use super::link::{Link, StoreUnavailableError};
 use super::memory::Memory;
+use super::operator_state::OperatorState;
 use super::settings::OnStoreFailure;
 use super::subject::Subject;
 use callsign_core::allowance::Limit;
@@ -28,7 +28,7 @@ pub(super) struct Shared {
     pub(super) memory: Memory,
     pub(super) link: Option<Arc<Link>>,
     pub(super) down: OnStoreFailure,
-    pub(super) blocks: BlockStore,
+    pub(super) operator_state: OperatorState,
     pub(super) metrics: Arc<Metrics>,
     /// Running requests that the store counts. The worker renews their leases.
     pub(super) leases: Mutex<HashMap<u64, Vec<Subject>>>,

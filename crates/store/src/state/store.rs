@@ -87,6 +87,11 @@ impl StateStore {
         self.places.is_empty()
     }
 
+    /// Returns true if programs other than callsign may be able to write to a place: one is Redis.
+    pub fn is_open(&self) -> bool {
+        self.places.iter().any(|tracked| matches!(tracked.place, Place::Redis(_)))
+    }
+
     /// Names the first place.
     pub fn name(&self) -> &'static str {
         self.places.first().map_or("memory", |tracked| tracked.place.name())

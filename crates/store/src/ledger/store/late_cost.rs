@@ -10,7 +10,7 @@ use crate::ledger::query::Price;
 use crate::ledger::row::Row;
 use crate::ledger::sums::Sums;
 
-/// What is learnt of a pending cost.
+/// The result of a look-up of a pending cost.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::ledger) enum Late<'p> {
     /// The record has been read.

@@ -30,23 +30,18 @@ pub struct Blocks {
 }
 
 /// Returns the text of a block; `None` if it is too long.
-pub(super) fn text(block: &Block) -> Option<String> {
+pub(in crate::limits) fn text(block: &Block) -> Option<String> {
     serde_json::to_string(block).ok().filter(|text| text.len() <= LONGEST_BODY)
 }
 
 /// Reads a block.
-pub(super) fn block(entry: &Entry) -> Option<Block> {
+pub(in crate::limits) fn block(entry: &Entry) -> Option<Block> {
     serde_json::from_str(&entry.body).ok()
-}
-
-/// Returns true if this version can read the entry. Entries of other kinds are not read here.
-pub(super) fn is_readable(entry: &Entry) -> bool {
-    *entry.kind != *KIND || block(entry).is_some()
 }
 
 /// Reads all blocks. A block whose time or reason cannot be read is in force without an end, because a damaged entry
 /// must not let anybody in. An entry that names nobody is skipped.
-pub(super) fn blocks<'e>(entries: impl Iterator<Item = &'e Entry>) -> Blocks {
+pub(in crate::limits) fn blocks<'e>(entries: impl Iterator<Item = &'e Entry>) -> Blocks {
     let mut found = Blocks::default();
     for entry in entries {
         if let Some(block) = block(entry) {
@@ -76,6 +71,6 @@ mod tests {
         assert_eq!(found.unreadable, 2);
         let shown: Vec<_> = found.blocks.iter().map(|block| (block.id.as_str(), block.until.is_some())).collect();
         assert_eq!(shown, [("ada", true), ("bob", false)]);
-        assert!(is_readable(&entries[0]) && !is_readable(&entries[1]) && !is_readable(&entries[2]));
+        assert!(block(&entries[0]).is_some() && block(&entries[1]).is_none() && block(&entries[2]).is_none());
     }
 }

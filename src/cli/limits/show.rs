@@ -3,7 +3,8 @@
 
 use std::io::{self, Write};
 
-use super::Exit;
+use crate::cli::Exit;
+use crate::cli::operator_state::Opened;
 use crate::config::Config;
 use callsign_core::allowance::{Ceilings, Limit};
 use callsign_core::identity::caller_identity::CallerIdentity;
@@ -24,7 +25,11 @@ pub(super) async fn show(
     let tenant = tenant.filter(|tenant| !tenant.is_empty());
     let sources = CallerIdentity { tenant, user: Some(user), ..CallerIdentity::default() };
     let rules = Rules::new(&config.limits);
-    let ceilings = rules.ceilings(&sources);
+    let set = Opened::open_if_any(config, err).await?;
+    let ceilings = rules.ceilings(&sources, &set.overrides());
+    for one in set.overrides().of(tenant, user) {
+        writeln!(out, "{one}")?;
+    }
     if rules.stops(&sources) {
         writeln!(out, "{} is blocked by the configuration", printable(user))?;
     }

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use super::OperatorState;
 use super::acknowledgement::{Acknowledgement, PATIENCE, Progress};
-use super::store::BlockStore;
 use crate::state::StateStore;
 
 /// Time between two looks at the running servers.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Stores a change of a command, and waits until all running servers have applied it, at most two seconds.
-pub async fn commit(store: &BlockStore, state: &mut StateStore, generation: u64) -> Acknowledgement {
+pub async fn commit(store: &OperatorState, state: &mut StateStore, generation: u64) -> Acknowledgement {
     let began = Instant::now();
     let mut synced = store.exchange(state).await;
     let before = Progress::default();

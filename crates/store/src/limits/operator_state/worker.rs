@@ -1,4 +1,4 @@
-//! The thread of a server that exchanges the block list with the places of state, and tells them what it obeys.
+//! The thread of a server that exchanges blocks and run-time limits with the places of state, and tells them what it obeys.
 
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::OperatorState;
 use super::acknowledgement::Progress;
-use super::store::BlockStore;
 use crate::state::{StateError, StateStore, Synced};
 use crate::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
@@ -28,7 +28,7 @@ const UNREAD: &str = "the list of blocks has not been read yet: no place of stat
 
 /// The parts that the worker uses.
 pub(in crate::limits) struct Worker {
-    pub(in crate::limits) store: BlockStore,
+    pub(in crate::limits) store: OperatorState,
     pub(in crate::limits) state: StateStore,
     pub(in crate::limits) metrics: Arc<Metrics>,
     pub(in crate::limits) clock: Arc<TrustedClock>,
@@ -131,7 +131,7 @@ impl Report {
                 0 => metrics.health.clear("state"),
                 entries => {
                     tracing::error!(entries, "state: entries cannot be read; their last good copies stay in force");
-                    metrics.health.set("state", "entries of the block list cannot be read");
+                    metrics.health.set("state", "entries of the state (blocks, run-time limits) cannot be read");
                 }
             }
         }

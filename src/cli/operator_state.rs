@@ -1,0 +1,153 @@
+//! Blocks and run-time limits for commands: read from their place, and stored there. Running servers read them from it.
+
+use std::io::{self, Write};
+
+use super::{Exit, person};
+use crate::config::Config;
+use callsign_core::visible::printable;
+use callsign_store::ledger::Reader;
+use callsign_store::limits::operator_state::OperatorState;
+use callsign_store::limits::operator_state::acknowledgement::{Acknowledgement, Stored};
+use callsign_store::limits::operator_state::commit::commit;
+use callsign_store::limits::orders::{Knowledge, OrderError, Unchecked};
+use callsign_store::person::Person;
+use callsign_store::state::{Access, StateError, StateStore};
+
+/// Blocks and run-time limits, and their places.
+pub(super) struct Opened {
+    pub(super) state: OperatorState,
+    places: StateStore,
+}
+
+impl Opened {
+    /// Reads what servers with this configuration use. Returns `None`, with the reason on `err`, if there is none.
+    ///
+    /// # Errors
+    /// I/O errors of `err`.
+    pub(super) async fn open(config: &Config, err: &mut impl Write) -> io::Result<Option<Self>> {
+        let opened = StateStore::new(&config.ledger, config.limits.store.as_ref(), Access::Command);
+        let opened = opened.and_then(|places| if places.is_nowhere() { Err(StateError::Nowhere) } else { Ok(places) });
+        let mut places = match opened {
+            Ok(places) => places,
+            Err(error) => {
+                writeln!(err, "callsign: {error}; or use the admin API, or [[users]] in the configuration")?;
+                return Ok(None);
+            }
+        };
+        let state = OperatorState::default();
+        state.guard_against(&places);
+        let synced = state.exchange(&mut places).await;
+        for error in &synced.failed {
+            writeln!(err, "callsign: {}", printable(&error.to_string()))?;
+        }
+        if synced.unreadable > 0 {
+            writeln!(err, "callsign: {} entries of the state cannot be read", synced.unreadable)?;
+        }
+        Ok(synced.stored.map(|_| Self { state, places }))
+    }
+
+    /// Reads what servers with this configuration use. It is empty if there is no place for it, or none that answers; the
+    /// reason is on `err`.
+    ///
+    /// # Errors
+    /// I/O errors of `err`.
+    pub(super) async fn open_if_any(config: &Config, err: &mut impl Write) -> io::Result<OperatorState> {
+        let state = StateStore::new(&config.ledger, config.limits.store.as_ref(), Access::Command);
+        let has_place = state.is_ok_and(|state| !state.is_nowhere());
+        let opened = if has_place { Self::open(config, err).await? } else { None };
+        Ok(opened.map(|opened| opened.state).unwrap_or_default())
+    }
+
+    /// Stores a change, and prints which servers have applied it.
+    ///
+    /// # Errors
+    /// I/O errors of `out` and `err`.
+    pub(super) async fn commit(
+        &mut self,
+        generation: u64,
+        out: &mut impl Write,
+        err: &mut impl Write,
+    ) -> io::Result<Exit> {
+        let Acknowledgement { stored, applied, late } = commit(&self.state, &mut self.places, generation).await;
+        match stored {
+            Stored::Unread | Stored::Memory => {
+                writeln!(
+                    err,
+                    "callsign: the change could not be stored in {}; nothing has changed",
+                    self.places.name()
+                )?;
+                return Ok(Exit::Failure);
+            }
+            Stored::Locally => writeln!(
+                err,
+                "callsign: {} does not answer; the change is in state.db and is passed on when it returns",
+                self.places.name()
+            )?,
+            Stored::Shared => {}
+        }
+        if !late.is_empty() {
+            let names: Vec<_> = late.iter().map(|name| printable(name)).collect();
+            writeln!(err, "callsign: stored, but not applied yet by: {}; see their logs", names.join(", "))?;
+            return Ok(Exit::Failure);
+        }
+        match applied {
+            0 => writeln!(out, "no server is running here; it applies when one starts")?,
+            1 => writeln!(out, "applied by 1 running server")?,
+            count => writeln!(out, "applied by {count} running servers")?,
+        }
+        Ok(Exit::Success)
+    }
+}
+
+/// The sources from which a command finds the person whom an id means.
+pub(super) struct Known<'c> {
+    config: &'c Config,
+    reader: Option<Reader>,
+    configured: Vec<Person>,
+}
+
+impl<'c> Known<'c> {
+    /// Opens the ledger, if there is one.
+    pub(super) fn of(config: &'c Config) -> Self {
+        Self { config, reader: Reader::open(&config.ledger).ok(), configured: config.named_people() }
+    }
+
+    /// Returns the sources for an order.
+    pub(super) fn knowledge(&self) -> Knowledge<'_> {
+        let Self { config, reader, configured } = self;
+        Knowledge { reader: reader.as_ref(), scope: config.whois_scope(), configured }
+    }
+}
+
+/// Prints whom an id means, and if that was not looked up.
+///
+/// # Errors
+/// I/O errors of `out` and `err`.
+pub(super) fn tell_person(
+    named: &str,
+    user: &str,
+    unchecked: Option<&Unchecked>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<()> {
+    if let Some(unchecked) = unchecked {
+        writeln!(err, "callsign: {}", printable(&unchecked.to_string()))?;
+    }
+    if named != user {
+        writeln!(out, "{} is of the user {}", printable(named), printable(user))?;
+    }
+    Ok(())
+}
+
+/// Prints the reason why an order was not carried out.
+///
+/// # Errors
+/// I/O errors of `err`.
+pub(super) fn refused(error: &OrderError, err: &mut impl Write) -> io::Result<Exit> {
+    writeln!(err, "callsign: {error}")?;
+    if let OrderError::Several(people) = error {
+        person::list(people, err)?;
+        writeln!(err, "  (--user-id takes the id as a user id only)")?;
+    }
+    Ok(Exit::Failure)
+}
