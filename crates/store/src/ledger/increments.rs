@@ -255,15 +255,11 @@ impl Increments {
                     *sums,
                 ));
             }
-            let (empty, grain): (Name, _) = ("".into(), Grain::Curve);
             let curve = SumKey {
-                grain: grain.code(),
-                bucket_us: grain.bucket(hour.bucket_us),
+                grain: Grain::Curve.code(),
+                bucket_us: Grain::Curve.bucket(hour.bucket_us),
                 person: self.tenants.get(&hour.person).copied().unwrap_or_default(),
-                model: Arc::clone(&hour.model),
-                provider: Arc::clone(&empty),
-                status: 0,
-                error: empty,
+                ..hour.clone()
             };
             coarse.push((curve, *sums));
         }
