@@ -4,6 +4,7 @@
 //! cargo bench -p callsign-store --bench ledger                       CPU per request, from begin to commit
 //! cargo bench -p callsign-store --bench ledger -- fast 1000 20000    the same for 20,000 requests of 1,000 users
 //! cargo bench -p callsign-store --bench ledger -- rows 1000000       writes a million rows, then times every query
+//! cargo bench -p callsign-store --bench ledger -- rows 1000000 kept  the same in the directory `kept`; again: queries only
 //! cargo bench -p callsign-store --bench ledger -- weight             disk and memory of hostile requests
 //! ```
 //!
@@ -68,6 +69,10 @@ async fn main() {
             }
         }
         ["rows", rows] => fill_and_ask(directory.path(), rows.parse().unwrap()).await,
+        ["rows", _, kept] if Path::new(kept).join("ledger.db").exists() => {
+            ask(&Reader::open(&settings(Path::new(kept), Mode::Fast)).unwrap()).await;
+        }
+        ["rows", rows, kept] => fill_and_ask(Path::new(kept), rows.parse().unwrap()).await,
         ["weight"] => {
             for kind in KINDS {
                 let this = std::env::current_exe().unwrap();
@@ -111,6 +116,11 @@ fn counter(metrics: &Metrics, name: &str) -> u64 {
     let text = metrics.encode();
     let line = text.lines().find(|line| line.starts_with(name)).unwrap();
     line.rsplit_once(' ').unwrap().1.parse().unwrap()
+}
+
+/// Returns the number of rows in the database and in the spill file.
+fn written(metrics: &Metrics) -> u64 {
+    counter(metrics, "callsign_ledger_rows_total") + counter(metrics, "callsign_ledger_spilled_total")
 }
 
 fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Ledger {
@@ -244,7 +254,7 @@ async fn fill_and_ask(directory: &Path, rows: u64) {
         entry.answered(Some(&format!("gen-{at}-{number:020}")));
         entry.finish(finished(scattered));
         if number % 10_000 == 9_999 {
-            while counter(&metrics, "callsign_ledger_rows_total") + 20_000 < number {
+            while written(&metrics) + 20_000 < number {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
@@ -325,7 +335,7 @@ async fn weight(directory: &Path, kind: &str) {
         }
         ledger.begin(begun).finish(finished);
         if number % 1_000 == 999 {
-            while counter(&metrics, "callsign_ledger_rows_total") + 2_000 < number {
+            while written(&metrics) + 2_000 < number {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }

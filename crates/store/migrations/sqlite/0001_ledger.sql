@@ -127,7 +127,7 @@ CREATE TABLE identifiers (
 ) WITHOUT ROWID;
 CREATE INDEX identifiers_sent ON identifiers (digest) WHERE identifier IS NOT NULL;
 
--- Sums over finished requests. `grain`: 0 hour, 1 day, 2 month, 3 day with tenant and model only (`person` is then that
+-- Sums over finished requests. `grain`: 0 hour, 1 day, 2 month, 3 day without users and keys (`person` is then that
 -- of the tenant). Hours change in the transaction that changes the rows. The other grains hold the hours before
 -- `state.folded_us`; they are added when an hour is over.
 CREATE TABLE sums (

@@ -17,7 +17,7 @@ pub(super) enum Grain {
     Day,
     /// Per month, with all dimensions.
     Month,
-    /// Per day, with tenant and model only, for charts of long periods.
+    /// Per day, of all people of a tenant together.
     Curve,
 }
 

@@ -4,7 +4,7 @@
 //! off together (`store/unsummed.rs`). Requests with the same context, model and end form one group, so the number of
 //! writes grows with callers, not with requests.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use super::digest;
 use super::grain::Grain;
 use super::placed::Placed;
-use super::record::{Name, RequestLabels};
+use super::record::{Begun, Name, RequestLabels};
 use super::row::Row;
 use super::speed::Speed;
 use super::sums::Sums;
@@ -77,6 +77,15 @@ pub(super) const INTERNAL: i64 = 1;
 /// The form of an identifier as sent upstream.
 pub(super) const SENT: i64 = 2;
 
+/// The requests of one context.
+#[derive(Debug, PartialEq)]
+struct Shared {
+    person: i64,
+    /// The beginning of one of the requests.
+    begun: Begun,
+    seen: Seen,
+}
+
 /// All increments, sorted by key. The fixed order prevents deadlocks between two writers.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Increments {
@@ -86,7 +95,9 @@ pub(super) struct Increments {
     pub(super) sums: BTreeMap<SumKey, Sums>,
     pub(super) speed: BTreeMap<SpeedKey, Speed>,
     /// The requests of each person.
-    pub(super) listed: BTreeSet<(i64, RequestId)>,
+    pub(super) listed: Vec<(i64, RequestId)>,
+    /// Requests by context, until [`Self::settled`] adds their people and identifiers: each once, not with each batch.
+    contexts: HashMap<i64, Shared, RandomState>,
     /// The number of each person's tenant.
     tenants: BTreeMap<i64, i64>,
 }
@@ -96,7 +107,6 @@ struct Group<'r> {
     row: &'r Row,
     person: i64,
     sums: Sums,
-    seen: Seen,
 }
 
 /// A row as the key of its group.
@@ -130,25 +140,52 @@ impl Increments {
     /// Returns what these rows add. Running requests add nothing.
     pub(super) fn of(rows: &[Placed<'_>]) -> Self {
         let mut all = Self::default();
+        all.add(rows);
+        all.settled()
+    }
+
+    /// Adds rows with the numbers of contexts in the tables. Running requests add nothing. Returns the bytes that the
+    /// increments keep in memory for new contexts.
+    pub(super) fn add(&mut self, rows: &[Placed<'_>]) -> usize {
+        let mut bytes = 0;
         let mut groups: HashMap<Grouped<'_>, Group<'_>, RandomState> = HashMap::default();
         for placed in rows {
-            let Placed { row, person, .. } = *placed;
+            let Placed { row, person, context } = *placed;
             let Some(sums) = Sums::of(row) else { continue };
             let began_us = row.begun.began_us;
             let seen = Seen { first_us: began_us, last_us: began_us, requests: row.count };
-            let none = || Group { row, person, sums: Sums::default(), seen: seen.none() };
-            let group = groups.entry(Grouped(*placed)).or_insert_with(none);
+            let group = groups.entry(Grouped(*placed)).or_insert_with(|| Group { row, person, sums: Sums::default() });
             group.sums.add(&sums);
-            group.seen.add(seen);
+            let shared = self.contexts.entry(context).or_insert_with(|| {
+                bytes += row.begun.bytes();
+                Shared { person, begun: row.begun.clone(), seen: seen.none() }
+            });
+            shared.seen.add(seen);
             let (labels, sent) = (&row.begun.labels, &row.begun.sent);
-            all.carry(person, MESSAGE, &[(INTERNAL, &labels.message), (SENT, &sent.message)], seen);
-            all.add_speed(row);
-            all.listed.insert((person, row.begun.id));
+            self.carry(person, MESSAGE, &[(INTERNAL, &labels.message), (SENT, &sent.message)], seen);
+            self.add_speed(row);
+            self.listed.push((person, row.begun.id));
         }
         for group in groups.values() {
-            all.add_group(group);
+            self.add_sums(group.row, group.person, &group.sums);
         }
-        all
+        bytes
+    }
+
+    /// Adds people and identifiers of the contexts, and the speed of days.
+    pub(super) fn settled(mut self) -> Self {
+        for Shared { person, begun, seen } in std::mem::take(&mut self.contexts).into_values() {
+            self.identify(person, &begun, seen);
+        }
+        let hours = std::mem::take(&mut self.speed);
+        for (hour, speed) in hours {
+            let day =
+                SpeedKey { grain: Grain::Day.code(), bucket_us: Grain::Day.bucket(hour.bucket_us), ..hour.clone() };
+            self.speed.entry(day).or_default().add(&speed);
+            self.speed.insert(hour, speed);
+        }
+        self.listed.sort_unstable();
+        self
     }
 
     /// Adds to the sums that contain a request.
@@ -156,10 +193,10 @@ impl Increments {
         self.add_sums(row, row.begun.labels.person_number(), &sums);
     }
 
-    fn add_group(&mut self, group: &Group<'_>) {
-        let (begun, seen) = (&group.row.begun, group.seen);
+    /// Adds the person and the identifiers of a context.
+    fn identify(&mut self, person: i64, begun: &Begun, seen: Seen) {
         let labels = &begun.labels;
-        let entry = self.people.entry(group.person).or_insert_with(|| Person {
+        let entry = self.people.entry(person).or_insert_with(|| Person {
             labels: RequestLabels { session: None, chat: None, message: None, ..labels.clone() },
             sent: begun.sent.user.clone(),
             seen: seen.none(),
@@ -168,11 +205,10 @@ impl Increments {
             entry.sent.clone_from(&begun.sent.user);
         }
         entry.seen.add(seen);
-        self.carry(group.person, USER, &[(INTERNAL, &labels.user), (SENT, &begun.sent.user)], seen);
+        self.carry(person, USER, &[(INTERNAL, &labels.user), (SENT, &begun.sent.user)], seen);
         let sessions = [(INTERNAL, &labels.session), (SENT, &begun.sent.session), (SENT, &begun.sent.metadata_session)];
-        self.carry(group.person, SESSION, &sessions, seen);
-        self.carry(group.person, CHAT, &[(INTERNAL, &labels.chat), (SENT, &begun.sent.chat)], seen);
-        self.add_sums(group.row, group.person, &group.sums);
+        self.carry(person, SESSION, &sessions, seen);
+        self.carry(person, CHAT, &[(INTERNAL, &labels.chat), (SENT, &begun.sent.chat)], seen);
     }
 
     /// Adds identifiers of one kind. A text that is both the stated and the sent identifier counts once.
@@ -204,7 +240,7 @@ impl Increments {
             status: i64::from(ended.status),
             error: name(&ended.error),
         };
-        self.tenants.insert(person, row.begun.labels.tenant_number());
+        self.tenants.entry(person).or_insert_with(|| row.begun.labels.tenant_number());
         self.sums.entry(key).or_default().add(sums);
     }
 
@@ -219,15 +255,11 @@ impl Increments {
                     *sums,
                 ));
             }
-            let (empty, grain): (Name, _) = ("".into(), Grain::Curve);
             let curve = SumKey {
-                grain: grain.code(),
-                bucket_us: grain.bucket(hour.bucket_us),
+                grain: Grain::Curve.code(),
+                bucket_us: Grain::Curve.bucket(hour.bucket_us),
                 person: self.tenants.get(&hour.person).copied().unwrap_or_default(),
-                model: Arc::clone(&hour.model),
-                provider: Arc::clone(&empty),
-                status: 0,
-                error: empty,
+                ..hour.clone()
             };
             coarse.push((curve, *sums));
         }
@@ -237,44 +269,17 @@ impl Increments {
         self.sums.retain(|key, sums| key.bucket_us >= from_us && !sums.is_nothing());
     }
 
-    /// Adds later increments.
-    pub(super) fn absorb(&mut self, later: Self) {
-        for (number, new) in later.people {
-            let entry = self.people.entry(number).or_insert_with(|| Person { seen: new.seen.none(), ..new.clone() });
-            if new.seen.last_us >= entry.seen.last_us {
-                entry.sent = new.sent;
-            }
-            entry.seen.add(new.seen);
-        }
-        for (key, new) in later.identifiers {
-            let entry = self.identifiers.entry(key).or_insert_with(|| Carried { seen: new.seen.none(), ..new.clone() });
-            entry.way |= new.way;
-            entry.text = entry.text.take().or(new.text);
-            entry.seen.add(new.seen);
-        }
-        for (key, sums) in later.sums {
-            self.sums.entry(key).or_default().add(&sums);
-        }
-        for (key, speed) in later.speed {
-            self.speed.entry(key).or_default().add(&speed);
-        }
-        self.listed.extend(later.listed);
-        self.tenants.extend(later.tenants);
-    }
-
     fn add_speed(&mut self, row: &Row) {
         let Some(((bin, speed), ended)) = Speed::of(row).zip(row.ended.as_ref()) else { return };
         let empty: Name = "".into();
-        for grain in [Grain::Hour, Grain::Day] {
-            let key = SpeedKey {
-                grain: grain.code(),
-                bucket_us: grain.bucket(row.begun.began_us),
-                model: ended.model.clone().unwrap_or_else(|| Arc::clone(&empty)),
-                provider: ended.provider.clone().unwrap_or_else(|| Arc::clone(&empty)),
-                bin,
-            };
-            self.speed.entry(key).or_default().add(&speed);
-        }
+        let key = SpeedKey {
+            grain: Grain::Hour.code(),
+            bucket_us: Grain::Hour.bucket(row.begun.began_us),
+            model: ended.model.clone().unwrap_or_else(|| Arc::clone(&empty)),
+            provider: ended.provider.clone().unwrap_or_else(|| Arc::clone(&empty)),
+            bin,
+        };
+        self.speed.entry(key).or_default().add(&speed);
     }
 }
 

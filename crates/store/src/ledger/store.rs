@@ -20,6 +20,7 @@ pub(super) mod retain;
 mod spilled;
 mod state;
 mod statements;
+mod unname;
 mod unsummed;
 
 use std::collections::{HashMap, HashSet};
@@ -71,9 +72,9 @@ pub(super) struct Store {
     contexts: Contexts,
     /// The row of the table `state` at the begin of the open transaction.
     state: State,
-    /// The sums of large batches, and those that the open transaction puts off.
+    purpose: Purpose,
+    /// What large batches add to the sums.
     put_off: PutOff,
-    staged: Option<(Increments, usize)>,
     /// The part of the table `identifiers` that retention searches next.
     slice: i64,
     hasher: std::hash::RandomState,
@@ -168,7 +169,7 @@ impl Store {
             contexts: Contexts::default(),
             state: State::default(),
             put_off: PutOff::default(),
-            staged: None,
+            purpose,
             slice: 0,
             hasher: std::hash::RandomState::new(),
         })
@@ -195,12 +196,13 @@ impl Store {
             self.connection.rollback().await?;
             return self.replay(rows).await;
         }
-        let collisions = if rows.iter().filter(|row| row.ended.is_some()).count() >= LARGE {
-            self.put_off(&placed).await?;
-            0
-        } else {
-            self.apply(Increments::of(&placed)).await?
-        };
+        if rows.iter().filter(|row| row.ended.is_some()).count() >= LARGE {
+            self.note_unsummed(&placed).await?;
+            self.commit().await?;
+            self.put_off.add(&placed);
+            return Ok(Written::default());
+        }
+        let collisions = self.apply(Increments::of(&placed)).await?;
         self.commit().await?;
         Ok(Written { collisions, rejected: 0 })
     }
@@ -252,14 +254,13 @@ impl Store {
         statements.identifiers.run(connection, &identifiers.iter().collect::<Vec<_>>(), bind_identifier).await?;
         statements.sums.run(connection, &sums.iter().collect::<Vec<_>>(), bind_sums).await?;
         statements.speed.run(connection, &speed.iter().collect::<Vec<_>>(), bind_speed).await?;
-        statements.listed.run(connection, &listed.iter().copied().collect::<Vec<_>>(), bind_listed).await?;
+        statements.listed.run(connection, listed, bind_listed).await?;
         Ok(collisions)
     }
 
     /// Begins a transaction that may write names or add increments. If somebody was forgotten since the last one, nobody
     /// is known to be in the tables any more.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        self.staged = None;
         self.contexts.undo();
         self.connection.begin().await?;
         let state = State::read(&mut self.connection).await?;
@@ -275,9 +276,6 @@ impl Store {
     async fn commit(&mut self) -> Result<(), sqlx::Error> {
         self.connection.commit().await?;
         self.contexts.keep();
-        if let Some(staged) = self.staged.take() {
-            self.put_off.absorb(staged);
-        }
         Ok(())
     }
 

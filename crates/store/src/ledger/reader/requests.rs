@@ -108,7 +108,9 @@ impl Reader {
             let question = between(self.ask(&sql).int(*person)?.sql(" AND "), "b.id", floor, below)?;
             let question = selected(question, filter)?.sql(" ORDER BY b.id DESC LIMIT ").int(most)?;
             requests.extend(self.read(question).await?);
-            let question = self.ask(&format!("SELECT {} FROM ledger WHERE node IS NOT NULL AND person = ", all()));
+            // Without the inner query SQLite searches all rows of the period.
+            let running = "id IN (SELECT id FROM requests WHERE node IS NOT NULL)";
+            let question = self.ask(&format!("SELECT {} FROM ledger WHERE {running} AND person = ", all()));
             let question = between(question.int(*person)?.sql(" AND "), "id", floor, below)?;
             let question = selected(question, filter)?.sql(" ORDER BY id DESC LIMIT ").int(most)?;
             requests.extend(self.read(question).await?);

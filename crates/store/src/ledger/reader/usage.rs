@@ -97,7 +97,11 @@ impl Reader {
     /// Returns usage by group, largest cost first; if the first grouping is a period of time, in order of time.
     pub async fn usage(&self, by: impl Into<Grouping>, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
         let by = by.into();
-        let widest = by.iter().map(By::widest).min().unwrap_or(Grain::Month);
+        let names_people = by.has(By::User) || by.has(By::Key) || by.has(By::Tenant) || filter.names_people();
+        let widest = match by.iter().map(By::widest).min().unwrap_or(Grain::Month) {
+            Grain::Day if !names_people => Grain::Curve,
+            widest => widest,
+        };
         let with_tenant = by.has(By::User) || by.has(By::Key) || by.has(By::Tenant);
         let tenant = if with_tenant { "p.tenant" } else { "''" };
         let first = by.first.column();
@@ -136,11 +140,10 @@ impl Reader {
 
     /// Returns usage over time, oldest first. Steps without requests are absent.
     pub async fn series(&self, step: Step, split: Split, filter: &Filter) -> Result<Vec<Point>, LedgerError> {
-        let is_plain = !filter.names_people() && filter.provider.is_none() && filter.status.is_none();
         let (grain, wide) = match step {
             Step::Hour => (Grain::Hour, Grain::Hour),
-            Step::Day if is_plain => (Grain::Curve, Grain::Day),
-            Step::Day => (Grain::Day, Grain::Day),
+            Step::Day if filter.names_people() => (Grain::Day, Grain::Day),
+            Step::Day => (Grain::Curve, Grain::Day),
         };
         let model = if split == Split::Model { "model" } else { "''" };
         let question = self.ask(&format!("SELECT bucket_us, {model}, {} FROM (", summed()));
@@ -241,10 +244,8 @@ impl Reader {
         let spans = spans.into_iter().map(|span| (span, false)).chain(unfolded);
         for (index, (span, is_unfolded)) in spans.enumerate() {
             let union = if index > 0 { " UNION ALL " } else { "" };
-            question = in_span(question.sql(&format!("{union}SELECT {columns} FROM sums")), span)?;
-            if is_unfolded {
-                question = question.sql(" AND bucket_us >= (SELECT folded_us FROM state)");
-            }
+            question = question.sql(&format!("{union}SELECT {columns} FROM sums"));
+            question = if is_unfolded { in_unfolded(question, span)? } else { in_span(question, span)? };
             question = if span.grain == Grain::Curve {
                 let person = filter.tenant.as_deref().map(|tenant| digest::person(tenant, "", ""));
                 match person {
@@ -285,6 +286,14 @@ impl Reader {
 fn in_span(question: Question, span: Span) -> Result<Question, LedgerError> {
     let question = question.sql(" WHERE grain = ").int(span.grain.code())?;
     question.sql(" AND bucket_us >= ").int(span.from_us)?.sql(" AND bucket_us < ").int(span.until_us)
+}
+
+/// Adds the condition of the hours of a span that are not in the coarser sums yet. It is one lower limit, because
+/// SQLite searches the table by one only.
+fn in_unfolded(question: Question, span: Span) -> Result<Question, LedgerError> {
+    let later = format!("CASE WHEN folded_us > {0} THEN folded_us ELSE {0} END", span.from_us);
+    let question = question.sql(" WHERE grain = ").int(span.grain.code())?;
+    question.sql(&format!(" AND bucket_us >= (SELECT {later} FROM state) AND bucket_us < ")).int(span.until_us)
 }
 
 /// Adds a condition if there is a value.

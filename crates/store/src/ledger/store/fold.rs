@@ -41,18 +41,14 @@ impl Store {
 
     async fn fold_into(&mut self, grain: Grain, hour_us: i64) -> Result<(), sqlx::Error> {
         let sums: Vec<_> = columns().map(|name| format!("CAST(SUM(s.{name}) AS BIGINT)")).collect();
-        let (person, rest, join) = match grain {
-            Grain::Curve => ("COALESCE(p.tenant_person, 0)", "'', 0, ''", "LEFT JOIN people p ON p.person = s.person"),
-            _ => ("s.person", "s.provider, s.status, s.error", ""),
-        };
-        let group = match grain {
-            Grain::Curve => "3, 4",
-            _ => "3, 4, 5, 6, 7",
+        let (person, join) = match grain {
+            Grain::Curve => ("COALESCE(p.tenant_person, 0)", "LEFT JOIN people p ON p.person = s.person"),
+            _ => ("s.person", ""),
         };
         let sql = format!(
             "INSERT INTO sums ({SUM_KEY}, {}, last_us) \
-             SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), {person}, s.model, {rest}, {}, MAX(s.last_us) \
-             FROM sums s {join} WHERE s.grain = 0 AND s.bucket_us = $3 GROUP BY {group} {}",
+             SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), {person}, s.model, s.provider, s.status, s.error, {}, \
+             MAX(s.last_us) FROM sums s {join} WHERE s.grain = 0 AND s.bucket_us = $3 GROUP BY 3, 4, 5, 6, 7 {}",
             column_list(),
             sums.join(", "),
             on_sums_conflict()

@@ -163,10 +163,8 @@ impl Store {
     /// Moves the user's sums and contexts to no name, and removes the user from all other tables.
     pub(in crate::ledger) async fn forget_sums(&mut self, person: &Person) -> Result<Forgotten, sqlx::Error> {
         let mut forgotten = Forgotten::default();
-        self.begin().await?;
         // Running processes must not write names again that they remember.
-        let none = self.connection.arguments();
-        self.connection.execute("UPDATE state SET forgotten = forgotten + 1", none).await?;
+        self.begin_alone().await?;
         if self.connection.engine() == Engine::Postgres {
             // A writer between the steps below would leave rows and sums different. SQLite has one writer.
             self.connection.run("LOCK TABLE requests, sums IN SHARE ROW EXCLUSIVE MODE").await?;
@@ -198,8 +196,6 @@ impl Store {
             }
         }
         self.commit().await?;
-        self.known.clear();
-        self.contexts.clear();
         Ok(forgotten)
     }
 

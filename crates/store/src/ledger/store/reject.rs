@@ -40,17 +40,20 @@ impl Store {
         Ok(written)
     }
 
-    /// Stores the row without names, and the reason, in a transaction.
+    /// Stores the row without names, and the reason, in a transaction. Names that only this row has are removed.
     async fn set_aside(&mut self, row: &Row, error: &sqlx::Error) -> Result<(), sqlx::Error> {
-        self.begin().await?;
+        self.begin_alone().await?;
         match self.set_aside_within(row, error, false).await {
-            Ok(()) => self.commit().await,
             Err(error) if is_refusal(&error) => {
                 log_nameless(&error);
-                self.reset().await
+                self.reset().await?;
+                self.begin_alone().await?;
+                self.delete_row(row, false).await?;
             }
-            Err(error) => Err(error),
+            aside => aside?,
         }
+        self.remove_unused_names(row.begun.labels.person_number()).await?;
+        self.commit().await
     }
 
     /// Stores the row without names, and the reason, in the open transaction. `is_there`: the row itself is in the table
@@ -75,11 +78,23 @@ impl Store {
         let mut nameless = row.clone();
         nameless.strip(true);
         nameless.begun.labels.tenant = None;
-        nameless.begun.account = None;
+        (nameless.begun.account, nameless.begun.endpoint) = (None, "".into());
         if let Some(ended) = &mut nameless.ended {
-            (ended.model, ended.provider, ended.requested_model, ended.error) = (None, None, None, None);
+            (ended.model, ended.provider, ended.requested_model) = (None, None, None);
+            (ended.error, ended.limit) = (None, None);
         }
         // The row may have been written as begun, with names.
+        self.delete_row(row, is_there).await?;
+        let placed = self.place([&nameless]).await?;
+        let statements = std::sync::Arc::clone(&self.statements);
+        if statements.rows.run(&mut self.connection, &placed, bind_row).await? > 0 {
+            self.apply(Increments::of(&placed)).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a row that runs, or, if `is_there`, also a finished one.
+    pub(super) async fn delete_row(&mut self, row: &Row, is_there: bool) -> Result<(), sqlx::Error> {
         let mut arguments = self.connection.arguments();
         arguments.bytes(row.begun.id.as_bytes())?;
         let sql = if is_there {
@@ -87,13 +102,7 @@ impl Store {
         } else {
             "DELETE FROM requests WHERE id = $1 AND ending IS NULL"
         };
-        self.connection.execute(sql, arguments).await?;
-        let placed = self.place([&nameless]).await?;
-        let statements = std::sync::Arc::clone(&self.statements);
-        if statements.rows.run(&mut self.connection, &placed, bind_row).await? > 0 {
-            self.apply(Increments::of(&placed)).await?;
-        }
-        Ok(())
+        self.connection.execute(sql, arguments).await.map(drop)
     }
 
     /// Ends a transaction that an error has left open.

@@ -4,45 +4,43 @@
 //! adds is also in memory. The transaction that deletes the entry adds its rows to the other tables, so each row counts
 //! once, whichever process does it: normally the writer, from memory; after a crash another run, from the rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use callsign_core::request_id::{LENGTH, RequestId};
 
 use super::{Store, Written};
-use crate::ledger::engine::Engine;
+use crate::ledger::engine::{Engine, Purpose};
 use crate::ledger::error::is_refusal;
 use crate::ledger::increments::Increments;
 use crate::ledger::placed::Placed;
 
-/// Rows that are put off at most. Adding them takes some 20 ms, which new rows wait.
-const MOST: usize = 4_096;
 /// Entries that are read at once when rows are added from the table.
 const ENTRIES: i64 = 4;
 
 impl Store {
-    /// Puts off what a batch adds, within the transaction that writes its rows.
-    pub(super) async fn put_off(&mut self, rows: &[Placed<'_>]) -> Result<(), sqlx::Error> {
+    /// Notes within the transaction that writes a batch that what it adds is put off.
+    pub(super) async fn note_unsummed(&mut self, rows: &[Placed<'_>]) -> Result<(), sqlx::Error> {
         let finished = rows.iter().filter(|placed| placed.row.ended.is_some());
-        let ids: Vec<u8> = finished.clone().flat_map(|placed| placed.row.begun.id.as_bytes()).copied().collect();
+        let ids: Vec<u8> = finished.flat_map(|placed| placed.row.begun.id.as_bytes()).copied().collect();
         self.put_off.latest = self.put_off.latest.max(crate::ledger::grain::now_us()) + 1;
         let mut arguments = self.connection.arguments();
         arguments.shared(Some(&self.node))?;
         arguments.int(Some(self.put_off.latest))?;
         arguments.bytes(&ids)?;
-        self.connection.execute("INSERT INTO unsummed (node, number, ids) VALUES ($1, $2, $3)", arguments).await?;
-        self.staged = Some((Increments::of(rows), finished.count()));
-        Ok(())
+        let sql = "INSERT INTO unsummed (node, number, ids) VALUES ($1, $2, $3)";
+        self.connection.execute(sql, arguments).await.map(drop)
     }
 
     /// Returns true if no more may be put off.
     pub(in crate::ledger) fn is_behind(&self) -> bool {
-        self.put_off.rows >= MOST
+        self.put_off.is_full(self.purpose == Purpose::WriteDurably)
     }
 
     /// Adds what was put off.
     pub(in crate::ledger) async fn catch_up(&mut self) -> Result<Written, sqlx::Error> {
-        let put_off = self.put_off.take();
-        if put_off.entries == 0 {
+        let (increments, entries) = self.put_off.take();
+        if entries == 0 {
             return Ok(Written::default());
         }
         self.check_file()?;
@@ -51,12 +49,12 @@ impl Store {
         arguments.shared(Some(&self.node))?;
         let deleted = self.connection.execute("DELETE FROM unsummed WHERE node = $1", arguments).await?;
         let node = Arc::clone(&self.node);
-        if deleted != put_off.entries {
+        if deleted != entries {
             // Another process has added some of them.
             self.connection.rollback().await?;
             return self.sum_up(&node).await;
         }
-        match self.apply(put_off.increments).await {
+        match self.apply(increments).await {
             Ok(collisions) => {
                 self.commit().await?;
                 Ok(Written { collisions, rejected: 0 })
@@ -115,9 +113,9 @@ impl Store {
 
     /// Adds an entry of which a row is refused: that row is set aside. Returns the number of such rows.
     async fn sum_up_each(&mut self, node: &str) -> Result<usize, sqlx::Error> {
-        self.begin().await?;
+        self.begin_alone().await?;
         let ids = self.take_entries(Some(node), 1).await?;
-        let mut refused = 0;
+        let mut refused = Vec::new();
         for row in self.rows_of(&ids).await? {
             self.connection.run("SAVEPOINT one").await?;
             let added = self.apply(Increments::of(&Placed::alone([&row]))).await;
@@ -125,18 +123,26 @@ impl Store {
             if !is_refusal(&error) {
                 return Err(error);
             }
-            refused += 1;
+            refused.push(row.begun.labels.person_number());
             self.connection.run("ROLLBACK TO one").await?;
             match self.set_aside_within(&row, &error, true).await {
                 Err(error) if is_refusal(&error) => {
                     super::reject::log_nameless(&error);
                     self.connection.run("ROLLBACK TO one").await?;
+                    // The context without names may be rolled back.
+                    self.contexts.clear();
+                    self.delete_row(&row, true).await?;
                 }
                 aside => aside?,
             }
         }
+        // Now the person's other rows of this entry are listed.
+        let people: BTreeSet<_> = refused.iter().copied().collect();
+        for person in people {
+            self.remove_unused_names(person).await?;
+        }
         self.commit().await?;
-        Ok(refused)
+        Ok(refused.len())
     }
 
     /// Deletes entries and returns the ids in them.

@@ -12,6 +12,7 @@ mod refusals;
 mod retention;
 mod rows;
 mod sums;
+mod unnamed;
 
 use place::Place;
 
@@ -48,6 +49,7 @@ promises![
     poison::a_rejected_row_is_repaired_or_dropped,
     poison::refused_sums_of_a_large_batch_cost_only_their_row,
     queries::a_search_without_index_stops_and_goes_on,
+    queries::days_are_the_same_with_and_without_people,
     queries::requests_are_filtered,
     queries::requests_are_read_in_pages,
     queries::speed_is_read_from_classes_of_times,
@@ -72,4 +74,5 @@ promises![
     sums::large_batches_are_summed_once,
     sums::sums_are_those_of_the_requests,
     sums::sums_stop_at_their_limit,
+    unnamed::rejected_rows_leave_no_names,
 ];

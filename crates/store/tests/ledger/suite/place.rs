@@ -156,6 +156,18 @@ impl Place {
         }
     }
 
+    /// Waits until all hours of the past are in the sums of days and months.
+    pub(crate) async fn fold(&self) {
+        let ledger = self.open();
+        let hour = Timestamp::now().as_second() / 3_600 * 3_600_000_000;
+        let left = format!(
+            "SELECT COUNT(*) FROM sums WHERE grain = 0 AND bucket_us < {hour} \
+             AND bucket_us >= (SELECT folded_us FROM state)"
+        );
+        until("the hours are folded", async || self.number(&left).await == 0).await;
+        ledger.close().await;
+    }
+
     /// Asserts that the sums at every width are those of the rows, per person and in all.
     pub(crate) async fn assert_sums(&self) {
         const SENT: &str = "(ending <> 3 OR COALESCE(error, '') = 'upstream_timeout')";

@@ -175,6 +175,36 @@ pub(super) async fn usage_has_filters_and_two_groupings(place: Place) {
     assert_eq!(counts(&points), [(time(0), 1, 0), (time(24 * HOUR), 1, 0)]);
 }
 
+/// Days are read from other sums if no user, key or tenant is named. Both tell the same.
+pub(super) async fn days_are_the_same_with_and_without_people(place: Place) {
+    fill(&place).await;
+    place.fold().await;
+    let reader = place.reader();
+    let text = |text: &str| Some(text.to_owned());
+    let none = Filter::default;
+    for filter in [
+        none(),
+        Filter { model: text("m-2"), ..none() },
+        Filter { provider: text("p-2"), ..none() },
+        Filter { status: Some(502), ..none() },
+        Filter { tenant: text("acme"), ..none() },
+        Filter { tenant: text(""), ..none() },
+        Filter { since: Some(time(2 * HOUR)), until: Some(time(25 * HOUR)), ..none() },
+    ] {
+        let mut expected = std::collections::BTreeMap::new();
+        for line in reader.usage(Grouping { first: By::Day, second: Some(By::User) }, &filter).await.unwrap() {
+            let (requests, cost) = expected.entry(line.key).or_insert((0, 0));
+            *requests += line.requests + line.refused;
+            *cost += line.cost.0;
+        }
+        let found = reader.usage(By::Day, &filter).await.unwrap();
+        let found: Vec<_> =
+            found.into_iter().map(|line| (line.key, (line.requests + line.refused, line.cost.0))).collect();
+        assert!(!found.is_empty());
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{filter:?}");
+    }
+}
+
 /// 90 answers begin after 100 ms and 10 after a second. Failures and requests without output do not count.
 pub(super) async fn speed_is_read_from_classes_of_times(place: Place) {
     let ledger = place.open();
