@@ -1,8 +1,10 @@
 //! The command line, one file per command. A command writes to an `impl Write` and returns an exit code. It must not
 //! contain rules about requests; those are in the libraries.
 
-pub mod archive;
+pub mod actor;
+mod archive;
 pub mod args;
+mod audit;
 mod block;
 mod bundle;
 mod case;
@@ -26,6 +28,7 @@ mod operator_state;
 pub mod owner;
 mod person;
 mod reconcile;
+mod record;
 mod rejected;
 mod requests;
 pub mod serve;
@@ -75,6 +78,9 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         }
         Command::Key { command: KeyCommand::List } => {
             configured(&sources, async |loaded| key_list::print(&loaded.config, jiff::Timestamp::now(), out)).await
+        }
+        Command::Audit(asked) => {
+            configured(&sources, async |loaded| audit::run(&loaded.config, asked, out, err).await).await
         }
         Command::Block(args) => {
             configured(&sources, async |loaded| block::block(&loaded.config, args, out, err).await).await

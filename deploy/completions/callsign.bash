@@ -19,6 +19,9 @@ _callsign() {
             callsign,archive)
                 cmd="callsign__subcmd__archive"
                 ;;
+            callsign,audit)
+                cmd="callsign__subcmd__audit"
+                ;;
             callsign,block)
                 cmd="callsign__subcmd__block"
                 ;;
@@ -105,6 +108,9 @@ _callsign() {
                 ;;
             callsign__subcmd__help,archive)
                 cmd="callsign__subcmd__help__subcmd__archive"
+                ;;
+            callsign__subcmd__help,audit)
+                cmd="callsign__subcmd__help__subcmd__audit"
                 ;;
             callsign__subcmd__help,block)
                 cmd="callsign__subcmd__help__subcmd__block"
@@ -272,7 +278,7 @@ _callsign() {
 
     case "${cmd}" in
         callsign)
-            opts="-h -V --config --help --version serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help"
+            opts="-h -V --config --help --version serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger healthcheck help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -444,6 +450,36 @@ _callsign() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__audit)
+            opts="-h --since --by --format --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table csv json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -668,7 +704,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help)
-            opts="serve check explain id usage requests request whois reconcile case export forget config key archive block unblock limits ledger healthcheck help"
+            opts="serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger healthcheck help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -726,6 +762,20 @@ _callsign() {
         callsign__subcmd__help__subcmd__archive__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -156,6 +156,13 @@ pub enum Command {
     /// Exit codes: 0 erased, 1 not exactly one person or failed, 2 configuration or command line invalid.
     #[command(after_help = "Examples:\n  callsign forget alice --dry-run\n  callsign forget alice --yes")]
     Forget(Forget),
+    /// List what operators did: blocks, limits, case, export and forget, latest first.
+    ///
+    /// Commands appear as cli:USER, the admin API as admin, and suspensions after refusals by providers as callsign.
+    ///
+    /// Exit codes: 0 listed (also if there is nothing), 1 failed, 2 command line or configuration invalid.
+    #[command(after_help = "Examples:\n  callsign audit --since 7d\n  callsign audit --by cli:root --format csv")]
+    Audit(Audit),
     /// Print every setting with its value and the source of the value; secrets are shown as ***.
     Config,
     /// Make keys for callers, or list the configured ones.
@@ -246,6 +253,20 @@ pub struct Unblock {
     /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
+}
+
+/// Arguments of `audit`.
+#[derive(Debug, clap::Args)]
+pub struct Audit {
+    /// Only acts since: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time. By default all.
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only acts of this operator, as `cli:root` or `admin`.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 /// Subcommands of `limits`.

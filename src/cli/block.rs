@@ -7,9 +7,9 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use super::Exit;
 use super::args::{Block, Unblock};
 use super::operator_state::{Known, Opened, refused, tell_person};
+use super::{Exit, actor};
 use crate::config::Config;
 use callsign_core::visible::printable;
 use callsign_store::limits::blocks;
@@ -37,6 +37,7 @@ pub(super) async fn block(
         cut: args.cut,
         unseen: args.unseen,
         user_id: args.user_id,
+        by: actor::name(),
     };
     match order::block(&opened.state, known.knowledge(), order).await {
         Ok(blocked) => {
@@ -60,7 +61,8 @@ pub(super) async fn unblock(
 ) -> io::Result<Exit> {
     let Some(mut opened) = Opened::open(config, err).await? else { return Ok(Exit::Failure) };
     let known = Known::of(config);
-    match order::unblock(&opened.state, known.knowledge(), &args.id, args.tenant.as_deref()).await {
+    let (tenant, by) = (args.tenant.as_deref(), actor::name());
+    match order::unblock(&opened.state, known.knowledge(), &args.id, tenant, &by).await {
         Ok((0, _)) => {
             writeln!(err, "callsign: {} is not blocked; see callsign block --list", printable(&args.id))?;
             Ok(Exit::Failure)
@@ -96,6 +98,7 @@ fn line(block: &blocks::Block) -> String {
     };
     let until = block.until.map_or("permanently".to_owned(), |until| format!("until {until:.0}"));
     let cut = if block.cut { ", running responses aborted" } else { "" };
+    let forgotten = if block.forgotten { " (a forgotten user)" } else { "" };
     let reason = block.reason.as_ref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
-    format!("{}{tenant} since {:.0} {until}{cut}{reason}", printable(&block.id), block.since)
+    format!("{}{forgotten}{tenant} since {:.0} {until}{cut}{reason}", printable(&block.id), block.since)
 }

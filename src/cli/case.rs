@@ -10,10 +10,12 @@ use super::args::Case;
 use super::bundle::{self, Bundle, Copied, Password};
 use super::error::CommandError;
 use super::person;
+use super::record::record;
 use crate::config::Config;
 use callsign_core::request_id::RequestId;
 use callsign_core::visible::printable;
 use callsign_store::ledger::{Reader, report};
+use callsign_store::limits::acts::Verb;
 use callsign_store::person::{Named, people};
 use summary::Summary;
 
@@ -46,6 +48,10 @@ async fn write(
     }
     let Some(person) = person::only(&people, err)? else { return Ok(Exit::Failure) };
     found.retain(|found| found.user.as_ref() == Some(&person.user));
+    let reported = Some(format!("reported: {id}"));
+    if !record(config, Verb::Case, &person, reported, err).await? {
+        return Ok(Exit::Failure);
+    }
 
     let mut bundle = Bundle::create(&asked.output, &password)?;
     let (mut summary, mut ids) = (Summary::default(), HashSet::new());

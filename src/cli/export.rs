@@ -12,11 +12,13 @@ use super::args::Export;
 use super::bundle::{self, Bundle, Copied, Password};
 use super::error::CommandError;
 use super::person;
+use super::record::record;
 use crate::config::Config;
 use callsign_core::visible::printable;
 use callsign_store::archive::settings::Place;
 use callsign_store::ledger::query::{By, Found, Grouping, StoredRequest};
 use callsign_store::ledger::{Reader, report};
+use callsign_store::limits::acts::Verb;
 use callsign_store::person::{Named, Person};
 
 /// The file in the new directory.
@@ -50,6 +52,9 @@ async fn write(
     let named = Named { id: asked.user.trim(), tenant: asked.tenant.as_deref() };
     let people = named.users(&reader, config.upstream.org_id.as_deref(), asked.user_id).await?;
     let Some(person) = person::only(&people, err)? else { return Ok(Exit::Failure) };
+    if !record(config, Verb::Export, &person, None, err).await? {
+        return Ok(Exit::Failure);
+    }
 
     let directory = &asked.output;
     // Fails if the path exists, also as a symbolic link.

@@ -2,10 +2,10 @@
 
 use std::io::{self, BufRead, Write};
 
-use super::Exit;
 use super::args::Forget;
 use super::error::CommandError;
 use super::person;
+use super::{Exit, record};
 use crate::config::Config;
 use callsign_store::archive::settings::Place;
 use callsign_store::archive::{self, reader};
@@ -69,6 +69,10 @@ async fn forget(
             return Ok(Exit::Failure);
         }
     }
+    let names = names(&target).await?;
+    if !record::forget(config, person, &names, err).await? {
+        return Ok(Exit::Failure);
+    }
     erase(&target, place, out, err).await
 }
 
@@ -103,6 +107,13 @@ async fn find(config: &Config, asked: &Forget, err: &mut impl Write) -> Result<O
     }
     let person = person::only(&people, err)?;
     Ok(person.map(|person| Target { person, ledger: Some((reader, keeper)) }))
+}
+
+/// Returns the user id and the identifiers that were sent for the user.
+async fn names(target: &Target) -> Result<Vec<String>, CommandError> {
+    let Person { tenant, user } = &target.person;
+    let Some((reader, _)) = &target.ledger else { return Ok(vec![user.clone()]) };
+    Ok(reader.names_of(user, Some(tenant.as_deref().unwrap_or_default())).await?)
 }
 
 /// Counts the requests and archives that would be erased.

@@ -1,14 +1,13 @@
 //! `callsign limits show`, `set` and `reset`: a user's limits, and those that operators set while callsign runs
 //! (docs/SPEC.md#run-time-limits).
 
-mod actor;
 mod show;
 
 use std::io::{self, Write};
 
-use super::Exit;
 use super::args::{LimitsCommand, SetLimits};
 use super::operator_state::{Known, Opened, refused, tell_person};
+use super::{Exit, actor};
 use crate::config::Config;
 use callsign_core::visible::printable;
 use callsign_store::limits::Rules;
@@ -57,7 +56,7 @@ async fn reset(
 ) -> io::Result<Exit> {
     let Some(mut opened) = Opened::open(config, err).await? else { return Ok(Exit::Failure) };
     let known = Known::of(config);
-    let changed = order::reset(&opened.state, known.knowledge(), user, tenant).await;
+    let changed = order::reset(&opened.state, known.knowledge(), user, tenant, &actor::name()).await;
     if let Ok(Changed { person, removed: 0, .. }) = &changed {
         writeln!(err, "callsign: {} has no run-time limits; see callsign limits show", printable(&person.user))?;
         return Ok(Exit::Failure);

@@ -58,6 +58,26 @@ impl Opened {
         Ok(opened.map(|opened| opened.state).unwrap_or_default())
     }
 
+    /// Stores an act that changes something outside the state, before it is done, so that nothing is done without its row
+    /// in the audit log. Without a place of state there is no audit log. Returns false, with the reason on `err`, if there
+    /// is one that cannot store it.
+    ///
+    /// # Errors
+    /// I/O errors of `err`.
+    pub(super) async fn record(
+        config: &Config,
+        change: impl FnOnce(&OperatorState) -> u64,
+        err: &mut impl Write,
+    ) -> io::Result<bool> {
+        let places = StateStore::new(&config.ledger, config.limits.store.as_ref(), Access::Command);
+        if places.is_ok_and(|places| places.is_nowhere()) {
+            return Ok(true);
+        }
+        let Some(mut opened) = Self::open(config, err).await? else { return Ok(false) };
+        let generation = change(&opened.state);
+        Ok(opened.store(generation, err).await?.is_some())
+    }
+
     /// Stores a change, and prints which servers have applied it.
     ///
     /// # Errors
@@ -68,23 +88,7 @@ impl Opened {
         out: &mut impl Write,
         err: &mut impl Write,
     ) -> io::Result<Exit> {
-        let Acknowledgement { stored, applied, late } = commit(&self.state, &mut self.places, generation).await;
-        match stored {
-            Stored::Unread | Stored::Memory => {
-                writeln!(
-                    err,
-                    "callsign: the change could not be stored in {}; nothing has changed",
-                    self.places.name()
-                )?;
-                return Ok(Exit::Failure);
-            }
-            Stored::Locally => writeln!(
-                err,
-                "callsign: {} does not answer; the change is in state.db and is passed on when it returns",
-                self.places.name()
-            )?,
-            Stored::Shared => {}
-        }
+        let Some((applied, late)) = self.store(generation, err).await? else { return Ok(Exit::Failure) };
         if !late.is_empty() {
             let names: Vec<_> = late.iter().map(|name| printable(name)).collect();
             writeln!(err, "callsign: stored, but not applied yet by: {}; see their logs", names.join(", "))?;
@@ -96,6 +100,29 @@ impl Opened {
             count => writeln!(out, "applied by {count} running servers")?,
         }
         Ok(Exit::Success)
+    }
+
+    /// Stores a change. Returns the number of servers that have applied it and the names of those that have not; `None`,
+    /// with the reason on `err`, if it cannot be stored.
+    async fn store(&mut self, generation: u64, err: &mut impl Write) -> io::Result<Option<(usize, Vec<String>)>> {
+        let Acknowledgement { stored, applied, late } = commit(&self.state, &mut self.places, generation).await;
+        match stored {
+            Stored::Unread | Stored::Memory => {
+                writeln!(
+                    err,
+                    "callsign: the change could not be stored in {}; nothing has changed",
+                    self.places.name()
+                )?;
+                return Ok(None);
+            }
+            Stored::Locally => writeln!(
+                err,
+                "callsign: {} does not answer; the change is in state.db and is passed on when it returns",
+                self.places.name()
+            )?,
+            Stored::Shared => {}
+        }
+        Ok(Some((applied, late)))
     }
 }
 

@@ -132,7 +132,7 @@ impl From<OrderError> for ApiError {
         match error {
             OrderError::Several(people) => Self::SeveralPersons(people.into_iter().collect()),
             OrderError::Unseen(_) => Self::Unseen(error.to_string()),
-            OrderError::NoId => Self::Invalid(error.to_string()),
+            OrderError::NoId | OrderError::Twice(_) => Self::Invalid(error.to_string()),
             OrderError::BlocksFull(error) => Self::BlocksFull(error),
             OrderError::OverridesFull(error) => Self::LimitsFull(error),
             OrderError::Looser(_) => Self::Looser(error.to_string()),

@@ -1,5 +1,6 @@
 //! The routes of the admin API, `/api/v1/admin/…` (docs/SPEC.md#admin-api). The bearer token was checked before.
 
+mod audit;
 mod blocks;
 mod configuration;
 mod filters;
@@ -37,6 +38,7 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .route("/users/{user_id}", delete(usage::forget))
         .route("/users/{user_id}/block", put(blocks::block).delete(blocks::unblock))
         .route("/blocks", get(blocks::list))
+        .route("/audit", get(audit::list))
         .route("/limits/{user_id}", get(limits::show).put(limits::set).delete(limits::reset))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::Method });

@@ -10,12 +10,14 @@
 //! by the actual use, without waiting; a use that is found later replaces it then. Counters are stored under digests of user ids and contain no prompts.
 //! [`counters`] implements the limits in Rust, and the scripts in `redis/` implement the same rules in Redis.
 
+pub mod acts;
 mod ask;
 mod auto_block;
 pub mod blocks;
 pub mod calendar;
 mod counter_file;
 pub mod counters;
+mod forgotten;
 mod keeper;
 mod limiter;
 mod link;

@@ -8,6 +8,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::audit::ADMIN;
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
@@ -49,7 +50,7 @@ pub(super) async fn block(
     let limiter = &operator.deps.limiter;
     let time = wish.seconds.map(Duration::from_secs);
     let Wish { reason, cut, unseen, user_id, .. } = wish;
-    let order = Order { id, tenant: of.tenant, time, reason, cut, unseen, user_id };
+    let order = Order { id, tenant: of.tenant, time, reason, cut, unseen, user_id, by: ADMIN.to_owned() };
     let view = operator.view();
     // In force in this process when it returns. The others follow.
     let blocked = order::block(limiter.operator_state(), operator.knowledge(&view), order).await?;
@@ -68,7 +69,8 @@ pub(super) async fn unblock(
 ) -> Result<Json<Value>, ApiError> {
     let limiter = &operator.deps.limiter;
     let (view, tenant) = (operator.view(), of.tenant.as_deref());
-    let (lifted, generation) = order::unblock(limiter.operator_state(), operator.knowledge(&view), &id, tenant).await?;
+    let knowledge = operator.knowledge(&view);
+    let (lifted, generation) = order::unblock(limiter.operator_state(), knowledge, &id, tenant, ADMIN).await?;
     if lifted == 0 {
         return Err(ApiError::NotBlocked);
     }
@@ -105,6 +107,7 @@ fn json(block: &Block) -> Value {
         "until": block.until,
         "reason": block.reason,
         "cut": block.cut,
+        "forgotten": block.forgotten,
     })
 }
 

@@ -10,6 +10,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::audit::ADMIN;
 use super::blocks::{LONGEST_SECONDS, acknowledge};
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
@@ -20,9 +21,6 @@ use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_store::limits::Subject;
 use callsign_store::limits::orders::limit::{self as order, Changed, Order};
 use callsign_store::limits::overrides::Override;
-
-/// The operator in the list of run-time limits.
-const BY: &str = "admin";
 
 /// The body of `PUT limits/{user_id}`.
 #[derive(Debug, Deserialize)]
@@ -92,7 +90,7 @@ pub(super) async fn set(
     });
     let values = values.collect::<Result<_, _>>()?;
     let time = seconds.map(Duration::from_secs);
-    let order = Order { id, tenant: of.tenant, values, time, by: BY.to_owned(), unseen, user_id };
+    let order = Order { id, tenant: of.tenant, values, time, by: ADMIN.to_owned(), unseen, user_id };
     let view = operator.view();
     let state = operator.deps.limiter.operator_state();
     let changed = order::set(state, &view.rules, operator.knowledge(&view), order).await?;
@@ -107,7 +105,7 @@ pub(super) async fn reset(
     Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     let (view, state) = (operator.view(), operator.deps.limiter.operator_state());
-    let changed = order::reset(state, operator.knowledge(&view), &id, of.tenant.as_deref()).await?;
+    let changed = order::reset(state, operator.knowledge(&view), &id, of.tenant.as_deref(), ADMIN).await?;
     tracing::info!(reset = changed.removed, "admin: reset a user's limits");
     Ok(Json(told(&operator, &changed).await))
 }

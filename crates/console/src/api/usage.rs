@@ -10,6 +10,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
+use super::audit::ADMIN;
 use super::filters;
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
@@ -18,6 +19,8 @@ use crate::parameters::{FromParameters, Id, Parameters, Params};
 use callsign_store::archive;
 use callsign_store::ledger::query::{By, Filter, Forgotten, Grouping, UsageRow};
 use callsign_store::ledger::{LedgerError, report};
+use callsign_store::limits::acts::{Act, Verb};
+use callsign_store::limits::operator_state::acts::Names;
 use callsign_store::whois::{self, Candidates, Question};
 
 /// The query parameters of `GET usage`.
@@ -94,6 +97,10 @@ pub(super) async fn forget(
         Err(ApiError::NoUser | ApiError::Ledger(LedgerError::Off)) if place.is_some() => (asked(), false),
         Err(error) => return Err(error),
     };
+    let names = match operator.reader() {
+        Ok(reader) if is_known => reader.names_of(&user, Some(tenant.as_deref().unwrap_or_default())).await?,
+        _ => vec![user.clone()],
+    };
     // The archive comes first: if it fails, the ledger still knows the user, and the operator can retry.
     let archived = match place {
         Some(place) => archive::forget_person(place, tenant.as_deref(), &user).await?,
@@ -106,6 +113,8 @@ pub(super) async fn forget(
         Ok(keeper) if is_known => keeper.forget(&user, tenant.as_deref()).await?,
         _ => Forgotten::default(),
     };
+    let act = Act::new(Verb::Forget, ADMIN, &user, Some(tenant.as_deref().unwrap_or_default()), None);
+    operator.deps.limiter.operator_state().forget(Names { all: &names, tenant: tenant.as_deref() }, &act);
     let archive::Forgotten { removed, unreadable } = archived;
     tracing::info!(
         requests = forgotten.requests,

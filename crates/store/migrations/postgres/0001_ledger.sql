@@ -181,17 +181,6 @@ CREATE TABLE rejected (
     reason TEXT NOT NULL
 );
 
--- The acts of operators (docs/SPEC.md#audit-log). `actor`: the name of a token, or `cli:USER`.
-CREATE TABLE audit (
-    at_us BIGINT NOT NULL,
-    number BIGINT NOT NULL,
-    actor TEXT NOT NULL,
-    act TEXT NOT NULL,
-    subject TEXT,
-    detail TEXT,
-    PRIMARY KEY (at_us, number)
-);
-
 -- Runs of callsign that write here.
 CREATE TABLE nodes (
     node TEXT NOT NULL PRIMARY KEY,

@@ -181,17 +181,6 @@ CREATE TABLE rejected (
     reason TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- The acts of operators (docs/SPEC.md#audit-log). `actor`: the name of a token, or `cli:USER`.
-CREATE TABLE audit (
-    at_us INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    actor TEXT NOT NULL,
-    act TEXT NOT NULL,
-    subject TEXT,
-    detail TEXT,
-    PRIMARY KEY (at_us, number)
-) WITHOUT ROWID;
-
 -- Runs of callsign that write here.
 CREATE TABLE nodes (
     node TEXT NOT NULL PRIMARY KEY,

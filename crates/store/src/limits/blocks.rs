@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::forgotten;
+
 /// Maximum length of a reason in characters.
 pub const LONGEST_REASON: usize = 500;
 
@@ -36,9 +38,17 @@ pub struct Block {
     /// known person must not, because the person may have chosen the identifier of somebody else as a name.
     #[serde(default)]
     pub user_id: bool,
+    /// True if `id` is a digest, because the user was forgotten. The block stays in force.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forgotten: bool,
 }
 
 impl Block {
+    /// Returns true if the block has this id, or its digest.
+    pub fn has_id(&self, id: &str) -> bool {
+        forgotten::is_same(&self.id, self.forgotten, id)
+    }
+
     /// Returns true if the block has not expired.
     pub fn holds(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
@@ -46,7 +56,7 @@ impl Block {
 
     /// Returns true if the other block is about the same callers.
     pub fn is_about_same(&self, other: &Self) -> bool {
-        (&self.id, &self.tenant, self.user_id) == (&other.id, &other.tenant, other.user_id)
+        self.has_id(&other.id) && (&self.tenant, self.user_id) == (&other.tenant, other.user_id)
     }
 
     /// Returns true if the block applies to users of this tenant.
@@ -59,33 +69,41 @@ impl Block {
 #[derive(Clone, Debug, Default)]
 pub struct BlockList {
     by_id: HashMap<String, Vec<Block>>,
+    /// The blocks of forgotten users, by digest.
+    forgotten: HashMap<String, Vec<Block>>,
 }
 
 impl BlockList {
     /// Creates the list.
     pub fn new(blocks: Vec<Block>) -> Self {
-        let mut by_id: HashMap<String, Vec<Block>> = HashMap::new();
+        let mut list = Self::default();
         for block in blocks {
-            by_id.entry(block.id.clone()).or_default().push(block);
+            let map = if block.forgotten { &mut list.forgotten } else { &mut list.by_id };
+            map.entry(block.id.clone()).or_default().push(block);
         }
-        Self { by_id }
+        list
     }
 
     /// Returns true if the list is empty.
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.by_id.is_empty() && self.forgotten.is_empty()
     }
 
     /// Returns true if a user of this tenant, for whom `sent` would go upstream, is blocked.
     pub fn stops(&self, tenant: Option<&str>, user: Option<&str>, sent: Option<&str>, now: Timestamp) -> bool {
-        let of = |name: Option<&str>| name.and_then(|name| self.by_id.get(name)).into_iter().flatten();
+        let of = |name: Option<&str>| {
+            let known = name.and_then(|name| self.by_id.get(name));
+            let name = name.filter(|_| !self.forgotten.is_empty());
+            let forgotten = name.and_then(|name| self.forgotten.get(&forgotten::digest(name)));
+            known.into_iter().chain(forgotten).flatten()
+        };
         let named = of(user).chain(of(sent).filter(|block| !block.user_id));
         named.into_iter().any(|block| block.is_of(tenant) && block.holds(now))
     }
 
     /// Iterates over all blocks.
     pub fn iter(&self) -> impl Iterator<Item = &Block> {
-        self.by_id.values().flatten()
+        self.by_id.values().chain(self.forgotten.values()).flatten()
     }
 }
 
@@ -102,6 +120,7 @@ mod tests {
             reason: None,
             cut: false,
             user_id: false,
+            forgotten: false,
         }
     }
 
@@ -115,6 +134,7 @@ mod tests {
             block("of-acme", Some("acme")),
             Block { until: Some(now), ..block("until", None) },
             Block { user_id: true, ..block("person", None) },
+            Block { forgotten: true, ..block(&forgotten::digest("gone"), Some("acme")) },
         ]);
         let stops = |tenant, user| list.stops(tenant, Some(user), None, now);
         assert!(stops(None, "anywhere") && stops(Some("acme"), "anywhere"));
@@ -124,5 +144,7 @@ mod tests {
         assert!(list.stops(None, Some("x"), Some("anywhere"), now), "by the identifier as sent");
         assert!(stops(None, "person") && !list.stops(None, Some("x"), Some("person"), now), "by the user id only");
         assert!(!list.stops(None, None, None, now));
+        assert!(stops(Some("acme"), "gone") && !stops(None, "gone"), "by the digest of a forgotten user");
+        assert!(!stops(Some("acme"), &forgotten::digest("gone")), "the digest is nobody's id");
     }
 }

@@ -143,6 +143,7 @@ impl Limiter {
             state,
             metrics: Arc::clone(&metrics),
             clock,
+            days: data.retention_days,
             closing: closing.subscribe(),
             lock: lock.clone(),
         };
@@ -435,9 +436,10 @@ impl Suspect {
             reason: Some(format!("suspended: {} refusals by providers", auto_block.refusals)),
             cut: false,
             user_id: true,
+            forgotten: false,
         };
         // In force here at once. The worker passes it on, also later.
-        if let Err(error) = self.shared.operator_state.put(&block) {
+        if let Err(error) = self.shared.operator_state.put(&block, "callsign") {
             tracing::error!(%error, "limits: cannot suspend a user");
         }
     }

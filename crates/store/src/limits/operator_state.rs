@@ -1,14 +1,16 @@
-//! Blocks and run-time limits in one process. A change is in force here at once; the exchange with the places of state
+//! Blocks, run-time limits and the audit log in one process. A change is in force here at once; the exchange with the places of state
 //! follows (docs/SPEC.md#block-merge).
 //!
 //! | module | purpose |
 //! |---|---|
 //! | `blocks`, `limits` | the changes |
+//! | [`acts`] | the audit log, and the digests of forgotten users |
 //! | [`acknowledgement`] | where a change is stored, and who obeys it |
 //! | [`commit`] | stores a change of a command |
 //! | `worker` | the thread of a server that exchanges changes with the places |
 
 pub mod acknowledgement;
+pub mod acts;
 pub mod blocks;
 pub mod commit;
 mod limits;
@@ -88,24 +90,20 @@ impl OperatorState {
         self.0.only_tighten.store(state.is_open(), Ordering::Relaxed);
     }
 
-    /// Removes blocks and run-time limits whose time is long over. Call it only with a trusted clock.
-    fn lift_ended(&self, now: Timestamp) {
+    /// Removes blocks and run-time limits whose time is long over, and acts that are older than this many days. Call it
+    /// only with a trusted clock.
+    fn lift_ended(&self, now: Timestamp, days: u32) {
         let is_over = |until: Option<Timestamp>| {
             until.is_some_and(|until| until.saturating_add(ENDED).is_ok_and(|end| end < now))
         };
         self.lift_blocks(|block| is_over(block.until));
         self.lift_limits(|one| is_over(one.until));
+        self.lift_old_acts(now, days);
     }
 
-    /// Lifts all entries of this kind that are meant. Returns their number and the generation of the change.
-    fn lift_entries(&self, kind: &str, is_meant: impl Fn(&Entry) -> bool) -> (usize, u64) {
-        self.change(|entries| {
-            let ops: Vec<_> = entries.of(kind).filter(|entry| is_meant(entry)).map(|entry| entry.op).collect();
-            for op in &ops {
-                entries.lift(kind, *op);
-            }
-            (ops.len(), entries.generation())
-        })
+    /// Lifts all entries of this kind that are meant.
+    fn lift_entries(&self, kind: &str, is_meant: impl Fn(&Entry) -> bool) {
+        self.change(|entries| lift_in(entries, kind, is_meant));
     }
 
     /// Changes the entries and puts the resulting lists into force.
@@ -190,11 +188,21 @@ impl OperatorState {
     }
 }
 
+/// Lifts all entries of this kind that are meant. Returns their number.
+fn lift_in(entries: &mut Entries, kind: &str, is_meant: impl Fn(&Entry) -> bool) -> usize {
+    let ops: Vec<_> = entries.of(kind).filter(|entry| is_meant(entry)).map(|entry| entry.op).collect();
+    for op in &ops {
+        entries.lift(kind, *op);
+    }
+    ops.len()
+}
+
 /// Returns true if this version can read the entry. Entries of other kinds are not read here.
 fn is_readable(entry: &Entry) -> bool {
     match &*entry.kind {
         content::KIND => content::block(entry).is_some(),
         overrides::KIND => Override::read(entry).is_some(),
+        super::acts::KIND => super::acts::Act::read(entry).is_some(),
         _ => true,
     }
 }

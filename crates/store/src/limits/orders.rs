@@ -50,6 +50,9 @@ pub enum OrderError {
     /// The list of run-time limits has no room.
     #[error(transparent)]
     OverridesFull(#[from] OverridesFullError),
+    /// A limit has two values.
+    #[error("{0} is given twice: give each limit one value")]
+    Twice(&'static str),
     /// The value is higher than the configured one, and the place of state is open to others.
     #[error(
         "{0} would be looser than configured, and run-time limits in Redis only tighten: use PostgreSQL \

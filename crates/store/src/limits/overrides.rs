@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::forgotten;
 use crate::state::Entry;
 use callsign_core::allowance::{Ceiling, Ceilings, Limit};
 use callsign_core::identity::caller_identity::CallerIdentity;
@@ -41,6 +42,8 @@ pub struct Override {
     pub until: Option<Timestamp>,
     /// The operator who set it: `cli:USER`, or `admin` for the admin API.
     pub by: String,
+    /// True if `user` is a digest, because the user was forgotten. The limit stays in force.
+    pub forgotten: bool,
 }
 
 /// The text of an override in the state.
@@ -55,12 +58,15 @@ struct Stored {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
     by: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    forgotten: bool,
 }
 
 impl From<Override> for Stored {
     fn from(from: Override) -> Self {
-        let Override { user, tenant, limit, ceiling, since, until, by } = from;
-        Self { user, tenant, limit: limit.name().to_owned(), value: ceiling.shown(limit), since, until, by }
+        let Override { user, tenant, limit, ceiling, since, until, by, forgotten } = from;
+        let value = ceiling.shown(limit);
+        Self { user, tenant, limit: limit.name().to_owned(), value, since, until, by, forgotten }
     }
 }
 
@@ -68,9 +74,9 @@ impl TryFrom<Stored> for Override {
     type Error = &'static str;
 
     fn try_from(from: Stored) -> Result<Self, Self::Error> {
-        let Stored { user, tenant, limit, value, since, until, by } = from;
+        let Stored { user, tenant, limit, value, since, until, by, forgotten } = from;
         let limit = Limit::named(&limit).ok_or("unknown limit")?;
-        Ok(Self { user, tenant, limit, ceiling: Ceiling::parse(limit, &value)?, since, until, by })
+        Ok(Self { user, tenant, limit, ceiling: Ceiling::parse(limit, &value)?, since, until, by, forgotten })
     }
 }
 
@@ -87,7 +93,7 @@ impl Override {
 
     /// Returns true if it is of this person.
     pub fn is_of(&self, tenant: Option<&str>, user: &str) -> bool {
-        self.user == *user && self.tenant.as_deref() == tenant
+        forgotten::is_same(&self.user, self.forgotten, user) && self.tenant.as_deref() == tenant
     }
 }
 
@@ -108,6 +114,8 @@ impl fmt::Display for Override {
 #[derive(Clone, Debug, Default)]
 pub struct OverrideList {
     by_user: HashMap<String, Vec<Override>>,
+    /// The overrides of forgotten users, by digest.
+    forgotten: HashMap<String, Vec<Override>>,
     only_tighten: bool,
 }
 
@@ -115,20 +123,21 @@ impl OverrideList {
     /// Creates the list. If `only_tighten` is true, no value exceeds what is configured (the list may come from Redis,
     /// which others can write to).
     pub fn new(overrides: impl IntoIterator<Item = Override>, only_tighten: bool) -> Self {
-        let mut by_user: HashMap<String, Vec<Override>> = HashMap::new();
+        let mut list = Self { only_tighten, ..Self::default() };
         for one in overrides {
-            by_user.entry(one.user.clone()).or_default().push(one);
+            let map = if one.forgotten { &mut list.forgotten } else { &mut list.by_user };
+            map.entry(one.user.clone()).or_default().push(one);
         }
         // They come in any order, and are shown in the order of limits.
-        for own in by_user.values_mut() {
+        for own in list.by_user.values_mut().chain(list.forgotten.values_mut()) {
             own.sort_by_key(|one| (one.limit as usize, one.since));
         }
-        Self { by_user, only_tighten }
+        list
     }
 
     /// Returns true if there is no override.
     pub fn is_empty(&self) -> bool {
-        self.by_user.is_empty()
+        self.by_user.is_empty() && self.forgotten.is_empty()
     }
 
     /// Returns true if no value can exceed what is configured.
@@ -138,7 +147,7 @@ impl OverrideList {
 
     /// Iterates over all overrides.
     pub fn iter(&self) -> impl Iterator<Item = &Override> {
-        self.by_user.values().flatten()
+        self.by_user.values().chain(self.forgotten.values()).flatten()
     }
 
     /// Returns true if any override is a limit of this kind.
@@ -165,9 +174,11 @@ impl OverrideList {
 
     /// Returns the overrides of a person that hold now.
     pub fn of<'l>(&'l self, tenant: Option<&'l str>, user: &str) -> impl Iterator<Item = &'l Override> {
-        let own = self.by_user.get(user).into_iter().flatten();
+        let own = self.by_user.get(user).into_iter();
+        let digest = (!self.forgotten.is_empty()).then(|| forgotten::digest(user));
+        let forgotten = digest.and_then(|digest| self.forgotten.get(&digest));
         let now = Timestamp::now();
-        own.filter(move |one| one.tenant.as_deref() == tenant && one.holds(now))
+        own.chain(forgotten).flatten().filter(move |one| one.tenant.as_deref() == tenant && one.holds(now))
     }
 
     /// Returns the limits of a caller whose configured limits are these. If two nodes set one limit while they were apart,

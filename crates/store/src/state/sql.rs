@@ -180,6 +180,11 @@ impl SqlPlace {
     pub(super) async fn write(&mut self, entries: &[Entry]) -> Result<Written, StateError> {
         let mut connection = self.take().await?;
         let written = write(&mut connection, entries).await.map_err(|error| self.failed(&error))?;
+        if connection.engine() == Engine::Sqlite && entries.iter().any(|entry| entry.lifted) {
+            // The log has the earlier text until it is truncated. A busy log is truncated with a later change.
+            let truncated = connection.run("PRAGMA wal_checkpoint(TRUNCATE)").await;
+            truncated.map_err(|error| self.failed(&error))?;
+        }
         self.connection = Some(connection);
         Ok(written)
     }

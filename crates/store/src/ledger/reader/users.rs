@@ -161,6 +161,17 @@ impl Reader {
         Ok(found)
     }
 
+    /// Returns a user's id and the identifiers that were sent in the latest requests. `tenant` is as in
+    /// [`Reader::identifiers_of`].
+    pub async fn names_of(&self, user: &str, tenant: Option<&str>) -> Result<Vec<String>, LedgerError> {
+        let identifiers = self.identifiers_of(user, tenant, LATEST).await?;
+        let sent = identifiers.into_iter().filter(|found| found.kind == Kind::User).map(|found| found.identifier);
+        let mut names: Vec<_> = sent.chain([user.to_owned()]).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
     /// Returns an identifier of a request's caller with its times.
     async fn of_person(
         &self,

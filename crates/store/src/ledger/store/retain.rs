@@ -46,7 +46,6 @@ impl Store {
             ("people", "person", "last_us"),
             ("speed", "grain, bucket_us, model, provider, bin", "bucket_us"),
             ("rejected", "id", "at_us"),
-            ("audit", "at_us, number", "at_us"),
         ] {
             let sql = format!(
                 "DELETE FROM {table} WHERE ({keys}) IN (SELECT {keys} FROM {table} WHERE {time} < $1 LIMIT $2)"

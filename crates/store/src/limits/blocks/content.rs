@@ -18,6 +18,8 @@ struct Named {
     tenant: Option<String>,
     #[serde(default)]
     user_id: bool,
+    #[serde(default)]
+    forgotten: bool,
 }
 
 /// The blocks in force, and the number of entries that could not be read as a whole.
@@ -49,9 +51,10 @@ pub(in crate::limits) fn blocks<'e>(entries: impl Iterator<Item = &'e Entry>) ->
             continue;
         }
         found.unreadable += 1;
-        if let Ok(Named { id, tenant, user_id }) = serde_json::from_str(&entry.body) {
+        if let Ok(Named { id, tenant, user_id, forgotten }) = serde_json::from_str(&entry.body) {
             let since = Timestamp::UNIX_EPOCH;
-            found.blocks.push(Block { id, tenant, since, until: None, reason: None, cut: false, user_id });
+            let (until, reason, cut) = (None, None, false);
+            found.blocks.push(Block { id, tenant, since, until, reason, cut, user_id, forgotten });
         }
     }
     found

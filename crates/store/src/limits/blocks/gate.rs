@@ -35,7 +35,8 @@ impl Gate {
     pub fn set(&self, blocks: Vec<Block>) {
         let now = Timestamp::now();
         let mut digests = HashMap::new();
-        for block in blocks.iter().filter(|block| block.holds(now)) {
+        // Running requests of a forgotten user met the block when it was set.
+        for block in blocks.iter().filter(|block| block.holds(now) && !block.forgotten) {
             let names = [Some(Named::User), (!block.user_id).then_some(Named::Sent)];
             for named in names.into_iter().flatten() {
                 *digests.entry(self.digest(named, block.tenant.as_deref(), &block.id)).or_default() |= block.cut;
@@ -173,7 +174,8 @@ mod tests {
 
     fn block(id: &str, tenant: Option<&str>, cut: bool) -> Block {
         let (id, tenant) = (id.to_owned(), tenant.map(str::to_owned));
-        Block { id, tenant, since: Timestamp::now(), until: None, reason: None, cut, user_id: false }
+        let (since, user_id, forgotten) = (Timestamp::now(), false, false);
+        Block { id, tenant, since, until: None, reason: None, cut, user_id, forgotten }
     }
 
     fn of<'a>(tenant: Option<&'a str>, user: &'a str) -> CallerIdentity<'a> {

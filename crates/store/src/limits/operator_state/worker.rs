@@ -32,6 +32,8 @@ pub(in crate::limits) struct Worker {
     pub(in crate::limits) state: StateStore,
     pub(in crate::limits) metrics: Arc<Metrics>,
     pub(in crate::limits) clock: Arc<TrustedClock>,
+    /// Days for which the audit log is kept.
+    pub(in crate::limits) days: u32,
     pub(in crate::limits) closing: watch::Receiver<bool>,
     /// Kept until the worker has ended.
     pub(in crate::limits) lock: Option<crate::state::DirectoryLock>,
@@ -86,7 +88,7 @@ impl Worker {
             let _started = first.send(synced);
             if tidied.elapsed() >= TIDY && self.clock.may_delete() {
                 tidied = Instant::now();
-                self.store.lift_ended(Timestamp::now());
+                self.store.lift_ended(Timestamp::now(), self.days);
             }
             tokio::select! {
                 _ = closing.wait_for(|closing| *closing) => break,

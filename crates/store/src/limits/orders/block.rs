@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Knowledge, OrderError, Resolved, Unchecked, Wanted};
+use crate::limits::acts::{Act, Verb};
 use crate::limits::blocks::{Block, LONGEST_REASON};
 use crate::limits::operator_state::OperatorState;
 
@@ -25,6 +26,8 @@ pub struct Order {
     pub unseen: bool,
     /// True if only user ids are searched.
     pub user_id: bool,
+    /// The operator, for the audit log.
+    pub by: String,
 }
 
 /// A block that was put on the list.
@@ -52,12 +55,13 @@ pub async fn block(state: &OperatorState, knowledge: Knowledge<'_>, order: Order
     let since = Timestamp::now();
     let until = order.time.map(|time| since.saturating_add(time).unwrap_or(Timestamp::MAX));
     let reason = order.reason.map(|reason| reason.chars().take(LONGEST_REASON).collect());
-    let block = Block { id, tenant, since, until, reason, cut: order.cut, user_id };
-    let generation = state.put(&block)?;
+    let block = Block { id, tenant, since, until, reason, cut: order.cut, user_id, forgotten: false };
+    let generation = state.put(&block, &order.by)?;
     Ok(Blocked { block, generation, unchecked })
 }
 
 /// Unblocks a user in this process: lifts the blocks of this id as written, and those of the one person whom it means.
+/// `by` is the operator.
 /// Returns the number of lifted blocks and the generation of the list.
 ///
 /// # Errors
@@ -67,19 +71,26 @@ pub async fn unblock(
     knowledge: Knowledge<'_>,
     id: &str,
     tenant: Option<&str>,
+    by: &str,
 ) -> Result<(usize, u64), OrderError> {
     let resolved = knowledge.resolve(Wanted { id, tenant, unseen: true, user_id: false }).await;
-    if matches!(resolved, Err(OrderError::NoId)) {
-        return Err(OrderError::NoId);
+    let (person, several) = match resolved {
+        Err(OrderError::NoId) => return Err(OrderError::NoId),
+        Ok(Resolved::Person(person)) => (Some(person), None),
+        Err(error @ OrderError::Several(_)) => (None, Some(error)),
+        _ => (None, None),
+    };
+    let is_of = |block: &Block, id: &str, tenant: &str| block.has_id(id) && block.tenant.as_deref() == Some(tenant);
+    let is_meant = |block: &Block| {
+        tenant.map_or_else(|| block.has_id(id), |tenant| is_of(block, id, tenant))
+            || person.as_ref().is_some_and(|one| is_of(block, &one.user, one.tenant.as_deref().unwrap_or_default()))
+    };
+    let act = match &person {
+        Some(one) => Act::new(Verb::Unblock, by, &one.user, Some(one.tenant.as_deref().unwrap_or_default()), None),
+        None => Act::new(Verb::Unblock, by, id, tenant, None),
+    };
+    match (state.lift(is_meant, &act), several) {
+        ((0, _), Some(error)) => Err(error),
+        (lifted, _) => Ok(lifted),
     }
-    let (mut lifted, mut generation) = state.lift(id, tenant);
-    match resolved {
-        Ok(Resolved::Person(person)) => {
-            let (more, after) = state.lift(&person.user, Some(person.tenant.as_deref().unwrap_or_default()));
-            (lifted, generation) = (lifted + more, after);
-        }
-        Err(error @ OrderError::Several(_)) if lifted == 0 => return Err(error),
-        _ => {}
-    }
-    Ok((lifted, generation))
 }

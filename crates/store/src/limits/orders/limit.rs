@@ -42,7 +42,7 @@ pub struct Order {
     pub values: Vec<Value>,
     /// The time for which they hold; unlimited if absent.
     pub time: Option<Duration>,
-    /// The operator, for the list.
+    /// The operator, for the list and the audit log.
     pub by: String,
     /// True if the id may be one that was never seen.
     pub unseen: bool,
@@ -76,6 +76,11 @@ pub async fn set(
     order: Order,
 ) -> Result<Changed, OrderError> {
     let Order { id, tenant, values, time, by, unseen, user_id } = order;
+    if let Some((limit, _)) =
+        values.iter().enumerate().find_map(|(at, value)| values.iter().take(at).find(|earlier| earlier.0 == value.0))
+    {
+        return Err(OrderError::Twice(limit.name()));
+    }
     let wanted = Wanted { id: &id, tenant: tenant.as_deref(), unseen, user_id };
     let (person, unchecked) = person(knowledge, wanted).await?;
     let since = Timestamp::now();
@@ -84,7 +89,10 @@ pub async fn set(
     for (limit, ceiling) in values {
         let Person { tenant, user } = person.clone();
         match ceiling {
-            Some(ceiling) => set.push(Override { user, tenant, limit, ceiling, since, until, by: by.clone() }),
+            Some(ceiling) => {
+                let by = by.clone();
+                set.push(Override { user, tenant, limit, ceiling, since, until, by, forgotten: false });
+            }
             None => removed.push(limit),
         }
     }
@@ -93,15 +101,12 @@ pub async fn set(
     {
         return Err(OrderError::Looser(looser.limit.name()));
     }
-    let mut generation = state.set_limits(&set)?;
-    let mut count = 0;
-    if !removed.is_empty() {
-        (count, generation) = state.reset_limits(person.tenant.as_deref(), &person.user, &removed);
-    }
+    let (count, generation) = state.set_limits(&person, &set, &removed, &by)?;
     Ok(Changed { person, set, removed: count, generation, unchecked })
 }
 
-/// Returns all limits of a person to what is configured, in this process. The exchange with other processes follows.
+/// Returns all limits of a person to what is configured, in this process; `by` is the operator. The exchange with other
+/// processes follows.
 ///
 /// # Errors
 /// [`OrderError`]. Nothing is changed then.
@@ -110,11 +115,12 @@ pub async fn reset(
     knowledge: Knowledge<'_>,
     id: &str,
     tenant: Option<&str>,
+    by: &str,
 ) -> Result<Changed, OrderError> {
     // Somebody with a run-time limit counts as seen.
     let wanted = Wanted { id, tenant, unseen: true, user_id: false };
     let (person, unchecked) = person(knowledge, wanted).await?;
-    let (removed, generation) = state.reset_limits(person.tenant.as_deref(), &person.user, &[]);
+    let (removed, generation) = state.set_limits(&person, &[], &Limit::ALL, by)?;
     Ok(Changed { person, set: Vec::new(), removed, generation, unchecked })
 }
 

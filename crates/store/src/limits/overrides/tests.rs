@@ -9,6 +9,7 @@ fn set(user: &str, tenant: Option<&str>, limit: Limit, value: &str) -> Override 
         since: Timestamp::UNIX_EPOCH,
         until: None,
         by: "cli:root".to_owned(),
+        forgotten: false,
     }
 }
 

@@ -13,19 +13,9 @@ use super::place::{Place, begun, begun_of, finished, named, only, pending, reque
 async fn is_kept(place: &Place, text: &str) -> bool {
     let mut kept = is_in_files(place.directory.path(), text);
     if !place.is_sqlite() {
-        for table in [
-            "requests",
-            "contexts",
-            "unsummed",
-            "people",
-            "identifiers",
-            "sums",
-            "speed",
-            "rejected",
-            "audit",
-            "nodes",
-            "state",
-        ] {
+        for table in
+            ["requests", "contexts", "unsummed", "people", "identifiers", "sums", "speed", "rejected", "nodes", "state"]
+        {
             let sql = format!("SELECT COUNT(*) FROM {table} WHERE {table}::text LIKE '%{text}%'");
             kept |= place.number(&sql).await > 0;
         }

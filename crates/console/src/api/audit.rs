@@ -1,0 +1,41 @@
+//! The audit log, as the command `audit` shows it (docs/SPEC.md#audit-log).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::answer::ApiError;
+use crate::operator::Operator;
+use crate::parameters::{FromParameters, Parameters, Params};
+use callsign_store::ledger::since;
+use callsign_store::limits::acts::report::acts_json;
+
+/// The operator of the admin API in the audit log.
+pub(super) const ADMIN: &str = "admin";
+
+/// The query parameters of `GET audit`.
+#[derive(Clone, Debug)]
+pub(super) struct Search {
+    since: Option<Timestamp>,
+    by: Option<String>,
+}
+
+impl FromParameters for Search {
+    fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
+        let since = parameters.parsed("since", |text| since(text, Timestamp::now()))?;
+        Ok(Self { since, by: parameters.name("by")? })
+    }
+}
+
+/// `GET audit`: the acts of operators, latest first.
+pub(super) async fn list(
+    State(operator): State<Arc<Operator>>,
+    Params(Search { since, by }): Params<Search>,
+) -> Result<Json<Value>, ApiError> {
+    let mut acts = operator.deps.limiter.operator_state().acts();
+    acts.retain(|act| since.is_none_or(|since| act.at >= since) && by.as_ref().is_none_or(|by| *by == act.by));
+    Ok(Json(acts_json(&acts)))
+}
