@@ -351,7 +351,7 @@ impl Shared {
 }
 
 impl Worker {
-    /// Compares the clock with the date of OpenRouter's answer, until they have agreed once (`docs/SPEC.md#clocks`).
+    /// Compares the clock with the date of OpenRouter's answer, once an hour (`docs/SPEC.md#clocks`).
     fn compare_clock(&self, headers: &HeaderMap) {
         let clock = &self.shared.clock;
         if !clock.wants_witness() {
@@ -359,7 +359,7 @@ impl Worker {
         }
         let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
         if let Some(told) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
-            clock.witness(Timestamp::now(), told.timestamp());
+            clock.witness(told.timestamp());
         }
     }
 }

@@ -96,6 +96,12 @@ pub struct RequestRecord {
     finished: bool,
 }
 
+/// Returns true if an answer with this status shows that OpenRouter knows the caller's own key. A proxy in front of
+/// OpenRouter answers 403, 429 and 5xx whatever the key is.
+fn proves_key(status: u16) -> bool {
+    !matches!(status, 401 | 403 | 407 | 408 | 429 | 500..)
+}
+
 impl RequestRecord {
     /// Starts the record of a request whose head has arrived.
     pub fn begin(
@@ -295,8 +301,9 @@ impl RequestRecord {
     pub fn answered(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
         self.head = Some(self.began.elapsed());
-        if status != 401 {
+        if proves_key(status) {
             self.limits.accepted();
+            self.row.accept();
         }
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         self.announced = length.and_then(|length| length.parse().ok());

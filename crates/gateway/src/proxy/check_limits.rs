@@ -38,7 +38,8 @@ pub(super) async fn check_limits(
     };
     let reservation = limiter.admit(&snapshot.rules, &arrival).await?;
     let suspect = match (snapshot.rules.auto_block, caller.user) {
-        (Some(_), Some(user)) => Some(limiter.suspect(&snapshot.rules, caller.tenant, user)),
+        // A caller who pays endangers no account of the operator, and can name any user.
+        (Some(_), Some(user)) if arrival.operator_pays => Some(limiter.suspect(&snapshot.rules, caller.tenant, user)),
         _ => None,
     };
     record.limited(inference, watcher, reservation, suspect);

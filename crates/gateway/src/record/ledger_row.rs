@@ -16,6 +16,8 @@ pub(super) struct LedgerRow {
     ledger: Ledger,
     /// The first part of the row, until it is handed over.
     begun: Option<Begun>,
+    /// True once OpenRouter has accepted the caller's own key.
+    is_accepted: bool,
     entry: Option<Entry>,
     /// The queue of pending costs; `None` if they are not looked up.
     pending: Option<Arc<PendingCosts>>,
@@ -25,7 +27,7 @@ pub(super) struct LedgerRow {
 
 impl LedgerRow {
     pub(super) fn new(ledger: Ledger, pending: Option<Arc<PendingCosts>>) -> Self {
-        Self { ledger, begun: None, entry: None, pending, sent: None }
+        Self { ledger, begun: None, is_accepted: false, entry: None, pending, sent: None }
     }
 
     /// Returns true if a pending cost is looked up later.
@@ -57,6 +59,11 @@ impl LedgerRow {
         }
     }
 
+    /// Records that OpenRouter has accepted the caller's own key.
+    pub(super) fn accept(&mut self) {
+        self.is_accepted = true;
+    }
+
     /// Queues the look-up of a pending cost.
     pub(super) fn look_up(&mut self, generation: Option<&str>, has_budget: bool) {
         let (Some(queue), Some(sent), Some(generation)) = (&self.pending, self.sent.take(), generation) else { return };
@@ -86,8 +93,8 @@ impl LedgerRow {
     pub(super) fn finish(&mut self, finished: Finished) -> Option<Committed> {
         let entry = match (self.entry.take(), self.begun.take()) {
             (Some(entry), _) => entry,
-            // Anybody can invent keys. A key that OpenRouter refuses leaves no row.
-            (None, Some(begun)) if begun.account.is_none() && finished.status == 401 => return None,
+            // Anybody can invent keys.
+            (None, Some(begun)) if begun.account.is_none() && !self.is_accepted => return None,
             (None, Some(begun)) => self.ledger.begin(begun),
             (None, None) => return None,
         };

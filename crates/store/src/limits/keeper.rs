@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(300);
 const EVERY: Duration = Duration::from_secs(1);
 /// Maximum number of ends of requests per batch.
 const BATCH: usize = 256;
+/// Maximum number of jobs that wait for the store here. As many wait in the channel.
+const MOST_WAITING: usize = 65_536;
 /// Interval of removing expired counters.
 const TIDY: Duration = Duration::from_mins(1);
 
@@ -95,7 +97,8 @@ impl Keeper {
                     }
                     self.look().await;
                 }
-                _ = jobs.recv_many(&mut batch, BATCH) => {
+                // While the store is away, further jobs stay in the bounded channel.
+                _ = jobs.recv_many(&mut batch, BATCH), if self.waiting.len() < MOST_WAITING => {
                     self.waiting.extend(batch.drain(..));
                     self.work().await;
                 }

@@ -29,7 +29,7 @@ use super::blocks::content;
 use super::blocks::gate::Gate;
 use super::overrides::{self, Override, OverrideList};
 use crate::state::{Entries, Entry, StateStore, Synced};
-use acknowledgement::{Acknowledgement, PATIENCE, Progress, Stored};
+use acknowledgement::{Acknowledgement, PATIENCE, Progress};
 
 /// Time after the end of a block or a run-time limit until it is removed, if the clock is trusted.
 const ENDED: Duration = Duration::from_hours(24);
@@ -152,7 +152,7 @@ impl OperatorState {
 
     /// Publishes the result of an exchange.
     fn publish(&self, progress: Progress) {
-        self.0.is_unread.store(progress.stored == Stored::Unread, Ordering::Relaxed);
+        self.0.is_unread.store(!progress.is_informed, Ordering::Relaxed);
         self.0.progress.send_replace(progress);
     }
 

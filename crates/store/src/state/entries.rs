@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 /// Maximum length of an entry's text in bytes.
 pub const LONGEST_BODY: usize = 8 * 1024;
-/// Maximum number of lifted entries that are kept. Beyond it the oldest are dropped. A copy of the list that is older
-/// than 20,000 liftings can then bring such an entry back; it can never lift one.
+/// Maximum number of lifted entries that are kept. Beyond it those that were lifted first are dropped. A copy of the list
+/// that is older than 20,000 liftings can then bring such an entry back; it can never lift one.
 pub const MOST_LIFTED: usize = 20_000;
 /// Maximum number of entries. Further entries of a place are ignored.
 const MOST: usize = 60_000;
@@ -23,8 +23,22 @@ pub struct Entry {
     pub op: Uuid,
     /// True if it is no longer in force. This is final.
     pub lifted: bool,
-    /// Its content; empty if lifted.
+    /// Its content. If it is lifted: the number of the lifting, as [`lifting`] writes it, or empty.
     pub body: Arc<str>,
+}
+
+/// Largest number of a lifting. Larger ones count as 0.
+const MOST_LIFTINGS: u64 = 1_000_000_000_000_000;
+
+/// Writes the number of a lifting, so that texts are in the order of numbers.
+pub(super) fn lifting(number: u64) -> String {
+    format!("{number:020}")
+}
+
+/// Returns the number in a text of [`lifting`]; 0 for any other text.
+fn lifting_of(body: &str) -> u64 {
+    let number = Some(body).filter(|body| body.len() == 20).and_then(|body| body.parse().ok());
+    number.filter(|number| *number <= MOST_LIFTINGS).unwrap_or_default()
 }
 
 /// The entries that a place returned, and the number of those that could not be read.
@@ -42,6 +56,8 @@ pub struct Entries {
     held: HashMap<(Arc<str>, Uuid), Entry>,
     /// Incremented with every change.
     generation: u64,
+    /// The largest number of a lifting. It counts up as in a Lamport clock, so the order needs no wall clock.
+    liftings: u64,
     /// Returns true if this version can read an entry's content.
     is_readable: fn(&Entry) -> bool,
 }
@@ -49,7 +65,7 @@ pub struct Entries {
 impl Entries {
     /// Creates an empty list. `is_readable` decides which of two contents of one entry is kept.
     pub fn new(is_readable: fn(&Entry) -> bool) -> Self {
-        Self { held: HashMap::new(), generation: 0, is_readable }
+        Self { held: HashMap::new(), generation: 0, liftings: 0, is_readable }
     }
 
     /// Returns a number that grows with every change.
@@ -76,7 +92,8 @@ impl Entries {
         if let Some(entry) = self.held.get_mut(&(kind.into(), op))
             && !entry.lifted
         {
-            (entry.lifted, entry.body) = (true, "".into());
+            self.liftings = (self.liftings + 1).min(MOST_LIFTINGS);
+            (entry.lifted, entry.body) = (true, lifting(self.liftings).into());
             self.generation += 1;
         }
     }
@@ -86,6 +103,9 @@ impl Entries {
     pub fn merge(&mut self, found: &[Entry]) -> usize {
         let mut ignored = 0;
         for entry in found {
+            if entry.lifted {
+                self.liftings = self.liftings.max(lifting_of(&entry.body));
+            }
             let key = (Arc::clone(&entry.kind), entry.op);
             let is_full = self.held.len() >= MOST;
             match self.held.get_mut(&key) {
@@ -125,20 +145,23 @@ impl Entries {
     }
 
     fn prune(&mut self) {
-        let mut lifted: Vec<_> = self.held.values().filter(|entry| entry.lifted).map(|entry| entry.op).collect();
+        let order = |entry: &Entry| (lifting_of(&entry.body), entry.op);
+        let mut lifted: Vec<_> = self.held.values().filter(|entry| entry.lifted).map(order).collect();
         if lifted.len() > MOST_LIFTED {
             let surplus = lifted.len() - MOST_LIFTED;
             let (_, first_kept, _) = lifted.select_nth_unstable(surplus);
             let first_kept = *first_kept;
-            self.held.retain(|_, entry| !entry.lifted || entry.op >= first_kept);
+            self.held.retain(|_, entry| !entry.lifted || order(entry) >= first_kept);
         }
     }
 }
 
 /// Returns true if `one` replaces `other`, which has the same id.
 fn is_better(is_readable: fn(&Entry) -> bool, one: &Entry, other: &Entry) -> bool {
-    if one.lifted || other.lifted {
-        return one.lifted && !other.lifted;
+    match (one.lifted, other.lifted) {
+        (true, true) => return lifting_of(&one.body) > lifting_of(&other.body),
+        (false, false) => {}
+        (is_lifted, _) => return is_lifted,
     }
     one.body != other.body && is_readable(one) && !is_readable(other)
 }

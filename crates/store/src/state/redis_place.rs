@@ -20,13 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Servers that were silent longer are not listed.
 const DAY_MS: i64 = 86_400_000;
 
-/// Merges entries and changes the version. A lifted entry is not changed. `ARGV` is the new token, then pairs of field
-/// and value.
+/// Merges entries and changes the version. A lifted entry changes only to a later lifting. `ARGV` is the new token, then
+/// pairs of field and value.
 const WRITE: &str = r"
 local before = redis.call('HGET', KEYS[2], 'token') or ''
 for i = 2, #ARGV, 2 do
   local held = redis.call('HGET', KEYS[1], ARGV[i])
-  if not held or string.sub(held, 1, 1) ~= '1' then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  local is_later = held and string.sub(ARGV[i + 1], 1, 1) == '1' and ARGV[i + 1] > held
+  if not held or string.sub(held, 1, 1) ~= '1' or is_later then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
 redis.call('HSET', KEYS[2], 'token', ARGV[1])
 return { before, redis.call('HINCRBY', KEYS[2], 'number', 1) }
@@ -168,7 +169,7 @@ fn field(entry: &Entry) -> String {
 fn entry(field: &[u8], value: &[u8]) -> Option<Entry> {
     let (kind, op) = std::str::from_utf8(field).ok()?.split_once(' ')?;
     let (lifted, body) = match std::str::from_utf8(value).ok()?.split_at_checked(1)? {
-        ("1", _) => (true, ""),
+        ("1", number) => (true, number),
         ("0", body) => (false, body),
         _ => return None,
     };

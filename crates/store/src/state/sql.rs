@@ -269,7 +269,8 @@ async fn write(connection: &mut Connection, entries: &[Entry]) -> Result<Written
         arguments.text(Some(&entry.body))?;
         let sql = "INSERT INTO callsign_entries (kind, op, lifted, body) VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (kind, op) DO UPDATE SET lifted = excluded.lifted, body = excluded.body \
-                   WHERE callsign_entries.lifted = 0";
+                   WHERE callsign_entries.lifted = 0 \
+                   OR (excluded.lifted = 1 AND excluded.body > callsign_entries.body)";
         connection.execute(sql, arguments).await?;
     }
     let token = Uuid::now_v7().simple().to_string();
@@ -291,7 +292,7 @@ fn entry(row: &Row) -> Result<Option<Entry>, ()> {
     let Some(kind) = row.text(2).map_err(drop)? else { return Ok(None) };
     let op = row.text(3).map_err(drop)?.and_then(|op| op.parse().ok()).ok_or(())?;
     let lifted = row.count(4).map_err(drop)? != 0;
-    let body = if lifted { String::new() } else { row.text(5).map_err(drop)?.ok_or(())? };
+    let body = row.text(5).map_err(drop)?.ok_or(())?;
     Ok(Some(Entry { kind: kind.into(), op, lifted, body: body.into() }))
 }
 

@@ -24,6 +24,9 @@ pub struct Synced {
     pub stored: Option<(i64, u64)>,
     /// True if the first place answered. Otherwise only a later one may have the entries.
     pub is_first: bool,
+    /// True if a place answered that had entries before this server began, or the first one. A new `state.db` tells
+    /// nothing about the entries in the shared place.
+    pub is_informed: bool,
     /// The error of each place that failed.
     pub failed: Vec<StateError>,
     /// Number of rows that are no entries, or too many, or too long.
@@ -48,6 +51,8 @@ struct Tracked {
     /// The generation of the entries that the place has.
     generation: Option<u64>,
     unreadable: usize,
+    /// True if it had entries when it was first read; `None` before.
+    had_entries: Option<bool>,
 }
 
 impl StateStore {
@@ -78,7 +83,7 @@ impl StateStore {
         };
         let local = ledger.data_dir.as_deref().filter(is_local);
         let local = local.map(|directory| Place::Sql(Box::new(SqlPlace::new(Target::Sqlite(file(directory)), access))));
-        let tracked = |place| Tracked { place, known: None, highest: 0, generation: None, unreadable: 0 };
+        let tracked = |place| Tracked { place, known: None, highest: 0, generation: None, unreadable: 0, had_entries: None };
         Ok(Self { places: shared.into_iter().chain(local).map(tracked).collect() })
     }
 
@@ -118,6 +123,7 @@ impl StateStore {
                         let mark = tracked.known.as_ref().map(|mark| mark.number);
                         synced.stored = mark.zip(tracked.generation);
                         synced.is_first = number == 0;
+                        synced.is_informed |= number == 0 || tracked.had_entries == Some(true);
                     }
                     Err(error) => {
                         (tracked.known, tracked.generation) = (None, None);
@@ -189,6 +195,7 @@ impl Tracked {
         let mut restored = 0;
         for _ in 0..ATTEMPTS {
             let (mark, found) = self.place.read().await?;
+            self.had_entries.get_or_insert(mark.number > 0);
             let (missing, dropped, generation) = {
                 let mut entries = entries.lock();
                 let before = entries.generation();

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 
 use super::due::{BEAT, TICK};
@@ -195,7 +194,7 @@ impl Writer {
         if clock.wants_witness()
             && let Ok(Ok(Some(told))) = timeout(BOUND, store.clock_us()).await
         {
-            clock.witness(Timestamp::now(), timestamp(told));
+            clock.witness(timestamp(told));
         }
         if !clock.may_delete() {
             self.due.retain = Instant::now() + CLOCK;

@@ -44,20 +44,23 @@ pub(super) struct Progress {
     /// The number of the place's version with these entries.
     pub(super) number: i64,
     pub(super) nodes: Vec<Node>,
+    /// True once the list is known: there is no place, or one answered that can know it.
+    pub(super) is_informed: bool,
 }
 
 impl Progress {
     /// Builds the state after an exchange. `before` is the state before it.
     pub(super) fn new(synced: &Synced, is_nowhere: bool, nodes: Vec<Node>, before: &Self) -> Self {
+        let is_informed = before.is_informed || is_nowhere || synced.is_informed;
         match synced.stored {
             Some((number, generation)) => {
                 let stored = if synced.is_first { Stored::Shared } else { Stored::Locally };
-                Self { stored, generation, number, nodes }
+                Self { stored, generation, number, nodes, is_informed }
             }
             // Without a place this process is the only one that the change is for.
-            None if is_nowhere => Self { stored: Stored::Memory, generation: u64::MAX, ..Self::default() },
-            None if before.stored == Stored::Unread => Self::default(),
-            None => Self { stored: Stored::Memory, ..Self::default() },
+            None if is_nowhere => Self { stored: Stored::Memory, generation: u64::MAX, is_informed, ..Self::default() },
+            None if before.stored == Stored::Unread => Self { is_informed, ..Self::default() },
+            None => Self { stored: Stored::Memory, is_informed, ..Self::default() },
         }
     }
 
@@ -96,12 +99,24 @@ mod tests {
             age: Duration::from_secs(seconds),
         };
         let nodes = vec![node("a", 7, 0), node("b", 6, 1), node("gone", 2, 60)];
-        let progress = Progress { stored: Stored::Shared, generation: 3, number: 7, nodes };
+        let progress = Progress { stored: Stored::Shared, generation: 3, number: 7, nodes, is_informed: true };
         assert!(!progress.is_done(3) && !progress.is_done(4));
         let acknowledgement = progress.acknowledgement(3);
         assert_eq!((acknowledgement.applied, acknowledgement.late), (1, vec!["b".to_owned()]));
         assert_eq!(progress.acknowledgement(4).stored, Stored::Memory, "not stored yet");
         let alone = Progress { nodes: Vec::new(), ..progress };
         assert!(alone.is_done(3));
+    }
+
+    /// A new `state.db` beside a shared place that does not answer.
+    #[test]
+    fn a_blank_copy_is_no_list() {
+        let local = |is_informed| Synced { stored: Some((0, 1)), is_informed, ..Synced::default() };
+        let blank = Progress::new(&local(false), false, Vec::new(), &Progress::default());
+        assert_eq!((blank.stored, blank.is_informed), (Stored::Locally, false));
+        let known = Progress::new(&local(true), false, Vec::new(), &Progress::default());
+        let away = Progress::new(&Synced::default(), false, Vec::new(), &known);
+        assert!(known.is_informed && away.is_informed, "the list stays known");
+        assert!(Progress::new(&Synced::default(), true, Vec::new(), &blank).is_informed, "there is no place");
     }
 }

@@ -128,3 +128,41 @@ fn number_and_bytes_are_bounded() {
     assert_eq!(entries.dropped(&many), many[..1]);
     assert_eq!(in_force(&entries), [kept]);
 }
+
+#[test]
+fn a_lifting_is_kept_though_many_later_entries_were_lifted() {
+    let mut entries = Entries::new(readable);
+    let old = entries.add("block", "x");
+    let place = list(&entries);
+    for _ in 0..MOST_LIFTED {
+        let op = entries.add("block", "x");
+        entries.lift("block", op);
+    }
+    entries.lift("block", old);
+    // The exchange with a place that has not heard of it.
+    entries.merge(&place);
+    assert!(in_force(&entries).is_empty());
+    assert!(entries.missing_in(&place).iter().any(|entry| entry.op == old && entry.lifted));
+    // A server that begins keeps it too.
+    let mut fresh = Entries::new(readable);
+    fresh.merge(&list(&entries));
+    let op = fresh.add("block", "x");
+    fresh.lift("block", op);
+    fresh.merge(&place);
+    assert!(in_force(&fresh).is_empty());
+    assert_eq!(fresh.held.len(), MOST_LIFTED, "the entry that was lifted first is dropped");
+}
+
+#[test]
+fn a_wrong_number_of_a_lifting_counts_as_none() {
+    for body in ["", "1", "99999999999999999999", "0000000000000000000x", "18446744073709551615"] {
+        assert_eq!(lifting_of(body), 0, "{body}");
+    }
+    assert_eq!(lifting_of(&lifting(7)), 7);
+    let mut entries = Entries::new(readable);
+    let forged = Entry { kind: "block".into(), op: Uuid::now_v7(), lifted: true, body: lifting(u64::MAX).into() };
+    entries.merge(&[forged]);
+    let op = entries.add("block", "x");
+    entries.lift("block", op);
+    assert_eq!(entries.held.get(&("block".into(), op)).map(|entry| lifting_of(&entry.body)), Some(1));
+}
