@@ -13,6 +13,8 @@ const SHORTEST_GAP: i64 = 50_000;
 const LONGEST_GAP: i64 = 10_000_000;
 /// Longest `retry-after` that is honoured.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
+/// The farthest time of a look-up, in microseconds: 15 minutes.
+const FARTHEST: i64 = 900_000_000;
 /// Maximum number of look-ups that are reserved at once.
 const BATCH: usize = 10;
 /// Time without look-ups with a key that OpenRouter refuses, in microseconds.
@@ -47,12 +49,15 @@ impl Pace {
     pub(super) async fn slot(&mut self, wanted: usize, now: i64) -> Result<Slot, LedgerError> {
         if self.slots.is_empty() {
             let count = wanted.clamp(1, BATCH);
-            let (first, gap) = self.keeper.reserve_lookups(now, u32::try_from(count).unwrap_or(1)).await?;
+            let (wait, gap) = self.keeper.reserve_lookups(u32::try_from(count).unwrap_or(1)).await?;
             self.gap = gap;
-            self.slots.extend((0_i64..).take(count).map(|number| Slot { at: first + number * gap, gap }));
+            self.slots.extend((0_i64..).take(count).map(|number| Slot { at: now + wait + number * gap, gap }));
         }
         let slot = self.slots.pop_front().unwrap_or(Slot { at: now, gap: self.gap });
-        Ok(Slot { at: slot.at.max(self.not_before), ..slot })
+        let at = slot.at.max(self.not_before);
+        // A later time is that of a clock that went back since.
+        let at = if at > now + FARTHEST { now } else { at };
+        Ok(Slot { at, ..slot })
     }
 
     /// Adapts the pace to a result: slower while OpenRouter limits the rate, else slowly back to the fastest.

@@ -24,6 +24,16 @@ pub(crate) enum Engine {
     Postgres,
 }
 
+impl Engine {
+    /// Returns the expression of the database's clock in microseconds since 1970.
+    pub(crate) fn clock_us(self) -> &'static str {
+        match self {
+            Self::Sqlite => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+            Self::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        }
+    }
+}
+
 /// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {

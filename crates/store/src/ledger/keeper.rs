@@ -54,12 +54,12 @@ impl Keeper {
         Ok(changed)
     }
 
-    /// Reserves `count` look-ups of generation records in the pace that all nodes share. Returns the time of the first
-    /// one and the time between two of them, in microseconds since 1970 and microseconds.
-    pub async fn reserve_lookups(&self, now_us: i64, count: u32) -> Result<(i64, i64), LedgerError> {
+    /// Reserves `count` look-ups of generation records in the pace that all nodes share. Returns the time until the first
+    /// one and the time between two of them, in microseconds.
+    pub async fn reserve_lookups(&self, count: u32) -> Result<(i64, i64), LedgerError> {
         let mut place = self.store.lock().await;
         let mut store = self.take(&mut place).await?;
-        let reserved = store.reserve_lookups(now_us, i64::from(count)).await?;
+        let reserved = store.reserve_lookups(i64::from(count)).await?;
         *place = Some(store);
         Ok(reserved)
     }

@@ -11,6 +11,7 @@ mod contexts;
 mod fold;
 pub(super) mod forget;
 pub(super) mod late_cost;
+mod late_end;
 mod place;
 mod put_off;
 pub(super) mod raise;
@@ -228,7 +229,9 @@ impl Store {
         let mut fresh: Vec<&Row> = latest.into_values().collect();
         fresh.sort_by_key(|row| row.begun.id);
         let mut placed = self.begin_with(fresh.iter().copied()).await?;
-        let finished = self.finished_among(fresh.iter().map(|row| row.begun.id).collect()).await?;
+        let ids: Vec<_> = fresh.iter().map(|row| row.begun.id).collect();
+        let given_up = self.given_up(&ids).await?;
+        let finished = self.finished_among(ids).await?;
         placed.retain(|placed| !finished.contains(&placed.row.begun.id));
         self.know_nodes(placed.iter().map(|placed| placed.row)).await?;
         let statements = Arc::clone(&self.statements);
@@ -238,6 +241,11 @@ impl Store {
             return Err(sqlx::Error::Protocol("rows changed meanwhile".to_owned()));
         }
         let collisions = self.apply(Increments::of(&placed)).await?;
+        for row in fresh.iter().filter(|row| given_up.contains(&row.begun.id)) {
+            if row.ended.as_ref().is_some_and(|ended| ended.outcome.is_some()) {
+                self.end_late(row).await?;
+            }
+        }
         self.commit().await?;
         Ok(Written { collisions, rejected: 0 })
     }
@@ -387,10 +395,12 @@ impl Store {
         self.check_file()?;
         let mut arguments = self.connection.arguments();
         arguments.shared(Some(&self.node))?;
-        arguments.int(Some(now_us()))?;
-        let sql = "INSERT INTO nodes (node, seen_us) VALUES ($1, $2) \
-                   ON CONFLICT (node) DO UPDATE SET seen_us = excluded.seen_us";
-        self.connection.execute(sql, arguments).await.map(drop)
+        // The database's clock: those of the nodes may differ.
+        let sql = format!(
+            "INSERT INTO nodes (node, seen_us) VALUES ($1, {}) ON CONFLICT (node) DO UPDATE SET seen_us = excluded.seen_us",
+            self.connection.engine().clock_us()
+        );
+        self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await.map(drop)
     }
 
     /// Closes the connection.

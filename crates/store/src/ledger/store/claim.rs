@@ -5,7 +5,6 @@ use callsign_core::usage::judgement::Bill;
 use super::Store;
 use super::columns::{self, bind_row, read_row};
 use crate::ledger::error::is_refusal;
-use crate::ledger::grain::now_us;
 use crate::ledger::increments::Increments;
 use crate::ledger::record::Finished;
 use crate::ledger::row::Row;
@@ -17,9 +16,10 @@ impl Store {
     /// Takes over from the earlier process of the same data directory, if any, and from processes without a heartbeat
     /// for ten minutes. Returns the number of requests that cannot finish any more.
     pub(in crate::ledger) async fn claim(&mut self, before: Option<&str>) -> Result<u64, sqlx::Error> {
-        let mut arguments = self.connection.arguments();
-        arguments.int(Some(now_us() - GONE_US))?;
-        let gone = self.connection.fetch("SELECT node FROM nodes WHERE seen_us < $1", arguments).await?;
+        let arguments = self.connection.arguments();
+        let clock = self.connection.engine().clock_us();
+        let sql = format!("SELECT node FROM nodes WHERE seen_us < {clock} - {GONE_US}");
+        let gone = self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await?;
         let mut nodes: Vec<_> = before.map(str::to_owned).into_iter().collect();
         for row in gone {
             nodes.extend(row.text(0)?);

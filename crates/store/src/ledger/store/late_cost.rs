@@ -10,6 +10,9 @@ use crate::ledger::query::Price;
 use crate::ledger::row::Row;
 use crate::ledger::sums::Sums;
 
+/// The farthest time of a reserved look-up in microseconds: 15 minutes.
+const FARTHEST_US: i64 = 900_000_000;
+
 /// The result of a look-up of a pending cost.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::ledger) enum Late<'p> {
@@ -36,22 +39,22 @@ impl Store {
         Ok(changed)
     }
 
-    /// Reserves `count` look-ups in the pace that all nodes share. Returns the time of the first, and the gap.
-    pub(in crate::ledger) async fn reserve_lookups(
-        &mut self,
-        now_us: i64,
-        count: i64,
-    ) -> Result<(i64, i64), sqlx::Error> {
+    /// Reserves `count` look-ups in the pace that all nodes share. Returns the time until the first, and the gap. The
+    /// database's clock decides, because those of the nodes may differ.
+    pub(in crate::ledger) async fn reserve_lookups(&mut self, count: i64) -> Result<(i64, i64), sqlx::Error> {
+        let now_us = self.database_us().await?;
         let mut arguments = self.connection.arguments();
         arguments.int(Some(now_us))?;
         arguments.int(Some(count))?;
         // A time far in the future is that of a clock that was wrong.
-        let sql = "UPDATE state SET lookup_us = $2 * lookup_gap_us + CASE WHEN lookup_us < $1 \
-                   OR lookup_us > $1 + 3600000000 THEN $1 ELSE lookup_us END RETURNING lookup_us, lookup_gap_us";
-        let rows = self.connection.fetch(sql, arguments).await?;
+        let sql = format!(
+            "UPDATE state SET lookup_us = $2 * lookup_gap_us + CASE WHEN lookup_us < $1 OR lookup_us > $1 + {FARTHEST_US} \
+             THEN $1 ELSE lookup_us END RETURNING lookup_us, lookup_gap_us"
+        );
+        let rows = self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let (next, gap) = (row.count(0)?, row.count(1)?);
-        Ok((next - count * gap, gap))
+        Ok((next - count * gap - now_us, gap))
     }
 
     /// Sets the gap between two look-ups.

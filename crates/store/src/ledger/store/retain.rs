@@ -101,9 +101,14 @@ impl Store {
         if self.connection.engine() == Engine::Sqlite {
             return Ok(None);
         }
-        let sql = "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000000 AS BIGINT)";
-        let rows = self.connection.fetch(sql, self.connection.arguments()).await?;
-        rows.first().map_or(Ok(None), |row| row.int(0))
+        self.database_us().await.map(Some)
+    }
+
+    /// Returns the time of the database's clock.
+    pub(super) async fn database_us(&mut self) -> Result<i64, sqlx::Error> {
+        let sql = format!("SELECT {}", self.connection.engine().clock_us());
+        let rows = self.connection.fetch(sqlx::AssertSqlSafe(sql), self.connection.arguments()).await?;
+        rows.first().map_or(Ok(0), |row| row.count(0))
     }
 
     /// Returns the start of the retained period of this many days.

@@ -67,6 +67,7 @@ promises![
     rows::every_value_is_read_back,
     rows::odd_text_stays_text,
     rows::strict_means_that_the_row_is_there,
+    rows::a_real_end_replaces_that_of_a_request_that_was_given_up,
     rows::two_nodes_share_a_ledger,
     rows::what_a_dead_run_left_is_taken_over_once,
     rows::what_runs_is_noted_and_finishes_as_one_row,

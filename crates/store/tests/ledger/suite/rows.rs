@@ -186,6 +186,40 @@ pub(super) async fn two_nodes_share_a_ledger(place: Place) {
     place.assert_sums().await;
 }
 
+/// A process that does not reach the database for long is taken for dead. It was not.
+pub(super) async fn a_real_end_replaces_that_of_a_request_that_was_given_up(place: Place) {
+    let spilling = place.away();
+    let ledger = place.open();
+    let (long, lost) = (begun("long"), begun("lost"));
+    let long = ledger.begin(long);
+    let lost_entry = ledger.begin(lost.clone());
+    for (entry, generation) in [(&long, "gen-long"), (&lost_entry, "gen-lost")] {
+        entry.answered(Some(generation));
+    }
+    let noted = async |generation| !place.reader().owner_of(generation).await.unwrap().is_empty();
+    until("both are noted", async || noted("gen-long").await && noted("gen-lost").await).await;
+    place.run("UPDATE nodes SET seen_us = 0").await;
+    let other = Place { settings: place.settings.clone(), ..Place::new(None) };
+    let other =
+        Place { settings: Settings { data_dir: Some(other.directory.path().into()), ..other.settings }, ..other };
+    other.come_and_go().await;
+    assert_eq!(place.number("SELECT COUNT(*) FROM requests WHERE ending = 4").await, 2);
+    place.assert_sums().await;
+    long.finish(Finished { generation: named("gen-long"), ..finished(70) });
+    ledger.close().await;
+    place.assert_sums().await;
+    // The end of the other one comes by the spill file of the same process.
+    let ledger = spilling.open();
+    request(&ledger, lost, finished(5));
+    ledger.close().await;
+    place.fold().await;
+    let total = place.total().await;
+    assert_eq!((total.requests, total.cost, total.pending, total.never), (2, NanoUsd(75), 0, 0));
+    assert_eq!(place.number("SELECT COUNT(*) FROM requests WHERE ending = 0").await, 2);
+    assert_eq!(only(place.reader().mapping("long", None).await.unwrap()).requests, 1, "it is counted once");
+    place.assert_sums().await;
+}
+
 pub(super) async fn strict_means_that_the_row_is_there(place: Place) {
     let place = place.strict();
     let ledger = place.open();
