@@ -51,6 +51,8 @@ async fn main() {
     println!("ok nodes share counters and blocks");
     leaving_early_does_not_beat_a_budget(&redis).await;
     println!("ok leaving early does not beat a budget");
+    damaged_keys_cost_only_their_caller(&redis).await;
+    println!("ok damaged keys cost only their caller");
     budgets_are_rebuilt(&mut redis).await;
     println!("ok budgets are rebuilt from the ledger");
     a_restarted_store_waits_for_its_budgets(&mut redis).await;
@@ -254,6 +256,40 @@ async fn leaving_early_does_not_beat_a_budget(redis: &Redis) {
         }
     };
     assert_eq!((last.status.as_u16(), begun()), (429, 10), "{}", last.text());
+}
+
+/// A key of one caller that has the wrong type, as after a mistake by hand.
+async fn damaged_keys_cost_only_their_caller(redis: &Redis) {
+    let mock = MockServer::start().await.unwrap();
+    let node = node(&mock, redis, &[("CALLSIGN_LIMIT_CONCURRENT", "3")]);
+    until_up(&node, 1).await;
+    let failures = async || metric(&node, "callsign_limits_store_failures_total").await;
+    let before = failures().await;
+    let gate = r#"{"model":"mock/gate-head","messages":[],"stream":true}"#;
+    let (damaged, whole) = (of("damaged-ada"), of("whole-bob"));
+    let url = node.url("chat/completions");
+    {
+        let both = futures_util::future::join(client::post(&url, &damaged, gate), client::post(&url, &whole, gate));
+        tokio::select! {
+            _ = both => panic!("the upstream waits"),
+            () = async { while running(redis, "damaged-ada").await + running(redis, "whole-bob").await < 2 {} } => {}
+        }
+        let client = redis::Client::open(redis.url().replace("unix://", "redis+unix://")).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let key = format!("callsign:{{{}}}:o", Subject::user(None, "damaged-ada").hex());
+        let mut damage = redis::pipe();
+        damage.del(&key).ignore().set(&key, "no hash").ignore();
+        damage.query_async::<()>(&mut connection).await.unwrap();
+        // Both clients leave.
+    }
+    mock.release(2);
+    within("the end of the other's request", async { while running(redis, "whole-bob").await > 0 {} }).await;
+    within("the report", async { while metric(&node, "callsign_limits_unsettled_total").await == 0 {} }).await;
+    assert_eq!(metric(&node, "callsign_limits_store_up").await, 1);
+    assert_eq!(ask(&node, &whole).await.status, 200);
+    assert_eq!(ask(&node, &damaged).await.status, 200, "counted here");
+    assert_eq!(metric(&node, "callsign_limits_store_up").await, 1);
+    assert_eq!(failures().await, before);
 }
 
 /// A store that has lost its memory gets the budgets back.

@@ -41,7 +41,6 @@ use self::state::State;
 use self::statements::{Statements, bind_identifier, bind_listed, bind_person, bind_speed, bind_sums};
 use super::engine::{Connection, Purpose, Target};
 use super::error::{LedgerError, is_refusal};
-use super::grain::now_us;
 use super::increments::{Increments, SENT, USER};
 use super::insert::placeholders;
 use super::row::Row;

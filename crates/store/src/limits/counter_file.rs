@@ -9,6 +9,10 @@ use super::memory::Memory;
 use super::subject::Subject;
 use crate::state::counters::CounterTable;
 
+/// Attempts to open the table, and the time between them. Another process may hold its lock for a moment.
+const ATTEMPTS: u32 = 5;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// The stored counters.
 #[derive(Debug)]
 pub(super) struct CounterFile {
@@ -20,15 +24,23 @@ pub(super) struct CounterFile {
 }
 
 impl CounterFile {
-    /// Opens the table and loads its counters into `memory`. Returns `None`, with the reason in the log, if the file
-    /// cannot be used.
+    /// Opens the table and loads its counters into `memory`, at the latest of several attempts. Returns `None`, with the
+    /// reason in the log, if the file cannot be used.
     pub(super) async fn open(directory: &Path, memory: &Memory) -> Option<Self> {
-        let opened = async {
+        let open = async || {
             let mut table = CounterTable::open(directory).await?;
             let rows = table.all().await?;
             Ok::<_, crate::state::StateError>((table, rows))
         };
-        match opened.await {
+        let mut opened = open().await;
+        for _ in 1..ATTEMPTS {
+            if opened.is_ok() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            opened = open().await;
+        }
+        match opened {
             Ok((table, rows)) => {
                 for (subject, counters) in rows {
                     let read: Option<Counters> = serde_json::from_str(&counters).ok();

@@ -30,6 +30,9 @@ const TIDY: Duration = Duration::from_mins(1);
 /// Maximum wait for loading counters.
 const START: Duration = Duration::from_secs(15);
 
+/// The problem of a server that cannot read its counters.
+const UNKEPT: &str = "counters of limits are in memory only: state.db cannot be read";
+
 /// Starts the worker thread, and waits until it has loaded the counters in the directory.
 pub(super) fn start(
     shared: Arc<Shared>,
@@ -42,7 +45,13 @@ pub(super) fn start(
     let body = move || {
         runtime.block_on(async move {
             let file = match directory {
-                Some(directory) => CounterFile::open(&directory, &shared.memory).await,
+                Some(directory) => {
+                    let file = CounterFile::open(&directory, &shared.memory).await;
+                    if file.is_none() {
+                        shared.metrics.health.set("counters", UNKEPT);
+                    }
+                    file
+                }
                 None => None,
             };
             let _started = loaded.send(());
@@ -196,34 +205,42 @@ impl Keeper {
         }
     }
 
+    /// Runs jobs together. A job that the store refuses because of what its keys hold costs only itself.
     async fn work_on(&self, part: Vec<Job>) -> Result<(), Vec<Job>> {
         let Some(link) = &self.shared.link else { return Ok(()) };
         let Some(live) = link.live() else { return Err(part) };
         let mut all = redis::pipe();
+        all.ignore_errors();
         for job in &part {
             match job {
                 Job::Settle(subject, of, settlement) => {
-                    all.add_command(live.settle(*subject, *of, *settlement, None)).ignore();
+                    all.add_command(live.settle(*subject, *of, *settlement, None));
                 }
                 Job::Leave(subject, id) => {
-                    all.add_command(super::link::Live::leave(*subject, *id)).ignore();
+                    all.add_command(super::link::Live::leave(*subject, *id));
                 }
                 Job::Correct(subject, id, used) => {
-                    all.add_command(live.correct(*subject, *id, *used)).ignore();
+                    all.add_command(live.correct(*subject, *id, *used));
                 }
                 Job::Tell(asks, at_ms, settlement) => {
                     let asks: Vec<_> =
                         asks.iter().map(|(subject, ask)| (*subject, super::Ask { enforce: false, ..*ask })).collect();
                     let around = self.shared.memory.calendar().around(*at_ms);
-                    all.add_command(live.reserve(&asks, &around, Some(*at_ms), "")).ignore();
+                    all.add_command(live.reserve(&asks, &around, Some(*at_ms), ""));
                     for (subject, ask) in &asks {
                         let chat = ask.message.and_then(|message| message.chat);
-                        all.add_command(live.settle(*subject, (ask.id, chat), *settlement, None)).ignore();
+                        all.add_command(live.settle(*subject, (ask.id, chat), *settlement, None));
                     }
                 }
             }
         }
-        link.ask::<redis::Value>(&mut all).await.map(drop).map_err(|_| part)
+        let Ok(answers) = link.ask_each(&mut all).await else { return Err(part) };
+        let refused = answers.iter().filter(|answer| answer.is_err()).count();
+        if refused > 0 {
+            tracing::error!(refused, "limits: the store refuses to settle requests: keys of callers are damaged");
+            self.shared.metrics.limits.unsettled.inc_by(refused as u64);
+        }
+        Ok(())
     }
 
     async fn write(&mut self) {

@@ -167,7 +167,7 @@ impl Link {
         }
     }
 
-    /// Runs a command. A failure drops the connection.
+    /// Runs a command. A failure drops the connection, unless it is one of the data of the command's keys.
     pub(super) async fn ask<T: redis::FromRedisValue>(
         &self,
         command: &mut impl Command,
@@ -175,13 +175,37 @@ impl Link {
         let live = self.live().ok_or(StoreUnavailableError(None))?;
         let answer = command.run(live.connection.clone()).await;
         answer.and_then(|value| Ok(redis::from_redis_value(value)?)).map_err(|error: RedisError| {
-            self.lost(&live);
+            if !is_of_keys(&error) {
+                self.lost(&live);
+            }
             StoreUnavailableError(Some(error.to_string()))
         })
     }
 }
 
 impl Link {
+    /// Runs a pipeline that ignores errors. Returns the answer of each command.
+    ///
+    /// # Errors
+    /// [`StoreUnavailableError`], also if a command failed for a reason that is not one of the data of its keys. Commands
+    /// may have been run.
+    pub(super) async fn ask_each(
+        &self,
+        commands: &mut redis::Pipeline,
+    ) -> Result<Vec<RedisResult<Value>>, StoreUnavailableError> {
+        let live = self.live().ok_or(StoreUnavailableError(None))?;
+        let answers: RedisResult<Vec<RedisResult<Value>>> = commands.query_async(&mut live.connection.clone()).await;
+        let failed = |error: &RedisError| {
+            self.lost(&live);
+            StoreUnavailableError(Some(error.to_string()))
+        };
+        let answers = answers.map_err(|error| failed(&error))?;
+        match answers.iter().filter_map(|answer| answer.as_ref().err()).find(|error| !is_of_keys(error)) {
+            None => Ok(answers),
+            Some(error) => Err(failed(error)),
+        }
+    }
+
     /// Does what [`super::Memory::reserve`] does, in the store and with the store's clock unless a test sets `now_ms`.
     /// `around` has the days and months around the store's time.
     ///
@@ -270,6 +294,11 @@ impl Link {
         }
         Ok(())
     }
+}
+
+/// Returns true if the store refuses a command because of what its keys hold. Other commands may succeed.
+fn is_of_keys(error: &RedisError) -> bool {
+    matches!(error.code(), Some("WRONGTYPE" | "ERR"))
 }
 
 /// The store is unavailable or gave an unexpected answer.

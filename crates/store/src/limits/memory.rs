@@ -122,7 +122,8 @@ impl Memory {
 
     /// Loads counters from the file.
     pub(super) fn adopt(&self, subject: Subject, counters: Counters) {
-        self.shard(subject).subjects.insert(subject, counters);
+        // What was counted since the start wins.
+        self.shard(subject).subjects.entry(subject).or_insert(counters);
     }
 
     /// Counts one request for all its subjects, or for none if it does not fit the limits of one of them. Returns the
