@@ -244,10 +244,13 @@ async fn leaving_early_does_not_beat_a_budget(redis: &Redis) {
         metric(&nodes[0], name).await + metric(&nodes[1], name).await
     };
     tokio::select! {
-        _ = futures_util::future::join_all((0..100).map(post)) => panic!("some wait for their heads"),
+        // At the worst each holds a flat estimate that leaves no room for the list price of another.
+        answers = futures_util::future::join_all((0..100).map(post)) => {
+            assert!(answers.iter().all(|answer| answer.status == 429), "{answers:?}");
+        }
         () = within("the reservations", async { while refused().await < 100 - u64::try_from(begun()).unwrap() {} }) => {}
     }
-    assert!((1..=10).contains(&begun()), "{} at $0.0888 each", begun());
+    assert!(begun() <= 10, "{} at $0.0888 each", begun());
     let last = loop {
         let next = before + begun() + 1;
         tokio::select! {
@@ -270,8 +273,9 @@ async fn damaged_keys_cost_only_their_caller(redis: &Redis) {
     let url = node.url("chat/completions");
     {
         let both = futures_util::future::join(client::post(&url, &damaged, gate), client::post(&url, &whole, gate));
+        let mut both = std::pin::pin!(both);
         tokio::select! {
-            _ = both => panic!("the upstream waits"),
+            _ = &mut both => panic!("the upstream waits"),
             () = async { while running(redis, "damaged-ada").await + running(redis, "whole-bob").await < 2 {} } => {}
         }
         let client = redis::Client::open(redis.url().replace("unix://", "redis+unix://")).unwrap();
@@ -282,7 +286,7 @@ async fn damaged_keys_cost_only_their_caller(redis: &Redis) {
         damage.query_async::<()>(&mut connection).await.unwrap();
         // Both clients leave.
     }
-    mock.release(2);
+    mock.release(usize::MAX >> 4);
     within("the end of the other's request", async { while running(redis, "whole-bob").await > 0 {} }).await;
     within("the report", async { while metric(&node, "callsign_limits_unsettled_total").await == 0 {} }).await;
     assert_eq!(metric(&node, "callsign_limits_store_up").await, 1);
