@@ -4,31 +4,80 @@ import { readFileSync } from "node:fs";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { createOpenRouter } from "@openrouter/ai-sdk-provider";
-import { APICallError, generateText, jsonSchema, streamText, tool } from "ai";
-import { BASE, HEADERS, KEY, PIXEL, SPOOF_BODY, STRANGER, WEATHER, arrival, assert, cancelled, raises, run } from "./harness.mjs";
+import {
+  APICallError, embedMany, experimental_generateSpeech as generateSpeech, experimental_transcribe as transcribe, generateImage, generateText,
+  jsonSchema, streamText, tool,
+} from "ai";
+import {
+  BASE, DOCUMENTS, HEADERS, KEY, PIXEL, RECORDING, SPOOF_BODY, STRANGER, VECTOR, WEATHER, arrival, assert, assertSpeech, cancelled, raises,
+  run,
+} from "./harness.mjs";
 
 const MODEL = "openai/gpt-4o-mini";
 const spoof = { user: "mallory", metadata: { user_id: "mallory" }, safety_identifier: "mallory", ...SPOOF_BODY };
 const settings = (apiKey) => ({ baseURL: `${BASE}/v1`, apiKey, headers: HEADERS });
 
-// For each provider: creates a model with a key, and the option for the client's identity claims.
+// For each provider: creates a model with a key, the option for the client's identity claims, and the models of the other
+// endpoints by capability. `@openrouter/ai-sdk-provider` has neither speech nor transcription.
 const PROVIDERS = {
   "@ai-sdk/openai": {
     model: (id, key) => createOpenAI(settings(key))(id),
     options: { openai: { user: "mallory", metadata: { user_id: "mallory" }, safetyIdentifier: "mallory", promptCacheKey: "mallory", store: false } },
+    media: {
+      embeddings: createOpenAI(settings(KEY)).embeddingModel(MODEL),
+      images_made: createOpenAI(settings(KEY)).imageModel(MODEL),
+      speech: createOpenAI(settings(KEY)).speech(MODEL),
+      transcription: createOpenAI(settings(KEY)).transcription(MODEL),
+    },
   },
   "@ai-sdk/openai-compatible": {
     model: (id, key) => createOpenAICompatible({ name: "callsign", ...settings(key) })(id),
     options: { callsign: spoof },
+    media: {
+      embeddings: createOpenAICompatible({ name: "callsign", ...settings(KEY) }).embeddingModel(MODEL),
+      images_made: createOpenAICompatible({ name: "callsign", ...settings(KEY) }).imageModel(MODEL),
+    },
   },
   "@openrouter/ai-sdk-provider": {
     model: (id, key) => createOpenRouter({ ...settings(key), extraBody: SPOOF_BODY })(id),
     options: { openrouter: spoof },
+    media: {
+      embeddings: createOpenRouter({ ...settings(KEY), extraBody: SPOOF_BODY }).textEmbeddingModel(MODEL),
+      images_made: createOpenRouter({ ...settings(KEY), extraBody: SPOOF_BODY }).imageModel(MODEL),
+    },
   },
 };
 
 function versionOf(name) {
   return JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
+}
+
+function mediaChecks({ media, options: providerOptions }) {
+  const asking = (name) => ({ model: media[name], providerOptions, maxRetries: 0 });
+  const all = {
+    async embeddings() {
+      const { answer, body, attributed } = await arrival(() => embedMany({ ...asking("embeddings"), values: DOCUMENTS }));
+      attributed();
+      assert.deepEqual([body.input, answer.embeddings], [DOCUMENTS, [VECTOR, VECTOR]]);
+    },
+    async images_made() {
+      const { answer, body, attributed } = await arrival(() => generateImage({ ...asking("images_made"), prompt: "a pixel" }));
+      attributed();
+      assert.deepEqual([body.prompt, PIXEL], ["a pixel", `data:image/png;base64,${answer.image.base64}`]);
+    },
+    async speech() {
+      const { answer, body, attributed } = await arrival(() => generateSpeech({ ...asking("speech"), text: "Who am I?" }));
+      attributed();
+      assert.equal(body.input, "Who am I?");
+      assertSpeech(answer.audio.uint8Array);
+    },
+    async transcription() {
+      const { answer, body, sent, attributed } = await arrival(() => transcribe({ ...asking("transcription"), audio: RECORDING }));
+      attributed();
+      assert.deepEqual([body.file, answer.text], [RECORDING.toString(), sent().text]);
+    },
+  };
+  return Object.fromEntries(Object.keys(media).map((name) => [name, all[name]]));
 }
 
 function checks({ model, options: providerOptions }) {
@@ -100,4 +149,6 @@ function checks({ model, options: providerOptions }) {
   };
 }
 
-for (const [name, provider] of Object.entries(PROVIDERS)) await run(name, versionOf(name), checks(provider));
+for (const [name, provider] of Object.entries(PROVIDERS)) {
+  await run(name, versionOf(name), { ...checks(provider), ...mediaChecks(provider) });
+}

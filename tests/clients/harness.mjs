@@ -28,6 +28,11 @@ export const SPOOF_BODY = { session_id: "mallory", trace: { user: "mallory" }, c
 
 export const PIXEL =
   "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+// The mock's vector and the samples of its WAV file, and what the clients send it.
+export const VECTOR = [0.5, -0.25, 0.125, 0.0625];
+export const SAMPLES = Buffer.from(Array.from({ length: 1024 }, (_, index) => index % 256));
+export const DOCUMENTS = ["first text", "second text"];
+export const RECORDING = Buffer.from("ID3 \u00fc\r\n--not-a-boundary\r\n".repeat(40));
 export const WEATHER = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 
 // The headers that callsign may send upstream (docs/SPEC.md#request-headers), and those of HTTP itself.
@@ -36,6 +41,9 @@ const ALLOWED = new Set([
   "x-openrouter-title", "x-openrouter-categories", "user-agent", "authorization", "content-type", "content-length",
   "transfer-encoding", "host",
 ]);
+// The endpoints whose requests carry no `metadata`, and the session in a header too (docs/SPEC.md#inference-endpoints).
+const MEDIA = ["/embeddings", "/rerank", "/images", "/images/generations", "/audio/speech", "/audio/transcriptions"];
+const isMedia = (path) => MEDIA.some((end) => path.endsWith(end));
 
 async function control(path) {
   const answer = await fetch(environment.MOCK_CONTROL + path, { signal: AbortSignal.timeout(20_000) });
@@ -51,13 +59,17 @@ export async function arrival(ask, count = 1) {
   assert.equal(all.length, count, "requests that arrived");
   all.forEach(assertClean);
   const last = all.at(-1);
-  return { answer, last, body: last?.body, said: last && said(last), attributed: () => attributed(last) };
+  const body = last && (last.body ?? form(last));
+  const sent = () => JSON.parse(last.sent.text);
+  return { answer, last, body, sent, said: last && said(last), attributed: () => attributed(last, body) };
 }
 
 // Checks that the identifiers are alice's, rendered by the formats, in the members of the endpoint.
-function attributed({ path, body }) {
+function attributed({ path, headers }, body) {
   const { user, session_id, metadata, safety_identifier } = body;
-  assert.deepEqual({ user, session_id, metadata }, { user: USER, session_id: "tab-1", metadata: METADATA });
+  const media = isMedia(path);
+  assert.deepEqual({ user, session_id, metadata }, { user: USER, session_id: "tab-1", metadata: media ? undefined : METADATA });
+  assert.equal(Object.fromEntries(headers)["x-session-id"], media ? "tab-1" : undefined);
   assert.equal(safety_identifier, path.endsWith("/responses") ? USER : undefined);
   for (const gone of ["trace", "client_metadata"]) assert.ok(!(gone in body), gone);
 }
@@ -65,7 +77,9 @@ function attributed({ path, body }) {
 function assertClean(request) {
   const headers = Object.fromEntries(request.headers);
   assert.equal(Object.keys(headers).length, request.headers.length, "a header occurs twice");
-  for (const name of Object.keys(headers)) assert.ok(ALLOWED.has(name), `${name} left`);
+  for (const name of Object.keys(headers)) {
+    assert.ok(ALLOWED.has(name) || (name === "x-session-id" && isMedia(request.path)), `${name} left`);
+  }
   assert.equal(headers.authorization, `Bearer ${environment.OPENROUTER_API_KEY}`);
   assert.match(headers["user-agent"], /^callsign\//);
   const everything = JSON.stringify(headers) + request.text;
@@ -74,8 +88,29 @@ function assertClean(request) {
   }
 }
 
+// Returns the parts of a multipart form by name, each of which occurs once.
+function form({ headers, text }) {
+  const boundary = /^multipart\/form-data; boundary="?([^"]+)"?$/.exec(Object.fromEntries(headers)["content-type"])?.[1];
+  if (!boundary) return undefined;
+  const parts = `\r\n${text}`.split(`\r\n--${boundary}`);
+  assert.deepEqual([parts.shift(), parts.pop().trim()], ["", "--"]);
+  const named = parts.map((part) => {
+    const end = part.indexOf("\r\n\r\n");
+    return [/ name="([^"]*)"/.exec(part.slice(0, end))[1], part.slice(end + 4)];
+  });
+  assert.equal(new Set(named.map(([name]) => name)).size, named.length, "a part occurs twice");
+  return Object.fromEntries(named);
+}
+
+// Checks that the mock's WAV file arrived unchanged.
+export function assertSpeech(bytes) {
+  assert.equal(Buffer.from(bytes).subarray(0, 4).toString(), "RIFF");
+  assert.deepEqual(Buffer.from(bytes).subarray(44), SAMPLES);
+}
+
 // Returns the text that the mock sent, if any.
 function said({ path, sent }) {
+  if (isMedia(path)) return undefined;
   if (!sent.text.includes("data:")) {
     const body = JSON.parse(sent.text);
     return path.endsWith("/responses") ? body.output?.[0]?.content?.[0]?.text : body.choices?.[0]?.message?.content;

@@ -6,6 +6,7 @@ request that arrived at the mock OpenRouter. Every client claims to be mallory w
 
 import json
 import os
+import re
 import sys
 import traceback
 import urllib.request
@@ -34,6 +35,11 @@ HEADERS = {**IDENTITY, **SPOOF_HEADERS}
 SPOOF_BODY = {"session_id": "mallory", "trace": {"user": "mallory"}, "client_metadata": {"user": "mallory"}}
 
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+# The mock's vector and the samples of its WAV file, and what the clients send it.
+VECTOR = [0.5, -0.25, 0.125, 0.0625]
+SAMPLES = bytes(range(256)) * 4
+DOCUMENTS = ["first text", "second text"]
+RECORDING = "ID3 \u00fc\r\n--not-a-boundary\r\n".encode() * 40
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 # The headers that callsign may send upstream (docs/SPEC.md#request-headers), and those of HTTP itself.
@@ -42,6 +48,8 @@ ALLOWED = {
     "x-openrouter-title", "x-openrouter-categories", "user-agent", "authorization", "content-type", "content-length",
     "transfer-encoding", "host",
 }
+# The endpoints whose requests carry no `metadata`, and the session in a header too (docs/SPEC.md#inference-endpoints).
+MEDIA = ("/embeddings", "/rerank", "/images", "/images/generations", "/audio/speech", "/audio/transcriptions")
 
 
 def control(path):
@@ -72,18 +80,26 @@ class Arrival:
             assert_clean(request)
         if self.count:
             self.last = self.all[-1]
-            self.body = self.last["body"]
+            self.body = self.last["body"] or form(self.last)
 
     def attributed(self):
         """Checks that the identifiers are alice's, rendered by the formats, in the members of the endpoint."""
         path, body = self.last["path"], self.body
         assert body["user"] == USER, body["user"]
         assert body["session_id"] == "tab-1", body.get("session_id")
-        assert body["metadata"] == ({"user_id": USER} if path.endswith("/messages") else METADATA), body["metadata"]
+        if path.endswith(MEDIA):
+            assert "metadata" not in body, body["metadata"]
+            assert ["x-session-id", "tab-1"] in self.last["headers"]
+        else:
+            assert body["metadata"] == ({"user_id": USER} if path.endswith("/messages") else METADATA), body["metadata"]
         assert body.get("safety_identifier") == (USER if path.endswith("/responses") else None)
         for gone in ("trace", "client_metadata"):
             assert gone not in body, gone
         return self
+
+    def sent(self):
+        """Returns the JSON that the mock sent."""
+        return json.loads(self.last["sent"]["text"])
 
     def said(self):
         """Returns the text that the mock sent."""
@@ -93,12 +109,25 @@ class Arrival:
 def assert_clean(request):
     headers = dict(request["headers"])
     assert len(headers) == len(request["headers"]), f"a header twice: {request['headers']}"
-    assert headers.keys() <= ALLOWED, headers.keys() - ALLOWED
+    allowed = ALLOWED | {"x-session-id"} if request["path"].endswith(MEDIA) else ALLOWED
+    assert headers.keys() <= allowed, headers.keys() - allowed
     assert headers["authorization"] == f"Bearer {OPERATOR}"
     assert headers["user-agent"].startswith("callsign/"), headers["user-agent"]
     everything = json.dumps(headers) + request["text"]
     for secret in ("mallory", "alice", KEY, ALICE, "192.0.2.66"):
         assert secret not in everything, f"{secret} left"
+
+
+def form(request):
+    """Returns the parts of a multipart form by name, each of which occurs once; `None` if the request is no form."""
+    boundary = re.fullmatch(r'multipart/form-data; boundary="?([^"]+)"?', dict(request["headers"]).get("content-type", ""))
+    if boundary is None:
+        return None
+    first, *parts, last = f"\r\n{request['text']}".split(f"\r\n--{boundary[1]}")
+    assert (first, last.strip()) == ("", "--"), (first, last)
+    named = [(re.search(r' name="([^"]*)"', head)[1], content) for head, content in (part.split("\r\n\r\n", 1) for part in parts)]
+    assert len(dict(named)) == len(named), f"a part twice: {[name for name, _ in named]}"
+    return dict(named)
 
 
 def text_of(path, sent):

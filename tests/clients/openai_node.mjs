@@ -1,8 +1,11 @@
-// openai (Node): chat completions, the Responses API and the model list.
+// openai (Node): chat completions, the Responses API, the model list, embeddings, images, speech and transcription.
 
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import { VERSION } from "openai/version";
-import { BASE, HEADERS, KEY, PIXEL, SPOOF_BODY, STRANGER, WEATHER, arrival, assert, cancelled, deep, raises, run } from "./harness.mjs";
+import {
+  BASE, DOCUMENTS, HEADERS, KEY, PIXEL, RECORDING, SPOOF_BODY, STRANGER, VECTOR, WEATHER, arrival, assert, assertSpeech, cancelled, deep,
+  raises, run,
+} from "./harness.mjs";
 
 const client = new OpenAI({ baseURL: `${BASE}/v1`, apiKey: KEY, maxRetries: 0, defaultHeaders: HEADERS });
 const model = "openai/gpt-4o-mini";
@@ -86,5 +89,39 @@ await run("openai (Node)", VERSION, {
     // callsign may have the list already.
     const answer = await all(client.models.list());
     assert.ok(answer.some(({ id }) => id === model));
+  },
+  async embeddings() {
+    for (const encoding of [{}, { encoding_format: "float" }]) {
+      const asked = { model, input: DOCUMENTS, ...spoof, ...encoding };
+      const { answer, body, sent, attributed } = await arrival(() => client.embeddings.create(asked));
+      attributed();
+      assert.deepEqual(body.input, DOCUMENTS);
+      assert.deepEqual(answer.data.map(({ embedding }) => Array.from(embedding)), [VECTOR, VECTOR]);
+      assert.equal(answer.usage.prompt_tokens, sent().usage.prompt_tokens);
+    }
+  },
+  async images_made() {
+    const asked = { model, prompt: "a pixel", ...spoof };
+    const whole = await arrival(() => client.images.generate(asked));
+    whole.attributed();
+    assert.equal(whole.body.prompt, "a pixel");
+    assert.equal(PIXEL, `data:image/png;base64,${whole.answer.data[0].b64_json}`);
+    const streamed = await arrival(() => all(client.images.generate({ ...asked, stream: true })));
+    streamed.attributed();
+    const { type, b64_json } = streamed.answer.at(-1);
+    assert.deepEqual([type, PIXEL], ["image_generation.completed", `data:image/png;base64,${b64_json}`]);
+  },
+  async speech() {
+    const asked = { model, voice: "alloy", input: "Who am I?", ...spoof };
+    const { answer, body, attributed } = await arrival(async () => (await client.audio.speech.create(asked)).arrayBuffer());
+    attributed();
+    assert.equal(body.input, "Who am I?");
+    assertSpeech(answer);
+  },
+  async transcription() {
+    const file = await toFile(RECORDING, "a.mp3", { type: "audio/mpeg" });
+    const { answer, body, sent, attributed } = await arrival(() => client.audio.transcriptions.create({ model, file, ...spoof }));
+    attributed();
+    assert.deepEqual([body.file, body.model, answer.text], [RECORDING.toString(), model, sent().text]);
   },
 });

@@ -1,4 +1,6 @@
-"""openai-python: chat completions, the Responses API and the model list."""
+"""openai-python: chat completions, the Responses API, the model list, embeddings, images, speech and transcription."""
+
+import base64
 
 import openai
 from openai import OpenAI
@@ -98,4 +100,46 @@ def models():
     assert MODEL in [model.id for model in client.models.list()]
 
 
-run("openai (Python)", openai.__version__, [plain, streaming, responses, tools, images, errors, cancelling, models])
+# What these endpoints' methods have no parameter for.
+CLAIMS = {**SPOOF_BODY, "metadata": {"user_id": "mallory"}, "safety_identifier": "mallory"}
+
+
+def embeddings():
+    for encoding in [{}, {"encoding_format": "float"}]:
+        with Arrival() as arrival:
+            answer = client.embeddings.create(model=MODEL, input=DOCUMENTS, user="mallory", extra_body=CLAIMS, **encoding)
+        assert arrival.attributed().body["input"] == DOCUMENTS
+        assert [item.embedding for item in answer.data] == [VECTOR, VECTOR]
+        assert answer.usage.prompt_tokens == arrival.sent()["usage"]["prompt_tokens"]
+
+
+def images_made():
+    with Arrival() as arrival:
+        answer = client.images.generate(model=MODEL, prompt="a pixel", user="mallory", extra_body=CLAIMS)
+    assert arrival.attributed().body["prompt"] == "a pixel"
+    assert answer.data[0].b64_json == arrival.sent()["data"][0]["b64_json"]
+    assert base64.b64decode(answer.data[0].b64_json).startswith(b"\x89PNG")
+    with Arrival() as arrival:
+        events = list(client.images.generate(model=MODEL, prompt="a pixel", stream=True, user="mallory", extra_body=CLAIMS))
+    arrival.attributed()
+    assert (events[-1].type, events[-1].b64_json) == ("image_generation.completed", answer.data[0].b64_json)
+
+
+def speech():
+    with Arrival() as arrival:
+        answer = client.audio.speech.create(model=MODEL, voice="alloy", input="Who am I?", extra_body={**CLAIMS, "user": "mallory"})
+    assert arrival.attributed().body["input"] == "Who am I?"
+    assert answer.content.startswith(b"RIFF") and answer.content[44:] == SAMPLES
+
+
+def transcription():
+    with Arrival() as arrival:
+        answer = client.audio.transcriptions.create(model=MODEL, file=("a.mp3", RECORDING, "audio/mpeg"), extra_body={**CLAIMS, "user": "mallory"})
+    assert arrival.attributed().body["file"] == RECORDING.decode()
+    assert arrival.body["model"] == MODEL
+    assert answer.text == arrival.sent()["text"]
+
+
+run("openai (Python)", openai.__version__, [
+    plain, streaming, responses, tools, images, errors, cancelling, models, embeddings, images_made, speech, transcription,
+])

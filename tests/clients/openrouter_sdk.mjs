@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 import { OpenRouter } from "@openrouter/sdk";
 import * as errors from "@openrouter/sdk/models/errors";
 import { HTTPClient } from "@openrouter/sdk/lib/http.js";
-import { BASE, HEADERS, KEY, PIXEL, STRANGER, WEATHER, arrival, assert, cancelled, raises, run } from "./harness.mjs";
+import {
+  BASE, DOCUMENTS, HEADERS, KEY, PIXEL, RECORDING, STRANGER, VECTOR, WEATHER, arrival, assert, assertSpeech, cancelled, raises, run,
+} from "./harness.mjs";
 
 const { version } = JSON.parse(readFileSync(new URL("node_modules/@openrouter/sdk/package.json", import.meta.url)));
 const MODEL = "openai/gpt-4o-mini";
@@ -20,6 +22,7 @@ function sdk(apiKey = KEY) {
 const client = sdk();
 const messages = [{ role: "user", content: "Who am I?" }];
 const spoof = { user: "mallory", sessionId: "mallory", metadata: { user_id: "mallory" }, trace: { user: "mallory" } };
+const claims = { user: "mallory", sessionId: "mallory", trace: { user: "mallory" } };
 const tools = [{ type: "function", function: { name: "weather", parameters: WEATHER } }];
 const chat = (more = {}, options = {}, by = client) =>
   by.chat.send({ chatRequest: { model: MODEL, messages, ...spoof, ...more } }, options);
@@ -84,5 +87,46 @@ await run("@openrouter/sdk", version, {
     // callsign may have the list already.
     const answer = await client.models.list();
     assert.ok(answer.result.data.some(({ id }) => id === MODEL));
+  },
+  async embeddings() {
+    const requestBody = { model: MODEL, input: DOCUMENTS, ...claims };
+    const { answer, body, attributed } = await arrival(() => client.embeddings.generate({ requestBody }));
+    attributed();
+    assert.deepEqual(body.input, DOCUMENTS);
+    assert.deepEqual(answer.data.map(({ embedding }) => embedding), [VECTOR, VECTOR]);
+  },
+  async rerank() {
+    const requestBody = { model: MODEL, query: "which?", documents: DOCUMENTS, ...claims };
+    const { answer, body, attributed } = await arrival(() => client.rerank.rerank({ requestBody }));
+    attributed();
+    assert.deepEqual([body.query, body.documents], ["which?", DOCUMENTS]);
+    assert.deepEqual(answer.results.map(({ index, document }) => [index, document.text]), [...DOCUMENTS.entries()]);
+  },
+  async images_made() {
+    const imageGenerationRequest = { model: MODEL, prompt: "a pixel", ...claims };
+    const whole = await arrival(() => client.images.generate({ imageGenerationRequest }));
+    whole.attributed();
+    assert.deepEqual([whole.body.prompt, PIXEL], ["a pixel", `data:image/png;base64,${whole.answer.data[0].b64Json}`]);
+  },
+  async speech() {
+    const speechRequest = { model: MODEL, input: "Who am I?", voice: "alloy", ...claims };
+    const { answer, body, attributed } = await arrival(async () => {
+      return new Response(await client.tts.createSpeech({ speechRequest })).arrayBuffer();
+    });
+    attributed();
+    assert.equal(body.input, "Who am I?");
+    assertSpeech(answer);
+  },
+  async transcription() {
+    const inputAudio = { data: RECORDING.toString("base64"), format: "mp3" };
+    const sttRequest = { model: MODEL, inputAudio, ...claims };
+    const json = await arrival(() => client.stt.createTranscription({ sttRequest }));
+    json.attributed();
+    assert.deepEqual([json.body.input_audio, json.answer.text], [inputAudio, json.sent().text]);
+    const file = new File([RECORDING], "a.mp3", { type: "audio/mpeg" });
+    const requestBody = { model: MODEL, file, ...claims, trace: JSON.stringify(claims.trace) };
+    const form = await arrival(() => client.stt.createTranscriptionMultipart({ requestBody }));
+    form.attributed();
+    assert.deepEqual([form.body.file, form.answer.text], [RECORDING.toString(), form.sent().text]);
   },
 });

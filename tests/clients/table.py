@@ -3,7 +3,10 @@
 import json
 import sys
 
-CAPABILITIES = ["plain", "streaming", "responses", "tools", "images", "errors", "cancelling", "models", "forms"]
+CAPABILITIES = [
+    "plain", "streaming", "responses", "tools", "images", "errors", "cancelling", "models", "embeddings", "rerank", "images_made",
+    "speech", "transcription", "forms",
+]
 BEGIN, END = "<!-- clients -->\n", "<!-- /clients -->"
 
 
@@ -14,7 +17,7 @@ def table(results):
         clients.setdefault((passed["client"], passed["version"]), set()).add(passed["capability"])
     unknown = set().union(*clients.values()) - set(CAPABILITIES)
     assert not unknown, f"no column for {unknown}"
-    rows = [["client", "version", *CAPABILITIES], ["---"] * (len(CAPABILITIES) + 2)]
+    rows = [["client", "version", *(name.replace("_", " ") for name in CAPABILITIES)], ["---"] * (len(CAPABILITIES) + 2)]
     for (client, version), passed in sorted(clients.items(), key=lambda row: row[0][0].lower()):
         rows.append([f"`{client}`", version, *("✓" if name in passed else "–" for name in CAPABILITIES)])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -1,10 +1,10 @@
-// Drives callsign's dashboard in headless Chromium over the DevTools protocol on a pipe, with Node and Debian's browser
-// only. dashboard.sh runs it.
+// Drives callsign's dashboard in headless Chromium. dashboard.sh runs it.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Browser } from "./browser.mjs";
 
 const TOKEN = "an-admin-token-for-the-browser";
 const HOSTILE = ["<script>document.title='owned'</script>!", "=cmd|' /C calc'!A0", "\u05de\u05e0\u05d4\u05dc & co", `x${"y".repeat(300)}`];
@@ -15,7 +15,6 @@ const shots = process.argv[2] === "--shots" ? process.argv[3] : undefined;
 
 const directory = mkdtempSync(join(tmpdir(), "callsign-dashboard-"));
 const children = [];
-let over = false;
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
   try {
@@ -93,67 +92,6 @@ async function counted({ admin }, user) {
     await new Promise((wake) => setTimeout(wake, 25));
   }
   assert.fail(`${user} was never counted`);
-}
-
-/** A browser controlled over a pipe. Messages end with a NUL byte. */
-class Browser {
-  #last = 0;
-  #waiting = new Map();
-  #listeners = [];
-
-  constructor() {
-    const child = spawn(
-      "chromium",
-      [
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
-        `--user-data-dir=${join(directory, "profile")}`, "about:blank",
-      ],
-      { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
-    );
-    children.push(child);
-    child.on("exit", (code) => { if (!over) for (const { reject } of this.#waiting.values()) reject(new Error(`chromium ended: ${code}`)); });
-    this.out = child.stdio[3];
-    let rest = Buffer.alloc(0);
-    child.stdio[4].on("data", (piece) => {
-      rest = Buffer.concat([rest, piece]);
-      for (let end; (end = rest.indexOf(0)) >= 0; rest = rest.subarray(end + 1)) this.#heard(JSON.parse(rest.subarray(0, end)));
-    });
-  }
-
-  #heard(message) {
-    if (message.id === undefined) {
-      for (const listener of this.#listeners) listener(message);
-      return;
-    }
-    const { resolve, reject } = this.#waiting.get(message.id);
-    this.#waiting.delete(message.id);
-    if (message.error) reject(new Error(JSON.stringify(message.error)));
-    else resolve(message.result);
-  }
-
-  on(listener) {
-    this.#listeners.push(listener);
-  }
-
-  once(method, sessionId) {
-    return new Promise((resolve) => {
-      const listener = (message) => {
-        if (message.method !== method || message.sessionId !== sessionId) return;
-        this.#listeners.splice(this.#listeners.indexOf(listener), 1);
-        resolve(message.params);
-      };
-      this.on(listener);
-    });
-  }
-
-  send(method, params = {}, sessionId = undefined) {
-    const id = ++this.#last;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.out.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
-    });
-  }
 }
 
 /** A tab, and the errors that it reports. */
@@ -282,7 +220,8 @@ async function examine(tab, path) {
 async function main() {
   if (shots) mkdirSync(shots, { recursive: true });
   const server = await callsign();
-  const browser = new Browser();
+  const browser = new Browser(directory);
+  children.push(browser.child);
   const tab = await Tab.open(browser);
 
   await tab.look(WIDTHS.desktop, "light");
@@ -338,15 +277,13 @@ async function main() {
   await tab.goto(`${server.admin}/users`);
   assert.equal(await tab.evaluate("location.pathname"), "/login", "signed out");
   assert.deepEqual(tab.complaints, []);
-  over = true;
-  await browser.send("Browser.close");
+  await browser.close();
   console.log("the dashboard passed in a real browser");
 }
 
 main().then(
   () => process.exit(0),
   (error) => {
-    over = true;
     console.error(error);
     process.exit(1);
   },
