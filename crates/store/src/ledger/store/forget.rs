@@ -213,15 +213,16 @@ impl Store {
             seen("people")
         );
         self.connection.execute(sqlx::AssertSqlSafe(people), arguments).await?;
-        // The daily sums of the tenant are not moved, but the pending costs in them are given up as well.
+        // The daily sums of the tenant are not moved, but the pending costs in them are given up as well. Each has one
+        // counterpart with the same key.
         let mut arguments = self.connection.arguments();
         arguments.int(Some(number))?;
         arguments.int(Some(digest::person(&person.tenant, "", "")))?;
         let of_tenant = "UPDATE sums SET pending = sums.pending - theirs.pending, never = sums.never + theirs.pending \
-                         FROM (SELECT bucket_us, model, CAST(SUM(pending) AS BIGINT) AS pending FROM sums \
-                         WHERE person = $1 AND grain = 1 GROUP BY bucket_us, model) AS theirs \
-                         WHERE sums.grain = 3 AND sums.person = $2 AND sums.bucket_us = theirs.bucket_us \
-                         AND sums.model = theirs.model AND theirs.pending <> 0";
+                         FROM sums AS theirs WHERE theirs.grain = 1 AND theirs.person = $1 AND theirs.pending <> 0 \
+                         AND sums.grain = 3 AND sums.person = $2 AND sums.bucket_us = theirs.bucket_us \
+                         AND sums.model = theirs.model AND sums.provider = theirs.provider \
+                         AND sums.status = theirs.status AND sums.error = theirs.error";
         self.connection.execute(of_tenant, arguments).await?;
         let moved = columns().map(|name| match name {
             "pending" => "0",
