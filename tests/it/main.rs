@@ -55,4 +55,6 @@ mod tokens;
 mod tools;
 mod unusable_ids;
 mod usage_reader;
+mod video_requests;
+mod videos;
 mod whois;
