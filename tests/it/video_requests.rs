@@ -1,30 +1,25 @@
-//! Requests about video jobs: refusals, continued jobs, content, the cap on open jobs, costs (docs/SPEC.md#videos).
+//! Requests about video jobs: refusals, continued jobs, content (docs/SPEC.md#videos).
 
-use callsign_core::usage::judgement::Bill;
-use callsign_store::ledger::query::StoredRequest;
 use mock_openrouter::MockServer;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::client::{self, Answer, Headers};
-use crate::support::proxy::{ALICE, APP, Callsign, Setup, VALVES};
-use crate::support::{rows, within};
-use crate::videos::{create, read};
+use crate::support::proxy::{ALICE, Callsign, Setup, VALVES};
+use crate::videos::{BOB, create, read};
 
-const BOB: Headers<'static> = &[APP[0], APP[1], ("x-user-id", "bob")];
-
-fn start(mock: &MockServer, data: &TempDir, variables: &[(&str, &str)]) -> Callsign {
+pub(crate) fn start(mock: &MockServer, data: &TempDir, variables: &[(&str, &str)]) -> Callsign {
     let data = [("CALLSIGN_DATA_DIR", data.path().to_str().unwrap()), ("SEND_TRACE", "1")];
     Setup::to(&mock.url()).set(&VALVES).set(&data).set(variables).start()
 }
 
-fn assert_refused(answer: &Answer, status: u16, code: &str, word: &str) {
+pub(crate) fn assert_refused(answer: &Answer, status: u16, code: &str, word: &str) {
     let error = &answer.json()["error"];
     assert_eq!((answer.status.as_u16(), &error["code"]), (status, &json!(code)), "{}", answer.text());
     assert!(error["message"].as_str().unwrap().contains(word), "{error}");
 }
 
-/// The four requests about jobs.
+/// The three requests about jobs.
 async fn all(callsign: &Callsign, headers: Headers<'_>) -> [Answer; 3] {
     let created = client::post(&callsign.url("videos"), headers, r#"{"model":"m"}"#).await;
     [created, read(callsign, headers, "gen-vid-1").await, read(callsign, headers, "gen-vid-1/content").await]
@@ -124,62 +119,4 @@ async fn content_is_a_download_and_takes_one_simple_range() {
     let posted = client::post(&callsign.url(&format!("videos/{id}")), ALICE, "{}").await;
     assert_eq!((posted.status.as_u16(), posted.header("allow")), (405, "GET, HEAD"));
     assert_eq!(read(&callsign, &[], &id).await.status, 401);
-}
-
-#[tokio::test]
-async fn a_caller_has_at_most_twenty_open_jobs_and_rpm_counts_reads() {
-    let (mock, data) = (MockServer::start().await.unwrap(), TempDir::new().unwrap());
-    let callsign = start(&mock, &data, &[]);
-    for _ in 0..20 {
-        create(&callsign, BOB, "mock/late-record-99").await;
-    }
-    let answer = client::post(&callsign.url("videos"), BOB, r#"{"model":"m"}"#).await;
-    assert_refused(&answer, 429, "rate_limited", "unfinished");
-    assert_eq!(answer.header("retry-after"), "30");
-    create(&callsign, ALICE, "m").await;
-    drop(callsign);
-    let data = TempDir::new().unwrap();
-    let limited = start(&mock, &data, &[("CALLSIGN_LIMIT_RPM", "3")]);
-    let id = create(&limited, BOB, "m").await;
-    assert_eq!(read(&limited, BOB, &id).await.status, 200);
-    assert_eq!(read(&limited, BOB, &format!("{id}/content")).await.status, 200);
-    assert_refused(&read(&limited, BOB, &id).await, 429, "rate_limited", "");
-}
-
-/// Waits until the row of a job has its cost.
-async fn priced(data: &TempDir, id: &str) -> StoredRequest {
-    let file = data.path().join("ledger.db");
-    within("the cost", async {
-        loop {
-            let mut rows = rows::requests(&file).await.into_iter();
-            let is_priced = |row: &StoredRequest| row.ended.as_ref().is_some_and(|ended| ended.bill == Bill::Known);
-            if let Some(row) = rows.find(|row| row.generation.as_deref() == Some(id) && is_priced(row)) {
-                return row;
-            }
-        }
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_cost_is_booked_once_by_a_poll_or_without_one() {
-    let (mock, data) = (MockServer::start().await.unwrap(), TempDir::new().unwrap());
-    // With a budget the reconciliation begins after a second.
-    let callsign = start(&mock, &data, &[("CALLSIGN_RECONCILE", "on"), ("CALLSIGN_LIMIT_USD_DAY", "5")]);
-    let unpolled = create(&callsign, BOB, "mock/cost-2000000").await;
-    assert_eq!(priced(&data, &unpolled).await.ended.unwrap().usage.cost.unwrap().0, 2_000_000);
-    let polled = create(&callsign, BOB, "mock/cost-3000000").await;
-    for _ in 0..3 {
-        assert_eq!(read(&callsign, BOB, &polled).await.json()["status"], "completed");
-    }
-    assert_eq!(priced(&data, &polled).await.ended.unwrap().usage.cost.unwrap().0, 3_000_000);
-    let spent = async {
-        loop {
-            let me = client::get(&format!("http://{}/callsign/v1/me", callsign.address()), BOB).await.json();
-            if me["limits"]["usd_day"]["used"] == json!("0.005") {
-                return me["usage"]["cost_usd"].clone();
-            }
-        }
-    };
-    assert_eq!(within("the budget", spent).await, Value::String("0.005".to_owned()));
 }

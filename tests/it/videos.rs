@@ -12,7 +12,7 @@ use crate::support::{rows, within};
 
 /// Alice through the app.
 const APPS_ALICE: Headers<'static> = &[APP[0], APP[1], ("x-user-id", "alice")];
-const BOB: Headers<'static> = &[APP[0], APP[1], ("x-user-id", "bob")];
+pub(crate) const BOB: Headers<'static> = &[APP[0], APP[1], ("x-user-id", "bob")];
 /// Alice of another tenant, and that tenant's app without a user.
 const OTHER_KEY: &str = "sk-cs-the-app-of-acme-0123456789";
 const OTHER_ALICE: Headers<'static> =

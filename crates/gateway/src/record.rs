@@ -6,6 +6,7 @@
 
 mod answer;
 mod end;
+mod jobs;
 mod ledger_row;
 mod limits;
 
@@ -14,7 +15,7 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use callsign_core::endpoint::{INFERENCE, Inference};
+use callsign_core::endpoint::Inference;
 use callsign_core::identity::Identifiers;
 use callsign_core::identity::attribution::Attribution;
 use callsign_core::identity::caller_identity::{CallerIdentity, Holder};
@@ -22,7 +23,6 @@ use callsign_core::request_id::RequestId;
 use callsign_core::rewrite::outer::OuterMembers;
 use callsign_core::shed::OverloadError;
 use callsign_core::usage::judgement::{Bill, Facts, Judgement, Payer};
-use callsign_core::usage::money::NanoUsd;
 use callsign_core::usage::outcome::Outcome;
 use callsign_store::archive::{self, Archive, ArchiveUnavailableError, BodyRecorder, Recording};
 use callsign_store::ledger::{Begun, Committed, Ledger, Name};
@@ -165,19 +165,6 @@ impl RequestRecord {
             self.metrics.omitted.count(*omission);
         }
         self.metrics.attribution.count_identifiers(identifiers);
-    }
-
-    /// Returns true if a successful answer is a new job.
-    pub fn creates_job(&self) -> bool {
-        self.inference.is_some_and(Inference::creates_jobs)
-    }
-
-    /// Records a read of this job's state, which tells the job's cost once it is finished.
-    pub fn reads_job(&mut self, id: &str) {
-        self.job = Some(id.to_owned());
-        if let Some(endpoint) = INFERENCE.iter().find(|endpoint| endpoint.creates_jobs()) {
-            self.answer.read_as(endpoint);
-        }
     }
 
     /// Returns the metrics.
@@ -384,27 +371,6 @@ impl RequestRecord {
         let _undelivered = self.answer.read(bytes);
     }
 
-    /// Records a whole answer that was read with [`Self::read_undelivered`] and now leaves. `archived` is the text for the
-    /// archive.
-    pub fn relayed_whole(&mut self, body: &Bytes, archived: &Bytes) {
-        self.response_bytes += body.len() as u64;
-        self.first_output = Some(self.began.elapsed());
-        if let Some(recording) = &self.recording {
-            recording.passed(archived);
-        }
-    }
-
-    /// Ends the request that has created this job, and waits for its ledger row in every mode. Returns false if the row
-    /// could not be written.
-    pub async fn create_job(&mut self, id: &str) -> bool {
-        self.answer.is_job(id);
-        self.row.write_at_once();
-        match self.finish() {
-            Some(committed) => committed.await,
-            None => false,
-        }
-    }
-
     /// Counts the result of reading on.
     pub fn was_read_on(&self, result: ReadOnResult) {
         self.metrics.read_on.count(result);
@@ -441,13 +407,7 @@ impl RequestRecord {
             self.requested_model = outer.requested_model().map(|model| model.as_str().into());
         }
         let mut answer = self.answer.finish();
-        if let Some(job) = self.job.take() {
-            let answer = std::mem::take(&mut answer);
-            // A job that is not finished has no cost yet.
-            if self.status == 200 && answer.usage.total_cost().is_some_and(|cost| cost > NanoUsd::ZERO) {
-                self.row.job_cost(job, answer.usage);
-            }
-        }
+        self.take_job_cost(&mut answer);
         // The client did not get what was read on.
         answer.is_whole &= self.left.is_none();
         let judgement = Judgement::of(&Facts {

@@ -62,7 +62,7 @@ fn job_id(body: &[u8]) -> Option<String> {
 fn without_signed_urls(body: &Bytes) -> Bytes {
     let Ok(Value::Object(mut job)) = serde_json::from_slice::<Value>(body) else { return body.clone() };
     let Some(Value::Array(urls)) = job.get_mut("urls") else { return body.clone() };
-    urls.iter_mut().for_each(|url| *url = Value::String(String::new()));
+    urls.fill(Value::String(String::new()));
     Value::Object(job).to_string().into()
 }
 

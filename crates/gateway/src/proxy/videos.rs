@@ -41,12 +41,12 @@ impl NewJob {
     pub(super) async fn check(self, previous: Result<Option<String>, JobError>) -> Result<(), JobError> {
         let reader = self.reader.ok_or(NeedsLedgerError)?;
         if let Some(id) = previous?
-            && !self.person.owns(&reader.owner_of_job(&id).await.map_err(unavailable)?)
+            && !self.person.owns(&reader.owner_of_job(&id).await.map_err(|error| unavailable(&error))?)
         {
             return Err(JobError::NotYours);
         }
         let since = Timestamp::now() - OPEN;
-        let open = reader.open_jobs(&self.person.0, since).await.map_err(unavailable)?;
+        let open = reader.open_jobs(&self.person.0, since).await.map_err(|error| unavailable(&error))?;
         if open < MOST_OPEN_JOBS { Ok(()) } else { Err(JobError::TooManyOpen) }
     }
 }
@@ -73,11 +73,11 @@ pub(super) async fn check_owner(
     video: &VideoPath,
 ) -> Result<(), JobError> {
     let reader = reader.ok_or(NeedsLedgerError)?;
-    let owners = reader.owner_of_job(video.id()).await.map_err(unavailable)?;
+    let owners = reader.owner_of_job(video.id()).await.map_err(|error| unavailable(&error))?;
     if Person::of(&request.caller).owns(&owners) { Ok(()) } else { Err(JobError::NotFound) }
 }
 
-fn unavailable(error: LedgerError) -> JobError {
+fn unavailable(error: &LedgerError) -> JobError {
     tracing::warn!(%error, "the owner of a video job is unknown: the ledger could not be read");
     JobError::LedgerUnavailable
 }
