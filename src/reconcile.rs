@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use callsign_core::request_id::RequestId;
 use callsign_core::usage::judgement::Bill;
-use callsign_gateway::pending::{PendingCost, PendingCosts};
+use callsign_gateway::pending::{JobCost, PendingCost, PendingCosts};
 use callsign_store::ledger::query::{Filter, Pending, Price};
 use callsign_store::ledger::{Keeper, LedgerError, Reader};
 use callsign_store::limits::Limiter;
@@ -109,6 +109,11 @@ impl Reconciler {
                 () = queue.added() => {
                     for cost in queue.take() {
                         self.schedule.add(cost, Origin::Here, now_us());
+                    }
+                    for job in queue.take_jobs() {
+                        if let Err(error) = self.book_job(job).await {
+                            self.ledger_failed(&error);
+                        }
                     }
                 }
                 _ = reads.tick() => {
@@ -209,6 +214,13 @@ impl Reconciler {
         self.deps.limiter.correct(&caller(request), request.id, usage, count_byok);
         self.schedule.done(request.id);
         Ok(())
+    }
+
+    /// Writes the cost that a job's owner has seen, unless it is known already.
+    async fn book_job(&mut self, job: JobCost) -> Result<(), LedgerError> {
+        let Some(request) = self.deps.reader.pending_job(&job.id).await? else { return Ok(()) };
+        let price = Price { usage: job.usage, ..Price::default() };
+        self.conclude(&request, Some(&price)).await
     }
 
     /// Reads a page of pending rows from the ledger.

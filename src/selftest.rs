@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::Full;
 
 use crate::config::Config;
@@ -58,13 +58,13 @@ impl Selftest {
     /// Sends a request with an origin-form target. Returns the response and the one request that reached the mock.
     ///
     /// # Errors
-    /// A message for the operator, unless exactly one request arrived and its response is 200.
+    /// A message for the operator, unless exactly one request arrived and its response is a success.
     pub(crate) async fn exchange(&self, request: Request<Bytes>) -> Result<(Response<Bytes>, Received), String> {
         let earlier = self.mock.received().len();
         let answer = send(&self.running, request, LIMIT).await?;
         let mut arrived = self.mock.received().into_iter().skip(earlier);
         match (arrived.next(), arrived.next()) {
-            (Some(received), None) if answer.status() == StatusCode::OK => Ok((answer, received)),
+            (Some(received), None) if answer.status().is_success() => Ok((answer, received)),
             (arrived, _) => {
                 let body: String = String::from_utf8_lossy(answer.body()).chars().take(SHOWN).collect();
                 let times = if arrived.is_none() { "no request arrived" } else { "the response is not the mock's" };
@@ -109,6 +109,7 @@ fn store_nothing(config: &mut Config) {
     config.ledger.mode = Mode::Fast;
     config.ledger.data_dir = None;
     config.archive.place = None;
+    config.bodies.unowned_jobs = true;
     config.limits = callsign_store::limits::settings::Settings::default();
 }
 

@@ -42,6 +42,15 @@ pub(crate) fn check(data: &[u8]) {
                 SelfService::Generation => assert_eq!((once.as_deref(), options & 8), (Some("generation"), 8)),
             }
         }
+        Ok(Endpoint::Video(video)) => {
+            assert!((method == Method::GET || method == Method::HEAD) && options & 8 != 0);
+            assert_eq!(once.as_deref(), Some(&*video.path()));
+            assert!(video.id().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+        }
+        Err(RouteError::NeedsLedger) => {
+            assert!(options & 8 == 0 && once.is_some_and(|path| path.starts_with("videos/")));
+            return;
+        }
         Err(RouteError::MethodNotAllowed { allow }) => assert!(!allow.split(", ").any(|own| own == method.as_str())),
         Err(RouteError::WebSocket) => {
             assert_eq!((method, once.as_deref(), options & 4), (Method::GET, Some("responses"), 4));
@@ -64,7 +73,7 @@ fn check_read(sent: &str, once: &str) {
     assert!(lax.iter().all(|part| !matches!(part.as_str(), "" | "." | "..")), "{once:?}");
     let parts: Vec<&str> = lax.iter().map(String::as_str).collect();
     let known = match parts.as_slice() {
-        ["providers" | "models"] | ["embeddings" | "images", "models"] | ["model", _, _, ..] => true,
+        ["providers" | "models"] | ["embeddings" | "images" | "videos", "models"] | ["model", _, _, ..] => true,
         // `models/user` shows the account's preferences. An author with the name `user` has endpoints, which are
         // public.
         ["images", "models", rest @ ..] | ["models", "user", rest @ ..] => rest.last() == Some(&"endpoints"),

@@ -49,6 +49,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Bodies, Reported> {
         server_tools: server_tools?,
         server_tools_allowed: server_tools_allowed?,
         redact_account: redact_account?,
+        unowned_jobs: false,
         on_client_gone: on_client_gone?,
     })
 }

@@ -1,4 +1,4 @@
-//! One look-up: fetches the generation record of a request with the key that paid for it.
+//! One look-up: fetches the generation record of a request, or the state of a job, with the key that paid for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use callsign_core::secret::Secret;
 use callsign_gateway::account::fingerprint;
-use callsign_gateway::openrouter::{OpenRouterClient, OpenRouterError, Record};
+use callsign_gateway::openrouter::{OpenRouterClient, OpenRouterError, Record, VideoState};
 use callsign_store::ledger::query::{Pending, Price};
 use callsign_telemetry::metrics::costs::Lookup;
 
@@ -19,7 +19,7 @@ pub(crate) enum Finding {
     Found(Box<Price>),
     /// There is no record, or none with a cost yet.
     NotYet,
-    /// The record is another request's.
+    /// The record is another request's, or the job has failed and tells no cost.
     Never,
     /// OpenRouter asks to retry later.
     Later {
@@ -50,11 +50,26 @@ impl Finding {
             Ok(record) if is_anothers(&record, request) => Self::Never,
             Ok(record) if record.price.usage.cost.is_none() => Self::NotYet,
             Ok(record) => Self::Found(Box::new(record.price)),
-            Err(OpenRouterError::RetryLater { after, .. }) => Self::Later { after },
-            Err(OpenRouterError::Refused(status @ 401..=403)) => Self::Refused(status),
+            Err(error) => Self::of_error(error),
+        }
+    }
+
+    fn of_job(answer: Result<VideoState, OpenRouterError>) -> Self {
+        match answer {
+            Ok(VideoState::Charged(price)) => Self::Found(price),
+            Ok(VideoState::Open) => Self::NotYet,
+            Ok(VideoState::Failed) => Self::Never,
+            Err(error) => Self::of_error(error),
+        }
+    }
+
+    fn of_error(error: OpenRouterError) -> Self {
+        match error {
+            OpenRouterError::RetryLater { after, .. } => Self::Later { after },
+            OpenRouterError::Refused(status @ 401..=403) => Self::Refused(status),
             // There is no record yet, or OpenRouter does not accept the id.
-            Err(OpenRouterError::NotFound | OpenRouterError::Refused(400..=499)) => Self::NotYet,
-            Err(error) => Self::Failed(error),
+            OpenRouterError::NotFound | OpenRouterError::Refused(400..=499) => Self::NotYet,
+            error => Self::Failed(error),
         }
     }
 }
@@ -96,6 +111,9 @@ impl Records {
     /// Looks a request up.
     pub(super) async fn look_up(&self, request: &Pending) -> Finding {
         let Some(key) = self.key(request) else { return Finding::NotYet };
+        if request.is_job {
+            return Finding::of_job(self.client.video(key, &request.generation).await);
+        }
         Finding::of(self.client.generation(key, &request.generation).await, request)
     }
 }
@@ -113,6 +131,7 @@ mod tests {
         let request = Pending {
             id: RequestId::MIN,
             generation: "gen-1".to_owned(),
+            is_job: false,
             account: None,
             tenant: None,
             key: "app".to_owned(),

@@ -168,6 +168,7 @@ mod tests {
         let request = Pending {
             id: RequestId::new(BEGAN, [number; 15]),
             generation: format!("gen-{number}"),
+            is_job: false,
             account: Some("0123456789abcdef".to_owned()),
             tenant: None,
             key: "app".to_owned(),

@@ -154,7 +154,7 @@ fn ordinary(endpoint: &Inference, model: Option<&str>) -> Vec<(&'static str, Val
         "responses" => vec![("input", json!("Say hi.")), ("max_output_tokens", json!(16))],
         "embeddings" => vec![("input", json!(["Say hi."])), ("encoding_format", json!("float"))],
         "rerank" => vec![("query", json!("hi")), ("documents", json!(["hi"]))],
-        "images" | "images/generations" => vec![("prompt", json!("A dot."))],
+        "images" | "images/generations" | "videos" => vec![("prompt", json!("A dot."))],
         "audio/transcriptions" => vec![("input_audio", json!({ "data": "", "format": "wav" }))],
         _ => vec![("input", json!("hi"))],
     });

@@ -56,4 +56,7 @@ mod tokens;
 mod tools;
 mod unusable_ids;
 mod usage_reader;
+mod video_costs;
+mod video_requests;
+mod videos;
 mod whois;

@@ -104,7 +104,6 @@ async fn paths_and_methods_that_are_not_exposed() {
         "activity",
         "files",
         "presets",
-        "videos",
         "models/USER",
         "models/user/x",
         "models/user%2Fx",

@@ -6,11 +6,13 @@
 pub mod not_found;
 pub mod path;
 pub mod removed_fields;
+pub mod video;
 
 use http::Method;
 
 pub use path::CataloguePath;
 pub use removed_fields::REMOVED_FIELDS;
+pub use video::VideoPath;
 
 /// An error response format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,11 @@ impl Inference {
         self.path == "messages/count_tokens"
     }
 
+    /// Returns true if an answer is a job, which its creator reads later (`docs/SPEC.md#videos`).
+    pub fn creates_jobs(&self) -> bool {
+        self.path == video::CREATE
+    }
+
     /// Finds an endpoint by path, with or without `/v1/` or `/api/v1/`, or by short name: `chat`, or the last segment
     /// of a path, such as `speech`.
     ///
@@ -92,6 +99,8 @@ const RESPONSES: Fields = Fields { safety_identifier: true, ..CHAT };
 const MESSAGES: Fields = Fields { metadata: Metadata::UserOnly, ..CHAT };
 /// Endpoints whose session was only in a header until autumn 2026.
 const MEDIA: Fields = Fields { session_header: true, metadata: Metadata::None, safety_identifier: false };
+/// Endpoints that never had the header.
+const VIDEOS: Fields = Fields { session_header: false, ..MEDIA };
 
 const fn openai(path: &'static str, fields: Fields, cache_key: bool) -> Inference {
     Inference { path, dialect: Dialect::OpenAi, fields, cache_key, replays: false, form: false, query: &[] }
@@ -103,7 +112,7 @@ const fn anthropic(path: &'static str) -> Inference {
 }
 
 /// All POST endpoints (`docs/SPEC.md#inference-endpoints`).
-pub static INFERENCE: [Inference; 11] = [
+pub static INFERENCE: [Inference; 12] = [
     openai("chat/completions", CHAT, true),
     openai("completions", CHAT, true),
     Inference { replays: true, ..openai("responses", RESPONSES, true) },
@@ -115,6 +124,7 @@ pub static INFERENCE: [Inference; 11] = [
     openai("images/generations", MEDIA, false),
     openai("audio/speech", MEDIA, false),
     Inference { form: true, ..openai("audio/transcriptions", MEDIA, false) },
+    openai(video::CREATE, VIDEOS, false),
 ];
 
 /// The `allow` header of read-only endpoints.
@@ -129,6 +139,8 @@ pub enum Endpoint {
     Read(CataloguePath),
     /// A GET or HEAD of the caller's own data.
     SelfService(SelfService),
+    /// A GET or HEAD of one of the caller's video jobs.
+    Video(VideoPath),
 }
 
 /// A read-only endpoint for the caller's own data.
@@ -175,6 +187,12 @@ pub enum RouteError {
         /// The value of the `allow` header.
         allow: &'static str,
     },
+    /// A video job, without a ledger that knows whose it is.
+    #[error(
+        "video jobs need the ledger, which records whose each job is, and it is off; the operator turns it on with \
+         CALLSIGN_DATA_DIR or CALLSIGN_LEDGER"
+    )]
+    NeedsLedger,
     /// A WebSocket handshake for the Responses API, which OpenRouter does not offer.
     #[error("WebSocket is not supported; send POST to this path instead")]
     WebSocket,
@@ -182,10 +200,10 @@ pub enum RouteError {
 
 impl Endpoint {
     /// Finds the endpoint of a request. `upgrade` is true for a WebSocket handshake; `ledger` is true if the ledger is
-    /// enabled and `generation` is therefore available.
+    /// enabled and `generation` and the paths of video jobs are therefore available.
     ///
     /// # Errors
-    /// [`RouteError::NotExposed`] (404), [`RouteError::MethodNotAllowed`] (405) or [`RouteError::WebSocket`] (426).
+    /// [`RouteError::NotExposed`] and [`RouteError::NeedsLedger`] (404), [`RouteError::MethodNotAllowed`] (405) or [`RouteError::WebSocket`] (426).
     pub fn find(method: &Method, raw_path: &str, upgrade: bool, ledger: bool) -> Result<Self, RouteError> {
         let reading = method == Method::GET || method == Method::HEAD;
         let own = |own| {
@@ -211,7 +229,12 @@ impl Endpoint {
             (None, None) if ledger && path.is("generation") => own(SelfService::Generation),
             (None, None) => match SelfService::ACCOUNT.into_iter().find(|question| path.is(question.path())) {
                 Some(question) => own(question),
-                None => Err(RouteError::NotExposed),
+                None => match path.video() {
+                    None => Err(RouteError::NotExposed),
+                    Some(_) if !reading => Err(RouteError::MethodNotAllowed { allow: READING }),
+                    Some(_) if !ledger => Err(RouteError::NeedsLedger),
+                    Some(video) => Ok(Self::Video(video)),
+                },
             },
         }
     }
@@ -236,6 +259,7 @@ impl Endpoint {
             Self::Inference(endpoint) => endpoint.path,
             Self::Read(read) => read.name(),
             Self::SelfService(question) => question.path(),
+            Self::Video(video) => video.name(),
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum ErrorCode {
     ToolNotAllowed,
     /// A model that the caller may not use.
     ModelNotAllowed,
+    /// A job of another caller.
+    NotYours,
     /// The path is not in the table of endpoints.
     NotExposed,
     /// The path is in the table, but not with this method.
@@ -90,7 +92,7 @@ const fn row(
 }
 
 /// All codes, in the order of [`ErrorCode`].
-pub static TABLE: [ErrorCodeRow; 27] = [
+pub static TABLE: [ErrorCodeRow; 28] = [
     row(
         ErrorCode::InvalidJson,
         400,
@@ -167,11 +169,19 @@ pub static TABLE: [ErrorCodeRow; 27] = [
          user.",
     ),
     row(
+        ErrorCode::NotYours,
+        403,
+        "not_yours",
+        "`previous_job_id` names a video job that this caller did not create, or that the ledger does not know.",
+        "Continue a job of the same user and tenant, or leave `previous_job_id` out.",
+    ),
+    row(
         ErrorCode::NotExposed,
         404,
         "not_exposed",
-        "The path does not exist or would show the operator's account; or the generation is not the caller's.",
-        "Check the path and the base URL, which ends in `/v1`.",
+        "The path does not exist or would show the operator's account; or the generation or the video job is not the \
+         caller's; or video jobs are used without a ledger.",
+        "Check the path and the base URL, which ends in `/v1`. The message names the setting that is missing.",
     ),
     row(
         ErrorCode::MethodNotAllowed,
@@ -219,7 +229,8 @@ pub static TABLE: [ErrorCodeRow; 27] = [
         ErrorCode::RateLimited,
         429,
         "rate_limited",
-        "The caller has reached a limit, or holds its share of callsign: requests in flight, or memory for compressed bodies.",
+        "The caller has reached a limit, or holds its share of callsign: requests in flight, memory for compressed bodies, or \
+         open video jobs.",
         "Wait as many seconds as `retry-after` says. Operator: `callsign limits show` shows limits and usage.",
     ),
     row(
@@ -262,7 +273,8 @@ pub static TABLE: [ErrorCodeRow; 27] = [
         ErrorCode::LedgerUnavailable,
         503,
         "ledger_unavailable",
-        "The ledger's mode is `strict` and no row can be written; or the ledger did not answer a caller's query.",
+        "The ledger's mode is `strict` and no row can be written; or the ledger did not answer a caller's query, or \
+         could not record whose a video job is.",
         "Try again. Operator: repair the database, or free disk space.",
     ),
     row(

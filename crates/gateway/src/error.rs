@@ -9,6 +9,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
 use http::{HeaderName, HeaderValue, Response};
 use serde_json::json;
 
+use crate::job_error::JobError;
 use crate::proxy::framing::{FramingError, UnsupportedBodyError};
 use crate::proxy::self_service_error::{GenerationNotFoundError, SelfServiceError};
 use crate::random::RandomnessError;
@@ -119,7 +120,7 @@ impl Refusal {
 impl From<RouteError> for Refusal {
     fn from(error: RouteError) -> Self {
         let (code, allow) = match error {
-            RouteError::NotExposed => (ErrorCode::NotExposed, None),
+            RouteError::NotExposed | RouteError::NeedsLedger => (ErrorCode::NotExposed, None),
             RouteError::MethodNotAllowed { allow } => (ErrorCode::MethodNotAllowed, Some(allow)),
             RouteError::WebSocket => (ErrorCode::WebsocketUnsupported, None),
         };
@@ -137,12 +138,29 @@ impl From<SelfServiceError> for Refusal {
     fn from(error: SelfServiceError) -> Self {
         match error {
             SelfServiceError::GenerationNotFound(error) => error.into(),
+            SelfServiceError::Job(error) => error.into(),
             SelfServiceError::Limits(_) => LimitsRefusedError::Unavailable.into(),
             SelfServiceError::Ledger(error) => {
                 tracing::warn!(%error, "a caller's request for their own data failed: the ledger could not be read");
                 Self::ledger_unavailable()
             }
         }
+    }
+}
+
+impl From<JobError> for Refusal {
+    fn from(error: JobError) -> Self {
+        let code = match error {
+            JobError::LedgerUnavailable => return Self::ledger_unavailable(),
+            JobError::TooManyOpen => {
+                let retry_after = Some(OPEN_JOBS_RETRY_SECONDS);
+                return Self { retry_after, ..Self::new(ErrorCode::RateLimited, &error) };
+            }
+            JobError::NeedsLedger(_) | JobError::NotFound => ErrorCode::NotExposed,
+            JobError::UnusablePrevious | JobError::Index => ErrorCode::BadRequest,
+            JobError::NotYours => ErrorCode::NotYours,
+        };
+        Self::new(code, &error)
     }
 }
 
@@ -185,6 +203,8 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Longest `retry-after` for which SDKs should retry.
 const LONGEST_RETRY_SECONDS: u32 = 60;
 
+/// The `retry-after`, in seconds, of a caller with too many open video jobs. A video takes minutes.
+const OPEN_JOBS_RETRY_SECONDS: u32 = 30;
 /// The `retry-after`, in seconds, of errors that can end at any moment.
 const TRY_AGAIN_SECONDS: u32 = 1;
 
@@ -250,6 +270,7 @@ impl From<RandomnessError> for Refusal {
 impl From<UploadError> for Refusal {
     fn from(error: UploadError) -> Self {
         let code = match &error {
+            UploadError::Job(error) => return (*error).into(),
             UploadError::Limits(error) => return error.clone().into(),
             UploadError::Model(_) => ErrorCode::ModelNotAllowed,
             UploadError::Rewrite(RewriteError::Invalid(_)) => ErrorCode::InvalidJson,

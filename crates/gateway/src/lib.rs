@@ -17,6 +17,7 @@
 //! | [`relay`] | passes the response on, frame by frame | parse, join or buffer frames |
 //! | [`record`] | gathers what each step learns of a request, and reports its end once | hold prompts, replies or credentials, apart from what an archive encrypts |
 //! | [`error`] | turns each failure into a response in the caller's dialect | show a value from outside |
+//! | `job_error` | the errors of video jobs | |
 //! | [`account`] | the OpenRouter keys that pay, and OpenRouter's refusals of them | know callers |
 //! | `catalogue` | cached lists of OpenRouter's catalogue | hold an answer to a caller with their own key |
 //! | `redirect` | decides which of OpenRouter's redirects are relayed | follow one |
@@ -33,6 +34,7 @@ pub mod audit;
 mod catalogue;
 pub mod error;
 pub mod issuers;
+mod job_error;
 pub mod openrouter;
 pub mod pending;
 pub mod prices;

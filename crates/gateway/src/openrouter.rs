@@ -1,4 +1,4 @@
-//! The client for OpenRouter's own API: generation records, the account of a key, and list prices (OpenRouter's public
+//! The client for OpenRouter's own API: generation records, video jobs, the account of a key, and list prices (OpenRouter's public
 //! API reference).
 //!
 //! Callers' requests must not wait for it.
@@ -6,6 +6,7 @@
 mod account;
 mod catalogue;
 mod generation;
+mod video;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use callsign_core::secret::Secret;
 pub use account::{Account, AccountId, Budget};
 pub use catalogue::ListPrice;
 pub use generation::Record;
+pub use video::VideoState;
 
 /// Timeout of the connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -88,6 +90,15 @@ impl OpenRouterClient {
         url.query_pairs_mut().append_pair("id", id);
         let body = self.get(url, key, MAX_BODY_BYTES).await?;
         Record::parse(&body).ok_or(OpenRouterError::Unreadable)
+    }
+
+    /// Fetches the state of a video job with the key that paid for it. The id is of `[A-Za-z0-9_-]`.
+    ///
+    /// # Errors
+    /// [`OpenRouterError`].
+    pub async fn video(&self, key: &Secret, id: &str) -> Result<VideoState, OpenRouterError> {
+        let body = self.get(self.url(&format!("videos/{id}"))?, key, MAX_BODY_BYTES).await?;
+        VideoState::parse(&body).ok_or(OpenRouterError::Unreadable)
     }
 
     /// Fetches the account of a key.

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use callsign_core::usage::Usage;
 use callsign_store::ledger::query::Pending;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -19,22 +20,33 @@ pub struct PendingCost {
     pub has_budget: bool,
 }
 
+/// The cost of a job, which its owner's poll has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobCost {
+    /// The job.
+    pub id: String,
+    /// Tokens and cost.
+    pub usage: Usage,
+}
+
 /// A bounded queue. Adding does not wait.
 #[derive(Debug, Default)]
 pub struct PendingCosts {
     queue: Mutex<VecDeque<PendingCost>>,
+    jobs: Mutex<VecDeque<JobCost>>,
     added: Notify,
 }
 
 impl PendingCosts {
     /// Adds a request.
     pub fn add(&self, cost: PendingCost) {
-        let mut queue = self.queue.lock();
-        if queue.len() >= MOST {
-            queue.pop_front();
-        }
-        queue.push_back(cost);
-        drop(queue);
+        push(&mut self.queue.lock(), cost);
+        self.added.notify_one();
+    }
+
+    /// Adds the cost of a job.
+    pub fn add_job(&self, cost: JobCost) {
+        push(&mut self.jobs.lock(), cost);
         self.added.notify_one();
     }
 
@@ -43,10 +55,22 @@ impl PendingCosts {
         std::mem::take(&mut *self.queue.lock())
     }
 
-    /// Waits until a request has been added since the last call.
+    /// Takes the costs of jobs, oldest first.
+    pub fn take_jobs(&self) -> VecDeque<JobCost> {
+        std::mem::take(&mut *self.jobs.lock())
+    }
+
+    /// Waits until something has been added since the last call.
     pub async fn added(&self) {
         self.added.notified().await;
     }
+}
+
+fn push<T>(queue: &mut VecDeque<T>, one: T) {
+    if queue.len() >= MOST {
+        queue.pop_front();
+    }
+    queue.push_back(one);
 }
 
 #[cfg(test)]
@@ -63,7 +87,7 @@ mod tests {
             let (id, began) = (RequestId::first_at(0), Timestamp::UNIX_EPOCH);
             let generation = format!("gen-{number}");
             let (key, account, tenant, user, sent_user) = (String::new(), None, None, None, None);
-            let request = Pending { id, generation, account, tenant, key, user, sent_user, began };
+            let request = Pending { id, generation, is_job: false, account, tenant, key, user, sent_user, began };
             PendingCost { request, has_budget: false }
         };
         for number in 0..MOST + 2 {

@@ -13,14 +13,17 @@ mod check_limits;
 pub mod cors;
 pub mod framing;
 mod identify;
+mod job_answer;
 mod own_account;
 mod pass_on;
+mod person;
 mod prepare;
 mod refuse;
 mod self_service;
 pub mod self_service_error;
 pub mod settings;
 pub mod snapshot;
+mod videos;
 
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -221,14 +224,15 @@ impl Proxy {
             {
                 return Ok(Checked::Answer(answer));
             }
-            let check = check_limits::check_body(snapshot, &shared.prices, &request, &record);
+            let check = check_limits::check_body(snapshot, (&shared.prices, shared.reader.as_ref()), &request, &record);
             let caller = request.caller.identity().holder();
             let mut body = self.prepare_body(snapshot, plan, caller, &mut upload, check, &record).await?;
             let handle = body.stream();
             record.asks(body.outer(), handle.as_ref().map(|handle| Arc::clone(&handle.state)));
             let is_catalogue = matches!(request.kind, RequestKind::Catalogue(_));
+            let is_video = matches!(&request.kind, RequestKind::Video(video) if video.is_content());
             let request = head.with_body(body);
-            let sent = Sent { target: request.uri().clone(), is_catalogue, list };
+            let sent = Sent { target: request.uri().clone(), is_catalogue, is_video, list };
             Ok(Checked::Request(request, handle, sent))
         }
         .await;

@@ -6,6 +6,7 @@
 
 mod answer;
 mod end;
+mod jobs;
 mod ledger_row;
 mod limits;
 
@@ -85,6 +86,8 @@ pub struct RequestRecord {
     /// The time from the request's head to the first output.
     first_output: Option<Duration>,
     answer: AnswerReader,
+    /// The job whose state the answer tells.
+    job: Option<String>,
     row: LedgerRow,
     archive: Archive,
     recording: Option<Box<Recording>>,
@@ -135,6 +138,7 @@ impl RequestRecord {
             left: None,
             first_output: None,
             answer: AnswerReader::default(),
+            job: None,
             row: LedgerRow::new(ledger.clone(), pending.cloned()),
             archive: archive.clone(),
             recording: None,
@@ -410,6 +414,7 @@ impl RequestRecord {
             self.requested_model = outer.requested_model().map(|model| model.as_str().into());
         }
         let mut answer = self.answer.finish();
+        self.take_job_cost(&mut answer);
         // The client did not get what was read on.
         answer.is_whole &= self.left.is_none();
         let judgement = Judgement::of(&Facts {

@@ -8,6 +8,7 @@
 mod awaited_head;
 mod read_on;
 mod redact;
+mod whole;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use callsign_store::ledger::Committed;
 pub use read_on::ReadOn;
 use read_on::Rest;
 pub use redact::{may_name_account, redact_account};
+pub use whole::WholeBody;
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -67,6 +69,11 @@ impl Answer {
     pub async fn own(answer: Response<Bytes>, mut record: Box<RequestRecord>) -> Response<Self> {
         let _known_end = record.relayed(answer.body());
         record.end().await;
+        answer.map(|body| Self::Own { body: Full::new(body), record })
+    }
+
+    /// Creates an answer whose record has ended.
+    pub fn recorded(answer: Response<Bytes>, record: Box<RequestRecord>) -> Response<Self> {
         answer.map(|body| Self::Own { body: Full::new(body), record })
     }
 

@@ -15,14 +15,14 @@ use super::asked::{self, ParsedRequest};
 use super::behaviour::{Behaviour, Instead};
 use super::books::Entry;
 use super::endpoint::Endpoint;
-use super::generations::Generation;
+use super::generations::{Generation, LookedUp};
 use super::lookups::Lookups;
 use super::options::Options;
 use super::plan::{AnswerBody, Plan};
 use super::record::{Booking, Exchange, Received, Recorder};
 use super::reply::Reply;
 use super::upload::{self, Upload};
-use super::{catalogue, errors, rules};
+use super::{catalogue, errors, rules, videos};
 
 /// Headers that OpenRouter adds to its responses.
 const USUAL_HEADERS: [(&str, &str); 5] = [
@@ -128,6 +128,9 @@ fn refused(path: &str, refusal: AccountRefusal, id: &str) -> Plan {
 }
 
 fn get(state: &State, head: &Parts, path: &str) -> Plan {
+    if let Some((id, is_content)) = videos::path(path) {
+        return videos::read(id, is_content, state.recorder.look_up(id));
+    }
     match path {
         "key" | "auth/key" | "credits" => account(state, &head.headers, path),
         "generation" => generation(state, head),
@@ -160,9 +163,11 @@ fn generation(state: &State, head: &Parts) -> Plan {
         return failure.plan();
     }
     let wanted = head.uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("id="));
-    match wanted.and_then(|id| state.recorder.look_up(id)) {
-        Some(generation) => Plan::json(StatusCode::OK, &generation.to_json()),
-        None => errors::error(path, StatusCode::NOT_FOUND, "Generation not found", ""),
+    match wanted.map(|id| state.recorder.look_up(id)) {
+        Some(LookedUp::Found(generation)) => Plan::json(StatusCode::OK, &generation.to_json()),
+        Some(LookedUp::NotYet | LookedUp::Unknown) | None => {
+            errors::error(path, StatusCode::NOT_FOUND, "Generation not found", "")
+        }
     }
 }
 
@@ -184,7 +189,7 @@ async fn infer(state: &State, endpoint: Endpoint, asked: &ParsedRequest, body: &
         Some(Instead::Redirect) => (errors::redirect_elsewhere(), None),
         Some(Instead::Moderated) => (errors::moderated(), None),
         None => {
-            let mut reply = Reply::new(id, asked);
+            let mut reply = Reply::new(&endpoint.id_of(id), asked);
             behaviour.shape(&mut reply);
             let record = Generation::of(&reply, asked.wants_stream(), behaviour.late_record());
             (endpoint.plan(&reply), Some(record).filter(|_| !endpoint.is_free()))

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::plan::Plan;
 use super::reply::{Failure, Reply};
-use super::{chat, errors, media, messages, responses};
+use super::{chat, errors, media, messages, responses, videos};
 
 /// All inference endpoints by their path below `/api/v1/`.
-const TABLE: [(&str, Endpoint); 11] = [
+const TABLE: [(&str, Endpoint); 12] = [
     ("chat/completions", Endpoint::Completion(chat::Kind::Chat)),
     ("completions", Endpoint::Completion(chat::Kind::Text)),
     ("responses", Endpoint::Responses),
@@ -20,6 +20,7 @@ const TABLE: [(&str, Endpoint); 11] = [
     ("images/generations", Endpoint::Images),
     ("audio/speech", Endpoint::Speech),
     ("audio/transcriptions", Endpoint::Transcription),
+    ("videos", Endpoint::Videos),
 ];
 
 /// An inference endpoint; all of them take POST requests.
@@ -34,6 +35,7 @@ pub(super) enum Endpoint {
     Images,
     Speech,
     Transcription,
+    Videos,
 }
 
 impl Endpoint {
@@ -45,6 +47,11 @@ impl Endpoint {
     /// Returns true if requests run no model: they cost nothing and have no generation record.
     pub(super) fn is_free(self) -> bool {
         self == Self::CountTokens
+    }
+
+    /// Returns the id of the generation: a job has one of its own, which only the body tells.
+    pub(super) fn id_of(self, id: &str) -> String {
+        if self == Self::Videos { id.replacen("gen-", "gen-vid-", 1) } else { id.to_owned() }
     }
 
     /// Returns true if the response to this request is a stream.
@@ -75,6 +82,7 @@ impl Endpoint {
             Self::Images => json(&media::image(reply)),
             Self::Speech => media::speech(),
             Self::Transcription => json(&media::transcription(reply)),
+            Self::Videos => videos::created(reply),
         }
     }
 }

@@ -98,6 +98,17 @@ impl Generation {
     }
 }
 
+/// The result of a lookup.
+#[derive(Debug)]
+pub(super) enum LookedUp {
+    /// There is no such request.
+    Unknown,
+    /// The record does not exist yet.
+    NotYet,
+    /// The record.
+    Found(Box<Generation>),
+}
+
 /// The records of the requests whose book entry is kept.
 #[derive(Debug, Default)]
 pub(super) struct Generations(HashMap<Arc<str>, Generation>);
@@ -112,14 +123,14 @@ impl Generations {
     }
 
     /// Looks a record up. A late record is not found by its first lookups.
-    pub(super) fn look_up(&mut self, id: &str) -> Option<Generation> {
-        let generation = self.0.get_mut(id)?;
+    pub(super) fn look_up(&mut self, id: &str) -> LookedUp {
+        let Some(generation) = self.0.get_mut(id) else { return LookedUp::Unknown };
         match generation.late.checked_sub(1) {
             Some(left) => {
                 generation.late = left;
-                None
+                LookedUp::NotYet
             }
-            None => Some(generation.clone()),
+            None => LookedUp::Found(Box::new(generation.clone())),
         }
     }
 }

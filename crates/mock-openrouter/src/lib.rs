@@ -6,7 +6,7 @@
 //! crate must not use callsign's other crates: it plays an independent server.
 //!
 //! The path of a request: [`MockServer::start_with`] accepts the connection → `upload` reads the body → `record`
-//! records the request → `answer` selects the endpoint, whose file (`chat`, `responses`, `messages`, `media`,
+//! records the request → `answer` selects the endpoint, whose file (`chat`, `responses`, `messages`, `media`, `videos`,
 //! `catalogue`, `generations`, `account`, `errors`) builds a plan → `behaviour` changes the plan (with `faults`) →
 //! `plan` sends the response → `record` enters its cost in the account books, [`MockServer::books`].
 //!
@@ -15,7 +15,7 @@
 //! | `upload`, `asked` | read and parse a request as leniently as OpenRouter | use callsign's own parser |
 //! | `answer` | reads, records and answers one request | |
 //! | `endpoint` | the table of the inference endpoints | |
-//! | `chat`, `responses`, `messages`, `media`, `catalogue`, `generations`, `account`, `errors` | the formats of OpenRouter's endpoints | |
+//! | `chat`, `responses`, `messages`, `media`, `videos`, `catalogue`, `generations`, `account`, `errors` | the formats of OpenRouter's endpoints | |
 //! | `reply`, `call`, `story` | the content of a response, independent of its format | |
 //! | `usage`, `money` | token counts and costs; amounts as exact JSON numbers | add up amounts as `f64` |
 //! | `books`, `lookups` | the account books; the number and failures of record lookups | |
@@ -53,6 +53,7 @@ mod rules;
 mod story;
 mod upload;
 mod usage;
+mod videos;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

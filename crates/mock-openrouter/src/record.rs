@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use tokio::sync::watch;
 
 use super::books::{Books, Entry, Total};
-use super::generations::{Generation, Generations};
+use super::generations::{Generation, Generations, LookedUp};
 use super::options::Options;
 
 /// A completely received request, unchanged.
@@ -143,7 +143,7 @@ impl Recorder {
     }
 
     /// Looks up the generation record of a request whose response has ended.
-    pub(super) fn look_up(&self, id: &str) -> Option<Generation> {
+    pub(super) fn look_up(&self, id: &str) -> LookedUp {
         self.records().generations.look_up(id)
     }
 

@@ -29,12 +29,7 @@ pub struct TrustedClock {
 
 impl Default for TrustedClock {
     fn default() -> Self {
-        Self {
-            started: Instant::now(),
-            witness: Mutex::new(None),
-            first: Timestamp::now(),
-            proven: false,
-        }
+        Self { started: Instant::now(), witness: Mutex::new(None), first: Timestamp::now(), proven: false }
     }
 }
 
@@ -85,7 +80,8 @@ mod tests {
         let hours = |hours: i64| SignedDuration::from_hours(hours);
         let clock = TrustedClock::default();
         let start = clock.first;
-        let may = |running: u64, shown: i64| clock.may_delete_after(Duration::from_hours(running), start + hours(shown));
+        let may =
+            |running: u64, shown: i64| clock.may_delete_after(Duration::from_hours(running), start + hours(shown));
         let unjumped = [0, 2, 47, 48].map(|running| may(running, i64::try_from(running).unwrap()));
         assert_eq!(unjumped, [false, false, false, true], "without a witness");
         assert!(!may(48, 48 + 500 * 24), "the clock has jumped since the start");

@@ -23,7 +23,7 @@ const WORDS: [&str; 21] = [
     "activity",
     "files",
     "presets",
-    "videos",
+    "content",
     "edits",
     "compact",
     "organization",

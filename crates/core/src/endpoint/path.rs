@@ -7,11 +7,21 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use super::video::VideoPath;
+
 /// The self-service path, outside of OpenRouter's base paths.
 const ME: &str = "/callsign/v1/me";
 /// Catalogue paths without variable segments. Their answers are lists, which are cached.
-pub(super) const PLAIN_READS: [&str; 7] =
-    ["models", "models/count", "providers", "embeddings/models", "images/models", "tools", "endpoints/zdr"];
+pub(super) const PLAIN_READS: [&str; 8] = [
+    "models",
+    "models/count",
+    "providers",
+    "embeddings/models",
+    "images/models",
+    "videos/models",
+    "tools",
+    "endpoints/zdr",
+];
 /// The list that `models` answers: OpenRouter would filter it by the preferences of the operator's account.
 const MODELS_OF_USER: &str = "models/user";
 
@@ -36,6 +46,11 @@ impl<'a> Path<'a> {
     pub(super) fn is(&self, path: &str) -> bool {
         // Fast path: nearly all paths are unencoded.
         path == self.raw || (self.is_encoded && path.split('/').eq(self.segments.iter().map(AsRef::as_ref)))
+    }
+
+    /// Returns the path of a video job, if this is one.
+    pub(super) fn video(&self) -> Option<VideoPath> {
+        VideoPath::find(&self.segments)
     }
 
     /// Returns the catalogue path, if this is one.

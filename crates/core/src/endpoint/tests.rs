@@ -31,6 +31,7 @@ fn every_row_of_the_table_is_found_under_both_base_paths() {
         "embeddings/models",
         "images/models",
         "images/models/a/b/endpoints",
+        "videos/models",
         "tools",
         "tools/openrouter:web_search",
         "endpoints/zdr",
@@ -54,7 +55,6 @@ fn paths_of_the_account_and_odd_spellings_are_not_exposed() {
         "/v1/activity",
         "/v1/files",
         "/v1/presets",
-        "/v1/videos",
         "/v1/generation",
         "/v1/generation/content",
         "/v1/models/USER",
@@ -97,6 +97,17 @@ fn paths_of_the_account_and_odd_spellings_are_not_exposed() {
         "/V1/models",
         "/v1/Models",
         "/v1/models;x",
+        "/v1/Videos",
+        "/v1/videos/",
+        "/v1/videos/models/x",
+        "/v1/videos/a.b",
+        "/v1/videos/a%2Fb",
+        "/v1/videos/a%2Fcontent",
+        "/v1/videos/%2e%2e/content",
+        "/v1/videos/a/contents",
+        "/v1/videos/a/content/x",
+        "/v1/videos/a/content/",
+        "/v1/videos//content",
     ] {
         for method in ["GET", "POST", "DELETE", "OPTIONS"] {
             assert_eq!(find(method, path), Err(RouteError::NotExposed), "{method} {path}");
@@ -117,6 +128,29 @@ fn self_service_endpoints_are_read_only() {
     {
         assert_eq!(find("GET", path, true), Err(RouteError::NotExposed), "{path}");
     }
+}
+
+#[test]
+fn video_jobs_are_read_by_plain_ids_and_only_with_a_ledger() {
+    let find = |method: &str, path: &str, ledger| Endpoint::find(&method.parse().unwrap(), path, false, ledger);
+    let longest = "x".repeat(128);
+    for (path, sent, name) in [
+        ("gen-vid-1_A".to_owned(), "videos/gen-vid-1_A".to_owned(), "videos/{id}"),
+        ("gen%2Dvid/content".to_owned(), "videos/gen-vid/content".to_owned(), "videos/{id}/content"),
+        (longest.clone(), format!("videos/{longest}"), "videos/{id}"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let path = format!("/v1/videos/{path}");
+            let Ok(Endpoint::Video(video)) = find(method, &path, true) else { panic!("{path}") };
+            assert_eq!((video.path(), video.name()), (sent.clone(), name));
+            assert_eq!(find(method, &path, false), Err(RouteError::NeedsLedger), "{path}");
+        }
+        let posted = find("POST", &format!("/v1/videos/{path}"), true);
+        assert_eq!(posted, Err(RouteError::MethodNotAllowed { allow: "GET, HEAD" }), "{path}");
+    }
+    assert_eq!(find("GET", &format!("/v1/videos/{longest}x"), true), Err(RouteError::NotExposed));
+    assert_eq!(find("GET", "/v1/videos", true), Err(RouteError::MethodNotAllowed { allow: "POST" }));
+    assert!(matches!(find("GET", "/v1/videos/models", false), Ok(Endpoint::Read(list)) if list.is_list()));
 }
 
 #[test]

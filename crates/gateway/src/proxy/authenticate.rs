@@ -24,7 +24,7 @@ pub(super) async fn authenticate<'a>(
     record: &mut RequestRecord,
 ) -> Result<Caller<'a>, Refusal> {
     let need = match endpoint {
-        Endpoint::Inference(_) | Endpoint::SelfService(_) => Need::Identity,
+        Endpoint::Inference(_) | Endpoint::SelfService(_) | Endpoint::Video(_) => Need::Identity,
         Endpoint::Read(_) => Need::Credential,
     };
     let resolve = || {

@@ -1,10 +1,12 @@
 //! Step 4: checks blocks and limits. The check of the body follows when the body is complete.
 
 use callsign_core::endpoint::{INFERENCE, SelfService};
+use callsign_store::ledger::Reader;
 use callsign_store::limits::{Arrival, Limiter, LimitsRefusedError};
 
 use super::identify::{CallerRequest, RequestKind};
 use super::snapshot::Snapshot;
+use super::videos::{self, NewJob};
 use crate::prices::Prices;
 use crate::record::RequestRecord;
 use crate::upstream::request_body::BodyCheck;
@@ -46,26 +48,32 @@ pub(super) async fn check_limits(
     Ok(())
 }
 
-/// Returns the check of the request's body: its models must be allowed, and its estimated cost must fit the budgets
-/// (`docs/SPEC.md#allowed-models`, `docs/SPEC.md#reservations`).
+/// Returns the check of the request's body: its models must be allowed, a job that it continues must be the
+/// caller's, and its estimated cost must fit the budgets (`docs/SPEC.md#allowed-models`, `docs/SPEC.md#videos`,
+/// `docs/SPEC.md#reservations`).
 pub(super) fn check_body(
     snapshot: &Snapshot,
-    prices: &Prices,
+    (prices, reader): (&Prices, Option<&Reader>),
     request: &CallerRequest<'_>,
     record: &RequestRecord,
 ) -> BodyCheck {
     let RequestKind::Inference(inference, _) = request.kind else { return BodyCheck::none() };
     let models = snapshot.rules.models(&request.caller.identity()).cloned();
     let raiser = record.raiser().filter(|_| !inference.is_free());
-    if models.is_none() && raiser.is_none() {
+    let job = NewJob::check_of(snapshot, request, reader);
+    if models.is_none() && raiser.is_none() && job.is_none() {
         return BodyCheck::none();
     }
     let (prices, flat) = (prices.clone(), snapshot.rules.estimate);
     BodyCheck::new(move |outer, tokens| {
         let allowed = models.map_or(Ok(()), |models| models.check(outer));
+        let job = job.map(|job| job.check(videos::previous(outer)));
         let raise = raiser.map(|raiser| (raiser, prices.estimate(inference, outer, tokens, flat)));
         async move {
             allowed?;
+            if let Some(job) = job {
+                job.await?;
+            }
             if let Some((raiser, estimate)) = raise {
                 raiser.raise(estimate).await?;
             }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use callsign_core::auth::{Caller, UnusableUserError};
 use callsign_core::endpoint::path::CataloguePath;
-use callsign_core::endpoint::{Endpoint, Inference, Metadata, SelfService};
+use callsign_core::endpoint::{Endpoint, Inference, Metadata, SelfService, VideoPath};
 use callsign_core::identity::Identifiers;
 use callsign_core::identity::missing::MissingUser;
 use callsign_core::usage::markup::Markup;
@@ -29,6 +29,8 @@ pub(super) enum RequestKind<'a> {
     Catalogue(CataloguePath),
     /// A question about the caller.
     SelfService(SelfService),
+    /// A read of one of the caller's video jobs.
+    Video(VideoPath),
     /// A request to a model, with the identifiers that are written into it.
     Inference(&'static Inference, Identifiers<'a>),
 }
@@ -38,7 +40,7 @@ impl CallerRequest<'_> {
     pub(super) fn list_key(&self, snapshot: &Snapshot, parts: &Parts) -> Option<ListKey> {
         match &self.kind {
             RequestKind::Catalogue(path) => ListKey::of(snapshot.account(&self.caller), path, parts),
-            RequestKind::SelfService(_) | RequestKind::Inference(..) => None,
+            RequestKind::SelfService(_) | RequestKind::Video(_) | RequestKind::Inference(..) => None,
         }
     }
 }
@@ -57,6 +59,7 @@ pub(super) fn identify<'a>(
     let kind = match endpoint {
         Endpoint::Read(path) => RequestKind::Catalogue(path),
         Endpoint::SelfService(question) => RequestKind::SelfService(question),
+        Endpoint::Video(video) => RequestKind::Video(video),
         Endpoint::Inference(inference) => {
             let tenant = snapshot.tenant(caller.tenant.as_deref());
             check_usable(limiter, snapshot, &caller, record)?;

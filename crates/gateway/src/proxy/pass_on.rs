@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Response, Uri};
 use http_body::Body as _;
 
 use super::snapshot::Snapshot;
+use super::{job_answer, videos};
 use crate::catalogue::{Catalogue, ListKey};
 use crate::error::Refusal;
 use crate::record::RequestRecord;
@@ -25,6 +26,8 @@ pub(super) struct Sent {
     pub(super) target: Uri,
     /// True for a read of the catalogue.
     pub(super) is_catalogue: bool,
+    /// True for the content of a video.
+    pub(super) is_video: bool,
     /// The key under which the answer is cached.
     pub(super) list: Option<ListKey>,
 }
@@ -48,6 +51,9 @@ pub(super) async fn refuse_redirect(
 ) -> Result<Reply, Refusal> {
     let Reply::Upstream(mut answer, handle) = reply else { return Ok(reply) };
     let (status, base) = (answer.status(), snapshot.base.path());
+    if sent.is_video {
+        videos::protect(answer.headers_mut());
+    }
     let checked = redirect::check(asked, &sent.target, base, sent.is_catalogue, status, answer.headers_mut());
     let Err(error) = checked else { return Ok(Reply::Upstream(answer, handle)) };
     record.answered(status.as_u16(), answer.headers());
@@ -87,6 +93,9 @@ pub(super) async fn relay(
     record.relayed_headers(&parts.headers);
     parts.extensions.clear();
     parts.version = http::Version::HTTP_11;
+    if record.creates_job() && parts.status.is_success() && !snapshot.unowned_jobs {
+        return job_answer::relay(snapshot, asked, parts, body, record, read_on).await;
+    }
     if snapshot.redact_account && relay::may_name_account(&parts) {
         if let Some(body) = relay::redact_account(body).await {
             record.outcome = Outcome::Complete;

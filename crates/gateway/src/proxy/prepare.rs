@@ -10,14 +10,14 @@ use callsign_core::identity::secret::Binder;
 use callsign_core::rewrite::Rewriter;
 use callsign_core::rewrite::multipart::{Boundary, Form};
 use callsign_store::archive::{self, HeaderSnapshot};
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, RANGE};
 use http::request::Parts;
 use http::{Method, Request, Uri};
 
 use super::framing::{self, Kind};
 use super::identify::{CallerRequest, RequestKind, ledger_row};
-use super::self_service;
 use super::snapshot::Snapshot;
+use super::{self_service, videos};
 use crate::error::Refusal;
 use crate::random::{self, RandomnessError};
 use crate::record::RequestRecord;
@@ -96,6 +96,18 @@ pub(super) fn prepare(
         RequestKind::SelfService(SelfService::Generation) => {
             let id = self_service::generation_id(parts.uri.query())?;
             read("generation", Some(&format!("id={id}")))
+        }
+        RequestKind::Video(video) => {
+            let query = videos::query(video, parts.uri.query())?;
+            let mut head = read_head(snapshot, parts, caller, &video.path(), query.as_deref())?;
+            head.headers.remove(RANGE);
+            if let Some(range) = videos::range(&parts.headers).filter(|_| video.is_content()) {
+                head.headers.insert(RANGE, range);
+            }
+            if !video.is_content() {
+                record.reads_job(video.id());
+            }
+            Ok((head, None))
         }
         RequestKind::Inference(inference, identifiers) => {
             let (head, plan) = inference_head(snapshot, parts, caller, inference, identifiers, record)?;

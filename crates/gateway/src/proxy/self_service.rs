@@ -3,8 +3,6 @@
 //! These are the only requests that wait for the ledger. A generation that several callers share is shown to none of
 //! them, since OpenRouter's record names only one (`docs/SPEC.md#own-generations`).
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use callsign_core::allowance::Limit;
 use callsign_core::auth::{Caller, UpstreamCredential};
@@ -20,17 +18,10 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::identify::{CallerRequest, RequestKind};
-use super::own_account;
+use super::person::Person;
 use super::self_service_error::{GenerationNotFoundError, SelfServiceError};
 use super::snapshot::Snapshot;
-
-/// A caller, as the ledger tells callers apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Person {
-    tenant: Option<String>,
-    user: Option<String>,
-    key: String,
-}
+use super::{own_account, videos};
 
 impl CallerRequest<'_> {
     /// Answers a question about the caller from the ledger, or without one from the limits' counters. Returns `None` if the request goes upstream.
@@ -60,6 +51,9 @@ impl CallerRequest<'_> {
             RequestKind::SelfService(question) => {
                 Box::pin(own_account::answer(question, snapshot, &self.caller, reader, limiter)).await.map(Some)
             }
+            RequestKind::Video(ref video) => {
+                Box::pin(videos::check_owner(self, reader, video)).await.map(|()| None).map_err(Into::into)
+            }
             RequestKind::Catalogue(_) | RequestKind::Inference(..) => Ok(None),
         }
     }
@@ -85,7 +79,7 @@ async fn me(
         None => Value::Null,
     };
     let limits = limits(snapshot, caller, limiter).await;
-    let Person { tenant, user, key } = person;
+    let Person(Owner { tenant, user, key }) = person;
     Ok(json_answer(&json!({
         "user": user, "tenant": tenant, "key": key, "identifiers": identifiers, "usage": usage, "limits": limits,
     })))
@@ -120,31 +114,15 @@ async fn check_owner(caller: &Caller<'_>, reader: Option<&Reader>, id: &str) -> 
         Some(reader) => reader.owner_of(id).await?,
         None => Vec::new(),
     };
-    let person = Person::of(caller);
-    let own = !owners.is_empty() && owners.iter().all(|owner| person.is(owner));
-    if own { Ok(()) } else { Err(GenerationNotFoundError.into()) }
+    if Person::of(caller).owns(&owners) { Ok(()) } else { Err(GenerationNotFoundError.into()) }
 }
 
 impl Person {
-    fn of(caller: &Caller<'_>) -> Self {
-        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
-        Self { tenant: owned(&caller.tenant), user: owned(&caller.user), key: caller.key.clone().into_owned() }
-    }
-
-    /// Returns true if this person is `owner`. Callers without a user id are told apart by their key.
-    fn is(&self, owner: &Owner) -> bool {
-        let same_key = self.user.is_some() || self.key == owner.key;
-        self.tenant == owner.tenant && self.user == owner.user && same_key
-    }
-
     /// Returns the person's usage; null for callers without a user id, who cannot be told apart.
     async fn usage(&self, reader: &Reader) -> Result<Value, LedgerError> {
-        let Some(user) = &self.user else { return Ok(Value::Null) };
-        let filter = Filter {
-            tenant: Some(self.tenant.clone().unwrap_or_default()),
-            user: Some(user.clone()),
-            ..Filter::default()
-        };
+        let Self(Owner { tenant, user: Some(user), .. }) = self else { return Ok(Value::Null) };
+        let filter =
+            Filter { tenant: Some(tenant.clone().unwrap_or_default()), user: Some(user.clone()), ..Filter::default() };
         let sums = reader.usage(By::User, &filter).await?.pop().unwrap_or_default();
         Ok(json!({
             "requests": sums.requests,
@@ -198,30 +176,5 @@ mod tests {
         ] {
             assert_eq!(generation_id(query).ok().as_deref(), id, "{query:?}");
         }
-    }
-
-    #[test]
-    fn another_callers_generation_is_not_found() {
-        let person = |tenant: &str, user: Option<&str>, key: &str| Person {
-            tenant: Some(tenant.to_owned()).filter(|tenant| !tenant.is_empty()),
-            user: user.map(str::to_owned),
-            key: key.to_owned(),
-        };
-        let owner = |person: Person| Owner { tenant: person.tenant, key: person.key, user: person.user };
-        let alice = person("acme", Some("alice"), "app");
-        assert!(alice.is(&owner(alice.clone())));
-        assert!(alice.is(&owner(person("acme", Some("alice"), "laptop"))), "her other key");
-        for other in [
-            person("", Some("alice"), "app"),
-            person("beta", Some("alice"), "app"),
-            person("acme", Some("bob"), "app"),
-            person("acme", None, "app"),
-        ] {
-            assert!(!alice.is(&owner(other.clone())), "{other:?}");
-        }
-        let nobody = person("", None, "app");
-        assert!(nobody.is(&owner(nobody.clone())));
-        assert!(!nobody.is(&owner(person("", None, "other"))));
-        assert!(!nobody.is(&owner(person("", Some("alice"), "app"))));
     }
 }

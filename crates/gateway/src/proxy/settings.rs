@@ -59,6 +59,9 @@ pub struct Bodies {
     pub server_tools_allowed: Vec<String>,
     /// `CALLSIGN_REDACT_ACCOUNT`: blanks the operator's `user_id` in OpenRouter's error bodies.
     pub redact_account: bool,
+    /// True if video jobs may be created without a ledger that records their owners. Only self-tests set it: their jobs are
+    /// the mock's.
+    pub unowned_jobs: bool,
     /// `on_client_gone`: what happens to a request whose client leaves.
     pub on_client_gone: OnClientGone,
 }

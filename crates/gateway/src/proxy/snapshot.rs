@@ -141,6 +141,8 @@ pub struct Snapshot {
     pub cors: Cors,
     /// True if the operator's account id is blanked in OpenRouter's error bodies.
     pub redact_account: bool,
+    /// True if video jobs may be created without an owner.
+    pub unowned_jobs: bool,
     /// The treatment of a request whose client leaves.
     pub on_client_gone: OnClientGone,
     /// The limits and blocks of the configuration.
@@ -220,6 +222,7 @@ impl Snapshot {
             redaction: Redaction::new(callers.token_headers()),
             cors: Cors::new(settings.cors_origins.clone()),
             redact_account: bodies.redact_account,
+            unowned_jobs: bodies.unowned_jobs,
             on_client_gone: bodies.on_client_gone,
             rules: Rules::new(&settings.limits),
         })

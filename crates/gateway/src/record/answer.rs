@@ -11,6 +11,7 @@ pub(super) struct AnswerReader {
     endpoint: Option<&'static Inference>,
     reader: Option<UsageReader>,
     generation: Option<String>,
+    job: Option<String>,
 }
 
 impl AnswerReader {
@@ -36,9 +37,17 @@ impl AnswerReader {
         self.reader.as_ref().is_some_and(UsageReader::is_in_document)
     }
 
-    /// Returns the values that were read. The generation id of the head takes precedence over that of the body.
+    /// Records the id of the job that the answer creates.
+    pub(super) fn is_job(&mut self, id: &str) {
+        self.job = Some(id.to_owned());
+    }
+
+    /// Returns the values that were read. The generation id of the head takes precedence over that of the body, except for
+    /// jobs: their id is in the body.
     pub(super) fn finish(&mut self) -> ResponseUsage {
         let usage = self.reader.take().map(UsageReader::finish).unwrap_or_default();
-        ResponseUsage { generation: self.generation.take().or(usage.generation), ..usage }
+        let (head, body) = (self.generation.take(), usage.generation);
+        let generation = if self.endpoint.is_some_and(Inference::creates_jobs) { body.or(head) } else { head.or(body) };
+        ResponseUsage { generation: self.job.take().or(generation), ..usage }
     }
 }

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use callsign_core::endpoint::video;
+use callsign_core::usage::Usage;
 use callsign_store::ledger::query::Pending;
 use callsign_store::ledger::{Begun, Committed, Entry, Finished, Ledger, Name};
 
 use jiff::Timestamp;
 
-use crate::pending::{PendingCost, PendingCosts};
+use crate::pending::{JobCost, PendingCost, PendingCosts};
 
 /// The row of a request.
 #[derive(Debug)]
@@ -23,11 +25,13 @@ pub(super) struct LedgerRow {
     pending: Option<Arc<PendingCosts>>,
     /// A copy of what was handed over, for that queue.
     sent: Option<Begun>,
+    /// True if the row is written at once in every mode.
+    at_once: bool,
 }
 
 impl LedgerRow {
     pub(super) fn new(ledger: Ledger, pending: Option<Arc<PendingCosts>>) -> Self {
-        Self { ledger, begun: None, is_accepted: false, entry: None, pending, sent: None }
+        Self { ledger, begun: None, is_accepted: false, entry: None, pending, sent: None, at_once: false }
     }
 
     /// Returns true if a pending cost is looked up later.
@@ -71,6 +75,7 @@ impl LedgerRow {
         let request = Pending {
             id: sent.id,
             generation: generation.to_owned(),
+            is_job: sent.endpoint.as_ref() == video::CREATE,
             account: text(&sent.account),
             tenant: text(&sent.labels.tenant),
             key: sent.labels.key.as_ref().to_owned(),
@@ -79,6 +84,18 @@ impl LedgerRow {
             began: Timestamp::from_microsecond(sent.began_us).unwrap_or_default(),
         };
         queue.add(PendingCost { request, has_budget });
+    }
+
+    /// Makes the end of the row be written at once in every mode.
+    pub(super) fn write_at_once(&mut self) {
+        self.at_once = true;
+    }
+
+    /// Passes on the cost of a finished job.
+    pub(super) fn job_cost(&self, id: String, usage: Usage) {
+        if let Some(queue) = &self.pending {
+            queue.add_job(JobCost { id, usage });
+        }
     }
 
     /// Adds OpenRouter's id of the answer.
@@ -98,6 +115,6 @@ impl LedgerRow {
             (None, Some(begun)) => self.ledger.begin(begun),
             (None, None) => return None,
         };
-        entry.finish(finished)
+        if self.at_once { entry.finish_at_once(finished) } else { entry.finish(finished) }
     }
 }

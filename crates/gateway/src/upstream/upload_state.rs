@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
+use crate::job_error::JobError;
 use crate::server::UploadReadError;
 use callsign_core::rewrite::RewriteError;
 use callsign_core::rewrite::outer::OuterMembers;
@@ -44,6 +45,9 @@ pub enum UploadError {
     /// The caller may not use the model.
     #[error(transparent)]
     Model(#[from] ModelNotAllowedError),
+    /// The request would create a video job that the caller may not create.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// The client disconnected.
     #[error("the client disconnected before its upload was complete")]
     ClientGone,

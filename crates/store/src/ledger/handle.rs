@@ -38,12 +38,13 @@ pub struct Entry {
     cell: Option<Arc<Cell>>,
 }
 
-/// A future that completes when the row is committed, or when it was not stored within two seconds.
+/// A future that completes when the row is committed (true), or when it was not stored within two seconds (false). A row
+/// in the spill file counts as committed.
 #[derive(Debug)]
 pub struct Committed {
     cell: Arc<Cell>,
     patience: Pin<Box<Sleep>>,
-    done: bool,
+    done: Option<bool>,
 }
 
 impl Ledger {
@@ -105,12 +106,15 @@ impl Entry {
     /// Records the request's end. In `strict` mode the end of the response waits for the returned future.
     pub fn finish(mut self, finished: Finished) -> Option<Committed> {
         let cell = self.cell.take()?;
-        cell.finish(finished);
-        (cell.shared.mode == Mode::Strict).then(|| Committed {
-            cell,
-            patience: Box::pin(tokio::time::sleep(PATIENCE)),
-            done: false,
-        })
+        cell.finish(finished, false);
+        (cell.shared.mode == Mode::Strict).then(|| Committed::new(cell))
+    }
+
+    /// Records the request's end, and writes the row at once in every mode. `None` without a ledger.
+    pub fn finish_at_once(mut self, finished: Finished) -> Option<Committed> {
+        let cell = self.cell.take()?;
+        cell.finish(finished, true);
+        Some(Committed::new(cell))
     }
 }
 
@@ -118,28 +122,37 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let Some(cell) = self.cell.take() else { return };
         let began_us = cell.state().begun.as_ref().map_or(0, |begun| begun.began_us);
-        cell.finish(Finished {
-            outcome: Some(Outcome::ClientGone),
-            duration_us: u64::try_from(grain::now_us() - began_us).unwrap_or_default(),
-            ..Finished::unknown(Bill::Never)
-        });
+        cell.finish(
+            Finished {
+                outcome: Some(Outcome::ClientGone),
+                duration_us: u64::try_from(grain::now_us() - began_us).unwrap_or_default(),
+                ..Finished::unknown(Bill::Never)
+            },
+            false,
+        );
+    }
+}
+
+impl Committed {
+    fn new(cell: Arc<Cell>) -> Self {
+        Self { cell, patience: Box::pin(tokio::time::sleep(PATIENCE)), done: None }
     }
 }
 
 impl Future for Committed {
-    type Output = ();
+    type Output = bool;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.done || self.cell.is_settled(context.waker()) {
-            self.done = true;
-            return Poll::Ready(());
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        self.done = self.done.or_else(|| self.cell.settled(context.waker()));
+        if let Some(written) = self.done {
+            return Poll::Ready(written);
         }
         if self.patience.as_mut().poll(context).is_ready() {
             // The writer is blocked without an error.
-            self.done = true;
+            self.done = Some(false);
             self.cell.shared.lost(1);
             tracing::error!("ledger: timed out waiting for a row; the response was released");
-            return Poll::Ready(());
+            return Poll::Ready(false);
         }
         Poll::Pending
     }

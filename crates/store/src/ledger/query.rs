@@ -384,8 +384,10 @@ pub struct Owner {
 pub struct Pending {
     /// The request.
     pub id: RequestId,
-    /// OpenRouter's generation id.
+    /// OpenRouter's generation id, or the id of the job.
     pub generation: String,
+    /// True for a job, whose cost OpenRouter tells when it is finished.
+    pub is_job: bool,
     /// The fingerprint of the account that paid. Only its key can read the record.
     pub account: Option<String>,
     /// The tenant.

@@ -63,8 +63,10 @@ pub(super) struct State {
     queued: bool,
     /// True if the request was written as begun.
     noted: bool,
-    /// True if the row was written or given up.
-    settled: bool,
+    /// True if somebody waits for the row in `fast` mode too.
+    awaited: bool,
+    /// Set when the row was written (true) or given up (false).
+    settled: Option<bool>,
     waker: Option<Waker>,
 }
 
@@ -190,7 +192,8 @@ impl Cell {
             finished: None,
             queued: true,
             noted: false,
-            settled: false,
+            awaited: false,
+            settled: None,
             waker: None,
         };
         let cell = Arc::new(Self { shared: Arc::clone(shared), bytes, state: Mutex::new(state) });
@@ -217,11 +220,12 @@ impl Cell {
         }
     }
 
-    /// Records the request's end.
-    pub(super) fn finish(self: &Arc<Self>, finished: Finished) {
+    /// Records the request's end. `awaited` is true if somebody waits for the row in `fast` mode too.
+    pub(super) fn finish(self: &Arc<Self>, finished: Finished, awaited: bool) {
         let mut state = self.state();
         state.finished = Some(finished);
-        let urgent = self.shared.mode == Mode::Strict;
+        state.awaited = awaited;
+        let urgent = awaited || self.shared.mode == Mode::Strict;
         if state.queued {
             drop(state);
             if urgent {
@@ -233,7 +237,7 @@ impl Cell {
         drop(state);
         if !self.shared.push(self, urgent) {
             self.shared.lost(1);
-            self.settle();
+            self.settle(false);
         }
     }
 
@@ -259,20 +263,25 @@ impl Cell {
         Some((Row::new(begun, generation, Some(finished), node), again))
     }
 
+    /// Returns true if a response waits for the row.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.shared.mode == Mode::Strict || self.state().awaited
+    }
+
     /// Marks the row as written or given up, and wakes a waiting response.
-    pub(super) fn settle(&self) {
+    pub(super) fn settle(&self, written: bool) {
         let mut state = self.state();
-        state.settled = true;
+        state.settled = Some(written);
         if let Some(waker) = state.waker.take() {
             drop(state);
             waker.wake();
         }
     }
 
-    /// Returns true if the row is settled. Otherwise registers `waker`.
-    pub(super) fn is_settled(&self, waker: &Waker) -> bool {
+    /// Returns true if the row was written, false if it was given up. Before that it registers `waker`.
+    pub(super) fn settled(&self, waker: &Waker) -> Option<bool> {
         let mut state = self.state();
-        if !state.settled && !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        if state.settled.is_none() && !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             state.waker = Some(waker.clone());
         }
         state.settled
@@ -297,13 +306,13 @@ mod tests {
         let taken = |cell: &Cell| cell.take(&node).map(|(row, again)| (row.ended.is_some(), again));
         let short = Cell::begin(&shared, begun(1));
         assert!(short.may_wait());
-        short.finish(finished());
+        short.finish(finished(), false);
         assert!(!short.may_wait());
         assert_eq!(taken(&short), Some((true, false)), "one row, which was never there");
         let long = Cell::begin(&shared, begun(2));
         assert_eq!(taken(&long), Some((false, false)));
         assert!(!long.may_wait(), "it is written as begun");
-        long.finish(finished());
+        long.finish(finished(), false);
         assert_eq!(taken(&long), Some((true, true)));
     }
 

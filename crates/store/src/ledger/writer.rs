@@ -181,7 +181,7 @@ impl Writer {
                 continue;
             }
             match cell.take(&self.home.node) {
-                Some((row, false)) if self.refusals.absorb(&row) => cell.settle(),
+                Some((row, false)) if self.refusals.absorb(&row) => cell.settle(true),
                 Some((row, false)) => batch.push(row, cell),
                 Some((row, true)) => again.push(row, cell),
                 None => {}
@@ -213,11 +213,9 @@ impl Writer {
         if let Some(oldest) = oldest {
             self.shared.metrics.ledger.lag(now_us() - oldest);
         }
-        if self.shared.mode == Mode::Strict {
-            for (row, cell) in rows.iter().zip(&cells) {
-                if row.ended.is_some() {
-                    cell.settle();
-                }
+        for (row, cell) in rows.iter().zip(&cells) {
+            if row.ended.is_some() && cell.is_awaited() {
+                cell.settle(written);
             }
         }
     }

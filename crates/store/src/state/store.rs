@@ -83,7 +83,8 @@ impl StateStore {
         };
         let local = ledger.data_dir.as_deref().filter(is_local);
         let local = local.map(|directory| Place::Sql(Box::new(SqlPlace::new(Target::Sqlite(file(directory)), access))));
-        let tracked = |place| Tracked { place, known: None, highest: 0, generation: None, unreadable: 0, had_entries: None };
+        let tracked =
+            |place| Tracked { place, known: None, highest: 0, generation: None, unreadable: 0, had_entries: None };
         Ok(Self { places: shared.into_iter().chain(local).map(tracked).collect() })
     }
 

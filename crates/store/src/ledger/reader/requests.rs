@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use callsign_core::endpoint::video::CREATE as JOBS;
 use callsign_core::request_id::RequestId;
 use jiff::Timestamp;
 
 use super::usage::{equal, of_people};
 use super::{Reader, count, name, time};
+use crate::ledger::engine::Row as SqlRow;
 use crate::ledger::error::LedgerError;
 use crate::ledger::pool::Question;
 use crate::ledger::query::{Filter, Owner, Pending, Rejected, RequestFilter, RequestPage, StoredRequest};
@@ -17,6 +19,24 @@ use crate::ledger::store::columns::{all, read_row};
 const WINDOW: i64 = 5_000;
 /// Maximum number of people whose lists of requests are merged. The requests of more are searched without an index.
 const LISTED: usize = 32;
+
+/// The columns of [`read_pending`].
+const PENDING: &str = "id, generation, account, tenant, key_name, user_id, sent_user, began_us, endpoint";
+
+fn read_pending(row: &SqlRow) -> Result<Option<Pending>, LedgerError> {
+    let Some(id) = RequestId::from_bytes(&row.bytes(0)?) else { return Ok(None) };
+    Ok(Some(Pending {
+        id,
+        generation: row.text(1)?.unwrap_or_default(),
+        is_job: row.text(8)?.as_deref() == Some(JOBS),
+        account: row.text(2)?,
+        tenant: name(row, 3)?,
+        key: row.text(4)?.unwrap_or_default(),
+        user: name(row, 5)?,
+        sent_user: row.text(6)?,
+        began: time(row, 7)?,
+    }))
+}
 
 impl From<Row> for StoredRequest {
     fn from(row: Row) -> Self {
@@ -140,21 +160,51 @@ impl Reader {
     /// Returns the callers of a generation; empty if it is unknown.
     pub async fn owner_of(&self, generation: &str) -> Result<Vec<Owner>, LedgerError> {
         let question = self.ask("SELECT DISTINCT tenant, key_name, user_id FROM ledger WHERE generation = ");
+        self.owners(question.text(generation)?).await
+    }
+
+    async fn owners(&self, question: Question) -> Result<Vec<Owner>, LedgerError> {
         let mut owners = Vec::new();
-        for row in self.pool.fetch(question.text(generation)?).await? {
+        for row in self.pool.fetch(question).await? {
             let key = row.text(1)?.unwrap_or_default();
             owners.push(Owner { tenant: name(&row, 0)?, key, user: name(&row, 2)? });
         }
         Ok(owners)
     }
 
+    /// Returns the callers who created a job; empty if it is unknown.
+    pub async fn owner_of_job(&self, job: &str) -> Result<Vec<Owner>, LedgerError> {
+        let sql = format!(
+            "SELECT DISTINCT tenant, key_name, user_id FROM ledger WHERE endpoint = '{JOBS}' AND generation = "
+        );
+        self.owners(self.ask(&sql).text(job)?).await
+    }
+
+    /// Returns the request that created a job, if the job's cost is pending.
+    pub async fn pending_job(&self, job: &str) -> Result<Option<Pending>, LedgerError> {
+        let sql = format!("SELECT {PENDING} FROM ledger WHERE endpoint = '{JOBS}' AND bill = 2 AND generation = ");
+        let rows = self.pool.fetch(self.ask(&sql).text(job)?).await?;
+        rows.first().map_or(Ok(None), read_pending)
+    }
+
+    /// Returns the number of a caller's jobs since a time whose cost is pending. A caller without a user is their key.
+    pub async fn open_jobs(&self, caller: &Owner, since: Timestamp) -> Result<u64, LedgerError> {
+        let filter = Filter {
+            tenant: Some(caller.tenant.clone().unwrap_or_default()),
+            user: Some(caller.user.clone().unwrap_or_default()),
+            key: caller.user.is_none().then(|| caller.key.clone()),
+            ..Filter::default()
+        };
+        let sql = format!("SELECT COUNT(*) FROM ledger WHERE endpoint = '{JOBS}' AND bill = 2 AND id > ");
+        let question = self.ask(&sql).bytes(RequestId::first_at(since.as_microsecond()).as_bytes())?;
+        let rows = self.pool.fetch(of_people(question, &filter)?).await?;
+        rows.first().map_or(Ok(0), |row| count(row, 0))
+    }
+
     /// Returns a page of requests whose cost is pending, oldest first, after this one.
     pub async fn pending(&self, filter: &Filter, after: Option<RequestId>) -> Result<Vec<Pending>, LedgerError> {
         let since = filter.since.map_or(RequestId::MIN, |since| RequestId::first_at(since.as_microsecond()));
-        let question = self.ask(
-            "SELECT id, generation, account, tenant, key_name, user_id, sent_user, began_us FROM ledger \
-             WHERE bill = 2 AND id > ",
-        );
+        let question = self.ask(&format!("SELECT {PENDING} FROM ledger WHERE bill = 2 AND id > "));
         let question = of_people(question.bytes(after.unwrap_or(since).max(since).as_bytes())?, filter)?;
         let mut pending = Vec::new();
         for row in self
@@ -162,17 +212,7 @@ impl Reader {
             .fetch(question.sql(" ORDER BY id LIMIT ").int(i64::try_from(Self::PENDING_PAGE).unwrap_or(i64::MAX))?)
             .await?
         {
-            let Some(id) = RequestId::from_bytes(&row.bytes(0)?) else { continue };
-            pending.push(Pending {
-                id,
-                generation: row.text(1)?.unwrap_or_default(),
-                account: row.text(2)?,
-                tenant: name(&row, 3)?,
-                key: row.text(4)?.unwrap_or_default(),
-                user: name(&row, 5)?,
-                sent_user: row.text(6)?,
-                began: time(&row, 7)?,
-            });
+            pending.extend(read_pending(&row)?);
         }
         Ok(pending)
     }

@@ -45,11 +45,8 @@ impl Store {
         bind_changing(&new, &mut arguments)?;
         arguments.bytes(id.as_bytes())?;
         let set: Vec<_> = (1..).zip(CHANGING).map(|(number, name)| format!("{name} = ${number}")).collect();
-        let sql = format!(
-            "UPDATE requests SET {} WHERE id = ${} AND ending = {UNKNOWN}",
-            set.join(", "),
-            CHANGING.len() + 1
-        );
+        let sql =
+            format!("UPDATE requests SET {} WHERE id = ${} AND ending = {UNKNOWN}", set.join(", "), CHANGING.len() + 1);
         if self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await? == 0 {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 
 mod away;
 mod forget;
+mod jobs;
 mod late;
 mod people;
 pub(crate) mod place;
@@ -36,6 +37,7 @@ promises![
     forget::a_cost_that_arrives_after_forget_changes_nothing,
     forget::a_forgotten_person_leaves_only_sums,
     forget::a_key_that_others_use_keeps_its_name,
+    jobs::a_job_is_its_creators_at_once_and_open_until_it_has_a_cost,
     late::a_price_that_comes_late_moves_the_sums,
     late::a_cost_that_can_never_be_found_is_counted,
     late::lookups_of_all_nodes_share_one_pace,
