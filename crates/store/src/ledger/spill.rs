@@ -12,8 +12,11 @@ use super::row::Row;
 use super::store::Store;
 use super::store::forget::Person;
 
-/// Maximum time of one access by the writer, whose rows wait.
-const BOUND: Duration = Duration::from_millis(700);
+/// Maximum time of one access by the writer in `strict` mode, where responses wait for it.
+const STRICT_BOUND: Duration = Duration::from_millis(700);
+/// The same in `fast` mode. Meanwhile rows wait in the queue, which is bounded in bytes; a row that cannot be spilled is
+/// lost.
+const BOUND: Duration = Duration::from_secs(5);
 /// Maximum time of one access by a command.
 const PATIENT: Duration = Duration::from_secs(10);
 
@@ -29,7 +32,8 @@ pub(super) struct Spill {
 impl Spill {
     /// Returns the spill file of this directory. It need not exist.
     pub(super) fn new(directory: &Path, purpose: Purpose) -> Self {
-        Self { path: directory.join("ledger-spill.db"), purpose, store: None, bound: BOUND }
+        let bound = if purpose == Purpose::WriteDurably { STRICT_BOUND } else { BOUND };
+        Self { path: directory.join("ledger-spill.db"), purpose, store: None, bound }
     }
 
     /// Returns the spill file of this directory for a command.
@@ -95,7 +99,7 @@ impl Spill {
     /// Closes the file, which removes its write-ahead log.
     pub(super) async fn close(&mut self) {
         if let Some(store) = self.store.take() {
-            let _closed_anyway = timeout(BOUND, store.close()).await;
+            let _closed_anyway = timeout(self.bound, store.close()).await;
         }
     }
 

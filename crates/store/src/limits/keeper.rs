@@ -63,7 +63,8 @@ pub(super) fn start(
                 dialled: None,
                 renewed: Instant::now(),
                 tidied: Instant::now(),
-                told: true,
+                is_counted: false,
+                was_up: false,
                 _lock: lock,
             };
             keeper.run(jobs).await;
@@ -83,8 +84,10 @@ struct Keeper {
     dialled: Option<Instant>,
     renewed: Instant,
     tidied: Instant,
-    /// True if the current state of the store has been logged.
-    told: bool,
+    /// True if the present outage of the store has been counted.
+    is_counted: bool,
+    /// True if the store was connected at the latest look.
+    was_up: bool,
     /// Kept until the last counters are written.
     _lock: Option<DirectoryLock>,
 }
@@ -142,23 +145,31 @@ impl Keeper {
 
     /// Tries to connect to the store, once a second.
     async fn dial(&mut self, link: &Link) {
-        let up = &self.shared.metrics.limits.store_up;
-        if link.is_up() || self.dialled.is_some_and(|at| at.elapsed() < EVERY) {
-            up.set(i64::from(link.is_up()));
-            return;
-        }
-        if std::mem::replace(&mut self.told, true) {
-            self.shared.metrics.limits.store_failures.inc();
-        }
-        up.set(0);
-        self.dialled = Some(Instant::now());
-        match link.dial().await {
-            Ok(()) => {
-                up.set(1);
-                tracing::info!("limits: store connected");
+        let metrics = &self.shared.metrics.limits;
+        let is_up = link.is_up();
+        metrics.store_up.set(i64::from(is_up));
+        // A lost connection is an outage, however soon it is back. A start without a failure is none.
+        let mut failed = std::mem::replace(&mut self.was_up, is_up) && !is_up;
+        if !is_up && self.dialled.is_none_or(|at| at.elapsed() >= EVERY) {
+            self.dialled = Some(Instant::now());
+            match link.dial().await {
+                Ok(()) => {
+                    metrics.store_up.set(1);
+                    self.was_up = true;
+                    tracing::info!("limits: store connected");
+                }
+                // Only the error's kind is logged, so that the URL's password is not.
+                Err(error) => {
+                    failed = true;
+                    tracing::warn!(kind = ?error.kind(), "limits: store unavailable; retrying every second");
+                }
             }
-            // Only the error's kind is logged, so that the URL's password is not.
-            Err(error) => tracing::warn!(kind = ?error.kind(), "limits: store unavailable; retrying every second"),
+        }
+        if failed && !std::mem::replace(&mut self.is_counted, true) {
+            metrics.store_failures.inc();
+        }
+        if self.was_up {
+            self.is_counted = false;
         }
     }
 

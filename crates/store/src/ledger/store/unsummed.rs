@@ -15,8 +15,8 @@ use crate::ledger::error::is_refusal;
 use crate::ledger::increments::Increments;
 use crate::ledger::placed::Placed;
 
-/// Entries that are read at once when rows are added from the table.
-const ENTRIES: i64 = 4;
+/// Entries that are added in one transaction when rows are added from the table. On a slow disk even one takes seconds.
+const ENTRIES: i64 = 1;
 
 impl Store {
     /// Notes within the transaction that writes a batch that what it adds is put off.
