@@ -23,7 +23,7 @@ pub struct Entry {
     pub op: Uuid,
     /// True if it is no longer in force. This is final.
     pub lifted: bool,
-    /// Its content. If it is lifted: the number of the lifting, as [`lifting`] writes it, or empty.
+    /// Its content. If it is lifted: the number of the lifting in 20 digits, or empty.
     pub body: Arc<str>,
 }
 
