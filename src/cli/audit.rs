@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use callsign_store::ledger;
-use callsign_store::limits::acts::Act;
 use callsign_store::limits::acts::report::{acts_csv, acts_json, acts_table};
 use jiff::Timestamp;
 
@@ -30,10 +29,7 @@ pub(super) async fn run(
         }
     };
     let Some(opened) = Opened::open(config, err).await? else { return Ok(Exit::Failure) };
-    let is_asked =
-        |act: &Act| since.is_none_or(|since| act.at >= since) && asked.by.as_ref().is_none_or(|by| *by == act.by);
-    let mut acts = opened.state.acts();
-    acts.retain(is_asked);
+    let acts = opened.state.acts(since, asked.by.as_deref());
     match asked.format {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&acts_json(&acts))?)?,
         Format::Csv => write!(out, "{}", acts_csv(&acts))?,

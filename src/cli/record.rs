@@ -42,6 +42,5 @@ pub(super) async fn forget(
 }
 
 fn act(verb: Verb, person: &Person, detail: Option<String>) -> Act {
-    let tenant = person.tenant.as_deref().unwrap_or_default();
-    Act::new(verb, &actor::name(), &person.user, Some(tenant), detail)
+    Act::about(verb, &actor::name(), person, detail)
 }

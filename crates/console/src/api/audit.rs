@@ -35,7 +35,5 @@ pub(super) async fn list(
     State(operator): State<Arc<Operator>>,
     Params(Search { since, by }): Params<Search>,
 ) -> Result<Json<Value>, ApiError> {
-    let mut acts = operator.deps.limiter.operator_state().acts();
-    acts.retain(|act| since.is_none_or(|since| act.at >= since) && by.as_ref().is_none_or(|by| *by == act.by));
-    Ok(Json(acts_json(&acts)))
+    Ok(Json(acts_json(&operator.deps.limiter.operator_state().acts(since, by.as_deref()))))
 }

@@ -43,7 +43,7 @@ use super::engine::{Connection, Purpose, Target};
 use super::error::{LedgerError, is_refusal};
 use super::increments::{Increments, SENT, USER};
 use super::insert::placeholders;
-use super::row::Row;
+use super::row::{Row, ending_code};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -73,7 +73,7 @@ pub(super) struct Store {
     /// The row of the table `state` at the begin of the open transaction.
     state: State,
     purpose: Purpose,
-    /// What large batches add to the sums.
+    /// The increments of large batches.
     put_off: PutOff,
     /// The part of the table `identifiers` that retention searches next.
     slice: i64,
@@ -228,10 +228,8 @@ impl Store {
         let mut fresh: Vec<&Row> = latest.into_values().collect();
         fresh.sort_by_key(|row| row.begun.id);
         let mut placed = self.begin_with(fresh.iter().copied()).await?;
-        let ids: Vec<_> = fresh.iter().map(|row| row.begun.id).collect();
-        let given_up = self.given_up(&ids).await?;
-        let finished = self.finished_among(ids).await?;
-        placed.retain(|placed| !finished.contains(&placed.row.begun.id));
+        let finished = self.finished_among(fresh.iter().map(|row| row.begun.id).collect()).await?;
+        placed.retain(|placed| !finished.contains_key(&placed.row.begun.id));
         self.know_nodes(placed.iter().map(|placed| placed.row)).await?;
         let statements = Arc::clone(&self.statements);
         let changed = statements.rows.run(&mut self.connection, &placed, bind_row).await?;
@@ -240,7 +238,7 @@ impl Store {
             return Err(sqlx::Error::Protocol("rows changed meanwhile".to_owned()));
         }
         let collisions = self.apply(Increments::of(&placed)).await?;
-        for row in fresh.iter().filter(|row| given_up.contains(&row.begun.id)) {
+        for row in fresh.iter().filter(|row| finished.get(&row.begun.id) == Some(&true)) {
             if row.ended.as_ref().is_some_and(|ended| ended.outcome.is_some()) {
                 self.end_late(row).await?;
             }
@@ -331,11 +329,12 @@ impl Store {
         Ok(collisions)
     }
 
-    /// Returns the ids that are finished.
-    async fn finished_among(&mut self, ids: Vec<RequestId>) -> Result<HashSet<RequestId>, sqlx::Error> {
+    /// Returns the ids that are finished, and true for those that were given up.
+    async fn finished_among(&mut self, ids: Vec<RequestId>) -> Result<HashMap<RequestId, bool>, sqlx::Error> {
         let sql: Arc<str> =
-            format!("SELECT id FROM requests WHERE ending IS NOT NULL AND id IN ({})", placeholders(VALUES)).into();
-        let mut finished = HashSet::new();
+            format!("SELECT id, ending FROM requests WHERE ending IS NOT NULL AND id IN ({})", placeholders(VALUES))
+                .into();
+        let mut finished = HashMap::new();
         for chunk in ids.chunks(VALUES) {
             let Some(last) = chunk.last() else { break };
             let mut arguments = self.connection.arguments();
@@ -343,7 +342,8 @@ impl Store {
                 arguments.bytes(id.as_bytes())?;
             }
             for row in self.connection.fetch(sqlx::AssertSqlSafe(Arc::clone(&sql)), arguments).await? {
-                finished.extend(RequestId::from_bytes(&row.bytes(0)?));
+                let is_given_up = row.int(1)? == Some(ending_code(None));
+                finished.extend(RequestId::from_bytes(&row.bytes(0)?).map(|id| (id, is_given_up)));
             }
         }
         Ok(finished)

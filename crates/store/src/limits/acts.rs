@@ -8,6 +8,7 @@ pub mod report;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::person::Person;
 use crate::state::Entry;
 
 /// The kind of the entries in the state.
@@ -17,7 +18,7 @@ pub const MOST_ACTS: usize = 5_000;
 /// Maximum length of a detail in characters.
 const LONGEST_DETAIL: usize = 1_000;
 
-/// What an operator did.
+/// The kind of an act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Blocked a user.
@@ -86,6 +87,11 @@ impl Act {
             detail: detail.map(|detail| detail.chars().take(LONGEST_DETAIL).collect()),
             forgotten: false,
         }
+    }
+
+    /// Creates an act of now about a person.
+    pub fn about(verb: Verb, by: &str, person: &Person, detail: Option<String>) -> Self {
+        Self::new(verb, by, &person.user, Some(person.tenant.as_deref().unwrap_or_default()), detail)
     }
 
     /// Reads an entry of the state.

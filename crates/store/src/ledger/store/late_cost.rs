@@ -71,18 +71,23 @@ impl Store {
         let found = self.connection.fetch(sqlx::AssertSqlSafe(sql), arguments).await?;
         let Some(old) = found.first().map(read_row).transpose()? else { return Ok(false) };
         let new = learnt(&old, late);
+        self.replace(&old, &new, "bill = 2").await
+    }
+
+    /// Replaces a finished row and what it adds to the sums, within the open transaction. Returns false if the stored row
+    /// does not meet the condition any more: of two processes that change a row, one finds it changed.
+    pub(super) async fn replace(&mut self, old: &Row, new: &Row, condition: &str) -> Result<bool, sqlx::Error> {
         let mut arguments = self.connection.arguments();
-        bind_changing(&new, &mut arguments)?;
-        arguments.bytes(id.as_bytes())?;
+        bind_changing(new, &mut arguments)?;
+        arguments.bytes(old.begun.id.as_bytes())?;
         let set: Vec<_> =
             CHANGING.iter().enumerate().map(|(number, name)| format!("{name} = ${}", number + 1)).collect();
-        // If two processes fill in the same row, one finds it changed.
-        let sql = format!("UPDATE requests SET {} WHERE id = ${} AND bill = 2", set.join(", "), CHANGING.len() + 1);
+        let sql = format!("UPDATE requests SET {} WHERE id = ${} AND {condition}", set.join(", "), CHANGING.len() + 1);
         if self.connection.execute(sqlx::AssertSqlSafe(sql), arguments).await? == 0 {
             return Ok(false);
         }
         let mut increments = Increments::default();
-        for (row, sums) in [(&old, Sums::of(&old).map(Sums::negative)), (&new, Sums::of(&new))] {
+        for (row, sums) in [(old, Sums::of(old).map(Sums::negative)), (new, Sums::of(new))] {
             if let Some(sums) = sums {
                 increments.shift(row, sums);
             }

@@ -55,7 +55,7 @@ impl Store {
             }
         }
         let known = self.finished_among(alone.iter().map(|row| row.begun.id).collect()).await?;
-        alone.retain(|row| !known.contains(&row.begun.id));
+        alone.retain(|row| !known.contains_key(&row.begun.id));
         let statements = Arc::clone(&self.statements);
         let alone = self.place(&alone).await?;
         statements.rows.run(&mut self.connection, &alone, bind_row).await?;

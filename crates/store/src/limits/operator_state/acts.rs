@@ -29,10 +29,12 @@ impl Names<'_> {
 }
 
 impl OperatorState {
-    /// Returns the audit log, latest first.
-    pub fn acts(&self) -> Vec<Act> {
+    /// Returns the acts since a time and of an operator, or all, latest first.
+    pub fn acts(&self, since: Option<Timestamp>, by: Option<&str>) -> Vec<Act> {
+        let is_meant = |act: &Act| since.is_none_or(|since| act.at >= since) && by.is_none_or(|by| by == act.by);
         let entries = self.0.entries.lock();
-        let mut acts: Vec<_> = entries.of(KIND).filter_map(|entry| Some((entry.op, Act::read(entry)?))).collect();
+        let acts = entries.of(KIND).filter_map(|entry| Some((entry.op, Act::read(entry).filter(is_meant)?)));
+        let mut acts: Vec<_> = acts.collect();
         acts.sort_by_key(|(op, act)| std::cmp::Reverse((act.at, *op)));
         acts.into_iter().map(|(_, act)| act).collect()
     }

@@ -68,8 +68,7 @@ fn act(person: &Person, set: &[Override], removed: &[Limit], by: &str) -> Act {
     } else {
         values.chain(reset).chain(until).collect::<Vec<_>>().join(" ")
     };
-    let tenant = person.tenant.as_deref().unwrap_or_default();
-    Act::new(verb, by, &person.user, Some(tenant), Some(detail))
+    Act::about(verb, by, person, Some(detail))
 }
 
 #[cfg(test)]

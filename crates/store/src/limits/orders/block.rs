@@ -86,7 +86,7 @@ pub async fn unblock(
             || person.as_ref().is_some_and(|one| is_of(block, &one.user, one.tenant.as_deref().unwrap_or_default()))
     };
     let act = match &person {
-        Some(one) => Act::new(Verb::Unblock, by, &one.user, Some(one.tenant.as_deref().unwrap_or_default()), None),
+        Some(one) => Act::about(Verb::Unblock, by, one, None),
         None => Act::new(Verb::Unblock, by, id, tenant, None),
     };
     match (state.lift(is_meant, &act), several) {
