@@ -12,9 +12,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
 use crate::nodes::{APP_KEY, Nodes};
-use crate::random;
+use crate::{REQUESTS_PER_FAULT, random};
 
 /// Pause after a refusal or a broken connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -59,13 +60,36 @@ impl fmt::Display for Seen {
     }
 }
 
-/// Sends requests until `requests` are sent by all clients together.
-pub(crate) async fn run(nodes: Arc<Nodes>, seen: Arc<Seen>, next: Arc<AtomicUsize>, requests: usize) {
-    loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= requests {
-            return;
+/// How far all clients together are.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    next: AtomicUsize,
+    requests: usize,
+    fault_due: mpsc::UnboundedSender<()>,
+}
+
+impl Progress {
+    /// Clients send `requests` requests. From time to time, a message in `fault_due` asks for a fault.
+    pub(crate) fn new(requests: usize, fault_due: mpsc::UnboundedSender<()>) -> Self {
+        Self { next: AtomicUsize::new(0), requests, fault_due }
+    }
+
+    /// Returns the number of the next request, or `None` if all are sent.
+    fn next(&self) -> Option<usize> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        if number >= self.requests {
+            return None;
         }
+        if number % REQUESTS_PER_FAULT == REQUESTS_PER_FAULT / 2 {
+            self.fault_due.send(()).unwrap();
+        }
+        Some(number)
+    }
+}
+
+/// Sends requests until all are sent.
+pub(crate) async fn run(nodes: Arc<Nodes>, seen: Arc<Seen>, progress: Arc<Progress>) {
+    while let Some(number) = progress.next() {
         let end = tokio::time::timeout(Duration::from_mins(1), one(&nodes, number)).await;
         let end = end.unwrap_or_else(|_| panic!("request {number} does not end"));
         seen.0.lock().unwrap().insert(message(number), end);

@@ -19,16 +19,18 @@ mod nodes;
 
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mock_openrouter::{MockServer, Options};
+use tokio::sync::mpsc;
 
-use client::Seen;
+use client::{Progress, Seen};
 use nodes::Nodes;
 
 /// Concurrent clients; each sends one request after the other.
 const CLIENTS: usize = 48;
+/// Requests from one fault to the next.
+const REQUESTS_PER_FAULT: usize = 700;
 
 #[tokio::main]
 async fn main() {
@@ -39,17 +41,18 @@ async fn main() {
 
     let mock = MockServer::start_with(Options { book_entries: 4 * requests, ..Options::default() }).await.unwrap();
     let nodes = Arc::new(Nodes::start(&binary, &mock.url(), &postgres));
-    let (seen, over, next) =
-        (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::new(Seen::default());
+    let (due, faults_due) = mpsc::unbounded_channel();
+    let progress = Arc::new(Progress::new(requests, due));
     let began = Instant::now();
-    let faults = tokio::spawn(faults(Arc::clone(&nodes), restart, Arc::clone(&over)));
+    let faults = tokio::spawn(faults(Arc::clone(&nodes), restart, faults_due));
     let clients: Vec<_> = (0..CLIENTS)
-        .map(|_| tokio::spawn(client::run(Arc::clone(&nodes), Arc::clone(&seen), Arc::clone(&next), requests)))
+        .map(|_| tokio::spawn(client::run(Arc::clone(&nodes), Arc::clone(&seen), Arc::clone(&progress))))
         .collect();
+    drop(progress);
     for client in clients {
         client.await.unwrap();
     }
-    over.store(true, Ordering::Relaxed);
     let (kills, crashes) = faults.await.unwrap();
     println!(
         "{requests} requests in {:.1} s, {kills} kills of nodes, {crashes} crashes of PostgreSQL: {seen}",
@@ -60,15 +63,14 @@ async fn main() {
     nodes.start_and_stop_each();
     nodes.reconcile();
     comparison::assert_equal(&postgres, &mock, &seen, kills).await;
-    assert!(kills > 0 && crashes > 0, "the run was too short for faults");
+    assert!(kills > 0 && crashes > 0, "set BOOKS_REQUESTS to {} or more", 4 * REQUESTS_PER_FAULT);
 }
 
-/// Kills nodes and crashes PostgreSQL until `over` is set. Returns the numbers of both.
-async fn faults(nodes: Arc<Nodes>, restart: String, over: Arc<AtomicBool>) -> (usize, usize) {
+/// For each message of `due`, kills a node; each third time, crashes PostgreSQL instead. Returns the numbers of both.
+async fn faults(nodes: Arc<Nodes>, restart: String, mut due: mpsc::UnboundedReceiver<()>) -> (usize, usize) {
     let (mut kills, mut crashes) = (0, 0);
-    while !over.load(Ordering::Relaxed) {
-        tokio::time::sleep(Duration::from_millis(700 + random() % 1500)).await;
-        if random().is_multiple_of(3) {
+    while due.recv().await.is_some() {
+        if (kills + crashes) % 3 == 2 {
             let command = restart.clone();
             let status = tokio::task::spawn_blocking(move || Command::new(command).status()).await.unwrap();
             assert!(status.unwrap().success(), "PostgreSQL does not restart");
