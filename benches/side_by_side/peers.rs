@@ -19,6 +19,10 @@ pub(crate) enum Kind {
     CallsignLedger,
     /// callsign with a log line for every request.
     CallsignLogged,
+    /// Another build of callsign, as [`Kind::Callsign`].
+    Before,
+    /// Another build of callsign, as [`Kind::CallsignLedger`].
+    BeforeLedger,
     /// nginx with one worker per core, streaming both ways.
     Nginx,
     /// HAProxy with one thread per core.
@@ -30,13 +34,15 @@ pub(crate) enum Kind {
 }
 
 /// All kinds in the order of the tables.
-pub(crate) const ALL: [Kind; 8] = [
+pub(crate) const ALL: [Kind; 10] = [
     Kind::Nginx,
     Kind::HaProxy,
     Kind::Callsign,
     Kind::CallsignToken,
     Kind::CallsignLedger,
     Kind::CallsignLogged,
+    Kind::Before,
+    Kind::BeforeLedger,
     Kind::LiteLlm,
     Kind::Portkey,
 ];
@@ -66,11 +72,19 @@ impl Peer {
     /// A message if the proxy does not start or does not listen within [`STARTING`].
     pub(crate) async fn start(kind: Kind, upstream: SocketAddr, directory: &Path) -> Result<Self, String> {
         let address = free_address();
+        let build = build();
         let (name, mut command) = match kind {
-            Kind::Callsign => ("callsign", callsign(address, upstream)),
-            Kind::CallsignToken => ("  with JWT", with_tokens(address, upstream, directory)),
-            Kind::CallsignLedger => ("  with ledger", with_ledger(address, upstream, directory)),
-            Kind::CallsignLogged => ("  with log", logged(address, upstream)),
+            Kind::Callsign => ("callsign", callsign(&build, address, upstream)),
+            Kind::CallsignToken => ("  with JWT", with_tokens(callsign(&build, address, upstream), directory)),
+            Kind::CallsignLedger => {
+                ("  with ledger", with_ledger(callsign(&build, address, upstream), &directory.join("ledger")))
+            }
+            Kind::CallsignLogged => ("  with log", logged(callsign(&build, address, upstream))),
+            Kind::Before => ("before", callsign(&build_before()?, address, upstream)),
+            Kind::BeforeLedger => (
+                "  with ledger before",
+                with_ledger(callsign(&build_before()?, address, upstream), &directory.join("before")),
+            ),
             Kind::Nginx => ("nginx", nginx(address, upstream, directory)),
             Kind::HaProxy => ("haproxy", haproxy(address, upstream, directory)),
             Kind::LiteLlm => ("litellm", gateways::litellm(address, upstream, directory)),
@@ -185,7 +199,7 @@ fn token() -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
 }
 
-fn with_tokens(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> Command {
+fn with_tokens(mut command: Command, directory: &Path) -> Command {
     let (file, secret) = (directory.join("tokens.toml"), directory.join("token-secret"));
     std::fs::write(&secret, TOKEN_SECRET).unwrap();
     let text = format!(
@@ -194,27 +208,33 @@ fn with_tokens(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> C
         secret.display()
     );
     std::fs::write(&file, text).unwrap();
-    let mut command = callsign(address, upstream);
     command.env_remove("CALLSIGN_APP_KEY").env("CALLSIGN_CONFIG", file);
     command
 }
 
-fn with_ledger(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> Command {
-    let mut command = callsign(address, upstream);
-    command.env("CALLSIGN_DATA_DIR", directory.join("ledger"));
+fn with_ledger(mut command: Command, data: &Path) -> Command {
+    command.env("CALLSIGN_DATA_DIR", data);
     command
 }
 
-fn logged(address: SocketAddr, upstream: SocketAddr) -> Command {
-    let mut command = callsign(address, upstream);
+fn logged(mut command: Command) -> Command {
     command.env("CALLSIGN_LOG", "info");
     command
 }
 
+/// Returns the build to measure: `CALLSIGN`, by default the one of this benchmark's profile.
 #[expect(clippy::disallowed_methods, reason = "the environment selects the build to measure")]
-fn callsign(address: SocketAddr, upstream: SocketAddr) -> Command {
-    // To measure another build, set CALLSIGN=target/dist/callsign.
-    let program = std::env::var("CALLSIGN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_callsign").to_owned());
+fn build() -> String {
+    std::env::var("CALLSIGN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_callsign").to_owned())
+}
+
+/// Returns the build to compare with: `CALLSIGN_BEFORE`.
+#[expect(clippy::disallowed_methods, reason = "the environment selects the build to measure")]
+fn build_before() -> Result<String, String> {
+    std::env::var("CALLSIGN_BEFORE").map_err(|_| "another build: CALLSIGN_BEFORE is not set".to_owned())
+}
+
+fn callsign(program: &str, address: SocketAddr, upstream: SocketAddr) -> Command {
     let mut command = Command::new(program);
     command.arg("serve").env_clear().envs([
         ("CALLSIGN_LISTEN", address.to_string()),

@@ -50,7 +50,7 @@ impl Table {
     pub(crate) fn print(&self, peers: &[&Peer]) {
         println!("\n{}", self.title);
         println!(
-            "  {:10} {:>14} {:>7} {:>10} {:>9} {:>9} {:>14} {:>9} {:>9}",
+            "  {:20} {:>14} {:>7} {:>10} {:>9} {:>9} {:>14} {:>9} {:>9}",
             "", "CPU us/request", "nginx=1", "requests/s", "p50 us", "p99 us", "first byte us", "RSS KiB", "peak KiB"
         );
         let cpu_of = |name| median(self.of(name).map(|row| row.cpu_micros));
@@ -59,7 +59,7 @@ impl Table {
             let median = |value: fn(&Row) -> f64| median(self.of(peer.name).map(value));
             let cpu = cpu_of(peer.name);
             println!(
-                "  {:10} {cpu:>14.1} {:>7.2} {:>10.0} {:>9.0} {:>9.0} {:>14.0} {:>9} {:>9}",
+                "  {:20} {cpu:>14.1} {:>7.2} {:>10.0} {:>9.0} {:>9.0} {:>14.0} {:>9} {:>9}",
                 peer.name,
                 cpu / nginx,
                 median(|row| row.rate),
