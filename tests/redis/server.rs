@@ -25,9 +25,14 @@ impl Redis {
         &self.url
     }
 
+    /// Returns the path of the server's socket.
+    pub(crate) fn socket(&self) -> std::path::PathBuf {
+        self.directory.path().join("redis.sock")
+    }
+
     /// Restarts the server with its data.
     pub(crate) fn restart(&mut self) {
-        let socket = self.directory.path().join("redis.sock");
+        let socket = self.socket();
         let _ = std::fs::remove_file(&socket);
         let child = Command::new("redis-server")
             .args(["--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "always"])

@@ -24,8 +24,9 @@ use sums::{Sums, exchange};
 pub(super) const MINUTE_MS: i64 = 60_000;
 /// The wait that is reported for [`Limit::Concurrent`]. The actual wait is unknown.
 pub(super) const SOON_MS: i64 = 1_000;
-/// Maximum number of reservations of one subject that wait for their use. A further one stays as estimated for good.
-pub(super) const MOST_PENDING: usize = 1000;
+/// Maximum number of reservations of one subject that wait for their use: a thousand seconds of look-ups. A further one
+/// stays as estimated for good.
+pub(super) const MOST_PENDING: usize = 20_000;
 
 /// The estimates of one request that are in the sums of a day and a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -237,7 +237,7 @@ impl Keeper {
                     let asks: Vec<_> =
                         asks.iter().map(|(subject, ask)| (*subject, super::Ask { enforce: false, ..*ask })).collect();
                     let around = self.shared.memory.calendar().around(*at_ms);
-                    all.add_command(live.reserve(&asks, &around, Some(*at_ms), ""));
+                    all.add_command(live.tell(&asks, &around, *at_ms));
                     for (subject, ask) in &asks {
                         let chat = ask.message.and_then(|message| message.chat);
                         all.add_command(live.settle(*subject, (ask.id, chat), *settlement, None));

@@ -32,6 +32,10 @@ const SCRIPTS: [&str; 5] = [
 ];
 /// Names the run of the store whose budgets were rebuilt. Another run may have lost its memory, or have an old copy.
 const EPOCH: &str = "callsign:limits:epoch";
+/// Marks a request that was counted elsewhere and told to the store, so that it counts once however often it is told.
+const TOLD: &str = "callsign:limits:told:";
+/// Maximum time in which a request is told again: the store may be away for that long.
+const TELLING: Duration = Duration::from_hours(24);
 /// Time in which one node rebuilds the budgets of a new run. After that another node does too, which is harmless.
 const REBUILDING: Duration = Duration::from_secs(5);
 
@@ -221,7 +225,7 @@ impl Link {
         let is_guarded = self.guards_budgets.load(Ordering::Relaxed)
             && asks.iter().any(|(_, ask)| ask.enforce && ask.ceilings.has_budget());
         let run = if is_guarded { &live.run } else { "" };
-        let answer = self.ask::<Vec<i64>>(&mut live.reserve(asks, around, now_ms, run)).await?;
+        let answer = self.ask::<Vec<i64>>(&mut live.reserve(asks, around, now_ms, run, None)).await?;
         standings(&answer, asks.len()).ok_or(StoreUnavailableError(None))
     }
 
@@ -332,15 +336,21 @@ impl Live {
         command
     }
 
+    /// Builds the call of `reserve.lua` for a request that was counted in memory at `at_ms`. It may be called again.
+    pub(super) fn tell(&self, asks: &[(Subject, Ask)], around: &Around, at_ms: i64) -> redis::Cmd {
+        self.reserve(asks, around, Some(at_ms), "", Some(TELLING))
+    }
+
     /// Builds the call of `reserve.lua`. Tests set `now_ms`; `None` uses the store's clock. All `asks` are of one request,
     /// and differ in subject and limits. The script refuses to count if the budgets of `run` are not rebuilt, unless it is
-    /// empty.
-    pub(super) fn reserve(
+    /// empty. With `telling` it counts the request only once in this time.
+    fn reserve(
         &self,
         asks: &[(Subject, Ask)],
         around: &Around,
         now_ms: Option<i64>,
         run: &str,
+        telling: Option<Duration>,
     ) -> redis::Cmd {
         let chat = asks.first().and_then(|(_, ask)| ask.message?.chat);
         let keys = asks.iter().flat_map(|(subject, _)| {
@@ -348,11 +358,12 @@ impl Live {
             let [sums, open, pending] = ["b", "o", "p"].map(|kind| key(*subject, kind));
             [requests, messages, marks, chat_key(*subject, chat), concurrent, sums, open, pending]
         });
-        let mut command = self.script(Script::Reserve, keys.chain([EPOCH.to_owned()]));
+        let id = asks.first().map(|(_, ask)| member(ask.id)).unwrap_or_default();
+        let mut command = self.script(Script::Reserve, keys.chain([format!("{TOLD}{id}"), EPOCH.to_owned()]));
         let Some((_, first)) = asks.first() else { return command };
         let message = first.message;
         command
-            .arg(member(first.id))
+            .arg(id)
             .arg(now_ms.unwrap_or(0))
             .arg(i32::from(first.enforce))
             .arg(message.map(|message| member(message.mark)).unwrap_or_default())
@@ -365,7 +376,8 @@ impl Live {
             .arg(around.days.as_slice())
             .arg(around.first_month)
             .arg(around.months.as_slice())
-            .arg(run);
+            .arg(run)
+            .arg(telling.map(|telling| telling.as_secs().to_string()).unwrap_or_default());
         ceilings(&mut command, asks);
         command
     }

@@ -1,12 +1,15 @@
 -- Checks the six limits of one request for each of its subjects and counts it for all of them, or for none, atomically
 -- (counters.rs implements the same in Rust).
 -- KEYS: eight of each subject: requests, messages (sorted sets by time), marks (a hash), the chat (a hash), concurrent (by
---   the end of a lease), sums, open, pending (hashes); then the run whose budgets are rebuilt
+--   the end of a lease), sums, open, pending (hashes); then the mark of a request that is told afterwards, and the run
+--   whose budgets are rebuilt
 -- ARGV: id, now in ms ('0': the server's), enforce, mark ('' = no message), named, chat ('' = none), tokens, nano-dollars,
 --   lease in ms, the number of the first day, four starts of days, the number of the first month, four starts of months,
---   the run of the server ('' = not checked), then six ceilings of each subject ('' = none)
--- Returns nothing if the budgets of the run are not rebuilt.
+--   the run of the server ('' = not checked), the seconds in which a request may be told again ('' = it is not told
+--   afterwards), then six ceilings of each subject ('' = none)
+-- Returns nothing if the budgets of the run are not rebuilt, or if the request was told before.
 if ARGV[20] ~= '' and redis.call('GET', KEYS[#KEYS]) ~= ARGV[20] then return {} end
+if ARGV[21] ~= '' and not redis.call('SET', KEYS[#KEYS - 1], '1', 'NX', 'EX', ARGV[21]) then return {} end
 local now = tonumber(ARGV[2])
 if now == 0 then
   local time = redis.call('TIME')
@@ -71,7 +74,7 @@ end
 local function standing(subject)
   local keys, most = {}, {}
   for at = 1, 8 do keys[at] = KEYS[8 * subject + at] end
-  for index = 1, 6 do most[index] = tonumber(ARGV[20 + 6 * subject + index]) or false end
+  for index = 1, 6 do most[index] = tonumber(ARGV[21 + 6 * subject + index]) or false end
   local used, wait = {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}
   local function window(index, key, span)
     used[index] = redis.call('ZCARD', key)
