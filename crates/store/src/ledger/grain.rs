@@ -1,6 +1,7 @@
 //! The time buckets that sums are kept for, and conversions of stored times.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 /// An hour in microseconds.
@@ -19,11 +20,15 @@ pub(super) enum Grain {
     Month,
     /// Per day, of all people of a tenant together.
     Curve,
+    /// Per year, with all dimensions.
+    Year,
 }
 
 impl Grain {
     /// All kinds.
-    pub(super) const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Month, Self::Curve];
+    pub(super) const ALL: [Self; 5] = [Self::Hour, Self::Day, Self::Month, Self::Curve, Self::Year];
+    /// The kinds of several hours.
+    pub(super) const COARSE: [Self; 4] = [Self::Day, Self::Month, Self::Curve, Self::Year];
 
     /// Returns the number that the table stores.
     pub(super) fn code(self) -> i64 {
@@ -35,7 +40,8 @@ impl Grain {
         match self {
             Self::Hour => us - us.rem_euclid(HOUR_US),
             Self::Day | Self::Curve => us - us.rem_euclid(DAY_US),
-            Self::Month => month(us),
+            Self::Month => first_of(us, |date| date.first_of_month()),
+            Self::Year => first_of(us, |date| date.first_of_year()),
         }
     }
 
@@ -44,14 +50,15 @@ impl Grain {
         match self {
             Self::Hour => bucket_us + HOUR_US,
             Self::Day | Self::Curve => bucket_us + DAY_US,
-            Self::Month => month(bucket_us + 32 * DAY_US),
+            Self::Month => self.bucket(bucket_us + 32 * DAY_US),
+            Self::Year => self.bucket(bucket_us + 367 * DAY_US),
         }
     }
 }
 
-/// Returns the start of this time's month in UTC.
-fn month(us: i64) -> i64 {
-    let date = timestamp(us).to_zoned(TimeZone::UTC).date().first_of_month();
+/// Returns the start of the day that `first` makes of this time's day in UTC.
+fn first_of(us: i64, first: impl Fn(Date) -> Date) -> i64 {
+    let date = first(timestamp(us).to_zoned(TimeZone::UTC).date());
     date.to_zoned(TimeZone::UTC).map_or(0, |first| first.timestamp().as_microsecond())
 }
 
@@ -74,14 +81,16 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_begins_with_its_hour_day_or_month() {
+    fn a_bucket_begins_with_its_hour_day_month_or_year() {
         let time = us("2028-02-29T23:59:59.999999Z");
         assert_eq!(Grain::Hour.bucket(time), us("2028-02-29T23:00:00Z"));
         assert_eq!(Grain::Day.bucket(time), us("2028-02-29T00:00:00Z"));
         assert_eq!(Grain::Month.bucket(time), us("2028-02-01T00:00:00Z"));
+        assert_eq!(Grain::Year.bucket(time), us("2028-01-01T00:00:00Z"));
         for grain in Grain::ALL {
             let bucket = grain.bucket(time);
-            assert_eq!(grain.next(bucket), us("2028-03-01T00:00:00Z"), "{grain:?}");
+            let next = if grain == Grain::Year { "2029-01-01T00:00:00Z" } else { "2028-03-01T00:00:00Z" };
+            assert_eq!(grain.next(bucket), us(next), "{grain:?}");
             assert_eq!(grain.bucket(bucket), bucket, "{grain:?}");
         }
         assert_eq!(Grain::Month.next(us("2026-12-01T00:00:00Z")), us("2027-01-01T00:00:00Z"));

@@ -249,19 +249,14 @@ impl Increments {
     pub(super) fn spread(&mut self, folded_us: i64, from_us: i64) {
         let mut coarse: Vec<(SumKey, Sums)> = Vec::new();
         for (hour, sums) in self.sums.iter().filter(|(hour, _)| hour.bucket_us < folded_us) {
-            for grain in [Grain::Day, Grain::Month] {
-                coarse.push((
-                    SumKey { grain: grain.code(), bucket_us: grain.bucket(hour.bucket_us), ..hour.clone() },
-                    *sums,
-                ));
+            for grain in Grain::COARSE {
+                let person = match grain {
+                    Grain::Curve => self.tenants.get(&hour.person).copied().unwrap_or_default(),
+                    _ => hour.person,
+                };
+                let bucket_us = grain.bucket(hour.bucket_us);
+                coarse.push((SumKey { grain: grain.code(), bucket_us, person, ..hour.clone() }, *sums));
             }
-            let curve = SumKey {
-                grain: Grain::Curve.code(),
-                bucket_us: Grain::Curve.bucket(hour.bucket_us),
-                person: self.tenants.get(&hour.person).copied().unwrap_or_default(),
-                ..hour.clone()
-            };
-            coarse.push((curve, *sums));
         }
         for (key, sums) in coarse {
             self.sums.entry(key).or_default().add(&sums);

@@ -12,13 +12,14 @@ pub(super) struct Span {
 
 /// Returns the spans from `from_us`, rounded down to the hour, until `until_us`, rounded up. Coarse buckets are used
 /// where they lie within the period, finer ones at its two ends. `widest` is the coarsest width to use:
-/// [`Grain::Hour`], [`Grain::Day`] (or [`Grain::Curve`] instead of it) or [`Grain::Month`].
+/// [`Grain::Hour`], [`Grain::Day`] (or [`Grain::Curve`] instead of it), [`Grain::Month`] or [`Grain::Year`].
 pub(super) fn spans(from_us: i64, until_us: i64, widest: Grain) -> Vec<Span> {
     let steps: &[Grain] = match widest {
         Grain::Hour => &[Grain::Hour],
         Grain::Day => &[Grain::Hour, Grain::Day],
         Grain::Curve => &[Grain::Hour, Grain::Curve],
         Grain::Month => &[Grain::Hour, Grain::Day, Grain::Month],
+        Grain::Year => &[Grain::Hour, Grain::Day, Grain::Month, Grain::Year],
     };
     let up = |grain: Grain, us: i64| if grain.bucket(us) == us { us } else { grain.next(grain.bucket(us)) };
     let mut spans = Vec::new();
@@ -80,14 +81,23 @@ mod tests {
         let hour = span(Grain::Hour, "2026-04-01T10", "2026-04-01T12");
         assert_eq!(shown("2026-04-01T10:00:00Z", "2026-04-01T11:30:00Z", Grain::Month), [hour]);
         assert_eq!(shown(until, from, Grain::Month), []);
+        assert_eq!(
+            shown("2025-11-30T00:00:00Z", "2028-02-01T00:00:00Z", Grain::Year),
+            [
+                span(Grain::Day, "2025-11-30T00", "2025-12-01T00"),
+                span(Grain::Month, "2025-12-01T00", "2026-01-01T00"),
+                span(Grain::Year, "2026-01-01T00", "2028-01-01T00"),
+                span(Grain::Month, "2028-01-01T00", "2028-02-01T00"),
+            ]
+        );
     }
 
     #[test]
     fn spans_join_without_gap_or_overlap() {
-        for hours in 0..2_000 {
+        for hours in (0..2_000).chain(15_000..19_000) {
             let from = us("2026-01-30T22:00:00Z");
             let until = from + hours * crate::ledger::grain::HOUR_US;
-            for widest in [Grain::Hour, Grain::Day, Grain::Curve, Grain::Month] {
+            for widest in Grain::ALL {
                 let mut at = from;
                 for span in spans(from, until, widest) {
                     assert_eq!((span.from_us, span.grain.bucket(span.from_us)), (at, span.from_us));

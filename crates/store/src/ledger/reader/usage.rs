@@ -19,15 +19,55 @@ type Classes = ([u64; BINS], [u64; 3]);
 /// Nano-dollars of a dollar.
 const DOLLAR: i64 = 1_000_000_000;
 
-/// Returns the summed columns of the table `s` as SQL, in the order of [`read_sums`]. Dollars and nano-dollars of an
-/// amount are summed apart, because `SUM` would fail on an overflow. Sums are cast to 64 bits, because PostgreSQL's `SUM`
-/// returns a wider type.
+/// Returns the summed columns as SQL: names, and terms over the table `sums`. Dollars and nano-dollars of an amount are
+/// summed apart, because `SUM` would fail on an overflow.
+fn terms() -> impl Iterator<Item = (String, String)> {
+    let counts = COUNTS.iter().map(|name| ((*name).to_owned(), (*name).to_owned()));
+    let parts = |name: &&str| {
+        [(format!("{name}_usd"), format!("{name} / {DOLLAR}")), (format!("{name}_nano"), format!("{name} % {DOLLAR}"))]
+    };
+    counts.chain(AMOUNTS.iter().flat_map(parts))
+}
+
+/// Returns the sums of the columns of the table `s` as SQL, in the order of [`read_sums`]. They are cast to 64 bits,
+/// because PostgreSQL's `SUM` returns a wider type.
 fn summed() -> String {
-    let sum = |term: &str| format!("CAST(SUM(s.{term}) AS BIGINT)");
-    let counts = COUNTS.iter().map(|name| sum(name));
-    let amounts =
-        AMOUNTS.iter().flat_map(|name| [sum(&format!("{name} / {DOLLAR}")), sum(&format!("{name} % {DOLLAR}"))]);
-    counts.chain(amounts).chain(["MAX(s.last_us)".to_owned()]).collect::<Vec<_>>().join(", ")
+    let sums = terms().map(|(name, _)| format!("CAST(SUM(s.{name}) AS BIGINT)"));
+    sums.chain(["MAX(s.last_us)".to_owned()]).collect::<Vec<_>>().join(", ")
+}
+
+/// The columns that a query over sums needs besides time and person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    /// None. The sums of a person are added up while they are read, since they follow one another in the table. That
+    /// leaves far fewer rows to sort.
+    People,
+    /// Model, provider and error.
+    All,
+}
+
+impl Detail {
+    /// Returns the columns as SQL.
+    fn columns(self) -> String {
+        let (names, last_us): (_, _) = match self {
+            Self::People => ("bucket_us, person", "MAX(last_us) AS last_us"),
+            Self::All => ("bucket_us, person, model, provider, error", "last_us"),
+        };
+        let columns = terms().map(|(name, term)| match self {
+            Self::People => format!("CAST(SUM({term}) AS BIGINT) AS {name}"),
+            Self::All => format!("{term} AS {name}"),
+        });
+        let columns = std::iter::once(names.to_owned()).chain(columns).chain([last_us.to_owned()]);
+        columns.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns the end of the query as SQL.
+    fn group(self) -> &'static str {
+        match self {
+            Self::People => " GROUP BY bucket_us, person",
+            Self::All => "",
+        }
+    }
 }
 
 /// Reads the sums of a row, starting at this column.
@@ -78,7 +118,8 @@ impl By {
         match self {
             Self::Hour => Grain::Hour,
             Self::Day => Grain::Day,
-            _ => Grain::Month,
+            Self::Month => Grain::Month,
+            _ => Grain::Year,
         }
     }
 
@@ -98,7 +139,7 @@ impl Reader {
     pub async fn usage(&self, by: impl Into<Grouping>, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
         let by = by.into();
         let names_people = by.has(By::User) || by.has(By::Key) || by.has(By::Tenant) || filter.names_people();
-        let widest = match by.iter().map(By::widest).min().unwrap_or(Grain::Month) {
+        let widest = match by.iter().map(By::widest).min().unwrap_or(Grain::Year) {
             Grain::Day if !names_people => Grain::Curve,
             widest => widest,
         };
@@ -112,7 +153,9 @@ impl Reader {
         );
         let group = group.into_iter().flatten().collect::<Vec<_>>().join(", ");
         let question = self.ask(&format!("SELECT {first}, {second}, {tenant}, {} FROM (", summed()));
-        let question = self.over_sums(question, widest, filter).await?;
+        let names_models = by.has(By::Model) || by.has(By::Provider);
+        let detail = if names_models { Detail::All } else { Detail::People };
+        let question = self.over_sums(question, widest, detail, filter).await?;
         let question = question.sql(&format!(") s {join} GROUP BY {group}"));
         let mut usage: BTreeMap<_, UsageRow> = BTreeMap::new();
         for row in self.pool.fetch(question).await? {
@@ -148,7 +191,8 @@ impl Reader {
         let model = if split == Split::Model { "model" } else { "''" };
         let question = self.ask(&format!("SELECT bucket_us, {model}, {} FROM (", summed()));
         let group = if split == Split::Model { "bucket_us, model" } else { "bucket_us" };
-        let question = self.over_sums(question, grain, filter).await?.sql(&format!(") s GROUP BY {group}"));
+        let detail = if split == Split::Model { Detail::All } else { Detail::People };
+        let question = self.over_sums(question, grain, detail, filter).await?.sql(&format!(") s GROUP BY {group}"));
         let mut points: BTreeMap<_, UsageRow> = BTreeMap::new();
         for row in self.pool.fetch(question).await? {
             // A series by days may begin with hourly sums, which are added to their day.
@@ -204,7 +248,7 @@ impl Reader {
     /// Returns the errors by kind, most frequent first. Refusals by callsign are among them.
     pub async fn errors(&self, filter: &Filter) -> Result<Vec<Errors>, LedgerError> {
         let question = self.ask("SELECT error, CAST(SUM(requests + refused) AS BIGINT) FROM (");
-        let question = self.over_sums(question, Grain::Month, filter).await?;
+        let question = self.over_sums(question, Grain::Year, Detail::All, filter).await?;
         let question = question.sql(") s WHERE error <> '' GROUP BY error ORDER BY 2 DESC, 1");
         let mut errors = Vec::new();
         for row in self.pool.fetch(question).await? {
@@ -230,13 +274,14 @@ impl Reader {
     }
 
     /// Adds the sums of the filter's period to a query, as a table without name. It may be empty.
-    async fn over_sums(&self, question: Question, widest: Grain, filter: &Filter) -> Result<Question, LedgerError> {
-        let columns = format!(
-            "bucket_us, person, model, provider, error, {}, {}, last_us",
-            COUNTS.join(", "),
-            AMOUNTS.join(", ")
-        );
-        let mut question = question;
+    async fn over_sums(
+        &self,
+        mut question: Question,
+        widest: Grain,
+        detail: Detail,
+        filter: &Filter,
+    ) -> Result<Question, LedgerError> {
+        let columns = detail.columns();
         let spans = self.spans(widest, filter).await?;
         // The latest hours are not in the coarser sums yet.
         let coarse = spans.iter().filter(|span| span.grain != Grain::Hour);
@@ -260,6 +305,7 @@ impl Reader {
             if let Some(status) = filter.status {
                 question = question.sql(" AND status = ").int(i64::from(status))?;
             }
+            question = question.sql(detail.group());
         }
         Ok(question)
     }

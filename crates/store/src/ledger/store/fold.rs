@@ -1,4 +1,4 @@
-//! Adds hours that are over to the sums of days and months.
+//! Adds hours that are over to the sums of days, months and years.
 //!
 //! Only the sums of an hour change with each request. `state.folded_us` is the first hour that the coarser sums do not
 //! hold; a later change of an earlier hour goes to both. So a request costs one sum, and a query of a long period reads
@@ -29,7 +29,7 @@ impl Store {
             self.connection.rollback().await?;
             return Ok(false);
         };
-        for grain in [Grain::Day, Grain::Month, Grain::Curve] {
+        for grain in Grain::COARSE {
             self.fold_into(grain, hour_us).await?;
         }
         let mut arguments = self.connection.arguments();

@@ -181,7 +181,7 @@ impl Store {
             self.move_sums(person, *number, *replaced, key).await?;
             self.forget_contexts(*number, *replaced).await?;
             for (sql, counts) in [
-                ("DELETE FROM sums WHERE person = $1 AND grain IN (0, 1, 2)", false),
+                ("DELETE FROM sums WHERE person = $1 AND grain <> 3", false),
                 ("DELETE FROM identifiers WHERE person = $1", true),
                 // A request in flight still needs its person.
                 (
@@ -232,7 +232,7 @@ impl Store {
         let sums = format!(
             "INSERT INTO sums ({SUM_KEY}, {}, last_us) \
              SELECT grain, bucket_us, $2, model, provider, status, error, {}, last_us FROM sums \
-             WHERE person = $1 AND grain IN (0, 1, 2) {}",
+             WHERE person = $1 AND grain <> 3 {}",
             column_list(),
             moved.collect::<Vec<_>>().join(", "),
             on_sums_conflict()

@@ -73,6 +73,7 @@ promises![
     rows::two_nodes_share_a_ledger,
     rows::what_a_dead_run_left_is_taken_over_once,
     rows::what_runs_is_noted_and_finishes_as_one_row,
+    sums::an_older_ledger_gets_sums_of_years,
     sums::errors_are_counted_by_kind_and_refusals_are_no_requests,
     sums::large_batches_are_summed_once,
     sums::sums_are_those_of_the_requests,

@@ -192,7 +192,7 @@ impl Place {
         let of = |grain: i32| {
             format!("grain = {grain} OR ({grain} <> 0 AND grain = 0 AND bucket_us >= (SELECT folded_us FROM state))")
         };
-        for grain in 0..3 {
+        for grain in [0, 1, 2, 4] {
             let query = format!("SELECT person, {sums}, {amounts} FROM sums WHERE {} GROUP BY 1 ORDER BY 1", of(grain));
             let mut found = connection.numbers(&query).await;
             found.retain(|row| row[1..].iter().any(|value| *value != 0));

@@ -199,3 +199,22 @@ pub(super) async fn large_batches_are_summed_once(place: Place) {
     assert_eq!((total.requests, total.pending, total.cost), (300, 99, NanoUsd(200 * 7 + 100)));
     assert_eq!(place.number("SELECT COUNT(*) FROM unsummed").await, 0);
 }
+
+/// Opens a ledger that was written before there were sums of years.
+pub(super) async fn an_older_ledger_gets_sums_of_years(place: Place) {
+    let ledger = place.open();
+    for days in [0, 1, 40, 400, 800] {
+        request(&ledger, begun_ago("ada", days), finished(7));
+    }
+    ledger.close().await;
+    place.fold().await;
+    let years = "SELECT COUNT(*) FROM sums WHERE grain = 4";
+    let count = place.number(years).await;
+    assert!(count >= 2, "{count}");
+    place.run("DELETE FROM sums WHERE grain = 4").await;
+    place.run("DELETE FROM _sqlx_migrations WHERE version = 2").await;
+    place.fold().await;
+    assert_eq!(place.number(years).await, count);
+    place.assert_sums().await;
+    assert_eq!(place.total().await.requests, 5);
+}
