@@ -1,6 +1,6 @@
 //! Outages of Redis: what was counted, blocked or changed meanwhile.
 
-use callsign_core::allowance::Ceilings;
+use callsign_core::allowance::{Ceilings, Limit};
 use callsign_store::limits::{Calendar, Subject, look};
 use http::Method;
 use mock_openrouter::MockServer;
@@ -43,10 +43,13 @@ pub(crate) async fn a_lost_answer_counts_nothing_twice(redis: &mut Redis) {
     let lossy = Lossy::start(directory.path().join("lossy.sock"), redis.socket());
     let mock = MockServer::start().await.unwrap();
     let url = lossy.url();
-    let node = node(&mock, redis, &[("CALLSIGN_LIMIT_MESSAGES_24H", "9"), ("CALLSIGN_LIMIT_STORE", &url)]);
+    let node = node(&mock, redis, &[("CALLSIGN_LIMIT_TOKENS_DAY", "1000000"), ("CALLSIGN_LIMIT_STORE", &url)]);
     until_up(&node, 1).await;
-    redis.kill();
     let ada = of("lossy-ada");
+    assert_eq!(ask(&node, &ada).await.status, 200);
+    let of_one = used_tokens(redis, "lossy-ada").await;
+    assert!(of_one > 0);
+    redis.kill();
     for _ in 0..2 {
         assert_eq!(ask(&node, &ada).await.status, 200);
     }
@@ -59,10 +62,15 @@ pub(crate) async fn a_lost_answer_counts_nothing_twice(redis: &mut Redis) {
         }
     })
     .await;
-    let ceilings = Ceilings([None, Some(9), None, None, None, None]);
-    let subject = Subject::user(None, "lossy-ada");
-    let used = look::in_store(&link(redis).await, &Calendar::default(), subject, ceilings).await.unwrap()[1].used;
-    assert_eq!(used, 2);
+    assert_eq!(used_tokens(redis, "lossy-ada").await, 3 * of_one);
+}
+
+/// Returns the tokens of a user's day in Redis.
+async fn used_tokens(redis: &Redis, user: &str) -> i64 {
+    let ceilings = Ceilings([None, None, None, Some(1_000_000), None, None]);
+    let subject = Subject::user(None, user);
+    let gauges = look::in_store(&link(redis).await, &Calendar::default(), subject, ceilings).await.unwrap();
+    gauges[Limit::TokensDay as usize].used
 }
 
 pub(crate) async fn an_outage_closes_the_door(redis: &mut Redis) {
