@@ -207,7 +207,7 @@ fn judge_object(members: &[(String, String, Node)], place: &Place) -> Found {
             ("container_id" | "container" | "file_ids" | "file_id" | "vector_store_ids", _) => stored = true,
             ("id", _) if place.container => stored = true,
             (_, "function" | "input_schema" | "output_schema" | "schema" | "arguments") => continue,
-            (_, "functions" | "documents") if !nested => continue,
+            (_, "functions" | "documents" | "state" | "questions") if !nested => continue,
             (_, "input_examples") if nested => continue,
             (_, "input") if !nested => {
                 if let Node::Array(elements) = value {
