@@ -1,4 +1,5 @@
 mod readers;
+mod writers;
 
 use std::sync::Arc;
 
