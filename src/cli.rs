@@ -43,7 +43,8 @@ use args::{Args, Command, KeyCommand};
 pub use exit::Exit;
 use identity_args::Person;
 
-use crate::config::{ConfigInputs, Loaded};
+use crate::accounts;
+use crate::config::{Config, ConfigInputs, Loaded};
 use crate::terminal::Screen;
 
 /// Runs a command. Results go to `out`, problems to the standard error.
@@ -62,9 +63,7 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         Command::Healthcheck => healthcheck::run(&sources, err).await,
         Command::Explain { user, request } => {
             let explain = async |Loaded { config, .. }: &Loaded| {
-                if io::stdin().is_terminal() {
-                    writeln!(err, "callsign: reading the request body from the terminal; end it with Ctrl-D")?;
-                }
+                explain::announce(io::stdin().is_terminal(), err)?;
                 explain::explain(config, person(user.as_deref(), request), request.endpoint, io::stdin(), out, err)
             };
             configured(&sources, explain).await
@@ -83,13 +82,15 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             configured(&sources, async |loaded| audit::run(&loaded.config, asked, out, err).await).await
         }
         Command::Block(args) => {
-            configured(&sources, async |loaded| block::block(&loaded.config, args, out, err).await).await
+            let id = args.id.as_deref().unwrap_or_default();
+            looking_up(id, &sources, async |config| block::block(config, args, out, err).await).await
         }
         Command::Unblock(args) => {
-            configured(&sources, async |loaded| block::unblock(&loaded.config, args, out, err).await).await
+            looking_up(&args.id, &sources, async |config| block::unblock(config, args, out, err).await).await
         }
         Command::Limits { command } => {
-            configured(&sources, async |loaded| limits::run(&loaded.config, command, out, err).await).await
+            looking_up(command.identifier(), &sources, async |config| limits::run(config, command, out, err).await)
+                .await
         }
         Command::Usage(asked) => {
             configured(&sources, async |loaded| usage::print(&loaded.config, asked, out, err).await).await
@@ -104,23 +105,23 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             configured(&sources, async |loaded| rejected::run(&loaded.config, command, out, err).await).await
         }
         Command::Whois(asked) => {
-            configured(&sources, async |loaded| whois::print(&loaded.config, asked, out, err).await).await
+            looking_up(&asked.id, &sources, async |config| whois::print(config, asked, out, err).await).await
         }
         Command::Reconcile(asked) => {
             configured(&sources, async |loaded| reconcile::run(&loaded.config, asked, out, err).await).await
         }
         Command::Forget(asked) => {
-            configured(&sources, async |loaded| {
+            looking_up(&asked.user, &sources, async |config| {
                 let answers = io::stdin().is_terminal().then(|| io::stdin().lock());
-                forget::run(&loaded.config, asked, answers, out, err).await
+                forget::run(config, asked, answers, out, err).await
             })
             .await
         }
         Command::Case(asked) => {
-            configured(&sources, async |loaded| case::run(&loaded.config, asked, out, err).await).await
+            looking_up(&asked.id, &sources, async |config| case::run(config, asked, out, err).await).await
         }
         Command::Export(asked) => {
-            configured(&sources, async |loaded| export::run(&loaded.config, asked, out, err).await).await
+            looking_up(&asked.user, &sources, async |config| export::run(config, asked, out, err).await).await
         }
         Command::Archive { command } => {
             // Not through `out`, which strips colour codes: archived bytes must be printed unchanged.
@@ -138,6 +139,22 @@ async fn configured(
 ) -> io::Result<Exit> {
     match load::load(sources, &mut Screen::stderr())? {
         Some(loaded) => command(&loaded).await,
+        None => Ok(Exit::Invalid),
+    }
+}
+
+/// Does the same for a command that looks an identifier up, which a provider may have reported.
+async fn looking_up(
+    identifier: &str,
+    sources: &ConfigInputs,
+    command: impl AsyncFnOnce(&Config) -> io::Result<Exit>,
+) -> io::Result<Exit> {
+    let err = &mut Screen::stderr();
+    match load::load(sources, err)? {
+        Some(Loaded { mut config, .. }) => {
+            accounts::find_for(&mut config, identifier, err).await?;
+            command(&config).await
+        }
         None => Ok(Exit::Invalid),
     }
 }

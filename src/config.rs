@@ -48,6 +48,7 @@ use callsign_core::tenant::Tenants;
 use callsign_gateway::proxy::settings::{Bodies, Headers, ServerTools, Settings as ProxySettings};
 use callsign_gateway::{shed, upstream as to_upstream};
 use callsign_store::limits::Rules;
+use callsign_store::org_ids::OrgIds;
 use callsign_store::person::Person;
 use callsign_store::whois::Scope;
 use callsign_store::{archive as archive_store, ledger as ledger_store, limits as limits_store};
@@ -71,6 +72,8 @@ pub struct Config {
     pub headers: Headers,
     /// URL, credentials and timeouts of the upstream.
     pub upstream: to_upstream::settings::Settings,
+    /// The ids of the operator's accounts at OpenRouter: `OPENROUTER_ORG_ID`, else what was found so far.
+    pub org_ids: OrgIds,
     /// Limits on connections and requests in flight.
     pub shedding: shed::Settings,
     /// Database, mode and retention of the ledger.
@@ -141,7 +144,7 @@ impl Config {
 
     /// Returns what `whois` looks an identifier up in.
     pub fn whois_scope(&self) -> Scope<'_> {
-        Scope { tenants: &self.tenants, org_id: self.upstream.org_id.as_deref() }
+        Scope { tenants: &self.tenants, org_ids: &self.org_ids }
     }
 
     /// Returns the part that the console shows.
@@ -149,7 +152,7 @@ impl Config {
         View {
             callers: self.callers.clone(),
             tenants: self.tenants.clone(),
-            org_id: self.upstream.org_id.clone(),
+            org_ids: self.org_ids.clone(),
             rules: Rules::new(&self.limits),
             people: self.named_people(),
             tls: self.data.tls.is_some(),
@@ -280,6 +283,8 @@ impl Draft {
     fn finish(self) -> Result<Config, Reported> {
         let (mut identifiers, tenants, bodies) = (self.identifiers?, self.tenants?, self.bodies?);
         identifiers.container_keys = bodies.server_tools == ServerTools::Allow;
+        let upstream = self.upstream?;
+        let org_ids = upstream.org_id.iter().cloned().collect();
         Ok(Config {
             data: self.data?,
             admin: self.admin?,
@@ -290,7 +295,8 @@ impl Draft {
             },
             bodies,
             headers: self.headers?,
-            upstream: self.upstream?,
+            org_ids,
+            upstream,
             shedding: self.shedding?,
             ledger: self.ledger?,
             reconcile: self.reconcile?,

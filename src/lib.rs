@@ -22,6 +22,7 @@
 //!
 //! | module | is for | must not |
 //! |---|---|---|
+//! | `accounts` | asks OpenRouter for the ids of the operator's accounts | print an id |
 //! | [`cli`] | the command line, one file per command | decide anything about a request |
 //! | [`config`] | the table of settings, the layers, one file per concern | read the process's environment itself |
 //! | `reconcile` | looks up costs that did not arrive | serve callers |
@@ -33,6 +34,7 @@
 //! Read `docs/CODE_TOUR.md` first: it follows one request file by file. The pipeline is `Proxy::respond` in
 //! `crates/gateway/src/proxy.rs`. `docs/SPEC.md` is the specification.
 
+mod accounts;
 pub mod cli;
 pub mod config;
 mod json_members;

@@ -1,5 +1,6 @@
 //! Starts callsign: opens ledger, archive and limits, and serves the data port and the admin port.
 
+mod account_ids;
 mod admin_port;
 pub mod in_force;
 mod list_prices;
@@ -109,6 +110,9 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
     let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, deps);
     let in_force = InForce::new(config, proxy.clone(), Arc::clone(&metrics));
     let mut tasks = start_tasks(config, &in_force, prices, &limiter, &metrics);
+    if serve.finds_accounts {
+        tasks.push(tokio::spawn(account_ids::run(in_force.clone())).abort_handle());
+    }
     let reconciler = queue.map(|queue| start_reconciler(config, queue, &in_force, &limiter, &metrics)).transpose()?;
     tasks.extend(reconciler);
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;

@@ -51,7 +51,10 @@ impl Selftest {
         config.admin.listen = config.admin.listen.map(|_| LOOPBACK);
         store_nothing(&mut config);
         config.upstream.url = mock.url().parse().map_err(io::Error::other)?;
-        let running = start(&config, ServeOptions { proxy_from_env: false, workers: 1, ..ServeOptions::default() });
+        let running = start(
+            &config,
+            ServeOptions { proxy_from_env: false, workers: 1, finds_accounts: false, ..ServeOptions::default() },
+        );
         Ok(running.map(|running| Self { mock, running }))
     }
 
@@ -93,7 +96,7 @@ pub(crate) async fn perform(
     config.data.listen = LOOPBACK;
     config.admin.listen = None;
     config.limits = callsign_store::limits::settings::Settings::default();
-    let options = ServeOptions { workers: 1, ..ServeOptions::default() };
+    let options = ServeOptions { workers: 1, finds_accounts: false, ..ServeOptions::default() };
     let running = start(&config, options).map_err(|error| error.to_string())?;
     let answer = send(&running, request, limit).await;
     // The first call starts the drain, the second ends it at once. Only the ledger is waited for.

@@ -241,7 +241,7 @@ impl Accumulator {
                 ("provider", _) => self.texts.extend(text(value).map(|provider| ("provider", provider))),
                 ("usage", _) => self.usage(value),
                 ("error", _) => self.error("error", value),
-                ("output" | "content" | "data" | "results", _) => self.note("output", is_filled(value)),
+                ("output" | "content" | "data" | "results" | "answers", _) => self.note("output", is_filled(value)),
                 ("text", _) | ("delta" | "b64_json" | "partial_image_b64", true) if value.get().starts_with('"') => {
                     self.note("output", is_filled(value));
                 }

@@ -114,8 +114,8 @@ pub enum Command {
     Request(OneRequest),
     /// Find the caller of an identifier that OpenRouter or a provider reports.
     ///
-    /// Accepts an identifier as it was sent, a session, chat, message or generation id, or (with `OPENROUTER_ORG_ID`
-    /// set) the form sha256(ORG_ID-user). Without a ledger only the formats are used: sealed identifiers are decrypted
+    /// Accepts an identifier as it was sent, a session, chat, message or generation id, or
+    /// sha256(ORG_ID-user), for which OpenRouter is asked for the id unless `OPENROUTER_ORG_ID` is set. Without a ledger only the formats are used: sealed identifiers are decrypted
     /// with `CALLSIGN_ID_SECRET`, raw and prefixed ones are read back, hashes are compared with those of --candidates.
     ///
     /// Exit codes: 0 found, 1 not found, 2 configuration invalid.
@@ -301,6 +301,16 @@ pub enum LimitsCommand {
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
     },
+}
+
+impl LimitsCommand {
+    /// Returns the identifier of any kind that names the user; empty where only a user id does.
+    pub(super) fn identifier(&self) -> &str {
+        match self {
+            Self::Show { .. } => "",
+            Self::Set(SetLimits { user, .. }) | Self::Reset { user, .. } => user,
+        }
+    }
 }
 
 /// Arguments of `limits set`.

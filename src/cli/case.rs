@@ -39,8 +39,8 @@ async fn write(
     let place = bundle::archive(config, asked.bundle.with_archives)?;
     let password = Password::new(asked.bundle.password_file.as_deref())?;
     let reader = Reader::open(&config.ledger)?;
-    let (id, org_id) = (asked.id.trim(), config.upstream.org_id.as_deref());
-    let mut found = Named { id, tenant: asked.tenant.as_deref() }.found(&reader, org_id).await?;
+    let (id, org_ids) = (asked.id.trim(), &config.org_ids);
+    let mut found = Named { id, tenant: asked.tenant.as_deref() }.found(&reader, org_ids).await?;
     let people = people(&found);
     if people.is_empty() && !found.is_empty() {
         writeln!(err, "callsign: the identifier is of 0 persons: its requests have no user id; see callsign whois")?;
@@ -57,9 +57,9 @@ async fn write(
     let (mut summary, mut ids) = (Summary::default(), HashSet::new());
     bundle.start_list("requests.json")?;
     let each = person::each_request(&reader, &person, |request| {
-        if request.is_found_by(id, org_id) {
+        if request.is_found_by(id, org_ids) {
             bundle.add_to_list(ids.len(), &report::request_json(request))?;
-            summary.add(request, id, org_id);
+            summary.add(request, id, org_ids);
             ids.insert(request.begun.id);
         }
         Ok(())

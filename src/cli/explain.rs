@@ -22,6 +22,17 @@ use callsign_gateway::proxy::snapshot::Snapshot;
 use callsign_gateway::upstream::upload_state::UploadError;
 use compare::{Mark, Row};
 
+/// Tells a person at a terminal that the command waits for a body.
+///
+/// # Errors
+/// I/O errors of `err`.
+pub(super) fn announce(is_terminal: bool, err: &mut impl Write) -> io::Result<()> {
+    if is_terminal {
+        writeln!(err, "callsign: reading the request body from the terminal; end it with Ctrl-D")?;
+    }
+    Ok(())
+}
+
 /// Explains the request body on `input`. If `person` has no ids, the sample caller is used.
 ///
 /// # Errors

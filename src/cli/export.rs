@@ -50,7 +50,7 @@ async fn write(
     let password = Password::new(asked.bundle.password_file.as_deref())?;
     let reader = Reader::open(&config.ledger)?;
     let named = Named { id: asked.user.trim(), tenant: asked.tenant.as_deref() };
-    let people = named.users(&reader, config.upstream.org_id.as_deref(), asked.user_id).await?;
+    let people = named.users(&reader, &config.org_ids, asked.user_id).await?;
     let Some(person) = person::only(&people, err)? else { return Ok(Exit::Failure) };
     if !record(config, Verb::Export, &person, None, err).await? {
         return Ok(Exit::Failure);

@@ -101,7 +101,7 @@ async fn find(config: &Config, asked: &Forget, err: &mut impl Write) -> Result<O
         Err(error) => return Err(error.into()),
     };
     let named = Named { id: &asked.user, tenant: asked.tenant.as_deref() };
-    let people = named.users(&reader, config.upstream.org_id.as_deref(), asked.user_id).await?;
+    let people = named.users(&reader, &config.org_ids, asked.user_id).await?;
     if people.is_empty() && has_archive {
         return Ok(Some(archived()));
     }

@@ -8,6 +8,7 @@ use super::args::Whois;
 use crate::config::Config;
 use callsign_core::visible::printable;
 use callsign_store::ledger::{LedgerError, Reader, report};
+use callsign_store::org_ids::OrgIds;
 use callsign_store::whois::{self, Answer, Candidates, Question};
 
 /// Prints the callers that were found. Fails if there are none.
@@ -40,7 +41,7 @@ pub(super) async fn print(
         writeln!(err, "callsign: the ledger is off (CALLSIGN_DATA_DIR, CALLSIGN_LEDGER); only the formats are used")?;
     }
     if found.is_empty() {
-        explain(config, &answer, is_read, &candidates, err)?;
+        explain(config, question, &answer, is_read, err)?;
         return Ok(Exit::Failure);
     }
     Ok(Exit::Success)
@@ -66,9 +67,9 @@ async fn search(config: &Config, question: Question<'_>, err: &mut impl Write) -
 /// Prints how to find more.
 fn explain(
     config: &Config,
+    question: Question<'_>,
     answer: &Answer,
     is_read: bool,
-    candidates: &Candidates,
     err: &mut impl Write,
 ) -> io::Result<()> {
     writeln!(err, "callsign: no caller has this identifier (upper and lower case differ)")?;
@@ -78,12 +79,16 @@ fn explain(
     for note in answer.notes() {
         writeln!(err, "  {}", printable(&note))?;
     }
-    match candidates.count() {
+    match question.candidates.count() {
         0 => writeln!(err, "  To compare a hash with your users, list their ids one per line: --candidates FILE")?,
         count => writeln!(err, "  None of the {count} candidates has it with the current formats and secret.")?,
     }
-    if config.upstream.org_id.is_none() {
-        writeln!(err, "  A provider may report sha256(ORG_ID-user): set OPENROUTER_ORG_ID to search for that form.")?;
+    if config.org_ids.is_empty() && OrgIds::may_report(question.identifier) {
+        writeln!(
+            err,
+            "  A provider may report sha256(ORG_ID-user), but ORG_ID is not known: set OPENROUTER_ORG_ID to search for \
+             that form."
+        )?;
     }
     Ok(())
 }

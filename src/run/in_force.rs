@@ -6,7 +6,9 @@ use arc_swap::ArcSwap;
 use callsign_console::View;
 use callsign_gateway::proxy::Proxy;
 use callsign_gateway::proxy::snapshot::SnapshotError;
+use callsign_store::org_ids::OrgIds;
 use callsign_telemetry::metrics::Metrics;
+use tokio::sync::Notify;
 
 use crate::config::Config;
 
@@ -22,6 +24,10 @@ pub struct InForce {
     view: Arc<ArcSwap<View>>,
     /// The whole configuration, for self-tests.
     config: Arc<ArcSwap<Config>>,
+    /// The ids of accounts that OpenRouter told.
+    found: Arc<ArcSwap<OrgIds>>,
+    /// Has a permit after a reload.
+    reloads: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
@@ -29,7 +35,8 @@ impl InForce {
     /// Creates the handles for `config`, with which `proxy` was created.
     pub(super) fn new(config: &Config, proxy: Proxy, metrics: Arc<Metrics>) -> Self {
         let view = Arc::new(ArcSwap::from_pointee(config.view()));
-        Self { proxy, view, config: Arc::new(ArcSwap::from_pointee(config.clone())), metrics }
+        let (found, reloads) = (Arc::default(), Arc::default());
+        Self { proxy, view, config: Arc::new(ArcSwap::from_pointee(config.clone())), found, reloads, metrics }
     }
 
     /// Puts another configuration in force. Running requests keep the old one.
@@ -38,9 +45,31 @@ impl InForce {
     /// [`SnapshotError`]. The old configuration then stays in force.
     pub fn replace(&self, config: &Config) -> Result<(), SnapshotError> {
         self.proxy.replace_settings(&config.proxy())?;
-        self.view.store(Arc::new(config.view()));
         self.config.store(Arc::new(config.clone()));
+        self.show();
+        self.reloads.notify_one();
         Ok(())
+    }
+
+    /// Waits until the configuration has been replaced since the last call.
+    pub(super) async fn changed(&self) {
+        self.reloads.notified().await;
+    }
+
+    /// Puts ids of accounts in force that OpenRouter told: all of them if `all`, else in addition to the known ones.
+    pub(super) fn found_org_ids(&self, found: OrgIds, all: bool) {
+        let found = if all { found } else { self.found.load().joined(&found) };
+        self.found.store(Arc::new(found));
+        self.show();
+    }
+
+    fn show(&self) {
+        let config = self.config.load();
+        let mut view = config.view();
+        if config.upstream.org_id.is_none() {
+            view.org_ids = OrgIds::clone(&self.found.load());
+        }
+        self.view.store(Arc::new(view));
     }
 
     /// Records if the latest reload succeeded, for `/metrics` and `/readyz`.

@@ -56,12 +56,14 @@ pub struct ServeOptions {
     pub proxy_from_env: bool,
     /// Number of threads of the data port. Each has its own listener, runtime and connections upstream.
     pub workers: usize,
+    /// True if OpenRouter is asked for the ids of the operator's accounts.
+    pub finds_accounts: bool,
 }
 
 impl Default for ServeOptions {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { timeouts: Timeouts::default(), proxy_from_env: true, workers }
+        Self { timeouts: Timeouts::default(), proxy_from_env: true, workers, finds_accounts: true }
     }
 }
 

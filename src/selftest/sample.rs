@@ -155,6 +155,10 @@ fn ordinary(endpoint: &Inference, model: Option<&str>) -> Vec<(&'static str, Val
         "embeddings" => vec![("input", json!(["Say hi."])), ("encoding_format", json!("float"))],
         "rerank" => vec![("query", json!("hi")), ("documents", json!(["hi"]))],
         "images" | "images/generations" | "videos" => vec![("prompt", json!("A dot."))],
+        "systemone" => vec![
+            ("state", json!("hi")),
+            ("questions", json!({"greets": {"type": "noul", "instructions": "Is it a greeting?"}})),
+        ],
         "audio/transcriptions" => vec![("input_audio", json!({ "data": "", "format": "wav" }))],
         _ => vec![("input", json!("hi"))],
     });

@@ -89,6 +89,7 @@ impl Setup {
                 ("CALLSIGN_ADMIN_LISTEN", "off"),
                 ("CALLSIGN_UPSTREAM_URL", &self.upstream),
                 ("OPENROUTER_API_KEY", "sk-or-v1-the-operators-own-key"),
+                ("OPENROUTER_ORG_ID", "org_of_a_test"),
                 ("CALLSIGN_APP_KEY", APP_KEY),
                 ("CALLSIGN_LOG", "error"),
                 ("CALLSIGN_LEDGER", &self.postgres),

@@ -9,7 +9,7 @@ import {
   jsonSchema, streamText, tool,
 } from "ai";
 import {
-  BASE, DOCUMENTS, HEADERS, KEY, PIXEL, RECORDING, SPOOF_BODY, STRANGER, VECTOR, WEATHER, arrival, assert, assertSpeech, cancelled, raises,
+  BASE, DOCUMENTS, HEADERS, KEY, PIXEL, RECORDING, SPOOF_BODY, STRANGER, VECTOR, WEATHER, arrival, assert, assertJobs, assertSpeech, cancelled, raises,
   run,
 } from "./harness.mjs";
 
@@ -18,7 +18,7 @@ const spoof = { user: "mallory", metadata: { user_id: "mallory" }, safety_identi
 const settings = (apiKey) => ({ baseURL: `${BASE}/v1`, apiKey, headers: HEADERS });
 
 // For each provider: creates a model with a key, the option for the client's identity claims, and the models of the other
-// endpoints by capability. `@openrouter/ai-sdk-provider` has neither speech nor transcription.
+// endpoints by capability. `@openrouter/ai-sdk-provider` has neither speech nor transcription, and is the only one with OpenRouter's videos.
 const PROVIDERS = {
   "@ai-sdk/openai": {
     model: (id, key) => createOpenAI(settings(key))(id),
@@ -44,6 +44,7 @@ const PROVIDERS = {
     media: {
       embeddings: createOpenRouter({ ...settings(KEY), extraBody: SPOOF_BODY }).textEmbeddingModel(MODEL),
       images_made: createOpenRouter({ ...settings(KEY), extraBody: SPOOF_BODY }).imageModel(MODEL),
+      videos: createOpenRouter({ ...settings(KEY), extraBody: SPOOF_BODY }).videoModel(MODEL, { pollIntervalMs: 1 }),
     },
   },
 };
@@ -70,6 +71,18 @@ function mediaChecks({ media, options: providerOptions }) {
       attributed();
       assert.equal(body.input, "Who am I?");
       assertSpeech(answer.audio.uint8Array);
+    },
+    async videos() {
+      const asked = { prompt: "a dot", n: 1, headers: {}, providerOptions };
+      const { answer, all } = await arrival(async () => {
+        const { videos } = await media.videos.doGenerate(asked);
+        // The provider returns OpenRouter's own address, which needs the operator's key.
+        const { pathname, search } = new URL(videos[0].url);
+        const headers = { ...HEADERS, authorization: `Bearer ${KEY}` };
+        return (await fetch(`${BASE}${pathname}${search}`, { headers })).arrayBuffer();
+      }, 3);
+      assertJobs(all, answer);
+      assert.equal(all[0].body.prompt, "a dot");
     },
     async transcription() {
       const { answer, body, sent, attributed } = await arrival(() => transcribe({ ...asking("transcription"), audio: RECORDING }));

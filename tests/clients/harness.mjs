@@ -43,6 +43,7 @@ const ALLOWED = new Set([
 ]);
 // The endpoints whose requests carry no `metadata`, and the session in a header too (docs/SPEC.md#inference-endpoints).
 const MEDIA = ["/embeddings", "/rerank", "/images", "/images/generations", "/audio/speech", "/audio/transcriptions"];
+// `/videos` carries neither.
 const isMedia = (path) => MEDIA.some((end) => path.endsWith(end));
 
 async function control(path) {
@@ -61,14 +62,15 @@ export async function arrival(ask, count = 1) {
   const last = all.at(-1);
   const body = last && (last.body ?? form(last));
   const sent = () => JSON.parse(last.sent.text);
-  return { answer, last, body, sent, said: last && said(last), attributed: () => attributed(last, body) };
+  return { answer, all, last, body, sent, said: last && said(last), attributed: () => attributed(last, body) };
 }
 
 // Checks that the identifiers are alice's, rendered by the formats, in the members of the endpoint.
 function attributed({ path, headers }, body) {
   const { user, session_id, metadata, safety_identifier } = body;
   const media = isMedia(path);
-  assert.deepEqual({ user, session_id, metadata }, { user: USER, session_id: "tab-1", metadata: media ? undefined : METADATA });
+  const bare = media || path.endsWith("/videos");
+  assert.deepEqual({ user, session_id, metadata }, { user: USER, session_id: "tab-1", metadata: bare ? undefined : METADATA });
   assert.equal(Object.fromEntries(headers)["x-session-id"], media ? "tab-1" : undefined);
   assert.equal(safety_identifier, path.endsWith("/responses") ? USER : undefined);
   for (const gone of ["trace", "client_metadata"]) assert.ok(!(gone in body), gone);
@@ -102,6 +104,15 @@ function form({ headers, text }) {
   return Object.fromEntries(named);
 }
 
+// Checks that a job was created and polled, and its content fetched, in this order.
+export function assertJobs([created, ...reads], content) {
+  attributed(created, created.body);
+  const { id } = JSON.parse(created.sent.text);
+  const paths = reads.map(({ method, path }) => `${method} ${path.split("/videos/")[1]}`);
+  assert.deepEqual(paths, [`GET ${id}`, `GET ${id}/content`]);
+  assert.ok(Buffer.from(content).toString("latin1").endsWith("a video of the mock OpenRouter"));
+}
+
 // Checks that the mock's WAV file arrived unchanged.
 export function assertSpeech(bytes) {
   assert.equal(Buffer.from(bytes).subarray(0, 4).toString(), "RIFF");
@@ -110,7 +121,7 @@ export function assertSpeech(bytes) {
 
 // Returns the text that the mock sent, if any.
 function said({ path, sent }) {
-  if (isMedia(path)) return undefined;
+  if (isMedia(path) || path.includes("/videos")) return undefined;
   if (!sent.text.includes("data:")) {
     const body = JSON.parse(sent.text);
     return path.endsWith("/responses") ? body.output?.[0]?.content?.[0]?.text : body.choices?.[0]?.message?.content;

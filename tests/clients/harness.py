@@ -39,6 +39,7 @@ PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAD
 VECTOR = [0.5, -0.25, 0.125, 0.0625]
 SAMPLES = bytes(range(256)) * 4
 DOCUMENTS = ["first text", "second text"]
+VIDEO = b"a video of the mock OpenRouter"
 RECORDING = "ID3 \u00fc\r\n--not-a-boundary\r\n".encode() * 40
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
@@ -49,6 +50,7 @@ ALLOWED = {
     "transfer-encoding", "host",
 }
 # The endpoints whose requests carry no `metadata`, and the session in a header too (docs/SPEC.md#inference-endpoints).
+# `/videos` carries neither.
 MEDIA = ("/embeddings", "/rerank", "/images", "/images/generations", "/audio/speech", "/audio/transcriptions")
 
 
@@ -90,6 +92,8 @@ class Arrival:
         if path.endswith(MEDIA):
             assert "metadata" not in body, body["metadata"]
             assert ["x-session-id", "tab-1"] in self.last["headers"]
+        elif path.endswith("/videos"):
+            assert "metadata" not in body, body["metadata"]
         else:
             assert body["metadata"] == ({"user_id": USER} if path.endswith("/messages") else METADATA), body["metadata"]
         assert body.get("safety_identifier") == (USER if path.endswith("/responses") else None)
@@ -104,6 +108,16 @@ class Arrival:
     def said(self):
         """Returns the text that the mock sent."""
         return text_of(self.last["path"], self.last["sent"]["text"])
+
+
+def assert_jobs(arrival):
+    """Checks that a job was created, polled and fetched, in this order."""
+    created, *reads = arrival.all
+    arrival.last, arrival.body = created, created["body"]
+    arrival.attributed()
+    job = arrival.sent()["id"]
+    assert [read["method"] for read in reads] == ["GET", "GET"]
+    assert [read["path"].split("/videos/")[1] for read in reads] == [job, f"{job}/content"]
 
 
 def assert_clean(request):

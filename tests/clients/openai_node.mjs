@@ -64,6 +64,9 @@ await run("openai (Node)", VERSION, {
       assert.deepEqual([refused.status, refused.code, refused.headers.get("x-callsign-error")], [401, "invalid_credential", "invalid_credential"]);
       assert.equal((await raises(OpenAI.BadRequestError, () => chat({ deep: deep() }))).code, "invalid_json");
       assert.equal((await raises(OpenAI.NotFoundError, () => client.files.list())).code, "not_exposed");
+      // A form for OpenAI's own API; OpenRouter takes JSON.
+      const form = await raises(OpenAI.APIError, () => client.videos.create({ model, prompt: "a dot" }));
+      assert.deepEqual([form.status, form.code], [415, "unsupported_media_type"]);
     }, 0);
     await arrival(async () => {
       await raises(OpenAI.NotFoundError, () => chat({ model: "mock/error-404" }));

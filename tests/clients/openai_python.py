@@ -73,6 +73,8 @@ def errors():
         assert refused.code == "invalid_credential" and refused.response.headers["x-callsign-error"] == refused.code
         assert raises(openai.BadRequestError, ask(extra_body={"deep": deep()}), 400).code == "invalid_json"
         assert raises(openai.NotFoundError, client.files.list, 404).code == "not_exposed"
+        # A form for OpenAI's own API; OpenRouter takes JSON.
+        assert raises(openai.APIStatusError, lambda: client.videos.create(model=MODEL, prompt="a dot"), 415).code == "unsupported_media_type"
     with Arrival(4):
         raises(openai.NotFoundError, ask("mock/error-404"), 404)
         limited = raises(openai.RateLimitError, ask("mock/error-429"), 429)

@@ -126,6 +126,17 @@ def transcription():
     assert answer.text == arrival.sent()["text"]
 
 
+def videos():
+    with Arrival(3) as arrival:
+        job = client.video_generation.generate(model=MODEL, prompt="a dot", callback_url="https://mallory.example", **SPOOF)
+        finished = client.video_generation.get_generation(job_id=job.id)
+        content = client.video_generation.get_video_content(job_id=job.id).read()
+    assert_jobs(arrival)
+    assert (arrival.body["prompt"], finished.id, finished.status) == ("a dot", job.id, "completed")
+    assert content.endswith(VIDEO)
+
+
 run("openrouter (Python)", importlib.metadata.version("openrouter"), [
     plain, streaming, tools, images, errors, cancelling, models, embeddings, rerank, images_made, speech, transcription,
+    videos,
 ])

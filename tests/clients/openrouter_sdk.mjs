@@ -5,7 +5,7 @@ import { OpenRouter } from "@openrouter/sdk";
 import * as errors from "@openrouter/sdk/models/errors";
 import { HTTPClient } from "@openrouter/sdk/lib/http.js";
 import {
-  BASE, DOCUMENTS, HEADERS, KEY, PIXEL, RECORDING, STRANGER, VECTOR, WEATHER, arrival, assert, assertSpeech, cancelled, raises, run,
+  BASE, DOCUMENTS, HEADERS, KEY, PIXEL, RECORDING, STRANGER, VECTOR, WEATHER, arrival, assert, assertJobs, assertSpeech, cancelled, raises, run,
 } from "./harness.mjs";
 
 const { version } = JSON.parse(readFileSync(new URL("node_modules/@openrouter/sdk/package.json", import.meta.url)));
@@ -116,6 +116,17 @@ await run("@openrouter/sdk", version, {
     attributed();
     assert.equal(body.input, "Who am I?");
     assertSpeech(answer);
+  },
+  async videos() {
+    const videoGenerationRequest = { model: MODEL, prompt: "a dot", callbackUrl: "https://mallory.example", ...claims };
+    const { answer, all: arrived } = await arrival(async () => {
+      const { id: jobId } = await client.videoGeneration.generate({ videoGenerationRequest });
+      const finished = await client.videoGeneration.getGeneration({ jobId });
+      assert.deepEqual([finished.id, finished.status], [jobId, "completed"]);
+      return new Response(await client.videoGeneration.getVideoContent({ jobId })).arrayBuffer();
+    }, 3);
+    assertJobs(arrived, answer);
+    assert.equal(arrived[0].body.prompt, "a dot");
   },
   async transcription() {
     const inputAudio = { data: RECORDING.toString("base64"), format: "mp3" };

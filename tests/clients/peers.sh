@@ -12,6 +12,8 @@ stop_all() {
   for pid in "${STARTED[@]}"; do
     kill "$pid" 2> /dev/null || true
   done
+  # They may write to the directory until they have ended.
+  wait "${STARTED[@]}" 2> /dev/null || true
   rm -rf "$SCRATCH"
 }
 trap stop_all EXIT

@@ -5,7 +5,7 @@ import sys
 
 CAPABILITIES = [
     "plain", "streaming", "responses", "tools", "images", "errors", "cancelling", "models", "embeddings", "rerank", "images_made",
-    "speech", "transcription", "forms",
+    "speech", "transcription", "videos", "forms",
 ]
 BEGIN, END = "<!-- clients -->\n", "<!-- /clients -->"
 

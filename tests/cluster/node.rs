@@ -47,6 +47,7 @@ impl Nodes {
             ("CALLSIGN_ADMIN_LISTEN", "127.0.0.1:0"),
             ("CALLSIGN_UPSTREAM_URL", upstream),
             ("OPENROUTER_API_KEY", "sk-or-v1-the-operators-own-key"),
+            ("OPENROUTER_ORG_ID", "org_of_a_test"),
             ("CALLSIGN_APP_KEY", APP_KEY),
             ("CALLSIGN_LOG", "warn"),
             ("CALLSIGN_LIMIT_STORE", store),

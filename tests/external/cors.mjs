@@ -52,6 +52,7 @@ function upstream(request, response) {
 async function settings() {
   return {
     OPENROUTER_API_KEY: "sk-or-v1-key-of-the-operator",
+    OPENROUTER_ORG_ID: "org_of_a_test",
     CALLSIGN_APP_KEY: KEY,
     CALLSIGN_PRESET: "generic",
     SEND_END_USER_ID: "true",

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 
 source tests/clients/peers.sh
 start_standin
-export CALLSIGN_APP_KEY=sk-cs-key-of-the-proxies-app-0000 OPENROUTER_API_KEY=sk-or-v1-key-of-the-operator
+export CALLSIGN_APP_KEY=sk-cs-key-of-the-proxies-app-0000 OPENROUTER_API_KEY=sk-or-v1-key-of-the-operator OPENROUTER_ORG_ID=org_of_a_test
 CALLSIGN_PRESET=generic SEND_END_USER_ID=true start_callsign
 export CALLSIGN_URL SCRATCH
 python3 tests/external/proxies.py "$@"

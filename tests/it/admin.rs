@@ -285,6 +285,7 @@ async fn a_mapping_is_tried_out_in_the_real_pipeline() {
         ("embeddings", media.clone()),
         ("rerank", media),
         ("videos", json!({"user": user, "session_id": "tab-1"})),
+        ("systemone", json!({"user": user, "session_id": "tab-1"})),
         (
             "messages",
             json!({"user": "acme_2bd806c97f0e00af", "session_id": "tab-1",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use mock_openrouter::MockServer;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::support::client::{self, Headers};
 use crate::support::program::{Said, Variables, callsign_beside, file};
@@ -125,6 +126,71 @@ async fn whois_names_the_caller_behind_everything_that_was_sent() {
     assert_eq!(place.run(&format!("whois {sent} --tenant acme")).await.code, 1);
 }
 
+/// The organisation of the mock's account.
+const ORGANISATION: &str = "org_2mock0operator0account";
+
+fn reported(sent: &str) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{ORGANISATION}-{sent}")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whois_asks_openrouter_for_the_id_that_a_provider_hashes() {
+    let place = Place::new("acme_{hmac:32 user}").await;
+    place.chat(&BOB, "m").await;
+    let usage = place.usage(1).await;
+    let digest = reported(row(&usage, &json!("bob"))["external_user_id"].as_str().unwrap());
+    let asked = || place.mock.received().iter().filter(|received| received.path.ends_with("/key")).count();
+    place.json("whois bob --format json").await;
+    assert_eq!(asked(), 0, "only what may be such a hash needs the id");
+    let found = place.json(&format!("whois {digest} --format json")).await;
+    assert_eq!((&found[0]["kind"], &found[0]["user"]), (&json!("upstream"), &json!("bob")), "{found}");
+    assert_eq!(asked(), 1);
+    let said = place.run(&format!("block {digest}")).await;
+    assert!(said.code == 0 && said.out.contains("bob") && !said.out.contains(ORGANISATION), "{said:?}");
+
+    let data = place.directory.path().to_str().unwrap();
+    let other = [("CALLSIGN_DATA_DIR", data), ("OPENROUTER_ORG_ID", "org_other")];
+    let said = callsign_beside(&format!("whois {digest}"), &other).await;
+    assert_eq!((said.code, said.err.contains("OpenRouter did not")), (1, false), "the setting wins: {said:?}");
+    let nobody = [
+        ("CALLSIGN_DATA_DIR", data),
+        ("OPENROUTER_API_KEY", OPERATOR_KEY),
+        ("CALLSIGN_UPSTREAM_URL", "http://127.0.0.1:1/api/v1"),
+    ];
+    let said = callsign_beside(&format!("whois {digest}"), &nobody).await;
+    assert_eq!((said.code, said.err.contains("set OPENROUTER_ORG_ID")), (1, true), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_knows_the_ids_of_all_accounts() {
+    let (mock, directory) = (MockServer::start().await.unwrap(), tempfile::tempdir().unwrap());
+    let callsign = Setup::to(&mock.url())
+        .set(&VALVES)
+        .set(&[
+            ("OPENROUTER_ORG_ID", ""),
+            ("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()),
+            ("CALLSIGN_ADMIN_TOKEN", "an-admin-token-of-tests"),
+        ])
+        .toml("[[tenants]]\nname = \"acme\"\nopenrouter_api_key = \"sk-or-v1-the-key-of-acme\"\n")
+        .start();
+    client::post(&callsign.url("chat/completions"), ALICE, "{}").await;
+    let url = callsign.admin_url(&format!("api/v1/admin/whois/{}", reported("alice")));
+    let found = within("the id and the row", async {
+        loop {
+            let answer = client::get(&url, &[("authorization", "Bearer an-admin-token-of-tests")]).await;
+            if answer.status == 200 {
+                return answer.json();
+            }
+        }
+    })
+    .await;
+    assert_eq!((&found[0]["kind"], &found[0]["user"]), (&json!("upstream"), &json!("alice")), "{found}");
+    let asked: Vec<_> = mock.received().into_iter().filter(|received| received.path.ends_with("/key")).collect();
+    let mut keys: Vec<_> = asked.iter().map(|received| received.header("authorization").unwrap()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["Bearer sk-or-v1-the-key-of-acme", &format!("Bearer {OPERATOR_KEY}")]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whois_needs_no_ledger_where_the_format_or_a_list_of_users_tells() {
     let hashed = &[("USER_ID_FORMAT", "acme_{hmac:32 user}"), SECRET, ("SEND_END_USER_ID", "1")];
@@ -239,10 +305,12 @@ async fn a_live_check_verifies_what_was_recorded() {
     let with_ledger = [&app[..], &VALVES, &[("CALLSIGN_DATA_DIR", data)]].concat();
     let said = callsign_beside("check --live", &with_ledger).await;
     assert_eq!(said.code, 0, "{said:?}");
-    for line in ["✓ live: upstream", "✓ live: external_user", "✓ live: session_id", "✓ live: ledger"] {
+    for line in ["✓ live: upstream", "✓ live: external_user", "✓ live: session_id", "✓ live: ledger", "✓ live: budget"]
+    {
         assert!(said.out.contains(line), "{line}: {said:?}");
     }
-    assert!(said.out.contains("passed: 28 checks") && said.out.contains("recorded as acme_"), "{said:?}");
+    assert!(said.out.contains("passed: 29 checks") && said.out.contains("recorded as acme_"), "{said:?}");
+    assert!(said.out.contains("of $1000000 of the key's limit"), "{said:?}");
     assert!(said.out.contains("has the row, with key callsign-check"), "{said:?}");
     let sent = place.mock.received();
     assert_eq!(sent.iter().filter(|received| received.path.ends_with("completions")).count(), 1, "{sent:?}");

@@ -130,7 +130,7 @@ async fn open_valves_write_exactly_the_table_of_endpoints() {
     let messages = json!({"user": "u-1", "session_id": "s-1", "metadata": {"user_id": "u-1"}, "trace": ids});
     let media = json!({"user": "u-1", "session_id": "s-1", "trace": ids});
     // docs/SPEC.md#inference-endpoints: the members written into the body, and true if a header repeats the session.
-    let table: [(&str, Value, bool); 12] = [
+    let table: [(&str, Value, bool); 13] = [
         ("chat/completions", chat.clone(), false),
         ("completions", chat, false),
         ("responses", responses, false),
@@ -142,7 +142,8 @@ async fn open_valves_write_exactly_the_table_of_endpoints() {
         ("images/generations", media.clone(), true),
         ("audio/speech", media.clone(), true),
         ("audio/transcriptions", media.clone(), true),
-        ("videos", media, false),
+        ("videos", media.clone(), false),
+        ("systemone", media, false),
     ];
     assert_eq!(table.len(), INFERENCE.len());
     let (body, kept) = claiming_body();
@@ -466,7 +467,7 @@ async fn fifty_users_of_one_key_are_told_apart() {
 #[test]
 fn the_table_of_endpoints_is_the_documented_one() {
     let documented = "chat/completions completions responses messages messages/count_tokens embeddings rerank images \
-                    images/generations audio/speech audio/transcriptions videos";
+                    images/generations audio/speech audio/transcriptions videos systemone";
     assert!(INFERENCE.iter().map(|endpoint| endpoint.path).eq(documented.split_whitespace()));
     for base in ["/v1/", "/api/v1/"] {
         let found = Endpoint::find(&http::Method::POST, &format!("{base}messages"), false, false);

@@ -59,7 +59,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 32] = [
+const CASES: [Case; 33] = [
     Case::known("chat", "chat/completions", "mock/cost-2000000", 2_000_000),
     Case::stream("chat stream", "chat/completions", "mock/cost-2000000", 2_000_000),
     Case::known("completions", "completions", "mock/cost-3000000", 3_000_000),
@@ -69,6 +69,7 @@ const CASES: [Case; 32] = [
     Case::stream("messages stream", "messages", "mock/cost-2000000", 2_000_000),
     Case::known("embeddings", "embeddings", "mock/cost-1000000", 1_000_000),
     Case::known("rerank", "rerank", "mock/cost-1000000", 1_000_000),
+    Case::known("decisions", "systemone", "mock/cost-1000000", 1_000_000),
     Case::known("images", "images", "mock/cost-40000000", 40_000_000),
     Case::known("image generations", "images/generations", "mock/cost-40000000", 40_000_000),
     Case::known("speech, late", "audio/speech", "mock/cost-5000000", 5_000_000),

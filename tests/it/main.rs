@@ -20,6 +20,7 @@ mod deploy;
 mod disconnects;
 mod docs;
 mod edges;
+mod error_texts;
 mod evidence;
 mod faults;
 mod fidelity;

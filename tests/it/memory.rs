@@ -68,6 +68,8 @@ impl Program {
                 ("CALLSIGN_ADMIN_LISTEN", "off"),
                 ("CALLSIGN_UPSTREAM_URL", upstream),
                 ("OPENROUTER_API_KEY", OPERATOR_KEY),
+                // The test counts the requests that the upstream gets.
+                ("OPENROUTER_ORG_ID", "org_of_a_test"),
                 ("CALLSIGN_USER_KEYS", &format!("alice={ALICE_KEY}")),
                 ("SEND_END_USER_ID", "true"),
                 // All requests are from one caller.

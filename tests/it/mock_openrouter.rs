@@ -55,7 +55,7 @@ async fn a_chat_stream_arrives_as_it_was_sent() {
 #[tokio::test]
 async fn every_endpoint_answers_in_its_shape() {
     let mock = MockServer::start().await.unwrap();
-    let cases: [(&str, Value, &str, Value); 10] = [
+    let cases: [(&str, Value, &str, Value); 11] = [
         ("chat/completions", json!({}), "/object", json!("chat.completion")),
         ("chat/completions", json!({}), "/usage/prompt_tokens_details/cached_tokens", json!(3)),
         ("completions", json!({"prompt": "hi"}), "/object", json!("text_completion")),
@@ -69,6 +69,7 @@ async fn every_endpoint_answers_in_its_shape() {
         ("messages/count_tokens", json!({}), "/input_tokens", json!(11)),
         ("embeddings", json!({"input": ["a", "b"]}), "/data/1/embedding/0", json!(0.5)),
         ("rerank", json!({"documents": ["a", "b"]}), "/results/1/document/text", json!("b")),
+        ("systemone", json!({"questions": {"a": {"type": "noul"}}}), "/answers/a/noul", json!(0.5)),
         ("images/generations", json!({"prompt": "x"}), "/data/0/media_type", json!("image/png")),
         ("audio/transcriptions", json!({}), "/usage/total_tokens", json!(18)),
     ];

@@ -19,7 +19,7 @@ const AGENT_TURN: usize = 9 << 20;
 
 /// Checks status, code and body of a refusal.
 #[track_caller]
-fn assert_refused(answer: &Answer, dialect: Dialect, status: u16, code: &str) {
+pub(crate) fn assert_refused(answer: &Answer, dialect: Dialect, status: u16, code: &str) {
     assert_eq!((answer.status.as_u16(), answer.header("x-callsign-error")), (status, code), "{}", answer.text());
     assert_eq!(answer.header("content-type"), "application/json");
     let kind = match status {
@@ -27,12 +27,17 @@ fn assert_refused(answer: &Answer, dialect: Dialect, status: u16, code: &str) {
         403 => "permission_error",
         404 => "not_found_error",
         413 => "request_too_large",
+        429 => "rate_limit_error",
         500.. => "api_error",
         _ => "invalid_request_error",
     };
     let body = answer.json();
     let message = body["error"]["message"].as_str().unwrap_or_default();
     assert!(!message.is_empty() && !message.contains(APP_KEY) && !message.contains("sk-wrong"), "{body}");
+    if status < 500 {
+        let said = message.strip_suffix(&format!(" (docs/ERRORS.md: {code})"));
+        assert!(said.is_some_and(says_what_to_do), "{message}");
+    }
     let expected = match dialect {
         Dialect::OpenAi => {
             serde_json::json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
@@ -40,6 +45,32 @@ fn assert_refused(answer: &Answer, dialect: Dialect, status: u16, code: &str) {
         Dialect::Anthropic => serde_json::json!({"type": "error", "error": {"type": kind, "message": message}}),
     };
     assert_eq!(body, expected);
+}
+
+/// Returns true if a message has a next step after what was expected.
+fn says_what_to_do(message: &str) -> bool {
+    const STEPS: [&str; 19] = [
+        "ask",
+        "check",
+        "compress",
+        "contact",
+        "continue",
+        "correct",
+        "encode",
+        "leave",
+        "let",
+        "nest",
+        "remove",
+        "send",
+        "set",
+        "sign",
+        "the operator turns",
+        "try",
+        "use",
+        "wait",
+        "write",
+    ];
+    message.split([';', ':', ',']).skip(1).any(|part| STEPS.iter().any(|step| part.trim_start().starts_with(step)))
 }
 
 /// Checks that callsign still works.

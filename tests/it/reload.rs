@@ -45,8 +45,11 @@ async fn live() -> Live {
     let none: [(String, String); 0] = [];
     let sources = ConfigInputs::environment(none).file(Some(file.clone())).serving();
     let loaded = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let running =
-        run::start(&loaded.config, ServeOptions { proxy_from_env: false, ..ServeOptions::default() }).unwrap();
+    let running = run::start(
+        &loaded.config,
+        ServeOptions { proxy_from_env: false, finds_accounts: false, ..ServeOptions::default() },
+    )
+    .unwrap();
     let reloader = Reloader::new(sources, running.in_force.clone(), None, &loaded);
     Live { mock, running, reloader, file, _directory: directory }
 }

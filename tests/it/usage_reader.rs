@@ -54,12 +54,15 @@ async fn sums_match_the_mocks_records() {
     let mock = MockServer::start().await.unwrap();
     let (mut sum, mut own) = (NanoUsd::ZERO, NanoUsd::ZERO);
     let mut answers = 0;
-    for path in ["chat/completions", "completions", "responses", "embeddings", "rerank", "images/generations"] {
+    for path in
+        ["chat/completions", "completions", "responses", "embeddings", "rerank", "systemone", "images/generations"]
+    {
         for (number, cost) in [0, 1, 7, 999, 420_000, 123_456_789, 1_000_000_000, 4_294_967_295].into_iter().enumerate()
         {
             for stream in [false, true] {
                 let model = format!("mock/cost-{cost}+reasoning-{number}+long-{number}");
-                let body = json!({"model": model, "stream": stream, "documents": ["usage"], "input": "error"});
+                let body = json!({"model": model, "stream": stream, "documents": ["usage"], "input": "error",
+                    "questions": {"error": {"type": "noul"}}});
                 let answer = client::post(&format!("{}/{path}", mock.url()), KEY, body.to_string()).await;
                 let whole = seen(path, &answer, usize::MAX);
                 for length in [1, 2, 3, 7, 100, 1000] {
@@ -85,7 +88,7 @@ async fn sums_match_the_mocks_records() {
             }
         }
     }
-    assert_eq!((sum, answers), (own, 96));
+    assert_eq!((sum, answers), (own, 112));
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ impl Program {
                 ("CALLSIGN_ADMIN_LISTEN", "off"),
                 ("CALLSIGN_UPSTREAM_URL", upstream),
                 ("OPENROUTER_API_KEY", "sk-or-v1-of-a-test"),
+                ("OPENROUTER_ORG_ID", "org_of_a_test"),
                 ("CALLSIGN_APP_KEY", "sk-cs-a-key-of-one-app-0123456789"),
                 ("CALLSIGN_LEDGER_MODE", mode),
                 ("CALLSIGN_LOG", "error"),

@@ -33,11 +33,13 @@ pub(crate) enum Says {
     Embeddings,
     /// The session in a header.
     Header,
+    /// `user` and `session_id`.
+    Body,
     /// Nothing.
     Read,
 }
 
-pub(crate) const ROUTES: [(&str, Says); 18] = [
+pub(crate) const ROUTES: [(&str, Says); 19] = [
     ("chat/completions", Says::Chat),
     ("completions", Says::Chat),
     ("responses", Says::Responses),
@@ -49,6 +51,7 @@ pub(crate) const ROUTES: [(&str, Says); 18] = [
     ("images/generations", Says::Header),
     ("audio/speech", Says::Header),
     ("audio/transcriptions", Says::Header),
+    ("systemone", Says::Body),
     ("models", Says::Read),
     ("models/count", Says::Read),
     ("models/a/b/endpoints", Says::Read),

@@ -29,6 +29,8 @@ impl Program {
                 ("CALLSIGN_ADMIN_LISTEN", "127.0.0.1:0"),
                 ("CALLSIGN_UPSTREAM_URL", upstream),
                 ("OPENROUTER_API_KEY", OPERATOR_KEY),
+                // The upstream compares each request with a mark in it.
+                ("OPENROUTER_ORG_ID", "org_of_a_test"),
                 ("CALLSIGN_LOG", "debug"),
                 ("SEND_END_USER_ID", "true"),
                 ("SEND_SESSION_ID", "true"),

@@ -243,10 +243,8 @@ fn expected(says: Says, who: &Value) -> (Map<String, Value>, Option<String>) {
     let mut body = Map::new();
     let in_body = matches!(says, Says::Chat | Says::Responses | Says::Messages);
     let is_media = matches!(says, Says::Embeddings | Says::Header);
-    if in_body || is_media {
+    if in_body || is_media || says == Says::Body {
         body.extend(text("user").map(|user| ("user".to_owned(), user.into())));
-    }
-    if in_body || is_media {
         body.extend(text("session").map(|session| ("session_id".to_owned(), session.into())));
     }
     if in_body {

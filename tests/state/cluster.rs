@@ -78,6 +78,7 @@ impl Cluster {
             ("CALLSIGN_LIMIT_STORE", self.redis.url().to_owned()),
             ("CALLSIGN_LIMIT_ON_STORE_FAILURE", allow.to_owned()),
             ("OPENROUTER_API_KEY", "sk-or-v1-of-a-test".to_owned()),
+            ("OPENROUTER_ORG_ID", "org_of_a_test".to_owned()),
             ("CALLSIGN_APP_KEY", APP_KEY.to_owned()),
             ("CALLSIGN_LOG", "error".to_owned()),
             ("SEND_END_USER_ID", "true".to_owned()),

@@ -14,6 +14,7 @@ use callsign_core::identity::{Formats, Policy};
 use callsign_core::tenant::Tenants;
 use callsign_store::ledger::{self, Keeper, Ledger, Reader};
 use callsign_store::limits::{self, Limiter, Rules};
+use callsign_store::org_ids::OrgIds;
 use callsign_telemetry::metrics::Metrics;
 use callsign_telemetry::metrics::audit::Finding;
 use self_test::{SelfTest, SelfTestError};
@@ -71,7 +72,7 @@ fn view() -> View {
             own_presets: std::collections::BTreeMap::new(),
         },
         tenants: Tenants { operator, list: Vec::new() },
-        org_id: None,
+        org_ids: OrgIds::default(),
         rules: Rules::new(&limits::settings::Settings::default()),
         people: Vec::new(),
         tls: false,

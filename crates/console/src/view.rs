@@ -3,6 +3,7 @@
 use callsign_core::auth::settings::Callers;
 use callsign_core::tenant::Tenants;
 use callsign_store::limits::Rules;
+use callsign_store::org_ids::OrgIds;
 use callsign_store::person::Person;
 use callsign_store::whois::Scope;
 
@@ -13,8 +14,8 @@ pub struct View {
     pub callers: Callers,
     /// The policies.
     pub tenants: Tenants,
-    /// `OPENROUTER_ORG_ID`.
-    pub org_id: Option<String>,
+    /// The ids of the operator's accounts at OpenRouter.
+    pub org_ids: OrgIds,
     /// The limits and blocks of the configuration.
     pub rules: Rules,
     /// The users that the configuration names.
@@ -28,6 +29,6 @@ pub struct View {
 impl View {
     /// Returns what `whois` looks an identifier up in.
     pub fn whois_scope(&self) -> Scope<'_> {
-        Scope { tenants: &self.tenants, org_id: self.org_id.as_deref() }
+        Scope { tenants: &self.tenants, org_ids: &self.org_ids }
     }
 }

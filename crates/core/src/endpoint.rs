@@ -100,7 +100,7 @@ const MESSAGES: Fields = Fields { metadata: Metadata::UserOnly, ..CHAT };
 /// Endpoints whose session was only in a header until autumn 2026.
 const MEDIA: Fields = Fields { session_header: true, metadata: Metadata::None, safety_identifier: false };
 /// Endpoints that never had the header.
-const VIDEOS: Fields = Fields { session_header: false, ..MEDIA };
+const BODY_ONLY: Fields = Fields { session_header: false, ..MEDIA };
 
 const fn openai(path: &'static str, fields: Fields, cache_key: bool) -> Inference {
     Inference { path, dialect: Dialect::OpenAi, fields, cache_key, replays: false, form: false, query: &[] }
@@ -112,7 +112,7 @@ const fn anthropic(path: &'static str) -> Inference {
 }
 
 /// All POST endpoints (`docs/SPEC.md#inference-endpoints`).
-pub static INFERENCE: [Inference; 12] = [
+pub static INFERENCE: [Inference; 13] = [
     openai("chat/completions", CHAT, true),
     openai("completions", CHAT, true),
     Inference { replays: true, ..openai("responses", RESPONSES, true) },
@@ -124,7 +124,8 @@ pub static INFERENCE: [Inference; 12] = [
     openai("images/generations", MEDIA, false),
     openai("audio/speech", MEDIA, false),
     Inference { form: true, ..openai("audio/transcriptions", MEDIA, false) },
-    openai(video::CREATE, VIDEOS, false),
+    openai(video::CREATE, BODY_ONLY, false),
+    openai("systemone", BODY_ONLY, false),
 ];
 
 /// The `allow` header of read-only endpoints.
@@ -182,7 +183,7 @@ pub enum RouteError {
     #[error("this path is not exposed; callsign serves the inference endpoints and the model catalogue under /v1 only")]
     NotExposed,
     /// The path is in the table, but not with this method.
-    #[error("method not allowed; this path accepts {allow}")]
+    #[error("this path does not have this method; send {allow}")]
     MethodNotAllowed {
         /// The value of the `allow` header.
         allow: &'static str,

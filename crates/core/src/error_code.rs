@@ -158,7 +158,8 @@ pub static TABLE: [ErrorCodeRow; 28] = [
         403,
         "tool_not_allowed",
         "The request uses a tool that reaches files or shells which all users of the OpenRouter account share.",
-        "Remove the tool. Operator: `CALLSIGN_SERVER_TOOLS=allow` permits such tools to all users.",
+        "Remove the tool. Operator: `server_tools_allowed` permits single types of tools, `CALLSIGN_SERVER_TOOLS=allow` all \
+         tools, each to all users.",
     ),
     row(
         ErrorCode::ModelNotAllowed,

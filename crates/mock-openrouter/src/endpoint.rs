@@ -8,7 +8,7 @@ use super::reply::{Failure, Reply};
 use super::{chat, errors, media, messages, responses, videos};
 
 /// All inference endpoints by their path below `/api/v1/`.
-const TABLE: [(&str, Endpoint); 12] = [
+const TABLE: [(&str, Endpoint); 13] = [
     ("chat/completions", Endpoint::Completion(chat::Kind::Chat)),
     ("completions", Endpoint::Completion(chat::Kind::Text)),
     ("responses", Endpoint::Responses),
@@ -21,6 +21,7 @@ const TABLE: [(&str, Endpoint); 12] = [
     ("audio/speech", Endpoint::Speech),
     ("audio/transcriptions", Endpoint::Transcription),
     ("videos", Endpoint::Videos),
+    ("systemone", Endpoint::SystemOne),
 ];
 
 /// An inference endpoint; all of them take POST requests.
@@ -36,6 +37,7 @@ pub(super) enum Endpoint {
     Speech,
     Transcription,
     Videos,
+    SystemOne,
 }
 
 impl Endpoint {
@@ -83,6 +85,7 @@ impl Endpoint {
             Self::Speech => media::speech(),
             Self::Transcription => json(&media::transcription(reply)),
             Self::Videos => videos::created(reply),
+            Self::SystemOne => json(&media::decisions(reply)),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The endpoints without a conversation: embeddings, rerank, images, speech, transcriptions.
+//! The endpoints without a conversation: embeddings, rerank, images, speech, transcriptions, System One.
 
 use bytes::Bytes;
 use data_encoding::BASE64;
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::plan::{Plan, Step, done, event};
 use super::reply::{Failure, PROVIDER, Reply};
@@ -52,6 +52,18 @@ pub(super) fn rerank(reply: &Reply<'_>) -> Value {
     let mut body = json!({"id": reply.id, "model": reply.model, "provider": PROVIDER, "results": results});
     if let Some(usage) = reply.usage {
         body["usage"] = usage.rerank();
+    }
+    body
+}
+
+/// Answers `systemone`: 0.5 to each question, as a question of type `noul` expects.
+pub(super) fn decisions(reply: &Reply<'_>) -> Value {
+    let questions = reply.asked.get("questions").and_then(|value| value.as_object().cloned()).unwrap_or_default();
+    let answers: Map<_, _> =
+        questions.into_iter().map(|(name, _)| (name, json!({"type": "noul", "noul": 0.5}))).collect();
+    let mut body = json!({"id": reply.id, "model": reply.model, "provider": PROVIDER, "answers": answers});
+    if let Some(usage) = reply.usage {
+        body["usage"] = usage.decisions();
     }
     body
 }

@@ -111,6 +111,11 @@ impl Usage {
         self.with_costs(json!({"total_tokens": self.prompt, "search_units": 1}))
     }
 
+    /// Returns the format of System One. It has no details of tokens and cost.
+    pub(super) fn decisions(self) -> Value {
+        json!({"input_tokens": self.prompt, "output_tokens": self.completion, "cost": dollars(self.cost())})
+    }
+
     /// Returns the format of transcriptions. It has no details of the cost.
     pub(super) fn transcription(self) -> Value {
         json!({

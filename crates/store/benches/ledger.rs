@@ -34,6 +34,7 @@ use callsign_store::ledger::query::{By, Filter, Grouping, RequestFilter, Split, 
 use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::settings::{Mode, Store};
 use callsign_store::ledger::{Begun, Finished, Ledger, Reader, RequestLabels, SentIds};
+use callsign_store::org_ids::OrgIds;
 use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use jiff::Timestamp;
@@ -386,8 +387,8 @@ async fn ask(reader: &Reader) {
     let user = user.unwrap();
     timed("mapping", reader.mapping(&user, None)).await;
     timed("identifiers of one user", reader.identifiers_of(&user, None, 100)).await;
-    timed("whois user", reader.whois(&format!("acme_{user}"), None)).await;
-    timed("whois upstream, unknown id", reader.whois(&"a".repeat(64), Some("org_1"))).await;
+    timed("whois user", reader.whois(&format!("acme_{user}"), &OrgIds::default())).await;
+    timed("whois upstream, unknown id", reader.whois(&"a".repeat(64), &OrgIds::from_iter(["org_1".to_owned()]))).await;
     let page = timed("pending costs, first page", reader.pending(&all, None)).await;
     timed("pending costs, next page", reader.pending(&all, page.last().map(|pending| pending.id))).await;
     timed("number of pending costs", reader.unpriced()).await;

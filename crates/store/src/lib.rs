@@ -8,6 +8,7 @@
 //! | [`ledger`] | one durable row per inference request, sums of the rows, and queries of both | contain prompts, replies or credentials |
 //! | [`limits`] | counts the usage of each caller, reserves and settles quota, keeps the block list | contain prompts; store user ids in counters (only their digests) |
 //! | [`archive`] | one encrypted file per archived request; lists, reads and deletes them | contain callers' credentials; write clear text to a disk |
+//! | [`org_ids`] | the operator's accounts, as providers see them | print an id |
 //! | [`person`] | finds the one person that an identifier means | guess |
 //! | [`state`] | the entries that operators change, such as blocks, in the places that all nodes share | lose an entry that a node knows |
 //! | [`trusted_clock`] | whether the wall clock may decide what is too old to keep | delete anything |
@@ -16,6 +17,7 @@
 pub mod archive;
 pub mod ledger;
 pub mod limits;
+pub mod org_ids;
 pub mod person;
 pub mod state;
 pub mod trusted_clock;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::ledger::query::{Filter, Found, Kind};
 use crate::ledger::{LedgerError, Reader};
+use crate::org_ids::OrgIds;
 use crate::whois::{self, Candidates, Question, Scope};
 
 /// A user of a tenant.
@@ -55,14 +56,14 @@ impl Named<'_> {
     pub async fn users(
         self,
         reader: &Reader,
-        org_id: Option<&str>,
+        org_ids: &OrgIds,
         user_id_only: bool,
     ) -> Result<BTreeSet<Person>, LedgerError> {
         let mappings = reader.mapping(self.id, self.tenant).await?.into_iter();
         let mut users: BTreeSet<_> =
             mappings.map(|mapping| Person { tenant: mapping.tenant, user: mapping.user }).collect();
         if !user_id_only {
-            let found = self.found(reader, org_id).await?;
+            let found = self.found(reader, org_ids).await?;
             users.extend(people(found.iter().filter(|found| matches!(found.kind, Kind::User | Kind::Upstream))));
         }
         Ok(users)
@@ -72,8 +73,8 @@ impl Named<'_> {
     ///
     /// # Errors
     /// [`LedgerError`] if the ledger cannot be read.
-    pub async fn found(self, reader: &Reader, org_id: Option<&str>) -> Result<Vec<Found>, LedgerError> {
-        let mut found = reader.whois(self.id, org_id).await?;
+    pub async fn found(self, reader: &Reader, org_ids: &OrgIds) -> Result<Vec<Found>, LedgerError> {
+        let mut found = reader.whois(self.id, org_ids).await?;
         found.retain(|found| self.tenant.is_none_or(|tenant| found.tenant.as_deref().unwrap_or_default() == tenant));
         Ok(found)
     }
@@ -87,8 +88,8 @@ impl Named<'_> {
     /// # Errors
     /// [`LedgerError`] if the ledger cannot be read.
     pub async fn meant(self, reader: &Reader, scope: Scope<'_>) -> Result<Meant, LedgerError> {
-        let found = self.found(reader, scope.org_id).await?;
-        let mut people: BTreeSet<_> = self.users(reader, scope.org_id, true).await?;
+        let found = self.found(reader, scope.org_ids).await?;
+        let mut people: BTreeSet<_> = self.users(reader, scope.org_ids, true).await?;
         people.extend(self::people(&found));
         let nameless = found.into_iter().filter(|found| found.user.is_none()).map(|found| found.tenant).collect();
         if !people.is_empty() {

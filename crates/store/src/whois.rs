@@ -9,9 +9,9 @@ mod candidates;
 
 use jiff::Timestamp;
 
-use crate::ledger::digest::upstream_form;
 use crate::ledger::query::{Found, Kind};
 use crate::ledger::{LedgerError, Reader};
+use crate::org_ids::OrgIds;
 use callsign_core::identity::Policy;
 use callsign_core::identity::caller_identity::Field;
 use callsign_core::identity::format::read_back::ReadBack;
@@ -25,8 +25,8 @@ pub use candidates::Candidates;
 pub struct Scope<'s> {
     /// The policies that may have written the identifier.
     pub tenants: &'s Tenants,
-    /// `OPENROUTER_ORG_ID`, which OpenRouter hashes into the identifiers that it passes on to providers.
-    pub org_id: Option<&'s str>,
+    /// The ids of the operator's accounts, which OpenRouter hashes into the identifiers that it passes on to providers.
+    pub org_ids: &'s OrgIds,
 }
 
 /// A search for the user of one identifier.
@@ -78,7 +78,7 @@ impl Answer {
 /// [`LedgerError`] if the ledger cannot be read.
 pub async fn ask(scope: Scope<'_>, reader: &Reader, question: Question<'_>) -> Result<Answer, LedgerError> {
     let of_tenant = |found: &Found| question.tenant.is_none_or(|name| found.tenant.as_deref().unwrap_or("") == name);
-    let mut found = reader.whois(question.identifier, scope.org_id).await?;
+    let mut found = reader.whois(question.identifier, scope.org_ids).await?;
     found.retain(of_tenant);
     let guesses = if found.is_empty() { by_formats(scope, question) } else { Vec::new() };
     Ok(Answer { found, guesses, since: reader.oldest().await? })
@@ -89,7 +89,7 @@ pub fn by_formats(scope: Scope<'_>, question: Question<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (tenant, policy) in scope.tenants.policies() {
         if question.tenant.is_none_or(|name| name == tenant.unwrap_or("")) {
-            let search = Search { question, tenant, policy, org_id: scope.org_id };
+            let search = Search { question, tenant, policy, org_ids: scope.org_ids };
             search.run(&mut found);
         }
     }
@@ -101,7 +101,7 @@ struct Search<'s> {
     question: Question<'s>,
     tenant: Option<&'s str>,
     policy: &'s Policy,
-    org_id: Option<&'s str>,
+    org_ids: &'s OrgIds,
 }
 
 impl Search<'_> {
@@ -131,11 +131,13 @@ impl Search<'_> {
     /// Compares the identifier with `sha256(ORG_ID-user)` of each candidate, the form in which a provider may report a
     /// user (see [`Reader::whois`]).
     fn by_digest(&self, found: &mut Vec<Found>) {
-        let Some(org_id) = self.org_id.filter(|_| self.question.identifier.len() == 64) else { return };
+        if self.org_ids.is_empty() || !OrgIds::may_report(self.question.identifier) {
+            return;
+        }
         for candidate in self.question.candidates.iter() {
             let sources = candidate.sources(self.tenant);
             let Some(sent) = self.policy.render(Identifier::User, &sources) else { continue };
-            if upstream_form(org_id, &sent).eq_ignore_ascii_case(self.question.identifier) {
+            if self.org_ids.reports(&sent, self.question.identifier) {
                 add_once(self.found(Kind::Upstream, sources.user), found);
             }
         }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use callsign_core::usage::outcome::Outcome;
 use callsign_core::visible::printable;
 use callsign_store::ledger::query::StoredRequest;
+use callsign_store::org_ids::OrgIds;
 
 /// Collects what OpenRouter and providers know of the requests.
 #[derive(Debug, Default)]
@@ -22,12 +23,12 @@ pub(super) struct Summary {
 
 impl Summary {
     /// Adds a request, latest first. Requests that callsign refused are left out: nobody outside knows them.
-    pub(super) fn add(&mut self, request: &StoredRequest, identifier: &str, org_id: Option<&str>) {
+    pub(super) fn add(&mut self, request: &StoredRequest, identifier: &str, org_ids: &OrgIds) {
         let end = request.ended.as_ref();
         if end.is_some_and(|end| end.outcome == Some(Outcome::Refused)) {
             return;
         }
-        if request.was_sent(identifier, org_id) {
+        if request.was_sent(identifier, org_ids) {
             self.reported = Some(printable(identifier));
         }
         self.users.extend(request.begun.sent.user.as_deref().map(printable));

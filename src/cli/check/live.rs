@@ -19,9 +19,11 @@ use crate::run;
 use crate::selftest;
 use crate::selftest::comparison::Outcome;
 use crate::selftest::test_caller::{TestCaller, bearer};
+use callsign_core::secret::Secret;
 use callsign_core::usage::generation;
+use callsign_core::usage::money::NanoUsd;
 use callsign_core::visible::printable;
-use callsign_gateway::openrouter::{OpenRouterClient, OpenRouterError, Record};
+use callsign_gateway::openrouter::{Account, Budget, OpenRouterClient, OpenRouterError, Record};
 use callsign_store::ledger::Reader;
 
 /// Maximum time for the response. A working model answers one word much faster.
@@ -85,7 +87,38 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
         Err(error) => report.add("live: attribution", Err(error.to_string())),
     }
     report.add("live: ledger", written_down(config, &generation).await);
+    report.add("live: budget", remaining(config, operator).await);
     Ok(())
+}
+
+/// Describes the rest of the account's budget.
+async fn remaining(config: &Config, operator: &Secret) -> Outcome {
+    let account = match OpenRouterClient::new(&config.upstream) {
+        Ok(client) => client.account(operator).await,
+        Err(error) => Err(error),
+    };
+    described(&account.map_err(|error| format!("OpenRouter did not tell the key's budget: {error}"))?)
+}
+
+/// Fails if nothing is left: OpenRouter then refuses the requests of all callers.
+fn described(account: &Account) -> Outcome {
+    let of_key = account.remaining.map(|rest| {
+        let limit = account.limit.map(|limit| format!(" of ${limit}")).unwrap_or_default();
+        (rest, format!("${rest}{limit} of the key's limit"))
+    });
+    let of_budget = account.budget.as_ref().map(|Budget { remaining, resets_at }| {
+        let until = resets_at.as_ref().map(|at| format!(" until {}", printable(at))).unwrap_or_default();
+        (*remaining, format!("${remaining} of the account's budget{until}"))
+    });
+    let all: Vec<_> = of_key.into_iter().chain(of_budget).collect();
+    let text = all.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(", ");
+    if all.is_empty() {
+        Ok("OpenRouter has no limit for the key and no budget".to_owned())
+    } else if all.iter().any(|(rest, _)| *rest == NanoUsd::ZERO) {
+        Err(format!("nothing is left ({text}): OpenRouter refuses requests until it is raised or begins again"))
+    } else {
+        Ok(format!("left: {text}"))
+    }
 }
 
 fn headers(test_caller: &TestCaller) -> io::Result<HeaderMap> {
@@ -131,11 +164,7 @@ fn answered(answer: Result<Response<Bytes>, String>, began: Instant) -> Result<(
 }
 
 /// Waits for the generation record.
-async fn recorded(
-    records: &OpenRouterClient,
-    key: &callsign_core::secret::Secret,
-    generation: &str,
-) -> Result<Record, OpenRouterError> {
+async fn recorded(records: &OpenRouterClient, key: &Secret, generation: &str) -> Result<Record, OpenRouterError> {
     let until = Instant::now() + RECORDED;
     loop {
         match records.generation(key, generation).await {
@@ -180,6 +209,35 @@ async fn written_down(config: &Config, generation: &str) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_budget_without_a_rest_fails() {
+        let account = |limit, remaining, budget: Option<i64>, resets_at: Option<&str>| Account {
+            label: String::new(),
+            limit: Option::map(limit, NanoUsd),
+            remaining: Option::map(remaining, NanoUsd),
+            budget: budget.map(|rest| Budget { remaining: NanoUsd(rest), resets_at: resets_at.map(str::to_owned) }),
+            organization: None,
+            creator: None,
+        };
+        let dollar = 1_000_000_000;
+        for (account, expected) in [
+            (account(None, None, None, None), Ok("OpenRouter has no limit for the key and no budget")),
+            (account(Some(2 * dollar), Some(dollar), None, None), Ok("left: $1 of $2 of the key's limit")),
+            (
+                account(None, None, Some(dollar), Some("2026-12-01")),
+                Ok("left: $1 of the account's budget until 2026-12-01"),
+            ),
+            (account(Some(dollar), Some(0), None, None), Err("nothing is left ($0 of $1 of the key's limit)")),
+            (account(Some(dollar), Some(dollar), Some(0), None), Err("$0 of the account's budget)")),
+        ] {
+            match (described(&account), expected) {
+                (Ok(told), Ok(text)) => assert_eq!(told, text),
+                (Err(told), Err(part)) => assert!(told.contains(part), "{told}"),
+                (told, expected) => panic!("{told:?}, expected {expected:?}"),
+            }
+        }
+    }
 
     #[test]
     fn what_is_recorded_must_be_what_was_sent() {

@@ -404,7 +404,7 @@ const UPSTREAM: &[Setting] = &[
         "OPENROUTER_ORG_ID",
         "upstream.org_id",
         "Your organisation's id at OpenRouter. With it `callsign whois` resolves `sha256(ORG_ID-user)`, the form that \
-         a provider may report.",
+         a provider may report. Without it callsign asks OpenRouter for the ids of the accounts that pay.",
     )
     .example("\"org_2a4bC6\""),
     Setting::both(

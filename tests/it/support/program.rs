@@ -83,6 +83,8 @@ impl Server {
                 ("CALLSIGN_LISTEN", "127.0.0.1:0"),
                 ("CALLSIGN_ADMIN_LISTEN", "127.0.0.1:0"),
                 ("CALLSIGN_LOG", "trace"),
+                // Tests count the requests that the upstream gets.
+                ("OPENROUTER_ORG_ID", "org_of_a_test"),
             ])
             .envs(variables.iter().copied())
             .stdin(Stdio::null())

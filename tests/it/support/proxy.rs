@@ -56,6 +56,7 @@ impl Setup {
             ("CALLSIGN_APP_KEY", APP_KEY),
             // Tests count the requests that the upstream gets.
             ("CALLSIGN_RECONCILE", "off"),
+            ("OPENROUTER_ORG_ID", "org_of_a_test"),
             ("CALLSIGN_USER_KEYS", &format!("alice={ALICE_KEY}")),
         ])
     }

@@ -51,7 +51,7 @@ pub(super) async fn whois(State(operator): State<Arc<Operator>>, asked: Asks<Ask
                     @for note in answer.notes() { p { "Note: " (printable(&note)) ". That is not a finding." } }
                     p { "Identifiers are compared as they were sent, to the letter. A hash can be tried against a list of users: "
                         code { "callsign whois ID --candidates FILE" } "." }
-                    @if operator.view().org_id.is_none() {
+                    @if operator.view().org_ids.is_empty() {
                         p { "What a provider reports is " code { "sha256(ORG_ID-user)" } "; set " code { "OPENROUTER_ORG_ID" }
                             " to have that resolved." }
                     }

@@ -1,7 +1,10 @@
 //! The message of a 404: what is wrong with the path, without text of the client (`docs/SPEC.md#error-messages`).
 
+use std::borrow::Cow;
+
 use super::INFERENCE;
 use super::path::{PLAIN_READS, normalised};
+use super::video::VideoPath;
 
 /// Maximum length of the shown path in bytes.
 const SHOWN: usize = 100;
@@ -31,6 +34,9 @@ const WORDS: [&str; 21] = [
     "openai",
 ];
 
+/// Paths of the caller's own data.
+const OWN: [&str; 4] = ["generation", "key", "auth/key", "credits"];
+
 /// The mistake that a path shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mistake {
@@ -39,6 +45,7 @@ enum Mistake {
     VersionTwice,
     NoVersion,
     EndpointTwice,
+    NeedsLedger,
     Other,
 }
 
@@ -49,12 +56,18 @@ pub fn message(raw_path: &str) -> String {
             "it has `//`: write the base URL without a slash at its end, for example https://HOST/v1"
         }
         Mistake::TrailingSlash => "it ends in `/`: remove that slash",
-        Mistake::VersionTwice => "it has `/v1` twice: this client adds `/v1` itself, so the base URL is https://HOST",
+        Mistake::VersionTwice => "it has `/v1` twice: set the base URL to https://HOST, because this client adds `/v1`",
         Mistake::NoVersion => "it has no `/v1`: the base URL must end in it, for example https://HOST/v1",
         Mistake::EndpointTwice => {
             "it has an endpoint twice: the base URL must end in `/v1` and not in an endpoint, for example https://HOST/v1"
         }
-        Mistake::Other => "callsign serves the inference endpoints and the model catalogue under /v1 only",
+        Mistake::NeedsLedger => {
+            "it needs the ledger, which is off; the operator turns it on with CALLSIGN_DATA_DIR or CALLSIGN_LEDGER"
+        }
+        Mistake::Other => {
+            "callsign serves the inference endpoints and the model catalogue only; check the path, and the base URL, \
+             which ends in `/v1`"
+        }
     };
     format!("the path {} is not exposed; {advice}", shown(raw_path))
 }
@@ -86,8 +99,10 @@ fn mistake(raw_path: &str) -> Mistake {
     let (versions, rest) = normalised(raw_path);
     let is_known = |path: &str| {
         PLAIN_READS.contains(&path)
+            || OWN.contains(&path)
             || INFERENCE.iter().any(|endpoint| endpoint.path == path)
             || (path.starts_with("models/") && path.split('/').count() <= 4)
+            || VideoPath::find(&path.split('/').map(Cow::Borrowed).collect::<Vec<_>>()).is_some()
     };
     let is_repeated = || {
         let base = INFERENCE
@@ -95,6 +110,9 @@ fn mistake(raw_path: &str) -> Mistake {
             .find(|endpoint| rest.strip_prefix(endpoint.path).is_some_and(|rest| rest.starts_with('/')));
         base.is_some_and(|base| rest.get(base.path.len() + 1..).is_some_and(is_known))
     };
+    if ["/v1/generation", "/api/v1/generation"].contains(&raw_path) {
+        return Mistake::NeedsLedger;
+    }
     if is_repeated() {
         return Mistake::EndpointTwice;
     }
@@ -113,7 +131,7 @@ fn mistake(raw_path: &str) -> Mistake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Mistake::{DoubleSlash, EndpointTwice, NoVersion, Other, TrailingSlash, VersionTwice};
+    use Mistake::{DoubleSlash, EndpointTwice, NeedsLedger, NoVersion, Other, TrailingSlash, VersionTwice};
 
     #[test]
     fn likely_mistakes_are_recognised() {
@@ -133,6 +151,13 @@ mod tests {
             ("/api/v1/v1/models", VersionTwice),
             ("/v1/chat/completions/chat/completions", EndpointTwice),
             ("/v1/responses/models", EndpointTwice),
+            ("/v1/generation", NeedsLedger),
+            ("/api/v1/generation", NeedsLedger),
+            ("/generation", NoVersion),
+            ("/v1/generation/", TrailingSlash),
+            ("/v1/v1/key", VersionTwice),
+            ("/videos/gen-vid-1/content", NoVersion),
+            ("//v1/credits", DoubleSlash),
             ("/v1/keys", Other),
             ("/", Other),
             ("/v1", Other),

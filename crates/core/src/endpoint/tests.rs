@@ -227,6 +227,7 @@ fn an_endpoint_is_found_by_path_and_by_short_name() {
         ("count_tokens", "messages/count_tokens"),
         ("images", "images"),
         ("rerank", "rerank"),
+        ("systemone", "systemone"),
     ] {
         assert_eq!(Inference::find_by_name(name).map(|endpoint| endpoint.path), Ok(path), "{name}");
     }

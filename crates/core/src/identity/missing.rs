@@ -48,7 +48,10 @@ pub enum UserRequiredError {
     #[error("this request has no user id, but the operator requires one; check that the app sends its user's id")]
     Missing,
     /// The rendered user id is longer than `CALLSIGN_MAX_ID_CHARS`. It is not truncated.
-    #[error("this request's user id is longer than {0} characters; the operator requires one that can be sent")]
+    #[error(
+        "this request's user id must have at most {0} characters in the operator's format; send a shorter one (the operator can \
+         hash it in USER_ID_FORMAT)"
+    )]
     TooLong(usize),
 }
 

@@ -20,7 +20,7 @@ pub enum RewriteError {
 
 /// The body is not one strict JSON object (docs/SPEC.md#body-syntax).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the body is not one valid JSON object: byte {offset}: {}", describe(*.fault))]
+#[error("the body must be one JSON object (RFC 8259): byte {offset}: {}", describe(*.fault))]
 pub struct JsonError {
     /// Offset of the offending byte.
     pub offset: u64,
@@ -30,10 +30,10 @@ pub struct JsonError {
 
 fn describe(fault: JsonErrorKind) -> &'static str {
     match fault {
-        JsonErrorKind::NotAnObject => "expected `{` (an object in UTF-8, without a byte order mark)",
-        JsonErrorKind::Syntax => "unexpected byte (RFC 8259)",
-        JsonErrorKind::TooDeep => "nested deeper than 1024 levels",
-        JsonErrorKind::Utf8 => "not UTF-8",
-        JsonErrorKind::Incomplete => "the body ends before the object is complete",
+        JsonErrorKind::NotAnObject => "expected `{`; send an object in UTF-8, without a byte order mark",
+        JsonErrorKind::Syntax => "unexpected byte; let a JSON library write the body",
+        JsonErrorKind::TooDeep => "nested deeper than 1024 levels; send a flatter object",
+        JsonErrorKind::Utf8 => "not UTF-8; encode the body in it",
+        JsonErrorKind::Incomplete => "the body ends before the object is complete; send all of it",
     }
 }

@@ -32,7 +32,7 @@ pub const MAX_HEAD: usize = 8192;
 
 /// The body is not a form of the accepted grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the form is invalid: byte {offset}{}: {fault}", in_part(*.part))]
+#[error("the form is invalid: byte {offset}{}: {fault}{}", in_part(*.part), advice(*.fault))]
 pub struct FormError {
     /// Offset of the offending byte, or of the beginning of an invalid part head.
     pub offset: u64,
@@ -45,6 +45,17 @@ pub struct FormError {
 /// Names the part of an error by its number. Names are foreign text.
 fn in_part(part: u32) -> String {
     if part == 0 { String::new() } else { format!(" (part {part})") }
+}
+
+/// Returns the next step where the fault does not name it.
+fn advice(fault: FormErrorKind) -> &'static str {
+    use HeadError::{Charset, ContentEncoding, ExtendedFilename, ExtendedName, Nested, TransferEncoding};
+    match fault {
+        FormErrorKind::Head(
+            Charset | ContentEncoding | ExtendedFilename | ExtendedName | Nested | TransferEncoding,
+        ) => "",
+        _ => "; let an HTTP library write the form",
+    }
 }
 
 /// A rule of the form grammar that a body violates.
@@ -69,7 +80,7 @@ pub enum FormErrorKind {
     #[error("only empty lines may follow the closing delimiter")]
     Epilogue,
     /// The body ends before the closing delimiter.
-    #[error("the body ends before its closing delimiter")]
+    #[error("the body must end with the closing delimiter, and it does not")]
     Incomplete,
 }
 

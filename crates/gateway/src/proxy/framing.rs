@@ -13,10 +13,10 @@ use callsign_core::rewrite::multipart::{Boundary, BoundaryError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
     /// The `Host` header is missing (HTTP/1.1) or repeated (RFC 9112, section 3.2).
-    #[error("the request must have exactly one `Host` header")]
+    #[error("the request must have exactly one `Host` header; correct the client, or the proxy in front of callsign")]
     Host,
     /// `Transfer-Encoding` is not exactly one `chunked`.
-    #[error("`Transfer-Encoding` must be exactly `chunked`")]
+    #[error("`Transfer-Encoding` must be exactly `chunked`; correct the client, or the proxy in front of callsign")]
     TransferEncoding,
 }
 

@@ -25,16 +25,20 @@ pub enum UploadError {
     #[error(transparent)]
     Rewrite(#[from] RewriteError),
     /// The body cannot be decoded with the coding named in its `Content-Encoding`.
-    #[error("the body cannot be decoded as its `Content-Encoding` says")]
+    #[error(
+        "the body must have the coding that `Content-Encoding` names, whole and alone; send it uncompressed, or compress it again"
+    )]
     InvalidContentEncoding,
     /// The body is larger than the limit.
-    #[error("the body is larger than the limit of {limit} bytes")]
+    #[error(
+        "the body must have at most {limit} bytes; send a smaller one (the operator sets the limit in CALLSIGN_MAX_BODY_BYTES)"
+    )]
     TooLarge {
         /// Maximum size in bytes (`CALLSIGN_MAX_BODY_BYTES`).
         limit: u64,
     },
     /// The client sent the body too slowly.
-    #[error("the body arrived too slowly")]
+    #[error("the body must arrive without long pauses; try again over a faster connection, or send a smaller body")]
     TooSlow,
     /// The rewritten body does not have the announced length. A bug in callsign, found before the last byte was sent.
     #[error("callsign could not rewrite this body; OpenRouter did not get the whole request")]

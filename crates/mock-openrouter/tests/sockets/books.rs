@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 use crate::client::{KEY, body, entry, get, post, record, send, written};
 
 /// Every inference endpoint that runs a model.
-const RUNNING: [&str; 10] = [
+const RUNNING: [&str; 11] = [
     "chat/completions",
     "completions",
     "responses",
@@ -19,6 +19,7 @@ const RUNNING: [&str; 10] = [
     "images/generations",
     "audio/speech",
     "audio/transcriptions",
+    "systemone",
 ];
 
 #[tokio::test]
@@ -37,8 +38,8 @@ async fn every_request_is_booked_once_with_its_cost() {
             sum += number;
         }
     }
-    assert_eq!(mock.books().total(), Total { requests: 20, cost: sum, provider_cost: 0 });
-    assert_eq!(mock.books().entries.len(), 20);
+    assert_eq!(mock.books().total(), Total { requests: 22, cost: sum, provider_cost: 0 });
+    assert_eq!(mock.books().entries.len(), 22);
 }
 
 #[tokio::test]

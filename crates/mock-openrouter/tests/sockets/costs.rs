@@ -15,9 +15,16 @@ async fn answers_tell_the_cost_of_the_books_as_plain_decimals() {
         (123_456_789, "0.123456789"),
         (999_999_999_999, "999.999999999"),
     ] {
-        for path in
-            ["chat/completions", "completions", "responses", "embeddings", "rerank", "images", "audio/transcriptions"]
-        {
+        for path in [
+            "chat/completions",
+            "completions",
+            "responses",
+            "embeddings",
+            "rerank",
+            "images",
+            "audio/transcriptions",
+            "systemone",
+        ] {
             for stream in [false, true] {
                 let answer = post(&mock, path, &format!("mock/cost-{nano}"), stream).await;
                 assert_eq!(written(&answer.text(), "cost"), [expected], "{path}");

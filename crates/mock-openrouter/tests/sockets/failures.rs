@@ -25,7 +25,9 @@ async fn an_error_before_any_output_costs_nothing() {
         assert_eq!((entry(&mock, &answer).cost, written(&answer.text(), "cost")), (0, vec![]), "{path}");
         assert_eq!(written(&record(&mock, &answer).await.text(), "total_cost"), ["0"], "{path}");
     }
-    for path in TEXT.into_iter().chain(["embeddings", "rerank", "images", "audio/speech", "audio/transcriptions"]) {
+    for path in
+        TEXT.into_iter().chain(["embeddings", "rerank", "images", "audio/speech", "audio/transcriptions", "systemone"])
+    {
         let answer = post(&mock, path, "mock/start-error+byok-5", false).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.json()["error"].is_object(), "{path}: {}", answer.text());

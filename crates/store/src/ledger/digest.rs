@@ -27,11 +27,6 @@ pub(super) fn identifier(text: &str) -> i64 {
     number([text])
 }
 
-/// Returns `sha256(ORG_ID-user)`, the form in which a provider may report a user that was sent.
-pub(crate) fn upstream_form(org_id: &str, sent: &str) -> String {
-    data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{org_id}-{sent}")))
-}
-
 impl RequestLabels {
     /// Returns the number of the person.
     pub(super) fn person_number(&self) -> i64 {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::operator_state::blocks::BlocksFullError;
 use super::overrides::OverridesFullError;
 use crate::ledger::{LedgerError, Reader};
+use crate::org_ids::OrgIds;
 use crate::person::{Meant, Named, Person};
 use crate::whois::Scope;
 
@@ -26,7 +27,7 @@ const LONGEST_TENANT: usize = 256;
 pub struct Knowledge<'a> {
     /// The ledger, if there is one.
     pub reader: Option<&'a Reader>,
-    /// The formats, and `OPENROUTER_ORG_ID`.
+    /// The formats, and the ids of the operator's accounts.
     pub scope: Scope<'a>,
     /// The users that the configuration names. They count as seen.
     pub configured: &'a [Person],
@@ -136,7 +137,7 @@ impl Knowledge<'_> {
     async fn look_up(&self, named: Named<'_>, user_id: bool) -> Result<(Meant, Option<Timestamp>), LedgerError> {
         let reader = self.reader.ok_or(LedgerError::Off)?;
         let meant = if user_id {
-            let people = named.users(reader, None, true).await?;
+            let people = named.users(reader, &OrgIds::default(), true).await?;
             Meant { people, nameless: BTreeSet::new() }
         } else {
             named.meant(reader, self.scope).await?

@@ -11,7 +11,7 @@ pub struct Boundary(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BoundaryError {
     /// Another media type.
-    #[error("the content type is not `multipart/form-data`")]
+    #[error("the content type must be `multipart/form-data`; send a form")]
     OtherType,
     /// The media type is `multipart/form-data`, but its parameters are invalid.
     #[error(

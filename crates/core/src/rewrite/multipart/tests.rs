@@ -1,4 +1,5 @@
 mod readers;
+mod writers;
 
 use std::sync::Arc;
 
@@ -132,6 +133,45 @@ fn invalid_forms_are_refused_with_their_offset() {
         assert_eq!(run(body.as_bytes(), &[]).unwrap(), expected);
         assert_eq!(run(body.as_bytes(), &vec![1; body.len()]).unwrap(), expected);
     }
+}
+
+/// The bytes of .NET's `MultipartFormDataContent` with `StringContent` and `StreamContent`: names without quotes, a
+/// content type in text parts, `filename*` beside `filename`, and no CRLF before the first delimiter.
+#[test]
+fn the_form_of_dotnet_passes_at_any_split() {
+    let content_type = "multipart/form-data; boundary=\"6f8a3a2e-16a5-4a0c-8e7d-2f9d3a1b5c7e\"";
+    let boundary = Boundary::of_content_type(content_type.as_bytes()).unwrap();
+    let text = |name: &str, content: &str| {
+        format!(
+            "--6f8a3a2e-16a5-4a0c-8e7d-2f9d3a1b5c7e\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Content-Disposition: form-data; name={name}\r\n\r\n{content}\r\n"
+        )
+    };
+    let body = format!(
+        "{}{}--6f8a3a2e-16a5-4a0c-8e7d-2f9d3a1b5c7e\r\nContent-Type: audio/mpeg\r\nContent-Disposition: form-data; \
+         name=file; filename=\"\u{fc} b.mp3\"; filename*=utf-8''%C3%BC%20b.mp3\r\n\r\nID3\0\r\n--\r\n{}\
+         --6f8a3a2e-16a5-4a0c-8e7d-2f9d3a1b5c7e--\r\n",
+        text("user", "mallory"),
+        text("model", "openai/whisper-1"),
+        text("\"user[id]\"", "mallory"),
+    );
+    let expected = "--ours\r\nContent-Disposition: form-data; name=\"model\"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
+                    openai/whisper-1\r\n--ours\r\nContent-Disposition: form-data; name=\"file\"; filename=\"\u{fc} b.mp3\"\r\n\
+                    Content-Type: audio/mpeg\r\n\r\nID3\0\r\n--\r\n--ours--\r\n";
+    let pass = |splits: &mut dyn Iterator<Item = usize>| {
+        let reserved = Arc::new(ReservedFields::new(["user"], None));
+        let mut form = Form::new(reserved, &boundary, super::tests::boundary("ours"));
+        let (mut out, mut rest) = (Output::default(), Bytes::copy_from_slice(body.as_bytes()));
+        for length in splits.chain([usize::MAX]) {
+            form.feed(&rest.split_to(length.min(rest.len())), &mut out).unwrap();
+        }
+        form.finish().unwrap();
+        String::from_utf8(out.into_pieces().flatten().collect()).unwrap()
+    };
+    for split in 0..=body.len() {
+        assert_eq!(pass(&mut std::iter::once(split)), expected, "at {split}");
+    }
+    assert_eq!(pass(&mut std::iter::repeat_n(1, body.len())), expected, "byte by byte");
 }
 
 #[test]

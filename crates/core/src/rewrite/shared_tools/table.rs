@@ -198,7 +198,7 @@ use Place::{Any, Nested, Outer};
 use Role::{Annotations, Container, Exempt, ExemptIf, Id, Input, Output, Stored, Tools, Type};
 
 /// The members.
-pub(super) static KEYS: [KeyRow; 23] = [
+pub(super) static KEYS: [KeyRow; 25] = [
     key("type", Type, Any, "all request formats"),
     key("tools", Tools, Any, "ChatRequest, ResponsesRequest, MessagesRequest, FusionPlugin, AdditionalToolsItem"),
     key("additional_tools", Tools, Any, "OpenRouter SDK: AdditionalToolsItem, should it be written as a member"),
@@ -213,6 +213,8 @@ pub(super) static KEYS: [KeyRow; 23] = [
     key("function", Exempt, Any, "OpenRouter SDK: ChatFunctionTool.function, ChatToolCall.function"),
     key("functions", Exempt, Outer, "OpenAI API: functions, the older form of tools"),
     key("documents", Exempt, Outer, "OpenRouter SDK: rerank documents"),
+    key("state", Exempt, Outer, "OpenRouter SDK: DecisionsRequest.state, the content to evaluate"),
+    key("questions", Exempt, Outer, "OpenRouter SDK: DecisionsRequest.questions, named by the client"),
     key("input_schema", Exempt, Any, "Anthropic API: Tool.input_schema; OpenAI API: mcp_list_tools"),
     key("output_schema", Exempt, Any, "OpenAI API: FunctionTool.output_schema"),
     key("input_examples", Exempt, Nested, "Anthropic API: Tool.input_examples"),

@@ -170,7 +170,7 @@ impl Member {
             b"usage" => Self::Inner(Scope::Usage),
             b"error" => Self::Error,
             b"error_type" => Self::ErrorType,
-            b"output" | b"content" | b"data" | b"results" => Self::Output,
+            b"output" | b"content" | b"data" | b"results" | b"answers" => Self::Output,
             b"text" => Self::OutputText,
             _ => Self::Other,
         }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{Reader, count, name, time};
-use crate::ledger::digest::{self, upstream_form};
+use crate::ledger::digest;
 use crate::ledger::engine::Row;
 use crate::ledger::error::LedgerError;
 use crate::ledger::increments::{CHAT, SESSION, USER};
 use crate::ledger::query::{Collision, Filter, Found, Kind, Mapping, RequestFilter, Statistics, StoredRequest};
 use crate::ledger::record::Name;
+use crate::org_ids::OrgIds;
 
 /// Identifiers per query when all of them are searched.
 const PAGE: i64 = 5_000;
@@ -56,8 +57,8 @@ fn read_mapping(row: &Row) -> Result<Mapping, LedgerError> {
 
 impl Reader {
     /// Returns the users of an identifier, as sent or as stated, of any kind and in any tenant, latest first. It may be
-    /// a generation id or a request id. With `org_id`, `sha256(ORG_ID-user)` is searched as well.
-    pub async fn whois(&self, identifier: &str, org_id: Option<&str>) -> Result<Vec<Found>, LedgerError> {
+    /// a generation id or a request id. `sha256(ORG_ID-user)` of each of `org_ids` is searched as well.
+    pub async fn whois(&self, identifier: &str, org_ids: &OrgIds) -> Result<Vec<Found>, LedgerError> {
         let sql = format!("SELECT {FOUND} FROM identifiers i JOIN people p ON p.person = i.person WHERE i.digest = ");
         let rows = self.pool.fetch(self.ask(&sql).int(digest::identifier(identifier))?).await?;
         let mut found = rows.iter().map(|row| read_found(row, identifier)).collect::<Result<Vec<_>, _>>()?;
@@ -65,11 +66,8 @@ impl Reader {
             let is_generation = request.generation.as_deref() == Some(identifier);
             found.push(of_request(&request, if is_generation { Kind::Generation } else { Kind::Request }, identifier));
         }
-        if let Some(org_id) = org_id
-            && identifier.len() == 64
-            && identifier.bytes().all(|byte| byte.is_ascii_hexdigit())
-        {
-            found.extend(self.whois_upstream(identifier, org_id).await?);
+        if !org_ids.is_empty() && OrgIds::may_report(identifier) {
+            found.extend(self.whois_upstream(identifier, org_ids).await?);
         }
         found.sort_by_key(|found| std::cmp::Reverse(found.last_seen));
         Ok(found)
@@ -77,7 +75,7 @@ impl Reader {
 
     /// Returns the users whose sent identifier has this digest: SHA-256 over `ORG_ID-user`. OpenRouter does not
     /// document the form in which providers see a user; another gateway has observed this one.
-    async fn whois_upstream(&self, digest: &str, org_id: &str) -> Result<Vec<Found>, LedgerError> {
+    async fn whois_upstream(&self, digest: &str, org_ids: &OrgIds) -> Result<Vec<Found>, LedgerError> {
         let (mut found, mut after) = (Vec::new(), -1);
         loop {
             let question = self
@@ -89,7 +87,7 @@ impl Reader {
             for row in &rows {
                 after = row.count(0)?;
                 let sent = row.text(1)?.unwrap_or_default();
-                if !upstream_form(org_id, &sent).eq_ignore_ascii_case(digest) {
+                if !org_ids.reports(&sent, digest) {
                     continue;
                 }
                 let sql = format!(
@@ -243,17 +241,16 @@ impl StoredRequest {
 
     /// Returns true if OpenRouter or a provider knows the request by this identifier: it is its generation id, was sent
     /// with it, or is the form that a provider may report of the user sent.
-    pub fn was_sent(&self, identifier: &str, org_id: Option<&str>) -> bool {
+    pub fn was_sent(&self, identifier: &str, org_ids: &OrgIds) -> bool {
         let sent = &self.begun.sent;
         let known = [&sent.user, &sent.session, &sent.metadata_session, &sent.chat, &sent.message, &self.generation];
-        let form = org_id.zip(sent.user.as_deref()).map(|(org_id, user)| upstream_form(org_id, user));
         known.into_iter().flatten().any(|known| **known == *identifier)
-            || form.is_some_and(|form| form.eq_ignore_ascii_case(identifier))
+            || sent.user.as_deref().is_some_and(|user| org_ids.reports(user, identifier))
     }
 
     /// Returns true if [`Reader::whois`] finds this request's caller by this identifier.
-    pub fn is_found_by(&self, identifier: &str, org_id: Option<&str>) -> bool {
-        self.was_sent(identifier, org_id)
+    pub fn is_found_by(&self, identifier: &str, org_ids: &OrgIds) -> bool {
+        self.was_sent(identifier, org_ids)
             || self.identifiers().any(|(_, known)| **known == *identifier)
             || identifier.parse() == Ok(self.begun.id)
     }

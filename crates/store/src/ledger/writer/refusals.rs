@@ -1,5 +1,5 @@
 //! Rolls refusals up (docs/SPEC.md#refusal-rows): the first refusal of a caller, code and minute is a full row, later
-//! ones raise its count. So refused work costs little disk, whoever is refused.
+//! ones raise its count. So refused work costs little disk, for every kind of caller.
 
 use std::collections::HashMap;
 

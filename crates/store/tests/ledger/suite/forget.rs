@@ -6,6 +6,7 @@ use callsign_core::usage::Usage;
 use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::query::{By, Filter, Price};
 use callsign_store::ledger::{Begun, Finished, RequestLabels};
+use callsign_store::org_ids::OrgIds;
 
 use super::place::{Place, begun, begun_of, finished, named, only, pending, request};
 
@@ -58,10 +59,10 @@ pub(super) async fn a_forgotten_person_leaves_only_sums(place: Place) {
     assert_eq!(place.total().await, before);
     let reader = place.reader();
     for identifier in ["mallory-the-forgotten", "acme_mallory-the-forgotten", "message of mallory-the-forgotten"] {
-        let found = only(reader.whois(identifier, None).await.unwrap());
+        let found = only(reader.whois(identifier, &OrgIds::default()).await.unwrap());
         assert_eq!(found.tenant.as_deref(), Some("umbrella"), "{identifier}");
     }
-    assert_eq!(reader.whois("gen-of-mallory", None).await.unwrap(), []);
+    assert_eq!(reader.whois("gen-of-mallory", &OrgIds::default()).await.unwrap(), []);
     for key in ["mallorys-laptop", "mallorys-tablet"] {
         assert!(!is_kept(&place, key).await, "{key}");
     }

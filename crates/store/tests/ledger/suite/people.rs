@@ -2,6 +2,7 @@
 
 use callsign_store::ledger::query::{Kind, Mapping};
 use callsign_store::ledger::{Begun, RequestLabels, SentIds};
+use callsign_store::org_ids::OrgIds;
 
 use super::place::{Place, begun, begun_of, finished, only, request};
 
@@ -45,10 +46,10 @@ pub(super) async fn the_form_that_a_provider_reports_is_found(place: Place) {
     // printf %s org_1-acme_alice | sha256sum
     let form = "3672edf7a00c2ad74de7881e6bc66ab75abe7b5731c00797d63b39441de9b50b";
     let reader = place.reader();
-    let found = only(reader.whois(form, Some("org_1")).await.unwrap());
+    let found = only(reader.whois(form, &OrgIds::from_iter(["org_1".to_owned()])).await.unwrap());
     assert_eq!((found.kind, found.user.as_deref(), found.identifier.as_str()), (Kind::Upstream, Some("alice"), form));
-    assert_eq!(reader.whois(form, None).await.unwrap(), []);
-    assert_eq!(reader.whois(form, Some("org_2")).await.unwrap(), []);
+    assert_eq!(reader.whois(form, &OrgIds::default()).await.unwrap(), []);
+    assert_eq!(reader.whois(form, &OrgIds::from_iter(["org_2".to_owned()])).await.unwrap(), []);
 }
 
 pub(super) async fn an_identifier_in_several_tenants_is_found_in_each(place: Place) {
@@ -62,7 +63,7 @@ pub(super) async fn an_identifier_in_several_tenants_is_found_in_each(place: Pla
     let all = [None, Some("acme".to_owned()), Some("umbrella".to_owned())];
     assert_eq!(tenants_of(reader.mapping("alice", None).await.unwrap()), all);
     assert_eq!(tenants_of(reader.mapping("alice", Some("")).await.unwrap()), all[..1]);
-    assert_eq!(reader.whois("alice", None).await.unwrap().len(), 3);
+    assert_eq!(reader.whois("alice", &OrgIds::default()).await.unwrap().len(), 3);
     let first = reader.mappings(None, 2).await.unwrap();
     let rest = reader.mappings(first.last(), 2).await.unwrap();
     assert_eq!([tenants_of(first), tenants_of(rest)].concat(), all);

@@ -2,6 +2,7 @@
 
 use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::query::{By, Filter, Repair, RequestFilter};
+use callsign_store::org_ids::OrgIds;
 use jiff::Timestamp;
 
 use super::place::{Place, begun, begun_at, begun_of, finished, id_at, only, refused, request, until};
@@ -36,7 +37,7 @@ async fn assert_rejected(place: &Place, rows: i64) {
                  OR chat LIKE '%mallory' OR message LIKE '%mallory' OR generation LIKE '%mallory'";
     assert_eq!(place.number(named).await, 0);
     for identifier in ["mallory", "acme_mallory", "chat of mallory"] {
-        assert_eq!(place.reader().whois(identifier, None).await.unwrap(), [], "{identifier}");
+        assert_eq!(place.reader().whois(identifier, &OrgIds::default()).await.unwrap(), [], "{identifier}");
     }
     place.assert_sums().await;
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use callsign_store::ledger::query::{By, Filter};
+use callsign_store::org_ids::OrgIds;
 use callsign_store::trusted_clock::TrustedClock;
 
 use super::place::{Place, begun_ago, finished, request, until};
@@ -43,9 +44,9 @@ pub(super) async fn what_is_too_old_is_deleted(mut place: Place) {
         assert_eq!(place.number("SELECT COUNT(*) FROM sums WHERE grain = 0").await, rows);
     }
     let reader = place.reader();
-    assert_eq!(reader.whois("user-41", None).await.unwrap(), []);
-    assert_eq!(reader.whois("message of user-41", None).await.unwrap(), []);
-    assert_eq!(reader.whois("message of user-39", None).await.unwrap().len(), 1);
+    assert_eq!(reader.whois("user-41", &OrgIds::default()).await.unwrap(), []);
+    assert_eq!(reader.whois("message of user-41", &OrgIds::default()).await.unwrap(), []);
+    assert_eq!(reader.whois("message of user-39", &OrgIds::default()).await.unwrap().len(), 1);
 }
 
 pub(super) async fn a_clock_that_nobody_confirms_deletes_nothing(mut place: Place) {

@@ -7,6 +7,7 @@ use callsign_core::usage::outcome::Outcome;
 use callsign_store::ledger::query::{By, Filter, Found, Kind, RequestFilter, Split, Step, UsageRow};
 use callsign_store::ledger::settings::Settings;
 use callsign_store::ledger::{Begun, Entry, Finished, SentIds};
+use callsign_store::org_ids::OrgIds;
 
 use super::place::{Place, begun, finished, named, only, request, until};
 
@@ -44,7 +45,7 @@ pub(super) async fn a_request_can_be_read_back(place: Place) {
         ("gen-1", Kind::Generation),
         (&request_id, Kind::Request),
     ] {
-        let found = only(reader.whois(identifier, None).await.unwrap());
+        let found = only(reader.whois(identifier, &OrgIds::default()).await.unwrap());
         let expected = Found {
             kind,
             identifier: identifier.to_owned(),
@@ -56,11 +57,15 @@ pub(super) async fn a_request_can_be_read_back(place: Place) {
             requests: 1,
         };
         assert_eq!(found, expected, "{identifier}");
-        assert!(request.is_found_by(identifier, None), "{identifier}");
-        assert_eq!(request.was_sent(identifier, None), ["acme_alice", "gen-1"].contains(&identifier), "{identifier}");
+        assert!(request.is_found_by(identifier, &OrgIds::default()), "{identifier}");
+        assert_eq!(
+            request.was_sent(identifier, &OrgIds::default()),
+            ["acme_alice", "gen-1"].contains(&identifier),
+            "{identifier}"
+        );
     }
-    assert!(!request.is_found_by("acme_bob", None));
-    assert_eq!(reader.whois("acme_bob", None).await.unwrap(), []);
+    assert!(!request.is_found_by("acme_bob", &OrgIds::default()));
+    assert_eq!(reader.whois("acme_bob", &OrgIds::default()).await.unwrap(), []);
     let owner = only(reader.owner_of("gen-1").await.unwrap());
     assert_eq!((owner.tenant, owner.key, owner.user), (None, "owui".to_owned(), Some("alice".to_owned())));
     assert_eq!(reader.owner_of("gen-2").await.unwrap(), []);
@@ -125,7 +130,7 @@ pub(super) async fn what_runs_is_noted_and_finishes_as_one_row(place: Place) {
     assert_eq!(place.total().await.requests, 0, "a running request is already counted");
     entry.finish(finished(5));
     ledger.close().await;
-    assert_eq!(only(reader.whois("gen-long", None).await.unwrap()).requests, 1);
+    assert_eq!(only(reader.whois("gen-long", &OrgIds::default()).await.unwrap()).requests, 1);
     assert_eq!((place.total().await.requests, place.total().await.cost), (1, NanoUsd(5)));
     place.assert_sums().await;
 }
@@ -244,7 +249,7 @@ pub(super) async fn odd_text_stays_text(place: Place) {
     request(&ledger, begun(odd), finished);
     ledger.close().await;
     let reader = place.reader();
-    assert_eq!(only(reader.whois(odd, None).await.unwrap()).user.as_deref(), Some(odd));
+    assert_eq!(only(reader.whois(odd, &OrgIds::default()).await.unwrap()).user.as_deref(), Some(odd));
     let model = only(reader.usage(By::Model, &Filter::default()).await.unwrap()).key.unwrap();
     assert_eq!(model, format!("{odd}\u{fffd}"));
     place.assert_smooth();
@@ -257,7 +262,7 @@ pub(super) async fn a_ledger_without_rows_answers_with_nothing(place: Place) {
         assert_eq!(reader.series(Step::Day, Split::Model, &Filter::default()).await.unwrap(), []);
         assert_eq!(reader.speed(&Filter::default()).await.unwrap(), []);
         assert_eq!(reader.errors(&Filter::default()).await.unwrap(), []);
-        assert_eq!(reader.whois("x", Some("org")).await.unwrap(), []);
+        assert_eq!(reader.whois("x", &OrgIds::from_iter(["org".to_owned()])).await.unwrap(), []);
         assert_eq!(reader.statistics().await.unwrap().users, 0);
         assert_eq!(reader.pending(&Filter::default(), None).await.unwrap(), []);
         assert_eq!((reader.unpriced().await.unwrap(), reader.oldest().await.unwrap()), ((0, 0), None));

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use super::*;
 
 /// A reader: returns the part's name, from the value of `Content-Disposition`.
-type Reader = fn(&str) -> Option<String>;
+pub(super) type Reader = fn(&str) -> Option<String>;
 
-const READERS: [(&str, Reader); 5] =
+pub(super) const READERS: [(&str, Reader); 5] =
     [("busboy", busboy), ("undici", undici), ("workerd", workerd), ("go", go), ("python", python)];
 
 /// busboy 1: tokens or quoted strings; a backslash escapes a backslash or a quote; a later parameter wins; `name*` too.

@@ -72,6 +72,8 @@ fn output_of_events(#[case] path: &str, #[case] event: &str, #[case] is_output: 
 #[case("embeddings", r#"{"data":[{"#, true)]
 #[case("rerank", r#"{"results":[]}"#, false)]
 #[case("rerank", r#"{"results":[{"#, true)]
+#[case("systemone", r#"{"answers":{}}"#, false)]
+#[case("systemone", r#"{"answers":{"a"#, true)]
 #[case("images", r#"{"created":1,"data":[{"b64"#, true)]
 #[case("audio/transcriptions", r#"{"text":"h"#, true)]
 fn output_of_documents(#[case] path: &str, #[case] body: &str, #[case] is_output: bool) {
