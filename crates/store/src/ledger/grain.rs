@@ -40,8 +40,8 @@ impl Grain {
         match self {
             Self::Hour => us - us.rem_euclid(HOUR_US),
             Self::Day | Self::Curve => us - us.rem_euclid(DAY_US),
-            Self::Month => first_of(us, |date| date.first_of_month()),
-            Self::Year => first_of(us, |date| date.first_of_year()),
+            Self::Month => first_of(us, Date::first_of_month),
+            Self::Year => first_of(us, Date::first_of_year),
         }
     }
 
