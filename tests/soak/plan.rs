@@ -39,6 +39,7 @@ pub(crate) enum Says {
     Read,
 }
 
+/// All paths; those that are read come last.
 pub(crate) const ROUTES: [(&str, Says); 19] = [
     ("chat/completions", Says::Chat),
     ("completions", Says::Chat),
@@ -163,7 +164,9 @@ impl Plan {
         let fault = dice.percent(5).then(|| Fault::ALL[dice.below(Fault::ALL.len())]);
         // One in eight requests is a read, which has no fault.
         let reads = fault.is_none() && dice.percent(12);
-        let (route, says) = if reads { ROUTES[11 + dice.below(7)] } else { ROUTES[dice.below(11)] };
+        let (writes, reading) = ROUTES.split_at(ROUTES.partition_point(|(_, says)| *says != Says::Read));
+        let routes = if reads { reading } else { writes };
+        let (route, says) = routes[dice.below(routes.len())];
         let (mut headers, who) = caller(callers, dice);
         headers.extend([
             ("x-claude-code-session-id", format!("{CLAIM}-session")),
