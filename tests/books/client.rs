@@ -60,7 +60,7 @@ impl fmt::Display for Seen {
     }
 }
 
-/// How far all clients together are.
+/// The number of requests that all clients together have begun, and the faults that are due at some of these numbers.
 #[derive(Debug)]
 pub(crate) struct Progress {
     next: AtomicUsize,
@@ -69,7 +69,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Clients send `requests` requests. From time to time, a message in `fault_due` asks for a fault.
+    /// Clients send `requests` requests. Once in [`REQUESTS_PER_FAULT`] of them, a message in `fault_due` asks for a fault.
     pub(crate) fn new(requests: usize, fault_due: mpsc::UnboundedSender<()>) -> Self {
         Self { next: AtomicUsize::new(0), requests, fault_due }
     }
