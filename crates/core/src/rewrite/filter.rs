@@ -9,6 +9,7 @@ use super::error::{JsonError, RewriteError};
 use super::outer::{OuterCapture, OuterMembers};
 use super::output::Output;
 use super::pending_member::PendingMember;
+use super::raw_name::RawName;
 use super::reserved_fields::{Disposition, ReservedFields};
 use super::scanner::{JsonErrorKind, Scanner, Stop};
 use super::shared_tools::{Next, SharedToolDetector, SharedToolError, SharedToolPolicy};
@@ -149,6 +150,12 @@ impl Filter {
                 Stop::InnerKey => {
                     let key = text.get(before + self.scanner.key_from()..at - 1).unwrap_or_default();
                     self.detect(|detector, depth| Ok(detector.inner_key(key, depth)))?;
+                    let rest = text.get(at..).unwrap_or_default();
+                    if let Some((value, length)) = self.scanner.requested_text(rest) {
+                        at += length;
+                        self.detect(|detector, _| detector.value_begins(b'"'))?;
+                        self.detect(|detector, _| detector.string_ends(value))?;
+                    }
                 }
                 Stop::Value(byte) => {
                     seen_from = at;
@@ -216,8 +223,7 @@ impl Filter {
                 mark
             }
             Stop::Comma => {
-                self.pass(piece, mark, at - 1, out);
-                self.outer.end();
+                self.end_value(piece, mark, at - 1, out);
                 self.disposition = Disposition::Keep;
                 self.buffering = true;
                 at - 1
@@ -244,20 +250,21 @@ impl Filter {
     fn decide(&mut self, piece: &Bytes, mark: usize, to: usize, out: &mut Output) {
         let tail = piece.get(mark..to).unwrap_or_default();
         let mut scratch = Vec::new();
-        let raw = self.pending.key(tail, &mut scratch);
-        self.disposition = self.reserved.disposition(raw);
+        let key = RawName::of_key(self.pending.key(tail, &mut scratch));
+        self.disposition = self.reserved.disposition(key);
         if let Some(detector) = &mut self.detector {
             // Blanked members are not sent, so they need no inspection.
             if self.disposition == Disposition::Keep {
-                let next = detector.outer_key(raw);
-                self.scanner.follow(next, detector.watch());
+                let next = detector.outer_key(key);
+                self.scanner.watch(detector.watch());
+                self.scanner.treat_next(next);
             } else {
                 self.scanner.unwatch();
             }
         }
         match self.disposition {
             Disposition::Keep => {
-                self.outer.key(raw);
+                self.outer.key(key);
                 self.pending.keep(piece, mark, to, self.kept_any, out);
                 self.kept_any = true;
             }
@@ -278,8 +285,7 @@ impl Filter {
             self.pending.keep(piece, mark, to, true, out);
             self.buffering = false;
         } else {
-            self.pass(piece, mark, to, out);
-            self.outer.end();
+            self.end_value(piece, mark, to, out);
         }
         self.disposition = Disposition::Keep;
         let reserve = self.reserve() as u64;
@@ -318,7 +324,10 @@ impl Filter {
     ) -> Result<(), SharedToolError> {
         if let Some(detector) = &mut self.detector {
             let next = look(detector, self.scanner.depth())?;
-            self.scanner.follow(next, detector.watch());
+            if let Some(watch) = detector.changed_watch() {
+                self.scanner.watch(watch);
+            }
+            self.scanner.treat_next(next);
         }
         Ok(())
     }
@@ -334,7 +343,18 @@ impl Filter {
         detector.carry(text.get(from..).unwrap_or_default());
     }
 
-    /// Sends bytes of the current member, or spaces in their place.
+    /// Sends the last bytes of the current member's value, or spaces in their place.
+    fn end_value(&mut self, piece: &Bytes, from: usize, to: usize, out: &mut Output) {
+        match self.disposition {
+            Disposition::Keep => {
+                self.outer.end(piece.get(from..to).unwrap_or_default());
+                out.slice(piece, from, to);
+            }
+            Disposition::Blank | Disposition::Bind => out.spaces(to.saturating_sub(from)),
+        }
+    }
+
+    /// Sends bytes of the current member, or spaces in their place. More bytes of it follow.
     fn pass(&mut self, piece: &Bytes, from: usize, to: usize, out: &mut Output) {
         match self.disposition {
             Disposition::Keep => {

@@ -328,7 +328,7 @@ impl Form {
     fn end_part(&mut self, kept: bool, out: &mut Output) {
         if kept {
             out.copy(b"\r\n");
-            self.outer.end();
+            self.outer.end(&[]);
         }
         self.matched = 0;
         self.state = State::Delimited;

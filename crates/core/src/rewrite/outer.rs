@@ -7,7 +7,7 @@
 mod value;
 
 use super::decode::decode;
-use super::raw_name::{is_plain, unquoted};
+use super::raw_name::RawName;
 use value::{Text, TextBuffer, Value, ValueReader};
 
 /// Maximum number of `model` members that are kept, with the last one. More set [`OuterMembers::has_unknown_models`].
@@ -209,7 +209,8 @@ pub(super) struct OuterCapture {
 /// The value that is being read.
 #[derive(Debug)]
 enum Reading {
-    Json(Member, ValueReader),
+    /// The reader exists once the end of a piece has split the value.
+    Json(Member, Option<Box<ValueReader>>),
     Part(Member, TextBuffer),
 }
 
@@ -219,10 +220,9 @@ impl OuterCapture {
         &self.members
     }
 
-    /// Takes the raw key of an outer member that is sent, from its opening quote on. Its value comes next if it is
-    /// captured.
-    pub(super) fn key(&mut self, raw: &[u8]) {
-        self.reading = find(unquoted(raw)).map(|row| Reading::Json(row.member, ValueReader::default()));
+    /// Takes the key of an outer member that is sent. Its value comes next.
+    pub(super) fn key(&mut self, key: RawName<'_>) {
+        self.reading = find(key).map(|row| Reading::Json(row.member, None));
     }
 
     /// Takes the name of a form part that is sent.
@@ -231,32 +231,43 @@ impl OuterCapture {
         self.reading = row.map(|row| Reading::Part(row.member, TextBuffer::default()));
     }
 
-    /// Takes the next bytes after the key, up to the comma or brace after its value, or the next bytes of a part.
+    /// Takes the next bytes after the key or of a part; more will follow.
     pub(super) fn value(&mut self, bytes: &[u8]) {
         match &mut self.reading {
-            None => {}
-            Some(Reading::Json(_, reader)) => reader.feed(bytes),
+            Some(Reading::Json(_, reader)) if !bytes.is_empty() => reader.get_or_insert_default().feed(bytes),
             Some(Reading::Part(_, text)) => text.push(bytes),
+            Some(Reading::Json(..)) | None => {}
         }
     }
 
-    /// Ends the current value.
-    pub(super) fn end(&mut self) {
-        match self.reading.take() {
-            None => {}
-            Some(Reading::Json(member, reader)) => self.members.set(member, reader.finish()),
-            Some(Reading::Part(member, mut text)) => self.members.set(member, Value::Text(text.take())),
-        }
+    /// Takes the last bytes of the current value, up to the comma or brace after it, or of a part.
+    pub(super) fn end(&mut self, bytes: &[u8]) {
+        let Some(reading) = self.reading.take() else { return };
+        let (member, value) = match reading {
+            Reading::Json(member, None) => (member, Value::of(bytes)),
+            Reading::Json(member, Some(mut reader)) => {
+                reader.feed(bytes);
+                (member, reader.finish())
+            }
+            Reading::Part(member, mut text) => {
+                text.push(bytes);
+                (member, Value::Text(text.take()))
+            }
+        };
+        self.members.set(member, value);
     }
 }
 
-/// Returns the row of a raw name without quotes.
-fn find(name: &[u8]) -> Option<&'static Row> {
+/// Returns the row of a name.
+fn find(name: RawName<'_>) -> Option<&'static Row> {
     let row = |name: &[u8]| MEMBERS.iter().find(|row| row.name.as_bytes() == name);
-    match row(name) {
+    if name.is_plain {
+        row(name.text)
+    } else if name.text.len() <= 6 * LONGEST {
         // Escapes make a character at most six bytes long.
-        None if name.len() <= 6 * LONGEST && !is_plain(name) => row(&decode(name)),
-        found => found,
+        row(&decode(name.text))
+    } else {
+        None
     }
 }
 

@@ -1,14 +1,24 @@
 //! Reads names as written in a JSON text, as the most lenient reader upstream would (docs/SPEC.md#name-comparison).
 
-/// Returns true if a raw text is ASCII without escapes.
-pub(super) fn is_plain(text: &[u8]) -> bool {
-    text.iter().all(|&byte| byte.is_ascii() && byte != b'\\')
+/// A name as written, without quotes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RawName<'t> {
+    pub(super) text: &'t [u8],
+    /// True if the text is ASCII without escapes.
+    pub(super) is_plain: bool,
 }
 
-/// Removes the quotes of a raw key. The closing quote may be missing.
-pub(super) fn unquoted(raw: &[u8]) -> &[u8] {
-    let text = raw.strip_prefix(b"\"").unwrap_or(raw);
-    text.strip_suffix(b"\"").unwrap_or(text)
+impl<'t> RawName<'t> {
+    /// Takes a text without quotes.
+    pub(super) fn of_text(text: &'t [u8]) -> Self {
+        Self { text, is_plain: text.is_ascii() && !text.contains(&b'\\') }
+    }
+
+    /// Takes a raw key, from its opening quote on. The closing quote may be missing.
+    pub(super) fn of_key(raw: &'t [u8]) -> Self {
+        let text = raw.strip_prefix(b"\"").unwrap_or(raw);
+        Self::of_text(text.strip_suffix(b"\"").unwrap_or(text))
+    }
 }
 
 /// Lower-cases ASCII, replaces `ſ` (U+017F) by `s` and the Kelvin sign (U+212A) by `k`, and cuts at U+0000.

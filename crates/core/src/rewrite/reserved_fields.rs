@@ -5,7 +5,7 @@
 
 use super::decode::decode;
 use super::outer;
-use super::raw_name::{fold, is_plain, unquoted};
+use super::raw_name::{RawName, fold};
 use super::shared_tools::LONGEST_OUTER;
 
 /// A set of reserved names.
@@ -14,6 +14,8 @@ pub struct ReservedFields {
     folded: Vec<Vec<u8>>,
     /// The name of the field whose string value is bound and appended instead of dropped (docs/SPEC.md#binding).
     bound: Option<Vec<u8>>,
+    /// For each length of a name, one bit; the last bit stands for all longer ones.
+    lengths: u64,
     raw_cap: usize,
 }
 
@@ -34,10 +36,11 @@ impl ReservedFields {
         let folded: Vec<_> = names.into_iter().map(|name| fold(name.as_bytes())).collect();
         let bound = bound.map(|name| fold(name.as_bytes()));
         let longest = folded.iter().chain(&bound).map(Vec::len).max().unwrap_or(0);
+        let lengths = folded.iter().chain(&bound).fold(0, |lengths, name| lengths | length_bit(name));
         // A quote, then every character and a final U+0000 as six-byte escapes. The names of the shared tool detector
         // and of the captured members are not reserved, but must be recognised within the cap too.
         let longest = longest.max(LONGEST_OUTER).max(outer::LONGEST);
-        Self { folded, bound, raw_cap: 6 * (longest + 1) + 1 }
+        Self { folded, bound, lengths, raw_cap: 6 * (longest + 1) + 1 }
     }
 
     /// The number of raw key bytes, from the opening quote on, that suffices to decide about a name.
@@ -45,16 +48,15 @@ impl ReservedFields {
         self.raw_cap
     }
 
-    /// Returns the action on the member with this raw key. `raw` begins with the opening quote and ends with the
-    /// closing quote, or anywhere after [`ReservedFields::raw_cap`] bytes.
-    pub(super) fn disposition(&self, raw: &[u8]) -> Disposition {
-        self.find(raw).map_or(Disposition::Keep, |(disposition, _)| disposition)
+    /// Returns the action on the member with this key, which may end anywhere after [`ReservedFields::raw_cap`] bytes.
+    pub(super) fn disposition(&self, key: RawName<'_>) -> Disposition {
+        self.find(key).map_or(Disposition::Keep, |(disposition, _)| disposition)
     }
 
     /// Returns the reserved name, in lower case, that some reader would take this raw key for; `None` for a key that
     /// passes. Used to explain why a member is removed.
     pub fn matching_name(&self, raw: &[u8]) -> Option<&str> {
-        self.find(raw).and_then(|(_, name)| std::str::from_utf8(name).ok())
+        self.find(RawName::of_key(raw)).and_then(|(_, name)| std::str::from_utf8(name).ok())
     }
 
     /// Returns true if some reader would take this decoded name for a reserved one.
@@ -76,15 +78,17 @@ impl ReservedFields {
         self.folded.iter().chain(&self.bound).any(|reserved| reserved == folded)
     }
 
-    fn find(&self, raw: &[u8]) -> Option<(Disposition, &[u8])> {
-        let text = unquoted(raw);
+    fn find(&self, key: RawName<'_>) -> Option<(Disposition, &[u8])> {
         let decoded;
-        let name = if is_plain(text) {
-            text
+        let name = if key.is_plain {
+            key.text
         } else {
-            decoded = fold(&decode(text));
+            decoded = fold(&decode(key.text));
             decoded.as_slice()
         };
+        if self.lengths & length_bit(name) == 0 {
+            return None;
+        }
         let bound = self.bound.iter().map(|bound| (Disposition::Bind, bound));
         let all = bound.chain(self.folded.iter().map(|reserved| (Disposition::Blank, reserved)));
         all.map(|(disposition, reserved)| (disposition, reserved.as_slice()))
@@ -92,9 +96,29 @@ impl ReservedFields {
     }
 }
 
+fn length_bit(name: &[u8]) -> u64 {
+    1 << name.len().min(63)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn disposition(reserved: &ReservedFields, key: &str) -> Disposition {
+        reserved.disposition(RawName::of_key(key.as_bytes()))
+    }
+
+    #[test]
+    fn names_of_every_length_are_compared() {
+        for length in 0..200 {
+            let name = "n".repeat(length);
+            let reserved = ReservedFields::new([name.as_str()], Some("m"));
+            for other in 0..200 {
+                let action = if other == length { Disposition::Blank } else { Disposition::Keep };
+                assert_eq!(disposition(&reserved, &format!("\"{}\"", "n".repeat(other))), action, "{length}, {other}");
+            }
+        }
+    }
 
     #[test]
     fn lenient_spellings_of_a_reserved_name_are_reserved() {
@@ -112,14 +136,14 @@ mod tests {
             r#""ſeſſion_id""#,
             r#""__PROTO__""#,
         ] {
-            assert_eq!(reserved.disposition(key.as_bytes()), Disposition::Blank, "{key}");
+            assert_eq!(disposition(&reserved, key), Disposition::Blank, "{key}");
         }
         for key in [r#""prompt_cache_key""#, "\"prompt_cache_\u{212a}ey\"", r#""prompt_cache_\u212aey""#] {
-            assert_eq!(reserved.disposition(key.as_bytes()), Disposition::Bind, "{key}");
+            assert_eq!(disposition(&reserved, key), Disposition::Bind, "{key}");
         }
         for key in [r#""users""#, r#""use""#, r#""""#, r#"" user""#, r#""\u0000user""#, r#""us\ud83der""#, r#""üser""#]
         {
-            assert_eq!(reserved.disposition(key.as_bytes()), Disposition::Keep, "{key}");
+            assert_eq!(disposition(&reserved, key), Disposition::Keep, "{key}");
         }
         assert_eq!(reserved.matching_name("\"U\\u017fER\\u0000x\"".as_bytes()), Some("user"));
         assert_eq!(reserved.matching_name(br#""users""#), None);
@@ -138,6 +162,6 @@ mod tests {
         let escaped = name.bytes().fold(String::new(), |escaped, byte| format!("{escaped}\\u{byte:04x}"));
         let raw = format!("\"{escaped}\\u0000");
         assert_eq!(raw.len(), reserved.raw_cap());
-        assert_eq!(reserved.disposition(raw.as_bytes()), Disposition::Blank);
+        assert_eq!(disposition(&reserved, &raw), Disposition::Blank);
     }
 }

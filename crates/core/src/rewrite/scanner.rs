@@ -6,13 +6,14 @@
 
 mod error;
 mod long_strings;
+mod nested;
 mod token;
 
 use super::shared_tools::{Keys, Next, Watch, is_common_type, may_matter};
 use super::text::text_end;
 pub use error::JsonErrorKind;
 pub(super) use long_strings::LongStrings;
-use token::{Literal, Number, is_space, number_end, word_end};
+use token::{Literal, Number, is_space};
 
 /// The deepest accepted nesting; the outer object counts as 1 (docs/SPEC.md#body-syntax).
 pub const MAX_DEPTH: usize = 1024;
@@ -38,7 +39,7 @@ pub(super) enum Stop {
     Close,
     /// After the closing quote of a nested key that may matter; [`Scanner::key_from`] is its beginning.
     InnerKey,
-    /// After the first byte of the value that [`Scanner::show_value`] requested.
+    /// After the first byte of the value that [`Scanner::treat_next`] requested.
     Value(u8),
     /// After the closing quote of that value, if it is a string.
     ValueEnd,
@@ -80,13 +81,6 @@ enum State {
     End,
 }
 
-impl State {
-    /// Returns true if white space or the beginning of a token may follow.
-    fn is_between_tokens(self) -> bool {
-        matches!(self, Self::FirstKey | Self::Key | Self::Colon | Self::Value | Self::FirstValue | Self::After)
-    }
-}
-
 /// The scanner's state between two calls.
 #[derive(Debug)]
 pub(super) struct Scanner {
@@ -108,7 +102,9 @@ pub(super) struct Scanner {
     odd_key: bool,
     /// The beginning of the current key's text in the bytes of the last call.
     key_from: usize,
-    /// Progress of the value that [`Scanner::show_value`] requested.
+    /// The end of a nested key that is a stop, which [`Scanner::run`] found.
+    key_end: Option<usize>,
+    /// Progress of the value that [`Scanner::treat_next`] requested.
     show: Show,
     /// Bytes so far of the current string value.
     string: usize,
@@ -137,6 +133,7 @@ impl Scanner {
             skipping: None,
             odd_key: false,
             key_from: 0,
+            key_end: None,
             show: Show::Nothing,
             string: 0,
             long_strings: LongStrings::default(),
@@ -153,9 +150,13 @@ impl Scanner {
         (self.keys, self.floor, self.elements) = (Keys::Off, 1, 0);
     }
 
-    /// Sets the next stops, and the treatment of the value that comes next.
-    pub(super) fn follow(&mut self, next: Next, watch: Watch) {
+    /// Sets the next stops.
+    pub(super) fn watch(&mut self, watch: Watch) {
         (self.keys, self.floor, self.elements) = (watch.keys, watch.floor, watch.elements);
+    }
+
+    /// Sets the treatment of the value that comes next.
+    pub(super) fn treat_next(&mut self, next: Next) {
         match next {
             Next::Pass => {}
             Next::Show => self.show = Show::Next,
@@ -202,6 +203,11 @@ impl Scanner {
         let mut key_from = 0;
         loop {
             at = self.run(bytes, at);
+            if let Some(end) = self.key_end.take() {
+                self.state = State::Colon;
+                self.key_from = at + 1;
+                return Ok((end + 1, Stop::InnerKey));
+            }
             let Some(&byte) = bytes.get(at) else { break };
             let stop = if let State::KeyText | State::StringText = self.state {
                 let (end, escaped) = text_end(bytes, at);
@@ -229,92 +235,6 @@ impl Scanner {
         self.odd_key |= self.is_in_key();
         self.key_from = key_from;
         Ok((at, Stop::More))
-    }
-
-    /// Skips complete nested tokens from `at` on. Stops before a token that is incomplete, invalid or possibly needed
-    /// by the detector; [`Self::step`] handles those. A fast path only: it keeps the state in registers.
-    fn run(&mut self, bytes: &[u8], mut at: usize) -> usize {
-        if self.show != Show::Nothing {
-            return at;
-        }
-        let mut state = self.state;
-        while self.depth > self.floor
-            && let Some(&byte) = bytes.get(at)
-        {
-            let (next, end) = match state {
-                State::Key | State::FirstKey if byte == b'"' => {
-                    let (end, escaped) = text_end(bytes, at + 1);
-                    let (Some(key), Some([b'"', rest @ ..])) = (bytes.get(at + 1..end), bytes.get(end..)) else {
-                        break;
-                    };
-                    if self.keys != Keys::Off && (escaped || self.may_matter(key, rest)) {
-                        break;
-                    }
-                    if rest.first() == Some(&b':') { (State::Value, end + 2) } else { (State::Colon, end + 1) }
-                }
-                State::After if byte == b',' => (self.after_comma(), at + 1),
-                // [`Self::pop`] handles an end at the floor.
-                State::After | State::FirstKey | State::FirstValue
-                    if matches!(byte, b'}' | b']') && self.depth == self.floor + 1 =>
-                {
-                    break;
-                }
-                State::After if byte == if self.in_object { b'}' } else { b']' } => self.pop_in_run(bytes, at),
-                State::FirstKey if byte == b'}' => self.pop_in_run(bytes, at),
-                State::FirstValue if byte == b']' => self.pop_in_run(bytes, at),
-                State::Colon if byte == b':' => (State::Value, at + 1),
-                _ if is_space(byte) && state.is_between_tokens() => (state, at + 1),
-                State::Value | State::FirstValue => match self.whole_value(byte, bytes, at) {
-                    Some(ahead) => ahead,
-                    None => break,
-                },
-                _ => break,
-            };
-            state = next;
-            at = end;
-        }
-        self.state = state;
-        at
-    }
-
-    fn after_comma(&self) -> State {
-        if self.in_object { State::Key } else { State::Value }
-    }
-
-    /// Returns the state after a value that ends at `end`, or after the comma if that is the next byte, and its index.
-    fn after_value(&self, bytes: &[u8], end: usize) -> (State, usize) {
-        if bytes.get(end) == Some(&b',') { (self.after_comma(), end + 1) } else { (State::After, end) }
-    }
-
-    fn pop_in_run(&mut self, bytes: &[u8], at: usize) -> (State, usize) {
-        self.pop();
-        self.after_value(bytes, at + 1)
-    }
-
-    /// Returns the state after the value or opening bracket that begins at `at` with `byte`, and its index; `None` if
-    /// the value is incomplete or invalid.
-    fn whole_value(&mut self, byte: u8, bytes: &[u8], at: usize) -> Option<(State, usize)> {
-        let end = match byte {
-            b'"' | b'[' if self.depth == self.elements && !self.in_object => return None,
-            b'"' => {
-                let (end, _) = text_end(bytes, at + 1);
-                let after = (bytes.get(end) == Some(&b'"')).then_some(end + 1)?;
-                self.long_strings.add(end - at - 1);
-                after
-            }
-            b'{' | b'[' => {
-                self.push(byte == b'{').ok()?;
-                return Some((self.state, at + 1));
-            }
-            b't' => word_end(Literal::True, bytes, at)?,
-            b'f' => word_end(Literal::False, bytes, at)?,
-            b'n' => word_end(Literal::Null, bytes, at)?,
-            b'-' => number_end(Number::Minus, bytes, at + 1)?,
-            b'0' => number_end(Number::Zero, bytes, at + 1)?,
-            b'1'..=b'9' => number_end(Number::Integer, bytes, at + 1)?,
-            _ => return None,
-        };
-        Some(self.after_value(bytes, end))
     }
 
     /// Takes one byte outside the plain text of a string.
@@ -416,13 +336,8 @@ impl Scanner {
                 self.show = if byte == b'"' { Show::Passing } else { Show::Nothing };
                 return Ok(Some(Stop::Value(byte)));
             }
-            Show::Skip => {
-                self.show = Show::Nothing;
-                if self.depth > depth {
-                    self.skipping = Some((self.floor, self.keys));
-                    (self.floor, self.keys) = (depth, Keys::Off);
-                }
-            }
+            Show::Skip if self.depth > depth => self.skip_to(depth),
+            Show::Skip => self.show = Show::Nothing,
             _ if in_array && depth == self.elements && matches!(byte, b'"' | b'[') => return Ok(Some(Stop::Element)),
             Show::Nothing | Show::Passing => {}
         }

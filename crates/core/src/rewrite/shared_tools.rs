@@ -13,11 +13,12 @@ mod type_name;
 
 use std::sync::Arc;
 
+use super::raw_name::RawName;
 pub use error::SharedToolError;
 use error::What;
 use frames::{Bits, Frames, Kind, Region};
 use names::find_key;
-pub(super) use names::{is_common_type, may_matter};
+pub(super) use names::{is_common_type, is_exempt, may_matter};
 use table::{Exemption, Grant, Role};
 use type_name::{RAW_CAP, TypeName};
 
@@ -138,25 +139,31 @@ impl SharedToolDetector {
         Watch { keys, floor: self.frames.floor(), elements }
     }
 
-    /// Takes the raw key of an outer member, from its opening quote on.
-    pub(super) fn outer_key(&mut self, raw: &[u8]) -> Next {
+    /// Returns the needed events if they may have changed since the last call.
+    pub(super) fn changed_watch(&mut self) -> Option<Watch> {
+        self.frames.take_changed().then(|| self.watch())
+    }
+
+    /// Takes the key of an outer member.
+    pub(super) fn outer_key(&mut self, key: RawName<'_>) -> Next {
         self.in_input = false;
-        self.key(super::raw_name::unquoted(raw), 1)
+        self.key(key, 1)
     }
 
     /// Takes a nested key of the object at `depth`; `text` continues what was carried.
     pub(super) fn inner_key(&mut self, text: &[u8], depth: usize) -> Next {
         let cut = std::mem::take(&mut self.cut);
-        let next = if cut.is_empty() { self.key(text, depth) } else { self.key(&joined(&cut, text), depth) };
+        let joined = joined(&cut, text);
+        let next = self.key(RawName::of_text(if cut.is_empty() { text } else { &joined }), depth);
         self.cut = cut;
         self.cut.clear();
         next
     }
 
-    fn key(&mut self, text: &[u8], depth: usize) -> Next {
+    fn key(&mut self, key: RawName<'_>, depth: usize) -> Next {
         self.member = Member::None;
         self.depth = depth;
-        let Some((index, row)) = find_key(text, depth == 1) else { return Next::Pass };
+        let Some((index, row)) = find_key(key, depth == 1) else { return Next::Pass };
         let context = self.frames.context();
         let (in_tools, region) = (context.tools != 0, context.region);
         let (next, relevant) = match row.role {
@@ -319,18 +326,14 @@ impl SharedToolDetector {
             }
             return Ok(());
         }
-        let grant = self.policy.grant(&name);
-        let is_item = self.replays && self.in_input && depth == ITEM_DEPTH;
-        match grant {
-            _ if context.is_tool(depth) => match grant {
+        let (is_tool, is_item) = (context.is_tool(depth), self.replays && self.in_input && depth == ITEM_DEPTH);
+        if is_tool || (name.is_openrouter() && !is_item) {
+            match self.policy.grant(&name) {
                 Grant::Blocked(row) => self.found(What::Tool(row), depth)?,
                 Grant::Unlisted => self.found(What::Unlisted, depth)?,
-                Grant::Container => self.enable_container()?,
-                Grant::Free => {}
-            },
-            Grant::Blocked(row) if name.is_openrouter() && !is_item => self.found(What::Tool(row), depth)?,
-            Grant::Unlisted if name.is_openrouter() && !is_item => self.found(What::Unlisted, depth)?,
-            _ => {}
+                Grant::Container if is_tool => self.enable_container()?,
+                Grant::Container | Grant::Free => {}
+            }
         }
         let has_no_role = depth > ITEM_DEPTH && self.watch().keys == Keys::Common && names::is_common(text);
         if depth > 1 && !has_no_role && self.frames.change(depth, |object| object.type_is(bits)) {

@@ -44,12 +44,45 @@ impl TextBuffer {
 
     /// Returns the text and empties the buffer.
     pub(super) fn take(&mut self) -> Text {
-        let bytes = std::mem::take(&mut self.0);
-        String::from_utf8(bytes).ok().filter(|text| text.len() <= EXTERNAL_NAME).map(String::into_boxed_str)
+        bounded(&std::mem::take(&mut self.0))
     }
 }
 
-/// Reads one value, with the colon and white space before it and the white space after it.
+impl Value {
+    /// Reads a value, with the colon and white space before it and the white space after it.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let from = bytes.iter().position(|byte| !is_between(*byte)).unwrap_or(bytes.len());
+        let text = bytes.get(from..).unwrap_or_default();
+        match text {
+            [b'"', rest @ ..] => {
+                let end = memchr::memchr2(b'"', b'\\', rest);
+                if let Some((text, [b'"', ..])) = end.and_then(|end| rest.split_at_checked(end)) {
+                    return Self::Text(bounded(text));
+                }
+            }
+            [b'[' | b'{', ..] => {}
+            _ => {
+                let text = text.trim_ascii_end();
+                return scalar(text.get(..=MAX_SCALAR).unwrap_or(text));
+            }
+        }
+        let mut reader = ValueReader::default();
+        reader.feed(text);
+        reader.finish()
+    }
+}
+
+/// Returns a text, unless it is too long or not UTF-8.
+fn bounded(text: &[u8]) -> Text {
+    if text.len() > EXTERNAL_NAME { None } else { std::str::from_utf8(text).ok().map(Box::from) }
+}
+
+/// Returns true for bytes that may stand between a key, a value and other values.
+fn is_between(byte: u8) -> bool {
+    matches!(byte, b':' | b',' | b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Reads one value, with the colon and white space before it and the white space after it, in pieces.
 #[derive(Debug, Default)]
 pub(super) struct ValueReader {
     state: State,
@@ -103,7 +136,7 @@ impl ValueReader {
 
     fn between(&mut self, byte: u8) {
         match byte {
-            b':' | b',' | b' ' | b'\t' | b'\n' | b'\r' => {}
+            _ if is_between(byte) => {}
             b'"' => self.state = State::String { escaped: false },
             b'[' if self.list.is_none() => self.list = Some(Vec::new()),
             b']' => self.end_list(false),

@@ -21,12 +21,13 @@ impl Bits {
 
     /// Returns the roles of a type.
     pub(super) fn of(name: &TypeName<'_>) -> Self {
+        let Some(name) = name.whole() else { return Self(0) };
         let bit = |holds: bool, bits: Self| if holds { bits.0 } else { 0 };
         Self(
-            bit(name.ends_with("tool_use"), Exemption::Input.bit())
-                | bit(name.is("function") || name.is("custom"), Exemption::Parameters.bit())
-                | bit(name.ends_with("_call"), Self::CALL)
-                | bit(CONTENT_PARTS.iter().any(|part| name.is(part)), Self::PART),
+            bit(name.ends_with(b"tool_use"), Exemption::Input.bit())
+                | bit(matches!(name, b"function" | b"custom"), Exemption::Parameters.bit())
+                | bit(name.ends_with(b"_call"), Self::CALL)
+                | bit(CONTENT_PARTS.iter().any(|part| part.as_bytes() == name), Self::PART),
         )
     }
 
@@ -169,49 +170,67 @@ pub(super) struct Frame {
 
 /// The stack of frames.
 #[derive(Debug, Default)]
-pub(super) struct Frames(Vec<Frame>);
+pub(super) struct Frames {
+    open: Vec<Frame>,
+    /// True if a frame was added or removed since [`Frames::take_changed`].
+    changed: bool,
+}
 
 impl Frames {
+    /// Returns true if a frame was added or removed since the last call.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
     /// Returns the summary of all frames.
     pub(super) fn context(&self) -> Context {
-        self.0.last().map(|frame| frame.context).unwrap_or_default()
+        self.open.last().map(|frame| frame.context).unwrap_or_default()
     }
 
     /// Returns the depth around the innermost frame, at least 1.
     pub(super) fn floor(&self) -> usize {
-        self.0.last().map_or(1, |frame| usize::from(frame.depth).saturating_sub(1).max(1))
+        self.open.last().map_or(1, |frame| usize::from(frame.depth).saturating_sub(1).max(1))
     }
 
     /// Adds a frame for the container at `depth`, which is the innermost one.
     pub(super) fn push(&mut self, depth: usize, kind: Kind) {
-        self.insert(self.0.len(), depth, kind);
+        self.insert(self.open.len(), depth, kind);
     }
 
     fn insert(&mut self, at: usize, depth: usize, kind: Kind) {
+        self.changed = true;
         let depth = u16::try_from(depth).unwrap_or(u16::MAX);
-        let around = at.checked_sub(1).and_then(|before| self.0.get(before)).map(|frame| frame.context);
+        let around = at.checked_sub(1).and_then(|before| self.open.get(before)).map(|frame| frame.context);
         let context = around.unwrap_or_default().inside(depth, &kind);
-        self.0.insert(at, Frame { depth, kind, context });
+        self.open.insert(at, Frame { depth, kind, context });
     }
 
     /// Removes and returns the innermost frame if its container is deeper than `depth`.
     pub(super) fn pop_below(&mut self, depth: usize) -> Option<Frame> {
-        self.0.pop_if(|frame| usize::from(frame.depth) > depth)
+        let frame = self.open.pop_if(|frame| usize::from(frame.depth) > depth);
+        self.changed |= frame.is_some();
+        frame
     }
 
     /// Returns the object at `depth`, if it has a frame. At most one object of a depth is open.
     pub(super) fn object(&mut self, depth: usize) -> Option<&mut Object> {
-        let end = self.0.partition_point(|frame| usize::from(frame.depth) <= depth);
+        let end = self.open.partition_point(|frame| usize::from(frame.depth) <= depth);
         // A container has at most one frame of each kind, so the search is short.
         let mut same_depth =
-            self.0.get_mut(..end)?.iter_mut().rev().take_while(|frame| usize::from(frame.depth) == depth);
+            self.open.get_mut(..end)?.iter_mut().rev().take_while(|frame| usize::from(frame.depth) == depth);
         same_depth.find_map(Frame::object)
     }
 
     /// Changes the object at `depth`, which gets a frame if it has none.
     pub(super) fn change<T>(&mut self, depth: usize, change: impl FnOnce(&mut Object) -> T) -> T {
+        if self.open.last().is_none_or(|frame| usize::from(frame.depth) < depth) {
+            let mut object = Object::NEW;
+            let changed = change(&mut object);
+            self.push(depth, Kind::Object(object));
+            return changed;
+        }
         if self.object(depth).is_none() {
-            let end = self.0.partition_point(|frame| usize::from(frame.depth) <= depth);
+            let end = self.open.partition_point(|frame| usize::from(frame.depth) <= depth);
             self.insert(end, depth, Kind::Object(Object::NEW));
         }
         let mut unused = Object::NEW;

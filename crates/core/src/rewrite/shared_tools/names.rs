@@ -1,9 +1,7 @@
 //! Compares keys as the most lenient reader would (docs/SPEC.md#name-comparison), and excludes most keys quickly.
 
-use std::borrow::Cow;
-
-use super::super::raw_name::is_plain;
-use super::table::{KEYS, KeyRow, LONGEST_KEY, Place};
+use super::super::raw_name::RawName;
+use super::table::{KEYS, KeyRow, LONGEST_KEY, Place, Role};
 use super::type_name::{LONGEST_TYPE, folded};
 
 const _: () = assert!(LONGEST_KEY <= LONGEST_TYPE);
@@ -37,6 +35,29 @@ static LETTERS: [(u32, u32); LONGEST_KEY + 1] = {
     letters
 };
 
+/// For each length of a name: one bit for each row with a name of this length.
+static ROWS: [u32; LONGEST_KEY + 1] = {
+    let mut rows = [0; LONGEST_KEY + 1];
+    let mut row = 0;
+    while row < KEYS.len() {
+        rows[KEYS[row].name.len()] |= 1_u32 << row;
+        row += 1;
+    }
+    rows
+};
+
+/// The rows of [`KEYS`] whose nested members are exempt wherever they are.
+const EXEMPT: u32 = {
+    let (mut rows, mut row) = (0, 0);
+    while row < KEYS.len() {
+        if matches!(KEYS[row].role, Role::Exempt) && !matches!(KEYS[row].place, Place::Outer) {
+            rows |= 1_u32 << row;
+        }
+        row += 1;
+    }
+    rows
+};
+
 /// Returns a bit for an ASCII letter, the same for both cases.
 const fn letter(byte: u8) -> u32 {
     1 << (byte & 31)
@@ -55,6 +76,12 @@ pub(in super::super) fn may_matter(key: &[u8]) -> bool {
     }
 }
 
+/// Returns true if the value of a complete nested key without escapes is exempt wherever it is.
+pub(in super::super) fn is_exempt(key: &[u8]) -> bool {
+    let rows = ROWS.get(key.len()).map_or(0, |rows| rows & EXEMPT);
+    rows_of(rows).any(|(_, row)| row.name.as_bytes() == key)
+}
+
 /// Returns true if the bytes after the key `type` are a colon, at most one space and a frequent type without a role.
 pub(in super::super) fn is_common_type(after: &[u8]) -> bool {
     let Some(value) = after.strip_prefix(b":") else { return false };
@@ -67,15 +94,31 @@ pub(super) fn is_common(text: &[u8]) -> bool {
     COMMON.iter().any(|common| common.as_bytes() == text)
 }
 
-/// Returns the row, and its number, that some reader takes this raw key for.
-pub(super) fn find_key(text: &[u8], is_outer: bool) -> Option<(u8, &'static KeyRow)> {
-    let folded = if is_plain(text) { Cow::Borrowed(text) } else { Cow::Owned(folded(text)) };
+/// Returns the row, and its number, that some reader takes this key for.
+pub(super) fn find_key(key: RawName<'_>, is_outer: bool) -> Option<(u8, &'static KeyRow)> {
+    if key.is_plain {
+        return if may_matter(key.text) { find_name(key.text, key.text, is_outer) } else { None };
+    }
+    find_name(&folded(key.text), key.text, is_outer)
+}
+
+/// Returns the first row whose name is `folded`, or exactly `text` if its role requires that.
+fn find_name(folded: &[u8], text: &[u8], is_outer: bool) -> Option<(u8, &'static KeyRow)> {
     let is = |row: &KeyRow| match row.place {
         Place::Outer if !is_outer => false,
         Place::Nested if is_outer => false,
         _ if row.role.is_lenient() => row.name.as_bytes() == text,
         _ => folded.eq_ignore_ascii_case(row.name.as_bytes()),
     };
-    let (index, row) = KEYS.iter().enumerate().find(|(_, row)| is(row))?;
-    Some((u8::try_from(index).ok()?, row))
+    rows_of(*ROWS.get(folded.len())?).find(|(_, row)| is(row))
+}
+
+/// Returns the rows of these bits, each with its number.
+fn rows_of(mut bits: u32) -> impl Iterator<Item = (u8, &'static KeyRow)> {
+    std::iter::from_fn(move || {
+        let index = bits.trailing_zeros();
+        let row = KEYS.get(index as usize)?;
+        bits &= bits - 1;
+        Some((u8::try_from(index).ok()?, row))
+    })
 }

@@ -41,6 +41,17 @@ fn the_fast_check_misses_no_spelling_without_escapes() {
 }
 
 #[test]
+fn the_scanner_skips_exactly_the_nested_members_that_are_always_exempt() {
+    let names = KEYS.iter().flat_map(|row| [row.name.to_owned(), row.name.to_uppercase(), format!("{}_", row.name)]);
+    for name in names.chain([String::new(), "name".to_owned()]) {
+        let found = find_key(RawName::of_text(name.as_bytes()), false);
+        let is_exempt = found.is_some_and(|(_, row)| row.role == Role::Exempt);
+        assert_eq!(names::is_exempt(name.as_bytes()), is_exempt, "{name}");
+    }
+    assert!(names::is_exempt(b"function") && !names::is_exempt(b"functions") && !names::is_exempt(b"parameters"));
+}
+
+#[test]
 fn types_are_granted_as_the_table_says() {
     let policy = SharedToolPolicy::new(vec!["openrouter:bash".to_owned()]);
     let grant = |text: &str| policy.grant(&TypeName::of(text.as_bytes()));

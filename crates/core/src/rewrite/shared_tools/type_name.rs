@@ -45,11 +45,6 @@ impl<'t> TypeName<'t> {
         self.whole() == Some(name.as_bytes())
     }
 
-    /// Returns true if the type ends with `suffix`.
-    pub(super) fn ends_with(&self, suffix: &str) -> bool {
-        self.whole().is_some_and(|name| name.ends_with(suffix.as_bytes()))
-    }
-
     /// Returns true if the type, however long, begins with `openrouter:`.
     pub(super) fn is_openrouter(&self) -> bool {
         self.folded.starts_with(b"openrouter:")

@@ -60,3 +60,43 @@ fn are_accepted_and_refused_at_any_split_and_depth() {
     }
     assert!(nested > 500, "{nested}");
 }
+
+#[test]
+fn syntax_around_members_of_the_detector_is_checked_at_every_split() {
+    let passes = |body: &str, splits: &[usize], valid: bool| {
+        let filter = Filter::new(reserved(), String::new()).block_shared_tools(Arc::default(), false);
+        match run(filter, body.as_bytes(), splits) {
+            Ok(_) => true,
+            // A tool may be refused before a later byte is read.
+            Err(RewriteError::SharedTool(_)) => valid,
+            Err(_) => false,
+        }
+    };
+    for name in ["function", "input_schema", "type", "tools", "output", "annotations", "x"] {
+        for (value, valid) in [
+            (r#":{"a":[]}"#, true),
+            (" : { } ", true),
+            (r#": [ ] ,"b":1"#, true),
+            (r#":"function""#, true),
+            ("::{}", false),
+            (": :{}", false),
+            (":,", false),
+            (":{]", false),
+            (":[}", false),
+            (r#":"function""x""#, false),
+            (r#":"function":1"#, false),
+            (r#":"function"}"#, false),
+            (":{}}", false),
+            (":{},", false),
+            (":", false),
+        ] {
+            for (open, close) in [("", ""), (r#""a":{"#, "}"), (r#""a":[{"type":"function","#, "}]")] {
+                let body = format!(r#"{{{open}"{name}"{value}{close}}}"#);
+                for split in 0..body.len() {
+                    assert_eq!(passes(&body, &[split], valid), valid, "{body} at {split}");
+                }
+                assert_eq!(passes(&body, &vec![1; body.len()], valid), valid, "{body}");
+            }
+        }
+    }
+}
