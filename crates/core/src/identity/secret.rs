@@ -71,30 +71,21 @@ impl IdSecret {
     /// Checks the strength of `secret` and derives the keys.
     pub fn new(secret: &Secret) -> Result<Self, WeakSecretError> {
         WeakSecretError::check(secret)?;
-        Ok(Self::derive(secret.expose().as_bytes()))
+        Ok(Self::from_key(secret.expose().as_bytes()))
     }
 
-    /// Derives the secret of a tenant without a configured one: the 32 bytes of HMAC-SHA256(secret, "tenant" 0x1F
-    /// name). Computing it requires the operator's secret.
+    /// Derives the secret of a tenant without a configured one. Computing it requires the operator's secret.
     #[must_use]
     pub fn for_tenant(&self, name: &str) -> Self {
-        let mut mac = self.mac.clone();
-        mac.update(b"tenant\x1f");
-        mac.update(name.as_bytes());
-        Self::derive(&mac.finalize().into_bytes())
+        Self::from_key(&*derived_key(&self.mac, "tenant", name))
     }
 
-    fn derive(key: &[u8]) -> Self {
+    fn from_key(key: &[u8]) -> Self {
         let mac = keyed(key);
-        let half = |label: &[u8]| {
-            let mut half = mac.clone();
-            half.update(label);
-            half.finalize().into_bytes()
-        };
         let mut seal_key = Zeroizing::new([0; 64]);
         let (first, second) = seal_key.split_at_mut(32);
-        first.copy_from_slice(&half(b"callsign seal\x1f1"));
-        second.copy_from_slice(&half(b"callsign seal\x1f2"));
+        first.copy_from_slice(&*derived_key(&mac, "seal", "1"));
+        second.copy_from_slice(&*derived_key(&mac, "seal", "2"));
         Self { mac, seal_key }
     }
 
@@ -134,6 +125,16 @@ impl std::fmt::Debug for IdSecret {
 /// Computes SHA-256 of `value`, equal to `sha256sum`.
 pub(super) fn sha256(value: &[u8]) -> [u8; 32] {
     Sha256::digest(value).into()
+}
+
+/// Derives a key: HMAC-SHA256 of NUL, `use_name`, U+001F and `name` (`docs/SPEC.md#identifier-secret`). No id contains
+/// NUL, so no identifier that callsign sends or shows is such a key.
+fn derived_key(mac: &HmacSha256, use_name: &str, name: &str) -> Zeroizing<[u8; 32]> {
+    let mut mac = mac.clone();
+    for part in ["\0", use_name, "\x1f", name] {
+        mac.update(part.as_bytes());
+    }
+    Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
 fn keyed(key: &[u8]) -> HmacSha256 {
@@ -254,6 +255,31 @@ mod tests {
         assert_eq!(bound(None, None, "app"), "8339e312ef70dad2f0ef89b5fe267e3cdf59d73590fb7790db558b33f0db98ef");
         assert_ne!(bound(None, None, "app"), bound(None, Some("key:app"), "app"));
         assert_ne!(bound(None, None, "app"), bound(None, Some("app"), "app"));
+    }
+
+    /// Expected keys: `printf '\0tenant\037acme' | openssl dgst -sha256 -hmac SECRET`, and `seal\0371`, `seal\0372`.
+    #[test]
+    fn derived_keys_are_fixed_and_no_hash_of_ids_equals_one() {
+        let secret = IdSecret::new(&Secret::new("a secret of some length")).unwrap();
+        let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+        assert_eq!(
+            hex(&*derived_key(&secret.mac, "tenant", "acme")),
+            "c4d553599df1387954d390cec92e1b89cdf59133e124d14d04474a1c77edd47b"
+        );
+        assert_eq!(
+            hex(&*secret.seal_key),
+            concat!(
+                "a9b34547d83620a1bb926f09012d83e50bc8326ca4bc67847c2e5897c7326594",
+                "bc68f8da6ceb0119c5a87a05ddb3fdda504e4daabcbd277d81c9a426612db6d7"
+            )
+        );
+        for (ids, key) in [
+            ("seal\x1f1", &secret.seal_key[..32]),
+            ("callsign seal\x1f1", &secret.seal_key[..32]),
+            ("tenant\x1facme", &*derived_key(&secret.mac, "tenant", "acme")),
+        ] {
+            assert_ne!(secret.hmac(ids.as_bytes())[..], *key, "{ids:?}");
+        }
     }
 
     #[test]

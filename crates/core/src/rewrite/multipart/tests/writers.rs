@@ -97,14 +97,20 @@ fn may_be_reserved(name: &str) -> bool {
 fn is_ambiguous(head: &str) -> bool {
     let line = head.strip_prefix("Content-Disposition: ").unwrap();
     let value = line.split("\r\nContent-").next().unwrap();
-    if value.contains(char::is_control) {
-        return true;
-    }
     let names: Vec<_> = READERS.iter().map(|(_, read)| read(value)).collect();
     let plain = |name: &Option<String>| name.as_deref().map(html);
     let differ = names.iter().any(|name| name.is_none() || plain(name) != plain(&names[0]));
-    // Encoded words and `_charset_` are read by further readers, whose rules `readers` does not have.
-    differ || value.contains("=?") || names[0].as_deref() == Some("_charset_")
+    differ || value.contains(char::is_control) || is_read_otherwise(value, names[0].as_deref().unwrap_or_default())
+}
+
+/// Returns true for heads that further readers, whose rules `readers` does not have, read in another way.
+fn is_read_otherwise(value: &str, name: &str) -> bool {
+    // A quote after two backslashes ends the text, but not for Python's `email`.
+    let ends_twice = value.contains("\\\\\"");
+    // A quote that the writer did not escape: texts and quotes do not alternate.
+    let quotes = value.replace("\\\"", "").matches('"').count();
+    let is_charset = name.trim_ascii().eq_ignore_ascii_case("_charset_");
+    ends_twice || ![2, 4].contains(&quotes) || value.contains("=?") || is_charset
 }
 
 fn text() -> impl Strategy<Value = String> {
