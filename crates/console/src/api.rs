@@ -1,9 +1,9 @@
 //! The routes of the admin API, `/api/v1/admin/…` (docs/SPEC.md#admin-api). The bearer token was checked before.
 
-mod audit;
+pub(super) mod audit;
 mod blocks;
 mod configuration;
-mod filters;
+pub(super) mod filters;
 mod limits;
 mod mapping;
 mod openapi;
@@ -20,6 +20,7 @@ use super::answer::ApiError;
 use crate::operator::Operator;
 pub(super) use configuration::{example, formats, sources};
 pub(super) use mapping::{collided, per_endpoint, success_rate, unmapped};
+pub(super) use requests::PATIENCE;
 pub(super) use usage::csv;
 
 /// Returns all routes. The test `every_route_is_documented` compares them with the OpenAPI document.

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! It is not reachable through the data port and does not forward callers' requests. It reads the configuration in
-//! force, the ledger's sums and the metrics. It changes only three things: it forgets users in ledger and archive, sets
-//! and lifts blocks, and begins and ends its own sessions. `test-mapping` with `live` sends one test request upstream.
+//! force, the ledger and the metrics. It changes only these: it forgets users in ledger and archive, sets and lifts
+//! blocks and run-time limits, and begins and ends its own sessions. `test-mapping` with `live` sends one test request upstream.
 //!
 //! | module | purpose | must not |
 //! |---|---|---|
@@ -17,6 +17,7 @@
 //! | `pages` | the dashboard, one file per page: functions from a query to markup | send scripts |
 //! | `parameters` | query parameters and JSON bodies; unknown names are errors | let a misspelt filter select everything |
 //! | `ask` | queries of ledger and configuration that `api` and `pages` share | change anything |
+//! | `forget` | erases a user, for `api` and `pages` | erase before the act is recorded |
 //! | `health` | `/readyz` and `/metrics` | name a user |
 //! | `operator` | the state that all routes share; checks the admin token | |
 //! | `attempts` | limits wrong admin tokens | store the tokens |
@@ -30,6 +31,7 @@ mod answer;
 mod api;
 mod ask;
 mod attempts;
+mod forget;
 mod health;
 mod host;
 mod operator;

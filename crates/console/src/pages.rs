@@ -1,11 +1,16 @@
 //! The dashboard: HTML pages that are rendered on the server, without scripts.
 //!
 //! A page is a function from query parameters to markup. Names of users, models and apps are untrusted: maud escapes
-//! them, [`text::link`] encodes them in URLs, and [`text::name`] truncates and isolates them. Pages read sums and the
-//! configuration in force. They must not read single requests or change anything except sessions.
+//! them, [`text::link`] encodes them in URLs, and [`text::name`] truncates and isolates them. Pages that
+//! sum up read sums; only the pages of requests read single ones.
 
+mod actions;
+mod attribution;
+mod audit;
 mod chart;
+mod errors;
 mod export;
+mod forget;
 mod layout;
 mod limits;
 mod login;
@@ -13,6 +18,9 @@ mod mapping;
 mod overview;
 mod period;
 mod person;
+mod request;
+mod requests;
+mod selection;
 mod settings;
 mod speed;
 mod tables;
@@ -42,13 +50,25 @@ const PUBLIC: [&str; 3] = ["/login", "/style.css", "/icon.svg"];
 pub(super) fn router() -> Router<Arc<Operator>> {
     Router::new()
         .route("/", get(overview::overview))
+        .route("/requests", get(requests::requests))
+        .route("/requests.csv", get(requests::csv))
+        .route("/request", get(request::request))
         .route("/users", get(usage::users))
         .route("/models", get(usage::models))
+        .route("/providers", get(usage::providers))
         .route("/apps", get(usage::apps))
+        .route("/errors", get(errors::errors))
         .route("/speed", get(speed::speed))
         .route("/mapping", get(mapping::mapping))
         .route("/settings", get(settings::settings))
         .route("/user", get(person::person))
+        .route("/user/block", post(actions::block))
+        .route("/user/unblock", post(actions::unblock))
+        .route("/user/limits", post(actions::set_limit))
+        .route("/user/limits/reset", post(actions::reset_limits))
+        .route("/user/forget", get(forget::ask).post(forget::forget))
+        .route("/audit", get(audit::audit))
+        .route("/audit.csv", get(audit::csv))
         .route("/whois", get(whois::whois))
         .route("/export.csv", get(export::csv))
         .route("/login", get(login::login).post(login::sign_in))

@@ -43,6 +43,10 @@ pub(crate) struct Params<T>(pub(crate) T);
 /// Extracts query parameters for a page, which shows an error within its frame.
 pub(crate) type Asks<T> = Result<Params<T>, ApiError>;
 
+/// Extracts the fields of a form that a page sent. Unknown fields are errors, as in a query.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form<T>(pub(crate) T);
+
 /// Extracts the only parameter of the path.
 #[derive(Clone, Debug)]
 pub(crate) struct Id(pub(crate) String);
@@ -55,6 +59,11 @@ impl Parameters {
     fn new(query: &str) -> Self {
         let given = url::form_urlencoded::parse(query.as_bytes());
         Self { given: given.map(|(name, value)| (name.into_owned(), value.into_owned())).collect(), names: Vec::new() }
+    }
+
+    /// Removes the empty parameters: the fields of a form that nobody filled in.
+    pub(crate) fn drop_empty(&mut self) {
+        self.given.retain(|(_, value)| !value.trim().is_empty());
     }
 
     /// Takes a parameter, which may be empty.
@@ -116,6 +125,18 @@ impl<T: FromParameters, S: Sync> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let mut parameters = Parameters::new(parts.uri.query().unwrap_or_default());
+        let read = T::read(&mut parameters)?;
+        parameters.finish()?;
+        Ok(Self(read))
+    }
+}
+
+impl<T: FromParameters, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| body_error(&rejection.body_text()))?;
+        let mut parameters = Parameters::new(&String::from_utf8_lossy(&body));
         let read = T::read(&mut parameters)?;
         parameters.finish()?;
         Ok(Self(read))

@@ -13,14 +13,14 @@ use crate::parameters::{FromParameters, Parameters, Params};
 use callsign_store::ledger::since;
 use callsign_store::limits::acts::report::acts_json;
 
-/// The operator of the admin API in the audit log.
-pub(super) const ADMIN: &str = "admin";
+/// The operator of the admin API and the console in the audit log.
+pub(crate) const ADMIN: &str = "admin";
 
 /// The query parameters of `GET audit`.
 #[derive(Clone, Debug)]
-pub(super) struct Search {
-    since: Option<Timestamp>,
-    by: Option<String>,
+pub(crate) struct Search {
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) by: Option<String>,
 }
 
 impl FromParameters for Search {

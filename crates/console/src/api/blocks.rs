@@ -113,7 +113,7 @@ fn json(block: &Block) -> Value {
 
 impl Operator {
     /// Returns the sources that resolve an id or a sent identifier to users.
-    pub(super) fn knowledge<'a>(&'a self, view: &'a View) -> Knowledge<'a> {
+    pub(crate) fn knowledge<'a>(&'a self, view: &'a View) -> Knowledge<'a> {
         Knowledge { reader: self.reader().ok(), scope: view.whois_scope(), configured: &view.people }
     }
 }

@@ -12,14 +12,14 @@ use crate::answer::ApiError;
 use crate::operator::Operator;
 use crate::parameters::{FromParameters, Id, Parameters, Params};
 use callsign_store::ledger::query::RequestFilter;
-use callsign_store::ledger::report::{endings, request_json, time};
+use callsign_store::ledger::report::{request_json, time};
 
 /// Requests of an answer, unless asked for more.
 const LIMIT: u32 = 100;
 /// Maximum requests of an answer.
 const MOST: u32 = 1_000;
 /// Time of a search without an index, so that one call does not keep the database busy (docs/SPEC.md#requests).
-const PATIENCE: Duration = Duration::from_millis(250);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The query parameters of `GET requests`.
 #[derive(Clone, Debug)]
@@ -30,24 +30,10 @@ pub(super) struct Search {
 
 impl FromParameters for Search {
     fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
-        let filter = RequestFilter {
-            common: filters::read(parameters)?,
-            ending: parameters.parsed("ending", ending)?,
-            error: parameters.name("error")?,
-            before: parameters
-                .parsed("before", |text| text.parse().map_err(|_| "takes the `next` of another answer"))?,
-        };
+        let filter = filters::of_requests(parameters)?;
         let limit = parameters.parsed("limit", limit)?.unwrap_or(LIMIT);
         Ok(Self { filter, limit })
     }
-}
-
-/// Parses the name of an ending.
-fn ending(text: &str) -> Result<String, String> {
-    if endings().any(|name| name == text) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("takes one of {}", endings().collect::<Vec<_>>().join(", ")))
 }
 
 /// Parses a number of requests.

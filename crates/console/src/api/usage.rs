@@ -16,11 +16,8 @@ use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
 use crate::parameters::{FromParameters, Id, Parameters, Params};
-use callsign_store::archive;
-use callsign_store::ledger::query::{By, Filter, Forgotten, Grouping, UsageRow};
-use callsign_store::ledger::{LedgerError, report};
-use callsign_store::limits::acts::{Act, Verb};
-use callsign_store::limits::operator_state::acts::Names;
+use callsign_store::ledger::query::{By, Filter, Grouping, UsageRow};
+use callsign_store::ledger::report;
 use callsign_store::whois::{self, Candidates, Question};
 
 /// The query parameters of `GET usage`.
@@ -89,48 +86,13 @@ pub(super) async fn forget(
     Id(user): Id,
     Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
-    let place = operator.deps.archive.as_ref();
-    let asked = || of.tenant.clone().filter(|tenant| !tenant.is_empty());
-    let (tenant, is_known) = match operator.person(&user, of.tenant.as_deref()).await {
-        Ok(person) => (person.tenant, true),
-        // The archive may contain users that the ledger does not know.
-        Err(ApiError::NoUser | ApiError::Ledger(LedgerError::Off)) if place.is_some() => (asked(), false),
-        Err(error) => return Err(error),
-    };
-    let names = match operator.reader() {
-        Ok(reader) if is_known => reader.names_of(&user, Some(tenant.as_deref().unwrap_or_default())).await?,
-        _ => vec![user.clone()],
-    };
-    // The archive comes first: if it fails, the ledger still knows the user, and the operator can retry.
-    let archived = match place {
-        Some(place) => archive::forget_person(place, tenant.as_deref(), &user).await?,
-        None => archive::Forgotten::default(),
-    };
-    if !is_known && archived.removed == 0 {
-        return Err(ApiError::NoUser);
-    }
-    let forgotten = match operator.keeper() {
-        Ok(keeper) if is_known => keeper.forget(&user, tenant.as_deref()).await?,
-        _ => Forgotten::default(),
-    };
-    let act = Act::new(Verb::Forget, ADMIN, &user, Some(tenant.as_deref().unwrap_or_default()), None);
-    operator.deps.limiter.operator_state().forget(Names { all: &names, tenant: tenant.as_deref() }, &act);
-    let archive::Forgotten { removed, unreadable } = archived;
-    tracing::info!(
-        requests = forgotten.requests,
-        identifiers = forgotten.identifiers,
-        archives = removed,
-        "admin: forgot a user"
-    );
-    if unreadable > 0 {
-        tracing::warn!(unreadable, "admin: could not decrypt all archives; some may belong to the forgotten user");
-    }
+    let erased = operator.forget(&user, of.tenant.as_deref(), ADMIN).await?;
     Ok(Json(json!({
         "user_id": user,
-        "tenant": tenant,
-        "requests": forgotten.requests,
-        "identifiers": forgotten.identifiers,
-        "archives": removed,
-        "archives_unreadable": unreadable,
+        "tenant": erased.tenant,
+        "requests": erased.requests,
+        "identifiers": erased.identifiers,
+        "archives": erased.archives,
+        "archives_unreadable": erased.unreadable,
     })))
 }

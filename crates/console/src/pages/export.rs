@@ -1,4 +1,4 @@
-//! The CSV export of usage, for a signed-in operator.
+//! The CSV export of usage, for a signed-in operator: the rows and the order of the list, and a line of totals.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::http::Response;
 use jiff::Timestamp;
 
 use super::layout::NoPage;
-use super::period::Period;
+use super::usage::Listed;
 use crate::answer::ApiError;
 use crate::api::csv as file;
 use crate::operator::Operator;
@@ -16,21 +16,23 @@ use crate::parameters::{Asks, FromParameters, Parameters, Params};
 use callsign_store::ledger::query::Grouping;
 
 /// The query parameters of `GET /export.csv`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     by: Grouping,
-    range: Period,
+    listed: Listed,
 }
 
 impl FromParameters for Asked {
     fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
-        Ok(Self { by: parameters.parsed("by", str::parse)?.unwrap_or_default(), range: Period::read(parameters)? })
+        let by = parameters.parsed("by", str::parse)?.unwrap_or_default();
+        Ok(Self { by, listed: Listed::read(parameters)? })
     }
 }
 
 /// `GET /export.csv`.
 pub(super) async fn csv(State(operator): State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Response<Body>, NoPage> {
-    let Params(asked) = asked?;
-    let rows = operator.reader()?.usage(asked.by, &asked.range.filter(Timestamp::now())).await?;
-    Ok(file(asked.by, &rows))
+    let Params(Asked { by, listed }) = asked?;
+    let mut rows = operator.reader()?.usage(by, &listed.range.filter(Timestamp::now())).await?;
+    listed.select(&mut rows);
+    Ok(file(by, &rows))
 }

@@ -15,13 +15,17 @@ use callsign_store::ledger::LedgerError;
 /// The logo.
 pub(super) const ICON: &str = include_str!("icon.svg");
 /// The navigation's paths and labels.
-const NAVIGATION: [(&str, &str); 7] = [
+const NAVIGATION: [(&str, &str); 11] = [
     ("/", "Overview"),
+    ("/requests", "Requests"),
     ("/users", "Users"),
     ("/models", "Models"),
+    ("/providers", "Providers"),
     ("/apps", "Apps"),
+    ("/errors", "Errors"),
     ("/speed", "Speed"),
     ("/mapping", "Mapping"),
+    ("/audit", "Audit"),
     ("/settings", "Settings"),
 ];
 
@@ -39,8 +43,8 @@ pub(super) fn page(title: &str, path: &str, content: &Markup) -> Html<String> {
                 }
             }
             form.search role="search" action="/whois" {
-                label.hidden for="whois-box" { "Who is behind an identifier" }
-                input #whois-box type="search" name="id" placeholder="Who is…" autocomplete="off" spellcheck="false"
+                label.hidden for="whois-box" { "Find a user, an identifier, a request id or a generation id" }
+                input #whois-box type="search" name="id" placeholder="Find any id…" autocomplete="off" spellcheck="false"
                     maxlength="2048" required;
                 button { "Find" }
             }
@@ -106,6 +110,7 @@ impl IntoResponse for NoPage {
             ApiError::Ledger(LedgerError::Off) => "The ledger is off",
             ApiError::Ledger(_) => "The ledger is unavailable",
             ApiError::NoUser => "Unknown user",
+            ApiError::NoRequest => "Unknown request",
             ApiError::SeveralTenants(_) => "Several users have this id",
             _ if status == StatusCode::NOT_FOUND => "Not found",
             _ => "This page cannot be shown",

@@ -74,7 +74,7 @@ fn is_secure(headers: &HeaderMap, peer: Peer) -> bool {
 }
 
 /// Returns `next` if it is a path of this port, else `/`. Browsers read `//host` and `/\host` as other hosts.
-fn own_path(next: Option<&str>) -> &str {
+pub(super) fn own_path(next: Option<&str>) -> &str {
     let own = |next: &&str| {
         next.starts_with('/')
             && !next.starts_with("//")

@@ -1,4 +1,4 @@
-//! The first page: spend, requests, and problems.
+//! The first page: spend, requests, attribution, failures and speed, each against the time before.
 
 use std::sync::Arc;
 
@@ -7,22 +7,38 @@ use axum::response::Html;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::chart::{Chart, Column, share};
+use super::attribution::Attribution;
+use super::chart::{Chart, Column};
+use super::errors;
 use super::layout::{NoPage, heading, page, tile};
 use super::period::{Bucket, Period, total};
-use super::tables::{self, Depth};
-use super::text::{count, link, money, percent, short};
+use super::selection::{address, requests as requests_link};
+use super::tables::{Depth, Usage};
+use super::text::{count, duration, money, percent, short};
 use super::usage::Asked;
-use crate::api::success_rate;
 use crate::operator::Operator;
 use crate::parameters::{Asks, Params};
-use callsign_core::error_code::ErrorCode;
 use callsign_core::usage::money::NanoUsd;
-use callsign_store::ledger::query::{By, Errors, Split, Statistics, UsageRow};
+use callsign_core::visible::printable;
+use callsign_store::ledger::query::{By, Filter, Point, Split, UsageRow};
 use callsign_store::ledger::report::usd;
 
 /// Rows of each list. Each list's own page has more.
 const BRIEF: usize = 6;
+/// The CSS classes of stacked models, the last of which is for all others.
+const STACKED: [&str; 5] = ["first", "second", "third", "fourth", "other"];
+
+/// What the page shows of a period.
+struct Shown {
+    period: Period,
+    filter: Filter,
+    all: UsageRow,
+    /// The equally long time before.
+    before: UsageRow,
+    /// The median and the 95th percentile of the time to the first output, now and before.
+    first_output: [Option<(u64, u64)>; 2],
+    attribution: Attribution,
+}
 
 /// `GET /`: the page.
 pub(super) async fn overview(
@@ -32,19 +48,27 @@ pub(super) async fn overview(
     let Params(asked) = asked?;
     let (period, now) = (asked.range, Timestamp::now());
     let (reader, filter) = (operator.reader()?, period.filter(now));
-    let points = reader.series(period.step(), Split::None, &filter).await?;
+    let points = reader.series(period.step(now), Split::Model, &filter).await?;
     let statistics = reader.statistics().await?;
     let buckets = period.buckets(&points, now);
     let all = total(&buckets);
-    let content = if all.requests == 0 && statistics.users == 0 {
-        html! { (heading(&html! { "Overview" }, &html! {})) (tiles(&operator, &all, &statistics)) (first_steps(&operator)) }
+    let earlier = period.before(now);
+    let before = reader.usage(By::Tenant, &earlier).await?.iter().fold(UsageRow::default(), |mut sum, row| {
+        sum.add(row);
+        sum
+    });
+    let apps = reader.usage(By::Key, &filter).await?;
+    let attribution = Attribution::read(reader, &apps, &filter).await?;
+    let first_output = [reader.first_output(&filter).await?, reader.first_output(&earlier).await?];
+    let shown = Shown { period, filter, all, before, first_output, attribution };
+    let content = if shown.all.requests == 0 && statistics.users == 0 {
+        html! { (heading(&html! { "Overview" }, &html! {})) (shown.tiles(&operator)) (health(&operator)) (first_steps(&operator)) }
     } else {
-        let users = reader.usage(By::User, &filter).await?;
-        let models = reader.usage(By::Model, &filter).await?;
-        let apps = reader.usage(By::Key, &filter).await?;
-        let errors = reader.errors(&filter).await?;
+        let users = reader.usage(By::User, &shown.filter).await?;
+        let models = reader.usage(By::Model, &shown.filter).await?;
+        let errors = reader.errors(&shown.filter).await?;
         html! {
-            (heading(&html! { "Overview" }, &period.picker("/", &[])))
+            (heading(&html! { "Overview" }, &period.picker("/", &Vec::new())))
             @if !statistics.collisions.is_empty() {
                 p.alert role="alert" {
                     strong { "Identifiers collide. " }
@@ -52,41 +76,99 @@ pub(super) async fn overview(
                     " of your users apart. " a href="/mapping" { "See which" }
                 }
             }
-            (tiles(&operator, &all, &statistics))
-            (unpriced(&all))
-            div.charts { (spend(period, &buckets, &all)) (requests(period, &buckets, &all)) (cached(period, &buckets, &all)) }
+            (shown.attribution.alert(&shown.filter))
+            (shown.tiles(&operator))
+            (health(&operator))
+            (unpriced(&shown.all))
+            div.charts {
+                (spend_by_model(period, now, &points, &models, &shown.all))
+                (requests(period, now, &buckets, &shown.all))
+                (cached(period, now, &buckets, &shown.all))
+            }
             div.columns {
-                (brief("Users", "/users", By::User, &users, period))
-                (brief("Models", "/models", By::Model, &models, period))
-                (brief("Apps", "/apps", By::Key, &apps, period))
-                (failures(&errors, all.requests.saturating_add(all.refused)))
+                (shown.brief("Users", "/users", By::User, &users))
+                (shown.brief("Models", "/models", By::Model, &models))
+                (shown.brief("Apps", "/apps", By::Key, &apps))
+                (errors::card(&errors, &shown.filter, shown.all.requests.saturating_add(shown.all.refused), Some(BRIEF * 2)))
             }
         }
     };
     Ok(page("Overview", "/", &content))
 }
 
-fn tiles(operator: &Operator, all: &UsageRow, statistics: &Statistics) -> Markup {
-    let dash = || "–".to_owned();
+/// Returns the change against an earlier figure in words.
+fn change(now: u64, before: u64) -> String {
+    let (now, before) = (i128::from(now), i128::from(before));
+    match (now - before).saturating_mul(100).checked_div(before) {
+        None if now == 0 => "as before".to_owned(),
+        None => "none before".to_owned(),
+        Some(0) => "as before".to_owned(),
+        Some(percent @ 1..) => format!("+{percent}\u{202f}% against before"),
+        Some(percent) => format!("\u{2212}{}\u{202f}% against before", -percent),
+    }
+}
+
+impl Shown {
+    fn tiles(&self, operator: &Operator) -> Markup {
+        let dash = || "–".to_owned();
+        let (all, before) = (&self.all, &self.before);
+        let requests = requests_link(self.filter.clone());
+        let nano = |row: &UsageRow| u64::try_from(row.total_cost().0).unwrap_or(0);
+        let p95 = |at: usize| self.first_output.get(at).copied().flatten().map(|(_, p95)| p95);
+        let failed = address("/errors", &self.period.query());
+        let in_flight = u64::try_from(operator.deps.metrics.in_flight.get()).unwrap_or(0);
+        html! {
+            dl.tiles {
+                (tile("Spend", &money(all.total_cost()),
+                    &html! { (change(nano(all), nano(before))) br; (spend_note(all)) }))
+                (tile("Requests", &short(all.requests),
+                    &html! { (change(all.requests, before.requests)) br; a href=(requests) { "list" } ", " (count(in_flight)) " running" }))
+                (tile("Attributed", &self.attribution.share().unwrap_or_else(dash), &self.attribution.note(&self.filter)))
+                (tile("Failures", &short(all.errors.saturating_add(all.refused)), &html! {
+                    a href=(failed) { (count(all.errors)) " at OpenRouter, " (count(all.refused)) " refused" }
+                    br; (change(all.errors.saturating_add(all.refused), before.errors.saturating_add(before.refused)))
+                }))
+                (tile("First output, 95 %", &p95(0).map_or_else(dash, duration), &html! {
+                    "before " (p95(1).map_or_else(dash, duration)) br; a href=(address("/speed", &self.period.query())) { "by model" }
+                }))
+                (tile("Tokens", &short(all.prompt_tokens + all.completion_tokens), &html! {
+                    (short(all.prompt_tokens)) " in, " (short(all.completion_tokens)) " out" br;
+                    (percent(all.cached_tokens, all.prompt_tokens).unwrap_or_else(dash)) " of input cached"
+                }))
+            }
+        }
+    }
+
+    /// Renders the first rows of a list with a link to its page.
+    fn brief(&self, title: &str, path: &str, by: By, rows: &[UsageRow]) -> Markup {
+        let table = Usage { by, period: self.period, filter: &self.filter, depth: Depth::Brief, sort: None };
+        html! {
+            section.card {
+                div.card-head {
+                    h2 { (title) }
+                    a href=(address(path, &self.period.query())) { "All " (count(rows.len() as u64)) span.hidden { " " (title) } }
+                }
+                @if rows.is_empty() { p.none { "Nothing in " (self.period.words()) "." } }
+                @else { (table.table(rows.get(..BRIEF).unwrap_or(rows))) }
+            }
+        }
+    }
+}
+
+/// Renders the health of this process in one line.
+fn health(operator: &Operator) -> Markup {
     let deps = &operator.deps;
-    let (ledger, ledger_note) = match (deps.ledger.is_on(), deps.ledger.is_available()) {
-        (false, _) => ("Off", html! { "nothing is written down" }),
-        (true, true) => ("Writing", html! { "every request is written down" }),
-        (true, false) => ("Failing", html! { span.bad { "new requests are refused" } }),
-    };
-    let failed = percent(all.errors, all.requests).unwrap_or_else(dash);
+    let refuses = (deps.refuses.0)();
+    let degraded = deps.metrics.degraded();
+    let ledger = if deps.ledger.is_available() { "ledger writing" } else { "ledger failing" };
     html! {
-        dl.tiles {
-            (tile("Spend", &money(all.total_cost()), &spend_note(all)))
-            (tile("Requests", &short(all.requests), &html! { (count(all.errors)) " failed, " (failed) }))
-            (tile("Tokens", &short(all.prompt_tokens + all.completion_tokens),
-                &html! { (short(all.prompt_tokens)) " in, " (short(all.completion_tokens)) " out" }))
-            (tile("Cache hits", &percent(all.cached_tokens, all.prompt_tokens).unwrap_or_else(dash),
-                &html! { "of prompt tokens" }))
-            (tile("Users mapped", &format!("{:.1}\u{202f}%", success_rate(statistics)),
-                &html! { (count(statistics.mapped)) " of " a href="/mapping" { (count(statistics.users)) } }))
-            (tile("In flight", &count(u64::try_from(deps.metrics.in_flight.get()).unwrap_or(0)), &html! { "requests now" }))
-            (tile("Ledger", ledger, &ledger_note))
+        p.health role="status" {
+            @match refuses {
+                Some(reason) => { span.bad { "Refuses new requests: " (reason) } }
+                None if degraded.is_empty() => { span.state.on { "Healthy" } " " (ledger) }
+                None => { span.state.bad { "Degraded" } " " (ledger) }
+            }
+            @for reason in &degraded { "; " (reason) }
         }
     }
 }
@@ -126,39 +208,75 @@ fn first_steps(operator: &Operator) -> Markup {
     }
 }
 
-fn columns(period: Period, buckets: &[Bucket], part: impl Fn(&UsageRow) -> (Vec<u64>, String)) -> Vec<Column> {
+fn columns(
+    period: Period,
+    now: Timestamp,
+    buckets: &[Bucket],
+    part: impl Fn(&UsageRow) -> (Vec<u64>, String),
+) -> Vec<Column> {
     let column = |bucket: &Bucket| {
         let (parts, told) = part(&bucket.sums);
-        Column { label: period.label(bucket.at), tick: period.tick(bucket.at), parts, told }
+        Column { label: period.label(bucket.at, now), tick: period.tick(bucket.at, now), parts, told }
     };
     buckets.iter().map(column).collect()
 }
 
+/// Formats a height of a chart of spend.
+fn dollars(height: u64) -> String {
+    format!("${}", usd(NanoUsd(i64::try_from(height).unwrap_or(i64::MAX))))
+}
+
 /// Renders the chart of spend.
-pub(super) fn spend(period: Period, buckets: &[Bucket], all: &UsageRow) -> Markup {
+pub(super) fn spend(period: Period, now: Timestamp, buckets: &[Bucket], all: &UsageRow) -> Markup {
     Chart {
         id: "spend",
         title: "Spend",
         total: format!("{} in {}", money(all.total_cost()), period.words()),
         series: &[("spend", "first")],
-        columns: columns(period, buckets, |sums| {
+        columns: columns(period, now, buckets, |sums| {
             let spend = sums.total_cost();
             (vec![u64::try_from(spend.0).unwrap_or(0)], money(spend))
         }),
         least: 1_000_000,
-        scale: |height| format!("${}", usd(NanoUsd(i64::try_from(height).unwrap_or(i64::MAX)))),
+        scale: dollars,
     }
     .draw()
 }
 
+/// Renders the chart of spend, stacked by the models with the largest spend.
+fn spend_by_model(period: Period, now: Timestamp, points: &[Point], models: &[UsageRow], all: &UsageRow) -> Markup {
+    let largest: Vec<_> = models.iter().take(STACKED.len() - 1).map(|row| row.key.clone()).collect();
+    let place = |key: &Option<String>| largest.iter().position(|of| of == key).unwrap_or(largest.len());
+    let of = |at: usize| period.buckets(points.iter().filter(|point| place(&point.sums.key) == at), now);
+    let stacks: Vec<_> = (0..=largest.len()).map(of).collect();
+    let names: Vec<_> = largest.iter().map(|key| printable(key.as_deref().unwrap_or("unknown model"))).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).chain(["others"]).zip(STACKED).collect();
+    let parts =
+        |at: usize| stacks.iter().filter_map(move |buckets| buckets.get(at)).map(|bucket| bucket.sums.total_cost());
+    let column = |(at, bucket): (usize, &Bucket)| {
+        let told = names.iter().zip(parts(at)).filter(|(_, cost)| *cost != NanoUsd::ZERO);
+        let told: Vec<_> = told.map(|((name, _), cost)| format!("{name} {}", money(cost))).collect();
+        Column {
+            label: period.label(bucket.at, now),
+            tick: period.tick(bucket.at, now),
+            parts: parts(at).map(|cost| u64::try_from(cost.0).unwrap_or(0)).collect(),
+            told: told.join(", "),
+        }
+    };
+    let columns = stacks.first().into_iter().flatten().enumerate().map(column).collect();
+    let total = format!("{} in {}", money(all.total_cost()), period.words());
+    Chart { id: "spend", title: "Spend by model", total, series: &names, columns, least: 1_000_000, scale: dollars }
+        .draw()
+}
+
 /// Renders the chart of requests, with failed ones as a separate series.
-pub(super) fn requests(period: Period, buckets: &[Bucket], all: &UsageRow) -> Markup {
+pub(super) fn requests(period: Period, now: Timestamp, buckets: &[Bucket], all: &UsageRow) -> Markup {
     Chart {
         id: "requests",
         title: "Requests",
         total: format!("{} in {}", count(all.requests), period.words()),
         series: &[("answered", "first"), ("failed", "bad")],
-        columns: columns(period, buckets, |sums| {
+        columns: columns(period, now, buckets, |sums| {
             let told = format!("{} requests, {} failed", count(sums.requests), count(sums.errors));
             (vec![sums.requests.saturating_sub(sums.errors), sums.errors], told)
         }),
@@ -170,7 +288,7 @@ pub(super) fn requests(period: Period, buckets: &[Bucket], all: &UsageRow) -> Ma
 
 /// Renders the share of prompt tokens that were read from a cache. A low share means that conversations move between
 /// providers.
-fn cached(period: Period, buckets: &[Bucket], all: &UsageRow) -> Markup {
+fn cached(period: Period, now: Timestamp, buckets: &[Bucket], all: &UsageRow) -> Markup {
     let share = |sums: &UsageRow| sums.cached_tokens.saturating_mul(100).checked_div(sums.prompt_tokens).unwrap_or(0);
     Chart {
         id: "cached",
@@ -178,7 +296,7 @@ fn cached(period: Period, buckets: &[Bucket], all: &UsageRow) -> Markup {
         total: percent(all.cached_tokens, all.prompt_tokens)
             .map_or_else(|| "–".to_owned(), |share| share + " of prompt tokens"),
         series: &[("cached", "second")],
-        columns: columns(period, buckets, |sums| {
+        columns: columns(period, now, buckets, |sums| {
             let told = percent(sums.cached_tokens, sums.prompt_tokens).unwrap_or_else(|| "no prompt".to_owned());
             (vec![share(sums).min(100)], told)
         }),
@@ -186,67 +304,4 @@ fn cached(period: Period, buckets: &[Bucket], all: &UsageRow) -> Markup {
         scale: |height| format!("{height}\u{202f}%"),
     }
     .draw()
-}
-
-/// Renders the first rows of a list with a link to its page.
-fn brief(title: &str, path: &str, by: By, rows: &[UsageRow], period: Period) -> Markup {
-    html! {
-        section.card {
-            div.card-head {
-                h2 { (title) }
-                a href=(link(path, &[("range", period.name())])) { "All " (count(rows.len() as u64)) span.hidden { " " (title) } }
-            }
-            @if rows.is_empty() { p.none { "Nothing in the last " (period.words()) "." } }
-            @else { (tables::usage(by, rows.get(..BRIEF).unwrap_or(rows), period, Depth::Brief)) }
-        }
-    }
-}
-
-/// Returns the cause of an error that is one of callsign's own.
-fn cause(kind: &str) -> Option<&'static str> {
-    ErrorCode::find(kind).map(|code| code.row().cause)
-}
-
-/// Renders errors by kind. The cause of callsign's own errors is shown as a tooltip.
-fn failures(errors: &[Errors], requests: u64) -> Markup {
-    let most = errors.iter().map(|error| error.requests).max().unwrap_or(0);
-    html! {
-        section.card {
-            div.card-head { h2 { "Errors" } }
-            @if errors.is_empty() { p.none { "None." } }
-            @else {
-                div.scroll tabindex="0" role="region" aria-label="Errors by kind" {
-                    table {
-                        caption.hidden { "Errors by kind, most first" }
-                        thead { tr {
-                            th scope="col" { "Kind" } th.bar scope="col" { span.hidden { "Share of the most frequent" } }
-                            th.number scope="col" { "Requests" } th.number scope="col" { "Of all" }
-                        } }
-                        tbody { @for error in errors.iter().take(BRIEF * 2) {
-                            tr {
-                                th scope="row" title=[cause(&error.kind)] { (super::text::name(&error.kind)) }
-                                td.bar { (share(error.requests, most)) }
-                                td.number { (count(error.requests)) }
-                                td.number { (percent(error.requests, requests).unwrap_or_else(|| "–".to_owned())) }
-                            }
-                        } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_known_error_code_has_its_cause_as_a_tooltip() {
-        let of = |kind: &str| failures(&[Errors { kind: kind.to_owned(), requests: 1 }], 1).into_string();
-        let own = of("websocket_unsupported");
-        let cause = ErrorCode::WebsocketUnsupported.row().cause;
-        assert!(own.contains(&format!("<th scope=\"row\" title=\"{cause}\">")), "{own}");
-        assert!(!of("server_error").contains("title="), "an error of OpenRouter has none");
-    }
 }

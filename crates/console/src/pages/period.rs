@@ -1,17 +1,22 @@
-//! The period that a page shows: the latest 24 hours, 7, 30 or 90 days, divided into steps for charts.
+//! The period that a page shows, divided into steps for charts: the latest hours or days, a month, or chosen days (UTC).
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use maud::{Markup, html};
 
-use super::text::link;
+use super::selection::{Query, address};
 use crate::answer::ApiError;
 use crate::parameters::Parameters;
 use callsign_store::ledger::query::{Filter, Point, Step, UsageRow};
 
-/// A period. Its last step contains the current time.
+/// Maximum length of chosen days: about ten years.
+const LONGEST_DAYS: i64 = 3_700;
+
+/// A period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Period {
-    /// 24 steps of an hour.
+    /// 24 steps of an hour. The last step of this and the next three contains the current time.
     Day,
     /// 28 steps of six hours.
     #[default]
@@ -20,6 +25,12 @@ pub(super) enum Period {
     Month,
     /// 90 days.
     Quarter,
+    /// The current calendar month.
+    ThisMonth,
+    /// The calendar month before.
+    LastMonth,
+    /// From the start of the first day to the end of the second.
+    Days(Date, Date),
 }
 
 /// One column of a chart.
@@ -31,87 +42,117 @@ pub(super) struct Bucket {
     pub(super) sums: UsageRow,
 }
 
-impl Period {
-    const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Quarter];
+/// The steps of a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Steps {
+    begin: Timestamp,
+    hours: i64,
+    count: i64,
+}
 
-    /// Returns the value of the query parameter `range`.
-    pub(super) fn name(self) -> &'static str {
+impl Period {
+    /// The periods with a name.
+    const NAMED: [(Self, &'static str, &'static str); 6] = [
+        (Self::Day, "24h", "the last 24 hours"),
+        (Self::Week, "7d", "the last 7 days"),
+        (Self::Month, "30d", "the last 30 days"),
+        (Self::Quarter, "90d", "the last 90 days"),
+        (Self::ThisMonth, "month", "this month"),
+        (Self::LastMonth, "last-month", "last month"),
+    ];
+
+    /// Returns the query parameters that select the period.
+    pub(super) fn query(self) -> Query {
         match self {
-            Self::Day => "24h",
-            Self::Week => "7d",
-            Self::Month => "30d",
-            Self::Quarter => "90d",
+            Self::Days(from, to) => vec![("from", from.to_string()), ("to", to.to_string())],
+            _ => vec![("range", self.named().0.to_owned())],
         }
     }
 
-    /// Reads the query parameter `range`.
+    /// Reads the query parameters `range`, or `from` and `to`.
     ///
     /// # Errors
-    /// [`ApiError::Invalid`] if it names no period.
+    /// [`ApiError::Invalid`] if they name no period.
     pub(super) fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
-        let named = |text: &str| Self::ALL.into_iter().find(|period| period.name() == text);
-        let period = parameters.parsed("range", |text| named(text).ok_or("takes 24h, 7d, 30d or 90d"))?;
-        Ok(period.unwrap_or_default())
-    }
-
-    /// Returns the name for sentences.
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Day => "24 hours",
-            Self::Week => "7 days",
-            Self::Month => "30 days",
-            Self::Quarter => "90 days",
+        let named = |text: &str| Self::NAMED.into_iter().find(|(_, name, _)| *name == text).map(|(period, ..)| period);
+        let names = || format!("takes {}", Self::NAMED.map(|(_, name, _)| name).join(", "));
+        let period = parameters.parsed("range", |text| named(text).ok_or_else(names))?;
+        let day = |text: &str| text.parse::<Date>().map_err(|_| "takes a date as 2026-01-31 (UTC)");
+        let (from, to) = (parameters.parsed("from", day)?, parameters.parsed("to", day)?);
+        match (from, to) {
+            (None, None) => Ok(period.unwrap_or_default()),
+            (Some(from), Some(to)) if from <= to && days(from, to) <= LONGEST_DAYS => Ok(Self::Days(from, to)),
+            _ => Err(ApiError::Invalid(format!(
+                "from and to take two dates in order, at most {LONGEST_DAYS} days apart"
+            ))),
         }
     }
 
-    /// Returns the hours per step and the number of steps.
-    fn shape(self) -> (i64, i64) {
+    fn named(self) -> (&'static str, &'static str) {
+        let found = Self::NAMED.into_iter().find(|(period, ..)| *period == self);
+        found.map_or(("", ""), |(_, name, words)| (name, words))
+    }
+
+    /// Returns the name for sentences: `in …`.
+    pub(super) fn words(self) -> String {
         match self {
-            Self::Day => (1, 24),
-            Self::Week => (6, 28),
-            Self::Month => (24, 30),
-            Self::Quarter => (24, 90),
+            Self::Days(from, to) if from == to => from.to_string(),
+            Self::Days(from, to) => format!("{from} to {to}"),
+            _ => self.named().1.to_owned(),
+        }
+    }
+
+    fn steps(self, now: Timestamp) -> Steps {
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let first = today.first_of_month();
+        match self {
+            Self::Day => Steps::latest(now, 1, 24),
+            Self::Week => Steps::latest(now, 6, 28),
+            Self::Month => Steps::latest(now, 24, 30),
+            Self::Quarter => Steps::latest(now, 24, 90),
+            Self::ThisMonth => Steps::of_days(first, today),
+            Self::LastMonth => Steps::of_days(first.saturating_sub(1.month()), first.saturating_sub(1.day())),
+            Self::Days(from, to) => Steps::of_days(from, to),
         }
     }
 
     /// Returns the step size for the ledger's query.
-    pub(super) fn step(self) -> Step {
-        if self.shape().0 < 24 { Step::Hour } else { Step::Day }
+    pub(super) fn step(self, now: Timestamp) -> Step {
+        if self.steps(now).hours < 24 { Step::Hour } else { Step::Day }
     }
 
     /// Formats a step's start.
-    pub(super) fn label(self, at: Timestamp) -> String {
-        let format = if self.shape().0 < 24 { "%b %-d, %H:%M" } else { "%b %-d" };
+    pub(super) fn label(self, at: Timestamp, now: Timestamp) -> String {
+        let format = if self.steps(now).hours < 24 { "%b %-d, %H:%M" } else { "%b %-d" };
         at.strftime(format).to_string()
     }
 
     /// Formats a step's start in short form, for a chart's axis.
-    pub(super) fn tick(self, at: Timestamp) -> String {
-        at.strftime(if self == Self::Day { "%H:%M" } else { "%b %-d" }).to_string()
-    }
-
-    /// Returns the start of the first step.
-    pub(super) fn begin(self, now: Timestamp) -> Timestamp {
-        let (hours, steps) = self.shape();
-        let last = now.as_second().div_euclid(hours * 3600) * hours;
-        Timestamp::from_second((last - (steps - 1) * hours) * 3600).unwrap_or(Timestamp::MIN)
+    pub(super) fn tick(self, at: Timestamp, now: Timestamp) -> String {
+        let Steps { hours, count, .. } = self.steps(now);
+        at.strftime(if hours * count <= 48 { "%H:%M" } else { "%b %-d" }).to_string()
     }
 
     /// Returns a filter for the requests of the period.
     pub(super) fn filter(self, now: Timestamp) -> Filter {
-        Filter { since: Some(self.begin(now)), ..Filter::default() }
+        let steps = self.steps(now);
+        let until = Some(steps.end()).filter(|end| *end <= now);
+        Filter { since: Some(steps.begin), until, ..Filter::default() }
+    }
+
+    /// Returns a filter for the equally long time before the period.
+    pub(super) fn before(self, now: Timestamp) -> Filter {
+        let Steps { begin, .. } = self.steps(now);
+        let length = self.steps(now).end().min(now).duration_since(begin);
+        let since = begin.saturating_sub(length).unwrap_or(Timestamp::MIN);
+        Filter { since: Some(since), until: Some(begin), ..Filter::default() }
     }
 
     /// Returns the usage of every step, including empty ones.
-    pub(super) fn buckets(self, points: &[Point], now: Timestamp) -> Vec<Bucket> {
-        let (hours, steps) = self.shape();
-        let (begin, width) = (self.begin(now), SignedDuration::from_hours(hours));
-        let mut at = begin;
-        let mut buckets = Vec::new();
-        for _ in 0..steps {
-            buckets.push(Bucket { at, sums: UsageRow::default() });
-            at = at.saturating_add(width).unwrap_or(Timestamp::MAX);
-        }
+    pub(super) fn buckets<'p>(self, points: impl IntoIterator<Item = &'p Point>, now: Timestamp) -> Vec<Bucket> {
+        let Steps { begin, hours, count } = self.steps(now);
+        let at = |step: i64| begin.saturating_add(SignedDuration::from_hours(hours * step)).unwrap_or(Timestamp::MAX);
+        let mut buckets: Vec<_> = (0..count).map(|step| Bucket { at: at(step), sums: UsageRow::default() }).collect();
         for point in points {
             let index = point.at.duration_since(begin).as_secs().div_euclid(hours * 3600);
             if let Some(bucket) = usize::try_from(index).ok().and_then(|index| buckets.get_mut(index)) {
@@ -121,23 +162,66 @@ impl Period {
         buckets
     }
 
-    /// Renders links to the page for each period. `query` contains the page's other parameters.
-    pub(super) fn picker(self, path: &str, query: &[(&str, &str)]) -> Markup {
+    /// Renders links to the page for each named period, and a form for other days. `query` contains the page's other
+    /// parameters.
+    pub(super) fn picker(self, path: &str, query: &Query) -> Markup {
+        let of = |period: Self| address(path, &[query.clone(), period.query()].concat());
+        let (from, to) = match self {
+            Self::Days(from, to) => (Some(from.to_string()), Some(to.to_string())),
+            _ => (None, None),
+        };
         html! {
             nav.periods aria-label="Period" {
                 ul {
-                    @for period in Self::ALL {
-                        li {
-                            a href=(link(path, &[query, &[("range", period.name())]].concat()))
-                                aria-current=[(period == self).then_some("true")] aria-label=(period.words()) {
-                                (period.name())
-                            }
-                        }
+                    @for (period, name, words) in Self::NAMED {
+                        li { a href=(of(period)) aria-current=[(period == self).then_some("true")] aria-label=(words) {
+                            (name.replace('-', " "))
+                        } }
+                    }
+                }
+                details open[from.is_some()] {
+                    summary { "Days" }
+                    form action=(path) {
+                        @for (name, value) in query { input type="hidden" name=(name) value=(value); }
+                        label { span { "From" } input type="date" name="from" value=[from] required; }
+                        label { span { "to" } input type="date" name="to" value=[to] required; }
+                        button { "Show" }
                     }
                 }
             }
         }
     }
+}
+
+impl Steps {
+    /// Returns steps of so many hours, of which the last contains `now`.
+    fn latest(now: Timestamp, hours: i64, count: i64) -> Self {
+        let last = now.as_second().div_euclid(hours * 3600) * hours;
+        let begin = Timestamp::from_second((last - (count - 1) * hours) * 3600).unwrap_or(Timestamp::MIN);
+        Self { begin, hours, count }
+    }
+
+    /// Returns the steps of whole days, both ends included: hours for up to two days, else days, else weeks.
+    fn of_days(from: Date, to: Date) -> Self {
+        let begin = from.to_zoned(TimeZone::UTC).map_or(Timestamp::MIN, |zoned| zoned.timestamp());
+        let days = days(from, to);
+        let hours = match days {
+            ..=2 => 1,
+            3..=14 => 6,
+            15..=130 => 24,
+            _ => 168,
+        };
+        Self { begin, hours, count: (days * 24 + hours - 1) / hours }
+    }
+
+    fn end(self) -> Timestamp {
+        self.begin.saturating_add(SignedDuration::from_hours(self.hours * self.count)).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Returns the number of days from the first to the second, both included.
+fn days(from: Date, to: Date) -> i64 {
+    from.duration_until(to).as_hours() / 24 + 1
 }
 
 /// Returns the sums of all steps.
@@ -153,24 +237,45 @@ mod tests {
     use super::*;
     use callsign_core::usage::money::NanoUsd;
 
+    fn day(text: &str) -> Date {
+        text.parse().unwrap()
+    }
+
     #[test]
-    fn the_last_step_contains_now_and_all_points_are_counted() {
+    fn the_steps_of_a_period() {
         let now: Timestamp = "2026-03-01T12:30:00Z".parse().unwrap();
-        for (period, begin, steps) in [
-            (Period::Day, "2026-02-28T13:00:00Z", 24),
-            (Period::Week, "2026-02-22T18:00:00Z", 28),
-            (Period::Month, "2026-01-31T00:00:00Z", 30),
-            (Period::Quarter, "2025-12-02T00:00:00Z", 90),
+        for (period, begin, hours, count) in [
+            (Period::Day, "2026-02-28T13:00:00Z", 1, 24),
+            (Period::Week, "2026-02-22T18:00:00Z", 6, 28),
+            (Period::Month, "2026-01-31T00:00:00Z", 24, 30),
+            (Period::Quarter, "2025-12-02T00:00:00Z", 24, 90),
+            (Period::ThisMonth, "2026-03-01T00:00:00Z", 1, 24),
+            (Period::LastMonth, "2026-02-01T00:00:00Z", 24, 28),
+            (Period::Days(day("2026-01-05"), day("2026-01-05")), "2026-01-05T00:00:00Z", 1, 24),
+            (Period::Days(day("2026-01-05"), day("2026-01-07")), "2026-01-05T00:00:00Z", 6, 12),
+            (Period::Days(day("2025-01-01"), day("2025-12-31")), "2025-01-01T00:00:00Z", 168, 53),
         ] {
-            assert_eq!(period.begin(now), begin.parse().unwrap(), "{period:?}");
+            let begin: Timestamp = begin.parse().unwrap();
+            assert_eq!(period.steps(now), Steps { begin, hours, count }, "{period:?}");
+            assert_eq!(period.filter(now).since, Some(begin), "{period:?}");
             let sums = UsageRow { requests: 2, cost: NanoUsd(3), ..UsageRow::default() };
-            let times = [begin, "2026-03-01T12:00:00Z", "2026-03-01T12:29:00Z", "2020-01-01T00:00:00Z"];
-            let points = times.map(|at| Point { at: at.parse().unwrap(), sums: sums.clone() });
-            let buckets = period.buckets(&points, now);
-            assert_eq!(buckets.len(), steps);
-            assert!(buckets.last().unwrap().at <= now);
-            assert_eq!((buckets[0].sums.requests, buckets.last().unwrap().sums.requests), (2, 4), "{period:?}");
-            assert_eq!(buckets.iter().map(|bucket| bucket.sums.cost.0).sum::<i64>(), 9);
+            let point = |at| Point { at, sums: sums.clone() };
+            let buckets = period.buckets(&[point(begin), point("2020-01-01T00:00:00Z".parse().unwrap())], now);
+            assert_eq!(buckets.len(), usize::try_from(count).unwrap());
+            assert_eq!((buckets[0].sums.requests, total(&buckets).cost), (2, NanoUsd(3)), "{period:?}");
+            let before = period.before(now);
+            assert!(before.until == Some(begin) && before.since < before.until, "{period:?}");
         }
+    }
+
+    #[test]
+    fn only_a_period_in_the_past_ends() {
+        let now: Timestamp = "2026-03-01T12:30:00Z".parse().unwrap();
+        assert_eq!(Period::Week.filter(now).until, None);
+        assert_eq!(Period::ThisMonth.filter(now).until, None);
+        assert_eq!(Period::LastMonth.filter(now).until, Some("2026-03-01T00:00:00Z".parse().unwrap()));
+        let days = Period::Days(day("2026-01-05"), day("2026-01-07"));
+        assert_eq!(days.filter(now).until, Some("2026-01-08T00:00:00Z".parse().unwrap()));
+        assert_eq!(days.query(), [("from", "2026-01-05".to_owned()), ("to", "2026-01-07".to_owned())]);
     }
 }

@@ -8,20 +8,25 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::json;
 
+use super::actions::{self, Done};
 use super::layout::{NoPage, heading, page, tile};
 use super::overview::{requests, spend, spend_note, unpriced};
 use super::period::{Period, total};
-use super::tables::{self, Depth};
+use super::requests::table;
+use super::selection::requests as requests_link;
+use super::tables::{Depth, Usage};
 use super::text::{count, moment, money, name, name_or, percent, short};
 use crate::answer::ApiError;
-use crate::api::{per_endpoint, unmapped};
+use crate::api::{PATIENCE, per_endpoint, unmapped};
 use crate::ask::tenant_of;
 use crate::operator::Operator;
 use crate::parameters::{Asks, FromParameters, Parameters, Params};
-use callsign_store::ledger::query::{By, Filter, Found, Mapping, Split, UsageRow};
+use callsign_store::ledger::query::{By, Filter, Found, Mapping, RequestFilter, Split, UsageRow};
 
 /// Maximum number of listed identifiers.
 const LISTED: u32 = 50;
+/// Number of the latest requests that are listed.
+const LATEST: u32 = 10;
 
 /// The query parameters of `GET /user`.
 #[derive(Clone, Debug)]
@@ -29,12 +34,14 @@ pub(super) struct Asked {
     id: String,
     tenant: Option<String>,
     range: Period,
+    done: Option<Done>,
 }
 
 impl FromParameters for Asked {
     fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
         let id = parameters.text("id")?.ok_or_else(|| ApiError::Invalid("id is missing: the user's id".to_owned()))?;
-        Ok(Self { id, tenant: parameters.text("tenant")?, range: Period::read(parameters)? })
+        let tenant = parameters.text("tenant")?;
+        Ok(Self { id, tenant, range: Period::read(parameters)?, done: parameters.parsed("done", Done::parse)? })
     }
 }
 
@@ -46,16 +53,20 @@ pub(super) async fn person(State(operator): State<Arc<Operator>>, asked: Asks<As
     let reader = operator.reader()?;
     let tenant = tenant_of(&person);
     let filter = Filter { tenant: Some(tenant.to_owned()), user: Some(person.user.clone()), ..period.filter(now) };
-    let points = reader.series(period.step(), Split::None, &filter).await?;
+    let points = reader.series(period.step(now), Split::None, &filter).await?;
+    let latest =
+        RequestFilter { common: Filter { since: None, until: None, ..filter.clone() }, ..RequestFilter::default() };
+    let latest_requests = reader.requests(&latest, LATEST, PATIENCE).await?;
     let models = reader.usage(By::Model, &filter).await?;
     let apps = reader.usage(By::Key, &filter).await?;
     let identifiers = reader.identifiers_of(&person.user, Some(tenant), LISTED).await?;
     let buckets = period.buckets(&points, now);
     let all = total(&buckets);
-    let query = [("id", person.user.as_str()), ("tenant", tenant)];
+    let query = vec![("id", person.user.clone()), ("tenant", tenant.to_owned())];
     let limits = super::limits::card(&operator, &person).await;
     let content = html! {
         (heading(&html! { (name(&person.user)) }, &period.picker("/user", &query)))
+        @if let Some(done) = asked.done { (done.notice()) }
         p.lead {
             @if let Some(tenant) = &person.tenant { "of tenant " (name(tenant)) ", " }
             "sent as " (name_or(person.external_user_id.as_deref(), "nothing")) ", first seen "
@@ -63,17 +74,19 @@ pub(super) async fn person(State(operator): State<Arc<Operator>>, asked: Asks<As
         }
         (tiles(&all))
         (unpriced(&all))
-        div.charts { (spend(period, &buckets, &all)) (requests(period, &buckets, &all)) }
+        (actions::cards(&operator, &person))
+        div.charts { (spend(period, now, &buckets, &all)) (requests(period, now, &buckets, &all)) }
         div.columns {
-            section.card { div.card-head { h2 { "Models" } } (listed(By::Model, &models, period)) }
-            section.card { div.card-head { h2 { "Apps" } } (listed(By::Key, &apps, period)) }
+            section.card { div.card-head { h2 { "Models" } } (listed(By::Model, &models, period, &filter)) }
+            section.card { div.card-head { h2 { "Apps" } } (listed(By::Key, &apps, period, &filter)) }
+        }
+        section.card {
+            div.card-head { h2 { "Latest requests" } a href=(requests_link(latest.common.clone())) { "All requests of this user" } }
+            (table(&latest_requests.requests, false))
         }
         (limits)
         (known_as(&operator, &person))
         (sent(&identifiers))
-        p.hint { "To erase this person and keep the sums: " code { "callsign forget" } ", or "
-            code { "DELETE /api/v1/admin/users/{user_id}" } ". To stop them: " code { "callsign block" } ", or "
-            code { "PUT /api/v1/admin/users/{user_id}/block" } "." }
     };
     Ok(page(
         &format!("User {}", callsign_core::visible::printable(&person.user).chars().take(60).collect::<String>()),
@@ -95,10 +108,11 @@ fn tiles(all: &UsageRow) -> Markup {
     }
 }
 
-fn listed(by: By, rows: &[UsageRow], period: Period) -> Markup {
+fn listed(by: By, rows: &[UsageRow], period: Period, filter: &Filter) -> Markup {
+    let table = Usage { by, period, filter, depth: Depth::Brief, sort: None };
     html! {
-        @if rows.is_empty() { p.none { "Nothing in the last " (period.words()) "." } }
-        @else { (tables::usage(by, rows, period, Depth::Brief)) }
+        @if rows.is_empty() { p.none { "Nothing in " (period.words()) "." } }
+        @else { (table.table(rows)) }
     }
 }
 

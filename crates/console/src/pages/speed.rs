@@ -16,18 +16,19 @@ use crate::operator::Operator;
 use crate::parameters::{Asks, Params};
 use callsign_store::ledger::query::Speed;
 
-/// Maximum number of rows. Those with the most answers are shown.
+/// Maximum number of rows. The slowest are shown.
 const SHOWN: usize = 200;
 
 /// `GET /speed`: the page.
 pub(super) async fn speed(State(operator): State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Html<String>, NoPage> {
     let Params(asked) = asked?;
     let period = asked.range;
-    let speeds = operator.reader()?.speed(&period.filter(Timestamp::now())).await?;
+    let mut speeds = operator.reader()?.speed(&period.filter(Timestamp::now())).await?;
+    speeds.sort_by_key(|speed| std::cmp::Reverse(speed.p50_us));
     let content = html! {
-        (heading(&html! { "Speed" }, &period.picker("/speed", &[])))
+        (heading(&html! { "Speed" }, &period.picker("/speed", &Vec::new())))
         @if speeds.is_empty() {
-            div.empty { p { "No successful answer in the last " (period.words()) "." } }
+            div.empty { p { "No successful answer in " (period.words()) "." } }
         } @else {
             section.card {
                 div.card-head {
@@ -47,7 +48,7 @@ fn table(rows: &[Speed]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Speed by model and provider" {
             table {
-                caption.hidden { "Speed by model and provider, most answers first" }
+                caption.hidden { "Speed by model and provider, the slowest first" }
                 thead {
                     tr {
                         th scope="col" { "Model" }

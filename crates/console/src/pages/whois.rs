@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::response::Html;
+use axum::http::Response;
+use axum::response::{IntoResponse, Redirect};
 use maud::{Markup, html};
 
 use super::layout::{NoPage, heading, page};
 use super::period::Period;
 use super::tables::{nothing, person};
-use super::text::{count, moment, name, name_or};
+use super::text::{count, link, moment, name, name_or};
 use crate::answer::ApiError;
 use crate::operator::Operator;
 use crate::parameters::{Asks, FromParameters, Parameters, Params};
@@ -29,10 +31,13 @@ impl FromParameters for Asked {
     }
 }
 
-/// `GET /whois`: the page.
-pub(super) async fn whois(State(operator): State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Html<String>, NoPage> {
+/// `GET /whois`: the page. A request id or a generation id leads to its request.
+pub(super) async fn whois(State(operator): State<Arc<Operator>>, asked: Asks<Asked>) -> Result<Response<Body>, NoPage> {
     let Params(asked) = asked?;
     let identifier = asked.id.trim();
+    if !identifier.is_empty() && !operator.reader()?.request(identifier).await?.is_empty() {
+        return Ok(Redirect::to(&link("/request", &[("id", identifier)])).into_response());
+    }
     let answer = if identifier.is_empty() {
         Answer::default()
     } else {
@@ -61,7 +66,7 @@ pub(super) async fn whois(State(operator): State<Arc<Operator>>, asked: Asks<Ask
             section.card { (found_table(&answer.found, true)) }
         }
     };
-    Ok(page("Who is", "/whois", &content))
+    Ok(page("Who is", "/whois", &content).into_response())
 }
 
 /// Renders the matches. `users` adds a column for the user.

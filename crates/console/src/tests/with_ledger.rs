@@ -96,6 +96,22 @@ impl Rig {
         json
     }
 
+    /// Sends a form of a page and returns the status, and the target of a redirect or the page.
+    async fn submit(&self, path: &str, fields: &str) -> (u16, String) {
+        let cookie = [(COOKIE, self.cookie.as_str())];
+        let headers: Vec<_> = FORM.into_iter().chain(cookie).collect();
+        let answer = send(&self.admin, &format!("POST {path}"), &headers, fields).await;
+        let status = answer.status().as_u16();
+        let target = answer.headers().get(axum::http::header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
+        (
+            status,
+            match target {
+                Some(target) => target,
+                None => text(answer).await,
+            },
+        )
+    }
+
     /// Returns status and text of a page.
     async fn page(&self, path: &str) -> (u16, String) {
         let answer = send(&self.admin, &format!("GET {path}"), &[(COOKIE, &self.cookie)], "").await;
@@ -238,8 +254,15 @@ async fn pages_show_costs_speed_and_errors_of_parameters() {
     let (_, speed) = rig.page("/speed").await;
     assert!(speed.contains("<td>Azure</td>") || speed.contains(">Azure<"), "{speed}");
     for (path, reason) in [
-        ("/?range=1y", "range takes 24h, 7d, 30d or 90d"),
+        ("/?range=1y", "range takes 24h, 7d, 30d, 90d, month, last-month"),
         ("/users?rnge=7d", "unknown parameter `rnge`; this call takes range"),
+        ("/users?sort=age", "sort takes spend, requests, errors, refused, last-seen, name"),
+        ("/users?from=2026-02-01&to=2026-01-01", "from and to take two dates in order"),
+        ("/requests?weather=fine", "this call takes form, unattributed, since"),
+        ("/requests?status=1", "status takes an HTTP status"),
+        ("/request", "id is missing"),
+        ("/audit?by=", "by takes a name"),
+        ("/user?id=alice&done=yes", "done takes applied, late, unstored, nothing"),
         ("/export.csv?by=weather", "by takes one or two different names"),
         ("/user", "id is missing"),
         ("/mapping?x=1", "this call takes after, tenant"),
@@ -250,4 +273,128 @@ async fn pages_show_costs_speed_and_errors_of_parameters() {
         assert_eq!(status, 400, "{path}");
         assert!(page.contains("<nav aria-label=\"Pages\">") && page.contains(reason), "{path}: {page}");
     }
+}
+
+#[tokio::test]
+async fn requests_are_filtered_by_a_form_and_each_has_its_page() {
+    let rig = Rig::start().await;
+    let (status, page) = rig.page("/requests").await;
+    assert_eq!((status, page.matches("<a href=\"/request?id=").count()), (200, 3), "{page}");
+    let form = "form=1&user=alice&tenant=&key=&model=&provider=&status=&error=&ending=complete&since=&until=";
+    let cookie = [(COOKIE, rig.cookie.as_str())];
+    let answer = send(&rig.admin, &format!("GET /requests?{form}"), &cookie, "").await;
+    assert_eq!(header(&answer, &axum::http::header::LOCATION), "/requests?user=alice&ending=complete");
+    let answer = send(&rig.admin, "GET /requests?form=1&unattributed=1", &cookie, "").await;
+    assert_eq!(header(&answer, &axum::http::header::LOCATION), "/requests?user=");
+    for (query, count) in [("user=alice", 2), ("user=", 0), ("error=server_error", 1), ("model=openai/gpt-5", 3)] {
+        let (_, page) = rig.page(&format!("/requests?{query}")).await;
+        assert_eq!(page.matches("<a href=\"/request?id=").count(), count, "{query}: {page}");
+        assert!(page.contains("Remove the filter"), "{query}: {page}");
+    }
+    let (_, file) = rig.page("/requests.csv?user=bob").await;
+    assert_eq!(file.lines().count(), 2, "{file}");
+    for (id, parts) in [
+        ("gen-1", ["$0.00126", "$0.00026", "acme_alice", "200\u{202f}ms", "until the first output", "Azure"]),
+        ("gen-2", ["502", "server_error", "acme_alice", "1,000\u{202f}ms", "chat/completions", "openai/gpt-5"]),
+        ("gen-3", ["pending", "acme_bob", "Generation", "gen-3", "/user?id=bob", "owui"]),
+    ] {
+        let (status, page) = rig.page(&format!("/request?id={id}")).await;
+        assert_eq!(status, 200, "{page}");
+        for part in parts {
+            assert!(page.contains(part), "{id}: {part} in {page}");
+        }
+    }
+    assert_eq!(rig.page("/request?id=gen-9").await.0, 404);
+    let answer = send(&rig.admin, "GET /whois?id=gen-2", &cookie, "").await;
+    assert_eq!(
+        header(&answer, &axum::http::header::LOCATION),
+        "/request?id=gen-2",
+        "the search box finds a generation"
+    );
+}
+
+#[tokio::test]
+async fn lists_are_sorted_searched_and_exported_as_shown() {
+    let rig = Rig::start().await;
+    let place = |page: &str, name: &str| page.find(&format!(">{name}</bdi>")).unwrap();
+    let (_, by_spend) = rig.page("/users").await;
+    assert!(place(&by_spend, "alice") < place(&by_spend, "bob"), "{by_spend}");
+    let (_, by_last_seen) = rig.page("/users?sort=last-seen").await;
+    assert!(place(&by_last_seen, "bob") < place(&by_last_seen, "alice"), "{by_last_seen}");
+    let (_, found) = rig.page("/users?find=BOB").await;
+    assert!(found.contains(">bob</bdi>") && !found.contains(">alice</bdi>"), "{found}");
+    let (_, file) = rig.page("/export.csv?by=user&sort=last-seen").await;
+    let first: Vec<_> = file.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(first, ["\"bob\"", "\"alice\"", "\"total\""], "{file}");
+    assert!(file.lines().last().unwrap().contains("\"0.00226\""), "{file}");
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let (_, day) = rig.page(&format!("/users?from={today}&to={today}")).await;
+    assert!(day.contains(&format!("requests in {today}")), "{day}");
+    let (_, errors) = rig.page("/errors").await;
+    assert!(errors.contains("/requests?since=") && errors.contains("error=server_error"), "{errors}");
+}
+
+#[tokio::test]
+async fn forms_block_limit_and_forget_and_the_audit_page_shows_it() {
+    let rig = Rig::start().await;
+    let (status, to) = rig.submit("/user/block", "id=alice&tenant=&time=24h&reason=spam+<b>&cut=1").await;
+    assert_eq!(status, 303, "{to}");
+    assert!(to.starts_with("/user?id=alice&tenant=&done="), "{to}");
+    let (_, page) = rig.page(&to).await;
+    assert!(page.contains("<p class=\"notice\"") && page.contains("Unblock"), "{page}");
+    assert_eq!(rig.get("blocks").await[0]["id"], "alice");
+    let (_, audit) = rig.page("/audit").await;
+    for part in
+        ["Blocks in force", "spam &lt;b&gt;", "<bdi class=\"name\">block</bdi>", "<bdi class=\"name\">admin</bdi>"]
+    {
+        assert!(audit.contains(part), "{part} in {audit}");
+    }
+    let (status, to) = rig.submit("/user/unblock", "id=alice&tenant=&from=audit").await;
+    assert!(status == 303 && to.starts_with("/audit?done="), "{to}");
+    assert_eq!(rig.get("blocks").await, json!([]));
+    assert_eq!(rig.submit("/user/unblock", "id=alice&tenant=").await.1, "/user?id=alice&tenant=&done=nothing");
+
+    let (status, to) = rig.submit("/user/limits", "id=bob&tenant=&limit=rpm&value=5&time=").await;
+    assert_eq!(status, 303, "{to}");
+    assert_eq!(rig.get("limits/bob").await["set"][0]["value"], "5");
+    assert_eq!(rig.submit("/user/limits/reset", "id=bob&tenant=").await.0, 303);
+    assert_eq!(rig.get("limits/bob").await["set"], json!([]));
+    assert!(rig.page("/audit.csv").await.1.contains("\"reset_limits\""));
+
+    for (path, fields, reason) in [
+        ("/user/block", "id=nobody&tenant=&time=", "no request in the ledger has this id"),
+        ("/user/block", "id=alice&tenant=&time=soon", "time takes a duration"),
+        ("/user/block", "id=alice&user=bob", "unknown parameter `user`"),
+        ("/user/block", "tenant=", "id is missing"),
+        ("/user/limits", "id=bob&tenant=&limit=rpm&value=many&time=", "value "),
+        ("/user/limits", "id=bob&tenant=&limit=weather&value=1&time=", "value "),
+        ("/user/forget", "id=alice&tenant=&confirm=bob", "nothing is erased"),
+    ] {
+        let (status, page) = rig.submit(path, fields).await;
+        assert!((400..500).contains(&status) && page.contains(reason), "{path} {fields}: {status} {page}");
+    }
+    let (_, asked) = rig.page("/user/forget?id=alice&tenant=").await;
+    assert!(asked.contains("The ledger has 2 requests that name this user"), "{asked}");
+    let (status, page) = rig.submit("/user/forget", "id=alice&tenant=&confirm=alice").await;
+    assert!(status == 200 && page.contains("2 requests no longer name the user"), "{page}");
+    assert_eq!(rig.page("/user?id=alice").await.0, 404);
+}
+
+#[tokio::test]
+async fn forms_of_other_sites_and_without_a_session_act_on_nothing() {
+    let rig = Rig::start().await;
+    for path in ["/user/block", "/user/unblock", "/user/limits", "/user/limits/reset", "/user/forget"] {
+        let fields = "id=alice&tenant=&confirm=alice&time=";
+        let foreign = [(COOKIE, rig.cookie.as_str()), (ORIGIN, "http://evil.example")];
+        assert_eq!(send(&rig.admin, &format!("POST {path}"), &foreign, fields).await.status(), 403, "{path}");
+        assert_eq!(
+            send(&rig.admin, &format!("POST {path}"), &[foreign[0].clone()], fields).await.status(),
+            403,
+            "{path}"
+        );
+        let answer = send(&rig.admin, &format!("POST {path}"), &FORM, fields).await;
+        assert_eq!(header(&answer, &axum::http::header::LOCATION), "/login", "{path}");
+    }
+    assert_eq!(rig.get("blocks").await, json!([]));
+    assert_eq!(rig.page("/user?id=alice").await.0, 200);
 }

@@ -206,27 +206,6 @@ impl Reader {
 
     /// Returns the speed by model and provider, most answers first. Only the filter's times, model and provider count.
     pub async fn speed(&self, filter: &Filter) -> Result<Vec<Speed>, LedgerError> {
-        let mut question = self.ask(
-            "SELECT model, provider, bin, CAST(SUM(answers) AS BIGINT), CAST(SUM(head_us) AS BIGINT), \
-             CAST(SUM(output_tokens) AS BIGINT), CAST(SUM(output_us) AS BIGINT) FROM (",
-        );
-        for (index, span) in self.spans(Grain::Day, filter).await?.into_iter().enumerate() {
-            question =
-                in_span(question.sql(if index > 0 { " UNION ALL " } else { "" }).sql("SELECT * FROM speed"), span)?;
-            question = equal(question, "model", filter.model.as_deref())?;
-            question = equal(question, "provider", filter.provider.as_deref())?;
-        }
-        let question = question.sql(") s GROUP BY model, provider, bin");
-        let mut found: BTreeMap<(Option<String>, Option<String>), Classes> = BTreeMap::new();
-        for row in self.pool.fetch(question).await? {
-            let (bins, sums) = found.entry((name(&row, 0)?, name(&row, 1)?)).or_insert(([0; BINS], [0; 3]));
-            if let Some(bin) = usize::try_from(row.count(2)?).ok().and_then(|bin| bins.get_mut(bin)) {
-                *bin += count(&row, 3)?;
-            }
-            for (sum, column) in sums.iter_mut().zip(4..) {
-                *sum += count(&row, column)?;
-            }
-        }
         let speed = |((model, provider), (bins, [head_us, tokens, output_us])): (_, Classes)| {
             let answers: u64 = bins.iter().sum();
             Speed {
@@ -240,9 +219,49 @@ impl Reader {
                 tokens_per_second: (output_us > 0).then(|| tokens as f64 * 1e6 / output_us as f64),
             }
         };
-        let mut speeds: Vec<_> = found.into_iter().map(speed).collect();
+        let mut speeds: Vec<_> = self.classes(filter).await?.into_iter().map(speed).collect();
         speeds.sort_by_key(|speed| std::cmp::Reverse(speed.answers));
         Ok(speeds)
+    }
+
+    /// Returns the median and the 95th percentile of the time to the first output, in microseconds, over all models and
+    /// providers; `None` without answers. Only the filter's times, model and provider count.
+    pub async fn first_output(&self, filter: &Filter) -> Result<Option<(u64, u64)>, LedgerError> {
+        let mut all = [0_u64; BINS];
+        for (bins, _) in self.classes(filter).await?.into_values() {
+            all.iter_mut().zip(bins).for_each(|(sum, more)| *sum = sum.saturating_add(more));
+        }
+        let has_answers = all.iter().any(|answers| *answers > 0);
+        Ok(has_answers.then(|| (quantile(&all, 0.5), quantile(&all, 0.95))))
+    }
+
+    /// Returns the classes of the time to the first output, and further sums, by model and provider.
+    async fn classes(
+        &self,
+        filter: &Filter,
+    ) -> Result<BTreeMap<(Option<String>, Option<String>), Classes>, LedgerError> {
+        let mut question = self.ask(
+            "SELECT model, provider, bin, CAST(SUM(answers) AS BIGINT), CAST(SUM(head_us) AS BIGINT), \
+             CAST(SUM(output_tokens) AS BIGINT), CAST(SUM(output_us) AS BIGINT) FROM (",
+        );
+        for (index, span) in self.spans(Grain::Day, filter).await?.into_iter().enumerate() {
+            question =
+                in_span(question.sql(if index > 0 { " UNION ALL " } else { "" }).sql("SELECT * FROM speed"), span)?;
+            question = equal(question, "model", filter.model.as_deref())?;
+            question = equal(question, "provider", filter.provider.as_deref())?;
+        }
+        let question = question.sql(") s GROUP BY model, provider, bin");
+        let mut found = BTreeMap::new();
+        for row in self.pool.fetch(question).await? {
+            let (bins, sums) = found.entry((name(&row, 0)?, name(&row, 1)?)).or_insert(([0; BINS], [0; 3]));
+            if let Some(bin) = usize::try_from(row.count(2)?).ok().and_then(|bin| bins.get_mut(bin)) {
+                *bin += count(&row, 3)?;
+            }
+            for (sum, column) in sums.iter_mut().zip(4..) {
+                *sum += count(&row, column)?;
+            }
+        }
+        Ok(found)
     }
 
     /// Returns the errors by kind, most frequent first. Refusals by callsign are among them.

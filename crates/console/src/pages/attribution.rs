@@ -1,0 +1,64 @@
+//! The share of requests that OpenRouter can attribute to a user, by app (docs/SPEC.md#unattributed-traffic).
+
+use maud::{Markup, html};
+
+use super::selection::requests;
+use super::text::{count, name, percent};
+use callsign_store::ledger::query::{By, Filter, UsageRow};
+use callsign_store::ledger::{LedgerError, Reader};
+
+/// Number of apps that the alert names.
+const NAMED: usize = 5;
+
+/// Requests that went upstream, and those of callers without a user id.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attribution {
+    requests: u64,
+    without: u64,
+    /// The apps with requests without a user, most first.
+    apps: Vec<UsageRow>,
+}
+
+impl Attribution {
+    /// Reads the requests without a user in the period of `filter`. `all` is the usage by key.
+    pub(super) async fn read(reader: &Reader, all: &[UsageRow], filter: &Filter) -> Result<Self, LedgerError> {
+        let nobody = Filter { user: Some(String::new()), ..filter.clone() };
+        let mut apps = reader.usage(By::Key, &nobody).await?;
+        apps.retain(|app| app.requests > 0);
+        apps.sort_by_key(|app| std::cmp::Reverse(app.requests));
+        let sum = |rows: &[UsageRow]| rows.iter().map(|row| row.requests).fold(0, u64::saturating_add);
+        Ok(Self { requests: sum(all), without: sum(&apps), apps })
+    }
+
+    /// Returns the share of attributed requests; `None` without requests.
+    pub(super) fn share(&self) -> Option<String> {
+        percent(self.requests.saturating_sub(self.without), self.requests)
+    }
+
+    /// Renders the number of requests without a user as a link to them.
+    pub(super) fn note(&self, filter: &Filter) -> Markup {
+        html! {
+            @if self.without == 0 { "every request has a user" } @else {
+                a.bad href=(requests(Filter { user: Some(String::new()), ..filter.clone() })) { (count(self.without)) " without a user" }
+            }
+        }
+    }
+
+    /// Says which apps send no user, and what to do. Empty if every request has one.
+    pub(super) fn alert(&self, filter: &Filter) -> Markup {
+        if self.without == 0 {
+            return html! {};
+        }
+        html! {
+            section.alert {
+                h2 { "OpenRouter cannot tell who sent " (count(self.without)) " requests" }
+                ul { @for app in self.apps.iter().take(NAMED) {
+                    @let of = Filter { user: Some(String::new()), key: app.key.clone(), tenant: Some(app.tenant.clone().unwrap_or_default()), ..filter.clone() };
+                    li { a href=(requests(of)) { (name(app.key.as_deref().unwrap_or("–"))) } ": " (count(app.requests)) " requests without a user" }
+                } }
+                p { "Have the app send its user: choose its " code { "CALLSIGN_PRESET" } " or name the header with " code { "CALLSIGN_USER_HEADER" }
+                    ". " code { "CALLSIGN_MISSING_USER=reject" } " refuses such requests." }
+            }
+        }
+    }
+}
