@@ -14,12 +14,13 @@ use super::layout::NoPage;
 use super::text::link;
 use crate::answer::ApiError;
 use crate::api::audit::ADMIN;
-use crate::ask::tenant_of;
+use crate::ask::{only_user, tenant_of};
 use crate::operator::Operator;
 use crate::parameters::{Form, FromParameters, Parameters};
 use callsign_core::allowance::Limit;
 use callsign_store::ledger::duration;
 use callsign_store::ledger::query::Mapping;
+use callsign_store::limits::blocks::Block;
 use callsign_store::limits::operator_state::acknowledgement::Stored;
 use callsign_store::limits::orders::{block as block_order, limit as limit_order};
 
@@ -127,14 +128,14 @@ fn time(parameters: &mut Parameters) -> Result<Option<Duration>, ApiError> {
 
 /// The form that blocks a user.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
+pub(super) struct BlockForm {
     whom: Whom,
     time: Option<Duration>,
     reason: Option<String>,
     cut: bool,
 }
 
-impl FromParameters for Block {
+impl FromParameters for BlockForm {
     fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
         let whom = Whom::read(parameters)?;
         let reason = parameters.text("reason")?.filter(|reason| !reason.trim().is_empty());
@@ -145,9 +146,9 @@ impl FromParameters for Block {
 /// `POST /user/block`: blocks the user.
 pub(super) async fn block(
     State(operator): State<Arc<Operator>>,
-    form: Result<Form<Block>, ApiError>,
+    form: Result<Form<BlockForm>, ApiError>,
 ) -> Result<Redirect, NoPage> {
-    let Form(Block { whom, time, reason, cut }) = form?;
+    let Form(BlockForm { whom, time, reason, cut }) = form?;
     let order = block_order::Order {
         id: whom.id.clone(),
         tenant: whom.tenant.clone(),
@@ -238,14 +239,24 @@ pub(super) async fn reset_limits(
     Ok(whom.back(Done::of(&operator, changed.generation).await))
 }
 
+/// Returns true if the operator has blocked the user, or the configuration does.
+fn is_blocked(operator: &Operator, tenant: Option<&str>, user: &str) -> bool {
+    let now = Timestamp::now();
+    let blocks = operator.deps.limiter.operator_state().blocks();
+    let is_of = |block: &Block| block.has_id(user) && block.is_of(tenant) && block.holds(now);
+    blocks.iter().any(is_of) || operator.view().rules.stops(&only_user(user, tenant))
+}
+
+/// Renders a mark beside the name of a blocked user.
+pub(super) fn badge(operator: &Operator, tenant: Option<&str>, user: &str) -> Markup {
+    html! { @if is_blocked(operator, tenant, user) { " " span.state.bad { "blocked" } } }
+}
+
 /// Renders the forms of a user's page.
 pub(super) fn cards(operator: &Operator, person: &Mapping) -> Markup {
     let limiter = &operator.deps.limiter;
     let (tenant, user) = (person.tenant.as_deref(), person.user.as_str());
-    let now = Timestamp::now();
-    let of =
-        |block: &callsign_store::limits::blocks::Block| block.has_id(user) && block.is_of(tenant) && block.holds(now);
-    let is_blocked = limiter.operator_state().blocks().iter().any(of);
+    let is_blocked = is_blocked(operator, tenant, user);
     let is_limited = limiter.overrides().of(tenant, user).next().is_some();
     let forget = link("/user/forget", &[("id", user), ("tenant", tenant.unwrap_or_default())]);
     html! {

@@ -25,8 +25,8 @@ use callsign_store::ledger::report::usd;
 
 /// Rows of each list. Each list's own page has more.
 const BRIEF: usize = 6;
-/// The CSS classes of stacked models, the last of which is for all others.
-const STACKED: [&str; 5] = ["first", "second", "third", "fourth", "other"];
+/// The CSS classes of the models that are stacked; all others are one class.
+const STACKED: [&str; 4] = ["first", "second", "third", "fourth"];
 
 /// What the page shows of a period.
 struct Shown {
@@ -125,8 +125,9 @@ impl Shown {
                     &html! { (change(all.requests, before.requests)) br; a href=(requests) { "list" } ", " (count(in_flight)) " running" }))
                 (tile("Attributed", &self.attribution.share().unwrap_or_else(dash), &self.attribution.note(&self.filter)))
                 (tile("Failures", &short(all.errors.saturating_add(all.refused)), &html! {
-                    a href=(failed) { (count(all.errors)) " at OpenRouter, " (count(all.refused)) " refused" }
-                    br; (change(all.errors.saturating_add(all.refused), before.errors.saturating_add(before.refused)))
+                    @if all.errors > 0 || all.refused > 0 {
+                        a href=(failed) { (count(all.errors)) " at OpenRouter, " (count(all.refused)) " refused" } br;
+                    } (change(all.errors.saturating_add(all.refused), before.errors.saturating_add(before.refused)))
                 }))
                 (tile("First output, 95 %", &p95(0).map_or_else(dash, duration), &html! {
                     "before " (p95(1).map_or_else(dash, duration)) br; a href=(address("/speed", &self.period.query())) { "by model" }
@@ -245,12 +246,15 @@ pub(super) fn spend(period: Period, now: Timestamp, buckets: &[Bucket], all: &Us
 
 /// Renders the chart of spend, stacked by the models with the largest spend.
 fn spend_by_model(period: Period, now: Timestamp, points: &[Point], models: &[UsageRow], all: &UsageRow) -> Markup {
-    let largest: Vec<_> = models.iter().take(STACKED.len() - 1).map(|row| row.key.clone()).collect();
+    let largest: Vec<_> = models.iter().take(STACKED.len()).map(|row| row.key.clone()).collect();
     let place = |key: &Option<String>| largest.iter().position(|of| of == key).unwrap_or(largest.len());
     let of = |at: usize| period.buckets(points.iter().filter(|point| place(&point.sums.key) == at), now);
     let stacks: Vec<_> = (0..=largest.len()).map(of).collect();
     let names: Vec<_> = largest.iter().map(|key| printable(key.as_deref().unwrap_or("unknown model"))).collect();
-    let names: Vec<_> = names.iter().map(String::as_str).chain(["others"]).zip(STACKED).collect();
+    let mut names: Vec<_> = names.iter().map(String::as_str).zip(STACKED).collect();
+    if models.len() > largest.len() {
+        names.push(("others", "other"));
+    }
     let parts =
         |at: usize| stacks.iter().filter_map(move |buckets| buckets.get(at)).map(|bucket| bucket.sums.total_cost());
     let column = |(at, bucket): (usize, &Bucket)| {

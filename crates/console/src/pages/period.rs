@@ -174,8 +174,8 @@ impl Period {
             nav.periods aria-label="Period" {
                 ul {
                     @for (period, name, words) in Self::NAMED {
-                        li { a href=(of(period)) aria-current=[(period == self).then_some("true")] aria-label=(words) {
-                            (name.replace('-', " "))
+                        li { a href=(of(period)) aria-current=[(period == self).then_some("true")] {
+                            (name.replace('-', " ")) span.hidden { " (" (words) ")" }
                         } }
                     }
                 }

@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use serde_json::json;
 
 use super::actions::{self, Done};
+use super::errors;
 use super::layout::{NoPage, heading, page, tile};
 use super::overview::{requests, spend, spend_note, unpriced};
 use super::period::{Period, total};
@@ -59,13 +60,14 @@ pub(super) async fn person(State(operator): State<Arc<Operator>>, asked: Asks<As
     let latest_requests = reader.requests(&latest, LATEST, PATIENCE).await?;
     let models = reader.usage(By::Model, &filter).await?;
     let apps = reader.usage(By::Key, &filter).await?;
+    let failed = reader.errors(&filter).await?;
     let identifiers = reader.identifiers_of(&person.user, Some(tenant), LISTED).await?;
     let buckets = period.buckets(&points, now);
     let all = total(&buckets);
     let query = vec![("id", person.user.clone()), ("tenant", tenant.to_owned())];
     let limits = super::limits::card(&operator, &person).await;
     let content = html! {
-        (heading(&html! { (name(&person.user)) }, &period.picker("/user", &query)))
+        (heading(&html! { (name(&person.user)) (actions::badge(&operator, person.tenant.as_deref(), &person.user)) }, &period.picker("/user", &query)))
         @if let Some(done) = asked.done { (done.notice()) }
         p.lead {
             @if let Some(tenant) = &person.tenant { "of tenant " (name(tenant)) ", " }
@@ -79,6 +81,7 @@ pub(super) async fn person(State(operator): State<Arc<Operator>>, asked: Asks<As
         div.columns {
             section.card { div.card-head { h2 { "Models" } } (listed(By::Model, &models, period, &filter)) }
             section.card { div.card-head { h2 { "Apps" } } (listed(By::Key, &apps, period, &filter)) }
+            (errors::card(&failed, &filter, all.requests.saturating_add(all.refused), Some(12)))
         }
         section.card {
             div.card-head { h2 { "Latest requests" } a href=(requests_link(latest.common.clone())) { "All requests of this user" } }

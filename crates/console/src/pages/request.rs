@@ -15,6 +15,7 @@ use crate::answer::ApiError;
 use crate::operator::Operator;
 use crate::parameters::{Asks, FromParameters, Parameters, Params};
 use callsign_core::error_code::ErrorCode;
+use callsign_core::usage::judgement::Bill;
 use callsign_store::ledger::query::StoredRequest;
 use callsign_store::ledger::report::usd;
 
@@ -57,6 +58,7 @@ fn tiles(request: &StoredRequest) -> Markup {
     let time = |us: Option<u64>| us.map_or_else(|| "–".to_owned(), duration);
     let spent = match usage.total_cost() {
         Some(cost) => format!("${}", usd(cost)),
+        None if request.bill() == Bill::Free => "$0".to_owned(),
         None => "–".to_owned(),
     };
     let status = end.map_or_else(|| "running".to_owned(), |end| end.status.to_string());
@@ -66,7 +68,7 @@ fn tiles(request: &StoredRequest) -> Markup {
         dl.tiles {
             (tile("Began (UTC)", &began.strftime("%H:%M:%S").to_string(), &html! { (began.strftime("%Y-%m-%d")) }))
             (tile("Status", &status, &html! { (request.ending().unwrap_or("not ended").replace('_', " ")) }))
-            (tile("Cost", &spent, &html! { (cost(request)) }))
+            (tile("Cost", &spent, &html! { @if usage.total_cost().is_none() { (cost(request)) } @else { "in USD" } }))
             (tile("First output", &time(end.and_then(|end| end.first_output_us)), &html! { "head after " (time(end.and_then(|end| end.head_us))) }))
             (tile("Duration", &time(end.map(|end| end.duration_us)), &html! { "to the end of the answer" }))
             (tile("Tokens", &short(prompt + completion), &html! { (count(prompt)) " in, " (count(completion)) " out" }))
@@ -146,8 +148,9 @@ fn told(request: &StoredRequest) -> Markup {
         value.as_deref().map(|value| html! { a href=(link("/whois", &[("id", value)])) { (name(value)) } })
     };
     let nothing = sent.user.is_none().then(|| html! { span.bad { "nothing" } });
+    let was_refused = request.ending() == Some("refused");
     facts(
-        "What OpenRouter was told",
+        if was_refused { "What OpenRouter would have been told" } else { "What OpenRouter was told" },
         &[
             ("user", id(&sent.user).or(nothing)),
             ("session_id", id(&sent.session)),

@@ -115,7 +115,7 @@ fn periods(filter: &RequestFilter) -> Markup {
     };
     html! {
         nav.periods aria-label="Period" {
-            ul { @for (since, words) in PERIODS { li { a href=(of(since)) aria-label=(words) { (since) } } } }
+            ul { @for (since, words) in PERIODS { li { a href=(of(since)) { (since) span.hidden { " (" (words) ")" } } } } }
         }
     }
 }
