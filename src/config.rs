@@ -5,6 +5,7 @@
 //! of one table ([`settings`]) and is parsed by the file of its concern. All problems are reported at once. [`Config`]
 //! is plain typed data.
 
+mod admin_tokens;
 mod archive;
 mod body;
 mod callers;
@@ -155,6 +156,7 @@ impl Config {
             org_ids: self.org_ids.clone(),
             rules: Rules::new(&self.limits),
             people: self.named_people(),
+            admin_tokens: self.admin.tokens.clone(),
             tls: self.data.tls.is_some(),
             max_body_bytes: self.bodies.max_bytes,
         }

@@ -94,18 +94,20 @@ fn toml() -> String {
 
 /// Returns the TOML header of a section. Lists and `[presets.NAME]` are commented out.
 fn header(path: &str) -> String {
+    if let Some((list, _)) = path.split_once("[].") {
+        return format!("#[[{list}]]\n");
+    }
     match path.split_once('.') {
         None => String::new(),
         Some(("presets", _)) => "#[presets.house]\n".to_owned(),
-        Some((table, _)) => match table.strip_suffix("[]") {
-            Some(list) => format!("#[[{list}]]\n"),
-            None => format!("[{table}]\n"),
-        },
+        Some((table, _)) => format!("[{table}]\n"),
     }
 }
 
 fn assignment(path: &str, setting: &Setting) -> String {
-    let inside = path.strip_prefix("presets.*.").or_else(|| path.split_once('.').map(|(_, inside)| inside));
+    let in_entry = path.split_once("[].").map(|(_, inside)| inside);
+    let inside = path.strip_prefix("presets.*.").or(in_entry);
+    let inside = inside.or_else(|| path.split_once('.').map(|(_, inside)| inside));
     let name = match inside.unwrap_or(path) {
         "*" => "deployment".to_owned(),
         name => name.replace('*', "app"),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use http::{HeaderValue, Uri};
 
+use super::admin_tokens;
 use super::reader::{Reader, Reported};
 use super::values;
 
@@ -35,6 +36,8 @@ pub struct AdminPort {
     pub listen: Option<SocketAddr>,
     /// Token and host names.
     pub console: callsign_console::Settings,
+    /// The named tokens of the admin port.
+    pub tokens: Vec<callsign_console::AdminToken>,
 }
 
 impl DataPort {
@@ -73,7 +76,9 @@ impl AdminPort {
         });
         let token = reader.optional("admin_token", values::key);
         let hosts = reader.list("admin.hosts", "admin.hosts", host);
-        Ok(Self { listen: listen?, console: callsign_console::Settings { token: token?, hosts: hosts? } })
+        let tokens = admin_tokens::read(reader);
+        let console = callsign_console::Settings { token: token?, hosts: hosts? };
+        Ok(Self { listen: listen?, console, tokens: tokens? })
     }
 }
 

@@ -28,11 +28,16 @@ pub(super) enum ApiError {
     #[error("set CALLSIGN_ADMIN_TOKEN to use the admin API and the dashboard")]
     NoToken,
     /// The bearer token is missing or wrong.
-    #[error("missing or wrong admin token: send CALLSIGN_ADMIN_TOKEN as `Authorization: Bearer …`")]
+    #[error(
+        "missing or wrong admin token: send CALLSIGN_ADMIN_TOKEN or a token of [[admin.tokens]] as `Authorization: Bearer …`"
+    )]
     Unauthorized,
     /// Too many wrong tokens were sent.
     #[error(transparent)]
     TooManyAttempts(#[from] TooManyAttemptsError),
+    /// The token does not permit the request.
+    #[error("this token may not do that: it needs {0}")]
+    Forbidden(&'static str),
     /// A form came from another site's page (cross-site request forgery).
     #[error("refused a form from another origin: the Origin header must match the Host header")]
     ForeignOrigin,
@@ -100,6 +105,7 @@ impl ApiError {
             Self::NoToken => (StatusCode::NOT_FOUND, "admin_token_not_set"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TooManyAttempts(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),

@@ -1,7 +1,6 @@
-//! Limits wrong admin tokens: five a minute from one address, sixty a minute in all (docs/SPEC.md#wrong-tokens).
+//! Slows down wrong admin tokens, by address (docs/SPEC.md#wrong-tokens).
 //!
-//! Beyond the limit, tokens are refused without being checked, the right one included. Only failures are stored, for
-//! one minute, so there are at most [`MOST`] of them (test: `the_total_limit_covers_many_addresses`).
+//! Only failures are stored, for one minute, and at most [`MOST`] of them: a further one replaces the oldest.
 
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -10,49 +9,53 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Maximum failures of one address within [`WINDOW`].
+/// Failures of one address within [`WINDOW`] after which a further one is refused as too many.
 const MOST_OF_ONE: usize = 5;
-/// Maximum failures of all addresses within [`WINDOW`].
-const MOST: usize = 60;
+/// Maximum number of stored failures.
+const MOST: usize = 1_000;
 /// Time for which a failure counts.
 const WINDOW: Duration = Duration::from_mins(1);
+/// Delay of the answer for each earlier failure of the address, and its maximum.
+const DELAY: Duration = Duration::from_millis(200);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// The failures within the last [`WINDOW`], oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Attempts(Mutex<VecDeque<(Instant, IpAddr)>>);
 
-/// Too many wrong tokens were sent. Contains the time until the next attempt, rounded up to whole seconds.
+/// Too many wrong tokens were sent. Contains the time until fewer count, rounded up to whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many wrong tokens; try again in {} s", .0.as_secs())]
+#[error("too many wrong tokens; the right one works at once, others in {} s", .0.as_secs())]
 pub(super) struct TooManyAttemptsError(pub(super) Duration);
 
 impl Attempts {
-    /// Checks a token that came from this address by calling `is_right`, and counts a failure if it returns false.
+    /// Counts a wrong token of this address and waits, the longer the more there were.
     ///
     /// # Errors
-    /// [`TooManyAttemptsError`] if a limit is reached. `is_right` is not called then.
-    pub(super) fn attempt(&self, from: IpAddr, is_right: impl FnOnce() -> bool) -> Result<bool, TooManyAttemptsError> {
-        let (now, from) = (Instant::now(), network(from));
+    /// [`TooManyAttemptsError`] after [`MOST_OF_ONE`] within [`WINDOW`].
+    pub(super) async fn failed(&self, from: IpAddr) -> Result<(), TooManyAttemptsError> {
+        let earlier = self.count(network(from));
+        let times = u32::try_from(earlier.len()).unwrap_or(u32::MAX);
+        tokio::time::sleep(DELAY.saturating_mul(times).min(LONGEST_DELAY)).await;
+        match earlier.len().checked_sub(MOST_OF_ONE).and_then(|excess| earlier.get(excess)) {
+            None => Ok(()),
+            Some(at) => {
+                let wait = WINDOW.saturating_sub(at.elapsed());
+                Err(TooManyAttemptsError(Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))))
+            }
+        }
+    }
+
+    /// Adds a failure and returns the times of the earlier ones of this address.
+    fn count(&self, from: IpAddr) -> Vec<Instant> {
+        let now = Instant::now();
         let mut failures = self.0.lock();
-        while failures.front().is_some_and(|(at, _)| now.duration_since(*at) >= WINDOW) {
+        while failures.len() >= MOST || failures.front().is_some_and(|(at, _)| now.duration_since(*at) >= WINDOW) {
             failures.pop_front();
         }
-        let own = failures.iter().filter(|(_, address)| *address == from);
-        // The failure whose expiry permits the next attempt, if a limit is reached.
-        let oldest = if failures.len() >= MOST {
-            failures.front()
-        } else {
-            own.clone().nth(own.count().wrapping_sub(MOST_OF_ONE))
-        };
-        if let Some((at, _)) = oldest {
-            let wait = WINDOW.saturating_sub(now.duration_since(*at));
-            return Err(TooManyAttemptsError(Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))));
-        }
-        let right = is_right();
-        if !right {
-            failures.push_back((now, from));
-        }
-        Ok(right)
+        let earlier = failures.iter().filter(|(_, address)| *address == from).map(|(at, _)| *at).collect();
+        failures.push_back((now, from));
+        earlier
     }
 }
 
@@ -74,45 +77,40 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_five_failures_in_a_minute_the_right_token_is_refused() {
+    async fn the_sixth_failure_within_a_minute_is_too_many_for_its_address_only() {
         let attempts = Attempts::default();
         let from = address("10.0.0.1");
-        for _ in 0..5 {
-            assert_eq!(attempts.attempt(from, || false), Ok(false));
-            tokio::time::advance(Duration::from_secs(1)).await;
+        for _ in 0..MOST_OF_ONE {
+            assert_eq!(attempts.failed(from).await, Ok(()));
         }
-        assert_eq!(attempts.attempt(from, || unreachable!()), Err(TooManyAttemptsError(Duration::from_secs(55))));
-        assert_eq!(attempts.attempt(address("10.0.0.2"), || true), Ok(true), "another address");
-        tokio::time::advance(Duration::from_millis(54_999)).await;
-        assert_eq!(attempts.attempt(from, || unreachable!()), Err(TooManyAttemptsError(Duration::from_secs(1))));
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(attempts.attempt(from, || false), Ok(false), "the first failure has expired");
-        assert_eq!(attempts.attempt(from, || unreachable!()), Err(TooManyAttemptsError(Duration::from_secs(1))));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn right_tokens_are_not_counted() {
-        let attempts = Attempts::default();
-        for _ in 0..100 {
-            assert_eq!(attempts.attempt(address("::1"), || true), Ok(true));
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_total_limit_covers_many_addresses() {
-        let attempts = Attempts::default();
-        for host in 0..5_u8 {
-            let one_of_a_network = address(&format!("2001:db8::{host}"));
-            assert_eq!(attempts.attempt(one_of_a_network, || false), Ok(false));
-        }
-        assert!(attempts.attempt(address("2001:db8::ffff"), || unreachable!()).is_err());
-        for host in 0..55_u8 {
-            assert_eq!(attempts.attempt(IpAddr::from([10, 0, 0, host]), || false), Ok(false));
-        }
-        assert!(attempts.attempt(address("10.1.0.1"), || unreachable!()).is_err());
-        assert_eq!(attempts.0.lock().len(), MOST);
+        // The delays of 0, 0.2, … 1 s have passed.
+        assert_eq!(attempts.failed(from).await, Err(TooManyAttemptsError(Duration::from_secs(57))));
+        assert_eq!(attempts.failed(address("10.0.0.2")).await, Ok(()));
+        assert!(attempts.failed(address("::ffff:10.0.0.1")).await.is_err(), "the same address");
         tokio::time::advance(WINDOW).await;
-        assert_eq!(attempts.attempt(address("10.1.0.1"), || true), Ok(true));
-        assert!(attempts.0.lock().is_empty());
+        assert_eq!(attempts.failed(from).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_answer_is_delayed_by_at_most_two_seconds() {
+        let attempts = Attempts::default();
+        let mut delays = Vec::new();
+        for _ in 0..30 {
+            let began = Instant::now();
+            let _too_many = attempts.failed(address("10.0.0.1")).await;
+            delays.push(began.elapsed().as_millis());
+        }
+        assert_eq!((&delays[..3], delays.iter().max()), (&[0, 200, 400][..], Some(&2_000)));
+    }
+
+    #[test]
+    fn the_stored_failures_are_bounded_and_a_network_counts_as_one() {
+        let attempts = Attempts::default();
+        for host in 0..3 * u32::try_from(MOST).unwrap() {
+            attempts.count(std::net::Ipv4Addr::from_bits(host).into());
+        }
+        assert_eq!(attempts.0.lock().len(), MOST);
+        assert_eq!(network(address("2001:db8::1")), network(address("2001:db8::ffff")));
+        assert_ne!(network(address("2001:db8::1")), network(address("2001:db8:0:1::1")));
     }
 }

@@ -21,6 +21,8 @@
 //! | `health` | `/readyz` and `/metrics` | name a user |
 //! | `operator` | the state that all routes share; checks the admin token | |
 //! | `attempts` | limits wrong admin tokens | store the tokens |
+//! | `roles` | the tokens of the port, and what each path needs | permit a path that it does not list |
+//! | `reads` | records reads about users in the audit log | record each one: one an hour is enough |
 //! | `session` | dashboard sessions | store session ids (only their digests) |
 //! | `host` | checks the `Host` header, against DNS rebinding | |
 //! | `answer` | the API's errors, with status, code and JSON shape | send an error with status 200 |
@@ -37,6 +39,8 @@ mod host;
 mod operator;
 mod pages;
 mod parameters;
+mod reads;
+mod roles;
 pub mod self_test;
 mod session;
 mod view;
@@ -55,10 +59,14 @@ use tower::ServiceExt;
 
 use answer::ApiError;
 use attempts::Attempts;
+use axum::http::Method;
 use callsign_core::secret::Secret;
 use host::Hosts;
 use operator::Operator;
 pub use operator::{AdminDeps, Peer, Probe};
+use reads::Reads;
+pub use roles::{AdminToken, Role};
+use roles::{Caller, Need};
 use session::Sessions;
 pub use view::View;
 
@@ -72,7 +80,7 @@ const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; f
 /// The settings of the admin port, apart from its address.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// `CALLSIGN_ADMIN_TOKEN`; without it only the public paths answer.
+    /// `CALLSIGN_ADMIN_TOKEN`. Without it and without [`View::admin_tokens`] only the public paths answer.
     pub token: Option<Secret>,
     /// `CALLSIGN_ADMIN_HOSTS`: further names in `Host`, in lower case.
     pub hosts: Vec<String>,
@@ -94,6 +102,7 @@ impl Admin {
             hosts: Hosts::new(settings.hosts.clone()),
             attempts: Attempts::default(),
             sessions: Sessions::default(),
+            reads: Reads::default(),
             stage: tokio::sync::Mutex::default(),
         });
         let router = Router::new()
@@ -109,37 +118,56 @@ impl Admin {
     /// Checks a request, routes it, and adds the security headers to the response.
     pub async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let mut response = if let Some(refusal) = self.refusal(&parts, peer) {
-            refusal
-        } else {
-            let mut request = Request::from_parts(parts, body);
-            request.extensions_mut().insert(peer);
-            match self.router.clone().oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
+        let mut response = match self.admit(&parts, peer).await {
+            Err(refusal) => refusal,
+            Ok(caller) => {
+                let mut request = Request::from_parts(parts, body);
+                request.extensions_mut().insert(peer);
+                if let Some(caller) = caller {
+                    request.extensions_mut().insert(caller);
+                }
+                match self.router.clone().oneshot(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
             }
         };
         protect(response.headers_mut());
         response
     }
 
-    /// Returns the response to a request that may not reach a route, or `None` if it may.
-    fn refusal(&self, parts: &Parts, peer: Peer) -> Option<Response<Body>> {
-        let path = parts.uri.path();
+    /// Returns the caller of a request, or none for a public path.
+    ///
+    /// # Errors
+    /// The response to a request that may not reach a route.
+    async fn admit(&self, parts: &Parts, peer: Peer) -> Result<Option<Caller>, Response<Body>> {
+        let (operator, path) = (&self.operator, parts.uri.path());
         if OPEN.contains(&path) {
-            return None;
+            return Ok(None);
         }
-        if !self.operator.hosts.know(parts) {
-            return Some(ApiError::UnknownHost.into_response());
+        if !operator.hosts.know(parts) {
+            return Err(ApiError::UnknownHost.into_response());
         }
-        if self.operator.token.is_none() {
-            return Some(ApiError::NoToken.into_response());
+        if !operator.has_token() {
+            return Err(ApiError::NoToken.into_response());
         }
-        if path.starts_with("/api/") {
-            self.operator.check_bearer(&parts.headers, peer).err().map(IntoResponse::into_response)
+        let is_api = path.starts_with("/api/");
+        let caller = if is_api {
+            Some(operator.check_bearer(&parts.headers, peer).await.map_err(IntoResponse::into_response)?)
         } else {
-            pages::refusal(&self.operator, parts)
+            pages::caller(operator, parts)?
+        };
+        let Some(caller) = caller else { return Ok(None) };
+        let need = roles::need(parts);
+        if !caller.may(need) {
+            let refusal = ApiError::Forbidden(need.words());
+            return Err(if is_api { refusal.into_response() } else { pages::refused(refusal) });
         }
+        if need == Need::Persons && parts.method == Method::GET {
+            let state = operator.deps.limiter.operator_state();
+            operator.reads.record(state, caller.name(), &roles::subject(parts), path);
+        }
+        Ok(Some(caller))
     }
 }
 

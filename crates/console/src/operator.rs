@@ -16,6 +16,8 @@ use subtle::ConstantTimeEq;
 use crate::answer::ApiError;
 use crate::attempts::{Attempts, TooManyAttemptsError};
 use crate::host::Hosts;
+use crate::reads::Reads;
+use crate::roles::{ADMIN, AdminToken, Caller, Role};
 use crate::self_test::SelfTest;
 use crate::session::Sessions;
 use crate::view::View;
@@ -70,29 +72,55 @@ pub(crate) struct Operator {
     pub(crate) hosts: Hosts,
     pub(crate) attempts: Attempts,
     pub(crate) sessions: Sessions,
+    pub(crate) reads: Reads,
     /// Serialises self-tests.
     pub(crate) stage: tokio::sync::Mutex<()>,
 }
 
 impl Operator {
+    /// Returns true if any token is configured.
+    pub(crate) fn has_token(&self) -> bool {
+        self.token.is_some() || !self.deps.view.load().admin_tokens.is_empty()
+    }
+
     /// Checks the bearer token.
-    pub(crate) fn check_bearer(&self, headers: &HeaderMap, peer: Peer) -> Result<(), ApiError> {
+    pub(crate) async fn check_bearer(&self, headers: &HeaderMap, peer: Peer) -> Result<Caller, ApiError> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return Err(ApiError::Unauthorized) };
         let token = value.as_bytes().split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
         let (_, token) = token.ok_or(ApiError::Unauthorized)?;
-        if self.is_token(token.trim_ascii(), peer)? { Ok(()) } else { Err(ApiError::Unauthorized) }
+        self.check_token(token.trim_ascii(), peer).await?.ok_or(ApiError::Unauthorized)
     }
 
-    /// Returns true if `given` is the admin token. Digests are compared in constant time, so that response times reveal
-    /// neither the token nor its length. A wrong token counts as a failed attempt.
+    /// Returns the caller whose token this is. A wrong token is counted, and answered later the more there were from
+    /// its address; the right one always works (docs/SPEC.md#wrong-tokens).
     ///
     /// # Errors
-    /// [`TooManyAttemptsError`] after too many wrong tokens.
-    pub(crate) fn is_token(&self, given: &[u8], peer: Peer) -> Result<bool, TooManyAttemptsError> {
-        self.attempts.attempt(peer.address.ip(), || {
-            let given = KeyDigest::of(given).to_hex();
-            self.token.as_ref().is_some_and(|token| token.digest().to_hex().as_bytes().ct_eq(given.as_bytes()).into())
-        })
+    /// [`TooManyAttemptsError`] for a wrong token after too many others.
+    pub(crate) async fn check_token(&self, given: &[u8], peer: Peer) -> Result<Option<Caller>, TooManyAttemptsError> {
+        let found = self.caller_of(&KeyDigest::of(given));
+        if found.is_none() {
+            self.attempts.failed(peer.address.ip()).await?;
+        }
+        Ok(found)
+    }
+
+    /// Returns the caller whose token has this digest. Digests are compared in constant time, so that response times
+    /// reveal neither a token nor its length.
+    pub(crate) fn caller_of(&self, given: &KeyDigest) -> Option<Caller> {
+        let given = given.to_hex();
+        let is_given = |digest: &KeyDigest| bool::from(digest.to_hex().as_bytes().ct_eq(given.as_bytes()));
+        let admin = self.token.as_ref().map(|token| AdminToken {
+            name: ADMIN.to_owned(),
+            digest: token.digest(),
+            role: Role::Operator,
+            persons: true,
+        });
+        let view = self.deps.view.load();
+        let found = admin.iter().chain(&view.admin_tokens).fold(None, |found, token| {
+            let is_same = is_given(&token.digest);
+            found.or(is_same.then(|| token.clone()))
+        });
+        found.map(|token| Caller(Arc::new(token)))
     }
 }

@@ -41,6 +41,7 @@ use axum::routing::{get, post};
 
 use crate::answer::ApiError;
 use crate::operator::Operator;
+use crate::roles::Caller;
 
 const STYLE: &str = include_str!("pages/style.css");
 /// Pages that need no session.
@@ -78,19 +79,31 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .fallback(layout::not_found)
 }
 
-/// Returns the response to a request that may not see the page: an error for a form of another origin, or a redirect to
-/// the sign-in page if there is no session.
-pub(super) fn refusal(operator: &Operator, parts: &Parts) -> Option<Response<Body>> {
+/// Returns the caller of a request for a page: the token of the session, if it is still configured. None for a page that
+/// needs no session.
+///
+/// # Errors
+/// The response to a request that may not see the page: an error for a form of another origin, or a redirect to the
+/// sign-in page.
+pub(super) fn caller(operator: &Operator, parts: &Parts) -> Result<Option<Caller>, Response<Body>> {
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
     if !reads && !is_own_form(&parts.headers) {
-        return Some(ApiError::ForeignOrigin.into_response());
+        return Err(ApiError::ForeignOrigin.into_response());
     }
-    if PUBLIC.contains(&parts.uri.path()) || operator.sessions.know(&parts.headers) {
-        return None;
+    if PUBLIC.contains(&parts.uri.path()) {
+        return Ok(None);
+    }
+    if let Some(caller) = operator.sessions.token(&parts.headers).and_then(|token| operator.caller_of(&token)) {
+        return Ok(Some(caller));
     }
     let next = parts.uri.path_and_query().map(PathAndQuery::as_str).filter(|target| reads && *target != "/");
     let login = next.map_or_else(|| "/login".to_owned(), |next| text::link("/login", &[("next", next)]));
-    Some(Redirect::to(&login).into_response())
+    Err(Redirect::to(&login).into_response())
+}
+
+/// Returns an error as a page.
+pub(super) fn refused(error: ApiError) -> Response<Body> {
+    layout::NoPage::from(error).into_response()
 }
 
 /// Returns true if the request's `Origin` is this port's own. Browsers send `Origin` with every POST. The cookie's

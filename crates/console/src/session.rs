@@ -1,4 +1,5 @@
-//! Dashboard sessions. A cookie carries a random 256-bit id that is valid for twelve hours.
+//! Console sessions. A cookie carries a random 256-bit id that is valid for twelve hours, and as long as its token is
+//! configured.
 //!
 //! Sessions are stored in memory as digests of their ids. A restart ends all of them.
 
@@ -19,40 +20,40 @@ const MOST: usize = 64;
 /// The cookie's name.
 const NAME: &str = "callsign_session";
 
-/// The start of each session, by the digest of its id.
+/// The start of each session and the digest of its token, by the digest of its id.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<HashMap<KeyDigest, Instant>>);
+pub(super) struct Sessions(Mutex<HashMap<KeyDigest, (Instant, KeyDigest)>>);
 
 impl Sessions {
-    /// Begins a session and returns the `set-cookie` value. `secure` adds the `Secure` attribute, for browsers that use
+    /// Begins a session of the token with this digest and returns the `set-cookie` value. `secure` adds the `Secure` attribute, for browsers that use
     /// TLS.
     ///
     /// # Errors
     /// An error if the operating system's random source fails.
-    pub(super) fn begin(&self, secure: bool) -> Result<HeaderValue, getrandom::Error> {
+    pub(super) fn begin(&self, token: KeyDigest, secure: bool) -> Result<HeaderValue, getrandom::Error> {
         let mut random = [0; 32];
         getrandom::fill(&mut random)?;
         let id = Secret::new(data_encoding::HEXLOWER.encode(&random));
         let now = Instant::now();
         let mut sessions = self.0.lock();
-        sessions.retain(|_, began| now.duration_since(*began) < LIFETIME);
+        sessions.retain(|_, (began, _)| now.duration_since(*began) < LIFETIME);
         if sessions.len() >= MOST
-            && let Some(oldest) = sessions.iter().min_by_key(|(_, began)| **began).map(|(digest, _)| *digest)
+            && let Some(oldest) = sessions.iter().min_by_key(|(_, (began, _))| *began).map(|(digest, _)| *digest)
         {
             sessions.remove(&oldest);
         }
-        sessions.insert(id.digest(), now);
+        sessions.insert(id.digest(), (now, token));
         drop(sessions);
         Ok(cookie(id.expose(), LIFETIME.as_secs(), secure))
     }
 
-    /// Returns true if the request's cookie belongs to a valid session.
-    pub(super) fn know(&self, headers: &HeaderMap) -> bool {
+    /// Returns the digest of the token of the request's session; `None` without a valid session.
+    pub(super) fn token(&self, headers: &HeaderMap) -> Option<KeyDigest> {
         let now = Instant::now();
         let sessions = self.0.lock();
-        ids(headers).any(|id| {
-            let began = sessions.get(&KeyDigest::of(id.as_bytes()));
-            began.is_some_and(|began| now.duration_since(*began) < LIFETIME)
+        ids(headers).find_map(|id| {
+            let (began, token) = sessions.get(&KeyDigest::of(id.as_bytes()))?;
+            (now.duration_since(*began) < LIFETIME).then_some(*token)
         })
     }
 
@@ -84,6 +85,10 @@ fn ids(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
+    fn token() -> KeyDigest {
+        KeyDigest::of(b"token")
+    }
+
     fn sent(set: &HeaderValue) -> HeaderMap {
         let pair = set.to_str().unwrap().split(';').next().unwrap();
         HeaderMap::from_iter([(COOKIE, format!("theme=dark; {pair}").parse().unwrap())])
@@ -92,19 +97,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_lasts_twelve_hours_or_until_it_is_ended() {
         let sessions = Sessions::default();
-        let set = sessions.begin(false).unwrap();
+        let set = sessions.begin(token(), false).unwrap();
         let text = set.to_str().unwrap();
         assert!(text.ends_with("; HttpOnly; SameSite=Strict; Path=/; Max-Age=43200"), "{text}");
         assert_eq!(text.split(['=', ';']).nth(1).unwrap().len(), 64);
         let mine = sent(&set);
-        let other = sent(&sessions.begin(true).unwrap());
-        assert!(sessions.know(&mine) && sessions.know(&other));
+        let other = sent(&sessions.begin(token(), true).unwrap());
+        assert_eq!([&mine, &other].map(|of| sessions.token(of)), [Some(token()); 2]);
         assert!(sessions.end(&other, true).to_str().unwrap().ends_with("Max-Age=0; Secure"));
-        assert!(sessions.know(&mine) && !sessions.know(&other));
+        assert_eq!([&mine, &other].map(|of| sessions.token(of)), [Some(token()), None]);
         tokio::time::advance(LIFETIME.checked_sub(Duration::from_secs(1)).unwrap()).await;
-        assert!(sessions.know(&mine));
+        assert!(sessions.token(&mine).is_some());
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(!sessions.know(&mine));
+        assert!(sessions.token(&mine).is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -112,10 +117,10 @@ mod tests {
         let sessions = Sessions::default();
         let mut all = Vec::new();
         for _ in 0..=MOST {
-            all.push(sent(&sessions.begin(false).unwrap()));
+            all.push(sent(&sessions.begin(token(), false).unwrap()));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        let known: Vec<_> = all.iter().map(|headers| sessions.know(headers)).collect();
+        let known: Vec<_> = all.iter().map(|headers| sessions.token(headers).is_some()).collect();
         assert!(!known[0] && known[1..].iter().all(|known| *known), "{known:?}");
         assert_eq!(sessions.0.lock().len(), MOST);
     }
@@ -123,12 +128,12 @@ mod tests {
     #[test]
     fn malformed_and_foreign_cookies_are_no_session() {
         let sessions = Sessions::default();
-        let id = sessions.begin(false).unwrap();
+        let id = sessions.begin(token(), false).unwrap();
         let pair = id.to_str().unwrap().split(';').next().unwrap().to_owned();
         for cookie in ["", "callsign_session", "callsign_session=", "x", &pair[..pair.len() - 1], &format!("x{pair}")] {
             let headers = HeaderMap::from_iter([(COOKIE, cookie.parse().unwrap())]);
-            assert!(!sessions.know(&headers), "{cookie}");
+            assert!(sessions.token(&headers).is_none(), "{cookie}");
         }
-        assert!(!sessions.know(&HeaderMap::new()));
+        assert!(sessions.token(&HeaderMap::new()).is_none());
     }
 }

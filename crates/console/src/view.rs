@@ -1,5 +1,6 @@
 //! The parts of the configuration in force that the console shows.
 
+use crate::roles::AdminToken;
 use callsign_core::auth::settings::Callers;
 use callsign_core::tenant::Tenants;
 use callsign_store::limits::Rules;
@@ -20,6 +21,8 @@ pub struct View {
     pub rules: Rules,
     /// The users that the configuration names.
     pub people: Vec<Person>,
+    /// The named tokens of the admin port.
+    pub admin_tokens: Vec<AdminToken>,
     /// True if the data port uses TLS.
     pub tls: bool,
     /// `CALLSIGN_MAX_BODY_BYTES`.

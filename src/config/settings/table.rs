@@ -119,10 +119,37 @@ pub static SECTIONS: &[Section] = &[
         settings: USERS,
     },
     Section {
+        title: "Tokens of the admin port",
+        intro: "One `[[admin.tokens]]` table per token, besides `CALLSIGN_ADMIN_TOKEN`, which may do everything. A reload \
+                changes them at once; sessions of a removed token end.",
+        settings: ADMIN_TOKENS,
+    },
+    Section {
         title: "Presets of your own",
         intro: "`[presets.NAME]` lists the headers that carry an app's identity, for apps without a built-in preset.",
         settings: PRESETS,
     },
+];
+
+const ADMIN_TOKENS: &[Setting] = &[
+    Setting::toml("admin.tokens[].name", "Name of the token in the audit log. Required and unique.").example("\"dana\""),
+    Setting::toml(
+        "admin.tokens[].sha256",
+        "SHA-256 of the token as 64 hexadecimal digits (`printf %s \"$TOKEN\" | sha256sum`). Required. Make a token with \
+         `openssl rand -hex 32`.",
+    )
+    .example("\"0000000000000000000000000000000000000000000000000000000000000000\""),
+    Setting::toml(
+        "admin.tokens[].role",
+        "`viewer` reads sums, by model, provider and app; `operator` may do everything. Required.",
+    )
+    .example("\"viewer\""),
+    Setting::toml(
+        "admin.tokens[].persons",
+        "Let a viewer read about single users: their usage, requests and identifiers. Such reads are rows of the audit \
+         log. Off by default.",
+    )
+    .example("true"),
 ];
 
 const PORTS: &[Setting] = &[
@@ -138,7 +165,7 @@ const PORTS: &[Setting] = &[
         "CALLSIGN_ADMIN_TOKEN",
         "admin_token",
         "Bearer token of the admin port, at least 16 visible ASCII characters. `/healthz`, `/readyz` and `/metrics` \
-         need no token; without this setting nothing else on the admin port answers.",
+         need no token; without this setting or `[[admin.tokens]]` nothing else on the admin port answers.",
     )
     .secret(),
     Setting::both(

@@ -127,6 +127,31 @@ fn an_entry_has_a_unique_name_and_a_digest() {
 }
 
 #[test]
+fn tokens_of_the_admin_port_have_a_name_a_digest_and_a_role() {
+    let token =
+        |name: &str, token: &str, lines: &str| key_entry(name, token, lines).replace("[[keys]]", "[[admin.tokens]]");
+    let good =
+        token("dana", KEY, "role = \"viewer\"\npersons = true") + &token("eve", OTHER_KEY, "role = \"operator\"");
+    let tokens = with_file(&good, &[]).unwrap().config.admin.tokens;
+    let read: Vec<_> = tokens.iter().map(|token| (token.name.as_str(), token.role, token.persons)).collect();
+    use callsign_console::Role::{Operator, Viewer};
+    assert_eq!(read, [("dana", Viewer, true), ("eve", Operator, false)]);
+    for (entries, problem) in [
+        (token("a", KEY, ""), "has no role; set it to viewer or operator"),
+        (token("a", KEY, "role = \"root\""), "expected viewer or operator"),
+        (token("admin", KEY, "role = \"viewer\""), "is the name of another operator in the audit log"),
+        (token("cli:root", KEY, "role = \"viewer\""), "is the name of another operator in the audit log"),
+        (
+            token("a", KEY, "role = \"viewer\"") + &token("b", KEY, "role = \"viewer\""),
+            "has the name or the token of an earlier entry",
+        ),
+    ] {
+        let problems = file_problems(&entries);
+        assert!(problems.contains(problem) && problems.lines().count() == 1, "{problems}");
+    }
+}
+
+#[test]
 fn an_own_preset_names_its_headers() {
     let text =
         "preset = \"house\"\npassthrough = true\n[presets.house]\nuser = \"X-House-User\"\nchat = \"X-House-Chat\"";

@@ -13,9 +13,6 @@ use crate::parameters::{FromParameters, Parameters, Params};
 use callsign_store::ledger::since;
 use callsign_store::limits::acts::report::acts_json;
 
-/// The operator of the admin API and the console in the audit log.
-pub(crate) const ADMIN: &str = "admin";
-
 /// The query parameters of `GET audit`.
 #[derive(Clone, Debug)]
 pub(crate) struct Search {

@@ -8,11 +8,11 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::audit::ADMIN;
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
 use crate::parameters::{Id, JsonBody, Params};
+use crate::roles::Caller;
 use crate::view::View;
 use callsign_store::limits::blocks::Block;
 use callsign_store::limits::operator_state::acknowledgement::{Acknowledgement, Stored};
@@ -39,6 +39,7 @@ pub(super) struct Wish {
 /// `PUT users/{user_id}/block`: blocks a user.
 pub(super) async fn block(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     Id(id): Id,
     Params(of): Params<OfTenant>,
     JsonBody(wish): JsonBody<Wish>,
@@ -50,7 +51,7 @@ pub(super) async fn block(
     let limiter = &operator.deps.limiter;
     let time = wish.seconds.map(Duration::from_secs);
     let Wish { reason, cut, unseen, user_id, .. } = wish;
-    let order = Order { id, tenant: of.tenant, time, reason, cut, unseen, user_id, by: ADMIN.to_owned() };
+    let order = Order { id, tenant: of.tenant, time, reason, cut, unseen, user_id, by: caller.name().to_owned() };
     let view = operator.view();
     // In force in this process when it returns. The others follow.
     let blocked = order::block(limiter.operator_state(), operator.knowledge(&view), order).await?;
@@ -64,13 +65,14 @@ pub(super) async fn block(
 /// `DELETE users/{user_id}/block`: lifts a user's blocks.
 pub(super) async fn unblock(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     Id(id): Id,
     Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     let limiter = &operator.deps.limiter;
     let (view, tenant) = (operator.view(), of.tenant.as_deref());
     let knowledge = operator.knowledge(&view);
-    let (lifted, generation) = order::unblock(limiter.operator_state(), knowledge, &id, tenant, ADMIN).await?;
+    let (lifted, generation) = order::unblock(limiter.operator_state(), knowledge, &id, tenant, caller.name()).await?;
     if lifted == 0 {
         return Err(ApiError::NotBlocked);
     }

@@ -10,12 +10,12 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::audit::ADMIN;
 use super::blocks::{LONGEST_SECONDS, acknowledge};
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
 use crate::parameters::{Id, JsonBody, Params};
+use crate::roles::Caller;
 use callsign_core::allowance::Limit;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_store::limits::Subject;
@@ -71,6 +71,7 @@ pub(super) async fn show(
 /// `PUT limits/{user_id}`: sets limits of a user.
 pub(super) async fn set(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     Id(id): Id,
     Params(of): Params<OfTenant>,
     JsonBody(wish): JsonBody<Wish>,
@@ -90,7 +91,7 @@ pub(super) async fn set(
     });
     let values = values.collect::<Result<_, _>>()?;
     let time = seconds.map(Duration::from_secs);
-    let order = Order { id, tenant: of.tenant, values, time, by: ADMIN.to_owned(), unseen, user_id };
+    let order = Order { id, tenant: of.tenant, values, time, by: caller.name().to_owned(), unseen, user_id };
     let view = operator.view();
     let state = operator.deps.limiter.operator_state();
     let changed = order::set(state, &view.rules, operator.knowledge(&view), order).await?;
@@ -101,11 +102,12 @@ pub(super) async fn set(
 /// `DELETE limits/{user_id}`: returns a user's limits to what is configured.
 pub(super) async fn reset(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     Id(id): Id,
     Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     let (view, state) = (operator.view(), operator.deps.limiter.operator_state());
-    let changed = order::reset(state, operator.knowledge(&view), &id, of.tenant.as_deref(), ADMIN).await?;
+    let changed = order::reset(state, operator.knowledge(&view), &id, of.tenant.as_deref(), caller.name()).await?;
     tracing::info!(reset = changed.removed, "admin: reset a user's limits");
     Ok(Json(told(&operator, &changed).await))
 }

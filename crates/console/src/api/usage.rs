@@ -10,12 +10,12 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use super::audit::ADMIN;
 use super::filters;
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
 use crate::parameters::{FromParameters, Id, Parameters, Params};
+use crate::roles::Caller;
 use callsign_store::ledger::query::{By, Filter, Grouping, UsageRow};
 use callsign_store::ledger::report;
 use callsign_store::whois::{self, Candidates, Question};
@@ -83,10 +83,11 @@ pub(super) async fn who(
 /// `DELETE users/{user_id}`: erases a user from archive and ledger (docs/SPEC.md#forget).
 pub(super) async fn forget(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     Id(user): Id,
     Params(of): Params<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
-    let erased = operator.forget(&user, of.tenant.as_deref(), ADMIN).await?;
+    let erased = operator.forget(&user, of.tenant.as_deref(), caller.name()).await?;
     Ok(Json(json!({
         "user_id": user,
         "tenant": erased.tenant,

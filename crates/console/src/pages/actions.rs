@@ -13,10 +13,10 @@ use maud::{Markup, html};
 use super::layout::NoPage;
 use super::text::link;
 use crate::answer::ApiError;
-use crate::api::audit::ADMIN;
 use crate::ask::{only_user, tenant_of};
 use crate::operator::Operator;
 use crate::parameters::{Form, FromParameters, Parameters};
+use crate::roles::Caller;
 use callsign_core::allowance::Limit;
 use callsign_store::ledger::duration;
 use callsign_store::ledger::query::Mapping;
@@ -146,6 +146,7 @@ impl FromParameters for BlockForm {
 /// `POST /user/block`: blocks the user.
 pub(super) async fn block(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     form: Result<Form<BlockForm>, ApiError>,
 ) -> Result<Redirect, NoPage> {
     let Form(BlockForm { whom, time, reason, cut }) = form?;
@@ -157,7 +158,7 @@ pub(super) async fn block(
         cut,
         unseen: false,
         user_id: true,
-        by: ADMIN.to_owned(),
+        by: caller.name().to_owned(),
     };
     let view = operator.view();
     let state = operator.deps.limiter.operator_state();
@@ -169,12 +170,13 @@ pub(super) async fn block(
 /// `POST /user/unblock`: lifts the blocks of the user.
 pub(super) async fn unblock(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     form: Result<Form<Whom>, ApiError>,
 ) -> Result<Redirect, NoPage> {
     let Form(whom) = form?;
     let (view, state) = (operator.view(), operator.deps.limiter.operator_state());
     let knowledge = operator.knowledge(&view);
-    let lifted = block_order::unblock(state, knowledge, &whom.id, whom.tenant.as_deref(), ADMIN).await;
+    let lifted = block_order::unblock(state, knowledge, &whom.id, whom.tenant.as_deref(), caller.name()).await;
     let (lifted, generation) = lifted.map_err(ApiError::from)?;
     if lifted == 0 {
         return Ok(whom.back(Done::Nothing));
@@ -204,6 +206,7 @@ impl FromParameters for SetLimit {
 /// `POST /user/limits`: sets a limit of the user.
 pub(super) async fn set_limit(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     form: Result<Form<SetLimit>, ApiError>,
 ) -> Result<Redirect, NoPage> {
     let Form(SetLimit { whom, value, time }) = form?;
@@ -212,7 +215,7 @@ pub(super) async fn set_limit(
         tenant: whom.tenant.clone(),
         values: vec![value],
         time,
-        by: ADMIN.to_owned(),
+        by: caller.name().to_owned(),
         unseen: false,
         user_id: true,
     };
@@ -226,11 +229,13 @@ pub(super) async fn set_limit(
 /// `POST /user/limits/reset`: returns the user's limits to what is configured.
 pub(super) async fn reset_limits(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     form: Result<Form<Whom>, ApiError>,
 ) -> Result<Redirect, NoPage> {
     let Form(whom) = form?;
     let (view, state) = (operator.view(), operator.deps.limiter.operator_state());
-    let changed = limit_order::reset(state, operator.knowledge(&view), &whom.id, whom.tenant.as_deref(), ADMIN).await;
+    let changed =
+        limit_order::reset(state, operator.knowledge(&view), &whom.id, whom.tenant.as_deref(), caller.name()).await;
     let changed = changed.map_err(ApiError::from)?;
     if changed.removed == 0 {
         return Ok(whom.back(Done::Nothing));

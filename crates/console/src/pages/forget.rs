@@ -10,10 +10,10 @@ use super::actions::Whom;
 use super::layout::{NoPage, heading, page};
 use super::text::{count, name};
 use crate::answer::ApiError;
-use crate::api::audit::ADMIN;
 use crate::ask::tenant_of;
 use crate::operator::Operator;
 use crate::parameters::{Asks, Form, FromParameters, Parameters, Params};
+use crate::roles::Caller;
 use callsign_store::archive::reader;
 
 /// `GET /user/forget`: counts what would be erased, and asks.
@@ -71,6 +71,7 @@ impl FromParameters for Confirmed {
 /// `POST /user/forget`: erases the user.
 pub(super) async fn forget(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     form: Result<Form<Confirmed>, ApiError>,
 ) -> Result<Html<String>, NoPage> {
     let Form(Confirmed { whom, confirm }) = form?;
@@ -79,7 +80,7 @@ pub(super) async fn forget(
             ApiError::Invalid("nothing is erased: confirm takes the user's id, to the letter".to_owned()).into()
         );
     }
-    let erased = operator.forget(&whom.id, whom.tenant.as_deref(), ADMIN).await?;
+    let erased = operator.forget(&whom.id, whom.tenant.as_deref(), caller.name()).await?;
     let content = html! {
         (heading(&html! { "Forgotten" }, &html! {}))
         p.notice role="status" {

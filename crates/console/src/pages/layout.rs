@@ -110,6 +110,7 @@ impl IntoResponse for NoPage {
             ApiError::Ledger(LedgerError::Off) => "The ledger is off",
             ApiError::Ledger(_) => "The ledger is unavailable",
             ApiError::NoUser => "Unknown user",
+            ApiError::Forbidden(_) => "Not permitted",
             ApiError::NoRequest => "Unknown request",
             ApiError::SeveralTenants(_) => "Several users have this id",
             _ if status == StatusCode::NOT_FOUND => "Not found",

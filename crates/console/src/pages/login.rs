@@ -36,20 +36,23 @@ pub(super) async fn sign_in(
 ) -> Response<Body> {
     let next = field(&body, "next");
     let token = field(&body, "token").unwrap_or_default();
-    match operator.is_token(token.trim().as_bytes(), peer) {
-        Ok(true) => {}
-        Ok(false) => {
-            tracing::warn!("dashboard: sign-in failed: wrong admin token");
-            let page = form(Some("That is not the admin token."), next.as_deref());
+    let caller = match operator.check_token(token.trim().as_bytes(), peer).await {
+        Ok(Some(caller)) => caller,
+        Ok(None) => {
+            tracing::warn!("console: sign-in failed: wrong admin token");
+            let page = form(Some("That is no admin token."), next.as_deref());
             return (StatusCode::FORBIDDEN, page).into_response();
         }
         Err(TooManyAttemptsError(wait)) => {
-            let said = format!("Too many wrong tokens. Try again in {} seconds.", wait.as_secs());
+            let said = format!(
+                "Too many wrong tokens. The right one works at once; another try counts in {} seconds.",
+                wait.as_secs()
+            );
             let page = form(Some(&said), next.as_deref());
             return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, wait.as_secs().to_string())], page).into_response();
         }
-    }
-    match operator.sessions.begin(is_secure(&headers, peer)) {
+    };
+    match operator.sessions.begin(caller.0.digest, is_secure(&headers, peer)) {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to(own_path(next.as_deref()))).into_response(),
         Err(error) => {
             tracing::error!(%error, "dashboard: cannot create a session: the system's random source failed");
@@ -96,7 +99,7 @@ fn form(error: Option<&str>, next: Option<&str>) -> Html<String> {
                 label for="token" { "Admin token" }
                 input #token type="password" name="token" autocomplete="current-password" required autofocus
                     aria-describedby={ "hint" @if error.is_some() { " error" } };
-                p.hint #hint { "The value of " code { "CALLSIGN_ADMIN_TOKEN" } "." }
+                p.hint #hint { "The value of " code { "CALLSIGN_ADMIN_TOKEN" } ", or a token of " code { "[[admin.tokens]]" } "." }
                 button { "Sign in" }
             }
         }

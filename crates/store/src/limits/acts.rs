@@ -15,6 +15,8 @@ use crate::state::Entry;
 pub const KIND: &str = "act";
 /// Maximum number of acts. Then the oldest are removed.
 pub const MOST_ACTS: usize = 5_000;
+/// Maximum number of reads among them, so that reads do not push other acts out.
+pub const MOST_READS: usize = 1_000;
 /// Maximum length of a detail in characters.
 const LONGEST_DETAIL: usize = 1_000;
 
@@ -35,6 +37,8 @@ pub enum Verb {
     Case,
     /// Wrote everything that is stored about a user.
     Export,
+    /// Read about single users on the admin port.
+    Read,
 }
 
 impl Verb {
@@ -48,6 +52,7 @@ impl Verb {
             Self::Forget => "forget",
             Self::Case => "case",
             Self::Export => "export",
+            Self::Read => "read",
         }
     }
 }
@@ -92,6 +97,12 @@ impl Act {
     /// Creates an act of now about a person.
     pub fn about(verb: Verb, by: &str, person: &Person, detail: Option<String>) -> Self {
         Self::new(verb, by, &person.user, Some(person.tenant.as_deref().unwrap_or_default()), detail)
+    }
+
+    /// Returns true if an entry of the state is a read.
+    pub(super) fn is_read(entry: &Entry) -> bool {
+        // A quote within a text is escaped, so this is the member itself.
+        entry.body.contains("\"act\":\"read\"")
     }
 
     /// Reads an entry of the state.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::OperatorState;
-use crate::limits::acts::{Act, KIND, MOST_ACTS};
+use crate::limits::acts::{Act, KIND, MOST_ACTS, MOST_READS, Verb};
 use crate::limits::blocks::content;
 use crate::limits::forgotten::digest;
 use crate::limits::overrides::{self, Override};
@@ -81,11 +81,19 @@ pub(super) fn add(entries: &mut Entries, act: &Act) {
     // A long detail may consist of characters that need six bytes.
     let Some(text) = text.or_else(|| text_without_detail(act)) else { return };
     entries.add(KIND, &text);
-    let mut ops: Vec<_> = entries.of(KIND).map(|entry| entry.op).collect();
-    if ops.len() > MOST_ACTS {
+    if act.act == Verb::Read.name() {
+        lift_oldest(entries, MOST_READS, Act::is_read);
+    }
+    lift_oldest(entries, MOST_ACTS, |_| true);
+}
+
+/// Removes the oldest acts of a kind if there are more than `most`.
+fn lift_oldest(entries: &mut Entries, most: usize, is_meant: impl Fn(&Entry) -> bool) {
+    let mut ops: Vec<_> = entries.of(KIND).filter(|entry| is_meant(entry)).map(|entry| entry.op).collect();
+    if ops.len() > most {
         // Ids sort by time.
         ops.sort_unstable();
-        for op in ops.iter().take(ops.len() - MOST_ACTS) {
+        for op in ops.iter().take(ops.len() - most) {
             entries.lift(KIND, *op);
         }
     }
