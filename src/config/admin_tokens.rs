@@ -44,5 +44,5 @@ fn name(text: &str) -> Result<String, String> {
     if RESERVED.iter().any(|reserved| text == *reserved || text.starts_with("cli:")) {
         return Err("is the name of another operator in the audit log; choose another".to_owned());
     }
-    values::name(text).map_err(|error| error.to_string())
+    values::name(text).map_err(str::to_owned)
 }

@@ -45,11 +45,11 @@ impl Operator {
         };
         let act = Act::new(Verb::Forget, by, user, Some(tenant.as_deref().unwrap_or_default()), None);
         self.deps.limiter.operator_state().forget(Names { all: &names, tenant: tenant.as_deref() }, &act);
-        let archived = match place {
+        let from_archive = match place {
             Some(place) => archive::forget_person(place, tenant.as_deref(), user).await?,
             None => archive::Forgotten::default(),
         };
-        if !is_known && archived.removed == 0 {
+        if !is_known && from_archive.removed == 0 {
             return Err(ApiError::NoUser);
         }
         let forgotten = match self.keeper() {
@@ -57,7 +57,7 @@ impl Operator {
             _ => Forgotten::default(),
         };
         let Forgotten { requests, identifiers } = forgotten;
-        let archive::Forgotten { removed: archives, unreadable } = archived;
+        let archive::Forgotten { removed: archives, unreadable } = from_archive;
         tracing::info!(requests, identifiers, archives, "admin: forgot a user");
         if unreadable > 0 {
             tracing::warn!(unreadable, "admin: could not decrypt all archives; some may belong to the forgotten user");

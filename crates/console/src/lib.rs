@@ -119,7 +119,7 @@ impl Admin {
     pub async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let mut response = match self.admit(&parts, peer).await {
-            Err(refusal) => refusal,
+            Err(refusal) => *refusal,
             Ok(caller) => {
                 let mut request = Request::from_parts(parts, body);
                 request.extensions_mut().insert(peer);
@@ -140,20 +140,20 @@ impl Admin {
     ///
     /// # Errors
     /// The response to a request that may not reach a route.
-    async fn admit(&self, parts: &Parts, peer: Peer) -> Result<Option<Caller>, Response<Body>> {
+    async fn admit(&self, parts: &Parts, peer: Peer) -> Result<Option<Caller>, Box<Response<Body>>> {
         let (operator, path) = (&self.operator, parts.uri.path());
         if OPEN.contains(&path) {
             return Ok(None);
         }
         if !operator.hosts.know(parts) {
-            return Err(ApiError::UnknownHost.into_response());
+            return Err(Box::new(ApiError::UnknownHost.into_response()));
         }
         if !operator.has_token() {
-            return Err(ApiError::NoToken.into_response());
+            return Err(Box::new(ApiError::NoToken.into_response()));
         }
         let is_api = path.starts_with("/api/");
         let caller = if is_api {
-            Some(operator.check_bearer(&parts.headers, peer).await.map_err(IntoResponse::into_response)?)
+            Some(operator.check_bearer(&parts.headers, peer).await.map_err(|error| Box::new(error.into_response()))?)
         } else {
             pages::caller(operator, parts)?
         };
@@ -161,7 +161,7 @@ impl Admin {
         let need = roles::need(parts);
         if !caller.may(need) {
             let refusal = ApiError::Forbidden(need.words());
-            return Err(if is_api { refusal.into_response() } else { pages::refused(refusal) });
+            return Err(Box::new(if is_api { refusal.into_response() } else { pages::refused(refusal) }));
         }
         if need == Need::Persons && parts.method == Method::GET {
             let state = operator.deps.limiter.operator_state();

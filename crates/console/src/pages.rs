@@ -85,10 +85,10 @@ pub(super) fn router() -> Router<Arc<Operator>> {
 /// # Errors
 /// The response to a request that may not see the page: an error for a form of another origin, or a redirect to the
 /// sign-in page.
-pub(super) fn caller(operator: &Operator, parts: &Parts) -> Result<Option<Caller>, Response<Body>> {
+pub(super) fn caller(operator: &Operator, parts: &Parts) -> Result<Option<Caller>, Box<Response<Body>>> {
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
     if !reads && !is_own_form(&parts.headers) {
-        return Err(ApiError::ForeignOrigin.into_response());
+        return Err(Box::new(ApiError::ForeignOrigin.into_response()));
     }
     if PUBLIC.contains(&parts.uri.path()) {
         return Ok(None);
@@ -98,7 +98,7 @@ pub(super) fn caller(operator: &Operator, parts: &Parts) -> Result<Option<Caller
     }
     let next = parts.uri.path_and_query().map(PathAndQuery::as_str).filter(|target| reads && *target != "/");
     let login = next.map_or_else(|| "/login".to_owned(), |next| text::link("/login", &[("next", next)]));
-    Err(Redirect::to(&login).into_response())
+    Err(Box::new(Redirect::to(&login).into_response()))
 }
 
 /// Returns an error as a page.

@@ -1,7 +1,7 @@
 mod roles;
 mod with_ledger;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::to_bytes;
 use axum::http::StatusCode;

@@ -1,5 +1,6 @@
 //! Keys, presets, and the callers and keys that serving needs.
 
+use callsign_console::Role;
 use rstest::rstest;
 
 use super::*;
@@ -134,8 +135,7 @@ fn tokens_of_the_admin_port_have_a_name_a_digest_and_a_role() {
         token("dana", KEY, "role = \"viewer\"\npersons = true") + &token("eve", OTHER_KEY, "role = \"operator\"");
     let tokens = with_file(&good, &[]).unwrap().config.admin.tokens;
     let read: Vec<_> = tokens.iter().map(|token| (token.name.as_str(), token.role, token.persons)).collect();
-    use callsign_console::Role::{Operator, Viewer};
-    assert_eq!(read, [("dana", Viewer, true), ("eve", Operator, false)]);
+    assert_eq!(read, [("dana", Role::Viewer, true), ("eve", Role::Operator, false)]);
     for (entries, problem) in [
         (token("a", KEY, ""), "has no role; set it to viewer or operator"),
         (token("a", KEY, "role = \"root\""), "expected viewer or operator"),

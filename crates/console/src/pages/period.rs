@@ -75,8 +75,8 @@ impl Period {
     /// [`ApiError::Invalid`] if they name no period.
     pub(super) fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
         let named = |text: &str| Self::NAMED.into_iter().find(|(_, name, _)| *name == text).map(|(period, ..)| period);
-        let names = || format!("takes {}", Self::NAMED.map(|(_, name, _)| name).join(", "));
-        let period = parameters.parsed("range", |text| named(text).ok_or_else(names))?;
+        let expected = || format!("takes {}", Self::NAMED.map(|(_, name, _)| name).join(", "));
+        let period = parameters.parsed("range", |text| named(text).ok_or_else(expected))?;
         let day = |text: &str| text.parse::<Date>().map_err(|_| "takes a date as 2026-01-31 (UTC)");
         let (from, to) = (parameters.parsed("from", day)?, parameters.parsed("to", day)?);
         match (from, to) {

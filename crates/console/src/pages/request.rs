@@ -125,9 +125,12 @@ fn facts(title: &str, rows: &[(&str, Option<Markup>)]) -> Markup {
 fn caller(request: &StoredRequest) -> Markup {
     let labels = &request.begun.labels;
     let text = |value: Option<&str>| value.map(name);
-    let user = match labels.user.as_deref() {
-        Some(user) => html! { a href=(person(user, labels.tenant.as_deref(), Period::default())) { (name(user)) } },
-        None => html! { span.none { "Unattributed: the caller named no user" } },
+    let user = html! {
+        @if let Some(user) = labels.user.as_deref() {
+            a href=(person(user, labels.tenant.as_deref(), Period::default())) { (name(user)) }
+        } @else {
+            span.none { "Unattributed: the caller named no user" }
+        }
     };
     facts(
         "Caller",

@@ -187,12 +187,12 @@ fn line(request: &StoredRequest, users: bool) -> Markup {
     let ms = |us: Option<u64>| us.map_or_else(|| "–".to_owned(), duration);
     let usage = end.map(|end| end.usage).unwrap_or_default();
     let tokens = usage.prompt_tokens.unwrap_or(0) + usage.completion_tokens.unwrap_or(0);
-    let began = jiff::Timestamp::from_microsecond(begun.began_us).unwrap_or_default();
+    let time = jiff::Timestamp::from_microsecond(begun.began_us).unwrap_or_default();
     html! {
         tr {
             th scope="row" {
                 a href=(link("/request", &[("id", &begun.id.to_string())])) {
-                    time datetime=(began.strftime("%Y-%m-%dT%H:%M:%SZ")) { (began.strftime("%m-%d\u{a0}%H:%M:%S")) }
+                    time datetime=(time.strftime("%Y-%m-%dT%H:%M:%SZ")) { (time.strftime("%m-%d\u{a0}%H:%M:%S")) }
                 }
                 @if request.count > 1 { " " small { "× " (count(request.count)) } }
             }

@@ -63,7 +63,7 @@ impl Sort {
             Self::Requests => i64::try_from(row.requests).unwrap_or(i64::MAX),
             Self::Errors => i64::try_from(row.errors).unwrap_or(i64::MAX),
             Self::Refused => i64::try_from(row.refused).unwrap_or(i64::MAX),
-            Self::LastSeen => row.last_seen.map_or(i64::MIN, |at| at.as_microsecond()),
+            Self::LastSeen => row.last_seen.map_or(i64::MIN, jiff::Timestamp::as_microsecond),
         };
         if self == Self::Name {
             rows.sort_by(|a, b| a.key.cmp(&b.key));
