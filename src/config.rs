@@ -6,6 +6,7 @@
 //! is plain typed data.
 
 mod admin_tokens;
+mod alerts;
 mod archive;
 mod body;
 mod callers;
@@ -31,6 +32,7 @@ mod upstream;
 mod values;
 mod warnings;
 
+use alerts::Alerts;
 pub use archive::load_place;
 pub(crate) use archive::zip_password;
 use callsign_core::visible::printable;
@@ -85,6 +87,8 @@ pub struct Config {
     pub archive: archive_store::settings::Settings,
     /// Usage limits and configured blocks.
     pub limits: limits_store::settings::Settings,
+    /// The webhook that is told of problems.
+    pub alerts: Alerts,
     /// Timing of the shutdown after SIGTERM.
     pub drain: Drain,
     /// Filter and format of the log.
@@ -200,6 +204,7 @@ struct Draft {
     reconcile: Result<bool, Reported>,
     archive: Result<archive_store::settings::Settings, Reported>,
     limits: Result<limits_store::settings::Settings, Reported>,
+    alerts: Result<Alerts, Reported>,
     drain: Result<Drain, Reported>,
     log: Result<Log, Reported>,
 }
@@ -220,6 +225,7 @@ impl Draft {
             reconcile: reader.required("ledger.reconcile", values::switch),
             archive: archive::read(reader),
             limits: limits::read(reader),
+            alerts: Alerts::read(reader),
             drain: Drain::read(reader),
             log: Log::read(reader),
         }
@@ -304,6 +310,7 @@ impl Draft {
             reconcile: self.reconcile?,
             archive: self.archive?,
             limits: self.limits?,
+            alerts: self.alerts?,
             drain: self.drain?,
             log: self.log?,
         })

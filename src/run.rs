@@ -2,6 +2,7 @@
 
 mod account_ids;
 mod admin_port;
+mod alerts;
 pub mod in_force;
 mod list_prices;
 mod rebuild;
@@ -82,7 +83,7 @@ pub fn start_beside(config: &Config, serve: ServeOptions) -> Result<Running, Sta
 /// # Errors
 /// [`StartError`].
 pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLock>) -> Result<Running, StartError> {
-    let metrics = Arc::new(Metrics::new());
+    let metrics = metrics(config);
     let drain = Drain::new(config.drain.delay, config.drain.total);
     let to_upstream = to_upstream(config, &serve, &metrics);
     let load_limits = load_limits(config);
@@ -175,10 +176,19 @@ fn start_tasks(
 ) -> Vec<AbortHandle> {
     let list = list_prices::run(in_force.clone(), prices, limiter.clone(), Arc::clone(metrics));
     let mut tasks = vec![tokio::spawn(list).abort_handle()];
+    let alerts = alerts::run(in_force.clone(), Reader::open(&config.ledger).ok(), Arc::clone(metrics));
+    tasks.push(tokio::spawn(alerts).abort_handle());
     if let Ok(reader) = Reader::open(&config.ledger) {
         tasks.push(tokio::spawn(rebuild::run(in_force.clone(), reader, limiter.clone())).abort_handle());
     }
     tasks
+}
+
+/// Creates the metrics. Alerts are on from the first request.
+fn metrics(config: &Config) -> Arc<Metrics> {
+    let metrics = Arc::new(Metrics::new());
+    metrics.alerts.turn(config.alerts.webhook.is_some());
+    metrics
 }
 
 /// Returns the options of connections to OpenRouter.

@@ -4,6 +4,7 @@
 
 mod acts;
 mod admin;
+mod alerts;
 mod answers;
 mod archive;
 mod attribution;

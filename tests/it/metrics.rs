@@ -81,6 +81,10 @@ async fn the_grafana_dashboard_asks_for_nothing_that_is_not_there() {
     assert!(asked.len() > 20, "{asked:?}");
     let missing: Vec<_> = asked.difference(&metrics).collect();
     assert!(missing.is_empty(), "{missing:?} of {metrics:#?}");
+    let rules = std::fs::read_to_string("deploy/alerts.yaml").unwrap();
+    let rules: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
+    let missing: Vec<_> = rules.iter().flat_map(|rule| names(rule)).filter(|name| !metrics.contains(*name)).collect();
+    assert!(rules.len() > 10 && missing.is_empty(), "{missing:?} of {rules:?}");
     // Every metric is shown, except the counts of bodies that the self-audit has passed.
     let shown = |name: &&String| {
         let base = name.trim_end_matches("_sum").trim_end_matches("_count");

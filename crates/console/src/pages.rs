@@ -63,6 +63,7 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .route("/mapping", get(mapping::mapping))
         .route("/settings", get(settings::settings))
         .route("/user", get(person::person))
+        .route("/alerts/test", post(settings::test_alert))
         .route("/user/block", post(actions::block))
         .route("/user/unblock", post(actions::unblock))
         .route("/user/limits", post(actions::set_limit))

@@ -132,11 +132,13 @@ pub(crate) fn need(parts: &Parts) -> Need {
 
 /// Returns the user whom a request is about, as the caller wrote it; empty for many.
 pub(crate) fn subject(parts: &Parts) -> String {
-    let named = query(parts).find(|(name, _)| NAMES.contains(&name.as_ref())).map(|(_, value)| value.into_owned());
+    // A request's page names a request, not a user.
+    let is_name = |name: &str| NAMES.contains(&name) && parts.uri.path() != "/request";
+    let named = query(parts).find(|(name, _)| is_name(name)).map(|(_, value)| value.into_owned());
     let in_path = || {
         let rest = parts.uri.path().strip_prefix("/api/v1/admin/")?;
         let id = match rest.split('/').collect::<Vec<_>>().as_slice() {
-            ["user-mapping", "user", id, ..] | ["limits" | "whois" | "requests", id] => (*id).to_owned(),
+            ["user-mapping", "user", id, ..] | ["limits" | "whois", id] => (*id).to_owned(),
             _ => return None,
         };
         Some(percent_encoding::percent_decode_str(&id).decode_utf8_lossy().into_owned())
@@ -195,6 +197,8 @@ mod tests {
             ("GET /user?id=a%26b&tenant=", "a&b"),
             ("GET /requests?user=bob", "bob"),
             ("GET /users", ""),
+            ("GET /request?id=gen-1", ""),
+            ("GET /api/v1/admin/requests/gen-1", ""),
             ("GET /api/v1/admin/user-mapping/user/a%2Fb/mapping", "a/b"),
             ("GET /api/v1/admin/limits/bob", "bob"),
         ] {

@@ -9,6 +9,7 @@
 //! | [`throttle`] | limits how often an event is logged | |
 //! | [`logging`] | one line per event; `Untrusted` for strings from outside | log prompts or credentials |
 
+pub mod alerts;
 pub mod health;
 pub mod logging;
 pub mod metrics;

@@ -38,6 +38,7 @@ use read_on::ReadOnMetrics;
 use state::StateMetrics;
 use up::Up;
 
+use crate::alerts::Alerts;
 use crate::health::Health;
 
 /// Upper bounds of the duration histograms in seconds: from a local error to a model that reasons for minutes.
@@ -100,6 +101,8 @@ pub struct Metrics {
     pub state: StateMetrics,
     /// Metrics of answers that are read on after their client has left.
     pub read_on: ReadOnMetrics,
+    /// Alerts that wait to be sent.
+    pub alerts: Arc<Alerts>,
     /// Problems of parts that have no gauge. [`Metrics::degraded`] returns all problems.
     pub health: Arc<Health>,
     /// `callsign_config_last_reload_successful`.
@@ -113,6 +116,7 @@ pub struct Metrics {
 impl Metrics {
     /// Registers every metric.
     pub fn new() -> Self {
+        let alerts = Arc::<Alerts>::default();
         let mut registry = Registry::with_prefix("callsign");
         let histogram = || Histogram::new(SECONDS);
         let metrics = Self {
@@ -128,7 +132,8 @@ impl Metrics {
             in_flight: Gauge::default(),
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),
-            attribution: Attribution::default(),
+            attribution: Attribution::new(Arc::clone(&alerts)),
+            alerts,
             ledger: LedgerMetrics::default(),
             costs: CostMetrics::default(),
             archive: ArchiveMetrics::default(),

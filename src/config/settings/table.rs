@@ -124,11 +124,27 @@ pub static SECTIONS: &[Section] = &[
                 changes them at once; sessions of a removed token end.",
         settings: ADMIN_TOKENS,
     },
+    Section { title: "Alerts", intro: "What the webhook gets: `docs/OPERATIONS.md`.", settings: ALERTS },
     Section {
         title: "Presets of your own",
         intro: "`[presets.NAME]` lists the headers that carry an app's identity, for apps without a built-in preset.",
         settings: PRESETS,
     },
+];
+
+const ALERTS: &[Setting] = &[
+    Setting::both(
+        "CALLSIGN_ALERT_WEBHOOK",
+        "alerts.webhook",
+        "URL that gets alerts as JSON with a `text` for Slack: https, or http of this machine. It is a secret, and the key of \
+         the signature.",
+    )
+    .secret(),
+    Setting::toml(
+        "alerts.name_people",
+        "Name users in alerts by their id even if the user format writes ids raw. By default a digest names them then.",
+    )
+    .default("false"),
 ];
 
 const ADMIN_TOKENS: &[Setting] = &[

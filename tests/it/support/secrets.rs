@@ -79,13 +79,17 @@ pub(crate) fn remember_headers(headers: &HeaderMap) {
     }
 }
 
+/// The beginnings of texts that are no secrets: OpenRouter's tools, and the members that callsign's errors name, which a
+/// JSON schema may list in `required`.
+const PUBLIC: [&str; 2] = ["openrouter:", "container_id"];
+
 /// Remembers the texts of a body, but not the names of its members.
 pub(crate) fn remember_body(body: &[u8]) {
     let mut parts = body.split(|&byte| byte == b'"').skip(1).take(4 * TEXTS).peekable();
     while let Some(text) = parts.next() {
         let behind = parts.next().unwrap_or_default().trim_ascii_start();
-        // Names of OpenRouter's tools are public.
-        if !behind.starts_with(b":") && !text.starts_with(b"openrouter:") {
+        let is_public = PUBLIC.iter().any(|public| text.starts_with(public.as_bytes()));
+        if !behind.starts_with(b":") && !is_public {
             remember(text);
         }
     }

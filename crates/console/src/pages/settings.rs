@@ -3,25 +3,23 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Html;
+use axum::response::{Html, Redirect};
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::layout::{NoPage, heading, page};
 use super::text::{count, link, name, name_or};
+use crate::answer::ApiError;
 use crate::api::{example, formats, sources};
-use crate::ask::OfTenant;
 use crate::operator::Operator;
-use crate::parameters::{Asks, Params};
+use crate::parameters::{Asks, FromParameters, Parameters, Params};
 use crate::view::View;
 use callsign_core::identity::Policy;
 use callsign_core::identity::caller_identity::{CallerIdentity, Field};
+use callsign_telemetry::alerts::{Alert, AlertKind};
 
 /// `GET /settings`: the page.
-pub(super) async fn settings(
-    State(operator): State<Arc<Operator>>,
-    of: Asks<OfTenant>,
-) -> Result<Html<String>, NoPage> {
+pub(super) async fn settings(State(operator): State<Arc<Operator>>, of: Asks<Asked>) -> Result<Html<String>, NoPage> {
     let Params(of) = of?;
     let view = operator.view();
     let tenant = of.tenant.as_deref().filter(|name| !name.is_empty());
@@ -37,8 +35,45 @@ pub(super) async fn settings(
         div.columns { (valves(policy)) (written(policy)) }
         (shown(policy, tenant))
         (who(&view))
+        (alerts(&operator, of.sent))
     };
     Ok(page("Settings", "/settings", &content))
+}
+
+/// The query parameters of `GET /settings`.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    tenant: Option<String>,
+    /// True after a test of the alerts.
+    sent: bool,
+}
+
+impl FromParameters for Asked {
+    fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
+        Ok(Self { tenant: parameters.text("tenant")?, sent: parameters.text("alert")?.is_some() })
+    }
+}
+
+/// `POST /alerts/test`: sends a test alert to the webhook.
+pub(super) async fn test_alert(State(operator): State<Arc<Operator>>) -> Redirect {
+    operator.deps.metrics.alerts.raise(|| Alert::new(AlertKind::Test, ""));
+    Redirect::to("/settings?alert=sent")
+}
+
+/// Renders whether there are alerts, and a button that tests them.
+fn alerts(operator: &Operator, sent: bool) -> Markup {
+    html! {
+        section.card {
+            div.card-head { h2 { "Alerts" } }
+            @if sent { p.notice role="status" { "A test is on its way to the webhook. If it does not arrive, the log says why." } }
+            @if operator.deps.metrics.alerts.is_on() {
+                p { "Budgets, suspensions, requests without a user, collisions and trouble are sent to the webhook." }
+                form method="post" action="/alerts/test" { button { "Send a test" } }
+            } @else {
+                p { "None. Set " code { "CALLSIGN_ALERT_WEBHOOK" } " to be told of budgets, suspensions and trouble." }
+            }
+        }
+    }
 }
 
 fn tenants(view: &View, current: Option<&str>) -> Markup {

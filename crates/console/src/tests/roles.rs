@@ -100,6 +100,7 @@ async fn a_page_needs_the_role_of_its_token_and_a_removed_token_ends_its_session
             ("GET /audit", 2),
             ("GET /user/forget?id=a", 2),
             ("POST /user/block", 2),
+            ("POST /alerts/test", 2),
             ("POST /user/limits/reset", 2),
         ] {
             let headers: Vec<_> = FORM.into_iter().chain([(COOKIE, cookie.as_str())]).collect();

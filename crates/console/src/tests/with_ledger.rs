@@ -266,7 +266,7 @@ async fn pages_show_costs_speed_and_errors_of_parameters() {
         ("/export.csv?by=weather", "by takes one or two different names"),
         ("/user", "id is missing"),
         ("/mapping?x=1", "this call takes after, tenant"),
-        ("/settings?x=1", "this call takes tenant"),
+        ("/settings?x=1", "this call takes tenant, alert"),
         ("/whois?x=1", "this call takes id"),
     ] {
         let (status, page) = rig.page(path).await;

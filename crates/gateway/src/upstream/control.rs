@@ -50,6 +50,11 @@ impl ControlClient {
         Ok(Self { client: builder().build()?, loopback: builder().no_proxy().build()? })
     }
 
+    /// Begins a POST request.
+    pub fn post(&self, url: Url) -> RequestBuilder {
+        if is_loopback(&url) { self.loopback.post(url) } else { self.client.post(url) }
+    }
+
     /// Begins a GET request.
     pub fn get(&self, url: Url) -> RequestBuilder {
         if is_loopback(&url) { self.loopback.get(url) } else { self.client.get(url) }

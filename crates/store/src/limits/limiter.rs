@@ -41,6 +41,7 @@ use callsign_core::endpoint::Inference;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::request_id::RequestId;
 use callsign_core::usage::Usage;
+use callsign_telemetry::alerts::{Alert, AlertKind};
 use callsign_telemetry::metrics::Metrics;
 
 /// Maximum number of queued ends of requests. Further ones are dropped, and their estimates stay charged.
@@ -247,6 +248,10 @@ impl Limiter {
             asks: scopes.iter().map(|limits| (limits.subject, Ask { ceilings: limits.ceilings, ..ask })).collect(),
             scopes: scopes.iter().map(|limits| limits.scope).collect(),
             key: caller.key.to_owned(),
+            person: caller
+                .user
+                .filter(|_| self.0.metrics.alerts.is_on())
+                .map(|user| (caller.tenant.map(str::to_owned), user.to_owned())),
             at_ms: now_ms(),
             state: Mutex::new(State { counted: Counted::Nowhere, estimate: ask.estimate, standings: Vec::new() }),
         })
@@ -427,13 +432,18 @@ impl Suspect {
             return;
         }
         self.shared.metrics.limits.suspended.inc();
+        let reason = format!("{} refusals by providers", auto_block.refusals);
+        self.shared
+            .metrics
+            .alerts
+            .raise(|| Alert::new(AlertKind::AutoBlock, &reason).about(self.tenant.as_deref(), &self.user));
         let since = Timestamp::now();
         let block = Block {
             id: self.user,
             tenant: Some(self.tenant.unwrap_or_default()),
             since,
             until: Some(since.saturating_add(auto_block.suspend).unwrap_or(Timestamp::MAX)),
-            reason: Some(format!("suspended: {} refusals by providers", auto_block.refusals)),
+            reason: Some(format!("suspended: {reason}")),
             cut: false,
             user_id: true,
             forgotten: false,

@@ -15,6 +15,7 @@ use super::subject::Subject;
 use callsign_core::allowance::{Estimate, Limit};
 use callsign_core::usage::Usage;
 use callsign_core::usage::judgement::Bill;
+use callsign_telemetry::alerts::{Alert, AlertKind};
 
 /// The place where a request was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(super) struct Held {
     pub(super) scopes: Vec<Scope>,
     /// The name of the caller's key.
     pub(super) key: String,
+    /// Tenant and user id, for alerts. Only set while alerts are on.
+    pub(super) person: Option<(Option<String>, String)>,
     pub(super) at_ms: i64,
     pub(super) state: Mutex<State>,
 }
@@ -60,7 +63,8 @@ impl Held {
         let state = self.state.lock();
         let state = State { counted: Counted::Nowhere, estimate: state.estimate, standings: Vec::new() };
         let (shared, scopes, key) = (Arc::clone(&self.shared), self.scopes.clone(), self.key.clone());
-        Self { shared, asks, scopes, key, at_ms: self.at_ms, state: Mutex::new(state) }
+        let person = self.person.clone();
+        Self { shared, asks, scopes, key, person, at_ms: self.at_ms, state: Mutex::new(state) }
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -85,12 +89,23 @@ impl Held {
             return Ok(());
         }
         metrics.refused(over.name());
+        if over.limit.is_budget() {
+            self.alert(AlertKind::BudgetExhausted, over.scope, over.name());
+        }
         if over.scope == Scope::Caller
             && let Some((_, ask)) = asks.first()
         {
             over.rates = standings.first().map(|standing| Rates::of(ask, standing)).unwrap_or_default();
         }
         Err(LimitsRefusedError::Over(over))
+    }
+
+    /// Tells the operator of a budget: the user's own, or that of a key, a tenant or the account.
+    fn alert(&self, kind: AlertKind, scope: Scope, limit: &str) {
+        self.shared.metrics.alerts.raise(|| match (&self.person, scope) {
+            (Some((tenant, user)), Scope::Caller) => Alert::new(kind, limit).about(tenant.as_deref(), user),
+            _ => Alert::new(kind, &format!("{limit} (key {})", self.key)),
+        });
     }
 
     /// Reports budgets of which 80 % are used, once for each subject and period.
@@ -103,6 +118,7 @@ impl Held {
                     let limit = name(*scope, limit);
                     self.shared.metrics.limits.warned(limit);
                     tracing::warn!(limit, key = %self.key, "limits: 80 % of a budget is used");
+                    self.alert(AlertKind::BudgetWarning, *scope, limit);
                 }
             }
         }

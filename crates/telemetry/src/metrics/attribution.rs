@@ -12,6 +12,7 @@
 //! | `callsign_upstream_connections` | open connections to the upstream, including idle ones in the pool |
 //! | `callsign_upstream_connections_opened_total` | connections opened to the upstream |
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -28,6 +29,7 @@ use callsign_core::identity::caller_identity::Field;
 use callsign_core::identity::identifier::TABLE;
 use callsign_core::usage::Usage;
 
+use crate::alerts::{Alert, AlertKind, Alerts};
 use crate::logging::Untrusted;
 use crate::throttle::Throttle;
 
@@ -70,12 +72,15 @@ pub struct Attribution {
     connections: Gauge,
     opened: Counter,
     unattributed: Throttle,
+    alerts: Arc<Alerts>,
     unusable_told: Throttle,
 }
 
-impl Default for Attribution {
-    fn default() -> Self {
+impl Attribution {
+    /// Creates the metrics. `alerts` tells the operator of requests without a user.
+    pub(super) fn new(alerts: Arc<Alerts>) -> Self {
         Self {
+            alerts,
             written: Family::default(),
             requests: Family::default(),
             unusable: Family::default(),
@@ -160,6 +165,7 @@ impl Attribution {
     pub fn count_request(&self, attribution: Attributed, key: Option<&str>, now: Instant) {
         self.requests.get_or_create(&AttributionLabel { attribution: attribution.name() }).inc();
         if let Some(key) = key.filter(|key| attribution.lacks_user_id() && self.unattributed.passes(key, now)) {
+            self.alerts.raise(|| Alert::new(AlertKind::Unattributed, key));
             tracing::warn!(
                 key = %Untrusted(key),
                 user = attribution.name(),
