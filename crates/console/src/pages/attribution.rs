@@ -56,8 +56,8 @@ impl Attribution {
                     @let of = Filter { user: Some(String::new()), key: app.key.clone(), tenant: Some(app.tenant.clone().unwrap_or_default()), ..filter.clone() };
                     li { a href=(requests(of)) { (name(app.key.as_deref().unwrap_or("–"))) } ": " (count(app.requests)) " requests without a user" }
                 } }
-                p { "Have the app send its user: choose its " code { "CALLSIGN_PRESET" } " or name the header with " code { "CALLSIGN_USER_HEADER" }
-                    ". " code { "CALLSIGN_MISSING_USER=reject" } " refuses such requests." }
+                p { "Have each app send its user in the header that its preset reads (" code { "CALLSIGN_PRESET" } "; the page Settings lists it). "
+                    code { "CALLSIGN_MISSING_USER=reject" } " refuses such requests." }
             }
         }
     }
