@@ -10,6 +10,7 @@ use super::mark::{Access, Mark, Node};
 use super::place::Place;
 use super::redis_place::RedisPlace;
 use super::sql::{SqlPlace, file};
+use super::witness::Witness;
 use crate::ledger;
 use crate::ledger::engine::Target;
 use callsign_core::secret::Secret;
@@ -53,6 +54,8 @@ struct Tracked {
     unreadable: usize,
     /// True if it had entries when it was first read; `None` before.
     had_entries: Option<bool>,
+    /// Of a `state.db` that is the only place.
+    witness: Option<Witness>,
 }
 
 impl StateStore {
@@ -82,10 +85,14 @@ impl StateStore {
             }
         };
         let local = ledger.data_dir.as_deref().filter(is_local);
+        // With a shared place a lost copy is no loss.
+        let witness = local.filter(|_| shared.is_none()).map(Witness::new);
         let local = local.map(|directory| Place::Sql(Box::new(SqlPlace::new(Target::Sqlite(file(directory)), access))));
-        let tracked =
-            |place| Tracked { place, known: None, highest: 0, generation: None, unreadable: 0, had_entries: None };
-        Ok(Self { places: shared.into_iter().chain(local).map(tracked).collect() })
+        let mut places: Vec<_> = shared.into_iter().chain(local).map(Tracked::new).collect();
+        if let Some(only) = places.last_mut() {
+            only.witness = witness;
+        }
+        Ok(Self { places })
     }
 
     /// Returns true if there is no place, so that the state is only in memory.
@@ -180,6 +187,10 @@ impl StateStore {
 }
 
 impl Tracked {
+    fn new(place: Place) -> Self {
+        Self { place, known: None, highest: 0, generation: None, unreadable: 0, had_entries: None, witness: None }
+    }
+
     /// Exchanges entries with the place. Returns the number of entries that it had lost.
     async fn sync(
         &mut self,
@@ -195,7 +206,16 @@ impl Tracked {
         }
         let mut restored = 0;
         for _ in 0..ATTEMPTS {
-            let (mark, found) = self.place.read().await?;
+            let read = self.place.read().await;
+            // A process that has read a version gives its entries back itself.
+            if let Some(witness) = self.witness.as_ref().filter(|_| self.had_entries.is_none()) {
+                match &read {
+                    Ok((mark, _)) => witness.check(mark)?,
+                    Err(StateError::NotPrepared(_)) => witness.check(&Mark::default())?,
+                    Err(_) => {}
+                }
+            }
+            let (mark, found) = read?;
             self.had_entries.get_or_insert(mark.number > 0);
             let (missing, dropped, generation) = {
                 let mut entries = entries.lock();
@@ -217,6 +237,9 @@ impl Tracked {
             let is_undisturbed = written.as_ref().is_none_or(|written| written.before == mark.token);
             let mark = written.map_or(mark, |written| written.after);
             self.highest = mark.number;
+            if let Some(witness) = &mut self.witness {
+                witness.record(&mark);
+            }
             if is_undisturbed {
                 (self.known, self.generation) = (Some(mark), Some(generation));
                 return Ok(restored);
