@@ -185,8 +185,13 @@ impl Writer {
                 continue;
             }
             match cell.take(&self.home.node) {
-                Some((row, false)) if self.refusals.absorb(&row) => cell.settle(true),
-                Some((row, false)) => batch.push(row, cell),
+                Some((mut row, false)) => {
+                    if self.refusals.absorb(&mut row) {
+                        cell.settle(true);
+                    } else {
+                        batch.push(row, cell);
+                    }
+                }
                 Some((row, true)) => again.push(row, cell),
                 None => {}
             }
