@@ -66,13 +66,31 @@ async fn connections_to_the_upstream_are_counted_while_they_are_open() {
 }
 
 #[tokio::test]
+async fn a_scraper_that_does_not_ask_for_openmetrics_gets_the_older_format() {
+    let (_mock, callsign) = callsign(&[]).await;
+    let answer = client::get(&callsign.admin_url("metrics"), &[]).await;
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    let text = answer.text();
+    let families: BTreeSet<_> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).map(|(name, _)| name).collect();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+        assert!(families.contains(name) || families.contains(base), "{line}");
+    }
+    assert!(families.contains("callsign_ledger_lost_total") && !text.contains("# EOF"), "{text}");
+}
+
+#[tokio::test]
 async fn the_grafana_dashboard_asks_for_nothing_that_is_not_there() {
     let (_mock, callsign) = callsign(&[("SEND_END_USER_ID", "true")]).await;
     let body = r#"{"model":"m","messages":[]}"#;
     // A request without a user, so that an identifier is omitted, and one that callsign refuses.
     assert_eq!(client::post(&callsign.url("chat/completions"), APP, body).await.status, 200);
     assert_eq!(client::post(&callsign.url("chat/completions"), &[], body).await.status, 401);
-    let metrics = stored(&client::get(&callsign.admin_url("metrics"), &[]).await.text());
+    let openmetrics = client::get(&callsign.admin_url("metrics"), &[("accept", "application/openmetrics-text")]).await;
+    assert!(openmetrics.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"));
+    let metrics = stored(&openmetrics.text());
     let dashboard = std::fs::read_to_string("deploy/grafana.json").unwrap();
     let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
     let mut found = Vec::new();

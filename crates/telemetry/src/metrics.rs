@@ -1,4 +1,4 @@
-//! The metrics of `/metrics` in the OpenMetrics text format (docs/SPEC.md#metrics).
+//! The metrics of `/metrics` in the text formats of OpenMetrics and Prometheus (docs/SPEC.md#metrics).
 //!
 //! Label values come from fixed sets. A label must not hold a user, a key or a model.
 
@@ -11,6 +11,7 @@ mod limits;
 mod omitted;
 pub mod read_on;
 mod state;
+mod text_format;
 pub mod up;
 
 use parking_lot::Mutex;
@@ -211,6 +212,11 @@ impl Metrics {
         // Writing into a String cannot fail.
         let _infallible = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
+    }
+
+    /// Returns all metrics in Prometheus' older text format, 0.0.4.
+    pub fn encode_text(&self) -> String {
+        text_format::from_openmetrics(&self.encode())
     }
 
     /// Returns the problems that do not stop callsign from serving, for `/readyz`.
