@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use super::Exit;
 use super::args::Holder;
 use crate::config::Config;
-use crate::key_material;
 use callsign_core::auth::identity_header;
 use callsign_core::auth::preset::Preset;
 use callsign_core::identity::longest;
 use callsign_core::secret::KeyDigest;
+use callsign_store::limits::keys::material;
 
 /// The preset of an app's key if none is given.
 const DEFAULT_PRESET: &str = "generic";
@@ -31,7 +31,7 @@ pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err:
         writeln!(err, "callsign: --preset {preset:?} is unknown; expected {known}, or one of [presets]")?;
         return Ok(Exit::Invalid);
     }
-    let key = key_material::generate()?;
+    let key = material::generate()?;
     writeln!(out, "{key}\n\nThe key is shown only once. To accept it, set this variable:\n")?;
     let line = environment(id, preset, &key);
     let line =

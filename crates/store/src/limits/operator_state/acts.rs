@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::OperatorState;
+use super::{OperatorState, keys};
 use crate::limits::acts::{Act, KIND, MOST_ACTS, MOST_READS, Verb};
 use crate::limits::blocks::content;
 use crate::limits::forgotten::digest;
@@ -22,7 +22,7 @@ pub struct Names<'a> {
 
 impl Names<'_> {
     /// Returns true if a stored id is the user's. A stored tenant is absent for any, and empty for none.
-    fn has(&self, id: &str, tenant: Option<&str>) -> bool {
+    pub(super) fn has(&self, id: &str, tenant: Option<&str>) -> bool {
         let is_theirs = tenant.is_none_or(|tenant| tenant == self.tenant.unwrap_or_default());
         is_theirs && self.all.iter().any(|name| name == id)
     }
@@ -48,9 +48,11 @@ impl OperatorState {
     }
 
     /// Replaces a user's names by digests, in blocks, run-time limits and the audit log, and removes the texts about the
-    /// user. Blocks and limits stay in force. Returns the number of entries and the generation of the change.
+    /// user. Blocks and limits stay in force. The user's keys are revoked. Returns the number of entries and the generation of the change.
     pub fn forget(&self, names: Names<'_>, act: &Act) -> (usize, u64) {
+        let seal = self.keys().seal();
         self.change(|entries| {
+            let of_keys = keys::forget(entries, seal.as_deref(), names);
             let mut renamed = Vec::new();
             for kind in [content::KIND, overrides::KIND, KIND] {
                 renamed.extend(entries.of(kind).filter_map(|entry| {
@@ -64,7 +66,7 @@ impl OperatorState {
             }
             let subject = digest(&act.subject);
             add(entries, &Act { subject, forgotten: true, ..act.clone() });
-            (renamed.len(), entries.generation())
+            (renamed.len() + of_keys, entries.generation())
         })
     }
 

@@ -1,0 +1,13 @@
+//! Keys in the database (docs/SPEC.md#database-keys). No I/O.
+//!
+//! | module | purpose |
+//! |---|---|
+//! | [`row`] | the rows, their text and its HMAC |
+//! | [`index`] | the keys in force, found by digest |
+//! | [`list`] | what lists show of keys |
+//! | [`material`] | makes keys |
+
+pub mod index;
+pub mod list;
+pub mod material;
+pub mod row;
