@@ -162,6 +162,7 @@ impl Config {
             rules: Rules::new(&self.limits),
             people: self.named_people(),
             admin_tokens: self.admin.tokens.clone(),
+            operator_pays: self.upstream.api_key.is_some(),
             tls: self.data.tls.is_some(),
             max_body_bytes: self.bodies.max_bytes,
         }

@@ -48,7 +48,7 @@ pub(super) fn read(reader: &mut Reader<'_>, grants: Grants<'_>) -> Result<Vec<Ke
 
 fn read_one(mut table_reader: TableReader<'_, '_>, grants: Grants<'_>) -> Result<Key, Reported> {
     let name = table_reader.needed("name", "set it", values::caller_name);
-    let digest = table_reader.needed("sha256", "callsign key new prints it", |text| {
+    let digest = table_reader.needed("sha256", "callsign key create --print-only prints it", |text| {
         KeyDigest::from_hex(text)
             .ok_or("expected the 64 hexadecimal digits of a SHA-256 (printf %s \"$KEY\" | sha256sum)")
     });

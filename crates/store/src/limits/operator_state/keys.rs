@@ -136,6 +136,12 @@ impl OperatorState {
         })
     }
 
+    /// Returns true if another row than `row` is of a current key with this name.
+    pub fn has_other_key(&self, name: &str, row: Uuid) -> bool {
+        let Some(seal) = self.keys().seal() else { return false };
+        rows(&self.0.entries.lock(), name, &seal).iter().any(|(other, key)| *other != row && !key.old)
+    }
+
     /// Removes a key that was just added and could not be stored.
     pub fn withdraw_key(&self, row: Uuid, key: &KeyRow) {
         self.change(|entries| {

@@ -6,7 +6,7 @@ use callsign_core::allowance::{Ceiling, Limit};
 use callsign_core::auth::identity_header;
 use callsign_core::auth::settings::Callers;
 use callsign_core::identity::longest;
-use callsign_core::secret::{KeyDigest, Secret};
+use callsign_core::secret::Secret;
 use callsign_core::tenant::{Tenants, UnknownTenantError};
 use callsign_core::visible::is_invisible;
 use jiff::Timestamp;
@@ -173,6 +173,11 @@ impl NewKey {
     /// [`KeyOrderError::Away`].
     pub fn confirm(&self, state: &OperatorState, told: &Acknowledgement) -> Result<(), KeyOrderError> {
         match (told.stored, self.id) {
+            // Another server has created one at the same time.
+            (Stored::Shared, Some(id)) if state.has_other_key(&self.row.name, id) => {
+                state.withdraw_key(id, &self.row);
+                Err(KeyChangeError::Taken.into())
+            }
             (Stored::Shared, _) | (Stored::Locally, None) => Ok(()),
             (_, Some(id)) => {
                 state.withdraw_key(id, &self.row);
@@ -180,11 +185,6 @@ impl NewKey {
             }
             (_, None) => Err(KeyOrderError::Away),
         }
-    }
-
-    /// Returns the digest of the key.
-    pub fn digest(&self) -> KeyDigest {
-        self.key.digest()
     }
 }
 
