@@ -45,9 +45,9 @@ pub use values::MIN_KEY_BYTES;
 
 use callsign_console::View;
 use callsign_core::auth::key::Grant;
-use callsign_core::identity::row_seal::RowSeal;
 use callsign_core::auth::settings::Callers;
 use callsign_core::identity::Policy;
+use callsign_core::identity::row_seal::RowSeal;
 use callsign_core::tenant::Tenants;
 use callsign_gateway::proxy::settings::{Bodies, Headers, ServerTools, Settings as ProxySettings};
 use callsign_gateway::{shed, upstream as to_upstream};

@@ -17,8 +17,8 @@ use callsign_core::visible::printable;
 use callsign_store::archive::reader::{self, Opened};
 use callsign_store::archive::settings::Place;
 use callsign_store::archive::{EncryptedZip, Meta};
-use callsign_store::person::Person;
 use callsign_store::limits::keys::material;
+use callsign_store::person::Person;
 
 /// Maximum bytes of a password file that are read. A password has at most 99.
 const LARGEST_PASSWORD_FILE: u64 = 4096;

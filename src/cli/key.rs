@@ -108,7 +108,10 @@ async fn finish(
     let until = row.expires.map_or("does not end".to_owned(), |end| format!("ends at {end:.0}"));
     writeln!(err, "{done} the key {}, which {until}. It is shown only once.", printable(&row.name))?;
     if row.holder.preset.is_some() && done == "created" {
-        writeln!(err, "CALLSIGN_MISSING_USER=reject refuses requests in which the app names no user; it is recommended.")?;
+        writeln!(
+            err,
+            "CALLSIGN_MISSING_USER=reject refuses requests in which the app names no user; it is recommended."
+        )?;
     }
     // The key is printed, so a server that is late is no failure.
     opened.tell(&told, err)?;

@@ -41,12 +41,7 @@ pub(super) async fn print(
     Ok(Exit::Success)
 }
 
-fn print_table(
-    config: &Config,
-    stored: &[ListedKey],
-    now: jiff::Timestamp,
-    out: &mut impl Write,
-) -> io::Result<()> {
+fn print_table(config: &Config, stored: &[ListedKey], now: jiff::Timestamp, out: &mut impl Write) -> io::Result<()> {
     let callers = &config.callers;
     let rows = callers.keys.iter().map(|key| row(key, now)).chain(stored.iter().map(stored_row));
     let rows: Vec<_> = rows.collect();

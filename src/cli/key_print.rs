@@ -18,7 +18,12 @@ const DEFAULT_PRESET: &str = "generic";
 ///
 /// # Errors
 /// I/O errors of `out` and `err`, and errors of the system's random source.
-pub(super) fn print(config: &Config, holder: &KeyHolder, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub(super) fn print(
+    config: &Config,
+    holder: &KeyHolder,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
     let given = holder.user.as_deref().or(holder.app.as_deref()).unwrap_or_default().trim_ascii();
     let Some(id) = Some(given).filter(|given| identity_header::is_id(given)) else {
         let most = longest::ID;

@@ -49,7 +49,10 @@ impl Opened {
         }
         let refused = state.keys().refused();
         if refused > 0 && config.limits.key_seal.is_some() {
-            writeln!(err, "callsign: {refused} rows of keys are refused: they were not written with this CALLSIGN_ID_SECRET")?;
+            writeln!(
+                err,
+                "callsign: {refused} rows of keys are refused: they were not written with this CALLSIGN_ID_SECRET"
+            )?;
         }
         let is_first = synced.is_first;
         Ok(synced.stored.map(|_| Self { state, places, is_first }))

@@ -13,8 +13,8 @@ use crate::run::{self, Running, ServeOptions};
 use crate::terminal::Screen;
 use callsign_core::identity::identifier::TABLE;
 use callsign_gateway::server;
-use callsign_telemetry::logging;
 use callsign_store::limits::keys::material;
+use callsign_telemetry::logging;
 use mock_openrouter::{MockServer, Options};
 
 /// Runs the proxy. Returns when its last connection has ended.

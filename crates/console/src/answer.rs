@@ -73,6 +73,9 @@ pub(super) enum ApiError {
     /// The value is looser than configured, and run-time limits in Redis only tighten.
     #[error("{0}")]
     Looser(String),
+    /// There is no key with this name.
+    #[error("no key in the database has this name")]
+    NoKey,
     /// A key cannot be created, rotated or revoked.
     #[error(transparent)]
     Key(#[from] KeyOrderError),
@@ -121,6 +124,7 @@ impl ApiError {
             Self::BlocksFull(_) => (StatusCode::CONFLICT, "blocks_full"),
             Self::LimitsFull(_) => (StatusCode::CONFLICT, "limits_full"),
             Self::Looser(_) => (StatusCode::CONFLICT, "looser_than_configured"),
+            Self::NoKey => (StatusCode::NOT_FOUND, "unknown_key"),
             Self::Key(error) => of_key(error),
             Self::SeveralPersons(_) => (StatusCode::CONFLICT, "several_persons"),
             Self::Unseen(_) => (StatusCode::NOT_FOUND, "unseen_id"),

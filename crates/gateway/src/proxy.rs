@@ -210,7 +210,8 @@ impl Proxy {
             drawn?;
             self.check_capacity(peer)?;
             let endpoint = route(snapshot, parts, &mut record)?;
-            let caller = authenticate::authenticate(&shared.limiter, snapshot, parts, peer, &endpoint, &mut record).await?;
+            let caller =
+                authenticate::authenticate(&shared.limiter, snapshot, parts, peer, &endpoint, &mut record).await?;
             let request = identify::identify(&shared.limiter, snapshot, caller, endpoint, &mut record)?;
             let list = request.list_key(snapshot, parts);
             let cached = list.as_ref().and_then(|list| shared.catalogue.look_up(list, &parts.method));

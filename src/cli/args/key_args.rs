@@ -30,7 +30,9 @@ pub enum KeyCommand {
     /// The earlier key stays valid for --overlap, at most to its own end. At most one earlier key is valid.
     ///
     /// Exit codes: 0 replaced, 1 failed (the reason is printed), 2 command line or configuration invalid.
-    #[command(after_help = "Examples:\n  callsign key rotate alice > alice.key\n  callsign key rotate chat --overlap 0")]
+    #[command(
+        after_help = "Examples:\n  callsign key rotate alice > alice.key\n  callsign key rotate chat --overlap 0"
+    )]
     Rotate {
         /// Name of the key.
         #[arg(value_name = "NAME")]

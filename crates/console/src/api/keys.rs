@@ -167,9 +167,8 @@ impl Operator {
 
     /// Returns the answer with a new key.
     async fn created(&self, new: &NewKey, status: StatusCode) -> Created {
-        let mut told: Value = Value::Object(
-            cells(&ListedKey { row: new.row.clone(), state: KeyState::Valid }).into_iter().collect(),
-        );
+        let mut told: Value =
+            Value::Object(cells(&ListedKey { row: new.row.clone(), state: KeyState::Valid }).into_iter().collect());
         told["key"] = json!(new.key.expose());
         acknowledge(&mut told, &self.deps.limiter.operator_state().acknowledged(new.generation).await);
         (status, [(CACHE_CONTROL, "no-store")], Json(told))

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
+use super::PASS_THROUGH;
 use super::issuer::preset::{IssuerPreset, PRESETS};
 use super::issuer::{Issuer, KeySource};
 use super::jwks::KeySet;
 use super::key::{Grant, Key};
-use super::PASS_THROUGH;
 use super::preset::Preset;
 use crate::identity::caller_identity::Field;
 use crate::tenant::Tenant;

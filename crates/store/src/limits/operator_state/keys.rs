@@ -214,9 +214,8 @@ impl OperatorState {
     /// Removes the rows of keys that ended long ago. Their names stay taken.
     pub(super) fn lift_ended_keys(&self, now: Timestamp) {
         let Some(seal) = self.keys().seal() else { return };
-        let is_over = |key: &KeyRow| {
-            key.expires.is_some_and(|expires| expires.saturating_add(ENDED).is_ok_and(|end| end < now))
-        };
+        let is_over =
+            |key: &KeyRow| key.expires.is_some_and(|expires| expires.saturating_add(ENDED).is_ok_and(|end| end < now));
         self.change(|entries| {
             let ended = entries.of(KIND).filter(|entry| entry.body.contains("\"expires\"") && is_genuine(entry, &seal));
             let ended = ended.filter_map(|entry| Some((entry.op, KeyRow::read(entry)?)));
@@ -239,7 +238,9 @@ pub(super) fn revoked(entries: &Entries, seal: Option<&RowSeal>, now: Timestamp)
     // The first 48 bits of an id are its time in milliseconds.
     let is_late = |entry: &&Entry| (entry.op.as_u128() >> 80) >= u128::try_from(since_ms).unwrap_or_default();
     let late = entries.of(RETIRED).filter(is_late).filter(|entry| is_genuine(entry, seal));
-    late.filter_map(RetiredRow::read).flat_map(|row| row.ids().map(|id| (id.as_u128(), row.cut)).collect::<Vec<_>>()).collect()
+    late.filter_map(RetiredRow::read)
+        .flat_map(|row| row.ids().map(|id| (id.as_u128(), row.cut)).collect::<Vec<_>>())
+        .collect()
 }
 
 /// Revokes the keys of a forgotten user, and replaces the user and the names of revoked keys by digests. Returns the
