@@ -39,6 +39,12 @@ pub struct StoredKey {
     pub expires: Option<Timestamp>,
 }
 
+/// Parses a network or a single address.
+pub fn network(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(address)
+}
+
 /// The result of a search for a key in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use callsign_core::allowance::{Allowance, Ceiling, Limit};
 use callsign_core::identity::row_seal::{RowSeal, split};
 use callsign_core::secret::KeyDigest;
-use callsign_core::stored_key::{StoredGrant, StoredKey};
+use callsign_core::stored_key::{StoredGrant, StoredKey, network};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -129,7 +129,7 @@ impl KeyRow {
             let limit = Limit::named(limit)?;
             *allowance.0.get_mut(limit as usize)? = Some(Ceiling::parse(limit, value).ok()?);
         }
-        let from = from.iter().map(|network| network.parse()).collect::<Result<_, _>>().ok()?;
+        let from = from.iter().map(|text| network(text)).collect::<Option<_>>()?;
         let digest = KeyDigest::from_hex(&digest)?;
         Some(StoredKey { row, name, digest, grant, tenant, limits: allowance, from, expires })
     }
