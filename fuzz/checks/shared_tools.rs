@@ -215,7 +215,13 @@ fn judge_object(members: &[(String, String, Node)], place: &Place) -> Found {
             ("container", _) if matches!(value, Node::Object(_)) => {
                 within = judge(value, &Place { in_container: true, container: true, ..plain });
             }
-            ("container_id" | "container" | "file_ids" | "file_id" | "vector_store_ids", _) => stored = true,
+            ("conversation" | "prompt", _) if !nested && matches!(value, Node::Object(_)) => {
+                within = judge(value, &Place { in_container: true, container: true, ..plain });
+            }
+            ("container_id" | "container" | "file_ids" | "file_id" | "vector_store_ids" | "skill_id", _) => {
+                stored = true;
+            }
+            ("conversation" | "previous_response_id", _) if !nested => stored = true,
             ("id", _) if place.container => stored = true,
             (_, "function" | "input_schema" | "output_schema" | "schema" | "arguments") => continue,
             (_, "functions" | "documents" | "state" | "questions") if !nested => continue,
@@ -301,7 +307,9 @@ fn judge_object(members: &[(String, String, Node)], place: &Place) -> Found {
 
 fn judge_type(kind: &str, place: &Place) -> Found {
     let (allowed, runs_container) = (is_allowed(kind), kind == "code_interpreter");
-    let refuse = if place.tool {
+    let refuse = if place.replays && place.item && kind == "item_reference" {
+        true
+    } else if place.tool {
         !allowed
     } else {
         kind.starts_with("openrouter:") && !allowed && !(place.replays && place.item)

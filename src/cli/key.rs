@@ -114,7 +114,7 @@ async fn finish(
         )?;
     }
     // The key is printed, so a server that is late is no failure.
-    opened.tell(&told, err)?;
+    Opened::tell(&told, err)?;
     Ok(Exit::Success)
 }
 

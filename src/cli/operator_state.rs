@@ -119,10 +119,10 @@ impl Opened {
             return Ok(Exit::Failure);
         }
         if !told.late.is_empty() {
-            self.tell(&told, err)?;
+            Self::tell(&told, err)?;
             return Ok(Exit::Failure);
         }
-        self.tell(&told, out)?;
+        Self::tell(&told, out)?;
         Ok(Exit::Success)
     }
 
@@ -135,7 +135,7 @@ impl Opened {
     ///
     /// # Errors
     /// I/O errors of `to`.
-    pub(super) fn tell(&self, told: &Acknowledgement, to: &mut impl Write) -> io::Result<()> {
+    pub(super) fn tell(told: &Acknowledgement, to: &mut impl Write) -> io::Result<()> {
         if !told.late.is_empty() {
             let names: Vec<_> = told.late.iter().map(|name| printable(name)).collect();
             return writeln!(to, "callsign: stored, but not applied yet by: {}; see their logs", names.join(", "));

@@ -267,7 +267,12 @@ async fn a_damaged_list_stays_in_force_and_stops_the_next_start() {
     let refused = Rig::setup(&mock, &directory, "off", "").refused();
     until_free(directory.path()).await;
     assert!(refused.contains("cannot read state.db") && refused.contains("list of blocks"), "{refused}");
+    // Nor does a list that is gone count as an empty one.
     std::fs::remove_file(&path).unwrap();
+    let refused = Rig::setup(&mock, &directory, "off", "").refused();
+    until_free(directory.path()).await;
+    assert!(refused.contains("is missing, empty or an old copy") && refused.contains("state.version"), "{refused}");
+    std::fs::remove_file(directory.path().join("state.version")).unwrap();
     let callsign = Rig::on(&mock, &directory, "off", "");
     assert_eq!(client::post(&callsign.url("chat/completions"), &of("ada"), PLAIN).await.status, 200);
 }

@@ -246,7 +246,7 @@ fn the_list_of_keys_tells_their_state() {
     ");
 
     let said = callsign("key list", &[]);
-    assert!(said.out.contains("No key is configured"), "{}", said.out);
+    assert!(said.out.contains("There is no key"), "{}", said.out);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use callsign_core::endpoint::{Dialect, INFERENCE};
 use crate::support::client;
 use crate::support::proxy::{ALICE, Setup, callsign};
 
-const ASKING: [&str; 8] = [
+const ASKING: [&str; 11] = [
     r#"{"model":"m","tools":["shell"]}"#,
     r#"{"model":"m","input":[{"tools":[{"type":"local_shell"}],"type":"additional_tools"}]}"#,
     r#"{"model":"m","plugins":[{"id":"fusion","tools":[{"type":"openrouter:shell_v2"}]}]}"#,
@@ -15,6 +15,9 @@ const ASKING: [&str; 8] = [
     r#"{"model":"m","tools":[{"type":"function","name":"f"},{"type":"openrouter:\u0066iles"}],"input":"x"}"#,
     r#"{"model":"m","tools":[{"type":"openrouter:shell","environment":{"type":"container_reference","container_id":"c"}}]}"#,
     r#"{"model":"m","input":[{"container_id":"another-users-container"}]}"#,
+    r#"{"model":"m","conversation":{"id":"another-users-conversation"}}"#,
+    r#"{"prompt":{"id":"another-users-template","variables":{}},"model":"m"}"#,
+    r#"{"model":"m","messages":[],"container":{"skills":[{"type":"custom","skill_id":"another-users-skill"}]}}"#,
 ];
 
 const HARMLESS: &str = r#"{"model":"m","tools":[{"type":"openrouter:web_search"},{"type":"function","function":

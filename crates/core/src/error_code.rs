@@ -159,8 +159,9 @@ pub static TABLE: [ErrorCodeRow; 29] = [
         ErrorCode::ToolNotAllowed,
         403,
         "tool_not_allowed",
-        "The request uses a tool that reaches files or shells which all users of the OpenRouter account share.",
-        "Remove the tool. Operator: `server_tools_allowed` permits single types of tools, `CALLSIGN_SERVER_TOOLS=allow` all \
+        "The request uses a tool that reaches files or shells which all users of the OpenRouter account share, or names a \
+         stored thing of that account (a file, container, conversation or template).",
+        "Remove it. Operator: `server_tools_allowed` permits single types of tools, `CALLSIGN_SERVER_TOOLS=allow` all \
          tools, each to all users.",
     ),
     row(

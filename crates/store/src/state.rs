@@ -18,6 +18,7 @@
 //! | `sql`, `redis_place` | places in SQLite and PostgreSQL, and in Redis |
 //! | [`counters`] | counters of limits in `state.db` |
 //! | [`lock`] | one process per data directory |
+//! | `witness` | the number of the latest version of `state.db`, apart from it |
 
 pub mod counters;
 pub mod entries;
@@ -28,6 +29,7 @@ mod place;
 mod redis_place;
 mod sql;
 pub mod store;
+mod witness;
 
 pub use entries::{Entries, Entry};
 pub use error::StateError;

@@ -189,7 +189,9 @@ impl SharedToolDetector {
             }
             Role::Output | Role::Annotations => (Next::Show, depth > 1 && !in_tools && !region.is_output()),
             Role::Id => (Next::Show, depth == usize::from(context.container)),
-            Role::Type | Role::Stored | Role::Container | Role::Tools | Role::Input => (Next::Show, true),
+            Role::Type | Role::Stored | Role::Container | Role::Template | Role::Tools | Role::Input => {
+                (Next::Show, true)
+            }
         };
         if relevant {
             self.member = Member::Role(row.role, What::Key(index));
@@ -216,7 +218,9 @@ impl SharedToolDetector {
                     self.found(What::NotText, depth)?;
                 }
             }
-            Member::Role(Role::Container, _) if byte == b'{' => self.frames.push(inside, Kind::Container),
+            Member::Role(Role::Container | Role::Template, _) if byte == b'{' => {
+                self.frames.push(inside, Kind::Container);
+            }
             Member::Role(Role::Stored | Role::Container | Role::Id, what) => match byte {
                 b'[' => {
                     self.member = Member::List(what);
@@ -327,7 +331,9 @@ impl SharedToolDetector {
             return Ok(());
         }
         let (is_tool, is_item) = (context.is_tool(depth), self.replays && self.in_input && depth == ITEM_DEPTH);
-        if is_tool || (name.is_openrouter() && !is_item) {
+        if is_item && name.is(table::REFERENCE) {
+            self.found(What::Reference, depth)?;
+        } else if is_tool || (name.is_openrouter() && !is_item) {
             match self.policy.grant(&name) {
                 Grant::Blocked(row) => self.found(What::Tool(row), depth)?,
                 Grant::Unlisted => self.found(What::Unlisted, depth)?,

@@ -32,7 +32,7 @@ const TOOLS: [&str; 16] = [
 ];
 
 /// Members that name stored things.
-const IDS: [(&str, &str); 8] = [
+const IDS: [(&str, &str); 9] = [
     ("container_id", r#""c1""#),
     ("container", r#""c1""#),
     ("container", r#"{"a":{},"id":"c1"}"#),
@@ -41,6 +41,16 @@ const IDS: [(&str, &str); 8] = [
     ("file_ids", r#"[ {"x":1} ]"#),
     ("vector_store_ids", r#"["v1"]"#),
     ("container_id", "17"),
+    ("skill_id", r#""s1""#),
+];
+
+/// Outer members that name stored things.
+const OUTER_IDS: [(&str, &str); 5] = [
+    ("previous_response_id", r#""r1""#),
+    ("conversation", r#""c1""#),
+    ("conversation", r#"{"id":"c1"}"#),
+    ("prompt", r#"{"variables":{"a":1},"id":"p1"}"#),
+    ("prompt", r#"{"i\u0064":"p1"}"#),
 ];
 
 /// Places of a tool: `@` is the tool.
@@ -145,6 +155,20 @@ fn every_id_is_refused_in_every_place_spelling_and_order() {
             }
         }
     }
+    for (name, value) in OUTER_IDS {
+        for name in spellings(name) {
+            assert_refused(&format!(r#"{{"model":"m","{name}":{value}}}"#));
+            assert_refused(&format!(r#"{{"{name}":null,"{name}" : {value},"input":"x"}}"#));
+        }
+    }
+    for kind in spellings("item_reference") {
+        let body = format!(r#"{{"input":[{{"id":"msg_1","type":"{kind}"}}]}}"#);
+        assert_eq!(asks(body.as_bytes(), true), Some(true), "{body}");
+        for lengths in [body.len(), 1] {
+            let run = run(body.as_bytes(), true, std::iter::repeat_n(lengths, body.len()));
+            assert!(matches!(run, Err(RewriteError::SharedTool(_))), "{run:?}: {body}");
+        }
+    }
     for body in [
         r#"{"input":[{"type":"code_interpreter_call","container_id":"c"}],"tools":[{"type":"code_interpreter"}]}"#,
         r#"{"tools":[{"type":"code_interpreter"}],"input":[{"container_id":"c","type":"code_interpreter_call"}]}"#,
@@ -155,6 +179,25 @@ fn every_id_is_refused_in_every_place_spelling_and_order() {
         r#"{"messages":[{"Input":{"file_id":"f"},"type":"tool_use"}]}"#,
     ] {
         assert_refused(body);
+    }
+}
+
+#[test]
+fn texts_and_nested_members_of_these_names_pass() {
+    for body in [
+        r#"{"prompt":"a cat","previous_response_id":null,"conversation":null}"#,
+        r#"{"prompt":["a","b"],"n":1}"#,
+        r#"{"prompt":{"variables":{"id":"x"}}}"#,
+        r#"{"prompt":[{"id":"x"}]}"#,
+        r#"{"messages":[{"content":[{"conversation":"c1","prompt":{"id":"p"},"previous_response_id":"r"}]}]}"#,
+        r#"{"messages":[{"type":"item_reference","id":"msg_1"}]}"#,
+        r#"{"mcp_servers":[{"type":"url","url":"https://tools.example","name":"n"}]}"#,
+    ] {
+        for replays in [false, true] {
+            let sent = run(body.as_bytes(), replays, std::iter::empty());
+            assert_eq!(sent.as_deref(), Ok(body.as_bytes()), "{body}");
+            assert_eq!(asks(body.as_bytes(), replays), Some(false), "{body}");
+        }
     }
 }
 
@@ -210,6 +253,8 @@ fn key() -> impl Strategy<Value = &'static str> + Clone {
         "container",
         "file_id",
         "file_ids",
+        "skill_id",
+        "conversation",
         "id",
         "input",
         "input",
@@ -226,7 +271,8 @@ fn key() -> impl Strategy<Value = &'static str> + Clone {
 }
 
 fn outer_key() -> impl Strategy<Value = &'static str> {
-    prop_oneof![3 => Just("input"), 2 => Just("tools"), 1 => Just("messages"), 3 => key()]
+    let ids = proptest::sample::select(vec!["prompt", "conversation", "previous_response_id"]);
+    prop_oneof![3 => Just("input"), 2 => Just("tools"), 1 => Just("messages"), 3 => key(), 1 => ids]
 }
 
 fn text() -> impl Strategy<Value = &'static str> + Clone {
@@ -239,6 +285,7 @@ fn text() -> impl Strategy<Value = &'static str> + Clone {
         "code_interpreter",
         "some_call",
         "some_call",
+        "item_reference",
         "input_file",
         "shell",
         "openrouter:bash",

@@ -34,6 +34,12 @@ impl RequestLabels {
         person(tenant, key, user)
     }
 
+    /// Returns the number of the key without a user.
+    pub(super) fn key_number(&self) -> i64 {
+        let [tenant, key, _] = self.person();
+        person(tenant, key, "")
+    }
+
     /// Returns the number of the tenant alone.
     pub(super) fn tenant_number(&self) -> i64 {
         let [tenant, ..] = self.person();

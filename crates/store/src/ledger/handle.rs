@@ -67,7 +67,7 @@ impl Ledger {
         self.shared.is_some()
     }
 
-    /// Returns false in `strict` mode from a lost row until a write succeeds. New requests then get 503
+    /// Returns false in `strict` mode while rows cannot be stored. New requests then get 503
     /// `ledger_unavailable`.
     pub fn is_available(&self) -> bool {
         self.shared.as_ref().is_none_or(|shared| shared.mode == Mode::Fast || !shared.is_losing())
@@ -148,10 +148,10 @@ impl Future for Committed {
             return Poll::Ready(written);
         }
         if self.patience.as_mut().poll(context).is_ready() {
-            // The writer is blocked without an error.
+            // The row is stored later: it is still with the writer.
             self.done = Some(false);
-            self.cell.shared.lost(1);
-            tracing::error!("ledger: timed out waiting for a row; the response was released");
+            self.cell.shared.late();
+            tracing::error!("ledger: timed out waiting for a row; the response was released before it");
             return Poll::Ready(false);
         }
         Poll::Pending

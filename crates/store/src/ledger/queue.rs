@@ -35,7 +35,7 @@ pub(super) struct Shared {
     urgent: AtomicBool,
     /// True once no more cells will be pushed.
     closing: AtomicBool,
-    /// True if the latest row was lost.
+    /// True while rows cannot be stored.
     losing: AtomicBool,
     /// Wakes the writer.
     pub(super) wake: Notify,
@@ -167,7 +167,18 @@ impl Shared {
         self.losing.load(Ordering::Relaxed)
     }
 
-    /// Counts rows that reached neither database nor spill file.
+    /// Notes that rows cannot be stored now.
+    pub(super) fn holding(&self) {
+        self.losing.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts a response that was released before its row was stored.
+    pub(super) fn late(&self) {
+        self.holding();
+        self.metrics.ledger.late.inc();
+    }
+
+    /// Counts rows that reached neither database nor spill file, and never will.
     pub(super) fn lost(&self, rows: u64) {
         if rows > 0 {
             self.losing.store(true, Ordering::Relaxed);

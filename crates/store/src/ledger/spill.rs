@@ -14,8 +14,7 @@ use super::store::forget::Person;
 
 /// Maximum time of one access by the writer in `strict` mode, where responses wait for it.
 const STRICT_BOUND: Duration = Duration::from_millis(700);
-/// The same in `fast` mode. Meanwhile rows wait in the queue, which is bounded in bytes; a row that cannot be spilled is
-/// lost.
+/// The same in `fast` mode. Meanwhile rows wait in the queue, which is bounded in bytes.
 const BOUND: Duration = Duration::from_secs(5);
 /// Maximum time of one access by a command.
 const PATIENT: Duration = Duration::from_secs(10);
@@ -46,12 +45,12 @@ impl Spill {
         self.store.is_none() && !self.path.exists()
     }
 
-    /// Adds rows.
-    pub(super) async fn append(&mut self, rows: &[Row]) -> Result<(), LedgerError> {
+    /// Adds rows. Returns the numbers of those that the file refuses.
+    pub(super) async fn append(&mut self, rows: &[Row]) -> Result<Vec<usize>, LedgerError> {
         let mut store = self.take().await?;
-        bounded(self.bound, store.spill(rows)).await?;
+        let refused = bounded(self.bound, store.spill(rows)).await?;
         self.store = Some(store);
-        Ok(())
+        Ok(refused)
     }
 
     /// Returns up to `limit` rows, oldest first.

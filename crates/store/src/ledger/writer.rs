@@ -3,6 +3,7 @@
 
 mod chores;
 mod due;
+mod held;
 mod refusals;
 
 use std::sync::{Arc, mpsc};
@@ -13,6 +14,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::due::{Due, TICK};
+use self::held::Held;
 use self::refusals::Refusals;
 use super::engine::{Purpose, Target};
 use super::error::{LedgerError, reason};
@@ -60,6 +62,7 @@ pub(super) struct Writer {
     opening: Option<JoinHandle<Result<Store, LedgerError>>>,
     refusals: Refusals,
     due: Due,
+    held: Held,
     /// Requests that were still running when dequeued. They wait for one more batch, since most have ended by then and
     /// cost one write instead of two.
     young: Vec<Arc<Cell>>,
@@ -99,6 +102,7 @@ impl Writer {
             opening: None,
             refusals: Refusals::default(),
             due: Due::default(),
+            held: Held::default(),
             young: Vec::new(),
             since: Instant::now(),
             restored: false,
@@ -181,8 +185,13 @@ impl Writer {
                 continue;
             }
             match cell.take(&self.home.node) {
-                Some((row, false)) if self.refusals.absorb(&row) => cell.settle(true),
-                Some((row, false)) => batch.push(row, cell),
+                Some((mut row, false)) => {
+                    if self.refusals.absorb(&mut row) {
+                        cell.settle(true);
+                    } else {
+                        batch.push(row, cell);
+                    }
+                }
                 Some((row, true)) => again.push(row, cell),
                 None => {}
             }
@@ -197,26 +206,40 @@ impl Writer {
 
     /// Stores a batch in the database, or else in the spill file.
     async fn keep(&mut self, batch: Batch) {
-        let Batch { rows, cells, fresh } = batch;
-        let finished = rows.iter().filter(|row| row.ended.is_some());
-        let oldest = finished.clone().filter_map(ended_us).min();
-        let finished = finished.count() as u64;
-        let written = if self.write(&rows, fresh).await {
-            self.shared.metrics.ledger.rows.inc_by(finished);
-            true
+        let ended = batch.rows.iter().filter_map(ended_us).min();
+        let left = if self.write(&batch.rows, batch.fresh).await {
+            self.shared.metrics.ledger.rows.inc_by(finished_among(&batch.rows));
+            Vec::new()
         } else {
-            self.spill(&rows, finished).await
+            self.spill(&batch.rows).await
         };
-        if written {
-            self.shared.kept();
-        }
-        if let Some(oldest) = oldest {
+        if let Some(oldest) = ended {
             self.shared.metrics.ledger.lag(now_us() - oldest);
         }
-        for (row, cell) in rows.iter().zip(&cells) {
-            if row.ended.is_some() && cell.is_awaited() {
-                cell.settle(written);
+        self.settle(batch, &left);
+    }
+
+    /// Releases the responses whose rows are stored, and holds the rows with the numbers `left`, which are not.
+    fn settle(&mut self, batch: Batch, left: &[usize]) {
+        let mut lost = 0;
+        for (number, (row, cell)) in batch.rows.into_iter().zip(&batch.cells).enumerate() {
+            let has_ended = row.ended.is_some();
+            if left.binary_search(&number).is_ok() {
+                if !self.held.push(row, cell) && has_ended {
+                    lost += 1;
+                    cell.settle(false);
+                }
+            } else if has_ended && cell.is_awaited() {
+                cell.settle(true);
             }
+        }
+        self.shared.lost(lost);
+        self.shared.metrics.ledger.held.set(i64::try_from(self.held.len()).unwrap_or(i64::MAX));
+        if self.held.is_empty() {
+            self.shared.kept();
+        } else if !left.is_empty() {
+            self.held.put_off();
+            self.shared.holding();
         }
     }
 
@@ -266,25 +289,37 @@ impl Writer {
         }
     }
 
-    /// Writes rows to the spill file. Returns false if that is impossible.
-    async fn spill(&mut self, rows: &[Row], finished: u64) -> bool {
+    /// Writes rows to the spill file. Returns the numbers of those that it did not take.
+    async fn spill(&mut self, rows: &[Row]) -> Vec<usize> {
         let problem = match &mut self.plan.spill {
             Some(spill) => match spill.append(rows).await {
-                Ok(()) => {
+                Ok(refused) => {
                     self.restored = false;
-                    self.shared.metrics.ledger.spilled.inc_by(rows.len() as u64);
-                    return true;
+                    self.shared.metrics.ledger.spilled.inc_by((rows.len() - refused.len()) as u64);
+                    if refused.is_empty() {
+                        return refused;
+                    }
+                    return self.unstored("it refuses values", refused);
                 }
                 Err(error) => error.to_string(),
             },
             None => "there is no data directory for one".to_owned(),
         };
-        self.shared.lost(finished);
+        self.unstored(&problem, (0..rows.len()).collect())
+    }
+
+    /// Reports rows that neither the database nor the spill file takes. Returns their numbers.
+    fn unstored(&mut self, problem: &str, rows: Vec<usize>) -> Vec<usize> {
         if self.may_shout(1) {
-            let lost = self.shared.metrics.ledger.lost.get();
-            tracing::error!(problem, lost, "ledger: rows are lost; cannot write to database or spill file");
+            let (waiting, lost) = (self.held.len() + rows.len(), self.shared.metrics.ledger.lost.get());
+            tracing::error!(
+                problem,
+                waiting,
+                lost,
+                "ledger: cannot write to the database or the spill file; rows wait in memory"
+            );
         }
-        false
+        rows
     }
 
     /// Handles a database failure: drops the connection, because the state of the last transaction is unknown.
@@ -314,9 +349,12 @@ impl Writer {
         self.raise().await;
         if !self.refusals.is_empty() {
             let rows: Vec<_> = self.refusals.take().into_iter().map(|more| more.row).collect();
-            self.spill(&rows, rows.len() as u64).await;
+            let left = self.spill(&rows).await.len() as u64;
+            self.shared.lost(left);
         }
+        self.held.hurry();
         while Instant::now() < until && self.chores().await {}
+        self.give_up();
         if let Some(store) = self.store.take() {
             let _closed_anyway = timeout(BOUND, store.close()).await;
         }
@@ -324,6 +362,11 @@ impl Writer {
             spill.close().await;
         }
     }
+}
+
+/// Returns the number of finished rows.
+fn finished_among(rows: &[Row]) -> u64 {
+    rows.iter().filter(|row| row.ended.is_some()).count() as u64
 }
 
 fn ended_us(row: &Row) -> Option<i64> {

@@ -402,7 +402,9 @@ impl Limiter {
 /// in.
 fn start_state(worker: Worker, data: &mut ledger::settings::Settings) -> Result<(), LimitsError> {
     let synced = worker::start(worker).map_err(LimitsError::Thread)?;
-    let is_final = |error: &&StateError| matches!(error, StateError::Damaged(_) | StateError::Newer(_));
+    let is_final = |error: &&StateError| {
+        matches!(error, StateError::Damaged(_) | StateError::Outdated { .. } | StateError::Newer(_))
+    };
     if let Some(error) = synced.failed.iter().find(is_final) {
         return Err(error.clone().into());
     }

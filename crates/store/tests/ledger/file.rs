@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::query::{By, Filter};
-use callsign_store::ledger::settings::{Mode, Store};
+use callsign_store::ledger::settings::{Mode, Settings, Store};
 use callsign_store::ledger::{Ledger, LedgerError};
 use rstest::rstest;
 
@@ -51,12 +51,30 @@ async fn in_strict_mode_a_locked_file_lets_the_spill_file_answer() {
     ledger.close().await;
 }
 
+/// Each row has a person and a chat of its own.
+#[tokio::test]
+async fn a_locked_file_costs_no_row_of_invented_users() {
+    const USERS: u64 = 20_000;
+    let place = Place::new(None);
+    let ledger = place.open();
+    let lock = place.break_down().await;
+    for number in 0..USERS {
+        request(&ledger, begun(&format!("user-{number}")), finished(1));
+    }
+    until("rows are spilled", async || place.counter("callsign_ledger_spilled_total") == USERS).await;
+    lock.mend().await;
+    until("they are taken back", async || requests(&place).await == 20_000).await;
+    ledger.close().await;
+    assert_eq!(place.counter("callsign_ledger_lost_total"), 0);
+    place.assert_sums().await;
+}
+
 /// The spill file is a directory, or no database.
 #[rstest]
 #[case::unusable(None)]
 #[case::damaged(Some("This is no database, and long enough to be sure of that. "))]
 #[tokio::test]
-async fn rows_that_neither_takes_are_counted_as_lost_and_requests_go_on(#[case] content: Option<&str>) {
+async fn rows_that_neither_takes_wait_in_memory_and_requests_go_on(#[case] content: Option<&str>) {
     let place = Place::new(None);
     let ledger = place.open();
     let lock = place.break_down().await;
@@ -67,13 +85,61 @@ async fn rows_that_neither_takes_are_counted_as_lost_and_requests_go_on(#[case] 
     for _ in 0..10 {
         request(&ledger, begun("alice"), finished(1));
     }
-    until("they are lost", async || place.counter("callsign_ledger_lost_total") == 10).await;
+    until("they wait", async || place.counter("callsign_ledger_held ") == 10).await;
     assert!(ledger.is_available(), "fast mode does not refuse requests");
     lock.mend().await;
-    until("the file takes rows again", async || place.counter("callsign_ledger_up ") == 1).await;
+    until("they are written", async || requests(&place).await == 10).await;
     request(&ledger, begun("alice"), finished(1));
     ledger.close().await;
-    assert_eq!(requests(&place).await, 1);
+    assert_eq!((requests(&place).await, place.counter("callsign_ledger_lost_total")), (11, 0));
+}
+
+/// More rows than the memory may hold, and the end of the process.
+#[tokio::test]
+async fn rows_beyond_the_memory_and_at_the_end_are_counted_as_lost() {
+    const MOST: u64 = 16_384;
+    let place = Place::new(None);
+    std::fs::create_dir(place.spill()).unwrap();
+    let ledger = place.open();
+    let lock = place.break_down().await;
+    for _ in 0..MOST + 700 {
+        request(&ledger, begun("alice"), finished(1));
+    }
+    until("the rest is lost", async || place.counter("callsign_ledger_lost_total") == 700).await;
+    assert_eq!(place.counter("callsign_ledger_held "), MOST);
+    ledger.close().await;
+    assert_eq!(place.counter("callsign_ledger_lost_total"), MOST + 700);
+    lock.mend().await;
+}
+
+/// The spill file refuses one row of many: the others are in it, and that one waits for the database.
+#[tokio::test]
+async fn a_row_that_the_spill_file_refuses_costs_no_other_row() {
+    let place = Place::new(None);
+    let away = place.away();
+    let ledger = away.open();
+    request(&ledger, begun("first"), finished(1));
+    until("the spill file is there", async || away.counter("callsign_ledger_spilled_total") == 1).await;
+    let spill = Settings { store: Some(Store::Sqlite(place.spill())), ..place.settings.clone() };
+    let spill = Place { settings: spill, ..Place::new(None) };
+    spill
+        .run(
+            "CREATE TRIGGER refused BEFORE INSERT ON people WHEN NEW.user_id = 'user-77' \
+             BEGIN SELECT RAISE(ABORT, 'no'); END",
+        )
+        .await;
+    for number in 0..200 {
+        request(&ledger, begun(&format!("user-{number}")), finished(1));
+    }
+    until("one row waits", async || away.counter("callsign_ledger_held ") == 1).await;
+    until("the others are there", async || place.spilled().await == 200).await;
+    spill.run("DROP TRIGGER refused").await;
+    until("it is there too", async || place.spilled().await == 201).await;
+    ledger.close().await;
+    assert_eq!(away.counter("callsign_ledger_lost_total"), 0);
+    place.come_and_go().await;
+    assert_eq!(requests(&place).await, 201);
+    place.assert_sums().await;
 }
 
 #[rstest]

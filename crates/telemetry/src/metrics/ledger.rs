@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `callsign_ledger_rows_total` | finished requests that the database committed |
 //! | `callsign_ledger_spilled_total` | rows written to the spill file instead, including rows of running requests |
-//! | `callsign_ledger_lost_total` | finished requests in neither the database nor the spill file |
+//! | `callsign_ledger_held` | rows that wait in memory, because neither the database nor the spill file takes them |
+//! | `callsign_ledger_late_total` | responses that strict mode released before their row was stored |
+//! | `callsign_ledger_lost_total` | finished requests without a row: too many waited, or the process ended before |
 //! | `callsign_ledger_failures_total` | failures of the database |
 //! | `callsign_ledger_collisions_total` | users whose identifier is the same as another user's |
 //! | `callsign_ledger_rejected_total` | rows that the database refused; they are stored without names |
@@ -27,6 +29,10 @@ pub struct LedgerMetrics {
     pub rows: Counter,
     /// `callsign_ledger_spilled_total`.
     pub spilled: Counter,
+    /// `callsign_ledger_held`.
+    pub held: Gauge,
+    /// `callsign_ledger_late_total`.
+    pub late: Counter,
     /// `callsign_ledger_lost_total`.
     pub lost: Counter,
     /// `callsign_ledger_failures_total`.
@@ -47,7 +53,8 @@ impl LedgerMetrics {
         let counters = [
             ("ledger_rows", "Finished requests that the ledger's database committed", &self.rows),
             ("ledger_spilled", "Rows written to the ledger's spill file instead of its database", &self.spilled),
-            ("ledger_lost", "Finished requests in neither the ledger's database nor its spill file", &self.lost),
+            ("ledger_late", "Responses that strict mode released before their row was stored", &self.late),
+            ("ledger_lost", "Finished requests without a row in the ledger or its spill file", &self.lost),
             ("ledger_failures", "Failures of the ledger's database", &self.failures),
             ("ledger_collisions", "Users whose identifier is the same as another user's", &self.collisions),
             ("ledger_rejected", "Rows that the ledger's database refused, stored without names", &self.rejected),
@@ -56,6 +63,11 @@ impl LedgerMetrics {
             registry.register(name, help, counter.clone());
         }
         registry.register("ledger_up", "1 while the ledger's database accepts rows", self.up.gauge());
+        registry.register(
+            "ledger_held",
+            "Rows that wait in memory, because neither the ledger's database nor its spill file takes them",
+            self.held.clone(),
+        );
         registry.register("ledger_queue", "Rows of the ledger's latest batch", self.queue.clone());
         registry.register_with_unit(
             "ledger_lag",

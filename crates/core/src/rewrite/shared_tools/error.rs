@@ -1,6 +1,6 @@
 //! The reason why a request is refused.
 
-use super::table::{KEYS, Role, TOOLS};
+use super::table::{KEYS, REFERENCE, Role, TOOLS};
 
 /// The request uses something that all callers of the account share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,8 @@ pub(super) enum What {
     Shorthand,
     /// A tool whose type is not a string.
     NotText,
+    /// An item that stands for a stored one.
+    Reference,
     /// An object with two types, one of which exempts a member.
     TwoTypes,
 }
@@ -49,15 +51,16 @@ impl What {
             Self::Unlisted => "a tool whose `type` is not on the list of callsign".to_owned(),
             Self::Shorthand => "a tool that is not written as an object".to_owned(),
             Self::NotText => "a tool whose `type` is not a string".to_owned(),
+            Self::Reference => format!("an item of type `{REFERENCE}`"),
             Self::TwoTypes => "an object with two different members `type`".to_owned(),
         }
     }
 
     fn reason(self) -> &'static str {
         match self {
-            Self::Key(_) => {
-                "it names a file or container that all users of this OpenRouter account share; remove it, or set \
-                 CALLSIGN_SERVER_TOOLS=allow"
+            Self::Key(_) | Self::Reference => {
+                "it names something stored that all users of this OpenRouter account share, such as a file, a \
+                 container or a conversation; remove it, or set CALLSIGN_SERVER_TOOLS=allow"
             }
             Self::Tool(_) | Self::Unlisted => {
                 "it may reach files or shells that all users of this OpenRouter account share; remove it, or add its \

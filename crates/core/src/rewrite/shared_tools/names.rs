@@ -22,18 +22,45 @@ const COMMON: [&str; 12] = [
     "boolean",
 ];
 
-/// For each length of a name: the first and the last letters that names of this length have.
-static LETTERS: [(u32, u32); LONGEST_KEY + 1] = {
-    let mut letters = [(0, 0); LONGEST_KEY + 1];
+/// Length of the longest key that [`LETTERS`] tells of: a long s is one byte longer than an s, a Kelvin sign two bytes
+/// longer than a k.
+const LONGEST_LETTERS: usize = LONGEST_KEY + 4;
+
+/// For each length of a key: the first and the last bytes of the keys of this length that some reader takes for a name of
+/// the table, as [`letter`]s.
+static LETTERS: [(u32, u32); LONGEST_LETTERS + 1] = {
+    let mut letters = [(0, 0); LONGEST_LETTERS + 1];
     let mut row = 0;
     while row < KEYS.len() {
         let name = KEYS[row].name.as_bytes();
-        letters[name.len()].0 |= letter(name[0]);
-        letters[name.len()].1 |= letter(name[name.len() - 1]);
+        let (mut at, mut longer) = (0, 0);
+        while at < name.len() {
+            longer += match name[at] {
+                b's' => 1,
+                b'k' => 2,
+                _ => 0,
+            };
+            at += 1;
+        }
+        let first = match name[0] {
+            b's' => letter(b's') | letter(LONG_S),
+            b'k' => letter(b'k') | letter(KELVIN),
+            other => letter(other),
+        };
+        let mut length = name.len();
+        while length <= name.len() + longer && length <= LONGEST_LETTERS {
+            letters[length].0 |= first;
+            letters[length].1 |= letter(name[name.len() - 1]);
+            length += 1;
+        }
         row += 1;
     }
     letters
 };
+
+/// The first bytes of U+017F (long s) and U+212A (Kelvin sign) in UTF-8.
+const LONG_S: u8 = 0xc5;
+const KELVIN: u8 = 0xe2;
 
 /// For each length of a name: one bit for each row with a name of this length.
 static ROWS: [u32; LONGEST_KEY + 1] = {
@@ -58,7 +85,7 @@ const EXEMPT: u32 = {
     rows
 };
 
-/// Returns a bit for an ASCII letter, the same for both cases.
+/// Returns a bit for a byte; for an ASCII letter the same in both cases.
 const fn letter(byte: u8) -> u32 {
     1 << (byte & 31)
 }
@@ -70,8 +97,7 @@ pub(in super::super) fn may_matter(key: &[u8]) -> bool {
         (Some((first, last)), Some(&begin), Some(&end)) if end.is_ascii() => {
             first & letter(begin) != 0 && last & letter(end) != 0
         }
-        // ſ is two bytes and the Kelvin sign three. In the names of the table an s is the last letter, or the name is
-        // the longest one.
+        // Longer than any name without a long s or a Kelvin sign, or ending in one.
         _ => !key.is_ascii(),
     }
 }

@@ -152,6 +152,8 @@ pub(super) enum Role {
     Stored,
     /// The same, or an object with an `id`.
     Container,
+    /// An object with an `id`; a text is the client's.
+    Template,
     /// `id`, which counts within such an object alone.
     Id,
     /// The items of a request.
@@ -195,10 +197,10 @@ const fn key(name: &'static str, role: Role, place: Place, source: &'static str)
 }
 
 use Place::{Any, Nested, Outer};
-use Role::{Annotations, Container, Exempt, ExemptIf, Id, Input, Output, Stored, Tools, Type};
+use Role::{Annotations, Container, Exempt, ExemptIf, Id, Input, Output, Stored, Template, Tools, Type};
 
 /// The members.
-pub(super) static KEYS: [KeyRow; 25] = [
+pub(super) static KEYS: [KeyRow; 29] = [
     key("type", Type, Any, "all request formats"),
     key("tools", Tools, Any, "ChatRequest, ResponsesRequest, MessagesRequest, FusionPlugin, AdditionalToolsItem"),
     key("additional_tools", Tools, Any, "OpenRouter SDK: AdditionalToolsItem, should it be written as a member"),
@@ -208,7 +210,11 @@ pub(super) static KEYS: [KeyRow; 25] = [
     key("file_ids", Stored, Any, "OpenRouter SDK: ContainerAutoEnvironment"),
     key("file_id", Stored, Any, "OpenRouter SDK: ChatContentFile, InputFile, AnthropicFileDocumentSource"),
     key("vector_store_ids", Stored, Any, "OpenRouter SDK: FileSearchServerTool"),
-    key("id", Id, Nested, "Anthropic API: container.id"),
+    key("skill_id", Stored, Any, "Anthropic API: container.skills"),
+    key("previous_response_id", Stored, Outer, "OpenAI API: Responses; OpenRouter SDK: ResponsesRequest"),
+    key("conversation", Container, Outer, "OpenAI API: Responses; a stored conversation"),
+    key("prompt", Template, Outer, "OpenRouter SDK: StoredPromptTemplate; elsewhere a text"),
+    key("id", Id, Nested, "Anthropic API: container.id; OpenAI API: conversation.id, prompt.id"),
     key("input", Input, Outer, "OpenRouter SDK: ResponsesRequest.input"),
     key("function", Exempt, Any, "OpenRouter SDK: ChatFunctionTool.function, ChatToolCall.function"),
     key("functions", Exempt, Outer, "OpenAI API: functions, the older form of tools"),
@@ -227,8 +233,11 @@ pub(super) static KEYS: [KeyRow; 25] = [
 ];
 
 /// Length of the longest name in [`KEYS`], in bytes.
-pub(super) const LONGEST_KEY: usize = "additional_tools".len();
+pub(super) const LONGEST_KEY: usize = "previous_response_id".len();
 
 /// The types of content parts that may name a stored file.
 pub(super) const CONTENT_PARTS: [&str; 6] =
     ["input_file", "input_image", "computer_screenshot", "file", "image", "document"];
+
+/// The type of items of the Responses `input` that stand for a stored one (OpenAI API: `ItemReferenceParam`).
+pub(super) const REFERENCE: &str = "item_reference";

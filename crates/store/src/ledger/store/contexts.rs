@@ -46,11 +46,20 @@ impl Contexts {
         self.fresh.clear();
     }
 
-    /// Returns a new number: times first, so that the table grows at its end.
+    /// Returns a number that is greater than all before: times first, so that the table grows at its end. The first
+    /// number of a millisecond is random, because other connections number contexts of the same tables.
     pub(super) fn number(&mut self) -> i64 {
-        let [hasher, _] = &self.hashers;
-        let random = (hasher.hash_one((self.latest, now_us())) >> 42).cast_signed();
-        self.latest = first_at(now_us()) + random;
+        self.number_at(now_us())
+    }
+
+    fn number_at(&mut self, us: i64) -> i64 {
+        let first = first_at(us);
+        self.latest = if self.latest < first {
+            let [hasher, _] = &self.hashers;
+            first + (hasher.hash_one((self.latest, us)) >> 42).cast_signed()
+        } else {
+            self.latest + 1
+        };
         self.latest
     }
 
@@ -100,4 +109,28 @@ fn first_at(us: i64) -> i64 {
 /// Returns the number below which no retained row has its context.
 pub(super) fn unused_before(from_us: i64) -> i64 {
     first_at(from_us.saturating_sub(UNUSED_US).max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_comes_twice_also_within_a_millisecond_and_with_a_clock_that_goes_back() {
+        let mut contexts = Contexts::default();
+        let mut latest = 0;
+        // 22 random bits alone would repeat a number among 10,000 with near certainty.
+        for us in std::iter::repeat_n(5_000_000, 10_000).chain([4_000_000, 5_001_000, 9_000_000]) {
+            let number = contexts.number_at(us);
+            assert!(number > latest && number >= first_at(us), "{latest}, then {number}");
+            latest = number;
+        }
+        assert!(latest < first_at(9_001_000), "it is in its own millisecond");
+    }
+
+    #[test]
+    fn two_connections_begin_a_millisecond_at_different_numbers() {
+        let firsts: std::collections::HashSet<_> = (0..20).map(|_| Contexts::default().number_at(7_000_000)).collect();
+        assert!(firsts.len() > 15, "{firsts:?}");
+    }
 }

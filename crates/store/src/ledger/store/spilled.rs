@@ -7,12 +7,36 @@ use callsign_core::request_id::RequestId;
 
 use super::Store;
 use super::columns::{self, bind_row};
+use crate::ledger::error::is_refusal;
 use crate::ledger::insert::placeholders;
 use crate::ledger::row::Row;
 
 impl Store {
-    /// Writes rows without their sums. A finished row does not change.
-    pub(in crate::ledger) async fn spill(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
+    /// Writes rows without their sums, in ever smaller parts if the file refuses some. Returns the numbers of the rows
+    /// that it refuses. A finished row does not change.
+    pub(in crate::ledger) async fn spill(&mut self, rows: &[Row]) -> Result<Vec<usize>, sqlx::Error> {
+        let mut refused = Vec::new();
+        let mut parts = vec![(0, rows)];
+        while let Some((first, part)) = parts.pop() {
+            match self.spill_once(part).await {
+                Ok(()) => {}
+                Err(error) if is_refusal(&error) => {
+                    self.reset().await?;
+                    if part.len() > 1 {
+                        let half = part.len() / 2;
+                        let (before, after) = part.split_at(half);
+                        parts.extend([(first + half, after), (first, before)]);
+                    } else {
+                        refused.push(first);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(refused)
+    }
+
+    async fn spill_once(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
         self.check_file()?;
         self.begin().await?;
         // Another process may have emptied the file.

@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::due::{BEAT, TICK};
-use super::{BATCH, OPENING, RAISING, Writer};
+use super::due::{BEAT, STEP, TICK};
+use super::{BATCH, Batch, OPENING, RAISING, Writer, finished_among};
 use crate::ledger::error::{LedgerError, reason};
 use crate::ledger::grain::timestamp;
 use crate::ledger::store::{Store, Written};
 
-/// Maximum time of one maintenance step, which delays the next batch.
-const BOUND: Duration = Duration::from_secs(2);
 /// Time between two searches for expired rows.
 const RETENTION: Duration = Duration::from_hours(1);
 /// Time between two searches for an hour that is over.
@@ -26,10 +24,11 @@ impl Writer {
     /// Runs the steps that are due. Returns true if more work is ready now.
     pub(super) async fn chores(&mut self) -> bool {
         self.reopen().await;
+        let more = self.release().await;
         if self.store.is_none() {
-            return false;
+            return more;
         }
-        let more = self.take_back().await;
+        let more = more || self.take_back().await;
         if !more && !self.claimed {
             self.claim().await;
         }
@@ -37,7 +36,7 @@ impl Writer {
         if !more && (now >= self.due.raise || self.store.as_ref().is_some_and(Store::is_behind)) {
             self.raise().await;
         }
-        if now >= self.due.beat || self.shared.is_losing() {
+        if now >= self.due.beat || (self.shared.is_losing() && self.held.is_empty()) {
             self.beat().await;
         }
         if !more && now >= self.due.fold {
@@ -88,6 +87,40 @@ impl Writer {
         tracing::info!("ledger: database available");
     }
 
+    /// Stores a part of the rows that wait. Returns true if there are more and they can be stored now.
+    async fn release(&mut self) -> bool {
+        if self.held.is_empty() || (self.store.is_none() && !self.held.is_due()) {
+            return false;
+        }
+        let (rows, cells) = self.held.take(BATCH);
+        let batch = Batch { rows, cells, fresh: 0 };
+        let written = match self.store.as_mut() {
+            Some(store) => {
+                let written = timeout(STEP, store.replay(&batch.rows)).await;
+                self.judge(written)
+            }
+            None => false,
+        };
+        let left = if written {
+            self.shared.metrics.ledger.rows.inc_by(finished_among(&batch.rows));
+            Vec::new()
+        } else {
+            self.spill(&batch.rows).await
+        };
+        let all = left.is_empty();
+        self.settle(batch, &left);
+        all && !self.held.is_empty()
+    }
+
+    /// Counts what still waits at the end of the process as lost.
+    pub(super) fn give_up(&mut self) {
+        let lost = finished_among(&self.held.take(usize::MAX).0);
+        self.shared.lost(lost);
+        if lost > 0 {
+            tracing::error!(rows = lost, "ledger: rows are lost; neither the database nor the spill file took them");
+        }
+    }
+
     /// Restores rows from the spill file. Returns true if there are more.
     async fn take_back(&mut self) -> bool {
         let Some(spill) = self.plan.spill.as_mut().filter(|spill| !self.restored && !spill.is_absent()) else {
@@ -102,7 +135,7 @@ impl Writer {
             return false;
         }
         let Some(store) = self.store.as_mut() else { return false };
-        let written = timeout(BOUND, store.replay(&rows)).await;
+        let written = timeout(STEP, store.replay(&rows)).await;
         if !self.judge(written) {
             return false;
         }
@@ -149,7 +182,7 @@ impl Writer {
             let raised = if more.is_empty() { Written::default() } else { store.raise(&more).await? };
             Ok::<_, sqlx::Error>(added.and(raised))
         };
-        let problem = match timeout(BOUND, write).await {
+        let problem = match timeout(STEP, write).await {
             Ok(Ok(written)) => return self.report(written),
             Ok(Err(error)) => reason(&error),
             Err(_) => "it does not answer in time".to_owned(),
@@ -163,7 +196,7 @@ impl Writer {
     async fn beat(&mut self) {
         self.due.beat = Instant::now() + BEAT;
         let Some(store) = self.store.as_mut() else { return };
-        let beaten = match timeout(BOUND, store.heartbeat()).await {
+        let beaten = match timeout(STEP, store.heartbeat()).await {
             // Other processes may have crashed meanwhile.
             Ok(Ok(())) => {
                 self.shared.kept();
@@ -180,7 +213,7 @@ impl Writer {
     /// Adds an hour that is over to the sums of days and months.
     async fn fold(&mut self) {
         let Some(store) = self.store.as_mut() else { return };
-        match timeout(BOUND, store.fold()).await {
+        match timeout(STEP, store.fold()).await {
             Ok(Ok(more)) => self.due.fold = Instant::now() + if more { Duration::ZERO } else { FOLDING },
             Ok(Err(error)) => self.failed(&reason(&error)),
             Err(_) => self.failed("it does not answer in time"),
@@ -192,7 +225,7 @@ impl Writer {
         let Some(store) = self.store.as_mut() else { return };
         let clock = &self.shared.clock;
         if clock.wants_witness()
-            && let Ok(Ok(Some(told))) = timeout(BOUND, store.clock_us()).await
+            && let Ok(Ok(Some(told))) = timeout(STEP, store.clock_us()).await
         {
             clock.witness(timestamp(told));
         }
@@ -200,7 +233,7 @@ impl Writer {
             self.due.retain = Instant::now() + CLOCK;
             return;
         }
-        match timeout(BOUND, store.retain(Store::kept_from(self.plan.retention_days))).await {
+        match timeout(STEP, store.retain(Store::kept_from(self.plan.retention_days))).await {
             Ok(Ok(all)) => {
                 // The next part follows after the next batch.
                 self.due.retain = Instant::now() + if all { RETENTION } else { TICK };

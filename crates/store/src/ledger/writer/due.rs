@@ -8,7 +8,9 @@ use tokio::time::Instant;
 /// the commit it stays well below 50 ms, the longest loss that a crash may cause.
 pub(super) const TICK: Duration = Duration::from_millis(20);
 /// Time between two attempts to open the database.
-const REOPENING: Duration = Duration::from_millis(500);
+pub(super) const REOPENING: Duration = Duration::from_millis(500);
+/// Maximum time of one maintenance step, which delays the next batch.
+pub(super) const STEP: Duration = Duration::from_secs(2);
 /// Time between two heartbeats.
 pub(super) const BEAT: Duration = Duration::from_mins(1);
 

@@ -182,9 +182,10 @@ impl OperatorState {
             for (row, _) in &rows {
                 entries.lift(KIND, *row);
             }
-            let detail = match overlap.is_zero() {
-                true => "the earlier key has ended".to_owned(),
-                false => format!("the earlier key ends at {end:.0}"),
+            let detail = if overlap.is_zero() {
+                "the earlier key has ended".to_owned()
+            } else {
+                format!("the earlier key ends at {end:.0}")
             };
             acts::add(entries, &act(Verb::RotateKey, &new, by, &detail));
             Ok((new, entries.generation()))

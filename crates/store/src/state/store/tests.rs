@@ -51,6 +51,58 @@ async fn a_command_and_a_server_exchange_entries_and_an_acknowledgement() {
     assert!(command.nodes().await.is_empty());
 }
 
+/// `state.db` is gone, empty, or the copy of a moment before the latest block.
+#[rstest::rstest]
+#[case::gone(|file: &Path, _: &[u8]| std::fs::remove_file(file).unwrap())]
+#[case::empty(|file: &Path, _: &[u8]| std::fs::write(file, "").unwrap())]
+#[case::old(|file: &Path, old: &[u8]| std::fs::write(file, old).unwrap())]
+#[tokio::test]
+async fn a_new_process_does_not_take_a_lost_list_for_an_empty_one(
+    #[case] lose: fn(&Path, &[u8]),
+    #[values(Access::Server, Access::Command)] access: Access,
+) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("state.db");
+    let mut old = Vec::new();
+    for number in 1..=2 {
+        let (mut server, entries) = open(directory.path(), Access::Server);
+        entries.lock().add("block", "{}");
+        assert!(server.sync(&entries, &|_| {}).await.failed.is_empty());
+        server.leave("nobody").await;
+        drop(server);
+        if number == 1 {
+            old = std::fs::read(&file).unwrap();
+        }
+    }
+    lose(&file, &old);
+    for _ in 0..2 {
+        let (mut next, entries) = open(directory.path(), access);
+        let failed = next.sync(&entries, &|_| {}).await.failed;
+        assert!(matches!(failed[..], [StateError::Outdated { .. }]), "{failed:?}");
+        assert!(failed[0].is_of_file());
+    }
+    std::fs::remove_file(directory.path().join("state.version")).unwrap();
+    let (mut next, entries) = open(directory.path(), Access::Server);
+    assert!(next.sync(&entries, &|_| {}).await.failed.is_empty(), "the operator has accepted it");
+}
+
+/// A running server gives the entries back, and the next one starts with them.
+#[tokio::test]
+async fn a_list_that_a_running_server_has_given_back_is_the_latest_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut server, entries) = open(directory.path(), Access::Server);
+    for body in ["{1}", "{2}", "{3}"] {
+        entries.lock().add("block", body);
+        server.sync(&entries, &|_| {}).await;
+    }
+    std::fs::remove_file(directory.path().join("state.db")).unwrap();
+    assert!(server.sync(&entries, &|_| {}).await.failed.is_empty());
+    server.leave("nobody").await;
+    let (mut next, found) = open(directory.path(), Access::Server);
+    assert!(next.sync(&found, &|_| {}).await.failed.is_empty());
+    assert_eq!(bodies(&found), ["{1}", "{2}", "{3}"]);
+}
+
 #[tokio::test]
 async fn a_file_that_went_back_or_is_gone_gets_the_entries_back() {
     let directory = tempfile::tempdir().unwrap();

@@ -32,7 +32,8 @@ macro_rules! promises {
 }
 
 promises![
-    away::a_lost_row_closes_the_door_until_the_database_answers,
+    away::a_row_that_nothing_takes_closes_the_door_until_it_is_written,
+    away::rows_that_wait_in_memory_are_written_once,
     away::rows_in_the_spill_file_count_once,
     forget::a_cost_that_arrives_after_forget_changes_nothing,
     forget::a_forgotten_person_leaves_only_sums,
@@ -60,7 +61,7 @@ promises![
     refusals::equal_refusals_are_one_row,
     refusals::refusals_after_forget_are_new_ones,
     refusals::refusals_in_the_spill_file_are_counted,
-    refusals::refusals_whose_first_row_is_lost_are_counted,
+    refusals::refusals_whose_first_row_waits_are_counted,
     retention::a_clock_that_nobody_confirms_deletes_nothing,
     retention::what_is_too_old_is_deleted,
     rows::a_dropped_request_is_a_client_that_left,
