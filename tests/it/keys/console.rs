@@ -11,10 +11,10 @@ struct Browser<'r> {
 
 impl<'r> Browser<'r> {
     async fn sign_in(rig: &'r Rig) -> Self {
-        let mut browser = Self { rig, cookie: String::new() };
+        let browser = Self { rig, cookie: String::new() };
         let answer = browser.send("login", "token=an-admin-token-of-tests").await;
-        browser.cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
-        browser
+        let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+        Self { rig, cookie }
     }
 
     async fn send(&self, path: &str, form: &str) -> Answer {
