@@ -50,14 +50,6 @@ pub(super) const LIMITS: &[Setting] = &[
          `deny` (503 `limits_unavailable`). callsign reconnects every second.",
     )
     .default("allow"),
-    Setting::both(
-        "CALLSIGN_KEYS_MAX_STALE_SECONDS",
-        "keys_max_stale_seconds",
-        "Maximum age of the list of keys in the database while their place (PostgreSQL, Redis or `state.db`) does not \
-         answer, 1 to 86400. Then these keys get 503 `keys_unavailable`; configured keys are not affected.",
-    )
-    .default("60")
-    .unit("seconds"),
     Setting::toml(
         "limits.estimate_tokens",
         "Tokens that a request reserves until its body is known, 0 to 10^9. Then text reserves by its length, and the rest \
