@@ -288,7 +288,10 @@ async fn keys_are_unavailable_once_their_list_is_too_old_and_configured_ones_are
     let rig = Rig { callsign: setup.start(), mock, directory };
     let key = rig.new_key("key create --user ada");
     assert_eq!(rig.status(&key).await, 200);
-    // Another file, because the open one is cached.
+    // Another file without a log, because the open one is cached.
+    for suffix in ["-wal", "-shm"] {
+        let _absent = std::fs::remove_file(rig.directory.path().join(format!("state.db{suffix}")));
+    }
     let other = rig.directory.path().join("other");
     std::fs::write(&other, "no database at all".repeat(500)).unwrap();
     std::fs::rename(&other, rig.directory.path().join("state.db")).unwrap();

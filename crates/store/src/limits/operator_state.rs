@@ -28,6 +28,7 @@ use tokio::sync::{Notify, watch};
 
 use super::blocks::content;
 use super::blocks::gate::Gate;
+use super::keys::changes;
 use super::keys::index::KeyIndex;
 use super::keys::row;
 use super::overrides::{self, Override, OverrideList};
@@ -130,7 +131,7 @@ impl OperatorState {
         let found = content::blocks(entries.of(content::KIND));
         let mut unreadable = found.unreadable;
         self.0.keys.apply(entries);
-        let revoked = keys::revoked(entries, self.0.keys.seal().as_deref(), Timestamp::now());
+        let revoked = changes::revoked(entries, self.0.keys.seal().as_deref(), Timestamp::now());
         self.0.gate.set(found.blocks, &revoked);
         let limits = entries.of(overrides::KIND).filter_map(|entry| {
             let read = Override::read(entry);

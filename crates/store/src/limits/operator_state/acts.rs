@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{OperatorState, keys};
+use super::OperatorState;
 use crate::limits::acts::{Act, KIND, MOST_ACTS, MOST_READS, Verb};
 use crate::limits::blocks::content;
 use crate::limits::forgotten::digest;
+use crate::limits::keys::changes;
 use crate::limits::overrides::{self, Override};
 use crate::state::entries::LONGEST_BODY;
 use crate::state::{Entries, Entry};
@@ -22,7 +23,7 @@ pub struct Names<'a> {
 
 impl Names<'_> {
     /// Returns true if a stored id is the user's. A stored tenant is absent for any, and empty for none.
-    pub(super) fn has(&self, id: &str, tenant: Option<&str>) -> bool {
+    fn has(&self, id: &str, tenant: Option<&str>) -> bool {
         let is_theirs = tenant.is_none_or(|tenant| tenant == self.tenant.unwrap_or_default());
         is_theirs && self.all.iter().any(|name| name == id)
     }
@@ -52,7 +53,8 @@ impl OperatorState {
     pub fn forget(&self, names: Names<'_>, act: &Act) -> (usize, u64) {
         let seal = self.keys().seal();
         self.change(|entries| {
-            let of_keys = keys::forget(entries, seal.as_deref(), names);
+            let is_of = |user: &str, tenant: &str| names.has(user, Some(tenant));
+            let of_keys = changes::forget(entries, seal.as_deref(), names.all, is_of);
             let mut renamed = Vec::new();
             for kind in [content::KIND, overrides::KIND, KIND] {
                 renamed.extend(entries.of(kind).filter_map(|entry| {

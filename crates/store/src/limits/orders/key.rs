@@ -12,11 +12,11 @@ use callsign_core::visible::is_invisible;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::limits::keys::changes::KeyChangeError;
 use crate::limits::keys::material;
 use crate::limits::keys::row::{Holder, KeyRow};
 use crate::limits::operator_state::OperatorState;
 use crate::limits::operator_state::acknowledgement::{Acknowledgement, Stored};
-use crate::limits::operator_state::keys::KeyChangeError;
 
 /// The preset of an app's key if none is given.
 pub const DEFAULT_PRESET: &str = "generic";

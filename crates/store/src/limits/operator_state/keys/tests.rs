@@ -1,7 +1,9 @@
 use callsign_core::identity::secret::IdSecret;
 use callsign_core::secret::Secret;
 
+use super::super::acts::Names;
 use super::*;
+use crate::limits::keys::row::RETIRED;
 
 const HOUR: Duration = Duration::from_hours(1);
 
