@@ -4,6 +4,7 @@ mod archive;
 mod evidence_args;
 mod key_args;
 mod ledger_args;
+mod parsers;
 mod rejected_args;
 
 use std::path::PathBuf;
@@ -13,15 +14,12 @@ use clap::{Parser, Subcommand};
 
 pub use archive::{ArchiveCommand, Part};
 use callsign_core::endpoint::Inference;
-use callsign_store::ledger;
 use callsign_store::limits::orders::limit;
 pub use evidence_args::{Bundle, Case, Export, Forget};
 pub use key_args::{CreateKey, KeyCommand, KeyHolder};
 pub use ledger_args::{Format, OneRequest, Requests, Selection, Usage};
+use parsers::{limit_value, time};
 pub use rejected_args::{LedgerCommand, RepairArgs};
-
-/// Longest temporary block: 100 years.
-const MAX_BLOCK_SECONDS: u64 = 3_155_760_000;
 
 /// An OpenAI-compatible reverse proxy for OpenRouter that attributes every request to its caller.
 ///
@@ -337,19 +335,6 @@ pub struct SetLimits {
     /// Take the id as a user id only, not as an identifier of another kind.
     #[arg(long)]
     pub user_id: bool,
-}
-
-/// Parses a limit and its value.
-fn limit_value(text: &str) -> Result<limit::Value, String> {
-    let (name, value) = text.split_once('=').ok_or("expected LIMIT=VALUE, as rpm=5")?;
-    limit::value(name, value)
-}
-
-/// Parses the duration of a block or a run-time limit.
-fn time(text: &str) -> Result<Duration, &'static str> {
-    let time = ledger::duration(text).and_then(|time| Duration::try_from(time).ok());
-    let time = time.filter(|time| (1..=MAX_BLOCK_SECONDS).contains(&time.as_secs()));
-    time.ok_or("expected a number and s, m, h or d, as 24h; at most 100 years")
 }
 
 /// Arguments of `explain` and `id` besides the user.

@@ -7,7 +7,8 @@ use callsign_store::ledger;
 use callsign_store::limits::orders::key::LONGEST_OVERLAP;
 use clap::{ArgGroup, Subcommand};
 
-use super::{Format, limit_value, time};
+use super::ledger_args::Format;
+use super::parsers::{limit_value, time};
 
 /// Subcommands of `key`.
 #[derive(Debug, Subcommand)]
