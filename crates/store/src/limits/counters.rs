@@ -249,6 +249,10 @@ impl Counters {
     /// Replaces a request's reservation by its actual use. Further calls for the same request have no effect.
     pub fn settle(&mut self, id: u64, settlement: Settlement, now: i64) {
         let Some(Open { message, charged, is_waited_for }) = self.open.remove(&id) else { return };
+        if self.open.is_empty() {
+            // Most subjects run nothing. Their number is large, and so is a table for running requests.
+            self.open.shrink_to_fit();
+        }
         self.changed = now;
         self.waited_for -= usize::from(is_waited_for);
         if let Some(part) = message {

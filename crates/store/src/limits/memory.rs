@@ -44,7 +44,8 @@ struct Pace {
 
 #[derive(Debug, Default)]
 struct Shard {
-    subjects: HashMap<Subject, Counters>,
+    /// Boxed: up to half of a table's places are empty.
+    subjects: HashMap<Subject, Box<Counters>>,
     changed: HashSet<Subject>,
 }
 
@@ -123,7 +124,7 @@ impl Memory {
     /// Loads counters from the file.
     pub(super) fn adopt(&self, subject: Subject, counters: Counters) {
         // What was counted since the start wins.
-        self.shard(subject).subjects.entry(subject).or_insert(counters);
+        self.shard(subject).subjects.entry(subject).or_insert_with(|| Box::new(counters));
     }
 
     /// Counts one request for all its subjects, or for none if it does not fit the limits of one of them. Returns the
@@ -232,7 +233,7 @@ impl Memory {
             changed.retain(|subject| {
                 let waits = bytes >= CHANGES_BYTES;
                 if !waits {
-                    let counters = subjects.get(subject);
+                    let counters = subjects.get(subject).map(Box::as_ref);
                     bytes += counters.map_or(0, Counters::stored_bytes);
                     take(*subject, counters);
                 }

@@ -75,6 +75,9 @@ impl Messages {
                 self.chats.remove(&chat);
             }
         }
+        if self.chats.is_empty() {
+            self.chats.shrink_to_fit();
+        }
     }
 
     /// Returns the message that a request repeats or joins, and true if it joins it.
