@@ -95,7 +95,12 @@ fn remembered(criterion: &mut Criterion) {
     // From the headers of a request to its caller.
     let directory = Directory::new([], None, false).with_issuers(vec![issuer(RS256)]);
     let headers = with_credential(&token);
-    let known = AuthContext { directory: &directory, verifier: &verifier, now: TIME };
+    let known = AuthContext {
+        directory: &directory,
+        verifier: &verifier,
+        stored: &callsign_core::stored_key::NoStoredKeys,
+        now: TIME,
+    };
     group.bench_function("whole step", |bencher| {
         bencher.iter(|| Caller::resolve(black_box(&headers), ADDRESS, known, Need::Identity).unwrap());
     });
@@ -104,7 +109,12 @@ fn remembered(criterion: &mut Criterion) {
     criterion.bench_function("new token/whole step, RS256", |bencher| {
         let forgetful = || Verifier::new([keys.clone()]);
         let resolve = |verifier: &mut Verifier| {
-            let known = AuthContext { directory: &directory, verifier, now: TIME };
+            let known = AuthContext {
+                directory: &directory,
+                verifier,
+                stored: &callsign_core::stored_key::NoStoredKeys,
+                now: TIME,
+            };
             Caller::resolve(black_box(&headers), ADDRESS, known, Need::Identity).unwrap().user.is_some()
         };
         bencher.iter_batched_ref(forgetful, resolve, BatchSize::SmallInput);
@@ -123,7 +133,12 @@ fn personal_keys(criterion: &mut Criterion) {
         let directory = Directory::new((0..count).map(key), None, false);
         let headers: Vec<HeaderMap> =
             (0..count).step_by(count / 10).map(|number| with_credential(&secret(number))).collect();
-        let known = AuthContext { directory: &directory, verifier: &verifier, now: TIME };
+        let known = AuthContext {
+            directory: &directory,
+            verifier: &verifier,
+            stored: &callsign_core::stored_key::NoStoredKeys,
+            now: TIME,
+        };
         let mut next = headers.iter().cycle();
         group.bench_function(format!("one of {count}"), |bencher| {
             bencher.iter(|| {

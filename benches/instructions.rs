@@ -102,7 +102,12 @@ fn caller() -> Box<dyn FnMut()> {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", HeaderValue::try_from(format!("Bearer {secret}")).unwrap());
     Box::new(move || {
-        let known = AuthContext { directory: &directory, verifier: &verifier, now: Timestamp::UNIX_EPOCH };
+        let known = AuthContext {
+            directory: &directory,
+            verifier: &verifier,
+            stored: &callsign_core::stored_key::NoStoredKeys,
+            now: Timestamp::UNIX_EPOCH,
+        };
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         black_box(Caller::resolve(black_box(&headers), address, known, Need::Identity).unwrap());
     })

@@ -18,8 +18,9 @@ mod forget;
 mod healthcheck;
 mod id;
 mod identity_args;
+mod key;
 mod key_list;
-mod key_new;
+mod key_print;
 mod labels;
 mod ledger_access;
 mod limits;
@@ -39,7 +40,7 @@ mod whois;
 
 use std::io::{self, IsTerminal, Write};
 
-use args::{Args, Command, KeyCommand};
+use args::{Args, Command};
 pub use exit::Exit;
 use identity_args::Person;
 
@@ -72,11 +73,8 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             let person = person(user.as_deref(), request);
             configured(&sources, async |loaded| id::print(&loaded.config, person, request.endpoint, out, err)).await
         }
-        Command::Key { command: KeyCommand::New(holder) } => {
-            configured(&sources, async |loaded| key_new::print(&loaded.config, holder, out, err)).await
-        }
-        Command::Key { command: KeyCommand::List } => {
-            configured(&sources, async |loaded| key_list::print(&loaded.config, jiff::Timestamp::now(), out)).await
+        Command::Key { command } => {
+            configured(&sources, async |loaded| key::run(&loaded.config, command, out, err).await).await
         }
         Command::Audit(asked) => {
             configured(&sources, async |loaded| audit::run(&loaded.config, asked, out, err).await).await

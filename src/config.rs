@@ -47,6 +47,7 @@ use callsign_console::View;
 use callsign_core::auth::key::Grant;
 use callsign_core::auth::settings::Callers;
 use callsign_core::identity::Policy;
+use callsign_core::identity::row_seal::RowSeal;
 use callsign_core::tenant::Tenants;
 use callsign_gateway::proxy::settings::{Bodies, Headers, ServerTools, Settings as ProxySettings};
 use callsign_gateway::{shed, upstream as to_upstream};
@@ -161,6 +162,7 @@ impl Config {
             rules: Rules::new(&self.limits),
             people: self.named_people(),
             admin_tokens: self.admin.tokens.clone(),
+            operator_pays: self.upstream.api_key.is_some(),
             tls: self.data.tls.is_some(),
             max_body_bytes: self.bodies.max_bytes,
         }
@@ -184,7 +186,8 @@ impl Config {
     pub fn check_serving(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
         let needs_key = self.callers.need_operator_key(&self.tenants.list);
-        rules::serving(Some(&self.callers), needs_key, Some(&self.upstream), &mut problems);
+        let has_stored_keys = has_stored_keys(&self.ledger, &self.limits, &self.tenants.operator);
+        rules::serving(Some(&self.callers), has_stored_keys, needs_key, Some(&self.upstream), &mut problems);
         problems.into_result_with(Some(()))
     }
 }
@@ -285,13 +288,19 @@ impl Draft {
                     || (!layers.tables("keys").is_empty() && layers.tables("tenants").is_empty())
             }
         };
-        rules::serving(self.callers.as_ref().ok(), needs_key, self.upstream.as_ref().ok(), problems);
+        let has_stored_keys = match (&self.ledger, &self.limits, &self.identifiers) {
+            (Ok(ledger), Ok(limits), Ok(policy)) => has_stored_keys(ledger, limits, policy),
+            _ => true,
+        };
+        rules::serving(self.callers.as_ref().ok(), has_stored_keys, needs_key, self.upstream.as_ref().ok(), problems);
     }
 
     fn finish(self) -> Result<Config, Reported> {
         let (mut identifiers, tenants, bodies) = (self.identifiers?, self.tenants?, self.bodies?);
         identifiers.container_keys = bodies.server_tools == ServerTools::Allow;
         let upstream = self.upstream?;
+        let mut limits = self.limits?;
+        limits.key_seal = identifiers.secret.as_ref().map(RowSeal::of_keys);
         let org_ids = upstream.org_id.iter().cloned().collect();
         Ok(Config {
             data: self.data?,
@@ -309,12 +318,22 @@ impl Draft {
             ledger: self.ledger?,
             reconcile: self.reconcile?,
             archive: self.archive?,
-            limits: self.limits?,
+            limits,
             alerts: self.alerts?,
             drain: self.drain?,
             log: self.log?,
         })
     }
+}
+
+/// Returns true if keys can be in the database: there is a secret that seals them, and a place that was chosen for them.
+fn has_stored_keys(
+    ledger: &ledger_store::settings::Settings,
+    limits: &limits_store::settings::Settings,
+    policy: &Policy,
+) -> bool {
+    let is_shared = matches!(ledger.store, Some(ledger_store::settings::Store::Postgres(_))) || limits.store.is_some();
+    policy.secret.is_some() && (is_shared || ledger.data_dir_set)
 }
 
 #[cfg(test)]

@@ -38,7 +38,6 @@ mod accounts;
 pub mod cli;
 pub mod config;
 mod json_members;
-mod key_material;
 mod reconcile;
 pub mod reload;
 pub mod run;

@@ -181,11 +181,17 @@ _callsign() {
             callsign__subcmd__help__subcmd__archive,verify)
                 cmd="callsign__subcmd__help__subcmd__archive__subcmd__verify"
                 ;;
+            callsign__subcmd__help__subcmd__key,create)
+                cmd="callsign__subcmd__help__subcmd__key__subcmd__create"
+                ;;
             callsign__subcmd__help__subcmd__key,list)
                 cmd="callsign__subcmd__help__subcmd__key__subcmd__list"
                 ;;
-            callsign__subcmd__help__subcmd__key,new)
-                cmd="callsign__subcmd__help__subcmd__key__subcmd__new"
+            callsign__subcmd__help__subcmd__key,revoke)
+                cmd="callsign__subcmd__help__subcmd__key__subcmd__revoke"
+                ;;
+            callsign__subcmd__help__subcmd__key,rotate)
+                cmd="callsign__subcmd__help__subcmd__key__subcmd__rotate"
                 ;;
             callsign__subcmd__help__subcmd__ledger,drop)
                 cmd="callsign__subcmd__help__subcmd__ledger__subcmd__drop"
@@ -205,14 +211,23 @@ _callsign() {
             callsign__subcmd__help__subcmd__limits,show)
                 cmd="callsign__subcmd__help__subcmd__limits__subcmd__show"
                 ;;
+            callsign__subcmd__key,create)
+                cmd="callsign__subcmd__key__subcmd__create"
+                ;;
             callsign__subcmd__key,help)
                 cmd="callsign__subcmd__key__subcmd__help"
                 ;;
             callsign__subcmd__key,list)
                 cmd="callsign__subcmd__key__subcmd__list"
                 ;;
-            callsign__subcmd__key,new)
-                cmd="callsign__subcmd__key__subcmd__new"
+            callsign__subcmd__key,revoke)
+                cmd="callsign__subcmd__key__subcmd__revoke"
+                ;;
+            callsign__subcmd__key,rotate)
+                cmd="callsign__subcmd__key__subcmd__rotate"
+                ;;
+            callsign__subcmd__key__subcmd__help,create)
+                cmd="callsign__subcmd__key__subcmd__help__subcmd__create"
                 ;;
             callsign__subcmd__key__subcmd__help,help)
                 cmd="callsign__subcmd__key__subcmd__help__subcmd__help"
@@ -220,8 +235,11 @@ _callsign() {
             callsign__subcmd__key__subcmd__help,list)
                 cmd="callsign__subcmd__key__subcmd__help__subcmd__list"
                 ;;
-            callsign__subcmd__key__subcmd__help,new)
-                cmd="callsign__subcmd__key__subcmd__help__subcmd__new"
+            callsign__subcmd__key__subcmd__help,revoke)
+                cmd="callsign__subcmd__key__subcmd__help__subcmd__revoke"
+                ;;
+            callsign__subcmd__key__subcmd__help,rotate)
+                cmd="callsign__subcmd__key__subcmd__help__subcmd__rotate"
                 ;;
             callsign__subcmd__ledger,drop)
                 cmd="callsign__subcmd__ledger__subcmd__drop"
@@ -928,8 +946,22 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help__subcmd__key)
-            opts="new list"
+            opts="create rotate revoke list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__key__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -955,7 +987,21 @@ _callsign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        callsign__subcmd__help__subcmd__key__subcmd__new)
+        callsign__subcmd__help__subcmd__key__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__key__subcmd__rotate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1222,7 +1268,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__key)
-            opts="-h --config --help new list help"
+            opts="-h --config --help create rotate revoke list help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1239,9 +1285,73 @@ _callsign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        callsign__subcmd__key__subcmd__help)
-            opts="new list help"
+        callsign__subcmd__key__subcmd__create)
+            opts="-h --user --app --preset --name --tenant --expires --limit --allowed-network --print-only --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --preset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expires)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allowed-network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__key__subcmd__help)
+            opts="create rotate revoke list help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__key__subcmd__help__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1281,7 +1391,21 @@ _callsign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        callsign__subcmd__key__subcmd__help__subcmd__new)
+        callsign__subcmd__key__subcmd__help__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__key__subcmd__help__subcmd__rotate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1296,7 +1420,29 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__key__subcmd__list)
-            opts="-h --config --help"
+            opts="-h --format --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table csv json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__key__subcmd__revoke)
+            opts="-h --cut --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1313,22 +1459,14 @@ _callsign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        callsign__subcmd__key__subcmd__new)
-            opts="-h --user --app --preset --config --help"
+        callsign__subcmd__key__subcmd__rotate)
+            opts="-h --overlap --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --user)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --app)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --preset)
+                --overlap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -79,7 +79,8 @@ pub(crate) fn check(data: &[u8]) {
     let address = if options & 8 == 0 { HOME } else { ELSEWHERE };
     let resolve = |pairs: &[(HeaderName, HeaderValue)]| {
         let headers: HeaderMap = pairs.iter().cloned().collect_appended();
-        let known = AuthContext { directory, verifier: &VERIFIER, now: NOW };
+        let known =
+            AuthContext { directory, verifier: &VERIFIER, stored: &callsign_core::stored_key::NoStoredKeys, now: NOW };
         Caller::resolve(&headers, address, known, need).map(|caller| who(&caller))
     };
     let result = resolve(&pairs);

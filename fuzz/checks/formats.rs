@@ -39,6 +39,7 @@ pub(crate) fn check(data: &[u8]) {
         tenant: value(),
         key: "the-key",
         client_session: None,
+        stored: None,
     };
     let second = value().unwrap_or(first);
     let secret = (options & 1 == 0).then(|| ID_SECRET.clone());

@@ -219,7 +219,7 @@ fn judge_object(members: &[(String, String, Node)], place: &Place) -> Found {
                 within = judge(value, &Place { in_container: true, container: true, ..plain });
             }
             ("container_id" | "container" | "file_ids" | "file_id" | "vector_store_ids" | "skill_id", _) => {
-                stored = true
+                stored = true;
             }
             ("conversation" | "previous_response_id", _) if !nested => stored = true,
             ("id", _) if place.container => stored = true,

@@ -2,24 +2,24 @@
 
 mod archive;
 mod evidence_args;
+mod key_args;
 mod ledger_args;
+mod parsers;
 mod rejected_args;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 pub use archive::{ArchiveCommand, Part};
 use callsign_core::endpoint::Inference;
-use callsign_store::ledger;
 use callsign_store::limits::orders::limit;
 pub use evidence_args::{Bundle, Case, Export, Forget};
+pub use key_args::{CreateKey, KeyCommand, KeyHolder};
 pub use ledger_args::{Format, OneRequest, Requests, Selection, Usage};
+use parsers::{limit_value, time};
 pub use rejected_args::{LedgerCommand, RepairArgs};
-
-/// Longest temporary block: 100 years.
-const MAX_BLOCK_SECONDS: u64 = 3_155_760_000;
 
 /// An OpenAI-compatible reverse proxy for OpenRouter that attributes every request to its caller.
 ///
@@ -165,7 +165,7 @@ pub enum Command {
     Audit(Audit),
     /// Print every setting with its value and the source of the value; secrets are shown as ***.
     Config,
-    /// Make keys for callers, or list the configured ones.
+    /// Create, rotate, revoke and list keys for callers.
     Key {
         /// The subcommand to run.
         #[command(subcommand)]
@@ -337,19 +337,6 @@ pub struct SetLimits {
     pub user_id: bool,
 }
 
-/// Parses a limit and its value.
-fn limit_value(text: &str) -> Result<limit::Value, String> {
-    let (name, value) = text.split_once('=').ok_or("expected LIMIT=VALUE, as rpm=5")?;
-    limit::value(name, value)
-}
-
-/// Parses the duration of a block or a run-time limit.
-fn time(text: &str) -> Result<Duration, &'static str> {
-    let time = ledger::duration(text).and_then(|time| Duration::try_from(time).ok());
-    let time = time.filter(|time| (1..=MAX_BLOCK_SECONDS).contains(&time.as_secs()));
-    time.ok_or("expected a number and s, m, h or d, as 24h; at most 100 years")
-}
-
 /// Arguments of `explain` and `id` besides the user.
 #[derive(Debug, clap::Args)]
 pub struct Request {
@@ -395,36 +382,4 @@ pub struct Reconcile {
     /// Only requests of this tenant; "" for callers without a tenant. By default all.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
-}
-
-/// Subcommands of `key`.
-#[derive(Debug, Subcommand)]
-pub enum KeyCommand {
-    /// Make a key, print it once, and print how to configure it.
-    ///
-    /// With a user's key every request is that user's. With an app's key the app names its user in the headers of a
-    /// preset.
-    #[command(
-        after_help = "Examples:\n  callsign key new --user alice\n  callsign key new --app chat --preset openwebui"
-    )]
-    New(Holder),
-    /// List the configured keys: their callers and whether they are valid. The keys themselves are not stored.
-    List,
-}
-
-/// Arguments of `key new`: exactly one of a user and an app.
-#[derive(Debug, clap::Args)]
-#[group(skip)]
-#[command(group = ArgGroup::new("holder").required(true))]
-pub struct Holder {
-    /// User id for a personal key.
-    #[arg(long, value_name = "ID", group = "holder")]
-    pub user: Option<String>,
-    /// Name of the app for an app's key.
-    #[arg(long, value_name = "NAME", group = "holder")]
-    pub app: Option<String>,
-    /// Preset of headers in which the app names its users: generic (X-User-Id, …, the default), openwebui, librechat,
-    /// oauth2-proxy, authentik, or one of `[presets]` in the configuration file.
-    #[arg(long, value_name = "P", conflicts_with = "user")]
-    pub preset: Option<String>,
 }

@@ -12,12 +12,12 @@ use serde_json::Value;
 
 use super::error::CommandError;
 use crate::config::{Config, zip_password};
-use crate::key_material;
 use callsign_core::secret::Secret;
 use callsign_core::visible::printable;
 use callsign_store::archive::reader::{self, Opened};
 use callsign_store::archive::settings::Place;
 use callsign_store::archive::{EncryptedZip, Meta};
+use callsign_store::limits::keys::material;
 use callsign_store::person::Person;
 
 /// Maximum bytes of a password file that are read. A password has at most 99.
@@ -34,7 +34,7 @@ impl Password {
     /// Reads the password from this file, or makes a new one of 160 random bits.
     pub(super) fn new(file: Option<&Path>) -> Result<Self, CommandError> {
         let Some(path) = file else {
-            let text = key_material::random_text().map_err(CommandError::Output)?;
+            let text = material::random_text().map_err(CommandError::Output)?;
             return Ok(Self { secret: Secret::new(text), is_new: true });
         };
         let mut text = String::new();

@@ -9,6 +9,7 @@ use callsign_store::ledger::Reader;
 use callsign_store::limits::operator_state::OperatorState;
 use callsign_store::limits::operator_state::acknowledgement::{Acknowledgement, Stored};
 use callsign_store::limits::operator_state::commit::commit;
+use callsign_store::limits::orders::key::KeyOrderError;
 use callsign_store::limits::orders::{Knowledge, OrderError, Unchecked};
 use callsign_store::person::Person;
 use callsign_store::state::{Access, StateError, StateStore};
@@ -17,6 +18,8 @@ use callsign_store::state::{Access, StateError, StateStore};
 pub(super) struct Opened {
     pub(super) state: OperatorState,
     places: StateStore,
+    /// True if the first place has answered.
+    is_first: bool,
 }
 
 impl Opened {
@@ -36,6 +39,7 @@ impl Opened {
         };
         let state = OperatorState::default();
         state.guard_against(&places);
+        state.configure_keys(config.limits.key_seal.clone(), config.limits.keys_max_stale);
         let synced = state.exchange(&mut places).await;
         for error in &synced.failed {
             writeln!(err, "callsign: {}", printable(&error.to_string()))?;
@@ -43,7 +47,28 @@ impl Opened {
         if synced.unreadable > 0 {
             writeln!(err, "callsign: {} entries of the state cannot be read", synced.unreadable)?;
         }
-        Ok(synced.stored.map(|_| Self { state, places }))
+        let refused = state.keys().refused();
+        if refused > 0 && config.limits.key_seal.is_some() {
+            writeln!(
+                err,
+                "callsign: {refused} rows of keys are refused: they were not written with this CALLSIGN_ID_SECRET"
+            )?;
+        }
+        let is_first = synced.is_first;
+        Ok(synced.stored.map(|_| Self { state, places, is_first }))
+    }
+
+    /// Does the same, and returns `None` if the first place does not answer: without it names cannot be compared.
+    ///
+    /// # Errors
+    /// I/O errors of `err`.
+    pub(super) async fn open_shared(config: &Config, err: &mut impl Write) -> io::Result<Option<Self>> {
+        let opened = Self::open(config, err).await?;
+        if opened.as_ref().is_some_and(|opened| !opened.is_first) {
+            writeln!(err, "callsign: {}", KeyOrderError::Away)?;
+            return Ok(None);
+        }
+        Ok(opened)
     }
 
     /// Reads what servers with this configuration use. It is empty if there is no place for it, or none that answers; the
@@ -75,7 +100,8 @@ impl Opened {
         }
         let Some(mut opened) = Self::open(config, err).await? else { return Ok(false) };
         let generation = change(&opened.state);
-        Ok(opened.store(generation, err).await?.is_some())
+        let told = opened.told(generation).await;
+        opened.is_stored(&told, err)
     }
 
     /// Stores a change, and prints which servers have applied it.
@@ -88,41 +114,54 @@ impl Opened {
         out: &mut impl Write,
         err: &mut impl Write,
     ) -> io::Result<Exit> {
-        let Some((applied, late)) = self.store(generation, err).await? else { return Ok(Exit::Failure) };
-        if !late.is_empty() {
-            let names: Vec<_> = late.iter().map(|name| printable(name)).collect();
-            writeln!(err, "callsign: stored, but not applied yet by: {}; see their logs", names.join(", "))?;
+        let told = self.told(generation).await;
+        if !self.is_stored(&told, err)? {
             return Ok(Exit::Failure);
         }
-        match applied {
-            0 => writeln!(out, "no server is running here; it applies when one starts")?,
-            1 => writeln!(out, "applied by 1 running server")?,
-            count => writeln!(out, "applied by {count} running servers")?,
+        if !told.late.is_empty() {
+            Self::tell(&told, err)?;
+            return Ok(Exit::Failure);
         }
+        Self::tell(&told, out)?;
         Ok(Exit::Success)
     }
 
-    /// Stores a change. Returns the number of servers that have applied it and the names of those that have not; `None`,
-    /// with the reason on `err`, if it cannot be stored.
-    async fn store(&mut self, generation: u64, err: &mut impl Write) -> io::Result<Option<(usize, Vec<String>)>> {
-        let Acknowledgement { stored, applied, late } = commit(&self.state, &mut self.places, generation).await;
-        match stored {
+    /// Stores a change, and waits for running servers.
+    pub(super) async fn told(&mut self, generation: u64) -> Acknowledgement {
+        commit(&self.state, &mut self.places, generation).await
+    }
+
+    /// Prints which servers have applied a stored change.
+    ///
+    /// # Errors
+    /// I/O errors of `to`.
+    pub(super) fn tell(told: &Acknowledgement, to: &mut impl Write) -> io::Result<()> {
+        if !told.late.is_empty() {
+            let names: Vec<_> = told.late.iter().map(|name| printable(name)).collect();
+            return writeln!(to, "callsign: stored, but not applied yet by: {}; see their logs", names.join(", "));
+        }
+        match told.applied {
+            0 => writeln!(to, "no server is running here; it applies when one starts"),
+            1 => writeln!(to, "applied by 1 running server"),
+            count => writeln!(to, "applied by {count} running servers"),
+        }
+    }
+
+    /// Returns true if a change is stored. Says on `err` if it is not, or only in `state.db`.
+    fn is_stored(&self, told: &Acknowledgement, err: &mut impl Write) -> io::Result<bool> {
+        let place = self.places.name();
+        match told.stored {
             Stored::Unread | Stored::Memory => {
-                writeln!(
-                    err,
-                    "callsign: the change could not be stored in {}; nothing has changed",
-                    self.places.name()
-                )?;
-                return Ok(None);
+                writeln!(err, "callsign: the change could not be stored in {place}; nothing has changed")?;
+                return Ok(false);
             }
             Stored::Locally => writeln!(
                 err,
-                "callsign: {} does not answer; the change is in state.db and is passed on when it returns",
-                self.places.name()
+                "callsign: {place} does not answer; the change is in state.db and is passed on when it returns"
             )?,
             Stored::Shared => {}
         }
-        Ok(Some((applied, late)))
+        Ok(true)
     }
 }
 

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use super::wait::{self, Waited};
 use super::{Exit, load, summary};
 use crate::config::{ConfigInputs, Loaded};
-use crate::key_material;
 use crate::reload::Reloader;
 use crate::run::{self, Running, ServeOptions};
 use crate::terminal::Screen;
 use callsign_core::identity::identifier::TABLE;
 use callsign_gateway::server;
+use callsign_store::limits::keys::material;
 use callsign_telemetry::logging;
 use mock_openrouter::{MockServer, Options};
 
@@ -24,7 +24,7 @@ use mock_openrouter::{MockServer, Options};
 pub async fn serve(file: Option<PathBuf>, demo: bool, out: &mut impl Write) -> io::Result<Exit> {
     if demo {
         let mock = MockServer::start_with(Options::DEMO).await?;
-        let key = key_material::generate()?;
+        let key = material::generate()?;
         let sources = load::with_variables(file, demo_variables(load::variables(), &mock, &key));
         let setting = ServeOptions { proxy_from_env: false, ..ServeOptions::default() };
         run(&sources, setting, Some(&key), out).await

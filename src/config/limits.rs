@@ -39,6 +39,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
     let default_models = reader.optional("limits.models", |text| models("limits.models", text));
     let key_models = entry_models(reader, "keys", "the key's limits.models");
     let tenant_models = entry_models(reader, "tenants", "the tenant's limits.models");
+    let keys_max_stale = reader.required("keys_max_stale_seconds", values::seconds(1));
     let (mut users, mut blocked, mut named_tenants) = (HashMap::new(), HashSet::new(), Vec::new());
     let mut named_users = Vec::new();
     let mut user_models = HashMap::new();
@@ -87,6 +88,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
         auto_block: auto_block?,
         named_tenants,
         named_users,
+        // Known with the identifiers.
+        key_seal: None,
+        keys_max_stale: keys_max_stale?,
     })
 }
 

@@ -69,18 +69,20 @@ pub(super) fn containers(bodies: &Bodies, operator: &Policy, tenants: &[Entry], 
 }
 
 /// Checks what serving needs: a caller and the operator's OpenRouter key. `callers` and `upstream` are `None` if their
-/// problems are already reported. `needs_key` is true if some caller has no OpenRouter key of its own or its tenant's.
+/// problems are already reported. `has_stored_keys` is true if keys can be in the database. `needs_key` is true if some caller has no OpenRouter key of its own or its tenant's.
 pub(super) fn serving(
     callers: Option<&Callers>,
+    has_stored_keys: bool,
     needs_key: bool,
     upstream: Option<&Upstream>,
     problems: &mut Problems,
 ) {
-    if callers.is_some_and(|callers| !callers.any()) {
+    if !has_stored_keys && callers.is_some_and(|callers| !callers.any()) {
         problems.push(
             "CALLSIGN_APP_KEY",
             "is not set, and no other caller is configured; set it (one app), CALLSIGN_USER_KEYS (users), [[keys]] \
-             or [[issuers]] in the TOML file, or CALLSIGN_PASSTHROUGH=true",
+             or [[issuers]] in the TOML file, or CALLSIGN_PASSTHROUGH=true; or set CALLSIGN_ID_SECRET and \
+             CALLSIGN_DATA_DIR for keys in the database (callsign key create)",
         );
     }
     if upstream.is_some_and(|upstream| upstream.api_key.is_none()) && needs_key {

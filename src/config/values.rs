@@ -88,7 +88,10 @@ fn at_most(limit: usize, text: &str) -> Result<(), String> {
 /// Parses a key or token that callers send in a header: at least [`MIN_KEY_BYTES`], visible ASCII.
 pub(super) fn key(text: &str) -> Result<Secret, String> {
     if text.len() < MIN_KEY_BYTES {
-        return Err(format!("has {} bytes; at least {MIN_KEY_BYTES} are required (try: callsign key new)", text.len()));
+        return Err(format!(
+            "has {} bytes; at least {MIN_KEY_BYTES} are required (try: callsign key create --print-only)",
+            text.len()
+        ));
     }
     credential(text).map_err(str::to_owned)
 }

@@ -174,8 +174,7 @@ pub(super) fn about_issuers(callers: &Callers, reader: &mut Reader<'_>) {
 pub(super) fn about_keys(callers: &Callers, upstream: &Upstream, reader: &mut Reader<'_>) {
     let Some(own) = upstream.api_key.as_ref().map(callsign_core::secret::Secret::digest) else { return };
     for key in callers.keys.iter().filter(|key| key.digest == own) {
-        let message =
-            "is the OpenRouter key itself, with which its holder can bypass callsign; run callsign key new for another";
+        let message = "is the OpenRouter key itself, with which its holder can bypass callsign; run callsign key create --print-only for another";
         reader.warn(&key.source, message);
     }
 }

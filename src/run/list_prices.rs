@@ -48,7 +48,9 @@ pub(super) async fn run(in_force: InForce, prices: Prices, limiter: Limiter, met
     loop {
         looks.tick().await;
         let config = in_force.config();
-        let is_needed = Rules::new(&config.limits).has_dollar_budgets() || limiter.overrides().any(Limit::is_money);
+        let is_needed = Rules::new(&config.limits).has_dollar_budgets()
+            || limiter.overrides().any(Limit::is_money)
+            || !limiter.operator_state().keys_with(Limit::is_money).is_empty();
         if Instant::now() < due || !is_needed {
             continue;
         }

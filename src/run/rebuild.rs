@@ -7,6 +7,7 @@ use std::time::Duration;
 use callsign_core::allowance::Limit;
 use callsign_core::auth::PASS_THROUGH;
 use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::stored_key::StoredKey;
 use callsign_core::usage::money::NanoUsd;
 use callsign_store::ledger::query::{By, Filter, Grouping, UsageRow};
 use callsign_store::ledger::{LedgerError, Reader};
@@ -51,20 +52,21 @@ enum RebuildError {
 
 async fn rebuild(rules: &Rules, reader: &Reader, limiter: &Limiter) -> Result<(), RebuildError> {
     let run = limiter.store_run();
-    if !rules.has_budgets() && !limiter.overrides().any(Limit::is_budget) {
+    let keys = limiter.operator_state().keys_with(Limit::is_budget);
+    if !rules.has_budgets() && !limiter.overrides().any(Limit::is_budget) && keys.is_empty() {
         return Ok(limiter.restore(&[], &run).await?);
     }
     let (day, month) = limiter.periods();
     let mut all: HashMap<Subject, Spent> = HashMap::new();
     for row in usage(reader, day).await? {
-        for subject in subjects(rules, &limiter.overrides(), &row) {
+        for subject in subjects(rules, &limiter.overrides(), &keys, &row) {
             let spent = all.entry(subject).or_default();
             spent.tokens_day = spent.tokens_day.saturating_add(tokens(&row));
             spent.usd_day = spent.usd_day.saturating_add(cost(rules, &row).0);
         }
     }
     for row in usage(reader, month).await? {
-        for subject in subjects(rules, &limiter.overrides(), &row) {
+        for subject in subjects(rules, &limiter.overrides(), &keys, &row) {
             let spent = all.entry(subject).or_default();
             spent.usd_month = spent.usd_month.saturating_add(cost(rules, &row).0);
         }
@@ -81,11 +83,17 @@ async fn usage(reader: &Reader, since: Timestamp) -> Result<Vec<UsageRow>, Ledge
 }
 
 /// Returns the subjects of a row that have budgets.
-fn subjects(rules: &Rules, overrides: &OverrideList, row: &UsageRow) -> impl Iterator<Item = Subject> + use<> {
+fn subjects(
+    rules: &Rules,
+    overrides: &OverrideList,
+    keys: &HashMap<String, StoredKey>,
+    row: &UsageRow,
+) -> impl Iterator<Item = Subject> + use<> {
     let caller = CallerIdentity {
         tenant: row.tenant.as_deref().filter(|tenant| !tenant.is_empty()),
         key: row.second.as_deref().unwrap_or_default(),
         user: row.key.as_deref().filter(|user| !user.is_empty()),
+        stored: row.second.as_ref().and_then(|name| keys.get(name)),
         ..CallerIdentity::default()
     };
     let operator_pays = caller.tenant.is_none_or(|tenant| !tenant.starts_with(PASS_THROUGH));

@@ -13,7 +13,7 @@ use callsign_core::secret::{KeyDigest, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::Config;
-use crate::key_material;
+use callsign_store::limits::keys::material;
 
 /// The prefix of OpenRouter's keys. A key with it that is not configured is passed through.
 const OPENROUTER_KEY: &str = "sk-or-v1-";
@@ -65,7 +65,7 @@ impl TestCaller {
     /// # Errors
     /// If a header cannot carry an id, or the system has no random numbers.
     pub(crate) fn for_trial(config: &Config, trial: &Trial) -> io::Result<(Self, Key)> {
-        let credential = Secret::new(key_material::generate()?);
+        let credential = Secret::new(material::generate()?);
         let grant = Grant::Preset(generic());
         let key = Key { tenant: trial.tenant.clone(), ..Key::new(KEY_NAME, credential.digest(), grant) };
         let ids = CallerIdentity {
@@ -84,7 +84,7 @@ impl TestCaller {
     }
 
     fn of_key(config: &Config, model: &Key) -> io::Result<(Self, Key)> {
-        let credential = Secret::new(key_material::generate()?);
+        let credential = Secret::new(material::generate()?);
         let user = CallerIdentity::SAMPLE.user.unwrap_or_default();
         let (grant, preset) = match &model.grant {
             Grant::User(_) => {
@@ -118,7 +118,7 @@ impl TestCaller {
     }
 
     fn passed_through(preset: &Preset) -> io::Result<Self> {
-        let credential = Secret::new(format!("{OPENROUTER_KEY}{}", key_material::generate()?));
+        let credential = Secret::new(format!("{OPENROUTER_KEY}{}", material::generate()?));
         let authorization = bearer(credential.expose())?;
         let name = pass_through_name(credential.digest());
         let mut test_caller = Self::new(

@@ -173,9 +173,9 @@ fn explain_tells_where_a_body_is_wrong() {
 #[test]
 fn a_new_key_is_shown_once_and_its_entry_lets_it_in() {
     for (line, variable, holder) in [
-        ("key new --user alice", "CALLSIGN_USER_KEYS=alice=", "user = \"alice\""),
-        ("key new --app chat", "CALLSIGN_APP_KEY=", "preset = \"generic\""),
-        ("key new --app chat --preset openwebui", "CALLSIGN_APP_KEY=", "preset = \"openwebui\""),
+        ("key create --print-only --user alice", "CALLSIGN_USER_KEYS=alice=", "user = \"alice\""),
+        ("key create --print-only --app chat", "CALLSIGN_APP_KEY=", "preset = \"generic\""),
+        ("key create --print-only --app chat --preset openwebui", "CALLSIGN_APP_KEY=", "preset = \"openwebui\""),
     ] {
         let said = callsign(line, &[]);
         assert_eq!((said.code, said.err.as_str()), (0, ""), "{line}");
@@ -192,25 +192,30 @@ fn a_new_key_is_shown_once_and_its_entry_lets_it_in() {
         assert!(listed.out.contains(digest) && !listed.out.contains(key), "{}", listed.out);
 
         // The name is taken now.
-        let again = callsign("key new --user alice", &[("CALLSIGN_CONFIG", file.path().to_str().unwrap())]);
+        let again =
+            callsign("key create --print-only --user alice", &[("CALLSIGN_CONFIG", file.path().to_str().unwrap())]);
         assert_eq!(again.out.contains("name = \"alice-2\""), entry.contains("name = \"alice\""), "{}", again.out);
     }
 }
 
 #[test]
 fn a_new_key_has_exactly_one_holder() {
-    for line in
-        ["key new", "key new --user a --app b", "key new --user a --preset generic", "key new --user a\u{200b}b"]
-    {
+    for line in [
+        "key create --print-only",
+        "key create --print-only --user a --app b",
+        "key create --print-only --user a --preset generic",
+        "key create --print-only --user a\u{200b}b",
+    ] {
         let said = callsign(line, &[]);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{line}");
     }
-    let said = callsign("key new --app chat --preset openwebiu", &[]);
+    let said = callsign("key create --print-only --app chat --preset openwebiu", &[]);
     assert_eq!((said.code, said.out.as_str()), (2, ""));
     assert!(said.err.contains("openwebui"), "{}", said.err);
 
     let own = file("[presets.house]\nuser = \"X-House-User\"\n");
-    let said = callsign(&format!("key new --app chat --preset house --config {}", own.path().display()), &[]);
+    let said =
+        callsign(&format!("key create --print-only --app chat --preset house --config {}", own.path().display()), &[]);
     assert_eq!(said.code, 0, "{}", said.err);
 }
 
@@ -241,7 +246,7 @@ fn the_list_of_keys_tells_their_state() {
     ");
 
     let said = callsign("key list", &[]);
-    assert!(said.out.contains("No key is configured"), "{}", said.out);
+    assert!(said.out.contains("There is no key"), "{}", said.out);
 }
 
 #[test]
@@ -260,7 +265,9 @@ fn config_prints_values_with_their_sources_and_no_secret() {
 
 #[test]
 fn every_command_refuses_an_invalid_configuration() {
-    for line in ["config", "check", "check --json", "explain", "id", "key list", "key new --user a", "serve"] {
+    for line in
+        ["config", "check", "check --json", "explain", "id", "key list", "key create --print-only --user a", "serve"]
+    {
         let said = callsign_reading(line, &[("CALLSIGN_LISTEN", "here"), ("CALLSIGN_MAX_ID_CHARS", "many")], "{}");
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{line}");
         assert!(said.err.contains("CALLSIGN_LISTEN") && said.err.contains("CALLSIGN_MAX_ID_CHARS"), "{}", said.err);

@@ -29,6 +29,7 @@ mod http_1_0;
 mod identity;
 mod json_suite;
 mod judgements;
+mod keys;
 mod limits;
 mod memory;
 mod metrics;

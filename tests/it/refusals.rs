@@ -28,6 +28,7 @@ pub(crate) fn assert_refused(answer: &Answer, dialect: Dialect, status: u16, cod
         404 => "not_found_error",
         413 => "request_too_large",
         429 => "rate_limit_error",
+        503 => "overloaded_error",
         500.. => "api_error",
         _ => "invalid_request_error",
     };

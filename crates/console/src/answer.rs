@@ -12,8 +12,10 @@ use serde_json::json;
 use super::attempts::TooManyAttemptsError;
 use callsign_store::archive::ArchiveError;
 use callsign_store::ledger::LedgerError;
+use callsign_store::limits::keys::changes::KeyChangeError;
 use callsign_store::limits::operator_state::blocks::BlocksFullError;
 use callsign_store::limits::orders::OrderError;
+use callsign_store::limits::orders::key::KeyOrderError;
 use callsign_store::limits::overrides::OverridesFullError;
 use callsign_store::person::Person;
 use callsign_store::whois::Answer;
@@ -71,6 +73,12 @@ pub(super) enum ApiError {
     /// The value is looser than configured, and run-time limits in Redis only tighten.
     #[error("{0}")]
     Looser(String),
+    /// There is no key with this name.
+    #[error("no key in the database has this name")]
+    NoKey,
+    /// A key cannot be created, rotated or revoked.
+    #[error(transparent)]
+    Key(#[from] KeyOrderError),
     /// The identifier is of several persons. The response lists them.
     #[error("the identifier is of several persons: choose one by user id with ?tenant= and `user_id`")]
     SeveralPersons(Vec<Person>),
@@ -116,6 +124,8 @@ impl ApiError {
             Self::BlocksFull(_) => (StatusCode::CONFLICT, "blocks_full"),
             Self::LimitsFull(_) => (StatusCode::CONFLICT, "limits_full"),
             Self::Looser(_) => (StatusCode::CONFLICT, "looser_than_configured"),
+            Self::NoKey => (StatusCode::NOT_FOUND, "unknown_key"),
+            Self::Key(error) => of_key(error),
             Self::SeveralPersons(_) => (StatusCode::CONFLICT, "several_persons"),
             Self::Unseen(_) => (StatusCode::NOT_FOUND, "unseen_id"),
             Self::SeveralTenants(_) => (StatusCode::CONFLICT, "several_tenants"),
@@ -130,6 +140,29 @@ impl ApiError {
 
     pub(super) fn status(&self) -> StatusCode {
         self.row().0
+    }
+}
+
+/// Returns the status and the code of an order about a key.
+fn of_key(error: &KeyOrderError) -> (StatusCode, &'static str) {
+    match error {
+        KeyOrderError::Configured | KeyOrderError::Change(KeyChangeError::Taken | KeyChangeError::Exists) => {
+            (StatusCode::CONFLICT, "key_name_taken")
+        }
+        KeyOrderError::Unpaid => (StatusCode::CONFLICT, "no_openrouter_key"),
+        KeyOrderError::Change(KeyChangeError::NoSecret) => (StatusCode::CONFLICT, "id_secret_not_set"),
+        KeyOrderError::Change(KeyChangeError::Expired) => (StatusCode::CONFLICT, "key_expired"),
+        KeyOrderError::Change(KeyChangeError::Full) => (StatusCode::CONFLICT, "keys_full"),
+        KeyOrderError::Change(KeyChangeError::Unknown) => (StatusCode::NOT_FOUND, "unknown_key"),
+        KeyOrderError::Tenant(_) => (StatusCode::NOT_FOUND, "unknown_tenant"),
+        KeyOrderError::Away => (StatusCode::SERVICE_UNAVAILABLE, "state_unavailable"),
+        KeyOrderError::Random(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        KeyOrderError::NoName
+        | KeyOrderError::Preset(_)
+        | KeyOrderError::Network
+        | KeyOrderError::Twice(_)
+        | KeyOrderError::Overlap
+        | KeyOrderError::Change(KeyChangeError::Long) => (StatusCode::BAD_REQUEST, "invalid_request"),
     }
 }
 

@@ -4,6 +4,7 @@ pub(super) mod audit;
 mod blocks;
 mod configuration;
 pub(super) mod filters;
+pub(super) mod keys;
 mod limits;
 mod mapping;
 mod openapi;
@@ -39,6 +40,9 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .route("/users/{user_id}", delete(usage::forget))
         .route("/users/{user_id}/block", put(blocks::block).delete(blocks::unblock))
         .route("/blocks", get(blocks::list))
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/{name}", delete(keys::revoke))
+        .route("/keys/{name}/rotate", post(keys::rotate))
         .route("/audit", get(audit::list))
         .route("/limits/{user_id}", get(limits::show).put(limits::set).delete(limits::reset))
         .fallback(|| async { ApiError::NoRoute })

@@ -11,6 +11,7 @@ mod chart;
 mod errors;
 mod export;
 mod forget;
+mod keys;
 mod layout;
 mod limits;
 mod login;
@@ -69,6 +70,11 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .route("/user/limits", post(actions::set_limit))
         .route("/user/limits/reset", post(actions::reset_limits))
         .route("/user/forget", get(forget::ask).post(forget::forget))
+        .route("/keys", get(keys::keys).post(keys::create))
+        .route("/keys/key", get(keys::key))
+        .route("/keys/rotate", post(keys::rotate))
+        .route("/keys/revoke", post(keys::revoke))
+        .route("/keys.csv", get(keys::csv))
         .route("/audit", get(audit::audit))
         .route("/audit.csv", get(audit::csv))
         .route("/whois", get(whois::whois))

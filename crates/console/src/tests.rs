@@ -77,6 +77,7 @@ fn view() -> View {
         rules: Rules::new(&limits::settings::Settings::default()),
         people: Vec::new(),
         admin_tokens: Vec::new(),
+        operator_pays: true,
         tls: false,
         max_body_bytes: 1 << 20,
     }

@@ -4,6 +4,7 @@ use crate::roles::AdminToken;
 use callsign_core::auth::settings::Callers;
 use callsign_core::tenant::Tenants;
 use callsign_store::limits::Rules;
+use callsign_store::limits::orders::key::Configured;
 use callsign_store::org_ids::OrgIds;
 use callsign_store::person::Person;
 use callsign_store::whois::Scope;
@@ -23,6 +24,8 @@ pub struct View {
     pub people: Vec<Person>,
     /// The named tokens of the admin port.
     pub admin_tokens: Vec<AdminToken>,
+    /// True if the operator has an OpenRouter key.
+    pub operator_pays: bool,
     /// True if the data port uses TLS.
     pub tls: bool,
     /// `CALLSIGN_MAX_BODY_BYTES`.
@@ -30,6 +33,11 @@ pub struct View {
 }
 
 impl View {
+    /// Returns what keys in the database must fit.
+    pub fn configured(&self) -> Configured<'_> {
+        Configured { callers: &self.callers, tenants: &self.tenants, operator_pays: self.operator_pays }
+    }
+
     /// Returns what `whois` looks an identifier up in.
     pub fn whois_scope(&self) -> Scope<'_> {
         Scope { tenants: &self.tenants, org_ids: &self.org_ids }

@@ -46,7 +46,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // 1. Who is calling? There are no token issuers here, so the verifier is empty. Address and time are arguments.
     let verifier = Verifier::default();
-    let context = AuthContext { directory: &directory, verifier: &verifier, now: Timestamp::now() };
+    let context = AuthContext {
+        directory: &directory,
+        verifier: &verifier,
+        stored: &callsign_core::stored_key::NoStoredKeys,
+        now: Timestamp::now(),
+    };
     let caller = Caller::resolve(&headers, IpAddr::V4(Ipv4Addr::LOCALHOST), context, Need::Identity)?;
 
     // 2. Which identifiers are sent? It depends on the endpoint: embeddings, for example, have no metadata.

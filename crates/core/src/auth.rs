@@ -30,6 +30,7 @@ use jiff::Timestamp;
 
 use crate::identity::caller_identity::{CallerIdentity, Field};
 use crate::secret::KeyDigest;
+use crate::stored_key::{Found, StoredGrant, StoredKey, StoredKeys};
 use credential::Credential;
 pub use error::{AuthError, KeyRefusal, RefusedKey, RefusedToken, UnknownKey, UnusableUserError};
 use identity_header::{AmbiguousIdentityError, Charset, Reading, Unusable};
@@ -75,6 +76,8 @@ pub struct Caller<'a> {
     pub client_session: Option<&'a str>,
     /// The identity headers that were sent but name nobody. Their ids are absent.
     pub unusable: Vec<UnusableId<'a>>,
+    /// The key, if it is one in the database.
+    pub stored: Option<Box<StoredKey>>,
 }
 
 /// An identity header that was sent but names nobody.
@@ -104,6 +107,8 @@ pub struct AuthContext<'a> {
     pub directory: &'a Directory,
     /// The token verifier with the issuers' signing keys.
     pub verifier: &'a Verifier,
+    /// The keys in the database.
+    pub stored: &'a dyn StoredKeys,
     /// The time at which keys and tokens must be valid.
     pub now: Timestamp,
 }
@@ -132,7 +137,12 @@ impl<'a> Caller<'a> {
         let mut caller = match directory.key(digest) {
             Some(key) => match key.refusal(address, known.now) {
                 None => Self::from_key(key, headers, known, need)?,
-                Some(reason) => return Err(AuthError::RefusedKey(RefusedKey { name: key.name.clone(), reason })),
+                Some(reason) => return Err(refused(&key.name, reason)),
+            },
+            None if credential.is_callsign_key() => match known.stored.find(digest) {
+                Found::Key(key) => Self::from_stored(key, headers, address, known)?,
+                Found::Unavailable => return Err(AuthError::KeysUnavailable),
+                Found::Unknown => return Err(AuthError::InvalidCredential),
             },
             None => match (known.issuer_of(credential, digest), directory.pass_through()) {
                 (Some(issuer), _) => Self::from_token(issuer, credential.as_bytes(), headers, known)?,
@@ -163,6 +173,7 @@ impl<'a> Caller<'a> {
             message: None,
             client_session: None,
             unusable: Vec::new(),
+            stored: None,
         }
     }
 
@@ -180,6 +191,29 @@ impl<'a> Caller<'a> {
             }
             Grant::Preset(preset) => caller.read_preset(preset, headers)?,
         }
+        Ok(caller)
+    }
+
+    /// Resolves a caller whose key is in the database.
+    fn from_stored(
+        key: Box<StoredKey>,
+        headers: &'a HeaderMap,
+        address: IpAddr,
+        known: AuthContext<'a>,
+    ) -> Result<Self, AuthError> {
+        if let Some(reason) = key::refusal(false, key.expires, &key.from, address, known.now) {
+            return Err(refused(&key.name, reason));
+        }
+        let mut caller = Self::unidentified(Cow::Owned(key.name.clone()), key.tenant.clone().map(Cow::Owned));
+        match &key.grant {
+            StoredGrant::User(user) => caller.user = Some(Cow::Owned(user.clone())),
+            StoredGrant::Preset(name) => {
+                let preset = known.directory.preset(name).ok_or_else(|| refused(&key.name, KeyRefusal::Preset))?;
+                caller.by_app = true;
+                caller.read_preset(preset, headers)?;
+            }
+        }
+        caller.stored = Some(key);
         Ok(caller)
     }
 
@@ -313,8 +347,13 @@ impl<'a> Caller<'a> {
             chat: self.chat.as_deref(),
             message: self.message.as_deref(),
             client_session: self.client_session,
+            stored: self.stored.as_deref(),
         }
     }
+}
+
+fn refused(name: &str, reason: KeyRefusal) -> AuthError {
+    AuthError::RefusedKey(RefusedKey { name: name.to_owned(), reason })
 }
 
 /// The prefix of the names of pass-through keys. Configured tenants cannot have it.

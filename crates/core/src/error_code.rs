@@ -58,6 +58,8 @@ pub enum ErrorCode {
     LimitsUnavailable,
     /// The ledger cannot be written or read, although it must be.
     LedgerUnavailable,
+    /// The list of keys in the database is too old.
+    KeysUnavailable,
     /// The request cannot be archived, although it must be.
     ArchiveUnavailable,
     /// The process is stopping.
@@ -92,7 +94,7 @@ const fn row(
 }
 
 /// All codes, in the order of [`ErrorCode`].
-pub static TABLE: [ErrorCodeRow; 28] = [
+pub static TABLE: [ErrorCodeRow; 29] = [
     row(
         ErrorCode::InvalidJson,
         400,
@@ -278,6 +280,14 @@ pub static TABLE: [ErrorCodeRow; 28] = [
         "The ledger's mode is `strict` and no row can be written; or the ledger did not answer a caller's query, or \
          could not record whose a video job is.",
         "Try again. Operator: repair the database, or free disk space.",
+    ),
+    row(
+        ErrorCode::KeysUnavailable,
+        503,
+        "keys_unavailable",
+        "The key may be one in the database, and the list of these keys is older than `CALLSIGN_KEYS_MAX_STALE_SECONDS` \
+         because the database does not answer.",
+        "Try again. Operator: check the database of the state; `/readyz` names it.",
     ),
     row(
         ErrorCode::ArchiveUnavailable,

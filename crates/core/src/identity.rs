@@ -14,6 +14,7 @@ pub mod limit;
 pub mod longest;
 pub mod missing;
 pub mod rendered;
+pub mod row_seal;
 pub mod secret;
 pub mod valve;
 

@@ -23,6 +23,7 @@
 //! | [`allowance`] | the usage limits and their values | count requests (the store crate does) |
 //! | [`tenant`] | organisations whose callers share one callsign, with their policies | decide who is calling |
 //! | [`secret`] | redacting type for keys, and digests to compare them by | print a secret |
+//! | [`stored_key`] | what a key in the database permits | read a database |
 //! | [`error_code`] | table of the codes that callsign's own error responses have | contain the errors themselves |
 //! | [`request_id`] | the id of a request | read a clock or a random source |
 //! | [`visible`] | recognises and escapes invisible characters | know where a text comes from |
@@ -48,6 +49,7 @@ pub mod request_id;
 pub mod rewrite;
 pub mod secret;
 pub mod shed;
+pub mod stored_key;
 pub mod tenant;
 pub mod usage;
 pub mod visible;

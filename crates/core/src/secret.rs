@@ -61,6 +61,12 @@ impl KeyDigest {
         bytes.try_into().ok().map(Self)
     }
 
+    /// Returns the first byte, which is evenly distributed.
+    pub fn first_byte(self) -> u8 {
+        let [first, ..] = self.0;
+        first
+    }
+
     /// Returns 64 lower-case hexadecimal digits, the form of `sha256` in `[[keys]]`.
     pub fn to_hex(self) -> String {
         data_encoding::HEXLOWER.encode(&self.0)

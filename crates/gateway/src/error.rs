@@ -174,6 +174,10 @@ impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
         let code = match &error {
             AuthError::MissingCredential => ErrorCode::MissingCredential,
+            AuthError::KeysUnavailable => {
+                let retry_after = Some(TRY_AGAIN_SECONDS);
+                return Self { retry_after, ..Self::new(ErrorCode::KeysUnavailable, &error) };
+            }
             AuthError::InvalidCredential
             | AuthError::RefusedKey(_)
             | AuthError::MissingToken

@@ -188,7 +188,7 @@ impl Proxy {
     /// [`SnapshotError`]; the old settings then stay in force.
     pub fn replace_settings(&self, settings: &Settings) -> Result<(), SnapshotError> {
         let fresh = Snapshot::new(settings, Some(&self.snapshot()))?;
-        self.0.shared.limiter.set_zone(&fresh.rules.zone);
+        self.0.shared.limiter.configure(&settings.limits);
         self.0.shared.snapshot.store(Arc::new(fresh));
         self.0.shared.catalogue.clear();
         self.0.shared.read_on.stop();
@@ -210,7 +210,8 @@ impl Proxy {
             drawn?;
             self.check_capacity(peer)?;
             let endpoint = route(snapshot, parts, &mut record)?;
-            let caller = authenticate::authenticate(snapshot, parts, peer, &endpoint, &mut record).await?;
+            let caller =
+                authenticate::authenticate(&shared.limiter, snapshot, parts, peer, &endpoint, &mut record).await?;
             let request = identify::identify(&shared.limiter, snapshot, caller, endpoint, &mut record)?;
             let list = request.list_key(snapshot, parts);
             let cached = list.as_ref().and_then(|list| shared.catalogue.look_up(list, &parts.method));

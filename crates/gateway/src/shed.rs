@@ -132,7 +132,16 @@ mod tests {
     }
 
     fn of<'a>(tenant: Option<&'a str>, key: &'a str, user: Option<&'a str>) -> CallerIdentity<'a> {
-        CallerIdentity { tenant, key, user, session: None, chat: None, message: None, client_session: None }
+        CallerIdentity {
+            tenant,
+            key,
+            user,
+            session: None,
+            chat: None,
+            message: None,
+            client_session: None,
+            stored: None,
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod counter_file;
 pub mod counters;
 mod forgotten;
 mod keeper;
+pub mod keys;
 mod limiter;
 mod link;
 pub mod look;

@@ -9,6 +9,7 @@ use super::super::values;
 use super::grant::{BadGrant, Grants};
 use callsign_core::auth::key::{Grant, Key};
 use callsign_core::secret::KeyDigest;
+use callsign_core::stored_key;
 
 /// Parses `alice=KEY,bob=KEY`. Messages name entries by number, because text that looks like a user may be part of a
 /// key.
@@ -48,7 +49,7 @@ pub(super) fn read(reader: &mut Reader<'_>, grants: Grants<'_>) -> Result<Vec<Ke
 
 fn read_one(mut table_reader: TableReader<'_, '_>, grants: Grants<'_>) -> Result<Key, Reported> {
     let name = table_reader.needed("name", "set it", values::caller_name);
-    let digest = table_reader.needed("sha256", "callsign key new prints it", |text| {
+    let digest = table_reader.needed("sha256", "callsign key create --print-only prints it", |text| {
         KeyDigest::from_hex(text)
             .ok_or("expected the 64 hexadecimal digits of a SHA-256 (printf %s \"$KEY\" | sha256sum)")
     });
@@ -104,6 +105,5 @@ fn grant(table_reader: &mut TableReader<'_, '_>, grants: Grants<'_>) -> Result<G
 
 /// Parses a network or a single address.
 fn network(text: &str) -> Result<IpNet, &'static str> {
-    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-    text.parse().or_else(|_| address()).map_err(|_| "expected a network or an address, as 10.0.0.0/8 or 2001:db8::1")
+    stored_key::network(text).ok_or("expected a network or an address, as 10.0.0.0/8 or 2001:db8::1")
 }

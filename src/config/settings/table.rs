@@ -19,8 +19,8 @@ pub static SECTIONS: &[Section] = &[
     Section { title: "Ports", intro: "", settings: PORTS },
     Section {
         title: "Callers",
-        intro: "Callers authenticate with a key or a token. Serving needs at least one of these settings, `[[keys]]` \
-                or a token issuer. A key has at least 16 bytes; `callsign key new` makes one.",
+        intro: "Callers authenticate with a key or a token. Serving needs at least one of these settings, `[[keys]]`, \
+                a token issuer or a place for keys in the database. A key has at least 16 bytes; `callsign key create --print-only` makes one.",
         settings: CALLERS,
     },
     Section {
@@ -92,7 +92,7 @@ pub static SECTIONS: &[Section] = &[
     Section {
         title: "Keys in the file",
         intro: "One `[[keys]]` table per key. The file holds only the SHA-256 of a key, so reading the file gives no \
-                access. `callsign key new` prints such a table.",
+                access. `callsign key create --print-only` prints such a table.",
         settings: KEYS,
     },
     Section {

@@ -52,10 +52,10 @@ fn entries_of_both_files_add_up() {
 #[case("alice", "entry 1: has no `=`; write USER=KEY")]
 #[case("alice=sk-cs-very-secret-key-1,sk-cs-very-secret-key-2", "entry 2: has no `=`; write USER=KEY")]
 #[case("=sk-cs-very-secret-key-1", "entry 1: has no user; write USER=KEY")]
-#[case("alice=short", "entry 1: the key has 5 bytes; at least 16 are required (try: callsign key new)")]
+#[case("alice=short", "entry 1: the key has 5 bytes; at least 16 are required (try: callsign key create --print-only)")]
 #[case(
     "sk-cs-very-secret-key-1=alice",
-    "entry 1: the key has 5 bytes; at least 16 are required (try: callsign key new)"
+    "entry 1: the key has 5 bytes; at least 16 are required (try: callsign key create --print-only)"
 )]
 fn user_keys_are_pairs(#[case] value: &str, #[case] message: &str) {
     assert_eq!(problems(&[("CALLSIGN_USER_KEYS", value)]), format!("env CALLSIGN_USER_KEYS: {message}"));
@@ -123,7 +123,7 @@ fn an_entry_has_a_unique_name_and_a_digest() {
     let problems = file_problems("[[keys]]\nuser = \"a\"\n[[keys]]\nname = \"b\"\nsha256 = \"12\"\nuser = \"b\"");
     let lines: Vec<_> = problems.lines().collect();
     assert_eq!(lines[0], "FILE:2: keys: has no name; set it");
-    assert_eq!(lines[1], "FILE:2: keys: has no sha256; callsign key new prints it");
+    assert_eq!(lines[1], "FILE:2: keys: has no sha256; callsign key create --print-only prints it");
     assert!(lines[2].starts_with("FILE:5: keys[].sha256: expected the 64 hexadecimal digits"), "{problems}");
 }
 

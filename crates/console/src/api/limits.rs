@@ -37,9 +37,19 @@ pub(super) struct Wish {
 /// A value of one limit.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Amount {
+pub(super) enum Amount {
     Number(serde_json::Number),
     Text(String),
+}
+
+impl Amount {
+    /// Returns the value as text.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
 }
 
 /// `GET limits/{user_id}`: shows a user's limits, their use, and who set them.
@@ -83,10 +93,7 @@ pub(super) async fn set(
         return Err(ApiError::Invalid(format!("seconds takes a number from 1 to {LONGEST_SECONDS}")));
     }
     let values = limits.into_iter().map(|(name, amount)| {
-        let text = match amount {
-            Amount::Number(number) => number.to_string(),
-            Amount::Text(text) => text,
-        };
+        let text = amount.into_text();
         order::value(&name, &text).map_err(|problem| ApiError::Invalid(format!("limits.{name}: {problem}")))
     });
     let values = values.collect::<Result<_, _>>()?;

@@ -71,7 +71,7 @@ impl Done {
     }
 
     /// Waits until the running servers have the change of this generation.
-    async fn of(operator: &Operator, generation: u64) -> Self {
+    pub(super) async fn of(operator: &Operator, generation: u64) -> Self {
         let told = operator.deps.limiter.operator_state().acknowledged(generation).await;
         match told.stored {
             Stored::Unread | Stored::Memory => Self::Unstored,

@@ -15,7 +15,7 @@ use callsign_store::ledger::LedgerError;
 /// The logo.
 pub(super) const ICON: &str = include_str!("icon.svg");
 /// The navigation's paths and labels.
-const NAVIGATION: [(&str, &str); 11] = [
+const NAVIGATION: [(&str, &str); 12] = [
     ("/", "Overview"),
     ("/requests", "Requests"),
     ("/users", "Users"),
@@ -25,6 +25,7 @@ const NAVIGATION: [(&str, &str); 11] = [
     ("/errors", "Errors"),
     ("/speed", "Speed"),
     ("/mapping", "Mapping"),
+    ("/keys", "Keys"),
     ("/audit", "Audit"),
     ("/settings", "Settings"),
 ];

@@ -73,7 +73,7 @@ async fn every_call_of_the_api_needs_the_documented_role() {
     assert!(calls.len() > 20, "{calls:?}");
     for line in calls.iter().filter(|line| line.contains("/api/")) {
         let need = READS.iter().find(|(read, _)| read == line).map_or(2, |(_, need)| *need);
-        let target = line.replace("{user_id}", "alice").replace("{id}", "alice");
+        let target = line.replace("{user_id}", "alice").replace("{id}", "alice").replace("{name}", "alice");
         for (token, _, _, may) in TOKENS {
             let status = status(&admin, &target, token).await;
             assert_eq!(status != 403, may[need], "{line} by {token}: {status}");
@@ -98,6 +98,12 @@ async fn a_page_needs_the_role_of_its_token_and_a_removed_token_ends_its_session
             ("GET /mapping", 1),
             ("GET /whois?id=a", 2),
             ("GET /audit", 2),
+            ("GET /keys", 2),
+            ("GET /keys.csv", 2),
+            ("GET /keys/key?name=a", 2),
+            ("POST /keys", 2),
+            ("POST /keys/rotate", 2),
+            ("POST /keys/revoke", 2),
             ("GET /user/forget?id=a", 2),
             ("POST /user/block", 2),
             ("POST /alerts/test", 2),

@@ -3,6 +3,7 @@
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 
 use super::error::AuthError;
+use crate::stored_key::PREFIX;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Used by OpenAI's SDKs in Azure mode.
@@ -42,6 +43,11 @@ impl<'a> Credential<'a> {
     /// Returns the bytes, for digesting or pass-through.
     pub fn as_bytes(self) -> &'a [u8] {
         self.0
+    }
+
+    /// Returns true if it has the prefix of callsign's keys. Only such keys are in the database.
+    pub fn is_callsign_key(self) -> bool {
+        self.0.starts_with(PREFIX.as_bytes())
     }
 
     /// Returns true if it has the prefix of OpenRouter keys. Only such keys may pass through.

@@ -18,6 +18,9 @@ pub enum AuthError {
     /// The credential is a configured key that is not valid for this request. The message is that of an unknown key.
     #[error("this API key is not valid; ask callsign's operator for one")]
     RefusedKey(RefusedKey),
+    /// The key may be one in the database, and the list of those is too old.
+    #[error("the list of API keys is not available at the moment; try again")]
+    KeysUnavailable,
     /// Differing credentials, or one header twice.
     #[error("ambiguous credential in {0}; send one value, at most once in each header")]
     AmbiguousCredential(String),
@@ -35,7 +38,7 @@ pub enum AuthError {
     UnknownKey(UnknownKey),
 }
 
-/// A configured key that is not valid for a request, for the operator's log.
+/// A known key that is not valid for a request, for the operator's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedKey {
     /// The key's name.
@@ -44,7 +47,7 @@ pub struct RefusedKey {
     pub reason: KeyRefusal,
 }
 
-/// The reason why a configured key is not valid for a request.
+/// The reason why a known key is not valid for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRefusal {
     /// The key is disabled.
@@ -53,6 +56,10 @@ pub enum KeyRefusal {
     Expired,
     /// The client's address is not in the key's `allowed_networks`.
     Network,
+    /// The preset of a key in the database is not configured.
+    Preset,
+    /// The tenant of a key in the database is not configured.
+    Tenant,
 }
 
 impl KeyRefusal {
@@ -62,6 +69,8 @@ impl KeyRefusal {
             Self::Disabled => "key_disabled",
             Self::Expired => "key_expired",
             Self::Network => "key_network",
+            Self::Preset => "key_preset",
+            Self::Tenant => "key_tenant",
         }
     }
 }

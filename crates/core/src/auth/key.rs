@@ -1,6 +1,6 @@
 //! The configured keys and what each of them permits (`docs/SPEC.md#keys-in-the-file`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName};
@@ -78,16 +78,27 @@ impl Key {
 
     /// Returns the reason why the key is not valid for a request from `address` at `now`; `None` if it is.
     pub fn refusal(&self, address: IpAddr, now: Timestamp) -> Option<KeyRefusal> {
-        let address = address.to_canonical();
-        if self.disabled {
-            Some(KeyRefusal::Disabled)
-        } else if self.expires.is_some_and(|expires| now >= expires) {
-            Some(KeyRefusal::Expired)
-        } else if self.from.is_empty() || self.from.iter().any(|network| network.contains(&address)) {
-            None
-        } else {
-            Some(KeyRefusal::Network)
-        }
+        refusal(self.disabled, self.expires, &self.from, address, now)
+    }
+}
+
+/// Returns the reason why a key is not valid for a request from `address` at `now`.
+pub(super) fn refusal(
+    disabled: bool,
+    expires: Option<Timestamp>,
+    from: &[IpNet],
+    address: IpAddr,
+    now: Timestamp,
+) -> Option<KeyRefusal> {
+    let address = address.to_canonical();
+    if disabled {
+        Some(KeyRefusal::Disabled)
+    } else if expires.is_some_and(|expires| now >= expires) {
+        Some(KeyRefusal::Expired)
+    } else if from.is_empty() || from.iter().any(|network| network.contains(&address)) {
+        None
+    } else {
+        Some(KeyRefusal::Network)
     }
 }
 
@@ -97,6 +108,8 @@ pub struct Directory {
     keys: HashMap<KeyDigest, Key>,
     issuers: Vec<Issuer>,
     pass_through: Option<Preset>,
+    /// The presets that keys in the database may name.
+    presets: BTreeMap<String, Preset>,
     client_sessions: bool,
 }
 
@@ -106,13 +119,23 @@ impl Directory {
     /// headers of clients are read, to be bound.
     pub fn new(keys: impl IntoIterator<Item = Key>, pass_through: Option<Preset>, client_sessions: bool) -> Self {
         let keys = keys.into_iter().map(|key| (key.digest, key)).collect();
-        Self { keys, pass_through, client_sessions, issuers: Vec::new() }
+        Self { keys, pass_through, client_sessions, issuers: Vec::new(), presets: BTreeMap::new() }
     }
 
     /// Returns the directory with these token issuers. [`Grant::Signed`] is an index into them.
     #[must_use]
     pub fn with_issuers(self, issuers: Vec<Issuer>) -> Self {
         Self { issuers, ..self }
+    }
+
+    /// Returns the directory with these presets, which keys in the database may name.
+    #[must_use]
+    pub fn with_presets(self, presets: BTreeMap<String, Preset>) -> Self {
+        Self { presets, ..self }
+    }
+
+    pub(super) fn preset(&self, name: &str) -> Option<&Preset> {
+        self.presets.get(name)
     }
 
     /// Returns the issuers, indexed by id.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
+use super::PASS_THROUGH;
 use super::issuer::preset::{IssuerPreset, PRESETS};
 use super::issuer::{Issuer, KeySource};
 use super::jwks::KeySet;
@@ -72,6 +73,22 @@ impl Callers {
     /// Returns all presets, in use or not.
     pub fn presets(&self) -> impl Iterator<Item = Preset> + '_ {
         Preset::names().filter_map(Preset::built_in).chain(self.own_presets.values().cloned())
+    }
+
+    /// Returns all presets by name.
+    pub fn named_presets(&self) -> BTreeMap<String, Preset> {
+        let built_in = Preset::names().filter_map(|name| Some((name.to_owned(), Preset::built_in(name)?)));
+        built_in.chain(self.own_presets.clone()).collect()
+    }
+
+    /// Returns true if a key or an issuer of the configuration has this name, or if it is reserved: `app` is the key of
+    /// `CALLSIGN_APP_KEY`, and the names of pass-through keys begin with `passthrough-` (`docs/SPEC.md#key-names`).
+    pub fn has_name(&self, name: &str) -> bool {
+        let issuer = |issuer: &TokenIssuer| issuer.rules.name == name;
+        name == APP_KEY_NAME
+            || name.starts_with(PASS_THROUGH)
+            || self.keys.iter().any(|key| key.name == name)
+            || self.issuers.iter().any(issuer)
     }
 
     /// Returns true if any credential can be accepted.

@@ -34,7 +34,12 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 
 fn resolved<'a>(headers: &'a HeaderMap, directory: &'a Directory, need: Need) -> Result<Caller<'a>, AuthError> {
     static NO_ISSUERS: std::sync::LazyLock<Verifier> = std::sync::LazyLock::new(Verifier::default);
-    Caller::resolve(headers, HOME, AuthContext { directory, verifier: &NO_ISSUERS, now: NOW }, need)
+    Caller::resolve(
+        headers,
+        HOME,
+        AuthContext { directory, verifier: &NO_ISSUERS, stored: &crate::stored_key::NoStoredKeys, now: NOW },
+        need,
+    )
 }
 
 fn resolve<T>(pairs: &[(&str, &str)], read: impl Fn(Result<Caller<'_>, AuthError>) -> T) -> T {

@@ -2,6 +2,8 @@
 //!
 //! The values are already validated: `auth::identity_header` and `auth::jwt` drop or refuse unusable ones.
 
+use crate::stored_key::StoredKey;
+
 /// A source value that a format can use. [`Field::IDS`] are numbered from 0, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -63,6 +65,8 @@ pub struct CallerIdentity<'a> {
     pub message: Option<&'a str>,
     /// A session chosen by the client (`CALLSIGN_CLIENT_SESSION=bind`). It is sent only bound to the caller.
     pub client_session: Option<&'a str>,
+    /// The caller's key, if it is one in the database.
+    pub stored: Option<&'a StoredKey>,
 }
 
 impl CallerIdentity<'static> {
@@ -75,6 +79,7 @@ impl CallerIdentity<'static> {
         chat: Some("5f0c7c0e-52fb-4a33-9f9b-2f6c3cf1a001"),
         message: Some("msg_1"),
         client_session: None,
+        stored: None,
     };
 }
 

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::identity::caller_identity::CallerIdentity;
 use crate::secret::Secret;
 
-type HmacSha256 = Hmac<Sha256>;
+pub(super) type HmacSha256 = Hmac<Sha256>;
 
 /// The associated data for AES-SIV: none.
 const NO_HEADERS: [&[u8]; 0] = [];
@@ -111,6 +111,11 @@ impl IdSecret {
         String::from_utf8(value).ok()
     }
 
+    /// Derives a key for another use (`docs/SPEC.md#identifier-secret`).
+    pub(super) fn derived(&self, use_name: &str, name: &str) -> Zeroizing<[u8; 32]> {
+        derived_key(&self.mac, use_name, name)
+    }
+
     fn siv(&self) -> Aes256Siv {
         Aes256Siv::new(&(*self.seal_key).into())
     }
@@ -137,7 +142,7 @@ fn derived_key(mac: &HmacSha256, use_name: &str, name: &str) -> Zeroizing<[u8; 3
     Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
-fn keyed(key: &[u8]) -> HmacSha256 {
+pub(super) fn keyed(key: &[u8]) -> HmacSha256 {
     // HMAC accepts keys of any length (RFC 2104, section 2), so the fallback is unreachable. It avoids a panic.
     HmacSha256::new_from_slice(key).unwrap_or_else(|_| HmacSha256::new(&hmac::digest::Key::<HmacSha256>::default()))
 }

@@ -219,7 +219,7 @@ impl SharedToolDetector {
                 }
             }
             Member::Role(Role::Container | Role::Template, _) if byte == b'{' => {
-                self.frames.push(inside, Kind::Container)
+                self.frames.push(inside, Kind::Container);
             }
             Member::Role(Role::Stored | Role::Container | Role::Id, what) => match byte {
                 b'[' => {

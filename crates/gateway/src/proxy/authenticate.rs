@@ -1,8 +1,9 @@
 //! Step 2: finds out who is calling.
 
 use callsign_core::auth::key::Directory;
-use callsign_core::auth::{AuthContext, AuthError, Caller, Need};
+use callsign_core::auth::{AuthContext, AuthError, Caller, KeyRefusal, Need, RefusedKey};
 use callsign_core::endpoint::Endpoint;
+use callsign_store::limits::Limiter;
 use http::request::Parts;
 use jiff::Timestamp;
 
@@ -17,6 +18,7 @@ use crate::server::Peer;
 /// # Errors
 /// [`AuthError`], as a [`Refusal`].
 pub(super) async fn authenticate<'a>(
+    limiter: &'a Limiter,
     snapshot: &'a Snapshot,
     parts: &'a Parts,
     peer: Peer,
@@ -28,8 +30,14 @@ pub(super) async fn authenticate<'a>(
         Endpoint::Read(_) => Need::Credential,
     };
     let resolve = || {
-        let known = AuthContext { directory: &snapshot.directory, verifier: &snapshot.verifier, now: Timestamp::now() };
-        Caller::resolve(&parts.headers, peer.address.ip(), known, need)
+        let known = AuthContext {
+            directory: &snapshot.directory,
+            verifier: &snapshot.verifier,
+            stored: limiter.operator_state(),
+            now: Timestamp::now(),
+        };
+        let caller = Caller::resolve(&parts.headers, peer.address.ip(), known, need)?;
+        check_tenant(snapshot, caller)
     };
     let caller = match resolve() {
         Err(AuthError::UnknownKey(key)) if snapshot.issuers.refresh(&key).await => resolve(),
@@ -38,6 +46,16 @@ pub(super) async fn authenticate<'a>(
     .inspect_err(|error| note_refusal(error, &snapshot.directory, record))?;
     record.key = Some(caller.key.clone().into_owned());
     Ok(caller)
+}
+
+/// Refuses a key in the database whose tenant is not configured any more: its callers have no policy.
+fn check_tenant<'a>(snapshot: &Snapshot, caller: Caller<'a>) -> Result<Caller<'a>, AuthError> {
+    match &caller.stored {
+        Some(key) if key.tenant.as_ref().is_some_and(|tenant| !snapshot.tenants.contains_key(tenant)) => {
+            Err(AuthError::RefusedKey(RefusedKey { name: key.name.clone(), reason: KeyRefusal::Tenant }))
+        }
+        _ => Ok(caller),
+    }
 }
 
 /// Notes for the operator why a credential is refused. The response says only that it is not valid.

@@ -90,7 +90,8 @@ fn check_usable(
     }
     let Some(unusable) = caller.unusable_user() else { return Ok(()) };
     let policy = &snapshot.tenant(caller.tenant.as_deref()).policy;
-    if policy.missing_user == MissingUser::Reject || limiter.tells_users_apart(&snapshot.rules) {
+    let is_limited = caller.stored.as_ref().is_some_and(|key| key.limits.is_any()) && !snapshot.rules.dry_run;
+    if policy.missing_user == MissingUser::Reject || is_limited || limiter.tells_users_apart(&snapshot.rules) {
         return Err(UnusableUserError { header: unusable.header.clone(), reason: unusable.reason });
     }
     Ok(())

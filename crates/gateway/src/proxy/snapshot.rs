@@ -173,6 +173,7 @@ impl Snapshot {
             callers.passthrough.clone(),
             callers.client_session == ClientSession::Bind,
         )
+        .with_presets(callers.named_presets())
         .with_issuers(callers.issuers.iter().map(|issuer| issuer.rules.clone()).collect());
         let key_sets = callers.issuers.iter().map(|issuer| {
             let known = previous.and_then(|previous| previous.issuers.known(&issuer.rules.name, &issuer.keys));

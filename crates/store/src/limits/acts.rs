@@ -37,6 +37,12 @@ pub enum Verb {
     Case,
     /// Wrote everything that is stored about a user.
     Export,
+    /// Made a key in the database.
+    CreateKey,
+    /// Replaced a key in the database.
+    RotateKey,
+    /// Ended a key in the database.
+    RevokeKey,
     /// Read about single users on the admin port.
     Read,
 }
@@ -52,6 +58,9 @@ impl Verb {
             Self::Forget => "forget",
             Self::Case => "case",
             Self::Export => "export",
+            Self::CreateKey => "create_key",
+            Self::RotateKey => "rotate_key",
+            Self::RevokeKey => "revoke_key",
             Self::Read => "read",
         }
     }

@@ -139,6 +139,7 @@ impl Limiter {
             tracing::warn!("state: blocks are only in memory; set CALLSIGN_DATA_DIR to keep them over a restart");
         }
         operator_state.guard_against(&state);
+        operator_state.configure_keys(settings.key_seal.clone(), settings.keys_max_stale);
         let worker = Worker {
             store: operator_state.clone(),
             state,
@@ -306,8 +307,13 @@ impl Limiter {
         }
     }
 
-    /// Sets the time zone of days and months.
-    pub fn set_zone(&self, zone: &TimeZone) {
+    /// Puts the settings of a reload into force: the time zone of days and months, and the secret and the age of keys.
+    pub fn configure(&self, settings: &Settings) {
+        self.set_zone(&settings.zone);
+        self.0.operator_state.configure_keys(settings.key_seal.clone(), settings.keys_max_stale);
+    }
+
+    fn set_zone(&self, zone: &TimeZone) {
         if !self.0.memory.calendar().is_of(zone) {
             self.0.memory.set_calendar(Calendar::new(zone.clone()));
         }

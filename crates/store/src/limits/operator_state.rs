@@ -1,9 +1,9 @@
-//! Blocks, run-time limits and the audit log in one process. A change is in force here at once; the exchange with the places of state
+//! Blocks, run-time limits, keys and the audit log in one process. A change is in force here at once; the exchange with the places of state
 //! follows (docs/SPEC.md#block-merge).
 //!
 //! | module | purpose |
 //! |---|---|
-//! | `blocks`, `limits` | the changes |
+//! | `blocks`, `limits`, [`keys`] | the changes |
 //! | [`acts`] | the audit log, and the digests of forgotten users |
 //! | [`acknowledgement`] | where a change is stored, and who obeys it |
 //! | [`commit`] | stores a change of a command |
@@ -13,6 +13,7 @@ pub mod acknowledgement;
 pub mod acts;
 pub mod blocks;
 pub mod commit;
+pub mod keys;
 mod limits;
 pub(super) mod worker;
 
@@ -27,6 +28,9 @@ use tokio::sync::{Notify, watch};
 
 use super::blocks::content;
 use super::blocks::gate::Gate;
+use super::keys::changes;
+use super::keys::index::KeyIndex;
+use super::keys::row;
 use super::overrides::{self, Override, OverrideList};
 use crate::state::{Entries, Entry, StateStore, Synced};
 use acknowledgement::{Acknowledgement, PATIENCE, Progress};
@@ -43,6 +47,7 @@ struct Inner {
     entries: Mutex<Entries>,
     gate: Arc<Gate>,
     overrides: ArcSwap<OverrideList>,
+    keys: Arc<KeyIndex>,
     /// True if run-time limits must not exceed configured ones, because a place is open to others.
     only_tighten: AtomicBool,
     /// Wakes the worker.
@@ -58,8 +63,11 @@ struct Inner {
 
 impl Default for OperatorState {
     fn default() -> Self {
+        let keys = Arc::<KeyIndex>::default();
+        let of_entries = Arc::clone(&keys);
         Self(Arc::new(Inner {
-            entries: Mutex::new(Entries::new(is_readable)),
+            entries: Mutex::new(Entries::new(move |entry| is_readable(entry, &of_entries))),
+            keys,
             gate: Arc::default(),
             overrides: ArcSwap::default(),
             only_tighten: AtomicBool::new(false),
@@ -99,6 +107,7 @@ impl OperatorState {
         self.lift_blocks(|block| is_over(block.until));
         self.lift_limits(|one| is_over(one.until));
         self.lift_old_acts(now, days);
+        self.lift_ended_keys(now);
     }
 
     /// Lifts all entries of this kind that are meant.
@@ -121,7 +130,9 @@ impl OperatorState {
     fn enforce(&self, entries: &Entries) {
         let found = content::blocks(entries.of(content::KIND));
         let mut unreadable = found.unreadable;
-        self.0.gate.set(found.blocks);
+        self.0.keys.apply(entries);
+        let revoked = changes::revoked(entries, self.0.keys.seal().as_deref(), Timestamp::now());
+        self.0.gate.set(found.blocks, &revoked);
         let limits = entries.of(overrides::KIND).filter_map(|entry| {
             let read = Override::read(entry);
             unreadable += usize::from(read.is_none());
@@ -136,6 +147,9 @@ impl OperatorState {
     pub async fn exchange(&self, state: &mut StateStore) -> Synced {
         let mut synced = state.sync(&self.0.entries, &|entries| self.enforce(entries)).await;
         synced.unreadable += self.0.unreadable.load(Ordering::Relaxed);
+        if synced.is_first || state.is_nowhere() {
+            self.0.keys.is_fresh_now();
+        }
         synced
     }
 
@@ -197,9 +211,13 @@ fn lift_in(entries: &mut Entries, kind: &str, is_meant: impl Fn(&Entry) -> bool)
     ops.len()
 }
 
-/// Returns true if this version can read the entry. Entries of other kinds are not read here.
-fn is_readable(entry: &Entry) -> bool {
+/// Returns true if this version can read the entry. Entries of other kinds are not read here. A row of a key whose HMAC is
+/// wrong cannot be read, so that a good copy replaces it.
+fn is_readable(entry: &Entry, keys: &KeyIndex) -> bool {
     match &*entry.kind {
+        row::KIND | row::RETIRED => {
+            keys.seal().map_or_else(|| row::is_readable(entry), |seal| row::is_genuine(entry, &seal))
+        }
         content::KIND => content::block(entry).is_some(),
         overrides::KIND => Override::read(entry).is_some(),
         super::acts::KIND => super::acts::Act::read(entry).is_some(),

@@ -1,15 +1,17 @@
-//! Orders of operators while callsign runs: blocks and run-time limits, from the command line and the admin API.
+//! Orders of operators while callsign runs: blocks, run-time limits and keys, from the command line and the admin API.
 //!
 //! It finds the one person whom an id means (docs/SPEC.md#unseen-ids) and never guesses: an id of several persons, or of
 //! nobody, is an error. Without a ledger the id is used as written, so that orders work at any time.
 
 pub mod block;
+pub mod key;
 pub mod limit;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::operator_state::OperatorState;
 use super::operator_state::blocks::BlocksFullError;
 use super::overrides::OverridesFullError;
 use crate::ledger::{LedgerError, Reader};
@@ -106,13 +108,15 @@ enum Resolved {
 }
 
 impl Knowledge<'_> {
-    async fn resolve(&self, wanted: Wanted<'_>) -> Result<Resolved, OrderError> {
+    /// Finds the person. A user with a key in the database counts as seen.
+    async fn resolve(&self, state: &OperatorState, wanted: Wanted<'_>) -> Result<Resolved, OrderError> {
         let Wanted { id, tenant, unseen, user_id } = wanted;
         if id.is_empty() || id.len() > LONGEST_ID || tenant.is_some_and(|tenant| tenant.len() > LONGEST_TENANT) {
             return Err(OrderError::NoId);
         }
         let configured = self.configured.iter().filter(|person| person.user == *id && person.is_of(tenant)).cloned();
-        let mut people: BTreeSet<_> = configured.collect();
+        let with_keys = state.people_with_keys(id).into_iter().filter(|person| person.is_of(tenant));
+        let mut people: BTreeSet<_> = configured.chain(with_keys).collect();
         let (mut nameless, mut since, mut unchecked) = (BTreeSet::new(), None, None);
         match self.look_up(Named { id, tenant }, user_id).await {
             Ok((meant, oldest)) => {

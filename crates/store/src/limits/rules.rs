@@ -133,7 +133,7 @@ impl Rules {
     /// Returns the configured limits of this caller. The user's limits override the key's, the tenant's and the defaults,
     /// in this order, each limit separately.
     pub fn configured(&self, sources: &CallerIdentity<'_>) -> Ceilings {
-        if !self.limits {
+        if !self.limits && sources.stored.is_none_or(|key| !key.limits.is_any()) {
             return Ceilings::default();
         }
         let [user, key, tenant] = [self.user(sources), self.key(sources), self.tenant(sources)];
@@ -147,6 +147,9 @@ impl Rules {
     }
 
     fn key(&self, sources: &CallerIdentity<'_>) -> Allowance {
+        if let Some(key) = sources.stored {
+            return key.limits;
+        }
         self.keys.get(sources.key).copied().unwrap_or_default()
     }
 

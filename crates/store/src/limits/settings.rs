@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::models::AllowedModels;
 use callsign_core::allowance::{Allowance, Estimate};
+use callsign_core::identity::row_seal::RowSeal;
 use callsign_core::secret::Secret;
 
 /// The settings of limits and blocks.
@@ -48,6 +49,10 @@ pub struct Settings {
     pub named_tenants: Vec<(String, String)>,
     /// The users of `[[users]]` entries, by tenant and user id.
     pub named_users: Vec<(Option<String>, String)>,
+    /// Seals rows of keys in the database; `None` without the operator's secret. Then there are no such keys.
+    pub key_seal: Option<RowSeal>,
+    /// Maximum age of the list of keys while its place does not answer.
+    pub keys_max_stale: Duration,
 }
 
 /// The allowed models by scope; absent where a scope does not set any.
@@ -106,6 +111,8 @@ impl Default for Settings {
             auto_block: None,
             named_tenants: Vec::new(),
             named_users: Vec::new(),
+            key_seal: None,
+            keys_max_stale: Duration::from_mins(1),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The entries in memory. Merging is union, so the order and the repetition of merges do not matter (test:
 //! `replicas_converge`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -11,8 +11,12 @@ pub const LONGEST_BODY: usize = 8 * 1024;
 /// Maximum number of lifted entries that are kept. Beyond it those that were lifted first are dropped. A copy of the list
 /// that is older than 20,000 liftings can then bring such an entry back; it can never lift one.
 pub const MOST_LIFTED: usize = 20_000;
-/// Maximum number of entries. Further entries of a place are ignored.
+/// Maximum number of entries of one kind. Further entries of a place are ignored.
 const MOST: usize = 60_000;
+/// The kind of which there may be many: keys (docs/SPEC.md#database-keys).
+pub const NUMEROUS: &str = "key";
+/// Maximum number of entries of the kind [`NUMEROUS`], and of its lifted entries. A lifted key is a revoked one.
+const MOST_NUMEROUS: usize = 500_000;
 
 /// One entry. It is identified by its kind and its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,22 +54,45 @@ pub struct Found {
     pub unreadable: usize,
 }
 
+/// Decides if this version can read an entry's content.
+pub type IsReadable = Arc<dyn Fn(&Entry) -> bool + Send + Sync>;
+
 /// The entries of one process.
-#[derive(Debug)]
 pub struct Entries {
-    held: HashMap<(Arc<str>, Uuid), Entry>,
+    /// By kind and id.
+    held: HashMap<Arc<str>, HashMap<Uuid, Held>>,
     /// Incremented with every change.
     generation: u64,
     /// The largest number of a lifting. It counts up as in a Lamport clock, so the order needs no wall clock.
     liftings: u64,
-    /// Returns true if this version can read an entry's content.
-    is_readable: fn(&Entry) -> bool,
+    is_readable: IsReadable,
+}
+
+/// An entry, and the generation of its latest change.
+#[derive(Clone, Debug)]
+struct Held {
+    entry: Entry,
+    changed: u64,
+}
+
+/// The entries that a place has, collected while they are read.
+#[derive(Debug, Default)]
+pub struct Seen {
+    ids: HashSet<(Arc<str>, Uuid)>,
+    /// The copies of this process that replace those of the place.
+    better: Vec<Entry>,
+}
+
+impl std::fmt::Debug for Entries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entries").field("generation", &self.generation).finish_non_exhaustive()
+    }
 }
 
 impl Entries {
     /// Creates an empty list. `is_readable` decides which of two contents of one entry is kept.
-    pub fn new(is_readable: fn(&Entry) -> bool) -> Self {
-        Self { held: HashMap::new(), generation: 0, liftings: 0, is_readable }
+    pub fn new(is_readable: impl Fn(&Entry) -> bool + Send + Sync + 'static) -> Self {
+        Self { held: HashMap::new(), generation: 0, liftings: 0, is_readable: Arc::new(is_readable) }
     }
 
     /// Returns a number that grows with every change.
@@ -75,26 +102,58 @@ impl Entries {
 
     /// Iterates over the entries of one kind that are in force.
     pub fn of<'e>(&'e self, kind: &'e str) -> impl Iterator<Item = &'e Entry> {
-        self.held.values().filter(move |entry| !entry.lifted && *entry.kind == *kind)
+        self.all_of(kind).map(|held| &held.entry).filter(|entry| !entry.lifted)
+    }
+
+    /// Iterates over the entries of one kind that changed after a generation, lifted or not.
+    pub fn changed_after<'e>(&'e self, kind: &'e str, generation: u64) -> impl Iterator<Item = &'e Entry> {
+        self.all_of(kind).filter(move |held| held.changed > generation).map(|held| &held.entry)
+    }
+
+    fn all_of(&self, kind: &str) -> impl Iterator<Item = &Held> {
+        self.held.get(kind).into_iter().flat_map(HashMap::values)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Held> {
+        self.held.values().flat_map(HashMap::values)
+    }
+
+    fn one(&self, entry: &Entry) -> Option<&Entry> {
+        self.held.get(&entry.kind)?.get(&entry.op).map(|held| &held.entry)
     }
 
     /// Adds an entry and returns its id.
     pub fn add(&mut self, kind: &str, body: &str) -> Uuid {
-        let (kind, op): (Arc<str>, _) = (kind.into(), Uuid::now_v7());
-        let entry = Entry { kind: Arc::clone(&kind), op, lifted: false, body: body.into() };
-        self.held.insert((kind, op), entry);
-        self.generation += 1;
+        let op = Uuid::now_v7();
+        self.add_as(kind, op, body);
         op
+    }
+
+    /// Adds an entry with this id, which must be new.
+    pub fn add_as(&mut self, kind: &str, op: Uuid, body: &str) {
+        let kind: Arc<str> = kind.into();
+        self.put(Entry { kind, op, lifted: false, body: body.into() });
+    }
+
+    /// Puts an entry in place of the one with its id.
+    fn put(&mut self, mut entry: Entry) {
+        self.generation += 1;
+        // All entries of a kind share its name.
+        if let Some((kind, _)) = self.held.get_key_value(&entry.kind) {
+            entry.kind = Arc::clone(kind);
+        }
+        let held = Held { changed: self.generation, entry };
+        self.held.entry(Arc::clone(&held.entry.kind)).or_default().insert(held.entry.op, held);
     }
 
     /// Lifts an entry.
     pub fn lift(&mut self, kind: &str, op: Uuid) {
-        if let Some(entry) = self.held.get_mut(&(kind.into(), op))
-            && !entry.lifted
-        {
+        let Some(held) = self.held.get_mut(kind).and_then(|of_kind| of_kind.get_mut(&op)) else { return };
+        if !held.entry.lifted {
             self.liftings = (self.liftings + 1).min(MOST_LIFTINGS);
-            (entry.lifted, entry.body) = (true, lifting(self.liftings).into());
             self.generation += 1;
+            (held.entry.lifted, held.entry.body) = (true, lifting(self.liftings).into());
+            held.changed = self.generation;
         }
     }
 
@@ -106,58 +165,67 @@ impl Entries {
             if entry.lifted {
                 self.liftings = self.liftings.max(lifting_of(&entry.body));
             }
-            let key = (Arc::clone(&entry.kind), entry.op);
-            let is_full = self.held.len() >= MOST;
-            match self.held.get_mut(&key) {
+            let is_full = || self.held.get(&entry.kind).is_some_and(|held| held.len() >= most(&entry.kind, MOST));
+            match self.one(entry) {
                 _ if entry.body.len() > LONGEST_BODY => ignored += 1,
-                None if is_full => ignored += 1,
-                None => {
-                    self.held.insert(key, entry.clone());
-                    self.generation += 1;
-                }
-                Some(held) => {
-                    if is_better(self.is_readable, entry, held) {
-                        *held = entry.clone();
-                        self.generation += 1;
-                    }
-                }
+                None if is_full() => ignored += 1,
+                Some(held) if !is_better(&self.is_readable, entry, held) => {}
+                _ => self.put(entry.clone()),
             }
         }
         self.prune();
         ignored
     }
 
-    /// Returns the entries that a place with these entries lacks or has in a worse copy.
-    pub fn missing_in(&self, found: &[Entry]) -> Vec<Entry> {
-        let there: HashMap<(&str, Uuid), &Entry> =
-            found.iter().map(|entry| ((&*entry.kind, entry.op), entry)).collect();
-        let is_missing = |entry: &&Entry| {
-            let there = there.get(&(&*entry.kind, entry.op));
-            there.is_none_or(|there| is_better(self.is_readable, entry, there))
-        };
-        self.held.values().filter(is_missing).cloned().collect()
+    /// Notes what a place has. Call it after the merge of these entries.
+    pub fn see(&self, found: &[Entry], seen: &mut Seen) {
+        for there in found {
+            seen.ids.insert((Arc::clone(&there.kind), there.op));
+            seen.better.extend(self.one(there).filter(|held| is_better(&self.is_readable, held, there)).cloned());
+        }
+    }
+
+    /// Returns the entries that a place lacks or has in a worse copy. If the place had all entries of a generation
+    /// `since`, later changes and what was seen are compared.
+    pub fn missing(&self, seen: Seen, since: Option<u64>) -> Vec<Entry> {
+        let is_new = |held: &&Held| since.is_none_or(|since| held.changed > since);
+        let is_absent = |entry: &&Entry| !seen.ids.contains(&(Arc::clone(&entry.kind), entry.op));
+        let absent = self.all().filter(is_new).map(|held| &held.entry).filter(is_absent).cloned();
+        let absent: Vec<_> = absent.collect();
+        seen.better.into_iter().chain(absent).collect()
     }
 
     /// Returns the lifted entries of a place that were dropped here.
     pub fn dropped(&self, found: &[Entry]) -> Vec<Entry> {
-        let is_dropped = |entry: &&Entry| entry.lifted && !self.held.contains_key(&(Arc::clone(&entry.kind), entry.op));
-        found.iter().filter(is_dropped).cloned().collect()
+        found.iter().filter(|entry| entry.lifted && self.one(entry).is_none()).cloned().collect()
     }
 
     fn prune(&mut self) {
         let order = |entry: &Entry| (lifting_of(&entry.body), entry.op);
-        let mut lifted: Vec<_> = self.held.values().filter(|entry| entry.lifted).map(order).collect();
-        if lifted.len() > MOST_LIFTED {
-            let surplus = lifted.len() - MOST_LIFTED;
-            let (_, first_kept, _) = lifted.select_nth_unstable(surplus);
-            let first_kept = *first_kept;
-            self.held.retain(|_, entry| !entry.lifted || order(entry) >= first_kept);
+        for (kind, of_kind) in &mut self.held {
+            let most = most(kind, MOST_LIFTED);
+            if of_kind.len() <= most {
+                continue;
+            }
+            let lifted = of_kind.values().map(|held| &held.entry).filter(|entry| entry.lifted);
+            let mut lifted: Vec<_> = lifted.map(order).collect();
+            if lifted.len() > most {
+                let surplus = lifted.len() - most;
+                let (_, first_kept, _) = lifted.select_nth_unstable(surplus);
+                let first_kept = *first_kept;
+                of_kind.retain(|_, Held { entry, .. }| !entry.lifted || order(entry) >= first_kept);
+            }
         }
     }
 }
 
+/// Returns a maximum for a kind.
+fn most(kind: &str, usual: usize) -> usize {
+    if kind == NUMEROUS { MOST_NUMEROUS } else { usual }
+}
+
 /// Returns true if `one` replaces `other`, which has the same id.
-fn is_better(is_readable: fn(&Entry) -> bool, one: &Entry, other: &Entry) -> bool {
+fn is_better(is_readable: &IsReadable, one: &Entry, other: &Entry) -> bool {
     match (one.lifted, other.lifted) {
         (true, true) => return lifting_of(&one.body) > lifting_of(&other.body),
         (false, false) => {}

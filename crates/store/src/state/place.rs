@@ -59,9 +59,16 @@ impl Place {
         within!(self, place => place.mark())
     }
 
-    /// Returns the entries and their version.
-    pub(super) async fn read(&mut self) -> Result<(Mark, Found), StateError> {
-        within!(self, place => place.read())
+    /// Returns the changes since a version, and the version with them. `None` if the place does not know that version,
+    /// because it went back in time, or if so much changed that all entries should be read.
+    pub(super) async fn changes(&mut self, since: &Mark) -> Result<Option<(Mark, Found)>, StateError> {
+        within!(self, place => place.changes(since))
+    }
+
+    /// Returns the next entries of all, and the cursor of those after them. Entries that change meanwhile may be missing;
+    /// they are changes since the version from before the first page.
+    pub(super) async fn page(&mut self, after: &str) -> Result<(Found, Option<String>), StateError> {
+        within!(self, place => place.page(after))
     }
 
     /// Merges entries into the place.

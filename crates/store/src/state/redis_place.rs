@@ -1,4 +1,5 @@
-//! State in Redis: a hash of entries, a hash with their version, a hash of running servers.
+//! State in Redis: a hash of entries, a hash with their version, a hash of running servers. A sorted set has the version
+//! with which each entry changed last, and a hash has the tokens of the latest versions.
 
 use std::time::Duration;
 
@@ -15,22 +16,48 @@ use callsign_core::secret::Secret;
 const ENTRIES: &str = "callsign:{state}:entries";
 const MARK: &str = "callsign:{state}:mark";
 const NODES: &str = "callsign:{state}:nodes";
+const CHANGES: &str = "callsign:{state}:changes";
+const VERSIONS: &str = "callsign:{state}:versions";
+/// Number of entries of a page, and of changes that are read at once.
+const PAGE: usize = 5_000;
 /// Maximum time of connecting and of one command.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Servers that were silent longer are not listed.
 const DAY_MS: i64 = 86_400_000;
 
-/// Merges entries and changes the version. A lifted entry changes only to a later lifting. `ARGV` is the new token, then
-/// pairs of field and value.
+/// Merges entries and changes the version. A lifted entry changes only to a later lifting. The last 10,000 versions are
+/// remembered. `ARGV` is the new token, then pairs of field and value.
 const WRITE: &str = r"
 local before = redis.call('HGET', KEYS[2], 'token') or ''
+local number = redis.call('HINCRBY', KEYS[2], 'number', 1)
 for i = 2, #ARGV, 2 do
   local held = redis.call('HGET', KEYS[1], ARGV[i])
   local is_later = held and string.sub(ARGV[i + 1], 1, 1) == '1' and ARGV[i + 1] > held
-  if not held or string.sub(held, 1, 1) ~= '1' or is_later then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  if not held or string.sub(held, 1, 1) ~= '1' or is_later then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+    redis.call('ZADD', KEYS[3], number, ARGV[i])
+  end
 end
 redis.call('HSET', KEYS[2], 'token', ARGV[1])
-return { before, redis.call('HINCRBY', KEYS[2], 'number', 1) }
+redis.call('HSET', KEYS[4], number, ARGV[1])
+redis.call('HDEL', KEYS[4], number - 10000)
+return { before, number }
+";
+/// Returns token and number of the version, and pairs of field and value that changed since the version with the number
+/// `ARGV[1]` and the token `ARGV[2]`. Nothing if that version is unknown, or if more than `ARGV[3]` entries changed.
+const READ_CHANGES: &str = r"
+if redis.call('HGET', KEYS[4], ARGV[1]) ~= ARGV[2] then return nil end
+local fields = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. ARGV[1], '+inf', 'LIMIT', 0, tonumber(ARGV[3]) + 1)
+if #fields > tonumber(ARGV[3]) then return nil end
+local rows = {}
+for _, field in ipairs(fields) do
+  local value = redis.call('HGET', KEYS[1], field)
+  if value then
+    rows[#rows + 1] = field
+    rows[#rows + 1] = value
+  end
+end
+return { redis.call('HGET', KEYS[2], 'token') or '', redis.call('HGET', KEYS[2], 'number') or '0', rows }
 ";
 /// Records a server's sign of life if the version has the token `ARGV[1]`.
 const BEAT: &str = r"
@@ -42,8 +69,8 @@ redis.call('HSET', KEYS[2], ARGV[2], (mark[2] or '0') .. ' ' .. ms .. ' ' .. ARG
 return 1
 ";
 
-/// Token and number of the version, then pairs of field and value.
-type EntriesAnswer = ((Option<String>, Option<i64>), Vec<(Vec<u8>, Vec<u8>)>);
+/// Pairs of field and value.
+type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 /// Seconds and microseconds, then pairs of node and value.
 type NodesAnswer = ((i64, i64), Vec<(String, String)>);
 
@@ -98,24 +125,27 @@ impl RedisPlace {
         Ok(Mark { number: number.unwrap_or_default(), token: token.unwrap_or_default() })
     }
 
-    pub(super) async fn read(&mut self) -> Result<(Mark, Found), StateError> {
+    pub(super) async fn changes(&mut self, since: &Mark) -> Result<Option<(Mark, Found)>, StateError> {
         let mut pipeline = redis::pipe();
-        pipeline.atomic().cmd("HMGET").arg(MARK).arg("token").arg("number").cmd("HGETALL").arg(ENTRIES);
-        let ((token, number), rows): EntriesAnswer = self.run(&pipeline).await?;
-        let mut found = Found::default();
-        for (field, value) in rows {
-            match entry(&field, &value) {
-                Some(entry) => found.entries.push(entry),
-                None => found.unreadable += 1,
-            }
-        }
-        Ok((Mark { number: number.unwrap_or_default(), token: token.unwrap_or_default() }, found))
+        let command = pipeline.cmd("EVAL").arg(READ_CHANGES).arg(4).arg(ENTRIES).arg(MARK).arg(CHANGES).arg(VERSIONS);
+        command.arg(since.number).arg(&since.token).arg(PAGE);
+        let (answer,): (Option<(String, i64, Rows)>,) = self.run(&pipeline).await?;
+        Ok(answer.map(|(token, number, rows)| (Mark { number, token }, found(&rows))))
+    }
+
+    pub(super) async fn page(&mut self, after: &str) -> Result<(Found, Option<String>), StateError> {
+        let cursor = if after.is_empty() { "0" } else { after };
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("HSCAN").arg(ENTRIES).arg(cursor).arg("COUNT").arg(PAGE);
+        let ((next, rows),): ((String, Rows),) = self.run(&pipeline).await?;
+        Ok((found(&rows), Some(next).filter(|next| next != "0")))
     }
 
     pub(super) async fn write(&mut self, entries: &[Entry]) -> Result<Written, StateError> {
         let token = Uuid::now_v7().simple().to_string();
         let mut pipeline = redis::pipe();
-        let command = pipeline.cmd("EVAL").arg(WRITE).arg(2).arg(ENTRIES).arg(MARK).arg(&token);
+        let command = pipeline.cmd("EVAL").arg(WRITE).arg(4).arg(ENTRIES).arg(MARK).arg(CHANGES).arg(VERSIONS);
+        command.arg(&token);
         for entry in entries {
             command.arg(field(entry)).arg(format!("{}{}", u8::from(entry.lifted), entry.body));
         }
@@ -125,9 +155,11 @@ impl RedisPlace {
 
     pub(super) async fn remove(&mut self, entries: &[Entry]) -> Result<(), StateError> {
         let mut pipeline = redis::pipe();
-        let command = pipeline.cmd("HDEL").arg(ENTRIES);
-        for entry in entries {
-            command.arg(field(entry));
+        for (command, key) in [("HDEL", ENTRIES), ("ZREM", CHANGES)] {
+            let command = pipeline.cmd(command).arg(key);
+            for entry in entries {
+                command.arg(field(entry));
+            }
         }
         self.run::<redis::Value>(&pipeline).await.map(drop)
     }
@@ -163,6 +195,18 @@ impl RedisPlace {
 
 fn field(entry: &Entry) -> String {
     format!("{} {}", entry.kind, entry.op.simple())
+}
+
+/// Reads entries.
+fn found(rows: &Rows) -> Found {
+    let mut found = Found::default();
+    for (field, value) in rows {
+        match entry(field, value) {
+            Some(entry) => found.entries.push(entry),
+            None => found.unreadable += 1,
+        }
+    }
+    found
 }
 
 /// Reads an entry; `None` if it is none.

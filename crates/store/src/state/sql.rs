@@ -13,6 +13,10 @@ use super::mark::{Access, Mark, Node, Written};
 use crate::ledger::engine::{Connection, Engine, Purpose, Row, Target};
 use crate::ledger::error::reason;
 
+/// Number of entries of a page.
+const PAGE: usize = 5_000;
+/// Number of versions that are remembered. A server that has not looked for longer reads all entries.
+const VERSIONS: i64 = 10_000;
 /// The table of applied migrations. In PostgreSQL the ledger's own is beside it.
 const MIGRATIONS: &str = "callsign_state_migrations";
 
@@ -159,22 +163,49 @@ impl SqlPlace {
         rows.first().map_or_else(|| Ok(Mark::default()), |row| mark(row).map_err(|error| self.failed(&error)))
     }
 
-    pub(super) async fn read(&mut self) -> Result<(Mark, Found), StateError> {
+    pub(super) async fn changes(&mut self, since: &Mark) -> Result<Option<(Mark, Found)>, StateError> {
         // One statement, so that version and entries are of one moment.
-        let sql = "SELECT m.number, m.token, e.kind, e.op, e.lifted, e.body FROM callsign_mark m \
-                   LEFT JOIN callsign_entries e ON 1 = 1";
-        let rows = self.fetch(sql.to_owned()).await?;
-        let Some(first) = rows.first() else { return Ok(Default::default()) };
-        let mark = mark(first).map_err(|error| self.failed(&error))?;
-        let mut found = Found::default();
-        for row in &rows {
-            match entry(row) {
-                Ok(Some(entry)) => found.entries.push(entry),
-                Ok(None) => {}
-                Err(()) => found.unreadable += 1,
+        let sql = format!(
+            "SELECT m.number, m.token, e.kind, e.op, e.lifted, e.body FROM callsign_mark m \
+             JOIN callsign_versions v ON v.number = $1 AND v.token = $2 \
+             LEFT JOIN callsign_entries e ON e.changed > $1 LIMIT {}",
+            PAGE + 1
+        );
+        let mut connection = self.take().await?;
+        let fetched = async {
+            let mut arguments = connection.arguments();
+            arguments.int(Some(since.number))?;
+            arguments.text(Some(&since.token))?;
+            connection.fetch(AssertSqlSafe(sql), arguments).await
+        };
+        let rows = fetched.await.map_err(|error| self.failed(&error))?;
+        self.connection = Some(connection);
+        match rows.first() {
+            Some(first) if rows.len() <= PAGE => {
+                let mark = mark(first).map_err(|error| self.failed(&error))?;
+                Ok(Some((mark, found(&rows, 2).0)))
             }
+            _ => Ok(None),
         }
-        Ok((mark, found))
+    }
+
+    pub(super) async fn page(&mut self, after: &str) -> Result<(Found, Option<String>), StateError> {
+        let (kind, op) = after.split_once(' ').unwrap_or_default();
+        let sql = format!(
+            "SELECT kind, op, lifted, body FROM callsign_entries WHERE (kind, op) > ($1, $2) \
+             ORDER BY kind, op LIMIT {PAGE}"
+        );
+        let mut connection = self.take().await?;
+        let fetched = async {
+            let mut arguments = connection.arguments();
+            arguments.text(Some(kind))?;
+            arguments.text(Some(op))?;
+            connection.fetch(AssertSqlSafe(sql), arguments).await
+        };
+        let rows = fetched.await.map_err(|error| self.failed(&error))?;
+        self.connection = Some(connection);
+        let (found, last) = found(&rows, 0);
+        Ok((found, last.filter(|_| rows.len() == PAGE)))
     }
 
     pub(super) async fn write(&mut self, entries: &[Entry]) -> Result<Written, StateError> {
@@ -261,24 +292,35 @@ async fn write(connection: &mut Connection, entries: &[Entry]) -> Result<Written
     let arguments = connection.arguments();
     let before = connection.fetch(lock, arguments).await?;
     let before = before.first().map(|row| row.text(0)).transpose()?.flatten().unwrap_or_default();
-    for entry in entries {
-        let mut arguments = connection.arguments();
-        arguments.text(Some(&entry.kind))?;
-        arguments.text(Some(&entry.op.simple().to_string()))?;
-        arguments.int(Some(i64::from(entry.lifted)))?;
-        arguments.text(Some(&entry.body))?;
-        let sql = "INSERT INTO callsign_entries (kind, op, lifted, body) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT (kind, op) DO UPDATE SET lifted = excluded.lifted, body = excluded.body \
-                   WHERE callsign_entries.lifted = 0 \
-                   OR (excluded.lifted = 1 AND excluded.body > callsign_entries.body)";
-        connection.execute(sql, arguments).await?;
-    }
     let token = Uuid::now_v7().simple().to_string();
     let mut arguments = connection.arguments();
     arguments.text(Some(&token))?;
     let sql = "UPDATE callsign_mark SET number = number + 1, token = $1 RETURNING number";
     let number = connection.fetch(sql, arguments).await?;
     let number = number.first().map(|row| row.count(0)).transpose()?.unwrap_or_default();
+    for entry in entries {
+        let mut arguments = connection.arguments();
+        arguments.text(Some(&entry.kind))?;
+        arguments.text(Some(&entry.op.simple().to_string()))?;
+        arguments.int(Some(i64::from(entry.lifted)))?;
+        arguments.text(Some(&entry.body))?;
+        arguments.int(Some(number))?;
+        let sql = "INSERT INTO callsign_entries (kind, op, lifted, body, changed) VALUES ($1, $2, $3, $4, $5) \
+                   ON CONFLICT (kind, op) DO UPDATE \
+                   SET lifted = excluded.lifted, body = excluded.body, changed = excluded.changed \
+                   WHERE callsign_entries.lifted = 0 \
+                   OR (excluded.lifted = 1 AND excluded.body > callsign_entries.body)";
+        connection.execute(sql, arguments).await?;
+    }
+    let mut arguments = connection.arguments();
+    arguments.int(Some(number))?;
+    arguments.text(Some(&token))?;
+    let sql = "INSERT INTO callsign_versions (number, token) VALUES ($1, $2) \
+               ON CONFLICT (number) DO UPDATE SET token = excluded.token";
+    connection.execute(sql, arguments).await?;
+    let mut arguments = connection.arguments();
+    arguments.int(Some(number - VERSIONS))?;
+    connection.execute("DELETE FROM callsign_versions WHERE number < $1", arguments).await?;
     connection.commit().await?;
     Ok(Written { before, after: Mark { number, token } })
 }
@@ -287,12 +329,29 @@ fn mark(row: &Row) -> Result<Mark, sqlx::Error> {
     Ok(Mark { number: row.count(0)?, token: row.text(1)?.unwrap_or_default() })
 }
 
-/// Reads an entry; `None` if the row has none, as in an empty list.
-fn entry(row: &Row) -> Result<Option<Entry>, ()> {
-    let Some(kind) = row.text(2).map_err(drop)? else { return Ok(None) };
-    let op = row.text(3).map_err(drop)?.and_then(|op| op.parse().ok()).ok_or(())?;
-    let lifted = row.count(4).map_err(drop)? != 0;
-    let body = row.text(5).map_err(drop)?.ok_or(())?;
+/// Reads entries from the columns that begin at `first`. Returns them and the place of the last one.
+fn found(rows: &[Row], first: usize) -> (Found, Option<String>) {
+    let (mut found, mut last) = (Found::default(), None);
+    for row in rows {
+        let place = (row.text(first).ok().flatten(), row.text(first + 1).ok().flatten());
+        if let (Some(kind), Some(op)) = place {
+            last = Some(format!("{kind} {op}"));
+        }
+        match entry(row, first) {
+            Ok(Some(entry)) => found.entries.push(entry),
+            Ok(None) => {}
+            Err(()) => found.unreadable += 1,
+        }
+    }
+    (found, last)
+}
+
+/// Reads an entry; `None` if the row has none, as without changes.
+fn entry(row: &Row, first: usize) -> Result<Option<Entry>, ()> {
+    let Some(kind) = row.text(first).map_err(drop)? else { return Ok(None) };
+    let op = row.text(first + 1).map_err(drop)?.and_then(|op| op.parse().ok()).ok_or(())?;
+    let lifted = row.count(first + 2).map_err(drop)? != 0;
+    let body = row.text(first + 3).map_err(drop)?.ok_or(())?;
     Ok(Some(Entry { kind: kind.into(), op, lifted, body: body.into() }))
 }
 

@@ -1,10 +1,11 @@
 //! The places of one configuration, and the exchange of entries with them.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::entries::Entries;
+use super::entries::{Entries, Entry, Found, Seen};
 use super::error::StateError;
 use super::mark::{Access, Mark, Node};
 use super::place::Place;
@@ -17,6 +18,10 @@ use callsign_core::secret::Secret;
 
 /// Attempts to write to a place that others change at the same time, within one exchange.
 const ATTEMPTS: u32 = 4;
+/// Time between two reads of all entries. Other reads do not notice rows that another program than callsign changed.
+const READ_ALL: Duration = Duration::from_mins(10);
+/// Number of entries of one write.
+const CHUNK: usize = 1_000;
 
 /// The state of all places after an exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +52,10 @@ struct Tracked {
     place: Place,
     /// The version whose entries are merged.
     known: Option<Mark>,
+    /// False after a failure.
+    answers: bool,
+    /// The time of the latest read of all entries.
+    read_all: Option<Instant>,
     /// The highest number that was seen, to notice that the place went back.
     highest: i64,
     /// The generation of the entries that the place has.
@@ -125,7 +134,9 @@ impl StateStore {
             synced = Synced { restored, ..Synced::default() };
             // `state.db` first: it does not wait for a network.
             for (number, tracked) in self.places.iter_mut().enumerate().rev() {
-                match tracked.sync(entries, enforce).await {
+                let result = tracked.sync(entries, enforce).await;
+                tracked.answers = result.is_ok();
+                match result {
                     Ok(restored) => {
                         synced.restored += restored;
                         let mark = tracked.known.as_ref().map(|mark| mark.number);
@@ -133,10 +144,7 @@ impl StateStore {
                         synced.is_first = number == 0;
                         synced.is_informed |= number == 0 || tracked.had_entries == Some(true);
                     }
-                    Err(error) => {
-                        (tracked.known, tracked.generation) = (None, None);
-                        synced.failed.push(error);
-                    }
+                    Err(error) => synced.failed.push(error),
                 }
                 synced.unreadable = synced.unreadable.max(tracked.unreadable);
             }
@@ -157,11 +165,9 @@ impl StateStore {
     /// Records in every place that this server has applied its version.
     pub async fn beat(&mut self, node: &str, name: &str) {
         for tracked in &mut self.places {
-            if let Some(mark) = tracked.known.clone()
-                && !matches!(tracked.place.beat(node, name, &mark).await, Ok(true))
-            {
-                // The place has news, or does not answer. The next exchange finds out.
-                tracked.known = None;
+            if let Some(mark) = tracked.known.clone().filter(|_| tracked.answers) {
+                // If the place has news, or does not answer, the next exchange finds out.
+                let _recorded = tracked.place.beat(node, name, &mark).await;
             }
         }
     }
@@ -169,7 +175,7 @@ impl StateStore {
     /// Returns the servers of the first place that answers.
     pub async fn nodes(&mut self) -> Vec<Node> {
         for tracked in &mut self.places {
-            if tracked.known.is_some()
+            if tracked.answers
                 && let Ok(nodes) = tracked.place.nodes().await
             {
                 return nodes;
@@ -186,9 +192,34 @@ impl StateStore {
     }
 }
 
+/// What an exchange with a place has to do, after the entries of the place were merged.
+struct Compared {
+    mark: Mark,
+    missing: Vec<Entry>,
+    dropped: Vec<Entry>,
+    /// The generation of the entries that the place has once it has the missing ones.
+    generation: u64,
+}
+
 impl Tracked {
     fn new(place: Place) -> Self {
-        Self { place, known: None, highest: 0, generation: None, unreadable: 0, had_entries: None, witness: None }
+        Self {
+            place,
+            known: None,
+            answers: false,
+            read_all: None,
+            highest: 0,
+            generation: None,
+            unreadable: 0,
+            had_entries: None,
+            witness: None,
+        }
+    }
+
+    /// Returns true if all entries must be read although the place may know the merged version.
+    fn must_read_all(&self) -> bool {
+        // An entry that cannot be read may have been repaired.
+        self.unreadable > 0 || self.read_all.is_none_or(|at| at.elapsed() >= READ_ALL)
     }
 
     /// Exchanges entries with the place. Returns the number of entries that it had lost.
@@ -198,7 +229,9 @@ impl Tracked {
         enforce: &(dyn Fn(&Entries) + Sync),
     ) -> Result<usize, StateError> {
         let generation = entries.lock().generation();
-        if self.known.is_some()
+        let is_recent = self.read_all.is_some_and(|at| at.elapsed() < READ_ALL);
+        if is_recent
+            && self.known.is_some()
             && self.generation == Some(generation)
             && self.place.mark().await.map(Some)? == self.known
         {
@@ -206,47 +239,106 @@ impl Tracked {
         }
         let mut restored = 0;
         for _ in 0..ATTEMPTS {
-            let read = self.place.read().await;
-            // A process that has read a version gives its entries back itself.
-            if let Some(witness) = self.witness.as_ref().filter(|_| self.had_entries.is_none()) {
-                match &read {
-                    Ok((mark, _)) => witness.check(mark)?,
-                    Err(StateError::NotPrepared(_)) => witness.check(&Mark::default())?,
-                    Err(_) => {}
-                }
-            }
-            let (mark, found) = read?;
-            self.had_entries.get_or_insert(mark.number > 0);
-            let (missing, dropped, generation) = {
-                let mut entries = entries.lock();
-                let before = entries.generation();
-                let ignored = entries.merge(&found.entries);
-                self.unreadable = found.unreadable + ignored;
-                if entries.generation() != before {
-                    enforce(&entries);
-                }
-                (entries.missing_in(&found.entries), entries.dropped(&found.entries), entries.generation())
+            let compared = match self.read_changes(entries, enforce).await? {
+                Some(compared) => compared,
+                None => self.read_all(entries, enforce).await?,
             };
+            let Compared { mut mark, missing, dropped, generation } = compared;
             if !dropped.is_empty() {
                 self.place.remove(&dropped).await?;
             }
             if mark.number < self.highest {
                 restored += missing.len();
             }
-            let written = if missing.is_empty() { None } else { Some(self.place.write(&missing).await?) };
-            let is_undisturbed = written.as_ref().is_none_or(|written| written.before == mark.token);
-            let mark = written.map_or(mark, |written| written.after);
+            let mut is_undisturbed = true;
+            for chunk in missing.chunks(CHUNK) {
+                let written = self.place.write(chunk).await?;
+                is_undisturbed &= written.before == mark.token;
+                if is_undisturbed {
+                    mark = written.after;
+                }
+            }
+            // The changes of others are read since the version before them.
             self.highest = mark.number;
             if let Some(witness) = &mut self.witness {
                 witness.record(&mark);
             }
+            (self.known, self.generation) = (Some(mark), Some(generation));
             if is_undisturbed {
-                (self.known, self.generation) = (Some(mark), Some(generation));
                 return Ok(restored);
             }
         }
         Err(StateError::Unavailable { place: self.place.name(), reason: "others change it all the time".to_owned() })
     }
+
+    /// Reads what changed since the merged version, and merges it. `None` if all entries must be read.
+    async fn read_changes(
+        &mut self,
+        entries: &Mutex<Entries>,
+        enforce: &(dyn Fn(&Entries) + Sync),
+    ) -> Result<Option<Compared>, StateError> {
+        let (Some(known), Some(since)) = (&self.known, self.generation) else { return Ok(None) };
+        if self.must_read_all() {
+            return Ok(None);
+        }
+        let Some((mark, found)) = self.place.changes(known).await? else { return Ok(None) };
+        let mut seen = Seen::default();
+        let (unreadable, dropped) = merge(entries, enforce, &found, &mut seen);
+        self.unreadable += unreadable;
+        let entries = entries.lock();
+        let (missing, generation) = (entries.missing(seen, Some(since)), entries.generation());
+        Ok(Some(Compared { mark, missing, dropped, generation }))
+    }
+
+    /// Reads and merges all entries.
+    async fn read_all(
+        &mut self,
+        entries: &Mutex<Entries>,
+        enforce: &(dyn Fn(&Entries) + Sync),
+    ) -> Result<Compared, StateError> {
+        let mark = self.place.mark().await;
+        // A process that has read a version gives its entries back itself.
+        if let Some(witness) = self.witness.as_ref().filter(|_| self.had_entries.is_none()) {
+            match &mark {
+                Ok(mark) => witness.check(mark)?,
+                Err(StateError::NotPrepared(_)) => witness.check(&Mark::default())?,
+                Err(_) => {}
+            }
+        }
+        let mark = mark?;
+        self.had_entries.get_or_insert(mark.number > 0);
+        let (mut seen, mut dropped, mut unreadable) = (Seen::default(), Vec::new(), 0);
+        let mut cursor = Some(String::new());
+        while let Some(after) = cursor {
+            let (found, next) = self.place.page(&after).await?;
+            let (ignored, more) = merge(entries, enforce, &found, &mut seen);
+            unreadable += ignored;
+            dropped.extend(more);
+            cursor = next;
+        }
+        (self.unreadable, self.read_all) = (unreadable, Some(Instant::now()));
+        let entries = entries.lock();
+        let (missing, generation) = (entries.missing(seen, None), entries.generation());
+        Ok(Compared { mark, missing, dropped, generation })
+    }
+}
+
+/// Merges entries of a place. Returns the number of those that cannot be read, and the lifted ones that were dropped
+/// here.
+fn merge(
+    entries: &Mutex<Entries>,
+    enforce: &(dyn Fn(&Entries) + Sync),
+    found: &Found,
+    seen: &mut Seen,
+) -> (usize, Vec<Entry>) {
+    let mut entries = entries.lock();
+    let before = entries.generation();
+    let ignored = entries.merge(&found.entries);
+    if entries.generation() != before {
+        enforce(&entries);
+    }
+    entries.see(&found.entries, seen);
+    (found.unreadable + ignored, entries.dropped(&found.entries))
 }
 
 #[cfg(test)]

@@ -38,6 +38,14 @@ pub(super) const CALLERS: &[Setting] = &[
          it and the caller if the preset has no session. A session id in the body is always removed.",
     )
     .default("drop"),
+    Setting::both(
+        "CALLSIGN_KEYS_MAX_STALE_SECONDS",
+        "keys_max_stale_seconds",
+        "Maximum age of the list of keys in the database while their place (PostgreSQL, Redis or `state.db`) does not \
+         answer, 1 to 86400. Then these keys get 503 `keys_unavailable`; configured keys are not affected.",
+    )
+    .default("60")
+    .unit("seconds"),
 ];
 
 pub(super) const KEYS: &[Setting] = &[

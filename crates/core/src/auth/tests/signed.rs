@@ -64,7 +64,8 @@ fn who_at(now: Timestamp, pairs: &[(&str, &str)], need: Need) -> Result<Who, Aut
     let jwks = || KeySet::from_secret(&Secret::new(SECRET));
     let (directory, verifier) = (signed_directory(), Verifier::new([jwks(), jwks(), jwks(), jwks()]));
     let headers = headers(pairs);
-    let known = AuthContext { directory: &directory, verifier: &verifier, now };
+    let known =
+        AuthContext { directory: &directory, verifier: &verifier, stored: &crate::stored_key::NoStoredKeys, now };
     let caller = Caller::resolve(&headers, HOME, known, need)?;
     let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
     Ok((own(caller.user), own(caller.session), own(caller.chat), own(caller.tenant), caller.key.into_owned()))
@@ -142,7 +143,8 @@ fn an_unknown_signing_key_is_returned_for_a_refresh() {
     let verifier = Verifier::new([KeySet::from_jwks(signer::jwks([&known]).as_bytes()).unwrap()]);
     let claims = json!({"iss": "https://direct.example", "sub": "ada", "exp": 4_000_000_000_u64});
     let headers = headers(&[("authorization", &format!("Bearer {}", signed.token(&claims)))]);
-    let known = AuthContext { directory: &directory, verifier: &verifier, now: NOW };
+    let known =
+        AuthContext { directory: &directory, verifier: &verifier, stored: &crate::stored_key::NoStoredKeys, now: NOW };
     let refused = Caller::resolve(&headers, HOME, known, Need::Identity).unwrap_err();
     assert_eq!(refused, AuthError::UnknownKey(UnknownKey { issuer: 0, kid: Some("new".into()) }));
 }
@@ -168,7 +170,8 @@ fn the_issuer_is_selected_by_iss() {
 fn a_cached_token_keeps_its_issuer() {
     let jwks = || KeySet::from_secret(&Secret::new(SECRET));
     let (directory, verifier) = (signed_directory(), Verifier::new([jwks(), jwks(), jwks(), jwks()]));
-    let known = AuthContext { directory: &directory, verifier: &verifier, now: NOW };
+    let known =
+        AuthContext { directory: &directory, verifier: &verifier, stored: &crate::stored_key::NoStoredKeys, now: NOW };
     for _ in 0..2 {
         for name in ["other", "direct"] {
             let headers = headers(&[("authorization", &format!("Bearer {}", token(name, "ada")))]);

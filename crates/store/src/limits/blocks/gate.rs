@@ -1,6 +1,6 @@
 //! The block list in force. It checks new requests and notifies running ones of a new list.
 //!
-//! A running request keeps four digests of its user and checks them again only when the list changes. A new list wakes
+//! A running request keeps five digests of its user and its key, and checks them again only when the list changes. A new list wakes
 //! all waiting requests, so a block with `cut` ends them at once, without any work while the list stays the same.
 
 use std::collections::HashMap;
@@ -32,7 +32,8 @@ pub struct Gate {
 
 impl Gate {
     /// Puts a list into force, and wakes running requests that it may end.
-    pub fn set(&self, blocks: Vec<Block>) {
+    /// `revoked` are the rows of revoked keys, each with true if its running requests end.
+    pub fn set(&self, blocks: Vec<Block>, revoked: &[(u128, bool)]) {
         let now = Timestamp::now();
         let mut digests = HashMap::new();
         // Running requests of a forgotten user met the block when it was set.
@@ -41,6 +42,9 @@ impl Gate {
             for named in names.into_iter().flatten() {
                 *digests.entry(self.digest(named, block.tenant.as_deref(), &block.id)).or_default() |= block.cut;
             }
+        }
+        for (row, cut) in revoked {
+            *digests.entry(self.digest_of_key(*row)).or_default() |= cut;
         }
         self.list.store(Arc::new(BlockList::new(blocks)));
         self.digests.store(Arc::new(digests));
@@ -72,7 +76,12 @@ impl Gate {
             name.map_or([0, 0], |name| [self.digest(named, None, name), self.digest(named, Some(tenant), name)])
         };
         let ([a, b], [c, d]) = (both(Named::User, sources.user), both(Named::Sent, sent));
-        Watcher { gate: Arc::clone(self), who: [a, b, c, d], seen: self.lists.load(Ordering::Acquire), news: None }
+        let key = sources.stored.map_or(0, |key| self.digest_of_key(key.row));
+        Watcher { gate: Arc::clone(self), who: [a, b, c, d, key], seen: self.lists.load(Ordering::Acquire), news: None }
+    }
+
+    fn digest_of_key(&self, row: u128) -> u64 {
+        self.keys.hash_one(row)
     }
 
     fn digest(&self, named: Named, tenant: Option<&str>, id: &str) -> u64 {
@@ -93,7 +102,7 @@ enum Named {
 #[derive(Debug)]
 pub struct Watcher {
     gate: Arc<Gate>,
-    who: [u64; 4],
+    who: [u64; 5],
     seen: u64,
     news: Option<Pin<Box<OwnedNotified>>>,
 }
@@ -194,7 +203,7 @@ mod tests {
         ];
         let tasks = watchers.each_mut().map(is_cut_now);
         assert_eq!(tasks, [false; 5]);
-        gate.set(vec![block("ada", Some(""), true), block("bob", None, false), block("eve", Some("acme"), true)]);
+        gate.set(vec![block("ada", Some(""), true), block("bob", None, false), block("eve", Some("acme"), true)], &[]);
         let ended = watchers.each_mut().map(is_cut_now);
         assert_eq!(ended, [true, false, true, false, true]);
         assert!(gate.stops(&of(None, "bob"), None));
@@ -206,10 +215,10 @@ mod tests {
         let mut watcher = gate.watch(&of(None, "ada"), None);
         let waiting = tokio::spawn(async move { watcher.cut().await });
         tokio::task::yield_now().await;
-        gate.set(vec![block("bob", None, true)]);
+        gate.set(vec![block("bob", None, true)], &[]);
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        gate.set(vec![block("ada", None, true)]);
+        gate.set(vec![block("ada", None, true)], &[]);
         tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.unwrap().unwrap();
     }
 
@@ -220,10 +229,10 @@ mod tests {
         assert!(!watcher.is_blocked());
         let waiting = tokio::spawn(watcher.blocked());
         tokio::task::yield_now().await;
-        gate.set(vec![block("ada", Some(""), false)]);
+        gate.set(vec![block("ada", Some(""), false)], &[]);
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        gate.set(vec![block("ada", None, false)]);
+        gate.set(vec![block("ada", None, false)], &[]);
         tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.unwrap().unwrap();
         assert!(gate.watch(&of(None, "bob"), Some("ada")).is_blocked());
     }

@@ -7,6 +7,7 @@ use super::OperatorState;
 use crate::limits::acts::{Act, KIND, MOST_ACTS, MOST_READS, Verb};
 use crate::limits::blocks::content;
 use crate::limits::forgotten::digest;
+use crate::limits::keys::changes;
 use crate::limits::overrides::{self, Override};
 use crate::state::entries::LONGEST_BODY;
 use crate::state::{Entries, Entry};
@@ -48,9 +49,12 @@ impl OperatorState {
     }
 
     /// Replaces a user's names by digests, in blocks, run-time limits and the audit log, and removes the texts about the
-    /// user. Blocks and limits stay in force. Returns the number of entries and the generation of the change.
+    /// user. Blocks and limits stay in force. The user's keys are revoked. Returns the number of entries and the generation of the change.
     pub fn forget(&self, names: Names<'_>, act: &Act) -> (usize, u64) {
+        let seal = self.keys().seal();
         self.change(|entries| {
+            let is_of = |user: &str, tenant: &str| names.has(user, Some(tenant));
+            let of_keys = changes::forget(entries, seal.as_deref(), names.all, is_of);
             let mut renamed = Vec::new();
             for kind in [content::KIND, overrides::KIND, KIND] {
                 renamed.extend(entries.of(kind).filter_map(|entry| {
@@ -64,7 +68,7 @@ impl OperatorState {
             }
             let subject = digest(&act.subject);
             add(entries, &Act { subject, forgotten: true, ..act.clone() });
-            (renamed.len(), entries.generation())
+            (renamed.len() + of_keys, entries.generation())
         })
     }
 

@@ -20,6 +20,8 @@ const RETRY: Duration = Duration::from_millis(500);
 const BEAT: Duration = Duration::from_secs(1);
 /// Time between two removals of ended blocks.
 const TIDY: Duration = Duration::from_mins(10);
+/// Time for which `/readyz` says that the place went back in time.
+const SHOWN: Duration = Duration::from_hours(1);
 /// Maximum wait for the first exchange.
 const START: Duration = Duration::from_secs(15);
 
@@ -84,6 +86,7 @@ impl Worker {
             } else {
                 self.metrics.health.clear("blocks");
             }
+            report.say_keys(&self.store, &self.metrics);
             let pause = if synced.failed.is_empty() { LOOK } else { RETRY };
             let _started = first.send(synced);
             if tidied.elapsed() >= TIDY && self.clock.may_delete() {
@@ -107,6 +110,10 @@ impl Worker {
 struct Report {
     failed: Vec<StateError>,
     unreadable: usize,
+    /// The latest time at which the place had lost entries.
+    restored: Option<Instant>,
+    refused_keys: usize,
+    are_keys_stale: bool,
 }
 
 impl Report {
@@ -116,6 +123,12 @@ impl Report {
             let entries = synced.restored;
             tracing::error!(entries, place = state.name(), "state: the place has lost entries; they were given back");
             metrics.state.restored.inc_by(entries as u64);
+            self.restored = Some(Instant::now());
+            metrics.health.set("state_restored", "the place of state went back in time; it got later changes back");
+        }
+        if self.restored.is_some_and(|at| at.elapsed() >= SHOWN) {
+            self.restored = None;
+            metrics.health.clear("state_restored");
         }
         if synced.failed != self.failed {
             for error in &synced.failed {
@@ -135,6 +148,38 @@ impl Report {
                     tracing::error!(entries, "state: entries cannot be read; their last good copies stay in force");
                     metrics.health.set("state", "entries of the state (blocks, run-time limits) cannot be read");
                 }
+            }
+        }
+    }
+
+    /// Logs refused rows of keys and a list that is too old, and sets metrics and health.
+    fn say_keys(&mut self, store: &OperatorState, metrics: &Metrics) {
+        let refused = store.keys().refused();
+        metrics.state.refused_keys.set(i64::try_from(refused).unwrap_or(i64::MAX));
+        if refused != std::mem::replace(&mut self.refused_keys, refused) {
+            match refused {
+                0 => metrics.health.clear("keys"),
+                rows => {
+                    tracing::error!(
+                        rows,
+                        "keys: rows in the database were not written by callsign with this CALLSIGN_ID_SECRET; they are refused"
+                    );
+                    metrics
+                        .health
+                        .set("keys", "rows of keys in the database are refused: see docs/KEYS.md#refused-rows");
+                }
+            }
+        }
+        let is_stale = store.keys().is_stale() && store.are_keys_stale();
+        if is_stale != std::mem::replace(&mut self.are_keys_stale, is_stale) {
+            if is_stale {
+                tracing::error!(
+                    "keys: the list is too old (CALLSIGN_KEYS_MAX_STALE_SECONDS); keys in the database get 503"
+                );
+                metrics.health.set("keys_age", "the list of keys is too old: the place of state does not answer");
+            } else {
+                tracing::info!("keys: the list is up to date");
+                metrics.health.clear("keys_age");
             }
         }
     }

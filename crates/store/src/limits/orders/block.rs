@@ -48,7 +48,7 @@ pub struct Blocked {
 pub async fn block(state: &OperatorState, knowledge: Knowledge<'_>, order: Order) -> Result<Blocked, OrderError> {
     let Order { id, tenant, unseen, user_id, .. } = &order;
     let wanted = Wanted { id, tenant: tenant.as_deref(), unseen: *unseen, user_id: *user_id };
-    let (id, tenant, user_id, unchecked) = match knowledge.resolve(wanted).await? {
+    let (id, tenant, user_id, unchecked) = match knowledge.resolve(state, wanted).await? {
         Resolved::Person(person) => (person.user, Some(person.tenant.unwrap_or_default()), true, None),
         Resolved::AsWritten(tenant, unchecked) => (order.id, tenant, order.user_id, unchecked),
     };
@@ -73,7 +73,7 @@ pub async fn unblock(
     tenant: Option<&str>,
     by: &str,
 ) -> Result<(usize, u64), OrderError> {
-    let resolved = knowledge.resolve(Wanted { id, tenant, unseen: true, user_id: false }).await;
+    let resolved = knowledge.resolve(state, Wanted { id, tenant, unseen: true, user_id: false }).await;
     let (person, several) = match resolved {
         Err(OrderError::NoId) => return Err(OrderError::NoId),
         Ok(Resolved::Person(person)) => (Some(person), None),

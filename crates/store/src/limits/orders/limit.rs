@@ -82,7 +82,7 @@ pub async fn set(
         return Err(OrderError::Twice(limit.name()));
     }
     let wanted = Wanted { id: &id, tenant: tenant.as_deref(), unseen, user_id };
-    let (person, unchecked) = person(knowledge, wanted).await?;
+    let (person, unchecked) = person(state, knowledge, wanted).await?;
     let since = Timestamp::now();
     let until = time.map(|time| since.saturating_add(time).unwrap_or(Timestamp::MAX));
     let (mut set, mut removed) = (Vec::new(), Vec::new());
@@ -119,14 +119,18 @@ pub async fn reset(
 ) -> Result<Changed, OrderError> {
     // Somebody with a run-time limit counts as seen.
     let wanted = Wanted { id, tenant, unseen: true, user_id: false };
-    let (person, unchecked) = person(knowledge, wanted).await?;
+    let (person, unchecked) = person(state, knowledge, wanted).await?;
     let (removed, generation) = state.set_limits(&person, &[], &Limit::ALL, by)?;
     Ok(Changed { person, set: Vec::new(), removed, generation, unchecked })
 }
 
 /// Finds the person. A run-time limit is of exactly one: an id that is used as written is of the named tenant, or of none.
-async fn person(knowledge: Knowledge<'_>, wanted: Wanted<'_>) -> Result<(Person, Option<Unchecked>), OrderError> {
-    Ok(match knowledge.resolve(wanted).await? {
+async fn person(
+    state: &OperatorState,
+    knowledge: Knowledge<'_>,
+    wanted: Wanted<'_>,
+) -> Result<(Person, Option<Unchecked>), OrderError> {
+    Ok(match knowledge.resolve(state, wanted).await? {
         Resolved::Person(person) => (person, None),
         Resolved::AsWritten(tenant, unchecked) => {
             let tenant = tenant.filter(|tenant| !tenant.is_empty());

@@ -31,8 +31,15 @@ fn readable(entry: &Entry) -> bool {
     &*entry.body != "torn"
 }
 
+/// Returns what a place with these entries lacks.
+fn missing_in(entries: &Entries, place: &[Entry]) -> Vec<Entry> {
+    let mut seen = Seen::default();
+    entries.see(place, &mut seen);
+    entries.missing(seen, None)
+}
+
 fn list(entries: &Entries) -> Vec<Entry> {
-    let mut all: Vec<_> = entries.held.values().cloned().collect();
+    let mut all: Vec<_> = entries.all().map(|held| held.entry.clone()).collect();
     all.sort_by_key(|entry| entry.op);
     all
 }
@@ -44,7 +51,7 @@ fn in_force(entries: &Entries) -> Vec<Uuid> {
 }
 
 fn send(replicas: &mut [Entries], from: usize, to: usize) {
-    let missing = replicas[from].missing_in(&list(&replicas[to]));
+    let missing = missing_in(&replicas[from], &list(&replicas[to]));
     replicas[to].merge(&missing);
 }
 
@@ -106,10 +113,10 @@ fn a_torn_entry_keeps_its_last_good_copy_and_is_repaired() {
     let torn = vec![Entry { kind: "block".into(), op, lifted: false, body: "torn".into() }];
     assert_eq!(good.merge(&torn), 0);
     assert_eq!(good.of("block").next().map(|entry| &*entry.body), Some("whole"));
-    assert_eq!(good.missing_in(&torn).len(), 1, "the place gets the good copy back");
+    assert_eq!(missing_in(&good, &torn).len(), 1, "the place gets the good copy back");
     let mut fresh = Entries::new(readable);
     fresh.merge(&torn);
-    assert!(fresh.missing_in(&list(&good)).is_empty(), "a torn copy does not replace a good one");
+    assert!(missing_in(&fresh, &list(&good)).is_empty(), "a torn copy does not replace a good one");
     fresh.merge(&list(&good));
     assert_eq!(list(&fresh), list(&good));
 }
@@ -124,7 +131,7 @@ fn number_and_bytes_are_bounded() {
     let mut many: Vec<_> = (0..=MOST_LIFTED).map(lifted).collect();
     many.sort_by_key(|entry| entry.op);
     entries.merge(&many);
-    assert_eq!(entries.held.len(), MOST_LIFTED + 1, "the oldest lifted entry is dropped");
+    assert_eq!(list(&entries).len(), MOST_LIFTED + 1, "the oldest lifted entry is dropped");
     assert_eq!(entries.dropped(&many), many[..1]);
     assert_eq!(in_force(&entries), [kept]);
 }
@@ -142,7 +149,7 @@ fn a_lifting_is_kept_though_many_later_entries_were_lifted() {
     // The exchange with a place that has not heard of it.
     entries.merge(&place);
     assert!(in_force(&entries).is_empty());
-    assert!(entries.missing_in(&place).iter().any(|entry| entry.op == old && entry.lifted));
+    assert!(missing_in(&entries, &place).iter().any(|entry| entry.op == old && entry.lifted));
     // A server that begins keeps it too.
     let mut fresh = Entries::new(readable);
     fresh.merge(&list(&entries));
@@ -150,7 +157,7 @@ fn a_lifting_is_kept_though_many_later_entries_were_lifted() {
     fresh.lift("block", op);
     fresh.merge(&place);
     assert!(in_force(&fresh).is_empty());
-    assert_eq!(fresh.held.len(), MOST_LIFTED, "the entry that was lifted first is dropped");
+    assert_eq!(list(&fresh).len(), MOST_LIFTED, "the entry that was lifted first is dropped");
 }
 
 #[test]
@@ -164,5 +171,20 @@ fn a_wrong_number_of_a_lifting_counts_as_none() {
     entries.merge(&[forged]);
     let op = entries.add("block", "x");
     entries.lift("block", op);
-    assert_eq!(entries.held.get(&("block".into(), op)).map(|entry| lifting_of(&entry.body)), Some(1));
+    assert_eq!(list(&entries).iter().find(|entry| entry.op == op).map(|entry| lifting_of(&entry.body)), Some(1));
+}
+
+#[test]
+fn only_later_changes_are_compared_with_a_place_that_had_the_rest() {
+    let mut entries = Entries::new(readable);
+    let old = entries.add("block", "x");
+    let since = entries.generation();
+    let new = entries.add("block", "y");
+    let ids = |missing: Vec<Entry>| missing.into_iter().map(|entry| entry.op).collect::<Vec<_>>();
+    assert_eq!(ids(entries.missing(Seen::default(), Some(since))), [new]);
+    let mut seen = Seen::default();
+    let torn = Entry { kind: "block".into(), op: old, lifted: false, body: "torn".into() };
+    entries.see(std::slice::from_ref(&torn), &mut seen);
+    assert_eq!(ids(entries.missing(seen, Some(entries.generation()))), [old], "a worse copy is replaced");
+    assert_eq!(entries.changed_after("block", since).map(|entry| entry.op).collect::<Vec<_>>(), [new]);
 }

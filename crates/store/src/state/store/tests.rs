@@ -148,7 +148,7 @@ async fn commands_do_not_migrate() {
         let (mut command, entries) = open(directory.path(), Access::Command);
         command.sync(&entries, &|_| {}).await.failed
     };
-    change("UPDATE callsign_state_migrations SET version = 9").await;
+    change("UPDATE callsign_state_migrations SET version = 9 WHERE version = 2").await;
     assert_eq!(failed().await, [StateError::Newer("state.db")]);
     change("DELETE FROM callsign_state_migrations").await;
     assert_eq!(failed().await, [StateError::NotPrepared("state.db")]);

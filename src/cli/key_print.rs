@@ -1,15 +1,15 @@
-//! `callsign key new`: makes a key, prints it once, and prints both ways to configure it.
+//! `callsign key create --print-only`: makes a key, prints it once, and prints both ways to configure it.
 
 use std::io::{self, Write};
 
 use super::Exit;
-use super::args::Holder;
+use super::args::KeyHolder;
 use crate::config::Config;
-use crate::key_material;
 use callsign_core::auth::identity_header;
 use callsign_core::auth::preset::Preset;
 use callsign_core::identity::longest;
 use callsign_core::secret::KeyDigest;
+use callsign_store::limits::keys::material;
 
 /// The preset of an app's key if none is given.
 const DEFAULT_PRESET: &str = "generic";
@@ -18,7 +18,12 @@ const DEFAULT_PRESET: &str = "generic";
 ///
 /// # Errors
 /// I/O errors of `out` and `err`, and errors of the system's random source.
-pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub(super) fn print(
+    config: &Config,
+    holder: &KeyHolder,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
     let given = holder.user.as_deref().or(holder.app.as_deref()).unwrap_or_default().trim_ascii();
     let Some(id) = Some(given).filter(|given| identity_header::is_id(given)) else {
         let most = longest::ID;
@@ -31,7 +36,7 @@ pub(super) fn print(config: &Config, holder: &Holder, out: &mut impl Write, err:
         writeln!(err, "callsign: --preset {preset:?} is unknown; expected {known}, or one of [presets]")?;
         return Ok(Exit::Invalid);
     }
-    let key = key_material::generate()?;
+    let key = material::generate()?;
     writeln!(out, "{key}\n\nThe key is shown only once. To accept it, set this variable:\n")?;
     let line = environment(id, preset, &key);
     let line =

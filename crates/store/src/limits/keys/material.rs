@@ -3,8 +3,8 @@
 
 use std::io;
 
-/// Prefix of callsign's keys.
-pub(crate) const PREFIX: &str = "sk-cs-";
+use callsign_core::stored_key::PREFIX;
+
 /// Random bytes of a key; they become 32 characters of 5 bits.
 const RANDOM_BYTES: usize = 20;
 
@@ -12,7 +12,7 @@ const RANDOM_BYTES: usize = 20;
 ///
 /// # Errors
 /// If the system has no random numbers.
-pub(crate) fn generate() -> io::Result<String> {
+pub fn generate() -> io::Result<String> {
     let body = random_text()?;
     let checksum = checksum(&body);
     Ok(format!("{PREFIX}{body}{checksum}"))
@@ -22,7 +22,7 @@ pub(crate) fn generate() -> io::Result<String> {
 ///
 /// # Errors
 /// If the system has no random numbers.
-pub(crate) fn random_text() -> io::Result<String> {
+pub fn random_text() -> io::Result<String> {
     let mut random = [0; RANDOM_BYTES];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     Ok(data_encoding::BASE32_NOPAD.encode(&random).to_ascii_lowercase())
@@ -30,7 +30,7 @@ pub(crate) fn random_text() -> io::Result<String> {
 
 /// Returns true if `key` has the form and the checksum of callsign's keys.
 #[cfg(test)]
-pub(crate) fn is_well_formed(key: &str) -> bool {
+pub fn is_well_formed(key: &str) -> bool {
     let Some((body, sum)) = key.strip_prefix(PREFIX).and_then(|rest| rest.split_at_checked(32)) else { return false };
     sum == checksum(body)
 }
