@@ -1,7 +1,7 @@
 // A running callsign with its console, and a signed-in browser.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Browser } from "./browser.mjs";
@@ -33,10 +33,12 @@ function until(stream, pattern) {
   });
 }
 
-/** A running callsign in front of its own mock OpenRouter, with a ledger in a temporary directory. */
-export async function callsign(settings = {}) {
+/** A running callsign in front of its own mock OpenRouter, with a ledger in a temporary directory. `file`: TOML. */
+export async function callsign(settings = {}, file = "") {
   const data = join(directory, "data");
   mkdirSync(data);
+  const config = join(directory, "callsign.toml");
+  writeFileSync(config, file);
   if (process.env.CALLSIGN_LEDGER_FILL) {
     const filled = spawnSync(process.env.CALLSIGN_LEDGER_FILL, [join(data, "ledger.db"), "40000"], { stdio: "inherit" });
     assert.equal(filled.status, 0, "the ledger could not be filled");
@@ -47,6 +49,7 @@ export async function callsign(settings = {}) {
       CALLSIGN_LISTEN: "127.0.0.1:0",
       CALLSIGN_ADMIN_LISTEN: "127.0.0.1:0",
       CALLSIGN_ADMIN_TOKEN: TOKEN,
+      CALLSIGN_CONFIG: config,
       CALLSIGN_DATA_DIR: data,
       CALLSIGN_LEDGER_MODE: "strict",
       USER_ID_FORMAT: "acme_{sha256:16 user}",
@@ -91,7 +94,6 @@ export async function counted({ admin }, user) {
   }
   assert.fail(`${user} was never counted`);
 }
-
 
 /** Opens a tab of a new browser. */
 export async function open() {

@@ -8,7 +8,7 @@ const HOSTILE = ["<script>document.title='owned'</script>!", "=cmd|' /C calc'!A0
 const WIDTHS = { phone: 390, tablet: 820, desktop: 1280 };
 const PAGES = [
   "/", "/requests", "/requests?user=alice&since=24h", "/users", "/users?find=a&sort=name", "/models", "/providers", "/apps", "/errors", "/speed",
-  "/mapping", "/audit", "/settings", "/whois", "/whois?id=nobody", "/user/forget?id=alice", "/nothing",
+  "/mapping", "/keys", "/keys?find=a", "/audit", "/settings", "/whois", "/whois?id=nobody", "/user/forget?id=alice", "/nothing",
 ];
 const RANGES = ["24h", "7d", "30d", "90d", "month", "last-month"];
 
