@@ -8,6 +8,7 @@
     reason = "a test fails by panicking and prints progress"
 )]
 
+mod keys;
 mod lossy;
 mod outages;
 mod server;
@@ -71,6 +72,8 @@ async fn main() {
     println!("ok an older store gets the newer blocks back");
     outages::a_change_during_an_outage_is_passed_on(&mut redis).await;
     println!("ok a change during an outage is passed on");
+    keys::nodes_share_keys(&mut redis).await;
+    println!("ok nodes share keys, also over an outage");
 }
 
 /// Runs random histories in memory and in Redis, and compares every answer.
