@@ -255,7 +255,7 @@ fn shown(new: &NewKey) -> Html<String> {
         (heading(&html! { "New key for " (name(&new.row.name)) }, &html! {}))
         p.notice role="status" { "This is the only time that the key is shown. Copy it now." }
         section.card {
-            label { span { "Key" } input.key readonly value=(new.key.expose()) autocomplete="off" spellcheck="false"; }
+            label { span { "Key " } input.key readonly value=(new.key.expose()) autocomplete="off" spellcheck="false"; }
             p { @match new.row.expires { Some(end) => { "It ends at " (moment(end)) "." } None => "It does not end." } }
         }
         p { a href="/keys" { "All keys" } }
