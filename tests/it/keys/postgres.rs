@@ -6,6 +6,7 @@ use super::{Rig, SECRET, ask};
 use crate::support::program;
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the script chooses the database")]
 async fn nodes_share_keys_through_postgres() {
     let Ok(ledger) = std::env::var("KEYS_POSTGRES") else { return };
     let mock = MockServer::start().await.unwrap();
