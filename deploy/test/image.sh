@@ -12,7 +12,7 @@ fi
 
 IMAGE=localhost/callsign:test
 # The largest image, in bytes. It holds little more than the binary.
-MAX_BYTES=$((18 << 20))
+MAX_BYTES=20000000
 USER_ID=65532
 DATA=http://127.0.0.1:8484/v1/chat/completions
 ADMIN=http://127.0.0.1:8485
