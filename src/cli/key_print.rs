@@ -10,9 +10,7 @@ use callsign_core::auth::preset::Preset;
 use callsign_core::identity::longest;
 use callsign_core::secret::KeyDigest;
 use callsign_store::limits::keys::material;
-
-/// The preset of an app's key if none is given.
-const DEFAULT_PRESET: &str = "generic";
+use callsign_store::limits::orders::key::{DEFAULT_PRESET, free_name};
 
 /// Makes and prints a key.
 ///
@@ -44,7 +42,8 @@ pub(super) fn print(
     let more = if preset.is_none() { "(separate several users by commas) " } else { "" };
     writeln!(out, "  {line}\n\n{more}or add this to the configuration file:\n")?;
     writeln!(out, "[[keys]]")?;
-    writeln!(out, "name = {}", quoted(&free_name(config, id))?)?;
+    let is_free = |name: &str| config.callers.keys.iter().all(|key| key.name != name);
+    writeln!(out, "name = {}", quoted(&free_name(id, is_free))?)?;
     writeln!(out, "sha256 = \"{}\"", KeyDigest::of(key.as_bytes()).to_hex())?;
     match preset {
         None => writeln!(out, "user = {}", quoted(id)?)?,
@@ -64,15 +63,6 @@ fn environment(id: &str, preset: Option<&str>, key: &str) -> Option<String> {
         }
         None => Some(format!("CALLSIGN_USER_KEYS={id}={key}")),
     }
-}
-
-/// Returns `id`, shortened to the length of a key's name, and with a number appended if a configured key has that name.
-fn free_name(config: &Config, id: &str) -> String {
-    let taken = |name: &str| config.callers.keys.iter().any(|key| key.name == name);
-    // 20 bytes are left for the number.
-    let id = id.get(..id.floor_char_boundary(longest::NAME - 20)).unwrap_or_default().trim_end();
-    let numbered = (2..).map(|number| format!("{id}-{number}"));
-    std::iter::once(id.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
 /// Returns a TOML basic string. JSON's escapes are valid TOML, and ids do not contain U+007F, which only TOML escapes.

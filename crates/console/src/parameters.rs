@@ -8,8 +8,10 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use callsign_core::visible::printable;
+use callsign_store::ledger::duration;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
+use std::time::Duration;
 
 use crate::answer::ApiError;
 
@@ -101,6 +103,14 @@ impl Parameters {
         self.parsed(name, |text| if text.is_empty() { Err("takes a name; it is empty") } else { Ok(text.to_owned()) })
     }
 
+    /// Takes a parameter that is not empty and must be given; `what` describes it.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`] if it is missing, empty or given twice.
+    pub(crate) fn needed(&mut self, name: &'static str, what: &str) -> Result<String, ApiError> {
+        self.name(name)?.ok_or_else(|| ApiError::Invalid(format!("{name} is missing: {what}")))
+    }
+
     /// Checks that every parameter was read.
     fn finish(self) -> Result<(), ApiError> {
         let Some((unknown, _)) = self.given.first() else { return Ok(()) };
@@ -111,6 +121,18 @@ impl Parameters {
         };
         Err(ApiError::Invalid(format!("unknown parameter `{unknown}`; {valid}")))
     }
+}
+
+/// The error of a text that is no duration.
+pub(crate) const NO_SPAN: &str = "takes a duration as 45s, 30m, 24h or 7d";
+
+/// Parses a duration.
+///
+/// # Errors
+/// [`NO_SPAN`], for [`Parameters::parsed`].
+pub(crate) fn span(text: &str) -> Result<Duration, &'static str> {
+    let span = duration(text).and_then(|span| Duration::try_from(span).ok());
+    span.ok_or(NO_SPAN)
 }
 
 /// A call without parameters.

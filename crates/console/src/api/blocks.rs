@@ -19,8 +19,8 @@ use callsign_store::limits::operator_state::acknowledgement::{Acknowledgement, S
 use callsign_store::limits::orders::Knowledge;
 use callsign_store::limits::orders::block::{self as order, Order};
 
-/// Maximum duration of a temporary block: a hundred years.
-pub(super) const LONGEST_SECONDS: u64 = 3_155_760_000;
+/// Maximum duration of a temporary block, a run-time limit or a key: a hundred years.
+const LONGEST_SECONDS: u64 = 3_155_760_000;
 
 /// The body of `PUT users/{user_id}/block`. The body and each member are optional.
 #[derive(Debug, Default, Deserialize)]
@@ -45,11 +45,8 @@ pub(super) async fn block(
     JsonBody(wish): JsonBody<Wish>,
 ) -> Result<Json<Value>, ApiError> {
     let wish = wish.unwrap_or_default();
-    if wish.seconds.is_some_and(|seconds| !(1..=LONGEST_SECONDS).contains(&seconds)) {
-        return Err(ApiError::Invalid(format!("seconds takes a number from 1 to {LONGEST_SECONDS}")));
-    }
+    let time = time("seconds", wish.seconds)?;
     let limiter = &operator.deps.limiter;
-    let time = wish.seconds.map(Duration::from_secs);
     let Wish { reason, cut, unseen, user_id, .. } = wish;
     let order = Order { id, tenant: of.tenant, time, reason, cut, unseen, user_id, by: caller.name().to_owned() };
     let view = operator.view();
@@ -92,6 +89,14 @@ pub(super) async fn list(
     blocks.retain(|block| block.holds(now));
     blocks.sort_by(|a, b| b.since.cmp(&a.since).then_with(|| a.id.cmp(&b.id)));
     Ok(Json(blocks.iter().map(json).collect()))
+}
+
+/// Checks the member `name`, the duration of a change in seconds.
+pub(super) fn time(name: &str, seconds: Option<u64>) -> Result<Option<Duration>, ApiError> {
+    if seconds.is_some_and(|seconds| !(1..=LONGEST_SECONDS).contains(&seconds)) {
+        return Err(ApiError::Invalid(format!("{name} takes a number from 1 to {LONGEST_SECONDS}")));
+    }
+    Ok(seconds.map(Duration::from_secs))
 }
 
 /// Adds where a change is stored, and which running servers have applied it.

@@ -13,7 +13,7 @@ use axum::http::header::{CACHE_CONTROL, HeaderName};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::blocks::{LONGEST_SECONDS, acknowledge};
+use super::blocks::{acknowledge, time};
 use super::limits::Amount;
 use crate::answer::ApiError;
 use crate::operator::Operator;
@@ -21,6 +21,7 @@ use crate::parameters::{FromParameters, Id, JsonBody, Parameters, Params};
 use crate::roles::Caller;
 use callsign_core::allowance::{Ceiling, Limit};
 use callsign_store::limits::keys::list::{KeyState, ListedKey, cells, keys_json};
+use callsign_store::limits::operator_state::acknowledgement::Acknowledgement;
 use callsign_store::limits::orders::key::{self as order, Create, For, KeyOrderError, NewKey, USUAL_OVERLAP};
 use callsign_store::limits::orders::limit;
 
@@ -75,9 +76,9 @@ pub(super) async fn create(
 ) -> Result<Created, ApiError> {
     let wish = wish.ok_or_else(|| ApiError::Invalid("expected a body such as {\"user\":\"alice\"}".to_owned()))?;
     let order = wish.order(caller.name())?;
-    let new = operator.create_key(order).await?;
+    let (new, told) = operator.create_key(order).await?;
     tracing::info!("admin: created a key");
-    Ok(operator.created(&new, StatusCode::CREATED).await)
+    Ok(created(&new, &told, StatusCode::CREATED))
 }
 
 /// `POST keys/{name}/rotate`: replaces a key.
@@ -89,9 +90,9 @@ pub(super) async fn rotate(
     JsonBody(rotation): JsonBody<Rotation>,
 ) -> Result<Created, ApiError> {
     let overlap = rotation.unwrap_or_default().overlap_seconds.map_or(USUAL_OVERLAP, Duration::from_secs);
-    let new = operator.rotate_key(&name, overlap, caller.name()).await?;
+    let (new, told) = operator.rotate_key(&name, overlap, caller.name()).await?;
     tracing::info!("admin: rotated a key");
-    Ok(operator.created(&new, StatusCode::OK).await)
+    Ok(created(&new, &told, StatusCode::OK))
 }
 
 /// `DELETE keys/{name}`: revokes a key.
@@ -117,15 +118,13 @@ impl Wish {
             (None, Some(app)) => For::App(app, preset),
             _ => return Err(ApiError::Invalid("expected either user, or app with an optional preset".to_owned())),
         };
-        if expires_seconds.is_some_and(|seconds| !(1..=LONGEST_SECONDS).contains(&seconds)) {
-            return Err(ApiError::Invalid(format!("expires_seconds takes a number from 1 to {LONGEST_SECONDS}")));
-        }
+        let expires = time("expires_seconds", expires_seconds)?;
         let limits = limits.into_iter().map(|(name, amount)| ceiling(&name, &amount.into_text()));
         Ok(Create {
             of,
             name,
             tenant,
-            expires: expires_seconds.map(Duration::from_secs),
+            expires,
             limits: limits.collect::<Result<_, _>>()?,
             from: allowed_networks,
             by: by.to_owned(),
@@ -147,30 +146,38 @@ impl Operator {
     ///
     /// # Errors
     /// [`KeyOrderError`]. Nothing is changed then.
-    pub(crate) async fn create_key(&self, order: Create) -> Result<NewKey, KeyOrderError> {
-        let (view, state) = (self.view(), self.deps.limiter.operator_state());
-        let new = order::create(state, view.configured(), order)?;
-        new.confirm(state, &state.acknowledged(new.generation).await)?;
-        Ok(new)
+    pub(crate) async fn create_key(&self, order: Create) -> Result<(NewKey, Acknowledgement), KeyOrderError> {
+        let view = self.view();
+        self.confirmed(order::create(self.deps.limiter.operator_state(), view.configured(), order)?).await
     }
 
     /// Replaces a key.
     ///
     /// # Errors
     /// [`KeyOrderError`].
-    pub(crate) async fn rotate_key(&self, name: &str, overlap: Duration, by: &str) -> Result<NewKey, KeyOrderError> {
-        let state = self.deps.limiter.operator_state();
-        let new = order::rotate(state, name, overlap, by)?;
-        new.confirm(state, &state.acknowledged(new.generation).await)?;
-        Ok(new)
+    pub(crate) async fn rotate_key(
+        &self,
+        name: &str,
+        overlap: Duration,
+        by: &str,
+    ) -> Result<(NewKey, Acknowledgement), KeyOrderError> {
+        self.confirmed(order::rotate(self.deps.limiter.operator_state(), name, overlap, by)?).await
     }
 
-    /// Returns the answer with a new key.
-    async fn created(&self, new: &NewKey, status: StatusCode) -> Created {
-        let mut told: Value =
-            Value::Object(cells(&ListedKey { row: new.row.clone(), state: KeyState::Valid }).into_iter().collect());
-        told["key"] = json!(new.key.expose());
-        acknowledge(&mut told, &self.deps.limiter.operator_state().acknowledged(new.generation).await);
-        (status, [(CACHE_CONTROL, "no-store")], Json(told))
+    /// Waits until the shared place has a new key.
+    async fn confirmed(&self, new: NewKey) -> Result<(NewKey, Acknowledgement), KeyOrderError> {
+        let state = self.deps.limiter.operator_state();
+        let told = state.acknowledged(new.generation).await;
+        new.confirm(state, &told)?;
+        Ok((new, told))
     }
+}
+
+/// Returns the answer with a new key.
+fn created(new: &NewKey, told: &Acknowledgement, status: StatusCode) -> Created {
+    let row = ListedKey { row: new.row.clone(), state: KeyState::Valid };
+    let mut answer = Value::Object(cells(&row).into_iter().collect());
+    answer["key"] = json!(new.key.expose());
+    acknowledge(&mut answer, told);
+    (status, [(CACHE_CONTROL, "no-store")], Json(answer))
 }

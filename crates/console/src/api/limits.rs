@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::blocks::{LONGEST_SECONDS, acknowledge};
+use super::blocks::{acknowledge, time};
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
@@ -89,15 +88,12 @@ pub(super) async fn set(
     let Some(Wish { limits, seconds, unseen, user_id }) = wish.filter(|wish| !wish.limits.is_empty()) else {
         return Err(ApiError::Invalid("expected a body such as {\"limits\":{\"rpm\":5}}".to_owned()));
     };
-    if seconds.is_some_and(|seconds| !(1..=LONGEST_SECONDS).contains(&seconds)) {
-        return Err(ApiError::Invalid(format!("seconds takes a number from 1 to {LONGEST_SECONDS}")));
-    }
+    let time = time("seconds", seconds)?;
     let values = limits.into_iter().map(|(name, amount)| {
         let text = amount.into_text();
         order::value(&name, &text).map_err(|problem| ApiError::Invalid(format!("limits.{name}: {problem}")))
     });
     let values = values.collect::<Result<_, _>>()?;
-    let time = seconds.map(Duration::from_secs);
     let order = Order { id, tenant: of.tenant, values, time, by: caller.name().to_owned(), unseen, user_id };
     let view = operator.view();
     let state = operator.deps.limiter.operator_state();

@@ -15,10 +15,9 @@ use super::text::link;
 use crate::answer::ApiError;
 use crate::ask::{only_user, tenant_of};
 use crate::operator::Operator;
-use crate::parameters::{Form, FromParameters, Parameters};
+use crate::parameters::{Form, FromParameters, NO_SPAN, Parameters, span};
 use crate::roles::Caller;
 use callsign_core::allowance::Limit;
-use callsign_store::ledger::duration;
 use callsign_store::ledger::query::Mapping;
 use callsign_store::limits::blocks::Block;
 use callsign_store::limits::operator_state::acknowledgement::Stored;
@@ -92,8 +91,7 @@ pub(super) struct Whom {
 
 impl FromParameters for Whom {
     fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
-        let missing = || ApiError::Invalid("id is missing: the user's id".to_owned());
-        let id = parameters.name("id")?.ok_or_else(missing)?;
+        let id = parameters.needed("id", "the user's id")?;
         let tenant = parameters.text("tenant")?;
         Ok(Self { id, tenant, is_from_audit: parameters.text("from")?.is_some() })
     }
@@ -118,10 +116,10 @@ impl Whom {
 
 /// Reads the field `time`; empty means no end.
 fn time(parameters: &mut Parameters) -> Result<Option<Duration>, ApiError> {
-    let parse = |text: &str| match duration(text).and_then(|time| Duration::try_from(time).ok()) {
+    let parse = |text: &str| match span(text) {
         _ if text.is_empty() => Ok(None),
-        Some(time) if !time.is_zero() => Ok(Some(time)),
-        _ => Err("takes a duration as 45s, 30m, 24h or 7d"),
+        Ok(Duration::ZERO) => Err(NO_SPAN),
+        span => span.map(Some),
     };
     Ok(parameters.parsed("time", parse)?.flatten())
 }

@@ -18,10 +18,9 @@ use super::text::{count, link, moment, name, name_or};
 use crate::answer::ApiError;
 use crate::api::keys::ceiling;
 use crate::operator::Operator;
-use crate::parameters::{Asks, Form, FromParameters, Parameters, Params};
+use crate::parameters::{Asks, Form, FromParameters, Parameters, Params, span};
 use crate::roles::Caller;
 use callsign_core::allowance::{Ceiling, Limit};
-use callsign_store::ledger::duration;
 use callsign_store::limits::keys::list::{KeyState, ListedKey, keys_csv};
 use callsign_store::limits::orders::key::{Create, For, KeyOrderError, NewKey};
 
@@ -98,8 +97,7 @@ pub(super) struct Named(String);
 
 impl FromParameters for Named {
     fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
-        let missing = || ApiError::Invalid("name is missing: the key's name".to_owned());
-        Ok(Self(parameters.name("name")?.ok_or_else(missing)?))
+        Ok(Self(parameters.needed("name", "the key's name")?))
     }
 }
 
@@ -151,16 +149,16 @@ pub(super) struct CreateForm {
 impl FromParameters for CreateForm {
     fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
         parameters.drop_empty();
-        let missing = |field| ApiError::Invalid(format!("{field} is missing"));
         let kind = parameters.text("kind")?.unwrap_or_default();
-        let holder = parameters.text("holder")?.ok_or_else(|| missing("holder"))?;
+        let missing = || ApiError::Invalid("holder is missing".to_owned());
+        let holder = parameters.text("holder")?.ok_or_else(missing)?;
         let preset = parameters.text("preset")?;
         let of = match kind.as_str() {
             "user" => For::User(holder),
             "app" => For::App(holder, preset),
             _ => return Err(ApiError::Invalid("kind takes user or app".to_owned())),
         };
-        let expires = parameters.parsed("expires", time)?;
+        let expires = parameters.parsed("expires", span)?;
         let limit = parameters.text("limit")?;
         let value = parameters.text("value")?;
         let limits = match (limit, value) {
@@ -169,11 +167,6 @@ impl FromParameters for CreateForm {
         };
         Ok(Self { of, name: parameters.text("name")?, tenant: parameters.text("tenant")?, expires, limits })
     }
-}
-
-fn time(text: &str) -> Result<Duration, &'static str> {
-    let time = duration(text).and_then(|time| Duration::try_from(time).ok());
-    time.ok_or("takes a duration as 45s, 30m, 24h or 7d")
 }
 
 /// `POST /keys`: creates a key, and shows it.
@@ -185,7 +178,7 @@ pub(super) async fn create(
     let Form(CreateForm { of, name, tenant, expires, limits }) = form?;
     let by = caller.name().to_owned();
     let order = Create { of, name, tenant, expires, limits, from: Vec::new(), by };
-    let new = operator.create_key(order).await.map_err(ApiError::from)?;
+    let (new, _told) = operator.create_key(order).await.map_err(ApiError::from)?;
     tracing::info!("console: created a key");
     Ok(shown(&new))
 }
@@ -201,7 +194,7 @@ impl FromParameters for RotateForm {
     fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
         let Named(name) = Named::read(parameters)?;
         let missing = || ApiError::Invalid("overlap is missing".to_owned());
-        Ok(Self { name, overlap: parameters.parsed("overlap", time)?.ok_or_else(missing)? })
+        Ok(Self { name, overlap: parameters.parsed("overlap", span)?.ok_or_else(missing)? })
     }
 }
 
@@ -212,7 +205,7 @@ pub(super) async fn rotate(
     form: Result<Form<RotateForm>, ApiError>,
 ) -> Result<Html<String>, NoPage> {
     let Form(RotateForm { name, overlap }) = form?;
-    let new = operator.rotate_key(&name, overlap, caller.name()).await.map_err(ApiError::from)?;
+    let (new, _told) = operator.rotate_key(&name, overlap, caller.name()).await.map_err(ApiError::from)?;
     tracing::info!("console: rotated a key");
     Ok(shown(&new))
 }

@@ -30,8 +30,7 @@ pub(super) struct Asked {
 
 impl FromParameters for Asked {
     fn read(parameters: &mut Parameters) -> Result<Self, ApiError> {
-        let missing = || ApiError::Invalid("id is missing: a request id or a generation id".to_owned());
-        Ok(Self { id: parameters.name("id")?.ok_or_else(missing)? })
+        Ok(Self { id: parameters.needed("id", "a request id or a generation id")? })
     }
 }
 

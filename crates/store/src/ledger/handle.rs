@@ -67,8 +67,7 @@ impl Ledger {
         self.shared.is_some()
     }
 
-    /// Returns false in `strict` mode while rows cannot be stored. New requests then get 503
-    /// `ledger_unavailable`.
+    /// Returns false in `strict` mode while rows cannot be stored. New requests then get 503 `ledger_unavailable`.
     pub fn is_available(&self) -> bool {
         self.shared.as_ref().is_none_or(|shared| shared.mode == Mode::Fast || !shared.is_losing())
     }

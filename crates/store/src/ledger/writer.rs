@@ -206,21 +206,23 @@ impl Writer {
 
     /// Stores a batch in the database, or else in the spill file.
     async fn keep(&mut self, batch: Batch) {
-        let ended = batch.rows.iter().filter_map(ended_us).min();
-        let left = if self.write(&batch.rows, batch.fresh).await {
+        let oldest = batch.rows.iter().filter_map(ended_us).min();
+        let written = self.write(&batch.rows, batch.fresh).await;
+        self.settle(batch, written).await;
+        if let Some(oldest) = oldest {
+            self.shared.metrics.ledger.lag(now_us() - oldest);
+        }
+    }
+
+    /// Spills the rows if they are not `written`. Releases the responses whose rows are stored, and holds the other rows.
+    /// Returns true if all are stored.
+    async fn settle(&mut self, batch: Batch, written: bool) -> bool {
+        let left = if written {
             self.shared.metrics.ledger.rows.inc_by(finished_among(&batch.rows));
             Vec::new()
         } else {
             self.spill(&batch.rows).await
         };
-        if let Some(oldest) = ended {
-            self.shared.metrics.ledger.lag(now_us() - oldest);
-        }
-        self.settle(batch, &left);
-    }
-
-    /// Releases the responses whose rows are stored, and holds the rows with the numbers `left`, which are not.
-    fn settle(&mut self, batch: Batch, left: &[usize]) {
         let mut lost = 0;
         for (number, (row, cell)) in batch.rows.into_iter().zip(&batch.cells).enumerate() {
             let has_ended = row.ended.is_some();
@@ -241,6 +243,7 @@ impl Writer {
             self.held.put_off();
             self.shared.holding();
         }
+        left.is_empty()
     }
 
     /// Writes rows to the database. Returns false if it is unavailable or too slow.

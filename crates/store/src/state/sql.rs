@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::entries::{Entry, Found};
 use super::error::StateError;
 use super::mark::{Access, Mark, Node, Written};
-use crate::ledger::engine::{Connection, Engine, Purpose, Row, Target};
+use crate::ledger::engine::{Arguments, Connection, Engine, Purpose, Row, Target};
 use crate::ledger::error::reason;
 
 /// Number of entries of a page.
@@ -151,9 +151,22 @@ impl SqlPlace {
     }
 
     async fn fetch(&mut self, sql: String) -> Result<Vec<Row>, StateError> {
+        self.fetch_with(sql, |_| Ok(())).await
+    }
+
+    /// Runs a statement with the arguments that `bind` adds.
+    async fn fetch_with(
+        &mut self,
+        sql: String,
+        bind: impl FnOnce(&mut Arguments) -> Result<(), sqlx::Error>,
+    ) -> Result<Vec<Row>, StateError> {
         let mut connection = self.take().await?;
-        let arguments = connection.arguments();
-        let rows = connection.fetch(AssertSqlSafe(sql), arguments).await.map_err(|error| self.failed(&error))?;
+        let fetched = async {
+            let mut arguments = connection.arguments();
+            bind(&mut arguments)?;
+            connection.fetch(AssertSqlSafe(sql), arguments).await
+        };
+        let rows = fetched.await.map_err(|error| self.failed(&error))?;
         self.connection = Some(connection);
         Ok(rows)
     }
@@ -171,15 +184,11 @@ impl SqlPlace {
              LEFT JOIN callsign_entries e ON e.changed > $1 LIMIT {}",
             PAGE + 1
         );
-        let mut connection = self.take().await?;
-        let fetched = async {
-            let mut arguments = connection.arguments();
+        let version = |arguments: &mut Arguments| {
             arguments.int(Some(since.number))?;
-            arguments.text(Some(&since.token))?;
-            connection.fetch(AssertSqlSafe(sql), arguments).await
+            arguments.text(Some(&since.token))
         };
-        let rows = fetched.await.map_err(|error| self.failed(&error))?;
-        self.connection = Some(connection);
+        let rows = self.fetch_with(sql, version).await?;
         match rows.first() {
             Some(first) if rows.len() <= PAGE => {
                 let mark = mark(first).map_err(|error| self.failed(&error))?;
@@ -195,15 +204,11 @@ impl SqlPlace {
             "SELECT kind, op, lifted, body FROM callsign_entries WHERE (kind, op) > ($1, $2) \
              ORDER BY kind, op LIMIT {PAGE}"
         );
-        let mut connection = self.take().await?;
-        let fetched = async {
-            let mut arguments = connection.arguments();
+        let place = |arguments: &mut Arguments| {
             arguments.text(Some(kind))?;
-            arguments.text(Some(op))?;
-            connection.fetch(AssertSqlSafe(sql), arguments).await
+            arguments.text(Some(op))
         };
-        let rows = fetched.await.map_err(|error| self.failed(&error))?;
-        self.connection = Some(connection);
+        let rows = self.fetch_with(sql, place).await?;
         let (found, last) = found(&rows, 0);
         Ok((found, last.filter(|_| rows.len() == PAGE)))
     }

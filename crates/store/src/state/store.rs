@@ -192,7 +192,7 @@ impl StateStore {
     }
 }
 
-/// What an exchange with a place has to do, after the entries of the place were merged.
+/// The work that is left in an exchange with a place, after the entries of the place were merged.
 struct Compared {
     mark: Mark,
     missing: Vec<Entry>,
@@ -219,7 +219,12 @@ impl Tracked {
     /// Returns true if all entries must be read although the place may know the merged version.
     fn must_read_all(&self) -> bool {
         // An entry that cannot be read may have been repaired.
-        self.unreadable > 0 || self.read_all.is_none_or(|at| at.elapsed() >= READ_ALL)
+        self.unreadable > 0 || !self.has_read_all()
+    }
+
+    /// Returns true if all entries were read a short time ago.
+    fn has_read_all(&self) -> bool {
+        self.read_all.is_some_and(|at| at.elapsed() < READ_ALL)
     }
 
     /// Exchanges entries with the place. Returns the number of entries that it had lost.
@@ -229,8 +234,7 @@ impl Tracked {
         enforce: &(dyn Fn(&Entries) + Sync),
     ) -> Result<usize, StateError> {
         let generation = entries.lock().generation();
-        let is_recent = self.read_all.is_some_and(|at| at.elapsed() < READ_ALL);
-        if is_recent
+        if self.has_read_all()
             && self.known.is_some()
             && self.generation == Some(generation)
             && self.place.mark().await.map(Some)? == self.known

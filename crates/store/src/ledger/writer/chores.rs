@@ -101,15 +101,7 @@ impl Writer {
             }
             None => false,
         };
-        let left = if written {
-            self.shared.metrics.ledger.rows.inc_by(finished_among(&batch.rows));
-            Vec::new()
-        } else {
-            self.spill(&batch.rows).await
-        };
-        let all = left.is_empty();
-        self.settle(batch, &left);
-        all && !self.held.is_empty()
+        self.settle(batch, written).await && !self.held.is_empty()
     }
 
     /// Counts what still waits at the end of the process as lost.

@@ -1,7 +1,8 @@
 //! The block list in force. It checks new requests and notifies running ones of a new list.
 //!
-//! A running request keeps five digests of its user and its key, and checks them again only when the list changes. A new list wakes
-//! all waiting requests, so a block with `cut` ends them at once, without any work while the list stays the same.
+//! A running request keeps five digests of its user and its key, and checks them again only when the list changes. A new
+//! list wakes all waiting requests, so a block with `cut` ends them at once, without any work while the list stays the
+//! same.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -31,8 +32,8 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Puts a list into force, and wakes running requests that it may end.
-    /// `revoked` are the rows of revoked keys, each with true if its running requests end.
+    /// Puts a list into force, and wakes running requests that it may end. `revoked` are the rows of revoked keys, each
+    /// with true if its running requests end.
     pub fn set(&self, blocks: Vec<Block>, revoked: &[(u128, bool)]) {
         let now = Timestamp::now();
         let mut digests = HashMap::new();

@@ -47,7 +47,7 @@ pub struct KeyIndex {
     max_stale_ms: AtomicU64,
 }
 
-/// What was applied to the maps.
+/// The changes that the maps have.
 #[derive(Debug, Default)]
 struct Applied {
     generation: u64,

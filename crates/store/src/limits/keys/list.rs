@@ -1,4 +1,4 @@
-//! What lists show of the keys in the database. A list has neither keys nor their digests.
+//! The keys in the database as lists show them, without keys and digests.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

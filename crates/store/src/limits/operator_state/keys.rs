@@ -22,6 +22,7 @@ use crate::state::Entry;
 
 /// Time after the end of a key until its row is removed, if the clock is trusted.
 const ENDED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 impl StoredKeys for OperatorState {
     fn find(&self, digest: KeyDigest) -> Found {
         let index = self.keys();

@@ -133,7 +133,9 @@ pub fn create(state: &OperatorState, configured: Configured<'_>, order: Create) 
     }
     let name = match name {
         Some(name) => name.trim().to_owned(),
-        None => free_name(state, configured, &own_name, &holder),
+        None => {
+            free_name(&own_name, |name| !configured.callers.has_name(name) && !state.is_key_name_taken(name, &holder))
+        }
     };
     if !is_name(&name) {
         return Err(KeyOrderError::NoName);
@@ -221,13 +223,12 @@ impl Configured<'_> {
     }
 }
 
-/// Returns the name, shortened to the longest one, with a number if it is taken.
-fn free_name(state: &OperatorState, configured: Configured<'_>, name: &str, holder: &Holder) -> String {
+/// Returns the name of a key, shortened to the longest one, and with a number unless it is free.
+pub fn free_name(name: &str, is_free: impl Fn(&str) -> bool) -> String {
     let short = name.floor_char_boundary(longest::NAME - NUMBER_BYTES);
     let name = name.get(..short).unwrap_or_default().trim_end();
     let numbered = (2..).map(|number| format!("{name}-{number}"));
-    let is_free = |name: &String| !configured.callers.has_name(name) && !state.is_key_name_taken(name, holder);
-    std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
+    std::iter::once(name.to_owned()).chain(numbered).find(|name| is_free(name)).unwrap_or_default()
 }
 
 /// Returns true if the text can be the name of a key.
