@@ -4,6 +4,7 @@
 use http::Method;
 use mock_openrouter::MockServer;
 use serde_json::json;
+use sqlx::Connection as _;
 
 use crate::support::client::{self, Answer, Headers};
 use crate::support::program::{self, Said};
@@ -275,6 +276,42 @@ async fn a_damaged_list_stays_in_force_and_stops_the_next_start() {
     std::fs::remove_file(directory.path().join("state.version")).unwrap();
     let callsign = Rig::on(&mock, &directory, "off", "");
     assert_eq!(client::post(&callsign.url("chat/completions"), &of("ada"), PLAIN).await.status, 200);
+}
+
+/// Every column of a block's row may be damaged while no server runs.
+#[tokio::test]
+async fn a_damaged_row_still_stops_whom_it_names_after_a_restart() {
+    let users = ["bob", "cy", "dan", "eve"];
+    let rig = Rig::start("off", "").await;
+    for user in users {
+        assert_eq!(rig.command(&format!("block {user} --for 1h --unseen"), "off").code, 0);
+    }
+    let Rig { mock, callsign, directory } = rig;
+    drop(callsign);
+    until_free(directory.path()).await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(directory.path().join("state.db"));
+    let mut state = sqlx::sqlite::SqliteConnection::connect_with(&options).await.unwrap();
+    for damage in [
+        r#"body = substr(body, 1, instr(body, 'bob"') + 3) WHERE kind = 'block' AND body LIKE '%"bob"%'"#,
+        r#"body = CAST(substr(body, 1, length(body) - 5) AS BLOB) || x'ff' WHERE kind = 'block' AND body LIKE '%"cy"%'"#,
+        r#"lifted = 'no' WHERE kind = 'block' AND body LIKE '%"dan"%'"#,
+        r#"kind = 'blocc' WHERE kind = 'block' AND body LIKE '%"eve"%'"#,
+    ] {
+        let sql = sqlx::AssertSqlSafe(format!("UPDATE callsign_entries SET {damage}"));
+        assert_eq!(sqlx::query(sql).execute(&mut state).await.unwrap().rows_affected(), 1, "{damage}");
+    }
+    state.close().await.unwrap();
+    let callsign = Rig::on(&mock, &directory, "off", "");
+    let rig = Rig { mock, callsign, directory };
+    for user in &users[..3] {
+        assert_eq!(rig.ask(&of(user)).await.status, 403, "{user}");
+    }
+    // A row whose kind is lost names nobody, which is shown.
+    let metrics = client::get(&rig.callsign.admin_url("metrics"), &[]).await.text();
+    assert!(metrics.contains("callsign_state_unreadable_entries 3\n"), "{metrics}");
+    assert!(client::get(&rig.callsign.admin_url("readyz"), &[]).await.text().contains("degraded"));
+    assert_eq!(rig.command("unblock bob", "off").code, 0);
+    assert_eq!(rig.ask(&of("bob")).await.status, 200);
 }
 
 #[tokio::test]

@@ -293,6 +293,13 @@ impl Row {
         }
     }
 
+    /// Returns the text in this column, also if it is damaged. Bytes that are not UTF-8 become U+FFFD; a number or NULL
+    /// is empty.
+    pub(crate) fn lossy_text(&self, column: usize) -> String {
+        let lossy = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        self.text(column).ok().flatten().or_else(|| self.bytes(column).ok().map(lossy)).unwrap_or_default()
+    }
+
     /// Returns the number in this column.
     pub(crate) fn int(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
         match self {

@@ -12,6 +12,11 @@ pub(in crate::limits) fn digest(id: &str) -> String {
     data_encoding::HEXLOWER.encode(digest.get(..LENGTH).unwrap_or_default())
 }
 
+/// Returns true if an id has the form of a digest.
+pub(in crate::limits) fn is_digest(id: &str) -> bool {
+    data_encoding::HEXLOWER.decode(id.as_bytes()).is_ok_and(|bytes| bytes.len() == LENGTH)
+}
+
 /// Returns true if a stored id, which may be a digest, is this id.
 pub(in crate::limits) fn is_same(stored: &str, forgotten: bool, id: &str) -> bool {
     // The digest itself is accepted too: lists show it.

@@ -129,7 +129,7 @@ impl OperatorState {
 
     fn enforce(&self, entries: &Entries) {
         let found = content::blocks(entries.of(content::KIND));
-        let mut unreadable = found.unreadable;
+        let mut unreadable = found.unreadable + entries.of_other_kinds(&KINDS);
         self.0.keys.apply(entries);
         let revoked = changes::revoked(entries, self.0.keys.seal().as_deref(), Timestamp::now());
         self.0.gate.set(found.blocks, &revoked);
@@ -210,6 +210,9 @@ fn lift_in(entries: &mut Entries, kind: &str, is_meant: impl Fn(&Entry) -> bool)
     }
     ops.len()
 }
+
+/// The kinds that this version knows. An entry of another kind is of a later version or is damaged.
+const KINDS: [&str; 5] = [content::KIND, overrides::KIND, super::acts::KIND, row::KIND, row::RETIRED];
 
 /// Returns true if this version can read the entry. Entries of other kinds are not read here. A row of a key whose HMAC is
 /// wrong cannot be read, so that a good copy replaces it.

@@ -105,6 +105,11 @@ impl Entries {
         self.all_of(kind).map(|held| &held.entry).filter(|entry| !entry.lifted)
     }
 
+    /// Returns the number of entries in force whose kind is none of these.
+    pub fn of_other_kinds(&self, known: &[&str]) -> usize {
+        self.all().filter(|held| !held.entry.lifted && !known.contains(&&*held.entry.kind)).count()
+    }
+
     /// Iterates over the entries of one kind that changed after a generation, lifted or not.
     pub fn changed_after<'e>(&'e self, kind: &'e str, generation: u64) -> impl Iterator<Item = &'e Entry> {
         self.all_of(kind).filter(move |held| held.changed > generation).map(|held| &held.entry)

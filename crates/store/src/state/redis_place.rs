@@ -212,10 +212,11 @@ fn found(rows: &Rows) -> Found {
 /// Reads an entry; `None` if it is none.
 fn entry(field: &[u8], value: &[u8]) -> Option<Entry> {
     let (kind, op) = std::str::from_utf8(field).ok()?.split_once(' ')?;
-    let (lifted, body) = match std::str::from_utf8(value).ok()?.split_at_checked(1)? {
-        ("1", number) => (true, number),
-        ("0", body) => (false, body),
-        _ => return None,
+    // An entry whose value is damaged is in force, and its reader decides what its text still says.
+    let (lifted, body) = match value {
+        [b'1', number @ ..] => (true, number),
+        [b'0', body @ ..] | body => (false, body),
     };
+    let body = String::from_utf8_lossy(body);
     Some(Entry { kind: kind.into(), op: op.parse().ok()?, lifted, body: body.into() })
 }

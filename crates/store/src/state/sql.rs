@@ -355,8 +355,9 @@ fn found(rows: &[Row], first: usize) -> (Found, Option<String>) {
 fn entry(row: &Row, first: usize) -> Result<Option<Entry>, ()> {
     let Some(kind) = row.text(first).map_err(drop)? else { return Ok(None) };
     let op = row.text(first + 1).map_err(drop)?.and_then(|op| op.parse().ok()).ok_or(())?;
-    let lifted = row.count(first + 2).map_err(drop)? != 0;
-    let body = row.text(first + 3).map_err(drop)?.ok_or(())?;
+    // An entry whose other columns are damaged is in force, and its reader decides what its text still says.
+    let lifted = row.count(first + 2).is_ok_and(|lifted| lifted != 0);
+    let body = row.lossy_text(first + 3);
     Ok(Some(Entry { kind: kind.into(), op, lifted, body: body.into() }))
 }
 

@@ -43,14 +43,15 @@ fn csv_text(value: Value) -> String {
 }
 
 /// Inserts an apostrophe before each character that a spreadsheet may read as the start of a formula (OWASP, "CSV
-/// Injection"). A formula may begin with a full-width form of its sign. It begins at the start of the text, or after a
+/// Injection"). A formula may begin with a full-width form of its sign, or with the
+/// minus sign U+2212. It begins at the start of the text, or after a
 /// character that some spreadsheets take for the end of a cell or line, with blanks and quotes between.
 fn without_formulas(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 1);
     let mut at_start = true;
     for character in text.chars() {
         match character {
-            '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' if at_start => {
+            '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '\u{2212}' if at_start => {
                 out.push('\'');
                 at_start = false;
             }

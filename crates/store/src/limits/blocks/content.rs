@@ -1,26 +1,12 @@
 //! Blocks as entries of the state: their text, and how a damaged text is read.
 
-use jiff::Timestamp;
-use serde::Deserialize;
-
 use super::Block;
+use super::damaged::Named;
 use crate::state::Entry;
 use crate::state::entries::LONGEST_BODY;
 
 /// The kind of the entries.
 pub const KIND: &str = "block";
-
-/// The part of a block that names its user. It is read alone if the rest is in an unknown format.
-#[derive(Deserialize)]
-struct Named {
-    id: String,
-    #[serde(default)]
-    tenant: Option<String>,
-    #[serde(default)]
-    user_id: bool,
-    #[serde(default)]
-    forgotten: bool,
-}
 
 /// The blocks in force, and the number of entries that could not be read as a whole.
 #[derive(Clone, Debug, Default)]
@@ -41,20 +27,16 @@ pub(in crate::limits) fn block(entry: &Entry) -> Option<Block> {
     serde_json::from_str(&entry.body).ok()
 }
 
-/// Reads all blocks. A block whose time or reason cannot be read is in force without an end, because a damaged entry
-/// must not let anybody in. An entry that names nobody is skipped.
+/// Reads all blocks. A block whose text is damaged is in force without an end, because a damaged entry must not let
+/// anybody in. An entry that names nobody is skipped.
 pub(in crate::limits) fn blocks<'e>(entries: impl Iterator<Item = &'e Entry>) -> Blocks {
     let mut found = Blocks::default();
     for entry in entries {
         if let Some(block) = block(entry) {
             found.blocks.push(block);
-            continue;
-        }
-        found.unreadable += 1;
-        if let Ok(Named { id, tenant, user_id, forgotten }) = serde_json::from_str(&entry.body) {
-            let since = Timestamp::UNIX_EPOCH;
-            let (until, reason, cut) = (None, None, false);
-            found.blocks.push(Block { id, tenant, since, until, reason, cut, user_id, forgotten });
+        } else {
+            found.unreadable += 1;
+            found.blocks.extend(Named::read(&entry.body).blocks());
         }
     }
     found
