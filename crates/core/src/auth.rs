@@ -24,6 +24,7 @@ pub mod verifier;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
@@ -77,7 +78,7 @@ pub struct Caller<'a> {
     /// The identity headers that were sent but name nobody. Their ids are absent.
     pub unusable: Vec<UnusableId<'a>>,
     /// The key, if it is one in the database.
-    pub stored: Option<Box<StoredKey>>,
+    pub stored: Option<Arc<StoredKey>>,
 }
 
 /// An identity header that was sent but names nobody.
@@ -196,7 +197,7 @@ impl<'a> Caller<'a> {
 
     /// Resolves a caller whose key is in the database.
     fn from_stored(
-        key: Box<StoredKey>,
+        key: Arc<StoredKey>,
         headers: &'a HeaderMap,
         address: IpAddr,
         known: AuthContext<'a>,

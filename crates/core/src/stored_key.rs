@@ -1,5 +1,7 @@
 //! Keys in the database: what a row permits (`docs/SPEC.md#database-keys`). The store crate reads and checks the rows.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 use jiff::Timestamp;
 
@@ -49,7 +51,7 @@ pub fn network(text: &str) -> Option<IpNet> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// The key is known. It may have expired.
-    Key(Box<StoredKey>),
+    Key(Arc<StoredKey>),
     /// No key has this digest.
     Unknown,
     /// The list of keys is too old.

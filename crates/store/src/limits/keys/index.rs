@@ -3,8 +3,8 @@
 //! The keys are in 256 maps, each swapped as a whole, so that a change copies a 256th of them.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -23,11 +23,57 @@ const SHARDS: usize = 256;
 /// The usual maximum age of the list.
 const MAX_STALE: Duration = Duration::from_mins(1);
 
+/// Maximum number of keys that stay read. Further ones are read from their text with each request.
+const MOST_READ: usize = 10_000;
+
 /// A genuine row. The text is shared with the list of entries.
 #[derive(Clone, Debug)]
 struct Indexed {
     row: Uuid,
     text: Arc<str>,
+    /// The key, once a request has used it.
+    read: OnceLock<Arc<Read>>,
+}
+
+/// A key that stays read.
+#[derive(Debug)]
+struct Read {
+    key: Arc<StoredKey>,
+    _place: Place,
+}
+
+/// Counts one of [`MOST_READ`] places.
+#[derive(Debug)]
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// Takes a place; `None` if all are taken.
+    fn take(taken: &Arc<AtomicUsize>) -> Option<Self> {
+        let next = |taken| (taken < MOST_READ).then_some(taken + 1);
+        taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        Some(Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Indexed {
+    /// Returns the key.
+    fn key(&self, taken: &Arc<AtomicUsize>) -> Option<Arc<StoredKey>> {
+        if let Some(read) = self.read.get() {
+            return Some(Arc::clone(&read.key));
+        }
+        let key = Arc::new(KeyRow::stored(self.row.as_u128(), &self.text)?);
+        if let Some(place) = Place::take(taken) {
+            let read = Read { key: Arc::clone(&key), _place: place };
+            self.read.get_or_init(|| Arc::new(read));
+        }
+        Some(key)
+    }
 }
 
 type Shard = HashMap<KeyDigest, Indexed>;
@@ -39,6 +85,8 @@ pub struct KeyIndex {
     /// Checks rows; `None` without the operator's secret. Then no row is in force.
     seal: ArcSwapOption<RowSeal>,
     applied: Mutex<Applied>,
+    /// Number of keys that stay read.
+    read: Arc<AtomicUsize>,
     /// Number of rows that are refused.
     refused: AtomicUsize,
     began: Instant,
@@ -63,6 +111,7 @@ impl Default for KeyIndex {
             shards: (0..SHARDS).map(|_| ArcSwap::default()).collect(),
             seal: ArcSwapOption::empty(),
             applied: Mutex::default(),
+            read: Arc::default(),
             refused: AtomicUsize::new(0),
             began: Instant::now(),
             fresh_ms: AtomicU64::new(0),
@@ -103,9 +152,8 @@ impl KeyIndex {
     }
 
     /// Finds a key.
-    pub fn find(&self, key: KeyDigest) -> Option<StoredKey> {
-        let Indexed { row, text } = self.shard(key)?.load().get(&key).cloned()?;
-        KeyRow::stored(row.as_u128(), &text)
+    pub fn find(&self, key: KeyDigest) -> Option<Arc<StoredKey>> {
+        self.shard(key)?.load().get(&key)?.key(&self.read)
     }
 
     fn shard(&self, key: KeyDigest) -> Option<&ArcSwap<Shard>> {
@@ -135,7 +183,10 @@ impl KeyIndex {
             if !applied.is_revoked(&key.name, entry.op)
                 && let Some(of_shard) = added.get_mut(usize::from(key.digest.first_byte()))
             {
-                of_shard.push((key.digest, Indexed { row: entry.op, text: Arc::clone(&entry.body) }));
+                of_shard.push((
+                    key.digest,
+                    Indexed { row: entry.op, text: Arc::clone(&entry.body), read: OnceLock::new() },
+                ));
             }
         }
         let must_search = since > 0 && (names_revoked || !removed.is_empty());

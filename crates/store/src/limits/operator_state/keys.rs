@@ -33,7 +33,7 @@ impl StoredKeys for OperatorState {
         if self.is_unread() || index.is_stale() {
             return Found::Unavailable;
         }
-        index.find(digest).map_or(Found::Unknown, |key| Found::Key(Box::new(key)))
+        index.find(digest).map_or(Found::Unknown, Found::Key)
     }
 }
 

@@ -51,6 +51,22 @@ fn changes_are_applied_one_by_one() {
 }
 
 #[test]
+fn keys_that_are_used_stay_read_up_to_a_number() {
+    let (index, mut entries) = started();
+    let ops: Vec<_> = (0..=MOST_READ).map(|number| add(&mut entries, &row(&format!("u{number}")))).collect();
+    index.apply(&entries);
+    assert!((0..=MOST_READ).all(|number| is_known(&index, &format!("u{number}"))));
+    let find = |name: &str| index.find(KeyDigest::of(name.as_bytes())).unwrap();
+    assert!(Arc::ptr_eq(&find("u0"), &find("u0")));
+    let last = format!("u{MOST_READ}");
+    assert!(!Arc::ptr_eq(&find(&last), &find(&last)), "one more than may stay");
+    // A key that is gone makes room.
+    entries.lift(KIND, ops[0]);
+    index.apply(&entries);
+    assert!(Arc::ptr_eq(&find(&last), &find(&last)));
+}
+
+#[test]
 fn a_row_that_callsign_has_not_written_is_refused_and_counted_until_it_is_gone() {
     let (index, mut entries) = started();
     let forged = row("eve").text(&seal(), Uuid::now_v7()).unwrap();
