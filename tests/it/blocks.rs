@@ -281,7 +281,7 @@ async fn a_damaged_list_stays_in_force_and_stops_the_next_start() {
 /// Every column of a block's row may be damaged while no server runs.
 #[tokio::test]
 async fn a_damaged_row_still_stops_whom_it_names_after_a_restart() {
-    let users = ["bob", "cy", "dan", "eve"];
+    let users = ["bob", "cy", "dan", "fay", "gus", "eve"];
     let rig = Rig::start("off", "").await;
     for user in users {
         assert_eq!(rig.command(&format!("block {user} --for 1h --unseen"), "off").code, 0);
@@ -295,6 +295,8 @@ async fn a_damaged_row_still_stops_whom_it_names_after_a_restart() {
         r#"body = substr(body, 1, instr(body, 'bob"') + 3) WHERE kind = 'block' AND body LIKE '%"bob"%'"#,
         r#"body = CAST(substr(body, 1, length(body) - 5) AS BLOB) || x'ff' WHERE kind = 'block' AND body LIKE '%"cy"%'"#,
         r#"lifted = 'no' WHERE kind = 'block' AND body LIKE '%"dan"%'"#,
+        r#"lifted = -1 WHERE kind = 'block' AND body LIKE '%"fay"%'"#,
+        r#"op = 'x' WHERE kind = 'block' AND body LIKE '%"gus"%'"#,
         r#"kind = 'blocc' WHERE kind = 'block' AND body LIKE '%"eve"%'"#,
     ] {
         let sql = sqlx::AssertSqlSafe(format!("UPDATE callsign_entries SET {damage}"));
@@ -303,15 +305,21 @@ async fn a_damaged_row_still_stops_whom_it_names_after_a_restart() {
     state.close().await.unwrap();
     let callsign = Rig::on(&mock, &directory, "off", "");
     let rig = Rig { mock, callsign, directory };
-    for user in &users[..3] {
+    for user in &users[..5] {
         assert_eq!(rig.ask(&of(user)).await.status, 403, "{user}");
     }
     // A row whose kind is lost names nobody, which is shown.
     let metrics = client::get(&rig.callsign.admin_url("metrics"), &[]).await.text();
     assert!(metrics.contains("callsign_state_unreadable_entries 3\n"), "{metrics}");
     assert!(client::get(&rig.callsign.admin_url("readyz"), &[]).await.text().contains("degraded"));
-    assert_eq!(rig.command("unblock bob", "off").code, 0);
-    assert_eq!(rig.ask(&of("bob")).await.status, 200);
+    // The blocks can be lifted, for good.
+    for user in &users[..5] {
+        assert_eq!(rig.command(&format!("unblock {user}"), "off").code, 0, "{user}");
+    }
+    let rig = rig.restart("off", "").await;
+    for user in &users[..5] {
+        assert_eq!(rig.ask(&of(user)).await.status, 200, "{user}");
+    }
 }
 
 #[tokio::test]

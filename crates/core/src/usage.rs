@@ -57,8 +57,14 @@ impl Usage {
     }
 
     /// Returns what the request costs the operator: OpenRouter's charge and the provider's bill
-    /// (docs/SPEC.md#cost). `None` while OpenRouter's charge is unknown.
+    /// (docs/SPEC.md#cost). `None` if neither is known.
     pub fn total_cost(&self) -> Option<NanoUsd> {
-        self.cost.map(|cost| cost.saturating_add(self.provider_cost.unwrap_or_default()))
+        self.charge().map(|cost| cost.saturating_add(self.provider_cost.unwrap_or_default()))
+    }
+
+    /// Returns OpenRouter's charge. Beside a provider's bill an absent charge is 0, so that the bill counts.
+    pub fn charge(&self) -> Option<NanoUsd> {
+        let is_billed = self.provider_cost.is_some_and(|bill| bill > NanoUsd::ZERO);
+        self.cost.or_else(|| is_billed.then_some(NanoUsd::ZERO))
     }
 }

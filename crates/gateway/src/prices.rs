@@ -2,27 +2,45 @@
 //! (docs/SPEC.md#reservations). Lookups are in memory; `src/prices.rs` keeps the list fresh.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use callsign_core::allowance::Estimate;
 use callsign_core::endpoint::Inference;
-use callsign_core::rewrite::outer::OuterMembers;
+use callsign_core::identity::caller_identity::CallerIdentity;
+use callsign_core::rewrite::outer::{DEFAULT_OUTPUT, OuterMembers};
+use callsign_core::usage::money::NanoUsd;
+use parking_lot::Mutex;
 
 use crate::openrouter::ListPrice;
 
 /// Maximum number of models that are kept. OpenRouter lists about 500.
 const MOST_MODELS: usize = 10_000;
-/// Tokens that an answer reserves if the request does not limit them.
-const DEFAULT_OUTPUT: u64 = 2000;
 /// The largest estimate of tokens. It keeps sums exact in Redis's scripts.
 const MOST_TOKENS: i64 = 1_000_000_000_000_000;
 /// The largest estimate, a million dollars. It keeps sums exact in Redis's scripts.
 const MOST_USD: i64 = 1_000_000_000_000_000;
 
-/// The list prices in force. Clones share them.
+/// Maximum number of costs that are remembered. All are forgotten when there is no room for a further one.
+const MOST_LEARNED: usize = 65_536;
+
+/// A caller, as a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallerDigest(u64);
+
+/// The list prices in force, and what models without one have cost. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Prices(Arc<ArcSwap<HashMap<String, ListPrice>>>);
+pub struct Prices(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    listed: ArcSwap<HashMap<String, ListPrice>>,
+    /// The dearest answer of each model without a list price to each caller, in nano-dollars, by digest. Callers learn
+    /// apart, so that nobody can make the requests of others dear.
+    learned: Mutex<HashMap<u64, i64>>,
+    digests: RandomState,
+}
 
 /// The way in which an endpoint's cost is estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +65,39 @@ impl Prices {
     /// Replaces all prices.
     pub fn replace(&self, prices: impl IntoIterator<Item = ListPrice>) {
         let prices = prices.into_iter().take(MOST_MODELS).map(|price| (price.model.clone(), price));
-        self.0.store(Arc::new(prices.collect()));
+        self.0.listed.store(Arc::new(prices.collect()));
+    }
+
+    /// Returns the digest of a caller.
+    pub fn digest_of(&self, caller: &CallerIdentity<'_>) -> CallerDigest {
+        CallerDigest(self.0.digests.hash_one((caller.tenant, caller.user, caller.user.is_none().then_some(caller.key))))
+    }
+
+    /// Remembers the cost of an answer, if its model has no list price. `model` is the requested one, empty for none.
+    pub fn learn(&self, caller: CallerDigest, model: &str, cost: NanoUsd) {
+        if cost <= NanoUsd::ZERO || listed(&self.0.listed.load(), model).is_some() {
+            return;
+        }
+        let mut learned = self.0.learned.lock();
+        if learned.len() >= MOST_LEARNED {
+            learned.clear();
+        }
+        let dearest = learned.entry(self.digest(caller, model)).or_default();
+        *dearest = cost.0.max(*dearest);
+    }
+
+    /// Returns the least cost that is reserved for a model without a list price.
+    fn learned(&self, caller: CallerDigest, model: &str, flat: i64) -> i64 {
+        self.0.learned.lock().get(&self.digest(caller, model)).copied().unwrap_or_default().max(flat)
+    }
+
+    fn digest(&self, caller: CallerDigest, model: &str) -> u64 {
+        self.0.digests.hash_one((caller, model))
     }
 
     /// Returns the number of models whose price is known.
     pub fn len(&self) -> usize {
-        self.0.load().len()
+        self.0.listed.load().len()
     }
 
     /// Returns true if no price is known.
@@ -62,14 +107,20 @@ impl Prices {
 
     /// Estimates the use of a request with these outer members and about `input` tokens. `flat` is the configured
     /// estimate.
-    pub fn estimate(&self, endpoint: &Inference, outer: &OuterMembers, input: u64, flat: Estimate) -> Estimate {
+    pub fn estimate(
+        &self,
+        (caller, endpoint): (CallerDigest, &Inference),
+        outer: &OuterMembers,
+        input: u64,
+        flat: Estimate,
+    ) -> Estimate {
         let basis = basis(endpoint);
         if basis == Basis::Flat {
             return flat;
         }
         let answers = if basis == Basis::Text { outer.n().unwrap_or(1).max(1) } else { 0 };
         let output = outer.max_output_tokens().unwrap_or(DEFAULT_OUTPUT);
-        let prices = self.0.load();
+        let prices = self.0.listed.load();
         let of = |price: Option<&ListPrice>| {
             // A model reads and writes at most its context.
             let context = price.and_then(|price| price.context_length).unwrap_or(u64::MAX);
@@ -81,22 +132,30 @@ impl Prices {
             (i64::try_from(input.saturating_add(output)).unwrap_or(MOST_TOKENS).min(MOST_TOKENS), usd)
         };
         let is_unknown = outer.has_unknown_models() || outer.models().next().is_none();
-        let unknown = is_unknown.then(|| (of(None), flat.usd));
+        let unknown = is_unknown.then(|| (of(None), self.learned(caller, "", flat.usd)));
+        // Any model may be among those that were not kept.
+        let more = outer.has_more_models().then(|| prices.values().map(|price| (of(Some(price)), 0)));
         let named = outer.models().map(|model| {
             let is_free = model.ends_with(":free");
-            // Other variants, such as `:nitro`, have the price of their model.
-            let price = prices.get(model).or_else(|| prices.get(model.rsplit_once(':')?.0).filter(|_| !is_free));
-            match price {
+            match listed(&prices, model) {
                 None if is_free => ((of(None).0, 0), 0),
+                None => (of(None), self.learned(caller, model, flat.usd)),
                 price => (of(price), if is_free { 0 } else { flat.usd }),
             }
         });
         let dearest = Estimate { tokens: 0, usd: 0 };
-        named.chain(unknown).fold(dearest, |dearest, ((tokens, usd), least)| Estimate {
-            tokens: dearest.tokens.max(tokens),
-            usd: dearest.usd.max(usd).max(least).min(MOST_USD),
+        named.chain(unknown).chain(more.into_iter().flatten()).fold(dearest, |dearest, ((tokens, usd), least)| {
+            Estimate { tokens: dearest.tokens.max(tokens), usd: dearest.usd.max(usd).max(least).min(MOST_USD) }
         })
     }
+}
+
+/// Returns the price of a model. Variants such as `:nitro` have the price of their model, but `:free` has not.
+fn listed<'p>(prices: &'p HashMap<String, ListPrice>, model: &str) -> Option<&'p ListPrice> {
+    prices.get(model).or_else(|| {
+        let (model, variant) = model.rsplit_once(':')?;
+        prices.get(model).filter(|_| variant != "free")
+    })
 }
 
 #[cfg(test)]
@@ -113,7 +172,15 @@ mod tests {
     const FLAT: Estimate = Estimate { tokens: 2000, usd: 10_000_000 };
 
     /// Returns the estimate of a body with 1,000 tokens of input.
-    fn estimate(path: &str, body: &'static str) -> (i64, i64) {
+    fn estimate(path: &str, body: &str) -> (i64, i64) {
+        estimate_with(&listed(), path, body)
+    }
+
+    fn digest_of(prices: &Prices, user: &str) -> CallerDigest {
+        prices.digest_of(&CallerIdentity { user: Some(user), ..CallerIdentity::default() })
+    }
+
+    fn listed() -> Prices {
         let prices = Prices::default();
         let price = |model: &str, prompt, completion, context_length| ListPrice {
             model: model.to_owned(),
@@ -128,10 +195,15 @@ mod tests {
             price("cheap/m", 1, 1, Some(500)),
             price("cheap/m:free", 0, 0, None),
         ]);
+        prices
+    }
+
+    fn estimate_with(prices: &Prices, path: &str, body: &str) -> (i64, i64) {
         let mut filter = Filter::new(Arc::new(ReservedFields::new(["user"], None)), String::new());
-        filter.feed(&Bytes::from_static(body.as_bytes()), &mut Output::default()).unwrap();
+        filter.feed(&Bytes::copy_from_slice(body.as_bytes()), &mut Output::default()).unwrap();
         let endpoint = INFERENCE.iter().find(|endpoint| endpoint.path == path).unwrap();
-        let Estimate { tokens, usd } = prices.estimate(endpoint, filter.outer(), 1000, FLAT);
+        let Estimate { tokens, usd } =
+            prices.estimate((digest_of(prices, "ada"), endpoint), filter.outer(), 1000, FLAT);
         (tokens, usd)
     }
 
@@ -153,9 +225,44 @@ mod tests {
             (r#"{"model":"x/y"}"#, (3000, FLAT.usd)),
             (r#"{"model":7}"#, (3000, FLAT.usd)),
             ("{}", (3000, FLAT.usd)),
+            (r#"{"model":"dear/m","max_tokens":1000,"max_tokens":1}"#, (2000, 50_000_000)),
+            (r#"{"model":"dear/m","max_tokens":1,"max_tokens":null}"#, (3000, 90_000_000)),
+            (r#"{"model":"dear/m","n":3,"n":1}"#, (7000, 250_000_000)),
         ] {
             assert_eq!(estimate(chat, body), expected, "{body}");
         }
+    }
+
+    /// Only some of many candidates are kept, so the dearest of all models is reserved.
+    #[test]
+    fn more_models_than_are_kept_cost_as_the_dearest_of_all() {
+        let chat = "chat/completions";
+        let list = |cheap: usize| format!(r#"{{"models":[{}"dear/m"]}}"#, r#""cheap/m","#.repeat(cheap));
+        for cheap in [0, 14, 15, 16, 17, 20_000] {
+            assert_eq!(estimate(chat, &list(cheap)), (3000, 90_000_000), "{cheap}");
+        }
+        let repeated = r#""model":"cheap/m","#.repeat(20);
+        assert_eq!(estimate(chat, &format!(r#"{{{repeated}"model":"cheap/m"}}"#)), (3000, 90_000_000));
+    }
+
+    #[test]
+    fn a_model_without_a_list_price_costs_as_its_dearest_answer() {
+        let (prices, chat) = (listed(), "chat/completions");
+        let usd = |body| estimate_with(&prices, chat, body).1;
+        let (auto, other) = (r#"{"model":"openrouter/auto"}"#, r#"{"model":"x/y"}"#);
+        for (cost, expected) in [(0, FLAT.usd), (5, FLAT.usd), (15_000_000_000, 15_000_000_000), (7, 15_000_000_000)] {
+            prices.learn(digest_of(&prices, "ada"), "openrouter/auto", NanoUsd(cost));
+            assert_eq!((usd(auto), usd(other), usd("{}")), (expected, FLAT.usd, FLAT.usd), "{cost}");
+        }
+        prices.learn(digest_of(&prices, "eve"), "x/y", NanoUsd(15_000_000_000));
+        assert_eq!(usd(other), FLAT.usd, "what others paid does not count");
+        prices.learn(digest_of(&prices, "ada"), "dear/m:nitro", NanoUsd(15_000_000_000));
+        assert_eq!(usd(r#"{"model":"dear/m:nitro"}"#), 90_000_000, "listed");
+        prices.learn(digest_of(&prices, "ada"), "", NanoUsd(20_000_000));
+        assert_eq!(usd("{}"), 20_000_000);
+        (0..2 * MOST_LEARNED)
+            .for_each(|number| prices.learn(digest_of(&prices, "eve"), &number.to_string(), NanoUsd(1)));
+        assert!(prices.0.learned.lock().len() <= MOST_LEARNED);
     }
 
     #[test]

@@ -215,7 +215,14 @@ impl Proxy {
             let request = identify::identify(&shared.limiter, snapshot, caller, endpoint, &mut record)?;
             let list = request.list_key(snapshot, parts);
             let cached = list.as_ref().and_then(|list| shared.catalogue.look_up(list, &parts.method));
-            check_limits::check_limits(&shared.limiter, snapshot, &request, cached.is_some(), &mut record).await?;
+            check_limits::check_limits(
+                (&shared.limiter, &shared.prices),
+                snapshot,
+                &request,
+                cached.is_some(),
+                &mut record,
+            )
+            .await?;
             if let Some(answer) = cached {
                 return Ok(Checked::Answer(answer));
             }

@@ -35,6 +35,7 @@ use http::header::CONTENT_LENGTH;
 
 use crate::account::Account;
 use crate::pending::PendingCosts;
+use crate::prices::{CallerDigest, Prices};
 use crate::shed::{InFlight, ReadOnSlot, Slot};
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadState;
@@ -199,17 +200,20 @@ impl RequestRecord {
     }
 
     /// Stores the request's use of its caller's limits: `watcher` ends the request when the caller is blocked,
-    /// `reservation` is settled at the request's end, `suspect` counts refusals by providers.
+    /// `reservation` is settled at the request's end, `suspect` counts refusals by providers, and `prices` learn the cost.
     pub fn limited(
         &mut self,
         endpoint: &'static Inference,
         watcher: Watcher,
         reservation: Option<Reservation>,
         suspect: Option<Suspect>,
+        (prices, caller): (&Prices, CallerDigest),
     ) {
-        if suspect.is_some() || reservation.as_ref().is_some_and(Reservation::has_budget) {
+        let has_budget = reservation.as_ref().is_some_and(Reservation::has_budget);
+        if suspect.is_some() || has_budget {
             self.answer.read_as(endpoint);
         }
+        self.limits.prices = has_budget.then(|| (prices.clone(), caller));
         self.limits.watcher = Some(watcher);
         self.limits.reservation = reservation;
         self.limits.suspect = suspect;

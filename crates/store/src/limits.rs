@@ -17,6 +17,7 @@ pub mod blocks;
 pub mod calendar;
 mod counter_file;
 pub mod counters;
+mod damaged;
 mod forgotten;
 mod keeper;
 pub mod keys;

@@ -1,7 +1,7 @@
 //! Captures the outer members of a body that limits, prices and records need, while the body passes.
 //!
 //! The table `MEMBERS` lists them. A member counts if its decoded name is exactly a name of the table and if it is
-//! sent; removed members do not count. Like JSON readers, the last of duplicates counts. Whatever the body holds, at most
+//! sent; removed members do not count. Like JSON readers, the last of duplicates counts; of numbers the largest. Whatever the body holds, at most
 //! 8 KiB are kept: 4 `model` members, 16 entries of `models`, and texts of at most `longest::EXTERNAL_NAME` bytes.
 
 mod value;
@@ -12,6 +12,9 @@ use value::{Text, TextBuffer, Value, ValueReader};
 
 /// Maximum number of `model` members that are kept, with the last one. More set [`OuterMembers::has_unknown_models`].
 const MAX_MODELS: usize = 4;
+
+/// Tokens that an answer may have if the request does not limit them, for estimates.
+pub const DEFAULT_OUTPUT: u64 = 2000;
 
 /// A captured member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +121,12 @@ impl OuterMembers {
         self.lost_models || model || listed
     }
 
+    /// Returns true if there are more valid candidates than [`Self::models`] has, because there are too many.
+    pub fn has_more_models(&self) -> bool {
+        let is_cut = matches!(self.get(Member::Models), Some(Value::List { more: true, .. }));
+        self.lost_models || is_cut
+    }
+
     /// Returns the largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`.
     pub fn max_output_tokens(&self) -> Option<u64> {
         let limits = [Member::MaxTokens, Member::MaxCompletionTokens, Member::MaxOutputTokens];
@@ -172,6 +181,10 @@ impl OuterMembers {
             Value::List { .. } if member != Member::Models => Value::Other,
             value => value,
         };
+        let value = match self.get(member) {
+            Some(earlier) => largest(member, earlier, value),
+            None => value,
+        };
         let Some(earlier) = self.last.get_mut(member as usize).and_then(|last| last.replace(value)) else { return };
         match member {
             Member::Model | Member::Models if earlier == Value::Null => {}
@@ -183,6 +196,20 @@ impl OuterMembers {
             Member::PreviousJobId => self.repeated_previous_job = true,
             _ => {}
         }
+    }
+}
+
+/// Returns the value that counts of two duplicates. A value that is no number stands for the default.
+fn largest(member: Member, earlier: &Value, last: Value) -> Value {
+    let default = match member {
+        Member::MaxTokens | Member::MaxCompletionTokens | Member::MaxOutputTokens => DEFAULT_OUTPUT,
+        Member::N => 1,
+        _ => return last,
+    };
+    match (earlier, &last) {
+        (Value::Number(one), Value::Number(other)) => Value::Number(*one.max(other)),
+        (Value::Number(number), _) | (_, Value::Number(number)) => Value::Number((*number).max(default)),
+        _ => last,
     }
 }
 

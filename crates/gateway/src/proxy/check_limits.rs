@@ -18,7 +18,7 @@ use callsign_core::auth::UpstreamCredential;
 /// # Errors
 /// [`LimitsRefusedError`].
 pub(super) async fn check_limits(
-    limiter: &Limiter,
+    (limiter, prices): (&Limiter, &Prices),
     snapshot: &Snapshot,
     request: &CallerRequest<'_>,
     is_cached: bool,
@@ -44,7 +44,7 @@ pub(super) async fn check_limits(
         (Some(_), Some(user)) if arrival.operator_pays => Some(limiter.suspect(&snapshot.rules, caller.tenant, user)),
         _ => None,
     };
-    record.limited(inference, watcher, reservation, suspect);
+    record.limited(inference, watcher, reservation, suspect, (prices, prices.digest_of(&caller)));
     Ok(())
 }
 
@@ -65,10 +65,11 @@ pub(super) fn check_body(
         return BodyCheck::none();
     }
     let (prices, flat) = (prices.clone(), snapshot.rules.estimate);
+    let digest = prices.digest_of(&request.caller.identity());
     BodyCheck::new(move |outer, tokens| {
         let allowed = models.map_or(Ok(()), |models| models.check(outer));
         let job = job.map(|job| job.check(videos::previous(outer)));
-        let raise = raiser.map(|raiser| (raiser, prices.estimate(inference, outer, tokens, flat)));
+        let raise = raiser.map(|raiser| (raiser, prices.estimate((digest, inference), outer, tokens, flat)));
         async move {
             allowed?;
             if let Some(job) = job {

@@ -3,6 +3,7 @@
 use callsign_store::limits::{Reservation, Suspect, Watcher};
 
 use super::end::RequestEnd;
+use crate::prices::{CallerDigest, Prices};
 
 /// A request's use of limits. Dropping it without [`LimitUse::settle`] refunds the reservation.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(super) struct LimitUse {
     pub(super) watcher: Option<Watcher>,
     /// Counts refusals by providers, which may block the user automatically.
     pub(super) suspect: Option<Suspect>,
+    /// Learns the cost of models without a list price. Set if a budget applies.
+    pub(super) prices: Option<(Prices, CallerDigest)>,
 }
 
 impl LimitUse {
@@ -27,6 +30,9 @@ impl LimitUse {
             && end.refuses_user()
         {
             suspect.was_refused();
+        }
+        if let (Some((prices, caller)), Some(cost)) = (self.prices.take(), end.answer.usage.total_cost()) {
+            prices.learn(caller, end.requested_model.as_deref().unwrap_or_default(), cost);
         }
         // A request that did not leave is refunded.
         if let Some(reservation) = self.reservation.take().filter(|_| self.left) {

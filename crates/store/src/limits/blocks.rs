@@ -1,9 +1,8 @@
 //! The block list. Requests are compared with it by user id and by the identifier that would be sent. No I/O.
 //!
-//! `content` reads the entries of the state, `damaged` what a damaged one still says; `gate` checks requests.
+//! `content` reads the entries of the state; `gate` checks requests.
 
 pub mod content;
-mod damaged;
 pub mod gate;
 
 use std::collections::HashMap;

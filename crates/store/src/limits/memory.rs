@@ -21,8 +21,9 @@ const SHARDS: usize = 32;
 const MOST_SUBJECTS: usize = 4096;
 /// Number of subjects that a full shard removes at once, so that one look at all of them serves many insertions.
 const REMOVED: usize = MOST_SUBJECTS / 8;
-/// Bytes that [`Memory::changes`] passes at a time, on average. The worker writes once a second.
-const CHANGES_BYTES: usize = 1 << 20;
+/// Bytes that [`Memory::changes`] passes at a time, on average. The worker writes once a second. SQLite writes up to three
+/// times as much, to its log and to the file (measured), so that the disk gets at most 1 MiB a second.
+const CHANGES_BYTES: usize = 320 * 1024;
 
 /// Counters by subject.
 #[derive(Debug, Default)]

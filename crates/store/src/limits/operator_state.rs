@@ -133,10 +133,9 @@ impl OperatorState {
         self.0.keys.apply(entries);
         let revoked = changes::revoked(entries, self.0.keys.seal().as_deref(), Timestamp::now());
         self.0.gate.set(found.blocks, &revoked);
-        let limits = entries.of(overrides::KIND).filter_map(|entry| {
-            let read = Override::read(entry);
-            unreadable += usize::from(read.is_none());
-            read
+        let limits = entries.of(overrides::KIND).flat_map(|entry| {
+            unreadable += usize::from(Override::read(entry).is_none());
+            Override::of_entry(entry)
         });
         let limits = OverrideList::new(limits, self.0.only_tighten.load(Ordering::Relaxed));
         self.0.overrides.store(Arc::new(limits));

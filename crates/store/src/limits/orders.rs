@@ -8,6 +8,7 @@ pub mod key;
 pub mod limit;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -21,6 +22,8 @@ use crate::whois::Scope;
 
 /// Maximum length of an id in bytes.
 const LONGEST_ID: usize = 1024;
+/// Maximum time of a search in the ledger.
+const LOOK_UP: Duration = Duration::from_secs(2);
 /// Maximum length of a tenant's name in bytes.
 const LONGEST_TENANT: usize = 256;
 
@@ -118,13 +121,17 @@ impl Knowledge<'_> {
         let with_keys = state.people_with_keys(id).into_iter().filter(|person| person.is_of(tenant));
         let mut people: BTreeSet<_> = configured.chain(with_keys).collect();
         let (mut nameless, mut since, mut unchecked) = (BTreeSet::new(), None, None);
-        match self.look_up(Named { id, tenant }, user_id).await {
-            Ok((meant, oldest)) => {
+        // A ledger that hangs must not delay a block.
+        match tokio::time::timeout(LOOK_UP, self.look_up(Named { id, tenant }, user_id)).await {
+            Ok(Ok((meant, oldest))) => {
                 people.extend(meant.people);
                 (nameless, since) = (meant.nameless, oldest);
             }
-            Err(LedgerError::Off) => unchecked = Some(Unchecked::NoLedger),
-            Err(error) => unchecked = Some(Unchecked::LedgerAway(error.to_string())),
+            Ok(Err(LedgerError::Off)) => unchecked = Some(Unchecked::NoLedger),
+            Ok(Err(error)) => unchecked = Some(Unchecked::LedgerAway(error.to_string())),
+            Err(_) => {
+                unchecked = Some(Unchecked::LedgerAway("the ledger does not answer (no answer within 2 s)".to_owned()));
+            }
         }
         match (people.pop_first(), people.is_empty()) {
             (Some(person), true) => Ok(Resolved::Person(person)),

@@ -7,8 +7,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::forgotten;
+use super::{damaged, forgotten};
 use crate::state::Entry;
 use callsign_core::allowance::{Ceiling, Ceilings, Limit};
 use callsign_core::identity::caller_identity::CallerIdentity;
@@ -84,6 +85,38 @@ impl Override {
     /// Reads an entry of the state.
     pub(super) fn read(entry: &Entry) -> Option<Self> {
         serde_json::from_str(&entry.body).ok()
+    }
+
+    /// Returns the limits that hold for an entry. A damaged one whose person, limit and number can be read holds without an
+    /// end. A damaged `off` does not hold.
+    pub(super) fn of_entry(entry: &Entry) -> Vec<Self> {
+        Self::read(entry).map_or_else(|| Self::of_damaged(&entry.body), |whole| vec![whole])
+    }
+
+    fn of_damaged(text: &str) -> Vec<Self> {
+        let (members, is_whole) = damaged::members(text);
+        let text = |member| members.get(member).and_then(Value::as_str).map(str::to_owned);
+        let tenant = match members.get("tenant") {
+            Some(Value::String(tenant)) => Some(tenant.clone()),
+            Some(Value::Null) | None => None,
+            Some(_) => return Vec::new(),
+        };
+        let (Some(user), Some(limit), Some(value)) = (text("user"), text("limit"), text("value")) else {
+            return Vec::new();
+        };
+        let stored = |forgotten| Stored {
+            user: user.clone(),
+            tenant: tenant.clone(),
+            limit: limit.clone(),
+            value: value.clone(),
+            since: Timestamp::UNIX_EPOCH,
+            until: None,
+            by: text("by").unwrap_or_default(),
+            forgotten,
+        };
+        let readings = damaged::forgotten(&members, is_whole, &user);
+        let limits = readings.filter_map(|forgotten| Self::try_from(stored(forgotten)).ok());
+        limits.filter(|one| one.ceiling != Ceiling::Off).collect()
     }
 
     /// Returns true if its time is not over.

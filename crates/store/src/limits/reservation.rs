@@ -304,6 +304,6 @@ fn tokens(usage: &Usage) -> Option<i64> {
 /// Returns what a request with a known cost takes from budgets. OpenRouter reports no tokens where it does not charge by
 /// tokens, for example for speech; such a request takes none.
 pub(super) fn used(usage: &Usage, count_byok: bool) -> Used {
-    let usd = if count_byok { usage.total_cost() } else { usage.cost };
+    let usd = if count_byok { usage.total_cost() } else { usage.charge() };
     Used { tokens: usd.map(|_| tokens(usage).unwrap_or(0)), usd: usd.map(|usd| usd.0) }
 }

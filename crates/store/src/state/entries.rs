@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 /// Maximum length of an entry's text in bytes.
@@ -43,6 +44,20 @@ pub(super) fn lifting(number: u64) -> String {
 fn lifting_of(body: &str) -> u64 {
     let number = Some(body).filter(|body| body.len() == 20).and_then(|body| body.parse().ok());
     number.filter(|number| *number <= MOST_LIFTINGS).unwrap_or_default()
+}
+
+/// Returns true if a row of a place is a lifted entry: it is marked as one and has a body that lifted entries have. A row
+/// whose mark alone is damaged stays in force.
+pub(super) fn is_lifted(mark: bool, body: &str) -> bool {
+    mark && (body.is_empty() || (body.len() == 20 && body.bytes().all(|byte| byte.is_ascii_digit())))
+}
+
+/// Returns the id of an entry. A damaged id gets one that depends only on its text, so that every server reads the same.
+pub(super) fn op(text: &str) -> Uuid {
+    text.parse().unwrap_or_else(|_| {
+        let digest: [u8; 32] = Sha256::digest(text).into();
+        Uuid::from_u128(u128::from_be_bytes(digest.first_chunk().copied().unwrap_or_default()))
+    })
 }
 
 /// The entries that a place returned, and the number of those that could not be read.

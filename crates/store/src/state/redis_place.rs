@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError};
 use uuid::Uuid;
 
-use super::entries::{Entry, Found};
+use super::entries::{self, Entry, Found, is_lifted};
 use super::error::StateError;
 use super::mark::{Mark, Node, Written};
 use callsign_core::secret::Secret;
@@ -33,7 +33,7 @@ local number = redis.call('HINCRBY', KEYS[2], 'number', 1)
 for i = 2, #ARGV, 2 do
   local held = redis.call('HGET', KEYS[1], ARGV[i])
   local is_later = held and string.sub(ARGV[i + 1], 1, 1) == '1' and ARGV[i + 1] > held
-  if not held or string.sub(held, 1, 1) ~= '1' or is_later then
+  if not held or not string.match(held, '^1%d*$') or is_later then
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
     redis.call('ZADD', KEYS[3], number, ARGV[i])
   end
@@ -212,11 +212,12 @@ fn found(rows: &Rows) -> Found {
 /// Reads an entry; `None` if it is none.
 fn entry(field: &[u8], value: &[u8]) -> Option<Entry> {
     let (kind, op) = std::str::from_utf8(field).ok()?.split_once(' ')?;
+    let op = entries::op(op);
     // An entry whose value is damaged is in force, and its reader decides what its text still says.
-    let (lifted, body) = match value {
+    let (mark, body) = match value {
         [b'1', number @ ..] => (true, number),
         [b'0', body @ ..] | body => (false, body),
     };
     let body = String::from_utf8_lossy(body);
-    Some(Entry { kind: kind.into(), op: op.parse().ok()?, lifted, body: body.into() })
+    Some(Entry { kind: kind.into(), op, lifted: is_lifted(mark, &body), body: body.into() })
 }

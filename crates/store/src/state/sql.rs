@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::migrate::{MigrateError, Migrator};
 use uuid::Uuid;
 
-use super::entries::{Entry, Found};
+use super::entries::{Entry, Found, is_lifted, op};
 use super::error::StateError;
 use super::mark::{Access, Mark, Node, Written};
 use crate::ledger::engine::{Arguments, Connection, Engine, Purpose, Row, Target};
@@ -313,7 +313,7 @@ async fn write(connection: &mut Connection, entries: &[Entry]) -> Result<Written
         let sql = "INSERT INTO callsign_entries (kind, op, lifted, body, changed) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (kind, op) DO UPDATE \
                    SET lifted = excluded.lifted, body = excluded.body, changed = excluded.changed \
-                   WHERE callsign_entries.lifted = 0 \
+                   WHERE callsign_entries.lifted = 0 OR length(callsign_entries.body) > 20 \
                    OR (excluded.lifted = 1 AND excluded.body > callsign_entries.body)";
         connection.execute(sql, arguments).await?;
     }
@@ -354,10 +354,10 @@ fn found(rows: &[Row], first: usize) -> (Found, Option<String>) {
 /// Reads an entry; `None` if the row has none, as without changes.
 fn entry(row: &Row, first: usize) -> Result<Option<Entry>, ()> {
     let Some(kind) = row.text(first).map_err(drop)? else { return Ok(None) };
-    let op = row.text(first + 1).map_err(drop)?.and_then(|op| op.parse().ok()).ok_or(())?;
     // An entry whose other columns are damaged is in force, and its reader decides what its text still says.
-    let lifted = row.count(first + 2).is_ok_and(|lifted| lifted != 0);
+    let op = op(&row.lossy_text(first + 1));
     let body = row.lossy_text(first + 3);
+    let lifted = is_lifted(row.count(first + 2).is_ok_and(|mark| mark != 0), &body);
     Ok(Some(Entry { kind: kind.into(), op, lifted, body: body.into() }))
 }
 

@@ -211,8 +211,16 @@ impl Applied {
     fn note_retired(&mut self, entries: &Entries, since: u64, seal: Option<&RowSeal>) -> bool {
         let Some(seal) = seal else { return false };
         let mut any = false;
-        for entry in entries.changed_after(RETIRED, since).filter(|entry| !entry.lifted && is_genuine(entry, seal)) {
-            let Some(row) = RetiredRow::read(entry) else { continue };
+        for entry in entries.changed_after(RETIRED, since) {
+            self.refused.remove(&entry.op);
+            if entry.lifted {
+                continue;
+            }
+            let row = Some(entry).filter(|entry| is_genuine(entry, seal)).and_then(RetiredRow::read);
+            let Some(row) = row else {
+                self.refused.insert(entry.op);
+                continue;
+            };
             let name = if row.forgotten { row.name } else { digest(&row.name) };
             let latest = self.revoked.entry(name).or_insert(entry.op);
             *latest = entry.op.max(*latest);

@@ -10,6 +10,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// A server whose last sign of life is older does not run any more.
 const ALIVE: Duration = Duration::from_secs(5);
 
+/// Stands for the servers that do not know of a change while the shared place does not answer.
+const ELSEWHERE: &str = "servers elsewhere, because the shared place does not answer";
+
 /// The place of a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stored {
@@ -31,7 +34,7 @@ pub struct Acknowledgement {
     pub stored: Stored,
     /// Number of running servers that obey it.
     pub applied: usize,
-    /// The names of running servers that do not obey it yet.
+    /// The names of running servers that do not obey it yet. Not empty while the shared place does not answer.
     pub late: Vec<String>,
 }
 
@@ -77,11 +80,12 @@ impl Progress {
         if self.generation < generation || self.stored == Stored::Unread {
             return Acknowledgement { stored: Stored::Memory, ..Acknowledgement::default() };
         }
+        let elsewhere = (self.stored == Stored::Locally).then_some(ELSEWHERE);
         let is_applied = |node: &&Node| node.age < ALIVE && node.applied >= self.number;
         Acknowledgement {
             stored: self.stored,
             applied: self.nodes.iter().filter(is_applied).count(),
-            late: self.late().map(|node| node.name.clone()).collect(),
+            late: self.late().map(|node| node.name.clone()).chain(elsewhere.map(str::to_owned)).collect(),
         }
     }
 }
@@ -105,7 +109,9 @@ mod tests {
         assert_eq!((acknowledgement.applied, acknowledgement.late), (1, vec!["b".to_owned()]));
         assert_eq!(progress.acknowledgement(4).stored, Stored::Memory, "not stored yet");
         let alone = Progress { nodes: Vec::new(), ..progress };
-        assert!(alone.is_done(3));
+        assert!(alone.is_done(3) && alone.acknowledgement(3).late.is_empty());
+        let away = Progress { stored: Stored::Locally, ..alone };
+        assert!(away.is_done(3) && !away.acknowledgement(3).late.is_empty(), "others are not known");
     }
 
     /// A new `state.db` beside a shared place that does not answer.

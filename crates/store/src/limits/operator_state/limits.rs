@@ -26,9 +26,10 @@ impl OperatorState {
         self.change(|entries| {
             let (mut earlier, mut others) = (Vec::new(), 0);
             for entry in entries.of(KIND) {
-                match Override::read(entry) {
-                    Some(old) if is_set(old.limit) && is_theirs(&old) => earlier.push(entry.op),
-                    _ => others += 1,
+                if Override::of_entry(entry).iter().any(|old| is_set(old.limit) && is_theirs(old)) {
+                    earlier.push(entry.op);
+                } else {
+                    others += 1;
                 }
             }
             if !set.is_empty() && others + set.len() > MOST_OVERRIDES {
@@ -41,7 +42,7 @@ impl OperatorState {
                 entries.lift(KIND, op);
             }
             let is_removed = |one: &Override| removed.contains(&one.limit) && is_theirs(one);
-            let count = lift_in(entries, KIND, |entry| Override::read(entry).is_some_and(|one| is_removed(&one)));
+            let count = lift_in(entries, KIND, |entry| Override::of_entry(entry).iter().any(is_removed));
             if !set.is_empty() || count > 0 {
                 acts::add(entries, &act(person, set, removed, by));
             }
@@ -51,7 +52,7 @@ impl OperatorState {
 
     /// Removes all run-time limits that are meant, without an act.
     pub(super) fn lift_limits(&self, is_meant: impl Fn(&Override) -> bool) {
-        self.lift_entries(KIND, |entry| Override::read(entry).is_some_and(|one| is_meant(&one)));
+        self.lift_entries(KIND, |entry| Override::of_entry(entry).iter().any(&is_meant));
     }
 }
 

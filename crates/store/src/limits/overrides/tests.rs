@@ -79,3 +79,28 @@ fn the_text_of_an_entry_is_read_back_or_refused() {
         assert!(serde_json::from_str::<Override>(&damaged).is_err(), "{damaged}");
     }
 }
+
+/// Every cut behind the value keeps the limit, for the same person.
+#[test]
+fn a_damaged_text_keeps_its_limit_without_an_end() {
+    let until = Some(Timestamp::from_second(86_400).unwrap());
+    let (digest, ada) = (forgotten::digest("ada"), "ada".to_owned());
+    for (user, forgotten) in [(ada, false), (digest, true)] {
+        let one = Override { user, until, forgotten, ..set("ada", Some("acme"), Limit::Rpm, "5") };
+        let text = serde_json::to_string(&one).unwrap();
+        let value_ends = text.find(r#""value":"5""#).unwrap() + r#""value":"5""#.len();
+        for end in 0..text.len() {
+            let list = OverrideList::new(Override::of_damaged(&text[..end]), false);
+            let rpm = list.over(&caller(Some("acme"), Some("ada")), Ceilings::default()).0[0];
+            assert_eq!(rpm, Some(5).filter(|_| end >= value_ends), "{}", &text[..end]);
+        }
+    }
+    let held = |text: &str| Override::of_damaged(text).len();
+    let whole = r#"{"user":"ada","limit":"rpm","value":"5","since":7,"until":"soon","by":[]}"#;
+    assert_eq!(held(whole), 1);
+    for (good, bad) in
+        [(r#""5""#, r#""off""#), (r#""ada""#, "7"), ("rpm", "rpx"), (r#""limit""#, r#""tenant":7,"limit""#)]
+    {
+        assert_eq!(held(&whole.replace(good, bad)), 0, "{good} {bad}");
+    }
+}

@@ -49,7 +49,14 @@ fn a_provider_bills_only_with_the_operators_own_key(
 fn a_provider_without_a_known_bill_adds_nothing() {
     let usage = chat(r#""is_byok":true,"cost":0,"cost_details":{"upstream_inference_cost":null}"#);
     assert_eq!((usage.provider_cost, usage.total_cost()), (None, Some(NanoUsd::ZERO)));
-    assert_eq!(chat(r#""is_byok":true,"cost_details":{"upstream_inference_cost":1}"#).total_cost(), None);
+}
+
+/// OpenRouter's charge may be absent or have a form that cannot be read. The provider's bill counts all the same.
+#[rstest]
+fn a_bill_counts_without_a_charge(#[values("", r#""cost":null,"#, r#""cost":-1,"#, r#""cost":4001,"#)] cost: &str) {
+    let usage = |bill| chat(&format!(r#"{cost}"is_byok":true,"cost_details":{{"upstream_inference_cost":{bill}}}"#));
+    assert_eq!((usage("2").charge(), usage("2").total_cost()), (Some(NanoUsd::ZERO), Some(NanoUsd(2_000_000_000))));
+    assert_eq!((usage("0").charge(), usage("null").total_cost()), (None, None));
 }
 
 #[test]
