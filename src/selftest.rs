@@ -40,8 +40,8 @@ pub(crate) struct Selftest {
 }
 
 impl Selftest {
-    /// Starts a callsign with this configuration, except for its ports, its upstream and everything that it stores. The
-    /// admin port is opened if the configuration has one.
+    /// Starts a callsign with this configuration, except for its ports, its upstream, its webhook and everything that it
+    /// stores. The admin port is opened if the configuration has one.
     ///
     /// # Errors
     /// Outer: the mock could not be started. Inner: callsign could not be started with this configuration.
@@ -50,6 +50,8 @@ impl Selftest {
         config.data.listen = LOOPBACK;
         config.admin.listen = config.admin.listen.map(|_| LOOPBACK);
         store_nothing(&mut config);
+        // A problem of the sample caller is none of the operator's.
+        config.alerts.webhook = None;
         config.upstream.url = mock.url().parse().map_err(io::Error::other)?;
         let running = start(
             &config,
@@ -96,6 +98,8 @@ pub(crate) async fn perform(
     config.data.listen = LOOPBACK;
     config.admin.listen = None;
     config.limits = callsign_store::limits::settings::Settings::default();
+    // The callsign that serves looks for problems in the same ledger.
+    config.alerts.webhook = None;
     let options = ServeOptions { workers: 1, finds_accounts: false, ..ServeOptions::default() };
     let running = start(&config, options).map_err(|error| error.to_string())?;
     let answer = send(&running, request, limit).await;

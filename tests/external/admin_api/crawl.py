@@ -1,4 +1,4 @@
-"""Fetches all that callsign shows and searches it for the canaries: nothing but the archive may show a prompt or a reply."""
+"""Fetches all that callsign shows and searches it for the canaries: only the archive may show a prompt or a reply."""
 
 import base64
 import itertools
@@ -13,6 +13,7 @@ from upstream import CANARY
 # More than the pages of a filled callsign.
 MOST_PAGES = 6000
 # The parameters that select a period or an order. Of pages that differ in these alone, the first few are fetched.
+FIRST = ["/", "/requests?status=x", "/request?id=nobody", "/user?id=nobody", "/nothing"]
 VARIANTS = {"range", "since", "until", "from", "to", "sort"}
 MOST_VARIANTS = 6
 
@@ -93,13 +94,13 @@ def calls(callsign, document):
     """Fetches each GET call of the document with all ids that the ledger has. Returns the number of answers."""
     requests = callsign.api("GET", "/requests?limit=1000").json()["requests"]
     sent = {id for request in requests for id in request["sent"].values()}
-    ids = {request[name] for request in requests for name in ("request_id", "generation", "user", "key")} | sent | {"-"}
-    queries = ["", "?tenant=acme", "?since=24h", "?by=key", "?by=user,model", "?format=csv", "?limit=3", "?error=x", "?x=1"]
+    ids = {request[name] for request in requests for name in ("request_id", "generation", "user", "key")} | sent
+    queries = ["", "tenant=acme", "since=24h", "by=key", "by=user,model", "format=csv", "limit=3", "error=x", "x=1"]
     number = 0
     for path, operations in document["paths"].items():
         for id in filter(None, ids if "{" in path else ["-"]):
             for query in queries if "get" in operations else []:
-                target = path.replace("{user_id}", quoted(id)).replace("{id}", quoted(id)) + query
+                target = f'{path.replace("{user_id}", quoted(id)).replace("{id}", quoted(id))}?{query}'
                 answer = callsign.api("GET", target)
                 assert answer.status < 500, (target, answer.text)
                 clean(f"GET {target}", f"{answer.headers}\n{answer.text}")
@@ -112,7 +113,8 @@ def ports(callsign):
     for path in ("/metrics", "/readyz", "/healthz", "/login", "/nothing"):
         clean(path, callsign.send(callsign.admin, "GET", path, {}).text)
     for key, user in [(APP, "alice"), (APP, "mallory"), (OF_ACME, "carol")]:
-        me = callsign.send(callsign.data, "GET", "/callsign/v1/me", {"authorization": f"Bearer {key}", "x-user-id": user})
+        caller = {"authorization": f"Bearer {key}", "x-user-id": user}
+        me = callsign.send(callsign.data, "GET", "/callsign/v1/me", caller)
         assert me.status == 200, me.text
         clean("/callsign/v1/me", me.text)
 
@@ -138,16 +140,16 @@ def bundles(callsign):
     """Writes bundles of `export` and `case`: only with the archives may they hold a canary."""
     password = callsign.directory / "password"
     password.write_text(PASSWORD)
-    for number, (options, is_shown) in enumerate([([], False), (["--with-archives"], True)]):
-        for command, target, zipped in [("export", f"export-{number}", "export.zip"), ("case", f"case-{number}.zip", "")]:
-            output, id = callsign.directory / target, "alice" if command == "export" else user_as_sent(callsign)
-            printed, code = callsign.run(command, id, "--output", str(output), "--password-file", str(password), *options)
-            assert code == 0, (command, printed)
-            clean(command, printed)
-            clean(str(output), (output / zipped if zipped else output).read_bytes())
-            opened = ["7z", "x", "-so", f"-p{PASSWORD}", str(output / zipped if zipped else output)]
-            content = subprocess.run(opened, check=True, capture_output=True).stdout
-            assert (CANARY.encode() in content) == is_shown, (command, options)
+    for options, is_shown in [([], False), (["--with-archives"], True)]:
+        for command, id in [("export", "alice"), ("case", user_as_sent(callsign))]:
+            output = callsign.directory / f"{command}-{len(options)}"
+            asked = [command, id, "--output", str(output), "--password-file", str(password), *options]
+            printed, code = callsign.run(*asked)
+            assert code == 0, (asked, printed)
+            clean(f"callsign {asked}", printed)
+            bundle = output / "export.zip" if command == "export" else output
+            opened = subprocess.run(["7z", "x", "-so", f"-p{PASSWORD}", str(bundle)], check=True, capture_output=True)
+            assert (CANARY.encode() in opened.stdout) == is_shown, asked
 
 
 def user_as_sent(callsign):
@@ -161,5 +163,5 @@ def files(callsign):
     number = 0
     for path in (path for path in callsign.directory.rglob("*") if path.is_file()):
         clean(str(path), path.read_bytes())
-        number += path.suffix == ".zip"
+        number += path.is_relative_to(callsign.directory / "archive")
     return number

@@ -115,7 +115,8 @@ class Callsign:
     def send(self, address, method, target, headers, body=None, source=None):
         connection = http.client.HTTPConnection(address, timeout=60, source_address=source and (source, 0))
         try:
-            connection.request(method, target, body if body is None or isinstance(body, str) else json.dumps(body), headers)
+            sent = body if body is None or isinstance(body, str) else json.dumps(body)
+            connection.request(method, target, sent, headers)
             return Answer(connection.getresponse())
         finally:
             connection.close()
@@ -134,7 +135,8 @@ class Callsign:
         }
         if user is not None:
             headers["x-user-id"] = user.encode().decode("latin-1")
-        spoofed = {"user": canary("user"), "session_id": canary("session"), "metadata": {"user_id": canary("metadata")}}
+        spoofed = {name: canary(name) for name in ("user", "session_id", "safety_identifier")}
+        spoofed["metadata"] = {"user_id": canary("metadata")}
         return self.send(self.data, "POST", f"/v1/{path}?note={canary('query')}", headers, spoofed | body)
 
 
@@ -161,7 +163,8 @@ def fill(callsign):
     requests += [("chat/completions", user, plain, APP) for user in ["bob", "mallory", None, *HOSTILE]]
     requests += [("chat/completions", user, plain, OF_ACME) for user in ["bob", "carol"]]
     replies = [callsign.ask(path, user, body, key, n) for n, (path, user, body, key) in enumerate(requests)]
-    assert sum(canary("") in reply.text for reply in replies) >= len(requests) - 1, "the replies have the canary"
+    without = [reply.text for reply in replies if canary("") not in reply.text]
+    assert len(without) == 1, f"only the refused request has no canary in its reply: {without}"
     for method, path, body, status in [
         ("PUT", "/users/mallory/block", {"reason": "report 17", "seconds": 86400}, 200),
         ("PUT", "/users/never-seen/block", {"unseen": True, "cut": True}, 200),

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,13 +17,15 @@ def canary(place):
 
 
 def chat(generation, model, **choice):
-    head = {"id": generation, "object": "chat.completion", "model": model, "provider": "Provider", "created": 1790000000}
-    return head | {"choices": [{"index": 0, "finish_reason": "stop"} | choice], "usage": USAGE}
+    head = {"id": generation, "object": "chat.completion", "created": 1790000000, "model": model}
+    choices = [{"index": 0, "finish_reason": "stop"} | choice]
+    return head | {"provider": "Provider", "choices": choices, "usage": USAGE}
 
 
 def spoken():
-    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": json.dumps({"a": canary("call")})}}
-    return {"role": "assistant", "content": canary("reply"), "reasoning": canary("reasoning"), "tool_calls": [call]}
+    function = {"name": "f", "arguments": json.dumps({"a": canary("call")})}
+    calls = [{"id": "call_1", "type": "function", "function": function}]
+    return {"role": "assistant", "content": canary("reply"), "reasoning": canary("reasoning"), "tool_calls": calls}
 
 
 def of_responses(generation, model):
@@ -39,7 +42,8 @@ def of_messages(generation, model):
 
 
 def of_embeddings(generation, model):
-    return {"id": generation, "object": "list", "model": model, "data": [], "note": canary("embedding"), "usage": USAGE}
+    data = {"object": "list", "data": [], "note": canary("embedding")}
+    return {"id": generation, "model": model, "usage": USAGE} | data
 
 
 WHOLE = {"/responses": of_responses, "/messages": of_messages, "/embeddings": of_embeddings}
@@ -110,9 +114,19 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    """`received` lists the requests."""
+
+    received = []
+
+    def handle_error(self, *_):
+        # A client may close after the head.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(*_)
+
+
 def start():
-    """Returns a running server. `received` lists its requests."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.received = []
+    """Returns a running server."""
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
