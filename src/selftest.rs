@@ -131,3 +131,29 @@ async fn send(running: &Running, request: Request<Bytes>, limit: Duration) -> Re
         Err(_) => Err(format!("no answer within {} s", limit.as_secs())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigInputs;
+
+    /// Does not start; the error tells if the configuration has a webhook.
+    fn tells_alerts(config: &Config, _: ServeOptions) -> Result<Running, StartError> {
+        Err(StartError::Listen(io::Error::other(if config.alerts.webhook.is_some() { "alerts" } else { "no alerts" })))
+    }
+
+    #[tokio::test]
+    async fn a_self_test_sends_no_alerts() {
+        let variables = [
+            ("OPENROUTER_API_KEY", "sk-or-v1-of-a-test"),
+            ("CALLSIGN_APP_KEY", "sk-cs-key-of-a-test-0123"),
+            ("CALLSIGN_ALERT_WEBHOOK", "http://127.0.0.1:9/alerts"),
+        ];
+        let config = Config::load(&ConfigInputs::environment(variables)).unwrap().config;
+        assert!(tells_alerts(&config, ServeOptions::default()).unwrap_err().to_string().ends_with(": alerts"));
+        let tried = Selftest::start(tells_alerts, config.clone()).await.unwrap().unwrap_err();
+        assert!(tried.to_string().ends_with(": no alerts"), "{tried}");
+        let live = perform(tells_alerts, config, Request::default(), LIMIT).await.unwrap_err();
+        assert!(live.ends_with(": no alerts"), "{live}");
+    }
+}

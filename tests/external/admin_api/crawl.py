@@ -7,13 +7,14 @@ from collections import Counter
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-from rig import ADMIN, APP, HOSTILE, OF_ACME, PASSWORD, TOKENS, quoted, token
+from rig import ADMIN, APP, OF_ACME, PASSWORD, quoted
 from upstream import CANARY
 
+# The first pages. All but one are errors.
+FIRST = ["/", "/requests?status=x", "/request?id=nobody", "/user?id=nobody", "/nothing"]
 # More than the pages of a filled callsign.
 MOST_PAGES = 6000
 # The parameters that select a period or an order. Of pages that differ in these alone, the first few are fetched.
-FIRST = ["/", "/requests?status=x", "/request?id=nobody", "/user?id=nobody", "/nothing"]
 VARIANTS = {"range", "since", "until", "from", "to", "sort"}
 MOST_VARIANTS = 6
 
@@ -63,12 +64,12 @@ class Links(HTMLParser):
             self.form = None
 
 
-def pages(callsign, first):
-    """Fetches these pages and all that they lead to, signed in as operator. Returns the number of pages."""
+def pages(callsign):
+    """Fetches the pages that FIRST leads to, signed in as operator. Returns the number of pages."""
     origin = {"origin": f"http://{callsign.admin}", "content-type": "application/x-www-form-urlencoded"}
     signed_in = callsign.send(callsign.admin, "POST", "/login", origin, f"token={ADMIN}")
     session = {"cookie": signed_in.headers["set-cookie"].split(";")[0]}
-    queue, seen, variants = list(first), set(first), Counter()
+    queue, seen, variants = list(FIRST), set(FIRST), Counter()
     for number, target in zip(itertools.count(1), iter(lambda: queue.pop(0) if queue else None, None)):
         assert number <= MOST_PAGES, f"more than {MOST_PAGES} pages; the last is {target}"
         page = callsign.send(callsign.admin, "GET", target, session)
@@ -87,7 +88,7 @@ def pages(callsign, first):
                 seen.add(following)
                 variants[kind] += 1
                 queue.append(following)
-    return seen
+    return len(seen)
 
 
 def calls(callsign, document):

@@ -17,7 +17,7 @@ def main(directory):
         requests = rig.fill(callsign)
         document = callsign.api("GET", "/openapi.json").json()
         step(f"{requests} requests with canaries")
-        step(f"{len(crawl.pages(callsign, crawl.FIRST))} pages show no canary")
+        step(f"{crawl.pages(callsign)} pages show no canary")
         step(f"{crawl.calls(callsign, document)} answers of the admin API show none")
         crawl.ports(callsign)
         step(f"{crawl.commands(callsign)} commands show none")
