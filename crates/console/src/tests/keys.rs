@@ -1,8 +1,10 @@
 //! Keys while no place of state takes them.
 
+use std::time::Duration;
+
+use callsign_core::identity::row_seal::RowSeal;
 use callsign_core::identity::secret::IdSecret;
 use callsign_core::secret::{KeyDigest, Secret};
-use callsign_store::limits::keys::row::RowSeal;
 use callsign_store::limits::orders::key::{Create, For, create};
 use serde_json::Value;
 
