@@ -40,8 +40,8 @@ pub(crate) struct Selftest {
 }
 
 impl Selftest {
-    /// Starts a callsign with this configuration, except for its ports, its upstream and everything that it stores. The
-    /// admin port is opened if the configuration has one.
+    /// Starts a callsign with this configuration, except for its ports, its upstream, its webhook and everything that it
+    /// stores. The admin port is opened if the configuration has one.
     ///
     /// # Errors
     /// Outer: the mock could not be started. Inner: callsign could not be started with this configuration.
@@ -50,6 +50,8 @@ impl Selftest {
         config.data.listen = LOOPBACK;
         config.admin.listen = config.admin.listen.map(|_| LOOPBACK);
         store_nothing(&mut config);
+        // A problem of the sample caller is none of the operator's.
+        config.alerts.webhook = None;
         config.upstream.url = mock.url().parse().map_err(io::Error::other)?;
         let running = start(
             &config,
@@ -96,6 +98,8 @@ pub(crate) async fn perform(
     config.data.listen = LOOPBACK;
     config.admin.listen = None;
     config.limits = callsign_store::limits::settings::Settings::default();
+    // The callsign that serves looks for problems in the same ledger.
+    config.alerts.webhook = None;
     let options = ServeOptions { workers: 1, finds_accounts: false, ..ServeOptions::default() };
     let running = start(&config, options).map_err(|error| error.to_string())?;
     let answer = send(&running, request, limit).await;
@@ -125,5 +129,31 @@ async fn send(running: &Running, request: Request<Bytes>, limit: Duration) -> Re
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {} s", limit.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigInputs;
+
+    /// Does not start; the error tells if the configuration has a webhook.
+    fn tells_alerts(config: &Config, _: ServeOptions) -> Result<Running, StartError> {
+        Err(StartError::Listen(io::Error::other(if config.alerts.webhook.is_some() { "alerts" } else { "no alerts" })))
+    }
+
+    #[tokio::test]
+    async fn a_self_test_sends_no_alerts() {
+        let variables = [
+            ("OPENROUTER_API_KEY", "sk-or-v1-of-a-test"),
+            ("CALLSIGN_APP_KEY", "sk-cs-key-of-a-test-0123"),
+            ("CALLSIGN_ALERT_WEBHOOK", "http://127.0.0.1:9/alerts"),
+        ];
+        let config = Config::load(&ConfigInputs::environment(variables)).unwrap().config;
+        assert!(tells_alerts(&config, ServeOptions::default()).unwrap_err().to_string().ends_with(": alerts"));
+        let tried = Selftest::start(tells_alerts, config.clone()).await.unwrap().unwrap_err();
+        assert!(tried.to_string().ends_with(": no alerts"), "{tried}");
+        let live = perform(tells_alerts, config, Request::default(), LIMIT).await.unwrap_err();
+        assert!(live.ends_with(": no alerts"), "{live}");
     }
 }

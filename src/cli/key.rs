@@ -99,8 +99,10 @@ async fn finish(
 ) -> io::Result<Exit> {
     let told = opened.told(new.generation).await;
     if let Err(error) = new.confirm(&opened.state, &told) {
-        // The place gets the withdrawal if it answers again.
-        let _told = opened.told(u64::MAX).await;
+        // The place gets the withdrawal if it answers again. A rotation is not withdrawn, and nobody has its key.
+        if done == "created" {
+            let _told = opened.told(u64::MAX).await;
+        }
         return refused(&error, err);
     }
     writeln!(out, "{}", new.key.expose())?;

@@ -59,7 +59,6 @@ use tower::ServiceExt;
 
 use answer::ApiError;
 use attempts::Attempts;
-use axum::http::Method;
 use callsign_core::secret::Secret;
 use host::Hosts;
 use operator::Operator;
@@ -163,7 +162,8 @@ impl Admin {
             let refusal = ApiError::Forbidden(need.words());
             return Err(Box::new(if is_api { refusal.into_response() } else { pages::refused(refusal) }));
         }
-        if need == Need::Persons && parts.method == Method::GET {
+        // Only GET and HEAD: every other method needs an operator.
+        if need == Need::Persons {
             let state = operator.deps.limiter.operator_state();
             operator.reads.record(state, caller.name(), &roles::subject(parts), path);
         }

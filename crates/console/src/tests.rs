@@ -1,3 +1,4 @@
+mod keys;
 mod roles;
 mod with_ledger;
 

@@ -147,11 +147,15 @@ impl Operator {
     /// # Errors
     /// [`KeyOrderError`]. Nothing is changed then.
     pub(crate) async fn create_key(&self, order: Create) -> Result<(NewKey, Acknowledgement), KeyOrderError> {
-        let view = self.view();
-        self.confirmed(order::create(self.deps.limiter.operator_state(), view.configured(), order)?).await
+        let (view, state) = (self.view(), self.deps.limiter.operator_state());
+        let new = order::create(state, view.configured(), order)?;
+        let told = state.acknowledged(new.generation).await;
+        new.confirm(state, &told)?;
+        Ok((new, told))
     }
 
-    /// Replaces a key.
+    /// Replaces a key. The new one is in force in this process even if no place takes it yet, and the earlier one will
+    /// end. So the operator always gets the new one.
     ///
     /// # Errors
     /// [`KeyOrderError`].
@@ -161,14 +165,9 @@ impl Operator {
         overlap: Duration,
         by: &str,
     ) -> Result<(NewKey, Acknowledgement), KeyOrderError> {
-        self.confirmed(order::rotate(self.deps.limiter.operator_state(), name, overlap, by)?).await
-    }
-
-    /// Waits until the shared place has a new key.
-    async fn confirmed(&self, new: NewKey) -> Result<(NewKey, Acknowledgement), KeyOrderError> {
         let state = self.deps.limiter.operator_state();
+        let new = order::rotate(state, name, overlap, by)?;
         let told = state.acknowledged(new.generation).await;
-        new.confirm(state, &told)?;
         Ok((new, told))
     }
 }

@@ -20,7 +20,7 @@ use crate::roles::Caller;
 use callsign_core::allowance::Limit;
 use callsign_store::ledger::query::Mapping;
 use callsign_store::limits::blocks::Block;
-use callsign_store::limits::operator_state::acknowledgement::Stored;
+use callsign_store::limits::operator_state::acknowledgement::{Acknowledgement, Stored};
 use callsign_store::limits::orders::{block as block_order, limit as limit_order};
 
 /// The durations that can be chosen: value and name.
@@ -71,7 +71,11 @@ impl Done {
 
     /// Waits until the running servers have the change of this generation.
     pub(super) async fn of(operator: &Operator, generation: u64) -> Self {
-        let told = operator.deps.limiter.operator_state().acknowledged(generation).await;
+        Self::told(&operator.deps.limiter.operator_state().acknowledged(generation).await)
+    }
+
+    /// Returns the result that an acknowledgement tells.
+    pub(super) fn told(told: &Acknowledgement) -> Self {
         match told.stored {
             Stored::Unread | Stored::Memory => Self::Unstored,
             _ if !told.late.is_empty() => Self::Late,

@@ -178,9 +178,9 @@ pub(super) async fn create(
     let Form(CreateForm { of, name, tenant, expires, limits }) = form?;
     let by = caller.name().to_owned();
     let order = Create { of, name, tenant, expires, limits, from: Vec::new(), by };
-    let (new, _told) = operator.create_key(order).await.map_err(ApiError::from)?;
+    let (new, told) = operator.create_key(order).await.map_err(ApiError::from)?;
     tracing::info!("console: created a key");
-    Ok(shown(&new))
+    Ok(shown(&new, Done::told(&told)))
 }
 
 /// The form that rotates a key.
@@ -205,9 +205,9 @@ pub(super) async fn rotate(
     form: Result<Form<RotateForm>, ApiError>,
 ) -> Result<Html<String>, NoPage> {
     let Form(RotateForm { name, overlap }) = form?;
-    let (new, _told) = operator.rotate_key(&name, overlap, caller.name()).await.map_err(ApiError::from)?;
+    let (new, told) = operator.rotate_key(&name, overlap, caller.name()).await.map_err(ApiError::from)?;
     tracing::info!("console: rotated a key");
-    Ok(shown(&new))
+    Ok(shown(&new, Done::told(&told)))
 }
 
 /// The form that revokes a key.
@@ -242,11 +242,12 @@ pub(super) async fn revoke(
     Ok(Redirect::to(&link("/keys", &[("done", Done::of(&operator, generation).await.name())])))
 }
 
-/// Renders the page with a new key.
-fn shown(new: &NewKey) -> Html<String> {
+/// Renders the page with a new key, and with a notice unless every running server applies it.
+fn shown(new: &NewKey, done: Done) -> Html<String> {
     let content = html! {
         (heading(&html! { "New key for " (name(&new.row.name)) }, &html! {}))
         p.notice role="status" { "This is the only time that the key is shown. Copy it now." }
+        @if done != Done::Applied { (done.notice()) }
         section.card {
             label { span { "Key " } input.key readonly value=(new.key.expose()) autocomplete="off" spellcheck="false"; }
             p { @match new.row.expires { Some(end) => { "It ends at " (moment(end)) "." } None => "It does not end." } }

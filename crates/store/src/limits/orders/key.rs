@@ -169,7 +169,7 @@ pub fn rotate(state: &OperatorState, name: &str, overlap: Duration, by: &str) ->
 
 impl NewKey {
     /// Takes a created key back if the shared place does not have it: another key there may have its name. A rotation
-    /// stays, because the earlier key may have ended.
+    /// that no place has is an error too: it ends with the process. A server, which goes on, does not ask for it.
     ///
     /// # Errors
     /// [`KeyOrderError::Away`].
