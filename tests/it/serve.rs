@@ -109,7 +109,8 @@ async fn a_taken_port_is_said() {
     let variables = [("OPENROUTER_API_KEY", OPERATOR), ("CALLSIGN_APP_KEY", KEY), ("CALLSIGN_LISTEN", &address)];
     let said = callsign("serve", &variables);
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(said.err.contains("cannot start") && said.err.contains(&address), "{}", said.err);
+    let expected = format!("callsign: cannot start: cannot listen on {address}: ");
+    assert!(said.err.contains(&expected) && said.err.contains("(CALLSIGN_LISTEN); choose another"), "{}", said.err);
 }
 
 /// Returns the URL, headers and body that the demo's `curl` command would send.
