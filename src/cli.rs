@@ -10,6 +10,7 @@ mod bundle;
 mod case;
 mod check;
 pub mod config;
+mod demo;
 mod error;
 mod exit;
 mod explain;

@@ -45,7 +45,10 @@ pub enum Command {
     ///
     /// Exit codes: 0 ended by a signal, 1 could not start, 2 configuration invalid (every problem is printed).
     Serve {
-        /// Run without an OpenRouter account: a mock OpenRouter in this process answers and shows what it received.
+        /// Run without an OpenRouter account: a mock OpenRouter in this process answers, and the console has sample data.
+        ///
+        /// Takes valves, formats, ports and log settings from the environment. Ignores the configuration file and all
+        /// other settings, and deletes its data at the end.
         #[arg(long)]
         demo: bool,
     },
