@@ -121,8 +121,7 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
         |limiter, tls| Arc::new(Options { timeouts: serve.timeouts, connection_limiter: Arc::new(limiter), tls });
 
     let (alive, ports) = mpsc::channel(1);
-    let listeners =
-        server::bind_shared(config.data.listen, serve.workers.max(1)).map_err(StartError::bind("CALLSIGN_LISTEN"))?;
+    let listeners = listen_for_apps(config.data.listen, serve.workers)?;
     let data = listeners.first().map_or(Ok(config.data.listen), std::net::TcpListener::local_addr)?;
     let admin = config.admin.listen.map(listen).transpose()?;
     let connections = ConnectionLimiter::new(
@@ -265,6 +264,11 @@ impl Port {
         })?;
         Ok(())
     }
+}
+
+/// Binds the data port's listeners, one for each thread.
+fn listen_for_apps(address: SocketAddr, workers: usize) -> Result<Vec<std::net::TcpListener>, StartError> {
+    server::bind_shared(address, workers.max(1)).map_err(StartError::bind("CALLSIGN_LISTEN"))
 }
 
 fn listen(address: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener), StartError> {

@@ -71,9 +71,9 @@ pub(super) async fn show(
         return Ok(Exit::Failure);
     };
     if json {
-        list(ceilings, &gauges, out)?
+        list(ceilings, &gauges, out)?;
     } else {
-        table(ceilings, &gauges, out)?
+        table(ceilings, &gauges, out)?;
     }
     Ok(Exit::Success)
 }
