@@ -10,6 +10,7 @@ mod bundle;
 mod case;
 mod check;
 pub mod config;
+mod demo;
 mod error;
 mod exit;
 mod explain;
@@ -57,9 +58,9 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
     let sources = load::sources(args.config.clone());
     match &args.command {
         Command::Serve { demo } => serve::serve(args.config, *demo, out).await,
-        Command::Check { live, model, json } => {
+        Command::Check { live, model, format } => {
             let live = live.then_some(model.as_str());
-            Box::pin(check::check(&sources.serving(), live, *json, out, err)).await
+            Box::pin(check::check(&sources.serving(), live, format == "json", out, err)).await
         }
         Command::Healthcheck => healthcheck::run(&sources, err).await,
         Command::Explain { user, request } => {
@@ -126,7 +127,9 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             let stdout = io::stdout();
             archive::run(&sources, command, stdout.is_terminal(), &mut stdout.lock(), err)
         }
-        Command::Config => configured(&sources, async |loaded| config::run(loaded, out, err).await).await,
+        Command::Config { format } => {
+            configured(&sources, async |loaded| config::run(loaded, format == "json", out, err).await).await
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub fn lock(config: &Config) -> Result<Option<DirectoryLock>, StartError> {
     match DirectoryLock::try_take(directory) {
         Ok(Some(lock)) => Ok(Some(lock)),
         Ok(None) => Err(StartError::DirectoryInUse(directory.clone())),
-        Err(error) if config.ledger.data_dir_set => Err(StartError::Directory(error)),
+        Err(error) if config.ledger.data_dir_set => Err(StartError::Directory { path: directory.clone(), error }),
         Err(error) => {
             tracing::error!(%error, "serve: cannot use the data directory; nothing is kept there");
             Ok(None)
@@ -121,7 +121,7 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
         |limiter, tls| Arc::new(Options { timeouts: serve.timeouts, connection_limiter: Arc::new(limiter), tls });
 
     let (alive, ports) = mpsc::channel(1);
-    let listeners = server::bind_shared(config.data.listen, serve.workers.max(1))?;
+    let listeners = listen_for_apps(config.data.listen, serve.workers)?;
     let data = listeners.first().map_or(Ok(config.data.listen), std::net::TcpListener::local_addr)?;
     let admin = config.admin.listen.map(listen).transpose()?;
     let connections = ConnectionLimiter::new(
@@ -266,7 +266,12 @@ impl Port {
     }
 }
 
+/// Binds the data port's listeners, one for each thread.
+fn listen_for_apps(address: SocketAddr, workers: usize) -> Result<Vec<std::net::TcpListener>, StartError> {
+    server::bind_shared(address, workers.max(1)).map_err(StartError::bind("CALLSIGN_LISTEN"))
+}
+
 fn listen(address: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener), StartError> {
-    let listener = server::bind(address)?;
+    let listener = server::bind(address).map_err(StartError::bind("CALLSIGN_ADMIN_LISTEN"))?;
     Ok((listener.local_addr()?, listener))
 }

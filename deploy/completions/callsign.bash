@@ -402,7 +402,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__archive__subcmd__list)
-            opts="-h --user --chat --tenant --since --config --help"
+            opts="-h --user --chat --tenant --since --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -422,6 +422,10 @@ _callsign() {
                     ;;
                 --since)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -510,7 +514,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__block)
-            opts="-h --for --reason --cut --tenant --unseen --user-id --list --config --help"
+            opts="-h --for --reason --cut --tenant --unseen --user-id --list --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -526,6 +530,10 @@ _callsign() {
                     ;;
                 --tenant)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -570,7 +578,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__check)
-            opts="-h --live --model --json --config --help"
+            opts="-h --live --model --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -578,6 +586,10 @@ _callsign() {
             case "${prev}" in
                 --model)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -592,12 +604,16 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__config)
-            opts="-h --config --help"
+            opts="-h --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -610,13 +626,13 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__explain)
-            opts="-h --as --tenant --session --chat --message --endpoint --config --help"
+            opts="-h --user --tenant --session --chat --message --endpoint --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --as)
+                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1776,7 +1792,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__limits__subcmd__show)
-            opts="-h --tenant --config --help"
+            opts="-h --tenant --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1784,6 +1800,10 @@ _callsign() {
             case "${prev}" in
                 --tenant)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -50,14 +50,15 @@ complete -c callsign -n "__fish_callsign_needs_command" -f -a "ledger" -d 'List,
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "healthcheck" -d 'Exit with 0 if the local server is ready, else with 1 and one line that says why'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c callsign -n "__fish_callsign_using_subcommand serve" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
-complete -c callsign -n "__fish_callsign_using_subcommand serve" -l demo -d 'Run without an OpenRouter account: a mock OpenRouter in this process answers and shows what it received'
+complete -c callsign -n "__fish_callsign_using_subcommand serve" -l demo -d 'Run without an OpenRouter account: a mock OpenRouter in this process answers, and the console has sample data'
 complete -c callsign -n "__fish_callsign_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand check" -l model -d 'Model of the request that --live sends' -r
+complete -c callsign -n "__fish_callsign_using_subcommand check" -l format -d 'Output format. json is one object with passed, warnings, valves, formats, checks and received' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand check" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand check" -l live -d 'Also send one small request to OpenRouter (a fraction of a cent) and verify what OpenRouter records'
-complete -c callsign -n "__fish_callsign_using_subcommand check" -l json -d 'Print one JSON object with passed, warnings, valves, formats, checks and received'
 complete -c callsign -n "__fish_callsign_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c callsign -n "__fish_callsign_using_subcommand explain" -l as -d 'User id of the caller' -r
+complete -c callsign -n "__fish_callsign_using_subcommand explain" -l user -d 'User id of the caller' -r
 complete -c callsign -n "__fish_callsign_using_subcommand explain" -l tenant -d 'Tenant of the caller. By default none' -r
 complete -c callsign -n "__fish_callsign_using_subcommand explain" -l session -d 'Session id' -r
 complete -c callsign -n "__fish_callsign_using_subcommand explain" -l chat -d 'Chat (conversation) id' -r
@@ -144,6 +145,8 @@ csv\t'Comma-separated values (RFC 4180)'
 json\t'JSON'"
 complete -c callsign -n "__fish_callsign_using_subcommand audit" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c callsign -n "__fish_callsign_using_subcommand config" -l format -d 'Output format' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand config" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand config" -s h -l help -d 'Print help'
 complete -c callsign -n "__fish_callsign_using_subcommand key; and not __fish_seen_subcommand_from create rotate revoke list help" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
@@ -190,6 +193,8 @@ complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_se
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from list" -l chat -d 'Only requests of this chat: the chat id, or the identifier as sent' -r
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from list" -l tenant -d 'Only requests of this tenant; "" for callers without a tenant. By default all' -r
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from list" -l since -d 'Only requests that ended in this period (24h, 7d) or since this date or RFC 3339 time. By default all' -r
+complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from list" -l format -d 'Output format. json is a list of meta.json objects with their paths' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from list" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from show" -l tenant -d 'Only requests of this tenant; "" for callers without a tenant. Required if the id exists in several tenants' -r
@@ -208,6 +213,8 @@ complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_se
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l for -d 'Duration of the block: 45s, 30m, 24h or 7d, at most 100 years. By default permanent' -r
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l reason -d 'Reason, shown in the list and on the dashboard' -r
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
+complete -c callsign -n "__fish_callsign_using_subcommand block" -l format -d 'Output format of --list' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l cut -d 'Also abort the user\'s running responses'
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l unseen -d 'Also block an id that was never seen'
@@ -224,6 +231,8 @@ complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show set reset help" -f -a "reset" -d 'Return all limits of a user to what is configured'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show set reset help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from show" -l tenant -d 'Tenant of the user. By default none' -r
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from show" -l format -d 'Output format' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from show" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l for -d 'Time for which they hold: 45s, 30m, 24h or 7d, at most 100 years. By default unlimited' -r

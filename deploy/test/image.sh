@@ -115,12 +115,11 @@ step "a demonstration, with nothing but a read-only root"
 callsign -- serve --demo
 until_true podman exec callsign /callsign healthcheck
 podman logs callsign > "$directory/log" 2>&1
-# Runs the command that the demo prints.
-sed -n '/^curl /,/}.$/p' "$directory/log" > "$directory/paste.sh"
-sed -i 's,//[^/]*/,//127.0.0.1:8484/,' "$directory/paste.sh"
+# Runs the commands that the demo prints.
+grep -o 'curl http.*' "$directory/log" > "$directory/paste.sh"
 bash "$directory/paste.sh" > "$directory/answer" 2> /dev/null
-said "$directory/answer" alice
-said "$directory/answer" '[DONE]'
+said "$directory/answer" 'written by callsign'
+said "$directory/answer" "the client's claim, removed"
 stop
 
 step "a chat request, with nowhere to write"

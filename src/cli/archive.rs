@@ -37,10 +37,10 @@ pub(super) fn run(
         return Ok(Exit::Failure);
     }
     match command {
-        ArchiveCommand::List { user, chat, tenant, since } => {
+        ArchiveCommand::List { user, chat, tenant, since, format } => {
             let asked =
                 list::Asked { user: user.as_deref(), chat: chat.as_deref(), tenant: tenant.as_deref(), since: *since };
-            list::list(&place, asked, out, err)
+            list::list(&place, asked, format == "json", out, err)
         }
         ArchiveCommand::Show { id, tenant, part } => {
             show::show(&place, id, tenant.as_deref(), *part, is_terminal, out, err)

@@ -45,7 +45,10 @@ pub enum Command {
     ///
     /// Exit codes: 0 ended by a signal, 1 could not start, 2 configuration invalid (every problem is printed).
     Serve {
-        /// Run without an OpenRouter account: a mock OpenRouter in this process answers and shows what it received.
+        /// Run without an OpenRouter account: a mock OpenRouter in this process answers, and the console has sample data.
+        ///
+        /// Takes valves, formats, ports and log settings from the environment. Ignores the configuration file and all
+        /// other settings, and deletes its data at the end.
         #[arg(long)]
         demo: bool,
     },
@@ -65,9 +68,9 @@ pub enum Command {
         /// Model of the request that --live sends.
         #[arg(long, value_name = "MODEL", default_value = "openai/gpt-4o-mini", requires = "live")]
         model: String,
-        /// Print one JSON object with passed, warnings, valves, formats, checks and received.
-        #[arg(long)]
-        json: bool,
+        /// Output format. json is one object with passed, warnings, valves, formats, checks and received.
+        #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+        format: String,
     },
     /// Show how a request body is rewritten: what is removed and why, what is written and by which setting.
     ///
@@ -75,12 +78,12 @@ pub enum Command {
     /// invalid.
     #[command(after_help = "Examples:\n  \
         callsign explain < request.json\n  \
-        echo '{\"model\":\"m\",\"user\":\"mallory\"}' | SEND_END_USER_ID=true callsign explain --as alice")]
+        echo '{\"model\":\"m\",\"user\":\"mallory\"}' | SEND_END_USER_ID=true callsign explain --user alice")]
     Explain {
         /// User id of the caller.
         ///
         /// Without any id on the command line a sample caller with all ids is used.
-        #[arg(long = "as", value_name = "USER")]
+        #[arg(long, value_name = "ID")]
         user: Option<String>,
         /// The other options of the request.
         #[command(flatten)]
@@ -91,7 +94,7 @@ pub enum Command {
         SEND_END_USER_ID=true USER_ID_FORMAT='acme_{sha256:16 user}' callsign id --user alice --endpoint responses")]
     Id {
         /// User id of the caller.
-        #[arg(long, value_name = "U")]
+        #[arg(long, value_name = "ID")]
         user: Option<String>,
         /// The other options of the request.
         #[command(flatten)]
@@ -164,7 +167,11 @@ pub enum Command {
     #[command(after_help = "Examples:\n  callsign audit --since 7d\n  callsign audit --by cli:root --format csv")]
     Audit(Audit),
     /// Print every setting with its value and the source of the value; secrets are shown as ***.
-    Config,
+    Config {
+        /// Output format.
+        #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+        format: String,
+    },
     /// Create, rotate, revoke and list keys for callers.
     Key {
         /// The subcommand to run.
@@ -242,6 +249,9 @@ pub struct Block {
     /// List all blocks.
     #[arg(long, conflicts_with_all = ["id", "time", "reason", "cut", "tenant", "unseen", "user_id"])]
     pub list: bool,
+    /// Output format of --list.
+    #[arg(long, value_parser = ["table", "json"], default_value = "table", requires = "list")]
+    pub format: String,
 }
 
 /// Arguments of `unblock`.
@@ -281,6 +291,9 @@ pub enum LimitsCommand {
         /// Tenant of the user. By default none.
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
+        /// Output format.
+        #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+        format: String,
     },
     /// Set limits of a user. They win over the configuration, on every callsign within one second.
     ///

@@ -27,7 +27,7 @@ pub(super) async fn block(
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     let Some(mut opened) = Opened::open(config, err).await? else { return Ok(Exit::Failure) };
-    let Some(id) = args.id.as_ref().filter(|_| !args.list) else { return print(&opened.state, out) };
+    let Some(id) = args.id.as_ref().filter(|_| !args.list) else { return print(&opened.state, &args.format, out) };
     let known = Known::of(config);
     let order = Order {
         id: id.clone(),
@@ -75,11 +75,15 @@ pub(super) async fn unblock(
     }
 }
 
-fn print(state: &OperatorState, out: &mut impl Write) -> io::Result<Exit> {
+fn print(state: &OperatorState, format: &str, out: &mut impl Write) -> io::Result<Exit> {
     let now = Timestamp::now();
     let mut blocks = state.blocks();
     blocks.retain(|block| block.holds(now));
     blocks.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.id.cmp(&b.id)));
+    if format == "json" {
+        writeln!(out, "{}", serde_json::to_string_pretty(&blocks)?)?;
+        return Ok(Exit::Success);
+    }
     if blocks.is_empty() {
         writeln!(out, "No user is blocked.")?;
     }

@@ -3,18 +3,28 @@
 
 use std::io::{self, Write};
 
+use serde_json::json;
+
 use super::Exit;
 use super::operator_state::Opened;
-use crate::config::Loaded;
+use crate::config::{Effective, Loaded};
 use callsign_core::visible::printable;
 
 /// Prints the configuration, and what wins over it.
 ///
 /// # Errors
 /// I/O errors of `out` and `err`.
-pub async fn run(loaded: &Loaded, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    print(loaded, out)?;
+pub async fn run(loaded: &Loaded, json: bool, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let state = Opened::open_if_any(&loaded.config, err).await?;
+    if json {
+        let setting = |row: &Effective| json!({ "name": row.name, "value": row.value, "source": row.source });
+        let settings: Vec<_> = loaded.effective.iter().map(setting).collect();
+        let set = state.overrides().described(usize::MAX);
+        let whole = json!({ "settings": settings, "limits_set_while_running": set });
+        writeln!(out, "{}", serde_json::to_string_pretty(&whole)?)?;
+        return Ok(Exit::Success);
+    }
+    print(loaded, out)?;
     for (number, line) in state.overrides().described(usize::MAX).into_iter().enumerate() {
         if number == 0 {
             writeln!(out, "\nLimits that were set while callsign runs, and win over settings:")?;

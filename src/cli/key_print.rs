@@ -1,4 +1,4 @@
-//! `callsign key create --print-only`: makes a key, prints it once, and prints both ways to configure it.
+//! `callsign key create --print-only`: makes a key and prints it once. The standard error gets both ways to configure it.
 
 use std::io::{self, Write};
 
@@ -35,33 +35,37 @@ pub(super) fn print(
         return Ok(Exit::Invalid);
     }
     let key = material::generate()?;
-    writeln!(out, "{key}\n\nThe key is shown only once. To accept it, set this variable:\n")?;
-    let line = environment(id, preset, &key);
+    writeln!(out, "{key}")?;
+    writeln!(err, "\nThe key is shown only once. To accept it, set this variable, with the key for KEY:\n")?;
+    let line = environment(id, preset);
     let line =
         line.as_deref().unwrap_or("(not possible: the id is too long, or contains a comma, an equals sign or a quote)");
-    let more = if preset.is_none() { "(separate several users by commas) " } else { "" };
-    writeln!(out, "  {line}\n\n{more}or add this to the configuration file:\n")?;
-    writeln!(out, "[[keys]]")?;
+    let more = match preset {
+        None => "Several users are separated by commas.",
+        Some(_) => "CALLSIGN_MISSING_USER=reject with it refuses requests in which the app names no user.",
+    };
+    writeln!(err, "  {line}\n\n{more}\nOr add this to the configuration file:\n")?;
+    writeln!(err, "[[keys]]")?;
     let is_free = |name: &str| config.callers.keys.iter().all(|key| key.name != name);
-    writeln!(out, "name = {}", quoted(&free_name(id, is_free))?)?;
-    writeln!(out, "sha256 = \"{}\"", KeyDigest::of(key.as_bytes()).to_hex())?;
+    writeln!(err, "name = {}", quoted(&free_name(id, is_free))?)?;
+    writeln!(err, "sha256 = \"{}\"", KeyDigest::of(key.as_bytes()).to_hex())?;
     match preset {
-        None => writeln!(out, "user = {}", quoted(id)?)?,
-        Some(preset) => writeln!(out, "preset = {}", quoted(preset)?)?,
+        None => writeln!(err, "user = {}", quoted(id)?)?,
+        Some(preset) => writeln!(err, "preset = {}", quoted(preset)?)?,
     }
     Ok(Exit::Success)
 }
 
-/// Returns the variables that configure the key; `None` if the id cannot be part of one.
-fn environment(id: &str, preset: Option<&str>, key: &str) -> Option<String> {
+/// Returns the variables that configure a key; `None` if the id cannot be part of one.
+fn environment(id: &str, preset: Option<&str>) -> Option<String> {
     match preset {
-        Some(DEFAULT_PRESET) => Some(format!("CALLSIGN_APP_KEY={key}")),
-        Some(preset) => Some(format!("CALLSIGN_APP_KEY={key} CALLSIGN_PRESET={preset}")),
+        Some(DEFAULT_PRESET) => Some("CALLSIGN_APP_KEY=KEY".to_owned()),
+        Some(preset) => Some(format!("CALLSIGN_APP_KEY=KEY CALLSIGN_PRESET={preset}")),
         None if id.len() > longest::NAME || id.contains([',', '=', '\'']) => None,
         None if id.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_.@:/".contains(c)) => {
-            Some(format!("CALLSIGN_USER_KEYS='{id}={key}'"))
+            Some(format!("CALLSIGN_USER_KEYS='{id}=KEY'"))
         }
-        None => Some(format!("CALLSIGN_USER_KEYS={id}={key}")),
+        None => Some(format!("CALLSIGN_USER_KEYS={id}=KEY")),
     }
 }
 

@@ -25,7 +25,9 @@ pub(super) async fn run(
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     match command {
-        LimitsCommand::Show { user, tenant } => show::show(config, user, tenant.as_deref(), out, err).await,
+        LimitsCommand::Show { user, tenant, format } => {
+            show::show(config, (user, tenant.as_deref()), format == "json", out, err).await
+        }
         LimitsCommand::Set(args) => set(config, args, out, err).await,
         LimitsCommand::Reset { user, tenant } => reset(config, user, tenant.as_deref(), out, err).await,
     }

@@ -74,7 +74,7 @@ type Port = (std::net::SocketAddr, tokio::task::JoinHandle<()>);
 /// Serves the admin port of a process that waits.
 fn answer(config: &Config, setting: ServeOptions, drain: &Drain) -> Result<Option<Port>, StartError> {
     let Some(address) = config.admin.listen else { return Ok(None) };
-    let listener = server::bind(address)?;
+    let listener = server::bind(address).map_err(StartError::bind("CALLSIGN_ADMIN_LISTEN"))?;
     let address = listener.local_addr()?;
     let connection_limiter = Arc::new(ConnectionLimiter::new(CONNECTIONS, usize::MAX, 0, None));
     let options = Arc::new(Options { timeouts: setting.timeouts, connection_limiter, tls: None });

@@ -17,6 +17,7 @@ use super::values;
 use callsign_core::auth::key::{Grant, Key};
 use callsign_core::auth::settings::{APP_KEY_NAME, Callers, ClientSession};
 use callsign_core::identity::caller_identity::Field;
+use callsign_core::secret::Secret;
 use grant::Grants;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Callers, Reported> {
@@ -28,7 +29,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Callers, Reported> {
     let client_session = reader
         .required("client_session", values::choice(&[("drop", ClientSession::Drop), ("bind", ClientSession::Bind)]));
     let user_keys = reader.optional("user_keys", key::user_keys);
-    let app_key = reader.optional("app_key", values::key);
+    let app_key = reader.optional("app_key", app_key);
     let listed = key::read(reader, grants);
 
     let (default_grant, passthrough) = (default_grant?, passthrough?);
@@ -53,6 +54,16 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Callers, Reported> {
     let callers =
         Callers { keys, issuers: issuers?, passthrough, client_session: client_session?, own_presets: own_presets? };
     check(&callers, reader).map(|()| callers)
+}
+
+/// Parses the one app's key.
+fn app_key(text: &str) -> Result<Secret, String> {
+    if text.contains(',') {
+        return Err("contains a comma, and takes one key; give a second app an entry in [[keys]], or a key in the \
+                    database (callsign key create)"
+            .to_owned());
+    }
+    values::key(text)
 }
 
 /// The rules among keys and issuers.

@@ -29,10 +29,11 @@ report all problems of a configuration at once and exit with 2.
 * Every secret can be read from a file: set `NAME_FILE`, in TOML `name_file`, to its path. One line break at the end of
   the file is dropped. Setting both forms is an error.
 * Relative paths are resolved against the working directory of callsign.
-* An unknown `CALLSIGN_*` variable or TOML key is an error that names the nearest setting. The variables that Kubernetes
-  injects for a Service called callsign (`CALLSIGN_SERVICE_HOST`, `CALLSIGN_PORT_8484_TCP_ADDR`, …) are ignored.
+* An unknown `CALLSIGN_*` variable or TOML key is an error that names the nearest setting, and so is any other variable whose
+  name is a misspelt setting (`SEND_USER_ID`, `USER_FORMAT`). The variables that Kubernetes injects for a Service called
+  callsign (`CALLSIGN_SERVICE_HOST`, `CALLSIGN_PORT_8484_TCP_ADDR`, …) are ignored.
 * A list is a TOML array; in a variable its entries are separated by commas or line breaks.
-* `OPENROUTER_BASE_URL` is not read: apps use it to find callsign.
+* An `OPENROUTER_*` variable that is no setting causes a warning. `OPENROUTER_BASE_URL` is for apps: they find callsign by it.
 
 `config/callsign.toml` lists every setting, commented out. Each other file in `config/` is ready for one kind of app.
 ";

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod callers;
+mod first_hour;
 mod issuers;
 mod layers;
 mod names;

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 
 use callsign_core::identity::longest;
 use callsign_core::secret::Secret;
+use callsign_store::limits::keys::material;
 
 /// Minimum length of a key or token in bytes. A shorter one could be guessed.
 pub const MIN_KEY_BYTES: usize = 16;
@@ -93,13 +94,20 @@ pub(super) fn key(text: &str) -> Result<Secret, String> {
             text.len()
         ));
     }
-    credential(text).map_err(str::to_owned)
+    let key = credential(text).map_err(str::to_owned)?;
+    if material::has_wrong_checksum(text) {
+        return Err("is a key of callsign with a character changed (its checksum is wrong); copy it again".to_owned());
+    }
+    Ok(key)
 }
 
 /// Parses a credential of another service, which is sent in a header: visible ASCII of any length.
 pub(super) fn credential(text: &str) -> Result<Secret, &'static str> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("expected visible ASCII characters without spaces");
+    }
+    if ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote)) {
+        return Err("has quotes around it; remove them (docker --env-file keeps quotes)");
     }
     Ok(Secret::new(text))
 }

@@ -71,8 +71,13 @@ impl Default for ServeOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A port is in use or needs privileges.
-    #[error(transparent)]
-    Bind(#[from] BindError),
+    #[error("{error} ({variable}); choose another address, or end the program that uses it")]
+    Bind {
+        /// The setting of the address.
+        variable: &'static str,
+        /// The address and the reason.
+        error: BindError,
+    },
     /// A listener or a thread could not be created.
     #[error("a listening socket or a thread could not be created: {0}")]
     Listen(#[from] std::io::Error),
@@ -89,8 +94,13 @@ pub enum StartError {
     #[error("data directory in use: {} (CALLSIGN_DATA_DIR); one callsign uses a data directory", .0.display())]
     DirectoryInUse(PathBuf),
     /// The data directory cannot be used.
-    #[error("cannot use the data directory (CALLSIGN_DATA_DIR): {0}")]
-    Directory(std::io::Error),
+    #[error("cannot use the data directory {} (CALLSIGN_DATA_DIR): {error}; choose one that this user can write", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The reason.
+        error: std::io::Error,
+    },
     /// The ledger could not be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -100,6 +110,13 @@ pub enum StartError {
     /// The limits could not be started.
     #[error(transparent)]
     Limits(#[from] LimitsError),
+}
+
+impl StartError {
+    /// Returns the error of an address that cannot be listened on.
+    pub(crate) fn bind(variable: &'static str) -> impl FnOnce(BindError) -> Self {
+        move |error| Self::Bind { variable, error }
+    }
 }
 
 impl Running {

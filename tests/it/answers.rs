@@ -320,7 +320,7 @@ async fn a_live_check_verifies_what_was_recorded() {
     assert!(said.code == 0 && said.out.contains("none was sent"), "{said:?}");
     assert!(said.out.contains("✓ live: ledger") && said.out.contains("off: "), "{said:?}");
 
-    let said = callsign_beside("check --live --model mock/error-402 --json", &with_ledger).await;
+    let said = callsign_beside("check --live --model mock/error-402 --format json", &with_ledger).await;
     let report: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.code, &report["passed"]), (1, &json!(false)));
     let last = report["checks"].as_array().unwrap().last().unwrap();

@@ -68,7 +68,7 @@ fn tls_is_part_of_it() {
 #[test]
 fn it_prints_one_json_document() {
     let variables = [APP, VALVES, &[("CHAT_ID_FORMAT", "{sha256:8 chat}")]].concat();
-    let said = callsign("check --json", &variables);
+    let said = callsign("check --format json", &variables);
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
     assert!(!said.out.contains("very-secret"), "{}", said.out);
     let report: Value = serde_json::from_str(&said.out).unwrap();
@@ -96,7 +96,7 @@ fn what_does_not_get_through_fails() {
     assert!(said.out.contains("✗ chat/completions: arrives") && said.out.contains("413"), "{}", said.out);
     assert!(said.out.contains("FAILED: 4 of 4 checks"), "{}", said.out);
 
-    let said = callsign("check --json", &[APP, &[("CALLSIGN_MAX_BODY_BYTES", "100")]].concat());
+    let said = callsign("check --format json", &[APP, &[("CALLSIGN_MAX_BODY_BYTES", "100")]].concat());
     let report: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.code, &report["passed"], &report["received"]), (1, &false.into(), &Value::Null));
 }

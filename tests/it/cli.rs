@@ -79,7 +79,7 @@ fn explain_shows_before_and_after() {
         "metadata": {"user_id": "root"}, "callback_url": "https://elsewhere.example", "prompt_cache_key": "k",
         "stream": true
     }"#;
-    let said = callsign_reading("explain --as alice --session tab-1", VALVES, request);
+    let said = callsign_reading("explain --user alice --session tab-1", VALVES, request);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     insta::assert_snapshot!(said.out, @r#"
     POST /v1/chat/completions
@@ -109,7 +109,7 @@ fn explain_shows_before_and_after() {
 #[test]
 fn explain_shows_headers_static_pairs_and_what_is_left_out() {
     let file = file("[metadata]\ndeployment = \"eu-1\"\n[body]\nremove = [\"tracking\"]\n");
-    let line = format!("explain --config {} --as alice --session tab-1", file.path().display());
+    let line = format!("explain --config {} --user alice --session tab-1", file.path().display());
     let said = callsign_reading(&format!("{line} --endpoint embeddings"), VALVES, r#"{"input":"x","tracking":7}"#);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     insta::assert_snapshot!(said.out, @r#"
@@ -152,7 +152,7 @@ fn explain_takes_a_sample_caller_and_says_so() {
     let said = callsign_reading("explain", &[], "{}");
     assert_eq!(said.code, 0);
     assert!(said.out.contains("from user user_2N4ZuACdqJrGGgz5c2egqQnwZaN"), "{}", said.out);
-    assert!(said.out.contains("(sample caller; choose another with --as)"), "{}", said.out);
+    assert!(said.out.contains("(sample caller; choose another with --user)"), "{}", said.out);
     assert!(said.out.contains("All valves are off"), "{}", said.out);
 }
 
@@ -178,12 +178,14 @@ fn a_new_key_is_shown_once_and_its_entry_lets_it_in() {
         ("key create --print-only --app chat --preset openwebui", "CALLSIGN_APP_KEY=", "preset = \"openwebui\""),
     ] {
         let said = callsign(line, &[]);
-        assert_eq!((said.code, said.err.as_str()), (0, ""), "{line}");
-        let key = said.out.lines().next().unwrap();
+        assert_eq!(said.code, 0, "{line}");
+        // The standard output has the key alone, for `KEY=$(callsign key create …)`.
+        let key = said.out.trim_end();
         assert!(key.starts_with("sk-cs-") && key.len() == 46, "{key}");
-        assert!(said.out.contains(&format!("{variable}{key}")), "{}", said.out);
-        let (_, entry) = said.out.split_once("[[keys]]").unwrap();
-        assert!(entry.contains(holder) && !entry.contains(key), "{entry}");
+        assert!(said.err.contains(&format!("{variable}KEY")) && !said.err.contains(key), "{}", said.err);
+        assert_eq!(said.err.contains("CALLSIGN_MISSING_USER=reject"), line.contains("--app"), "{}", said.err);
+        let (_, entry) = said.err.split_once("[[keys]]").unwrap();
+        assert!(entry.contains(holder), "{entry}");
 
         let file = file(&format!("[[keys]]{entry}"));
         let line = format!("key list --config {}", file.path().display());
@@ -194,7 +196,7 @@ fn a_new_key_is_shown_once_and_its_entry_lets_it_in() {
         // The name is taken now.
         let again =
             callsign("key create --print-only --user alice", &[("CALLSIGN_CONFIG", file.path().to_str().unwrap())]);
-        assert_eq!(again.out.contains("name = \"alice-2\""), entry.contains("name = \"alice\""), "{}", again.out);
+        assert_eq!(again.err.contains("name = \"alice-2\""), entry.contains("name = \"alice\""), "{}", again.err);
     }
 }
 
@@ -265,9 +267,16 @@ fn config_prints_values_with_their_sources_and_no_secret() {
 
 #[test]
 fn every_command_refuses_an_invalid_configuration() {
-    for line in
-        ["config", "check", "check --json", "explain", "id", "key list", "key create --print-only --user a", "serve"]
-    {
+    for line in [
+        "config",
+        "check",
+        "check --format json",
+        "explain",
+        "id",
+        "key list",
+        "key create --print-only --user a",
+        "serve",
+    ] {
         let said = callsign_reading(line, &[("CALLSIGN_LISTEN", "here"), ("CALLSIGN_MAX_ID_CHARS", "many")], "{}");
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{line}");
         assert!(said.err.contains("CALLSIGN_LISTEN") && said.err.contains("CALLSIGN_MAX_ID_CHARS"), "{}", said.err);
@@ -292,6 +301,47 @@ fn healthcheck_says_in_one_line_why_not() {
 }
 
 #[test]
+fn what_shows_or_lists_has_a_json_form() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().to_str().unwrap();
+    let variables = [
+        ("CALLSIGN_DATA_DIR", place),
+        ("CALLSIGN_ARCHIVE_DIR", place),
+        ("CALLSIGN_ARCHIVE_PASSWORD", "a-password-of-this-test"),
+        ("CALLSIGN_LIMIT_RPM", "60"),
+    ];
+    assert_eq!(callsign("block mallory --unseen --reason test", &variables).code, 0);
+    let json = |line: &str, code: i32| -> serde_json::Value {
+        let said = callsign(&format!("{line} --format json"), &variables);
+        assert_eq!(said.code, code, "{line}: {}", said.err);
+        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{line}: {error}: {}", said.out))
+    };
+    let settings = json("config", 0);
+    let row = |name: &str| settings["settings"].as_array().unwrap().iter().find(|row| row["name"] == name).cloned();
+    assert_eq!(row("limits.rpm").unwrap()["value"], "60");
+    assert_eq!(row("archive.password").unwrap()["value"], "***");
+    assert_eq!(json("block --list", 0)[0]["id"], "mallory");
+    let limits = json("limits show alice", 0);
+    assert_eq!((&limits[0]["limit"], &limits[0]["of"]), (&"rpm".into(), &"60".into()));
+    assert_eq!(json("archive list", 1), serde_json::json!([]));
+    assert_eq!(json("usage", 0), serde_json::json!([]));
+    assert_eq!(json("requests", 1), serde_json::json!([]));
+    assert_eq!(json("audit --since 1h", 0)[0]["act"], "block");
+}
+
+#[test]
+fn every_command_names_a_user_in_the_same_way() {
+    for command in ["explain", "id", "usage", "requests", "archive list", "key create", "ledger repair"] {
+        let said = callsign(&format!("{command} --help"), &[]).out;
+        assert!(said.contains("--user <ID>"), "{command}: {said}");
+    }
+    for command in ["limits show", "limits set", "limits reset", "forget", "export"] {
+        let said = callsign(&format!("{command} --help"), &[]).out;
+        assert!(said.contains("<USER>") && !said.contains("--user <"), "{command}: {said}");
+    }
+}
+
+#[test]
 fn help_names_every_command() {
     let said = callsign("--help", &[]);
     assert_eq!(said.code, 0);
@@ -303,15 +353,15 @@ fn help_names_every_command() {
 }
 
 #[test]
-fn the_readmes_picture_is_what_explain_prints() {
-    let readme = include_str!("../../README.md");
-    let (_, rest) = readme.split_once("<!-- explain -->").unwrap();
+fn the_example_of_concepts_is_what_explain_prints() {
+    let page = include_str!("../../docs/CONCEPTS.md");
+    let (_, rest) = page.split_once("<!-- explain -->").unwrap();
     let (_, shown) = rest.split_once("docs/example-request.json\n").unwrap();
     let (shown, _) = shown.split_once("```").unwrap();
     let variables =
         [("SEND_END_USER_ID", "true"), ("SEND_CHAT_ID", "true"), ("USER_ID_FORMAT", "acme_{sha256:16 user}")];
     let request = include_str!("../../docs/example-request.json");
-    let said = callsign_reading("explain --as alice --chat chat-7", &variables, request);
+    let said = callsign_reading("explain --user alice --chat chat-7", &variables, request);
     assert_eq!((said.code, said.out.as_str()), (0, shown), "{}", said.err);
 }
 
@@ -328,6 +378,6 @@ fn a_tenants_identifiers_are_its_own() {
     let unknown = said("id --user alice --tenant initech");
     assert_eq!(unknown.code, 1);
     assert!(unknown.err.contains("acme, globex"), "{}", unknown.err);
-    let line = format!("explain --as alice --tenant globex --config {path}");
+    let line = format!("explain --user alice --tenant globex --config {path}");
     assert!(callsign_reading(&line, &[], "{}").out.contains("g_alice"));
 }

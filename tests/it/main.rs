@@ -17,6 +17,7 @@ mod check;
 mod cli;
 mod corpora;
 mod cors;
+mod demo;
 mod deploy;
 mod disconnects;
 mod docs;

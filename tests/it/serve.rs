@@ -1,4 +1,4 @@
-//! `callsign serve` as a process: start, health, drain, `--demo`.
+//! `callsign serve` as a process: start, health, drain.
 
 use http::StatusCode;
 use mock_openrouter::MockServer;
@@ -109,50 +109,15 @@ async fn a_taken_port_is_said() {
     let variables = [("OPENROUTER_API_KEY", OPERATOR), ("CALLSIGN_APP_KEY", KEY), ("CALLSIGN_LISTEN", &address)];
     let said = callsign("serve", &variables);
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(said.err.contains("cannot start") && said.err.contains(&address), "{}", said.err);
+    let expected = format!("callsign: cannot start: cannot listen on {address}: ");
+    assert!(said.err.contains(&expected) && said.err.contains("(CALLSIGN_LISTEN); choose another"), "{}", said.err);
 }
 
-/// Returns the URL, headers and body that the demo's `curl` command would send.
-fn parse_curl(command: &str) -> (String, Vec<(String, String)>, String) {
-    let url = command.split_whitespace().find(|word| word.starts_with("http")).unwrap().to_owned();
-    let mut headers = Vec::new();
-    let mut body = String::new();
-    let quoted: Vec<_> = command.split('\'').collect();
-    for pair in quoted.chunks_exact(2) {
-        let (option, text) = (pair[0].trim_end(), pair[1]);
-        if option.ends_with("-H") {
-            let (name, value) = text.split_once(": ").unwrap();
-            headers.push((name.to_owned(), value.to_owned()));
-        } else if option.ends_with("-d") {
-            text.clone_into(&mut body);
-        }
-    }
-    (url, headers, body)
-}
-
-#[tokio::test]
-async fn the_demonstrations_curl_shows_the_four_identifiers() {
-    let mut server = Server::start("serve --demo", &[]).await;
-    let mut command = String::new();
-    while !command.contains("-d '") {
-        command += &(server.line().await + "\n");
-    }
-    let (_, command) = command.split_once("curl ").unwrap();
-    let (url, headers, body) = parse_curl(command);
-    assert!(url.starts_with(&format!("http://{}/", server.data)), "{url}");
-    assert!(body.contains("mallory"), "{body}");
-    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let answer = client::post(&url, &headers, body).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
-    let said: String =
-        answer.events().iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect();
-    for expected in [
-        "user        alice\n",
-        "session_id  tab-1\n",
-        r#"{"user_id":"alice","session_id":"tab-1","chat_id":"chat-7","message_id":"msg-42"}"#,
-        "the operator's key",
-    ] {
-        assert!(said.contains(expected), "{expected} in {said}");
-    }
-    assert!(!said.contains("mallory"), "{said}");
+#[test]
+fn an_unusable_data_directory_is_named_with_its_setting() {
+    let variables = [("OPENROUTER_API_KEY", OPERATOR), ("CALLSIGN_APP_KEY", KEY), ("CALLSIGN_DATA_DIR", "/dev/null/x")];
+    let said = callsign("serve", &variables);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    let expected = "callsign: cannot start: cannot use the data directory /dev/null/x (CALLSIGN_DATA_DIR): ";
+    assert!(said.err.contains(expected) && said.err.contains("choose one that this user can write"), "{}", said.err);
 }

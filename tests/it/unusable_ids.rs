@@ -110,7 +110,7 @@ async fn the_log_names_the_header_once_an_hour_and_a_metric_counts() {
 
 #[test]
 fn id_and_explain_tell_the_reason_and_the_consequence() {
-    for command in ["id --user none", "explain --as none"] {
+    for command in ["id --user none", "explain --user none"] {
         let said = program::callsign_reading(command, &[("SEND_END_USER_ID", "true")], PLAIN);
         assert_eq!(said.code, 0, "{said:?}");
         assert!(said.err.contains("the user id is ignored in a header: it is a placeholder"), "{said:?}");

@@ -101,14 +101,13 @@ def console(session, block):
 
 
 def pasted(session, said):
-    """Checks the demo's command: its answer shows the caller's identifier as in the README, and no claim of the body."""
-    # Without curl's progress bar, since standard error is part of the page's output.
-    answer, status = session.run("curl -s" + said[said.index("curl -N") + len("curl") :])
-    told = "".join(
-        choice["delta"].get("content") or ""
-        for line in answer.splitlines() if line.startswith("data: {") for choice in json.loads(line[6:])["choices"]
-    )
-    assert status == 0 and "  user        acme_2bd806c97f0e00af\n" in told and "mallory" not in told, told or answer
+    """Runs the demo's commands: OpenRouter gets the caller's identifier, and no claim of the body."""
+    listed = re.findall(r"^ +(curl http.*)$", said, re.M)
+    assert len(listed) == 2, said
+    for command in listed:
+        answer, status = session.run(command.replace("curl", "curl -sS", 1))
+        got, person = answer.partition("OpenRouter got")[2].split("Who it was")
+        assert status == 0 and "written by callsign" in got and "mallory" not in got and "alice" in person, answer
 
 
 def point(session, block):

@@ -117,6 +117,8 @@ class Session:
         self.environment = {
             "PATH": f"{programs}:{CLIENTS}/venv/bin:{os.environ['PATH']}",
             "HOME": self.work,
+            # A demo that is killed leaves its directory.
+            "TMPDIR": self.directory,
             "PAGE": self.directory,
             "TOKENS": issuers.tokens,
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::cli::Exit;
 use callsign_core::visible::printable;
@@ -30,12 +31,27 @@ impl Asked<'_> {
     }
 }
 
-/// Prints a line for each matching archive. Unreadable archives are reported on `err`. Fails if nothing matches.
-pub(super) fn list(place: &Place, asked: Asked<'_>, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+/// Prints a line for each matching archive, or one JSON list. Unreadable archives are reported on `err`. Fails if nothing
+/// matches.
+pub(super) fn list(
+    place: &Place,
+    asked: Asked<'_>,
+    json: bool,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
     let mut listed = 0_u64;
+    if json {
+        write!(out, "[")?;
+    }
     for found in reader::list(&place.directory, asked.since.map(SystemTime::from))? {
         let path = found.path.strip_prefix(&place.directory).unwrap_or(&found.path).display().to_string();
         match Opened::open(&found.path, &place.password) {
+            Ok(Opened { meta, .. }) if asked.takes(&meta) && json => {
+                let row = serde_json::to_string(&json!({ "path": path, "meta": meta }))?;
+                write!(out, "{}{row}", if listed > 0 { ",\n" } else { "" })?;
+                listed += 1;
+            }
             Ok(Opened { meta, .. }) if asked.takes(&meta) => {
                 let model = meta.model.as_deref().unwrap_or("-");
                 let line = format!("{}  {:3}  {:<15}  {model}  {path}", moment(&meta.began), meta.status, meta.outcome);
@@ -45,6 +61,9 @@ pub(super) fn list(place: &Place, asked: Asked<'_>, out: &mut impl Write, err: &
             Ok(_) => {}
             Err(error) => writeln!(err, "callsign: {} {error}", printable(&path))?,
         }
+    }
+    if json {
+        writeln!(out, "]")?;
     }
     Ok(if listed > 0 { Exit::Success } else { Exit::Failure })
 }

@@ -16,7 +16,7 @@ pub enum ArchiveCommand {
     )]
     List {
         /// Only requests of this user: the user id, or the identifier as sent.
-        #[arg(long, value_name = "U")]
+        #[arg(long, value_name = "ID")]
         user: Option<String>,
         /// Only requests of this chat: the chat id, or the identifier as sent.
         #[arg(long, value_name = "C")]
@@ -27,6 +27,9 @@ pub enum ArchiveCommand {
         /// Only requests that ended in this period (24h, 7d) or since this date or RFC 3339 time. By default all.
         #[arg(long, value_name = "WHEN", value_parser = |text: &str| ledger::since(text, Timestamp::now()))]
         since: Option<Timestamp>,
+        /// Output format. json is a list of meta.json objects with their paths.
+        #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+        format: String,
     },
     /// Decrypt archived requests to the standard output, oldest first.
     ///

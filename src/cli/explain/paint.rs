@@ -24,7 +24,7 @@ pub(super) fn title(
     let shown = |id: Field| Some(format!("{} {}", id.name(), printable(sources.get(id)?)));
     let ids: Vec<_> = Field::IDS.into_iter().filter_map(shown).collect();
     let ids = if ids.is_empty() { "a caller without ids".to_owned() } else { ids.join(", ") };
-    let note = if sample { " (sample caller; choose another with --as)" } else { "" };
+    let note = if sample { " (sample caller; choose another with --user)" } else { "" };
     writeln!(out, "{BOLD}POST /v1/{}{BOLD:#}", endpoint.path)?;
     writeln!(out, "{DIM}from {ids}{note}{DIM:#}\n")
 }

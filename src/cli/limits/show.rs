@@ -3,6 +3,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::json;
+
 use crate::cli::Exit;
 use crate::cli::operator_state::Opened;
 use crate::config::Config;
@@ -17,8 +19,8 @@ use callsign_store::limits::{Calendar, Gauge, Link, Rules, Subject, look, span};
 /// I/O errors of `out` and `err`.
 pub(super) async fn show(
     config: &Config,
-    user: &str,
-    tenant: Option<&str>,
+    (user, tenant): (&str, Option<&str>),
+    json: bool,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
@@ -27,14 +29,25 @@ pub(super) async fn show(
     let rules = Rules::new(&config.limits);
     let set = Opened::open_if_any(config, err).await?;
     let ceilings = rules.ceilings(&sources, &set.overrides());
-    for one in set.overrides().of(tenant, user) {
-        writeln!(out, "{one}")?;
-    }
-    if rules.stops(&sources) {
-        writeln!(out, "{} is blocked by the configuration", printable(user))?;
+    if !json {
+        for one in set.overrides().of(tenant, user) {
+            writeln!(out, "{one}")?;
+        }
+        if rules.stops(&sources) {
+            writeln!(out, "{} is blocked by the configuration", printable(user))?;
+        }
     }
     if !ceilings.is_any() {
-        writeln!(out, "{} has no limits", printable(user))?;
+        if json {
+            writeln!(out, "[]")?;
+        } else {
+            writeln!(out, "{} has no limits in this configuration", printable(user))?;
+        }
+        if config.limits.store.is_none() && config.ledger.data_dir.is_none() {
+            let message = "no state is shared with a server, so limits of a server with other settings are not known; \
+                           run the command with the settings of the server";
+            writeln!(err, "callsign: {message}")?;
+        }
         return Ok(Exit::Success);
     }
     let subject = Subject::user(tenant, user);
@@ -57,7 +70,22 @@ pub(super) async fn show(
         writeln!(err, "callsign: the counters cannot be read; check CALLSIGN_LIMIT_STORE or CALLSIGN_DATA_DIR")?;
         return Ok(Exit::Failure);
     };
-    table(ceilings, &gauges, out).map(|()| Exit::Success)
+    if json {
+        list(ceilings, &gauges, out)?;
+    } else {
+        table(ceilings, &gauges, out)?;
+    }
+    Ok(Exit::Success)
+}
+
+fn list(ceilings: Ceilings, gauges: &[Gauge; 6], out: &mut impl Write) -> io::Result<()> {
+    let rows = Limit::ALL.into_iter().zip(gauges).filter_map(|(limit, gauge)| {
+        let most = limit.shown(ceilings.of(limit)?);
+        let used = limit.shown(gauge.used);
+        let seconds = (gauge.wait_ms > 0).then(|| gauge.wait_ms / 1000 + 1);
+        Some(json!({ "limit": limit.name(), "used": used, "of": most, "comes_back_seconds": seconds }))
+    });
+    writeln!(out, "{}", serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?)
 }
 
 fn table(ceilings: Ceilings, gauges: &[Gauge; 6], out: &mut impl Write) -> io::Result<()> {

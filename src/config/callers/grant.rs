@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use strsim::damerau_levenshtein;
+
 use callsign_core::auth::issuer::preset::IssuerPreset;
 use callsign_core::auth::key::Grant;
 use callsign_core::auth::preset::Preset;
@@ -40,7 +42,9 @@ impl Grants<'_> {
             (None, None, _) => {
                 let mut names: Vec<&str> = Preset::names().chain(IssuerPreset::names()).collect();
                 names.extend(self.own.into_iter().flat_map(|own| own.keys().map(String::as_str)));
-                Err(format!("is not a preset; there are {}", names.join(", ")).into())
+                let nearest = names.iter().min_by_key(|known| damerau_levenshtein(name, known)).copied();
+                let (nearest, names) = (nearest.unwrap_or_default(), names.join(", "));
+                Err(format!("is not a preset; the nearest one is {nearest}, and there are {names}").into())
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Reads the environment as a layer: settings, `_FILE` forms and aliases. Misspelt `CALLSIGN_*` names become problems;
-//! variables that Kubernetes injects do not.
+//! Reads the environment as a layer: settings, `_FILE` forms and aliases. Misspelt names become problems
+//! (`docs/SPEC.md#unknown-settings`); variables that Kubernetes injects do not.
 
 use std::ffi::OsString;
 
@@ -115,16 +115,18 @@ fn aliases(entries: &[Entry], problems: &mut Problems) -> Vec<Alias> {
 }
 
 fn unknown(name: &str, value: &str, problems: &mut Problems, warnings: &mut Vec<String>) {
-    if let Some(meant) = hint::near_miss(name) {
-        warnings.push(format!("env {name}: is not a setting; did you mean {meant}?"));
-    }
-    if !name.starts_with("CALLSIGN_") {
-        return;
-    }
-    if !is_from_kubernetes(name, value) {
-        problems.push(format!("env {name}"), format!("is not a setting; the nearest one is {}", hint::variable(name)));
-    } else if name == "CALLSIGN_PORT" && !value.contains("://") {
-        warnings.push("env CALLSIGN_PORT: is ignored, because Kubernetes sets it; set CALLSIGN_LISTEN".to_owned());
+    let place = format!("env {name}");
+    if name.starts_with("CALLSIGN_") {
+        if !is_from_kubernetes(name, value) {
+            problems.push(place, format!("is not a setting; the nearest one is {}", hint::variable(name)));
+        } else if name == "CALLSIGN_PORT" && !value.contains("://") {
+            warnings.push(format!("{place}: is ignored, because Kubernetes sets it; set CALLSIGN_LISTEN"));
+        }
+    } else if let Some(meant) = hint::misspelt(name) {
+        problems.push(place, format!("is not a setting; did you mean {meant}? Rename or unset it"));
+    } else if name.starts_with("OPENROUTER_") {
+        let meant = hint::by_words(name).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+        warnings.push(format!("{place}: is not a setting, so callsign ignores it{meant}"));
     }
 }
 

@@ -409,6 +409,13 @@ const UPSTREAM: &[Setting] = &[
         "Base URL of the upstream: http or https, without credentials, query or fragment.",
     )
     .default("https://openrouter.ai/api/v1"),
+    Setting::toml(
+        "upstream.allow_plain_http",
+        "Permit an `http` URL with a public host. The OpenRouter key and all content then travel unencrypted. Private \
+         addresses, single labels, and names under `.local`, `.localhost`, `.internal`, `.svc` and `.lan` need no \
+         permission.",
+    )
+    .default("false"),
     Setting::both(
         "OPENROUTER_ORG_ID",
         "upstream.org_id",

@@ -96,7 +96,7 @@ fn a_key_is_configured_once() {
 #[rstest]
 #[case("", "has neither user nor preset")]
 #[case("user = \"a\"\npreset = \"generic\"", "has both user and preset")]
-#[case("preset = \"openwebiu\"", "is not a preset; there are generic, openwebui, ")]
+#[case("preset = \"openwebiu\"", "is not a preset; the nearest one is openwebui, and there are generic, openwebui, ")]
 #[case("user = \"\"", "expected text that is not empty")]
 #[case("user = \"a\"\nexpires = 2027-01-01", "expected a time with its offset")]
 #[case("user = \"a\"\nexpires = \"soon\"", "expected a time with its offset")]

@@ -11,6 +11,10 @@ use super::*;
 #[case("CALLSIGN_ADMINTOKEN", "CALLSIGN_ADMIN_TOKEN")]
 #[case("CALLSIGN_PRESET_FILE", "CALLSIGN_PRESET")]
 #[case("CALLSIGN_", "CALLSIGN_LOG")]
+#[case("CALLSIGN_SEND_USER_ID", "SEND_END_USER_ID")]
+#[case("CALLSIGN_USER_FORMAT", "USER_ID_FORMAT")]
+#[case("CALLSIGN_OPENROUTER_KEY", "OPENROUTER_API_KEY")]
+#[case("CALLSIGN_BASE_URL", "CALLSIGN_UPSTREAM_URL")]
 fn an_unknown_variable_names_the_nearest(#[case] name: &str, #[case] nearest: &str) {
     assert_eq!(problems(&[(name, "x")]), format!("env {name}: is not a setting; the nearest one is {nearest}"));
 }
@@ -22,6 +26,8 @@ fn an_unknown_variable_names_the_nearest(#[case] name: &str, #[case] nearest: &s
 #[case("preset_file = \"x\"", "FILE:1: preset_file: is not a setting; the nearest one is preset")]
 #[case("[[keys]]\nsha = \"x\"", "FILE:2: keys[].sha: is not a setting; the nearest one is keys[].sha256")]
 #[case("[tls]\ncert = \"x\"", "FILE:1: tls: is not a setting; the nearest one is tls_key")]
+#[case("[valve]\nsend_chat_id = true", "FILE:1: valve: is not a setting; the nearest one is valves.send_end_user_id")]
+#[case("[limit]\nrpm = 1", "FILE:1: limit: is not a setting; the nearest one is limits.rpm")]
 #[case("[nonsense]\n", "FILE:1: nonsense: is not a setting; the nearest one is listen")]
 #[case("upstream = \"x\"", "FILE:1: upstream: expected a table, found a value; write its settings below it")]
 #[case("[valves]\n[[keys]]\n", "FILE:2: keys[]: is empty; write its settings below it, or remove it")]
@@ -60,16 +66,44 @@ fn what_kubernetes_injects_is_ignored() {
     assert_eq!(by_hand, ["env CALLSIGN_PORT: is ignored, because Kubernetes sets it; set CALLSIGN_LISTEN"]);
 }
 
+#[rstest]
+// By letters.
+#[case("SEND_ENDUSER_ID", "SEND_END_USER_ID")]
+#[case("SEND_CHATID", "SEND_CHAT_ID")]
+#[case("USERS_ID_FORMAT", "USER_ID_FORMAT")]
+#[case("OPENROUTER_APIKEY", "OPENROUTER_API_KEY")]
+#[case("CALSIGN_APP_KEY", "CALLSIGN_APP_KEY")]
+#[case("send_chat_id", "SEND_CHAT_ID")]
+// By words.
+#[case("USER_FORMAT", "USER_ID_FORMAT")]
+#[case("END_USER_ID_FORMAT", "USER_ID_FORMAT")]
+#[case("SEND_USER_ID", "SEND_END_USER_ID")]
+#[case("SEND_USER", "SEND_END_USER_ID")]
+#[case("SEND_CHAT", "SEND_CHAT_ID")]
+#[case("SENDENDUSERID", "SEND_END_USER_ID")]
+fn a_misspelt_variable_is_an_error(#[case] name: &str, #[case] meant: &str) {
+    let expected = format!("env {name}: is not a setting; did you mean {meant}? Rename or unset it");
+    assert_eq!(problems(&[(name, "x")]), expected);
+}
+
 #[test]
-fn a_misspelt_valve_or_format_is_a_warning() {
+fn a_foreign_variable_of_openrouter_is_a_warning() {
     for (name, meant) in [
-        ("SEND_ENDUSER_ID", "SEND_END_USER_ID"),
-        ("SEND_CHATID", "SEND_CHAT_ID"),
-        ("USERS_ID_FORMAT", "USER_ID_FORMAT"),
+        ("OPENROUTER_BASE_URL", "; did you mean CALLSIGN_UPSTREAM_URL?"),
+        ("OPENROUTER_URL", "; did you mean CALLSIGN_UPSTREAM_URL?"),
+        ("OPENROUTER_KEY", "; did you mean OPENROUTER_API_KEY?"),
+        ("OPENROUTER_MODEL", ""),
     ] {
-        assert_eq!(load(&[(name, "x")]).warnings, [format!("env {name}: is not a setting; did you mean {meant}?")]);
+        let expected = format!("env {name}: is not a setting, so callsign ignores it{meant}");
+        assert_eq!(load(&[(name, "x")]).warnings, [expected]);
     }
-    assert!(load(&[("SEND_MAIL", "x"), ("DATE_FORMAT", "x"), ("OPENROUTER_BASE_URL", "x")]).warnings.is_empty());
+}
+
+#[test]
+fn variables_of_other_programs_and_empty_ones_are_ignored() {
+    for (name, value) in [("SEND_MAIL", "x"), ("DATE_FORMAT", "x"), ("HTTP_PROXY", "x"), ("SEND_USER_ID", "")] {
+        assert_eq!(load(&[(name, value)]).warnings, Vec::<String>::new(), "{name}");
+    }
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn all_problems_are_reported_at_once() {
 #[case("127.0.0.1:9", "off", "http://localhost:9/v1", true)]
 #[case("0.0.0.0:9", "off", "http://[::1]:9/v1", true)]
 #[case("0.0.0.0:9", "off", "http://0.0.0.0:9/v1", true)]
-#[case("192.0.2.7:80", "off", "http://192.0.2.7/v1", true)]
+#[case("10.0.2.7:80", "off", "http://10.0.2.7/v1", true)]
 #[case("127.0.0.1:443", "off", "https://LOCALHOST./v1", true)]
 #[case("127.0.0.1:9", "off", "http://[::ffff:127.0.0.1]:9/v1", true)]
 #[case("127.0.0.1:9", "127.0.0.1:10", "http://127.0.0.1:10/v1", true)]

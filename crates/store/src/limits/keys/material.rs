@@ -7,6 +7,10 @@ use callsign_core::stored_key::PREFIX;
 
 /// Random bytes of a key; they become 32 characters of 5 bits.
 const RANDOM_BYTES: usize = 20;
+/// Characters of the random part.
+const BODY_CHARS: usize = 32;
+/// Characters of the checksum.
+const CHECKSUM_CHARS: usize = 8;
 
 /// Makes a new key from the system's random source.
 ///
@@ -31,8 +35,20 @@ pub fn random_text() -> io::Result<String> {
 /// Returns true if `key` has the form and the checksum of callsign's keys.
 #[cfg(test)]
 pub fn is_well_formed(key: &str) -> bool {
-    let Some((body, sum)) = key.strip_prefix(PREFIX).and_then(|rest| rest.split_at_checked(32)) else { return false };
-    sum == checksum(body)
+    parts(key).is_some_and(|(body, sum)| sum == checksum(body))
+}
+
+/// Returns true if `key` has the form of callsign's keys and not their checksum: a character was changed.
+pub fn has_wrong_checksum(key: &str) -> bool {
+    parts(key).is_some_and(|(body, sum)| sum != checksum(body))
+}
+
+/// Returns the random part and the checksum of a key that has the form of callsign's keys.
+fn parts(key: &str) -> Option<(&str, &str)> {
+    let (body, sum) = key.strip_prefix(PREFIX)?.split_at_checked(BODY_CHARS)?;
+    let is_body = body.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
+    let is_sum = sum.len() == CHECKSUM_CHARS && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_body && is_sum).then_some((body, sum))
 }
 
 /// Returns the CRC-32 of the random part as eight hexadecimal digits.
