@@ -5,6 +5,7 @@ pub mod actor;
 mod archive;
 pub mod args;
 mod audit;
+mod backup;
 mod block;
 mod bundle;
 mod case;
@@ -19,6 +20,7 @@ mod healthcheck;
 mod id;
 mod identity_args;
 mod key;
+mod key_import;
 mod key_list;
 mod key_print;
 mod labels;
@@ -32,6 +34,7 @@ mod reconcile;
 mod record;
 mod rejected;
 mod requests;
+mod restore;
 pub mod serve;
 pub mod summary;
 mod usage;
@@ -125,6 +128,12 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             // Not through `out`, which strips colour codes: archived bytes must be printed unchanged.
             let stdout = io::stdout();
             archive::run(&sources, command, stdout.is_terminal(), &mut stdout.lock(), err)
+        }
+        Command::Backup(asked) => {
+            configured(&sources, async |loaded| backup::run(&loaded.config, asked, out, err).await).await
+        }
+        Command::Restore(asked) => {
+            configured(&sources, async |loaded| restore::run(&loaded.config, asked, out, err).await).await
         }
         Command::Config => configured(&sources, async |loaded| config::run(loaded, out, err).await).await,
     }

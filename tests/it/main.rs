@@ -9,6 +9,7 @@ mod answers;
 mod archive;
 mod attribution;
 mod audit;
+mod backup;
 mod blocks;
 mod bodies;
 mod catalogue;
