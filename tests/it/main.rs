@@ -32,6 +32,7 @@ mod json_suite;
 mod judgements;
 mod keys;
 mod limits;
+mod me_page;
 mod memory;
 mod metrics;
 mod mock_openrouter;
