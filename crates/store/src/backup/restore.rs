@@ -19,6 +19,9 @@ use crate::ledger::settings::Settings;
 use crate::state;
 use crate::state::DirectoryLock;
 
+/// Maximum number of directories `replaced-TIME` of one second.
+const MOST_PER_SECOND: u32 = 100;
+
 /// The operator's decision about a `state.db` that is older than the one that it replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OlderState {
@@ -240,12 +243,30 @@ struct Aside {
 impl Aside {
     /// Returns the new path of a file.
     fn place(&mut self, path: &Path) -> io::Result<PathBuf> {
-        let directory = path.with_file_name(&self.name);
-        if !self.kept.contains(&directory) {
-            DirBuilder::new().mode(0o700).create(&directory)?;
-            self.kept.push(directory.clone());
-        }
+        let known = self.kept.iter().find(|directory| directory.parent() == path.parent()).cloned();
+        let directory = match known {
+            Some(directory) => directory,
+            None => self.create(path)?,
+        };
         Ok(directory.join(path.file_name().unwrap_or_default()))
+    }
+
+    /// Creates a directory beside a file. Another restoration may have taken the name in the same second.
+    fn create(&mut self, beside: &Path) -> io::Result<PathBuf> {
+        let mut directory = beside.with_file_name(&self.name);
+        for number in 2..MOST_PER_SECOND {
+            match DirBuilder::new().mode(0o700).create(&directory) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    directory = beside.with_file_name(format!("{}-{number}", self.name));
+                }
+                created => {
+                    created?;
+                    self.kept.push(directory.clone());
+                    return Ok(directory);
+                }
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// Moves a file, if it exists.
