@@ -129,11 +129,9 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             let stdout = io::stdout();
             archive::run(&sources, command, stdout.is_terminal(), &mut stdout.lock(), err)
         }
-        Command::Backup(asked) => {
-            configured(&sources, async |loaded| backup::run(&loaded.config, asked, out, err).await).await
-        }
+        Command::Backup(asked) => configured(&sources, async |loaded| backup::run(loaded, asked, out, err).await).await,
         Command::Restore(asked) => {
-            configured(&sources, async |loaded| restore::run(&loaded.config, asked, out, err).await).await
+            configured(&sources, async |loaded| restore::run(loaded, asked, out, err).await).await
         }
         Command::Config => configured(&sources, async |loaded| config::run(loaded, out, err).await).await,
     }

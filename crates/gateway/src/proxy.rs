@@ -279,7 +279,7 @@ impl Proxy {
         parts: &Parts,
         upload: Upload,
         peer: Peer,
-    ) -> Result<Response<Answer>, Response<Answer>> {
+    ) -> Result<Response<Answer>, Box<Response<Answer>>> {
         let key = me_page::begin(parts, upload).await?;
         let answer = self.respond(snapshot, &me_page::question(&key)?, Upload::empty(), peer).await;
         let id = answer.headers().get(REQUEST_ID).cloned();
@@ -415,7 +415,7 @@ impl Handler for Proxy {
         let (parts, upload) = request.into_parts();
         if me_page::is_page(&parts, peer) {
             // Without CORS: no other site may read it.
-            return Box::pin(self.show_me(&snapshot, &parts, upload, peer)).await.unwrap_or_else(|page| page);
+            return Box::pin(self.show_me(&snapshot, &parts, upload, peer)).await.unwrap_or_else(|page| *page);
         }
         if let Some(preflight) = snapshot.cors.preflight(&parts, snapshot.has_ledger) {
             return preflight;

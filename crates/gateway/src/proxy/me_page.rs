@@ -48,20 +48,20 @@ pub(super) fn is_page(parts: &Parts, peer: Peer) -> bool {
 }
 
 /// Answers a request of the page, or returns the key of its form.
-pub(super) async fn begin(parts: &Parts, upload: Upload) -> Result<Secret, Response<Answer>> {
+pub(super) async fn begin(parts: &Parts, upload: Upload) -> Result<Secret, Box<Response<Answer>>> {
     let is_read = parts.method == Method::GET || parts.method == Method::HEAD;
     match (parts.uri.path(), is_read) {
-        (STYLE, true) => Err(respond(StatusCode::OK, "text/css; charset=utf-8", page::STYLE.to_owned())),
-        (_, true) => Err(html(StatusCode::OK, page::form(None))),
+        (STYLE, true) => Err(Box::new(respond(StatusCode::OK, "text/css; charset=utf-8", page::STYLE.to_owned()))),
+        (_, true) => Err(Box::new(html(StatusCode::OK, page::form(None)))),
         (PAGE, false) if parts.method == Method::POST => {
-            read_key(parts, upload).await.map_err(|(status, problem)| html(status, page::form(Some(problem))))
+            read_key(parts, upload).await.map_err(|(status, problem)| Box::new(html(status, page::form(Some(problem)))))
         }
         (path, false) => {
             let page = page::form(Some("This address has no such method."));
             let mut answer = html(StatusCode::METHOD_NOT_ALLOWED, page);
             let allow = if path == PAGE { "GET, HEAD, POST" } else { "GET, HEAD" };
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-            Err(answer)
+            Err(Box::new(answer))
         }
     }
 }
@@ -70,8 +70,8 @@ pub(super) async fn begin(parts: &Parts, upload: Upload) -> Result<Secret, Respo
 ///
 /// # Errors
 /// The page for a text that is no key.
-pub(super) fn question(key: &Secret) -> Result<Parts, Response<Answer>> {
-    let invalid = || html(StatusCode::UNAUTHORIZED, page::form(Some("This is not a valid key.")));
+pub(super) fn question(key: &Secret) -> Result<Parts, Box<Response<Answer>>> {
+    let invalid = || Box::new(html(StatusCode::UNAUTHORIZED, page::form(Some("This is not a valid key."))));
     let mut credential = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| invalid())?;
     credential.set_sensitive(true);
     let asked = Request::get(DATA).header(HOST, "callsign").header(AUTHORIZATION, credential).body(());
