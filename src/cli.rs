@@ -5,6 +5,7 @@ pub mod actor;
 mod archive;
 pub mod args;
 mod audit;
+mod backup;
 mod block;
 mod bundle;
 mod case;
@@ -20,6 +21,7 @@ mod healthcheck;
 mod id;
 mod identity_args;
 mod key;
+mod key_import;
 mod key_list;
 mod key_print;
 mod labels;
@@ -33,6 +35,7 @@ mod reconcile;
 mod record;
 mod rejected;
 mod requests;
+mod restore;
 pub mod serve;
 pub mod summary;
 mod usage;
@@ -64,7 +67,7 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         }
         Command::Healthcheck => healthcheck::run(&sources, err).await,
         Command::Explain { user, request } => {
-            let explain = async |Loaded { config, .. }: &Loaded| {
+            let explain = async |config: &Config| {
                 explain::announce(io::stdin().is_terminal(), err)?;
                 explain::explain(config, person(user.as_deref(), request), request.endpoint, io::stdin(), out, err)
             };
@@ -72,14 +75,12 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         }
         Command::Id { user, request } => {
             let person = person(user.as_deref(), request);
-            configured(&sources, async |loaded| id::print(&loaded.config, person, request.endpoint, out, err)).await
+            configured(&sources, async |config| id::print(config, person, request.endpoint, out, err)).await
         }
         Command::Key { command } => {
-            configured(&sources, async |loaded| key::run(&loaded.config, command, out, err).await).await
+            configured(&sources, async |config| key::run(config, command, out, err).await).await
         }
-        Command::Audit(asked) => {
-            configured(&sources, async |loaded| audit::run(&loaded.config, asked, out, err).await).await
-        }
+        Command::Audit(asked) => configured(&sources, async |config| audit::run(config, asked, out, err).await).await,
         Command::Block(args) => {
             let id = args.id.as_deref().unwrap_or_default();
             looking_up(id, &sources, async |config| block::block(config, args, out, err).await).await
@@ -91,23 +92,21 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             looking_up(command.identifier(), &sources, async |config| limits::run(config, command, out, err).await)
                 .await
         }
-        Command::Usage(asked) => {
-            configured(&sources, async |loaded| usage::print(&loaded.config, asked, out, err).await).await
-        }
+        Command::Usage(asked) => configured(&sources, async |config| usage::print(config, asked, out, err).await).await,
         Command::Requests(asked) => {
-            configured(&sources, async |loaded| requests::list(&loaded.config, asked, out, err).await).await
+            configured(&sources, async |config| requests::list(config, asked, out, err).await).await
         }
         Command::Request(asked) => {
-            configured(&sources, async |loaded| requests::one(&loaded.config, asked, out, err).await).await
+            configured(&sources, async |config| requests::one(config, asked, out, err).await).await
         }
         Command::Ledger { command } => {
-            configured(&sources, async |loaded| rejected::run(&loaded.config, command, out, err).await).await
+            configured(&sources, async |config| rejected::run(config, command, out, err).await).await
         }
         Command::Whois(asked) => {
             looking_up(&asked.id, &sources, async |config| whois::print(config, asked, out, err).await).await
         }
         Command::Reconcile(asked) => {
-            configured(&sources, async |loaded| reconcile::run(&loaded.config, asked, out, err).await).await
+            configured(&sources, async |config| reconcile::run(config, asked, out, err).await).await
         }
         Command::Forget(asked) => {
             looking_up(&asked.user, &sources, async |config| {
@@ -128,16 +127,23 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             archive::run(&sources, command, stdout.is_terminal(), &mut stdout.lock(), err)
         }
         Command::Config { format } => {
-            configured(&sources, async |loaded| config::run(loaded, format == "json", out, err).await).await
+            loaded(&sources, async |loaded| config::run(loaded, format == "json", out, err).await).await
         }
+        Command::Backup(asked) => loaded(&sources, async |loaded| backup::run(loaded, asked, out, err).await).await,
+        Command::Restore(asked) => loaded(&sources, async |loaded| restore::run(loaded, asked, out, err).await).await,
     }
 }
 
 /// Loads the configuration and runs a command with it. The configuration may lack keys and callers.
 async fn configured(
     sources: &ConfigInputs,
-    command: impl AsyncFnOnce(&Loaded) -> io::Result<Exit>,
+    command: impl AsyncFnOnce(&Config) -> io::Result<Exit>,
 ) -> io::Result<Exit> {
+    loaded(sources, async |loaded| command(&loaded.config).await).await
+}
+
+/// Does the same for a command that also needs the sources of the values.
+async fn loaded(sources: &ConfigInputs, command: impl AsyncFnOnce(&Loaded) -> io::Result<Exit>) -> io::Result<Exit> {
     match load::load(sources, &mut Screen::stderr())? {
         Some(loaded) => command(&loaded).await,
         None => Ok(Exit::Invalid),

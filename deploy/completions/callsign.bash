@@ -22,6 +22,9 @@ _callsign() {
             callsign,audit)
                 cmd="callsign__subcmd__audit"
                 ;;
+            callsign,backup)
+                cmd="callsign__subcmd__backup"
+                ;;
             callsign,block)
                 cmd="callsign__subcmd__block"
                 ;;
@@ -70,6 +73,9 @@ _callsign() {
             callsign,requests)
                 cmd="callsign__subcmd__requests"
                 ;;
+            callsign,restore)
+                cmd="callsign__subcmd__restore"
+                ;;
             callsign,serve)
                 cmd="callsign__subcmd__serve"
                 ;;
@@ -111,6 +117,9 @@ _callsign() {
                 ;;
             callsign__subcmd__help,audit)
                 cmd="callsign__subcmd__help__subcmd__audit"
+                ;;
+            callsign__subcmd__help,backup)
+                cmd="callsign__subcmd__help__subcmd__backup"
                 ;;
             callsign__subcmd__help,block)
                 cmd="callsign__subcmd__help__subcmd__block"
@@ -160,6 +169,9 @@ _callsign() {
             callsign__subcmd__help,requests)
                 cmd="callsign__subcmd__help__subcmd__requests"
                 ;;
+            callsign__subcmd__help,restore)
+                cmd="callsign__subcmd__help__subcmd__restore"
+                ;;
             callsign__subcmd__help,serve)
                 cmd="callsign__subcmd__help__subcmd__serve"
                 ;;
@@ -183,6 +195,9 @@ _callsign() {
                 ;;
             callsign__subcmd__help__subcmd__key,create)
                 cmd="callsign__subcmd__help__subcmd__key__subcmd__create"
+                ;;
+            callsign__subcmd__help__subcmd__key,import)
+                cmd="callsign__subcmd__help__subcmd__key__subcmd__import"
                 ;;
             callsign__subcmd__help__subcmd__key,list)
                 cmd="callsign__subcmd__help__subcmd__key__subcmd__list"
@@ -217,6 +232,9 @@ _callsign() {
             callsign__subcmd__key,help)
                 cmd="callsign__subcmd__key__subcmd__help"
                 ;;
+            callsign__subcmd__key,import)
+                cmd="callsign__subcmd__key__subcmd__import"
+                ;;
             callsign__subcmd__key,list)
                 cmd="callsign__subcmd__key__subcmd__list"
                 ;;
@@ -231,6 +249,9 @@ _callsign() {
                 ;;
             callsign__subcmd__key__subcmd__help,help)
                 cmd="callsign__subcmd__key__subcmd__help__subcmd__help"
+                ;;
+            callsign__subcmd__key__subcmd__help,import)
+                cmd="callsign__subcmd__key__subcmd__help__subcmd__import"
                 ;;
             callsign__subcmd__key__subcmd__help,list)
                 cmd="callsign__subcmd__key__subcmd__help__subcmd__list"
@@ -296,7 +317,7 @@ _callsign() {
 
     case "${cmd}" in
         callsign)
-            opts="-h -V --config --help --version serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger healthcheck help"
+            opts="-h -V --config --help --version serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger backup restore healthcheck help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -500,6 +521,28 @@ _callsign() {
                     ;;
                 --format)
                     COMPREPLY=($(compgen -W "table csv json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__backup)
+            opts="-h --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -738,7 +781,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help)
-            opts="serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger healthcheck help"
+            opts="serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger backup restore healthcheck help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -808,6 +851,20 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__backup)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -962,7 +1019,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help__subcmd__key)
-            opts="create rotate revoke list"
+            opts="create rotate revoke import list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -976,6 +1033,20 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__help__subcmd__key__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__help__subcmd__key__subcmd__import)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1185,6 +1256,20 @@ _callsign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        callsign__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         callsign__subcmd__help__subcmd__serve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1284,7 +1369,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__key)
-            opts="-h --config --help create rotate revoke list help"
+            opts="-h --config --help create rotate revoke import list help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1352,7 +1437,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__key__subcmd__help)
-            opts="create rotate revoke list help"
+            opts="create rotate revoke import list help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1380,6 +1465,20 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__key__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__key__subcmd__help__subcmd__import)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1428,6 +1527,32 @@ _callsign() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__key__subcmd__import)
+            opts="-h --key --as --yes --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1922,6 +2047,28 @@ _callsign() {
                     ;;
                 --format)
                     COMPREPLY=($(compgen -W "table csv json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        callsign__subcmd__restore)
+            opts="-h --state --dry-run --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state)
+                    COMPREPLY=($(compgen -W "keep replace" -- "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -1,6 +1,7 @@
 //! The arguments of the command line. `--help`, the manual pages and the completions print these doc comments.
 
 mod archive;
+mod backup_args;
 mod evidence_args;
 mod key_args;
 mod ledger_args;
@@ -13,10 +14,11 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 pub use archive::{ArchiveCommand, Part};
+pub use backup_args::{Backup, Restore, State};
 use callsign_core::endpoint::Inference;
 use callsign_store::limits::orders::limit;
 pub use evidence_args::{Bundle, Case, Export, Forget};
-pub use key_args::{CreateKey, KeyCommand, KeyHolder};
+pub use key_args::{CreateKey, ImportKeys, KeyCommand, KeyHolder};
 pub use ledger_args::{Format, OneRequest, Requests, Selection, Usage};
 use parsers::{limit_value, time};
 pub use rejected_args::{LedgerCommand, RepairArgs};
@@ -214,6 +216,25 @@ pub enum Command {
         #[command(subcommand)]
         command: LedgerCommand,
     },
+    /// Copy ledger.db, ledger-spill.db and state.db into a new directory while servers run.
+    ///
+    /// Each copy shows its database at one moment, has no deleted content, and is checked and synced to the disk. The
+    /// directory has user ids and no prompts. It lacks PostgreSQL (use `pg_dump`), the archive, the configuration and
+    /// `CALLSIGN_ID_SECRET`.
+    ///
+    /// Exit codes: 0 copied, 1 failed (nothing is left), 2 configuration invalid.
+    #[command(after_help = "Example:\n  callsign backup --output /backup/callsign-$(date +%F)")]
+    Backup(Backup),
+    /// Put the files of a backup in place. No server may run.
+    ///
+    /// Checks every file first, and keeps what it replaces in a directory replaced-TIME beside it. A backup whose list of
+    /// blocks is older than the one here is refused without --state, because blocks and revocations of keys would be
+    /// lost.
+    ///
+    /// Exit codes: 0 restored, 1 refused or failed, 2 configuration or command line invalid.
+    #[command(after_help = "Examples:\n  callsign restore /backup/callsign-2026-01-31 --dry-run\n  \
+        callsign restore /backup/callsign-2026-01-31 --state keep")]
+    Restore(Restore),
     /// Exit with 0 if the local server is ready, else with 1 and one line that says why.
     ///
     /// Requests /readyz on the admin port of this configuration. With `CALLSIGN_ADMIN_LISTEN=off` any HTTP response of

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::args::{CreateKey, KeyCommand};
 use super::operator_state::Opened;
-use super::{Exit, actor, key_list, key_print};
+use super::{Exit, actor, key_import, key_list, key_print};
 use crate::config::Config;
 use callsign_core::visible::printable;
 use callsign_store::limits::orders::key::{self as order, Configured, Create, For, KeyOrderError, NewKey};
@@ -27,6 +27,7 @@ pub(super) async fn run(
         KeyCommand::Create(args) => create(config, args, out, err).await,
         KeyCommand::Rotate { name, overlap } => rotate(config, name, *overlap, out, err).await,
         KeyCommand::Revoke { name, cut } => revoke(config, name, *cut, out, err).await,
+        KeyCommand::Import(asked) => key_import::run(config, asked, out, err).await,
         KeyCommand::List { format } => key_list::print(config, *format, out, err).await,
     }
 }

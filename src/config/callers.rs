@@ -47,8 +47,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Callers, Reported> {
         entry.source = reader.place("user_keys");
     }
     keys.extend(
-        app_key?
-            .map(|key| Key { source: reader.place("app_key"), ..Key::new(APP_KEY_NAME, key.digest(), default_grant) }),
+        app_key?.map(|key| Key { source: reader.place("app_key"), ..Key::of_text(APP_KEY_NAME, &key, default_grant) }),
     );
     keys.extend(listed?);
     let callers =

@@ -1,6 +1,7 @@
 //! Keys in the database: created, rotated and revoked by command, admin API and console, and obeyed by running servers.
 
 mod console;
+mod import;
 mod postgres;
 
 use callsign_core::endpoint::Dialect;

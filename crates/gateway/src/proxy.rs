@@ -14,6 +14,7 @@ pub mod cors;
 pub mod framing;
 mod identify;
 mod job_answer;
+mod me_page;
 mod own_account;
 mod pass_on;
 mod person;
@@ -275,6 +276,25 @@ impl Proxy {
         response
     }
 
+    /// Answers a request of the page `/callsign/me`: the pipeline answers the key of the form.
+    ///
+    /// # Errors
+    /// The page, if the pipeline is not asked.
+    async fn show_me(
+        &self,
+        snapshot: &Snapshot,
+        parts: &Parts,
+        upload: Upload,
+        peer: Peer,
+    ) -> Result<Response<Answer>, Box<Response<Answer>>> {
+        let key = me_page::begin(parts, upload).await?;
+        let answer = self.respond(snapshot, &me_page::question(&key)?, Upload::empty(), peer).await;
+        let id = answer.headers().get(REQUEST_ID).cloned();
+        let mut page = me_page::rendered(answer).await;
+        page.headers_mut().extend(id.map(|id| (REQUEST_ID, id)));
+        Ok(page)
+    }
+
     /// Refuses a request of a connection over its limit or during shutdown, and every request while a `strict` ledger
     /// cannot record.
     fn check_capacity(&self, peer: Peer) -> Result<(), Refusal> {
@@ -400,6 +420,10 @@ impl Handler for Proxy {
     async fn handle(&self, request: Request<Upload>, peer: Peer) -> Response<Answer> {
         let snapshot = self.snapshot();
         let (parts, upload) = request.into_parts();
+        if me_page::is_page(&parts, peer) {
+            // Without CORS: no other site may read it.
+            return Box::pin(self.show_me(&snapshot, &parts, upload, peer)).await.unwrap_or_else(|page| *page);
+        }
         if let Some(preflight) = snapshot.cors.preflight(&parts, snapshot.has_ledger) {
             return preflight;
         }

@@ -43,6 +43,8 @@ pub enum Answer {
         /// The request's record, finished when the body is dropped.
         record: Box<RequestRecord>,
     },
+    /// A page without a record.
+    Page(Full<Bytes>),
     /// An empty body without a record.
     Empty,
     /// OpenRouter's response, relayed as it arrives.
@@ -75,6 +77,11 @@ impl Answer {
     /// Creates an answer whose record has ended.
     pub fn recorded(answer: Response<Bytes>, record: Box<RequestRecord>) -> Response<Self> {
         answer.map(|body| Self::Own { body: Full::new(body), record })
+    }
+
+    /// Creates a page of callsign without a record.
+    pub fn page(body: Bytes) -> Self {
+        Self::Page(Full::new(body))
     }
 
     /// Creates an empty answer without a record, for CORS preflight requests.
@@ -114,7 +121,7 @@ impl Body for Answer {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         match self.get_mut() {
             Self::Empty | Self::Relayed(Attended { relayed: None, .. }) => Poll::Ready(None),
-            Self::Own { body, .. } => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Own { body, .. } | Self::Page(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Relayed(Attended { relayed: Some(relayed), .. }) => relayed.poll_frame(cx),
         }
     }
@@ -122,7 +129,7 @@ impl Body for Answer {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Own { body, .. } => body.is_end_stream(),
+            Self::Own { body, .. } | Self::Page(body) => body.is_end_stream(),
             Self::Relayed(attended) => attended.relayed.as_ref().is_none_or(|relayed| relayed.is_end_stream()),
         }
     }
@@ -130,7 +137,7 @@ impl Body for Answer {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Own { body, .. } => body.size_hint(),
+            Self::Own { body, .. } | Self::Page(body) => body.size_hint(),
             Self::Relayed(attended) => attended.relayed.as_ref().map(|relayed| relayed.size_hint()).unwrap_or_default(),
         }
     }

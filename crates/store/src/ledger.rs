@@ -38,6 +38,10 @@ mod tests;
 mod writer;
 
 pub use error::LedgerError;
+pub(crate) use home::{is_in_use, make as make_directory};
+pub(crate) use opening::spill_file;
+pub(crate) use store::latest_schema;
+
 pub use handle::{Committed, Entry, Ledger};
 pub use keeper::Keeper;
 pub use reader::Reader;

@@ -35,4 +35,6 @@ pub use entries::{Entries, Entry};
 pub use error::StateError;
 pub use lock::DirectoryLock;
 pub use mark::{Access, Mark, Node};
+pub(crate) use sql::{file, latest_schema};
 pub use store::{StateStore, Synced};
+pub(crate) use witness::{file as version_file, latest as latest_version, set as set_version};

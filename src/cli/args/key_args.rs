@@ -56,12 +56,36 @@ pub enum KeyCommand {
         #[arg(long)]
         cut: bool,
     },
+    /// Take keys of the configuration into the database. Callers keep their keys.
+    ///
+    /// Prints what would be imported; with --yes it is. A key is left where it is if it has a setting that keys in the
+    /// database do not have, as metadata, or if it does not begin with sk-cs-. Afterwards remove the imported keys from
+    /// the configuration: until then its entries are the ones in force.
+    ///
+    /// Exit codes: 0 done, 1 failed or some keys were left (the reasons are printed), 2 configuration invalid.
+    #[command(after_help = "Examples:\n  callsign key import\n  callsign key import --yes\n  \
+        callsign key import --key app --as chat --yes")]
+    Import(ImportKeys),
     /// List keys: their callers and whether they are valid. The keys themselves are not stored.
     List {
         /// Output format. json and csv list the keys in the database.
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+}
+
+/// Arguments of `key import`.
+#[derive(Debug, clap::Args)]
+pub struct ImportKeys {
+    /// Only the key with this name; repeat it for several. By default all.
+    #[arg(long = "key", value_name = "NAME")]
+    pub keys: Vec<String>,
+    /// Name of the key in the database, for one --key. Statistics follow the name.
+    #[arg(long = "as", value_name = "NAME", requires = "keys")]
+    pub new_name: Option<String>,
+    /// Import, instead of printing what would be imported.
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// The caller of a key: exactly one of a user and an app.

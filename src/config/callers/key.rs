@@ -26,7 +26,7 @@ pub(super) fn user_keys(text: &str) -> Result<Vec<Key>, String> {
             // The user is the key's name too.
             let user = values::caller_name(user).map_err(|error| format!("entry {}: the user {error}", index + 1))?;
             let key = values::key(key.trim_start()).map_err(|error| format!("entry {}: the key {error}", index + 1))?;
-            Ok(Key::new(user.clone(), key.digest(), Grant::User(user)))
+            Ok(Key::of_text(user.clone(), &key, Grant::User(user)))
         })
         .partition(Result::is_ok);
     let errors: Vec<String> = errors.into_iter().filter_map(Result::err).collect();

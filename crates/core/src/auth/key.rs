@@ -12,7 +12,8 @@ use super::error::KeyRefusal;
 use super::issuer::{Issuer, IssuerId};
 use super::jwt;
 use super::preset::Preset;
-use crate::secret::KeyDigest;
+use crate::secret::{KeyDigest, Secret};
+use crate::stored_key::PREFIX;
 
 /// Minimum length of a key in bytes. Shorter ones could be guessed.
 pub const MIN_KEY_BYTES: usize = 16;
@@ -35,6 +36,8 @@ pub struct Key {
     pub name: String,
     /// SHA-256 of the key.
     pub digest: KeyDigest,
+    /// True if the key begins with `sk-cs-`, as those in the database do; `None` if only its digest is known.
+    pub has_prefix: Option<bool>,
     /// The source of the user.
     pub grant: Grant,
     /// The tenant of its callers. With [`Grant::Signed`] the issuer's tenant is used instead.
@@ -63,6 +66,7 @@ impl Key {
         Self {
             name: name.into(),
             digest,
+            has_prefix: None,
             grant,
             tenant: None,
             metadata: Vec::new(),
@@ -74,6 +78,11 @@ impl Key {
             archive: None,
             source: String::new(),
         }
+    }
+
+    /// Creates a key whose text is known, without optional settings.
+    pub fn of_text(name: impl Into<String>, text: &Secret, grant: Grant) -> Self {
+        Self { has_prefix: Some(text.expose().starts_with(PREFIX)), ..Self::new(name, text.digest(), grant) }
     }
 
     /// Returns the reason why the key is not valid for a request from `address` at `now`; `None` if it is.

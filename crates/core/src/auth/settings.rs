@@ -81,14 +81,16 @@ impl Callers {
         built_in.chain(self.own_presets.clone()).collect()
     }
 
-    /// Returns true if a key or an issuer of the configuration has this name, or if it is reserved: `app` is the key of
-    /// `CALLSIGN_APP_KEY`, and the names of pass-through keys begin with `passthrough-` (`docs/SPEC.md#key-names`).
+    /// Returns true if a name is reserved: `app` is the key of `CALLSIGN_APP_KEY`, and the names of pass-through keys
+    /// begin with `passthrough-` (`docs/SPEC.md#key-names`).
+    pub fn is_reserved(name: &str) -> bool {
+        name == APP_KEY_NAME || name.starts_with(PASS_THROUGH)
+    }
+
+    /// Returns true if a key or an issuer of the configuration has this name, or if it is reserved.
     pub fn has_name(&self, name: &str) -> bool {
         let issuer = |issuer: &TokenIssuer| issuer.rules.name == name;
-        name == APP_KEY_NAME
-            || name.starts_with(PASS_THROUGH)
-            || self.keys.iter().any(|key| key.name == name)
-            || self.issuers.iter().any(issuer)
+        Self::is_reserved(name) || self.keys.iter().any(|key| key.name == name) || self.issuers.iter().any(issuer)
     }
 
     /// Returns true if any credential can be accepted.

@@ -3,17 +3,20 @@
 //! These are the only requests that wait for the ledger. A generation that several callers share is shown to none of
 //! them, since OpenRouter's record names only one (`docs/SPEC.md#own-generations`).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use callsign_core::allowance::Limit;
 use callsign_core::auth::{Caller, UpstreamCredential};
 use callsign_core::endpoint::{INFERENCE, SelfService};
 use callsign_core::usage::generation;
-use callsign_store::ledger::query::{By, Filter, Owner};
+use callsign_store::ledger::query::{By, Filter, Owner, RequestFilter, StoredRequest};
 use callsign_store::ledger::{LedgerError, Reader, report};
 use callsign_store::limits::{Limiter, Subject};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
@@ -22,6 +25,11 @@ use super::person::Person;
 use super::self_service_error::{GenerationNotFoundError, SelfServiceError};
 use super::snapshot::Snapshot;
 use super::{own_account, videos};
+
+/// Number of a caller's latest requests that are shown.
+const RECENT: u32 = 20;
+/// Maximum time of the search for them. A caller has an index, so it is not used up.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 impl CallerRequest<'_> {
     /// Answers a question about the caller from the ledger, or without one from the limits' counters. Returns `None` if the request goes upstream.
@@ -74,14 +82,15 @@ async fn me(
     });
     let identifiers: Map<_, _> = identified.collect();
     let person = Person::of(caller);
-    let usage = match reader {
-        Some(reader) => person.usage(reader).await?,
-        None => Value::Null,
+    let (usage, recent) = match reader {
+        Some(reader) => (person.usage(reader).await?, person.recent(reader).await?),
+        None => (Value::Null, Value::Null),
     };
     let limits = limits(snapshot, caller, limiter).await;
     let Person(Owner { tenant, user, key }) = person;
     Ok(json_answer(&json!({
         "user": user, "tenant": tenant, "key": key, "identifiers": identifiers, "usage": usage, "limits": limits,
+        "recent": recent,
     })))
 }
 
@@ -120,9 +129,7 @@ async fn check_owner(caller: &Caller<'_>, reader: Option<&Reader>, id: &str) -> 
 impl Person {
     /// Returns the person's usage; null for callers without a user id, who cannot be told apart.
     async fn usage(&self, reader: &Reader) -> Result<Value, LedgerError> {
-        let Self(Owner { tenant, user: Some(user), .. }) = self else { return Ok(Value::Null) };
-        let filter =
-            Filter { tenant: Some(tenant.clone().unwrap_or_default()), user: Some(user.clone()), ..Filter::default() };
+        let Some(filter) = self.filter() else { return Ok(Value::Null) };
         let sums = reader.usage(By::User, &filter).await?.pop().unwrap_or_default();
         Ok(json!({
             "requests": sums.requests,
@@ -136,6 +143,37 @@ impl Person {
             "last_seen": report::time(sums.last_seen),
         }))
     }
+
+    /// Returns the person's latest requests, newest first; null for callers without a user id.
+    async fn recent(&self, reader: &Reader) -> Result<Value, LedgerError> {
+        let Some(common) = self.filter() else { return Ok(Value::Null) };
+        let filter = RequestFilter { common, ..RequestFilter::default() };
+        let page = reader.requests(&filter, RECENT, PATIENCE).await?;
+        Ok(page.requests.iter().map(recent_json).collect())
+    }
+
+    /// Returns the filter of the person's requests; `None` without a user id.
+    fn filter(&self) -> Option<Filter> {
+        let Self(Owner { tenant, user, .. }) = self;
+        let (tenant, user) = (Some(tenant.clone().unwrap_or_default()), Some(user.clone()?));
+        Some(Filter { tenant, user, ..Filter::default() })
+    }
+}
+
+/// Returns a request as its caller may see it. The cost is the price that the caller pays.
+fn recent_json(request: &StoredRequest) -> Value {
+    let StoredRequest { begun, ended, .. } = request;
+    let usage = ended.as_ref().map(|ended| ended.usage).unwrap_or_default();
+    json!({
+        "request_id": begun.id.to_string(),
+        "began": report::time(Timestamp::from_microsecond(begun.began_us).ok()),
+        "endpoint": &*begun.endpoint,
+        "model": ended.as_ref().and_then(|ended| ended.model.as_deref()),
+        "status": ended.as_ref().map(|ended| ended.status),
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cost_usd": usage.total_cost().map(|cost| report::usd(begun.markup.charge(cost))),
+    })
 }
 
 fn json_answer(body: &Value) -> Response<Bytes> {

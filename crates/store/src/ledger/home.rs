@@ -1,6 +1,6 @@
 //! The data directory of a ledger: creates it, and locks one of its slots for this process.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -56,6 +56,18 @@ impl Home {
     }
 }
 
+/// Returns true if a process has a slot in the directory.
+pub(crate) fn is_in_use(directory: &Path) -> io::Result<bool> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let is_slot = entry.file_name().to_str().is_some_and(|name| name.starts_with("ledger-run-"));
+        if is_slot && matches!(File::open(entry.path())?.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Creates a directory that only its owner can access, if it does not exist.
 pub(crate) fn make(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
@@ -74,9 +86,12 @@ mod tests {
         assert_eq!((&first.before, &second.before), (&None, &None));
         assert_ne!(first.node, second.node);
         let left = first.node.to_string();
+        assert!(is_in_use(&path).unwrap());
         drop(first);
         let third = Home::take(&path).unwrap();
         assert_eq!(third.before, Some(left));
         assert_ne!(third.node, second.node);
+        drop((second, third));
+        assert!(!is_in_use(&path).unwrap());
     }
 }

@@ -79,3 +79,8 @@ pub(super) fn directory(settings: &Settings) -> Option<&Path> {
     let beside = beside.map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
     settings.data_dir.as_deref().or(beside)
 }
+
+/// Returns the path of the spill file; `None` if the settings name no directory.
+pub(crate) fn spill_file(settings: &Settings) -> Option<std::path::PathBuf> {
+    directory(settings).map(super::spill::file)
+}

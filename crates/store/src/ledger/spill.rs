@@ -28,11 +28,16 @@ pub(super) struct Spill {
     bound: Duration,
 }
 
+/// Returns the path of the spill file of a directory.
+pub(super) fn file(directory: &Path) -> PathBuf {
+    directory.join("ledger-spill.db")
+}
+
 impl Spill {
     /// Returns the spill file of this directory. It need not exist.
     pub(super) fn new(directory: &Path, purpose: Purpose) -> Self {
         let bound = if purpose == Purpose::WriteDurably { STRICT_BOUND } else { BOUND };
-        Self { path: directory.join("ledger-spill.db"), purpose, store: None, bound }
+        Self { path: file(directory), purpose, store: None, bound }
     }
 
     /// Returns the spill file of this directory for a command.

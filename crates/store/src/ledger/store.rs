@@ -96,6 +96,11 @@ impl Written {
     }
 }
 
+/// Returns the version of the tables in SQLite.
+pub(crate) fn latest_schema() -> i64 {
+    SQLITE.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 /// Migrates the tables to this program's version.
 async fn migrate(connection: &mut Connection) -> Result<(), LedgerError> {
     let mut attempts = 0;

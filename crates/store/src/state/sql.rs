@@ -40,8 +40,13 @@ fn migrations(engine: Engine) -> Migrator {
     migrator
 }
 
+/// Returns the version of the tables in SQLite.
+pub(crate) fn latest_schema() -> i64 {
+    migrations(Engine::Sqlite).iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 /// Returns the path of the state's file.
-pub(super) fn file(directory: &Path) -> PathBuf {
+pub(crate) fn file(directory: &Path) -> PathBuf {
     directory.join("state.db")
 }
 

@@ -18,20 +18,16 @@ pub(super) struct Witness {
 
 impl Witness {
     pub(super) fn new(directory: &Path) -> Self {
-        Self { path: directory.join("state.version"), written: None }
+        Self { path: file(directory), written: None }
     }
 
     /// Fails if callsign has written a later version than this one.
     pub(super) fn check(&self, mark: &Mark) -> Result<(), StateError> {
-        let latest = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text.trim().parse().map_err(|_| "it holds no number".to_owned()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => Err(error.to_string()),
-        };
-        let latest: i64 = latest.map_err(|reason| StateError::Unavailable {
+        let latest = read(&self.path).map_err(|error| StateError::Unavailable {
             place: "state.db",
-            reason: format!("state.version: {reason}"),
+            reason: format!("state.version: {error}"),
         })?;
+        let Some(latest) = latest else { return Ok(()) };
         if mark.number < latest {
             return Err(StateError::Outdated { found: mark.number, latest });
         }
@@ -65,5 +61,28 @@ impl Witness {
             let _left = std::fs::remove_file(&new);
         }
         written
+    }
+}
+
+/// Returns the path of the file.
+pub(crate) fn file(directory: &Path) -> PathBuf {
+    directory.join("state.version")
+}
+
+/// Returns the number of the latest version that was written in a directory.
+pub(crate) fn latest(directory: &Path) -> io::Result<Option<i64>> {
+    read(&file(directory))
+}
+
+/// Replaces the number, after the operator's decision to use an older `state.db`.
+pub(crate) fn set(directory: &Path, number: i64) -> io::Result<()> {
+    Witness::new(directory).replace(number)
+}
+
+fn read(path: &Path) -> io::Result<Option<i64>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => text.trim().parse().map(Some).map_err(|_| io::Error::other("it holds no number")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -89,6 +89,23 @@ impl OperatorState {
         check_name(&self.0.entries.lock(), name, holder).is_err()
     }
 
+    /// Checks that a name can be used for this holder.
+    ///
+    /// # Errors
+    /// [`KeyChangeError`].
+    pub fn check_key_name(&self, name: &str, holder: &Holder) -> Result<(), KeyChangeError> {
+        self.sealed()?;
+        check_name(&self.0.entries.lock(), name, holder)
+    }
+
+    /// Returns true if the database has a key with this digest, valid or not.
+    pub fn has_key_digest(&self, digest: KeyDigest) -> bool {
+        let digest = digest.to_hex();
+        let entries = self.0.entries.lock();
+        let mut rows = entries.of(KIND).filter(|entry| mentions(entry, &digest)).filter_map(KeyRow::read);
+        rows.any(|row| row.digest == digest)
+    }
+
     /// Adds a key. Returns the id of its row and the generation of the change.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Creates, rotates and revokes keys in the database (docs/SPEC.md#key-commands).
 
+pub mod import;
+
 use std::time::Duration;
 
 use callsign_core::allowance::{Ceiling, Limit};
