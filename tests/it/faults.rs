@@ -121,7 +121,7 @@ async fn an_answer_that_nobody_asked_for_goes_to_nobody() {
 #[tokio::test]
 async fn an_upstream_without_an_address_is_502() {
     // Resolvers reject a label over 63 characters without asking the network.
-    let callsign = Setup::to(&format!("http://{}.invalid/api/v1", "x".repeat(80))).start();
+    let callsign = Setup::to(&format!("http://{}.internal/api/v1", "x".repeat(80))).start();
     for _ in 0..2 {
         assert_eq!(told(&ask(&callsign).await), (502, "upstream_unreachable"));
     }

@@ -111,9 +111,9 @@ async fn ask(upstream: &str, variables: Variables<'_>) -> u16 {
 async fn plain_http_is_asked_of_a_forwarding_proxy_with_its_password() {
     let (proxy, heads) = http_proxy().await;
     let through = format!("http://robot:secret@{proxy}");
-    assert_eq!(ask("http://upstream.invalid/api/v1", &[("HTTP_PROXY", &through)]).await, 200);
+    assert_eq!(ask("http://upstream.internal/api/v1", &[("HTTP_PROXY", &through)]).await, 200);
     let seen = heads.all();
-    assert!(seen[0].starts_with("post http://upstream.invalid/api/v1/chat/completions http/1.1\r\n"), "{}", seen[0]);
+    assert!(seen[0].starts_with("post http://upstream.internal/api/v1/chat/completions http/1.1\r\n"), "{}", seen[0]);
     assert!(seen[0].contains("proxy-authorization: basic cm9ib3q6c2vjcmv0"), "{}", seen[0]);
 }
 
