@@ -45,7 +45,8 @@ impl Page {
         };
         let page = Self { zone, path: uri.path().to_owned(), query };
         if !zones.is_empty() {
-            let mut encoded = url::form_urlencoded::Serializer::new(format!("{}?", page.path));
+            let mut encoded =
+                url::form_urlencoded::Serializer::for_suffix(format!("{}?", page.path), page.path.len() + 1);
             encoded.extend_pairs(&page.query);
             let mut parts = uri.clone().into_parts();
             parts.path_and_query = encoded.finish().trim_end_matches('?').parse::<PathAndQuery>().ok();

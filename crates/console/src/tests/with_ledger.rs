@@ -126,7 +126,7 @@ async fn a_time_zone_is_stated_kept_in_links_and_forms_and_must_exist() {
     assert_eq!(status, 200, "{page}");
     for part in [
         "all times Europe/Berlin",
-        "/users?range=30d&amp;sort=spend&amp;tz=Europe%2FBerlin\"",
+        "/users?sort=spend&amp;range=30d&amp;tz=Europe%2FBerlin\"",
         "/export.csv?by=user&amp;range=7d&amp;sort=spend&amp;tz=Europe%2FBerlin\"",
         "<a href=\"/models?tz=Europe%2FBerlin\"",
         "<input type=\"hidden\" name=\"tz\" value=\"Europe/Berlin\">",
