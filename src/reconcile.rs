@@ -10,6 +10,7 @@
 //! [`Reconciler`] runs inside `serve`. `callsign reconcile` runs [`once`] over the pending rows. Several nodes may look
 //! up the same request; writing a cost twice changes nothing.
 
+pub(crate) mod now;
 pub(crate) mod once;
 mod pace;
 pub(crate) mod records;

@@ -139,13 +139,13 @@ pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLo
     let admin = match admin {
         None => None,
         Some((address, listener)) => {
-            let listener = TcpListener::from_std(listener)?;
+            let (listener, configuration) = (TcpListener::from_std(listener)?, in_force.clone());
             let connections = ConnectionLimiter::new(ADMIN_CONNECTIONS, usize::MAX, 0, None);
-            let configuration = in_force.clone();
             let shown = Shown {
                 metrics,
                 drain: drain.clone(),
                 view: in_force.view(),
+                reconcile: reconcile::now::reconcile(&in_force, &limiter),
                 self_test: trial::self_test(start_beside, move || configuration.config()),
                 data,
                 ledger: ledger.clone(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::body::Body;
+use callsign_console::reconcile::Reconcile;
 use callsign_console::self_test::SelfTest;
 use callsign_console::{Admin, AdminDeps, Peer, Probe, Settings, View};
 use callsign_gateway::server::{self, Drain, Handler, Upload};
@@ -21,6 +22,7 @@ pub(super) struct Shown {
     pub(super) drain: Drain,
     pub(super) view: Arc<ArcSwap<View>>,
     pub(super) self_test: SelfTest,
+    pub(super) reconcile: Option<Reconcile>,
     pub(super) data: SocketAddr,
     pub(super) ledger: Ledger,
     pub(super) limiter: Limiter,
@@ -54,14 +56,15 @@ pub(super) struct AdminPort(Admin);
 
 impl AdminPort {
     pub(super) fn new(settings: &Settings, shown: Shown) -> Self {
-        let Shown { metrics, drain, view, self_test, data, ledger, limiter, ledger_settings, archive, archive_place } =
-            shown;
+        let Shown { metrics, drain, view, self_test, reconcile, data, ledger, limiter, .. } = shown;
+        let (ledger_settings, archive, archive_place) = (shown.ledger_settings, shown.archive, shown.archive_place);
         let refuses = refuses(drain, ledger.clone(), limiter.clone(), archive);
         let deps = AdminDeps {
             metrics,
             refuses,
             view,
             self_test,
+            reconcile,
             data,
             ledger,
             limiter,

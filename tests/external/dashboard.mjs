@@ -9,6 +9,7 @@ const WIDTHS = { phone: 390, tablet: 820, desktop: 1280 };
 const PAGES = [
   "/", "/requests", "/requests?user=alice&since=24h", "/users", "/users?find=a&sort=name", "/models", "/providers", "/apps", "/errors", "/speed",
   "/mapping", "/keys", "/keys?find=a", "/audit", "/settings", "/whois", "/whois?id=nobody", "/user/forget?id=alice", "/nothing",
+  "/costs", "/costs?added=2&nano_usd=1500000&left=3", "/users?range=30d&tz=Asia/Kolkata", "/?range=month&tz=America/New_York",
 ];
 const RANGES = ["24h", "7d", "30d", "90d", "month", "last-month"];
 
@@ -52,6 +53,16 @@ async function main() {
     const expected = path === "/nothing" ? 404 : 200;
     assert.equal(tab.status, expected, path);
     console.log(`${path.slice(0, 60)}: fine`);
+  }
+
+  for (const [device, width] of Object.entries(WIDTHS)) {
+    await tab.look(width, device === "phone" ? "dark" : "light");
+    await tab.goto(`${server.data}/callsign/me`);
+    await examine(tab, `/callsign/me on a ${device}`, true);
+    await tab.evaluate(`document.querySelector("#key").value = ${JSON.stringify(server.key)}; document.querySelector("form").submit()`, true);
+    assert.equal(tab.status, 200);
+    await examine(tab, `/callsign/me with a key on a ${device}`, true);
+    await tab.shot(`me-${device}`);
   }
 
   await tab.goto(`${server.admin}/users?range=24h`);

@@ -16,6 +16,7 @@ mod catalogue;
 mod chaos;
 mod check;
 mod cli;
+mod console;
 mod corpora;
 mod cors;
 mod demo;

@@ -27,6 +27,7 @@
 //! | `host` | checks the `Host` header, against DNS rebinding | |
 //! | `answer` | the API's errors, with status, code and JSON shape | send an error with status 200 |
 //! | [`self_test`] | the interface to the self-test, which the root package implements | run one itself |
+//! | [`reconcile`] | the interface to the reconciliation of costs, which the root package implements | fetch anything itself |
 //! | `view` | the parts of the configuration that the console shows | hold a secret |
 
 mod answer;
@@ -40,6 +41,7 @@ mod operator;
 mod pages;
 mod parameters;
 mod reads;
+pub mod reconcile;
 mod roles;
 pub mod self_test;
 mod session;
@@ -117,6 +119,7 @@ impl Admin {
     /// Checks a request, routes it, and adds the security headers to the response.
     pub async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        let is_api = parts.uri.path().starts_with("/api/") || OPEN.contains(&parts.uri.path());
         let mut response = match self.admit(&parts, peer).await {
             Err(refusal) => *refusal,
             Ok(caller) => {
@@ -125,14 +128,23 @@ impl Admin {
                 if let Some(caller) = caller {
                     request.extensions_mut().insert(caller);
                 }
-                match self.router.clone().oneshot(request).await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
+                let page = if is_api { Ok(None) } else { pages::zone::Page::take(request.uri_mut()).map(Some) };
+                match page {
+                    Ok(None) => self.route(request).await,
+                    Ok(Some(page)) => page.render(self.route(request)).await,
+                    Err(error) => pages::refused(error),
                 }
             }
         };
         protect(response.headers_mut());
         response
+    }
+
+    async fn route(&self, request: Request<Body>) -> Response<Body> {
+        match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
     }
 
     /// Returns the caller of a request, or none for a public path.

@@ -17,6 +17,7 @@ use crate::answer::ApiError;
 use crate::attempts::{Attempts, TooManyAttemptsError};
 use crate::host::Hosts;
 use crate::reads::Reads;
+use crate::reconcile::Reconcile;
 use crate::roles::{ADMIN, AdminToken, Caller, Role};
 use crate::self_test::SelfTest;
 use crate::session::Sessions;
@@ -52,6 +53,8 @@ pub struct AdminDeps {
     pub view: Arc<ArcSwap<View>>,
     /// Runs `test-mapping`.
     pub self_test: SelfTest,
+    /// Fetches pending costs; `None` without a ledger.
+    pub reconcile: Option<Reconcile>,
     /// Address of the data port. The dashboard shows it as the apps' base URL.
     pub data: SocketAddr,
     /// The dashboard shows its health.

@@ -8,6 +8,7 @@ mod actions;
 mod attribution;
 mod audit;
 mod chart;
+mod costs;
 mod errors;
 mod export;
 mod forget;
@@ -16,6 +17,7 @@ mod layout;
 mod limits;
 mod login;
 mod mapping;
+mod marks;
 mod overview;
 mod period;
 mod person;
@@ -28,6 +30,7 @@ mod tables;
 mod text;
 mod usage;
 mod whois;
+pub(crate) mod zone;
 
 use std::sync::Arc;
 
@@ -59,6 +62,8 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .route("/models", get(usage::models))
         .route("/providers", get(usage::providers))
         .route("/apps", get(usage::apps))
+        .route("/costs", get(costs::costs))
+        .route("/costs/reconcile", post(costs::reconcile))
         .route("/errors", get(errors::errors))
         .route("/speed", get(speed::speed))
         .route("/mapping", get(mapping::mapping))

@@ -68,6 +68,7 @@ const READS: &[(&str, Need)] = &[
     ("/models", Need::Sums),
     ("/providers", Need::Sums),
     ("/apps", Need::Sums),
+    ("/costs", Need::Sums),
     ("/errors", Need::Sums),
     ("/speed", Need::Sums),
     ("/settings", Need::Sums),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::layout::NoPage;
-use super::text::link;
+use super::text::{here, link};
 use crate::answer::ApiError;
 use crate::ask::{only_user, tenant_of};
 use crate::operator::Operator;
@@ -270,12 +270,12 @@ pub(super) fn cards(operator: &Operator, person: &Mapping) -> Markup {
         details.act open[is_blocked] {
             summary { @if is_blocked { "Blocked: unblock or change" } @else { "Block, limit, forget" } }
             div.columns {
-                @if is_blocked { form.card method="post" action="/user/unblock" {
+                @if is_blocked { form.card method="post" action=(here("/user/unblock")) {
                     h2 { "Unblock" } p { "New requests are served again." } (Whom::fields(person)) button { "Unblock" }
                 } }
                 (block_form(person))
                 (limit_form(person))
-                @if is_limited { form.card method="post" action="/user/limits/reset" {
+                @if is_limited { form.card method="post" action=(here("/user/limits/reset")) {
                     h2 { "Reset limits" } p { "The configured limits apply again." } (Whom::fields(person)) button { "Reset limits" }
                 } }
                 section.card { h2 { "Forget" } p { "Erase this person from ledger and archive. Sums are kept." }
@@ -291,7 +291,7 @@ fn times() -> Markup {
 
 fn block_form(person: &Mapping) -> Markup {
     html! {
-        form.card method="post" action="/user/block" {
+        form.card method="post" action=(here("/user/block")) {
             h2 { "Block" }
             p { "Requests of this user are refused, here and on every other server." }
             (Whom::fields(person))
@@ -305,7 +305,7 @@ fn block_form(person: &Mapping) -> Markup {
 
 fn limit_form(person: &Mapping) -> Markup {
     html! {
-        form.card method="post" action="/user/limits" {
+        form.card method="post" action=(here("/user/limits")) {
             h2 { "Set a limit" }
             p { "It replaces the configured value of this user." }
             (Whom::fields(person))

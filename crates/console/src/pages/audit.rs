@@ -12,7 +12,8 @@ use maud::{Markup, html};
 
 use super::actions::Done;
 use super::layout::{NoPage, heading, page};
-use super::text::{count, moment, name, name_or};
+use super::text::{count, here, moment, name, name_or};
+use super::zone;
 use crate::answer::ApiError;
 use crate::api::audit::Search;
 use crate::operator::Operator;
@@ -54,7 +55,7 @@ pub(super) async fn audit(State(operator): State<Arc<Operator>>, asked: Asks<Ask
             div.card-head {
                 h2 { "Acts of operators" }
                 p { (count(acts.len() as u64)) " of at most " (count(MOST_ACTS as u64)) ", latest first" }
-                a.button href="/audit.csv" download { "Download CSV" }
+                a.button href=(here("/audit.csv")) download { "Download CSV" }
             }
             @if acts.is_empty() { p.none { "None." } } @else { (log(acts.get(..SHOWN).unwrap_or(&acts))) }
         }
@@ -89,7 +90,7 @@ fn in_force(blocks: &[Block]) -> Markup {
                             td { (moment(block.since)) }
                             td { @match block.until { Some(until) => (moment(until)), None => "–" } }
                             td { (name_or(block.reason.as_deref(), "–")) }
-                            td { form method="post" action="/user/unblock" {
+                            td { form method="post" action=(here("/user/unblock")) {
                                 input type="hidden" name="id" value=(block.id);
                                 @if let Some(tenant) = &block.tenant { input type="hidden" name="tenant" value=(tenant); }
                                 input type="hidden" name="from" value="audit";
@@ -109,7 +110,7 @@ fn log(acts: &[Act]) -> Markup {
             table {
                 caption.hidden { "Acts of operators, latest first" }
                 thead { tr {
-                    th scope="col" { "Time (UTC)" } th scope="col" { "By" } th scope="col" { "Act" } th scope="col" { "User" }
+                    th scope="col" { "Time (" (zone::name()) ")" } th scope="col" { "By" } th scope="col" { "Act" } th scope="col" { "User" }
                     th scope="col" { "Tenant" } th scope="col" { "Detail" }
                 } }
                 tbody { @for act in acts { tr {

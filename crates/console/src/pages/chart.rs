@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
+use super::zone;
+
 /// One column.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
@@ -114,7 +116,7 @@ impl Chart<'_> {
                 div.scroll tabindex="0" role="region" aria-label={ (self.title) " as a table" } {
                     table {
                         caption.hidden { (self.title) }
-                        thead { tr { th scope="col" { "From (UTC)" } th scope="col" { (self.title) } } }
+                        thead { tr { th scope="col" { "From (" (zone::name()) ")" } th scope="col" { (self.title) } } }
                         tbody {
                             @for column in self.columns.iter().rev().filter(|column| column.parts.iter().any(|part| *part > 0)) {
                                 tr { th scope="row" { (column.label) } td { (column.told) } }
@@ -133,6 +135,23 @@ pub(super) fn share(part: u64, of: u64) -> Markup {
         svg.share viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
             rect.track width="1000" height="10" {}
             rect.first width=(scaled(part, of.max(1))) height="10" {}
+        }
+    }
+}
+
+/// Renders a small chart of columns, for table cells. The numbers are in other cells.
+pub(super) fn spark(values: &[u64]) -> Markup {
+    let most = values.iter().copied().max().unwrap_or(0);
+    let path =
+        values.iter().zip(0_u64..).filter(|(value, _)| **value > 0).fold(String::new(), |mut path, (value, x)| {
+            let height = (scaled(*value, most) / 10).max(1);
+            // Writing into a String cannot fail.
+            let _infallible = write!(path, "M{} 100v-{height}h8v{height}z", x * 10);
+            path
+        });
+    html! {
+        svg.spark viewBox={ "0 0 " (values.len() * 10) " 100" } preserveAspectRatio="none" aria-hidden="true" focusable="false" {
+            path d=(path) {}
         }
     }
 }
@@ -168,6 +187,13 @@ mod tests {
         }
         assert_eq!((scaled(0, 10), scaled(1, 1_000_000), scaled(5, 10), scaled(10, 10)), (0, 6, 500, 1000));
         assert_eq!(scaled(u64::MAX, 1), HEIGHT);
+    }
+
+    #[test]
+    fn a_small_chart_has_a_column_for_each_value_above_zero() {
+        let drawn = spark(&[0, 5, 10]).into_string();
+        assert!(drawn.contains(r#"viewBox="0 0 30 100""#), "{drawn}");
+        assert!(drawn.contains(r#"d="M10 100v-50h8v50zM20 100v-100h8v100z""#), "{drawn}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use maud::html;
 
 use super::actions::Whom;
 use super::layout::{NoPage, heading, page};
-use super::text::{count, name};
+use super::text::{count, here, name};
 use crate::answer::ApiError;
 use crate::ask::tenant_of;
 use crate::operator::Operator;
@@ -34,7 +34,7 @@ pub(super) async fn ask(State(operator): State<Arc<Operator>>, asked: Asks<Whom>
                 li { "It cannot be undone." }
             }
         }
-        form.card method="post" action="/user/forget" {
+        form.card method="post" action=(here("/user/forget")) {
             input type="hidden" name="id" value=(person.user);
             input type="hidden" name="tenant" value=(tenant_of(&person));
             label { span { "Type the user's id to erase it" } input name="confirm" required autocomplete="off" spellcheck="false"; }
@@ -90,7 +90,7 @@ pub(super) async fn forget(
         @if erased.unreadable > 0 {
             p.alert { (count(erased.unreadable)) " archives cannot be read (another password?) and are kept." }
         }
-        p { a href="/users" { "All users" } }
+        p { a href=(here("/users")) { "All users" } }
     };
     Ok(page("Forgotten", "/users", &content))
 }

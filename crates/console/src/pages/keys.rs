@@ -14,7 +14,8 @@ use maud::{Markup, html};
 
 use super::actions::Done;
 use super::layout::{NoPage, heading, page};
-use super::text::{count, link, moment, name, name_or};
+use super::text::{count, here, link, moment, name, name_or};
+use super::zone;
 use crate::answer::ApiError;
 use crate::api::keys::ceiling;
 use crate::operator::Operator;
@@ -63,10 +64,11 @@ pub(super) async fn keys(State(operator): State<Arc<Operator>>, asked: Asks<Aske
             div.card-head {
                 h2 { "Keys in the database" }
                 p { (count(keys.len() as u64)) @if keys.len() > SHOWN { ", the first " (count(SHOWN as u64)) " are shown" }
-                    ". Configured keys are on " a href="/settings" { "Settings" } "." }
-                a.button href="/keys.csv" download { "Download CSV" }
+                    ". Configured keys are on " a href=(here("/settings")) { "Settings" } "." }
+                a.button href=(here("/keys.csv")) download { "Download CSV" }
             }
             form.search action="/keys" {
+                (zone::field())
                 label.hidden for="find-key" { "Name or user" }
                 input #find-key type="search" name="find" value=(find.as_deref().unwrap_or_default()) placeholder="Name or user…" autocomplete="off";
                 button { "Filter" }
@@ -113,7 +115,7 @@ pub(super) async fn key(State(operator): State<Arc<Operator>>, asked: Asks<Named
         (heading(&html! { "Key " (name(&wanted)) }, &html! {}))
         section.card { (table(&keys)) }
         div.columns {
-            form.card method="post" action="/keys/rotate" {
+            form.card method="post" action=(here("/keys/rotate")) {
                 h2 { "Rotate" }
                 p { "A new key replaces this one, with the same name, limits and end." }
                 input type="hidden" name="name" value=(wanted);
@@ -122,7 +124,7 @@ pub(super) async fn key(State(operator): State<Arc<Operator>>, asked: Asks<Named
                 } }
                 button { "Rotate" }
             }
-            form.card method="post" action="/keys/revoke" {
+            form.card method="post" action=(here("/keys/revoke")) {
                 h2 { "Revoke" }
                 p { "Every server refuses the key within a second. It cannot be undone." }
                 input type="hidden" name="name" value=(wanted);
@@ -131,7 +133,7 @@ pub(super) async fn key(State(operator): State<Arc<Operator>>, asked: Asks<Named
                 button.danger { "Revoke" }
             }
         }
-        p { a href="/keys" { "All keys" } }
+        p { a href=(here("/keys")) { "All keys" } }
     };
     Ok(page("Key", "/keys", &content))
 }
@@ -252,7 +254,7 @@ fn shown(new: &NewKey, done: Done) -> Html<String> {
             label { span { "Key " } input.key readonly value=(new.key.expose()) autocomplete="off" spellcheck="false"; }
             p { @match new.row.expires { Some(end) => { "It ends at " (moment(end)) "." } None => "It does not end." } }
         }
-        p { a href="/keys" { "All keys" } }
+        p { a href=(here("/keys")) { "All keys" } }
     };
     page("New key", "/keys", &content)
 }
@@ -262,7 +264,7 @@ fn create_form(operator: &Operator) -> Markup {
     html! {
         details.act {
             summary { "Create a key" }
-            form.card method="post" action="/keys" {
+            form.card method="post" action=(here("/keys")) {
                 label { span { "For" } select name="kind" { option value="user" { "one user" } option value="app" { "an app that names its users" } } }
                 label { span { "User id, or the app's name" } input name="holder" required maxlength="512" autocomplete="off"; }
                 label { span { "Headers of the app" } select name="preset" {

@@ -8,6 +8,8 @@ use axum::http::{Response, StatusCode};
 use axum::response::{Html, IntoResponse};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::text::here;
+use super::zone;
 use crate::answer::ApiError;
 use crate::operator::Operator;
 use callsign_store::ledger::LedgerError;
@@ -35,15 +37,16 @@ pub(super) fn page(title: &str, path: &str, content: &Markup) -> Html<String> {
     let body = html! {
         a.skip href="#main" { "Skip to content" }
         header.top {
-            a.brand href="/" { (icon()) "callsign" }
+            a.brand href=(here("/")) { (icon()) "callsign" }
             nav aria-label="Pages" {
                 ul {
                     @for (target, name) in NAVIGATION {
-                        li { a href=(target) aria-current=[(target == path).then_some("page")] { (name) } }
+                        li { a href=(here(target)) aria-current=[(target == path).then_some("page")] { (name) } }
                     }
                 }
             }
             form.search role="search" action="/whois" {
+                (zone::field())
                 label.hidden for="whois-box" { "Find a user, an identifier, a request id or a generation id" }
                 input #whois-box type="search" name="id" placeholder="Find any id…" autocomplete="off" spellcheck="false"
                     maxlength="2048" required;
@@ -52,7 +55,7 @@ pub(super) fn page(title: &str, path: &str, content: &Markup) -> Html<String> {
             form method="post" action="/logout" { button.quiet { "Sign out" } }
         }
         main #main tabindex="-1" { (content) }
-        footer { "callsign " (env!("CARGO_PKG_VERSION")) " · all times UTC · sums by the hour" }
+        footer { "callsign " (env!("CARGO_PKG_VERSION")) " · all times " (zone::name()) " · sums by the hour" (zone::form()) }
     };
     document(title, "app", &body)
 }
@@ -125,12 +128,12 @@ impl IntoResponse for NoPage {
                         p { "Usage and spend are read from the ledger. Set a data directory with "
                             code { "CALLSIGN_DATA_DIR" } " or a database with " code { "CALLSIGN_LEDGER" }
                             ", and restart callsign." }
-                        p { a href="/settings" { "Valves, formats and sources" } " work without a ledger." }
+                        p { a href=(here("/settings")) { "Valves, formats and sources" } " work without a ledger." }
                     }
                     ApiError::NoRoute => p { "There is no page at this address." }
                     error => p { (error) "." }
                 }
-                p { a href="/" { "Back to the overview" } }
+                p { a href=(here("/")) { "Back to the overview" } }
             }
         };
         (status, page(title, "", &content)).into_response()

@@ -14,7 +14,7 @@ use super::layout::{NoPage, heading, page, tile};
 use super::period::{Bucket, Period, total};
 use super::selection::{address, requests as requests_link};
 use super::tables::{Depth, Usage};
-use super::text::{count, duration, money, percent, short};
+use super::text::{count, duration, here, money, percent, short};
 use super::usage::Asked;
 use crate::operator::Operator;
 use crate::parameters::{Asks, Params};
@@ -73,7 +73,7 @@ pub(super) async fn overview(
                 p.alert role="alert" {
                     strong { "Identifiers collide. " }
                     "OpenRouter cannot tell " (count(statistics.collisions.iter().map(|c| c.users.len() as u64).sum()))
-                    " of your users apart. " a href="/mapping" { "See which" }
+                    " of your users apart. " a href=(here("/mapping")) { "See which" }
                 }
             }
             (shown.attribution.alert(&shown.filter))
@@ -142,7 +142,8 @@ impl Shown {
 
     /// Renders the first rows of a list with a link to its page.
     fn brief(&self, title: &str, path: &str, by: By, rows: &[UsageRow]) -> Markup {
-        let table = Usage { by, period: self.period, filter: &self.filter, depth: Depth::Brief, sort: None };
+        let table =
+            Usage { by, period: self.period, filter: &self.filter, depth: Depth::Brief, sort: None, marks: None };
         html! {
             section.card {
                 div.card-head {
@@ -186,7 +187,7 @@ pub(super) fn spend_note(all: &UsageRow) -> Markup {
 pub(super) fn unpriced(all: &UsageRow) -> Markup {
     html! {
         @if all.pending > 0 || all.never > 0 {
-            p.hint { (count(all.pending)) " requests have no cost yet, " (count(all.never)) " never will." }
+            p.hint { (count(all.pending)) " requests have no cost yet, " (count(all.never)) " never will. " a href=(here("/costs")) { "Fetch costs" } }
         }
     }
 }
@@ -203,7 +204,7 @@ fn first_steps(operator: &Operator) -> Markup {
                 "OPENAI_BASE_URL=" (scheme) "://" (host) "/v1\n"
                 "OPENAI_API_KEY=sk-cs-…"
             }
-            p { "What it will be known as is on the page " a href="/settings" { "Settings" } "; "
+            p { "What it will be known as is on the page " a href=(here("/settings")) { "Settings" } "; "
                 code { "callsign check" } " tries it out without OpenRouter." }
         }
     }

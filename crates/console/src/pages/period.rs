@@ -1,11 +1,12 @@
-//! The period that a page shows, divided into steps for charts: the latest hours or days, a month, or chosen days (UTC).
+//! The period that a page shows, divided into steps for charts: the latest hours or days, a month, or chosen days.
+//! Days and months are those of the page's time zone, from the full hour on, because sums are by the hour.
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use maud::{Markup, html};
 
 use super::selection::{Query, address};
+use super::zone;
 use crate::answer::ApiError;
 use crate::parameters::Parameters;
 use callsign_store::ledger::query::{Filter, Point, Step, UsageRow};
@@ -46,8 +47,34 @@ pub(super) struct Bucket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Steps {
     begin: Timestamp,
+    end: Timestamp,
     hours: i64,
     count: i64,
+    /// The first day, if the steps are days.
+    first: Option<Date>,
+}
+
+/// Most columns of a small chart.
+const SPARK: i64 = 31;
+
+/// The steps of a small chart in a list: hours for up to two days, else days or several days each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SparkSteps {
+    /// The step of the ledger's query.
+    pub(super) step: Step,
+    /// Number of columns.
+    pub(super) count: usize,
+    begin: Timestamp,
+    /// Hours of a column.
+    hours: i64,
+}
+
+impl SparkSteps {
+    /// Returns the column of a time.
+    pub(super) fn index(self, at: Timestamp) -> usize {
+        let index = at.duration_since(self.begin).as_secs().div_euclid(self.hours * 3600).max(0);
+        usize::try_from(index).unwrap_or_default().min(self.count.saturating_sub(1))
+    }
 }
 
 impl Period {
@@ -77,7 +104,7 @@ impl Period {
         let named = |text: &str| Self::NAMED.into_iter().find(|(_, name, _)| *name == text).map(|(period, ..)| period);
         let expected = || format!("takes {}", Self::NAMED.map(|(_, name, _)| name).join(", "));
         let period = parameters.parsed("range", |text| named(text).ok_or_else(expected))?;
-        let day = |text: &str| text.parse::<Date>().map_err(|_| "takes a date as 2026-01-31 (UTC)");
+        let day = |text: &str| text.parse::<Date>().map_err(|_| "takes a date as 2026-01-31");
         let (from, to) = (parameters.parsed("from", day)?, parameters.parsed("to", day)?);
         match (from, to) {
             (None, None) => Ok(period.unwrap_or_default()),
@@ -103,13 +130,13 @@ impl Period {
     }
 
     fn steps(self, now: Timestamp) -> Steps {
-        let today = now.to_zoned(TimeZone::UTC).date();
+        let today = now.to_zoned(zone::current()).date();
         let first = today.first_of_month();
         match self {
             Self::Day => Steps::latest(now, 1, 24),
             Self::Week => Steps::latest(now, 6, 28),
-            Self::Month => Steps::latest(now, 24, 30),
-            Self::Quarter => Steps::latest(now, 24, 90),
+            Self::Month => Steps::of_days(today.saturating_sub(29.days()), today),
+            Self::Quarter => Steps::of_days(today.saturating_sub(89.days()), today),
             Self::ThisMonth => Steps::of_days(first, today),
             Self::LastMonth => Steps::of_days(first.saturating_sub(1.month()), first.saturating_sub(1.day())),
             Self::Days(from, to) => Steps::of_days(from, to),
@@ -118,44 +145,57 @@ impl Period {
 
     /// Returns the step size for the ledger's query.
     pub(super) fn step(self, now: Timestamp) -> Step {
-        if self.steps(now).hours < 24 { Step::Hour } else { Step::Day }
+        // Sums of days are those of UTC.
+        if self.steps(now).hours < 24 || !zone::is_utc() { Step::Hour } else { Step::Day }
+    }
+
+    /// Returns the steps of small charts.
+    pub(super) fn spark(self, now: Timestamp) -> SparkSteps {
+        let steps = self.steps(now);
+        let all = steps.hours * steps.count;
+        let columns = |hours: i64| usize::try_from((all + hours - 1) / hours).unwrap_or(1);
+        if all <= 48 {
+            return SparkSteps { step: Step::Hour, count: columns(1), begin: steps.begin, hours: 1 };
+        }
+        let days = (all + 23) / 24;
+        let hours = (days + SPARK - 1) / SPARK * 24;
+        SparkSteps { step: Step::Day, count: columns(hours), begin: steps.begin, hours }
     }
 
     /// Formats a step's start.
     pub(super) fn label(self, at: Timestamp, now: Timestamp) -> String {
-        let format = if self.steps(now).hours < 24 { "%b %-d, %H:%M" } else { "%b %-d" };
-        at.strftime(format).to_string()
+        if self.steps(now).hours < 24 { zone::clock(at, "%b %-d, %H:%M") } else { zone::clock(within(at), "%b %-d") }
     }
 
     /// Formats a step's start in short form, for a chart's axis.
     pub(super) fn tick(self, at: Timestamp, now: Timestamp) -> String {
         let Steps { hours, count, .. } = self.steps(now);
-        at.strftime(if hours * count <= 48 { "%H:%M" } else { "%b %-d" }).to_string()
+        if hours * count <= 48 { zone::clock(at, "%H:%M") } else { zone::clock(within(at), "%b %-d") }
     }
 
     /// Returns a filter for the requests of the period.
     pub(super) fn filter(self, now: Timestamp) -> Filter {
         let steps = self.steps(now);
-        let until = Some(steps.end()).filter(|end| *end <= now);
+        let until = Some(steps.end).filter(|end| *end <= now);
         Filter { since: Some(steps.begin), until, ..Filter::default() }
     }
 
     /// Returns a filter for the equally long time before the period.
     pub(super) fn before(self, now: Timestamp) -> Filter {
         let Steps { begin, .. } = self.steps(now);
-        let length = self.steps(now).end().min(now).duration_since(begin);
+        let length = self.steps(now).end.min(now).duration_since(begin);
         let since = begin.saturating_sub(length).unwrap_or(Timestamp::MIN);
         Filter { since: Some(since), until: Some(begin), ..Filter::default() }
     }
 
     /// Returns the usage of every step, including empty ones.
     pub(super) fn buckets<'p>(self, points: impl IntoIterator<Item = &'p Point>, now: Timestamp) -> Vec<Bucket> {
-        let Steps { begin, hours, count } = self.steps(now);
-        let at = |step: i64| begin.saturating_add(SignedDuration::from_hours(hours * step)).unwrap_or(Timestamp::MAX);
-        let mut buckets: Vec<_> = (0..count).map(|step| Bucket { at: at(step), sums: UsageRow::default() }).collect();
-        for point in points {
-            let index = point.at.duration_since(begin).as_secs().div_euclid(hours * 3600);
-            if let Some(bucket) = usize::try_from(index).ok().and_then(|index| buckets.get_mut(index)) {
+        let steps = self.steps(now);
+        let bucket = |step| Bucket { at: steps.start(step), sums: UsageRow::default() };
+        let mut buckets: Vec<_> = (0..steps.count).map(bucket).collect();
+        for point in points.into_iter().filter(|point| point.at < steps.end) {
+            let after = buckets.partition_point(|bucket| bucket.at <= point.at);
+            if let Some(bucket) = after.checked_sub(1).and_then(|index| buckets.get_mut(index)) {
                 bucket.sums.add(&point.sums);
             }
         }
@@ -182,6 +222,7 @@ impl Period {
                 details open[from.is_some()] {
                     summary { "Days" }
                     form action=(path) {
+                (zone::field())
                         @for (name, value) in query { input type="hidden" name=(name) value=(value); }
                         label { span { "From" } input type="date" name="from" value=[from] required; }
                         label { span { "to" } input type="date" name="to" value=[to] required; }
@@ -198,12 +239,13 @@ impl Steps {
     fn latest(now: Timestamp, hours: i64, count: i64) -> Self {
         let last = now.as_second().div_euclid(hours * 3600) * hours;
         let begin = Timestamp::from_second((last - (count - 1) * hours) * 3600).unwrap_or(Timestamp::MIN);
-        Self { begin, hours, count }
+        let end = begin.saturating_add(SignedDuration::from_hours(hours * count)).unwrap_or(Timestamp::MAX);
+        Self { begin, end, hours, count, first: None }
     }
 
     /// Returns the steps of whole days, both ends included: hours for up to two days, else days, else weeks.
     fn of_days(from: Date, to: Date) -> Self {
-        let begin = from.to_zoned(TimeZone::UTC).map_or(Timestamp::MIN, |zoned| zoned.timestamp());
+        let (begin, end) = (start_of(from), start_of(to.saturating_add(1.day())));
         let days = days(from, to);
         let hours = match days {
             ..=2 => 1,
@@ -211,12 +253,30 @@ impl Steps {
             15..=130 => 24,
             _ => 168,
         };
-        Self { begin, hours, count: (days * 24 + hours - 1) / hours }
+        // A day on which clocks change has 23 or 25 hours.
+        let all = end.duration_since(begin).as_hours();
+        let count = if hours < 24 { (all + hours - 1) / hours } else { (days * 24 + hours - 1) / hours };
+        Self { begin, end, hours, count, first: (hours >= 24).then_some(from) }
     }
 
-    fn end(self) -> Timestamp {
-        self.begin.saturating_add(SignedDuration::from_hours(self.hours * self.count)).unwrap_or(Timestamp::MAX)
+    /// Returns the start of a step.
+    fn start(self, step: i64) -> Timestamp {
+        match self.first {
+            Some(first) => start_of(first.saturating_add((self.hours / 24 * step).days())),
+            None => self.begin.saturating_add(SignedDuration::from_hours(self.hours * step)).unwrap_or(Timestamp::MAX),
+        }
     }
+}
+
+/// Returns the start of a day in the page's time zone, or the full hour before it.
+fn start_of(day: Date) -> Timestamp {
+    let start = day.to_zoned(zone::current()).map_or(Timestamp::MIN, |zoned| zoned.timestamp());
+    Timestamp::from_second(start.as_second().div_euclid(3600) * 3600).unwrap_or(Timestamp::MIN)
+}
+
+/// Returns a time within the first hour of a step of days, which may begin up to an hour before its day.
+fn within(start: Timestamp) -> Timestamp {
+    start.saturating_add(SignedDuration::from_mins(59)).unwrap_or(start)
 }
 
 /// Returns the number of days from the first to the second, both included.
@@ -256,7 +316,8 @@ mod tests {
             (Period::Days(day("2025-01-01"), day("2025-12-31")), "2025-01-01T00:00:00Z", 168, 53),
         ] {
             let begin: Timestamp = begin.parse().unwrap();
-            assert_eq!(period.steps(now), Steps { begin, hours, count }, "{period:?}");
+            let steps = period.steps(now);
+            assert_eq!((steps.begin, steps.hours, steps.count), (begin, hours, count), "{period:?}");
             assert_eq!(period.filter(now).since, Some(begin), "{period:?}");
             let sums = UsageRow { requests: 2, cost: NanoUsd(3), ..UsageRow::default() };
             let point = |at| Point { at, sums: sums.clone() };
@@ -265,6 +326,48 @@ mod tests {
             assert_eq!((buckets[0].sums.requests, total(&buckets).cost), (2, NanoUsd(3)), "{period:?}");
             let before = period.before(now);
             assert!(before.until == Some(begin) && before.since < before.until, "{period:?}");
+        }
+    }
+
+    #[test]
+    fn a_small_chart_has_few_columns_that_cover_the_period() {
+        let now: Timestamp = "2026-03-01T12:30:00Z".parse().unwrap();
+        for (period, step, count, hours) in [
+            (Period::Day, Step::Hour, 24, 1),
+            (Period::Week, Step::Day, 7, 24),
+            (Period::Month, Step::Day, 30, 24),
+            (Period::Quarter, Step::Day, 30, 72),
+            (Period::Days(day("2025-01-01"), day("2025-12-31")), Step::Day, 31, 288),
+        ] {
+            let spark = period.spark(now);
+            assert_eq!((spark.step, spark.count, spark.hours), (step, count, hours), "{period:?}");
+            let steps = period.steps(now);
+            assert_eq!((spark.index(steps.begin), spark.index(steps.end)), (0, count - 1), "{period:?}");
+            assert_eq!(spark.index(Timestamp::MIN), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn days_are_those_of_the_time_zone() {
+        // On 2026-03-29 clocks change in Berlin; Kolkata is five and a half hours ahead.
+        let now: Timestamp = "2026-03-30T12:30:00Z".parse().unwrap();
+        let days = Period::Days(day("2026-03-28"), day("2026-03-29"));
+        for (zone, begin, end, hours) in [
+            ("Europe/Berlin", "2026-03-27T23:00:00Z", "2026-03-29T22:00:00Z", 47),
+            ("Asia/Kolkata", "2026-03-27T18:00:00Z", "2026-03-29T18:00:00Z", 48),
+        ] {
+            let mut uri = format!("/?tz={zone}").parse().unwrap();
+            let page = zone::Page::take(&mut uri).unwrap();
+            page.render(async {
+                let steps = days.steps(now);
+                let [begin, end] = [begin, end].map(|at| at.parse::<Timestamp>().unwrap());
+                assert_eq!((steps.begin, steps.end, steps.count), (begin, end, hours), "{zone}");
+                let month = Period::ThisMonth.buckets(&[], now);
+                let labels: Vec<_> = month.iter().map(|bucket| Period::ThisMonth.label(bucket.at, now)).collect();
+                assert_eq!((labels.len(), labels[0].as_str(), labels[29].as_str()), (30, "Mar 1", "Mar 30"), "{zone}");
+                assert_eq!(Period::ThisMonth.step(now), Step::Hour);
+            })
+            .await;
         }
     }
 

@@ -112,7 +112,7 @@ fn tiles(all: &UsageRow) -> Markup {
 }
 
 fn listed(by: By, rows: &[UsageRow], period: Period, filter: &Filter) -> Markup {
-    let table = Usage { by, period, filter, depth: Depth::Brief, sort: None };
+    let table = Usage { by, period, filter, depth: Depth::Brief, sort: None, marks: None };
     html! {
         @if rows.is_empty() { p.none { "Nothing in " (period.words()) "." } }
         @else { (table.table(rows)) }

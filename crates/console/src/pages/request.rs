@@ -11,11 +11,16 @@ use super::period::Period;
 use super::requests::{cost, ending, table};
 use super::tables::person;
 use super::text::{count, duration, link, name, short};
+use super::zone;
 use crate::answer::ApiError;
 use crate::operator::Operator;
 use crate::parameters::{Asks, FromParameters, Parameters, Params};
 use callsign_core::error_code::ErrorCode;
+use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::usage::judgement::Bill;
+use callsign_core::visible::printable;
+use callsign_store::archive::path::Named;
+use callsign_store::archive::reader;
 use callsign_store::ledger::query::StoredRequest;
 use callsign_store::ledger::report::usd;
 
@@ -39,16 +44,77 @@ pub(super) async fn request(State(operator): State<Arc<Operator>>, asked: Asks<A
     let Params(Asked { id }) = asked?;
     let found = operator.reader()?.request(&id).await?;
     let (request, others) = found.split_first().ok_or(ApiError::NoRequest)?;
+    let archive = archive_of(&operator, request).await;
     let content = html! {
         (heading(&html! { "Request " (name(&request.begun.id.to_string())) }, &html! {}))
         (tiles(request))
         (times(request))
-        div.columns { (caller(request)) (told(request)) (answer(request)) (amounts(request)) }
+        div.columns { (caller(request)) (told(request)) (answer(request)) (amounts(request)) (archived(archive.as_ref())) }
         @if !others.is_empty() {
             section.card { div.card-head { h2 { "Other requests of this generation" } } (table(others, true)) }
         }
     };
     Ok(page("Request", "/requests", &content))
+}
+
+/// The archive of a request.
+enum Archived {
+    /// Its path below the archive's directory.
+    At(String),
+    /// There is none under the formats in force.
+    Nowhere,
+    /// The directory cannot be read.
+    Unreadable,
+}
+
+/// Finds the archive of a request; `None` if the archive is off. The search takes one folder.
+async fn archive_of(operator: &Operator, request: &StoredRequest) -> Option<Archived> {
+    let place = operator.deps.archive.clone()?;
+    let labels = &request.begun.labels;
+    let identity = CallerIdentity {
+        tenant: labels.tenant.as_deref(),
+        key: &labels.key,
+        user: labels.user.as_deref(),
+        session: labels.session.as_deref(),
+        chat: labels.chat.as_deref(),
+        message: labels.message.as_deref(),
+        ..CallerIdentity::default()
+    };
+    let rendered = operator.view().tenants.policy_of(identity.tenant).ok()?.render_ids(&identity);
+    let (tenant, id) = (labels.tenant.clone(), request.begun.id.to_string());
+    let stand_in = request.generation.as_deref().map_or_else(|| id.clone(), str::to_owned);
+    let search = move || {
+        let named = Named {
+            tenant: tenant.as_deref(),
+            user: rendered.user.as_deref(),
+            chat: rendered.chat.as_deref().unwrap_or(&stand_in),
+            message: rendered.message.as_deref().unwrap_or(&stand_in),
+        };
+        let found = reader::of_request(&place, named, &id)?;
+        Ok(found.map(|path| path.strip_prefix(&place.directory).unwrap_or(&path).display().to_string()))
+    };
+    let found: std::io::Result<_> = tokio::task::spawn_blocking(search).await.unwrap_or(Ok(None));
+    Some(match found {
+        Ok(Some(path)) => Archived::At(path),
+        Ok(None) => Archived::Nowhere,
+        Err(_) => Archived::Unreadable,
+    })
+}
+
+/// Renders where the request is archived. The page shows nothing of its content.
+fn archived(archive: Option<&Archived>) -> Markup {
+    let Some(archive) = archive else { return html! {} };
+    let rows = match archive {
+        Archived::At(path) => [
+            ("File", Some(html! { code { (printable(path)) } })),
+            ("Read it with", Some(html! { code { "callsign archive show " (printable(path)) } })),
+        ],
+        Archived::Nowhere => [("File", Some(html! { span.none { "none under the formats in force" } })), ("", None)],
+        Archived::Unreadable => {
+            [("File", Some(html! { span.bad { "the archive's directory cannot be read" } })), ("", None)]
+        }
+    };
+    facts("Archive", &rows)
 }
 
 fn tiles(request: &StoredRequest) -> Markup {
@@ -65,7 +131,7 @@ fn tiles(request: &StoredRequest) -> Markup {
     let began = jiff::Timestamp::from_microsecond(request.begun.began_us).unwrap_or_default();
     html! {
         dl.tiles {
-            (tile("Began (UTC)", &began.strftime("%H:%M:%S").to_string(), &html! { (began.strftime("%Y-%m-%d")) }))
+            (tile(&format!("Began ({})", zone::name()), &zone::clock(began, "%H:%M:%S"), &html! { (zone::clock(began, "%Y-%m-%d")) }))
             (tile("Status", &status, &html! { (request.ending().unwrap_or("not ended").replace('_', " ")) }))
             (tile("Cost", &spent, &html! { @if usage.total_cost().is_none() { (cost(request)) } @else { "in USD" } }))
             (tile("First output", &time(end.and_then(|end| end.first_output_us)), &html! { "head after " (time(end.and_then(|end| end.head_us))) }))

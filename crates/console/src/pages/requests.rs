@@ -12,6 +12,7 @@ use maud::{Markup, html};
 use super::layout::{NoPage, heading, page};
 use super::selection::{Query, address, chips, query};
 use super::text::{count, duration, link, money_cell, name, name_or};
+use super::zone;
 use crate::answer::ApiError;
 use crate::api::{PATIENCE, filters};
 use crate::operator::Operator;
@@ -140,6 +141,7 @@ fn form(filter: &RequestFilter) -> Markup {
         details.filters {
             summary { "Filter" }
             form action="/requests" {
+                (zone::field())
                 input type="hidden" name="form" value="1";
                 @for (name, label) in FIELDS {
                     label { span { (label) } input name=(name) value=[value(name)] maxlength="512" autocomplete="off" spellcheck="false"; }
@@ -165,7 +167,7 @@ pub(super) fn table(requests: &[StoredRequest], users: bool) -> Markup {
             table {
                 caption.hidden { "Requests, newest first" }
                 thead { tr {
-                    th scope="col" { "Time (UTC)" }
+                    th scope="col" { "Time (" (zone::name()) ")" }
                     @if users { th scope="col" { "User" } }
                     th scope="col" { "App or key" }
                     th scope="col" { "Model" }
@@ -192,7 +194,7 @@ fn line(request: &StoredRequest, users: bool) -> Markup {
         tr {
             th scope="row" {
                 a href=(link("/request", &[("id", &begun.id.to_string())])) {
-                    time datetime=(time.strftime("%Y-%m-%dT%H:%M:%SZ")) { (time.strftime("%m-%d\u{a0}%H:%M:%S")) }
+                    time datetime=(time.strftime("%Y-%m-%dT%H:%M:%SZ")) { (zone::clock(time, "%m-%d\u{a0}%H:%M:%S")) }
                 }
                 @if request.count > 1 { " " small { "× " (count(request.count)) } }
             }

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::layout::{NoPage, heading, page};
-use super::text::{count, link, name, name_or};
+use super::text::{count, here, link, name, name_or};
 use crate::answer::ApiError;
 use crate::api::{example, formats, sources};
 use crate::operator::Operator;
@@ -68,7 +68,7 @@ fn alerts(operator: &Operator, sent: bool) -> Markup {
             @if sent { p.notice role="status" { "A test is on its way to the webhook. If it does not arrive, the log says why." } }
             @if operator.deps.metrics.alerts.is_on() {
                 p { "Budgets, suspensions, requests without a user, collisions and trouble are sent to the webhook." }
-                form method="post" action="/alerts/test" { button { "Send a test" } }
+                form method="post" action=(here("/alerts/test")) { button { "Send a test" } }
             } @else {
                 p { "None. Set " code { "CALLSIGN_ALERT_WEBHOOK" } " to be told of budgets, suspensions and trouble." }
             }
@@ -80,7 +80,7 @@ fn tenants(view: &View, current: Option<&str>) -> Markup {
     html! {
         @if !view.tenants.list.is_empty() {
             nav.periods aria-label="Tenant" { ul {
-                li { a href="/settings" aria-current=[current.is_none().then_some("true")] { "no tenant" } }
+                li { a href=(here("/settings")) aria-current=[current.is_none().then_some("true")] { "no tenant" } }
                 @for tenant in &view.tenants.list {
                     li { a href=(link("/settings", &[("tenant", &tenant.name)]))
                         aria-current=[(current == Some(&*tenant.name)).then_some("true")] { (name(&tenant.name)) } }

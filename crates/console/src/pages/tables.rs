@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::chart::share;
+use super::marks::Marks;
 use super::period::Period;
 use super::selection::{Query, address, requests};
 use super::text::{count, moment, money_cell, name, name_or, percent, short};
@@ -85,6 +86,8 @@ pub(super) struct Usage<'a> {
     pub(super) depth: Depth,
     /// The order, and the address without it, if the table's heading selects the order.
     pub(super) sort: Option<(Sort, &'a str, &'a Query)>,
+    /// Charts and badges of the rows.
+    pub(super) marks: Option<&'a Marks>,
 }
 
 /// Returns the label of rows without a value.
@@ -134,6 +137,7 @@ impl Usage<'_> {
                     thead { tr {
                         (self.heading("", Some(Sort::Name), heading(by)))
                         th.bar scope="col" { span.hidden { "Share of the largest" } }
+                        @if self.marks.is_some() { th scope="col" { "Over time" } }
                         (self.heading("number", Some(Sort::Spend), "Spend"))
                         (self.heading("number", Some(Sort::Requests), "Requests"))
                         @if self.depth == Depth::Full {
@@ -181,8 +185,10 @@ impl Usage<'_> {
                         None => (name_or(row.key.as_deref(), nothing(by))),
                     }
                     @if let Some(tenant) = row.tenant.as_deref().filter(|_| matches!(by, By::User | By::Key)) { " " small { (name(tenant)) } }
+                    @if let Some(marks) = self.marks { (marks.badges(by, row)) }
                 }
                 td.bar { (share(positive(row.total_cost().0), positive(most))) }
+                @if let Some(marks) = self.marks { td { (marks.spark(row)) } }
                 td.number { (money_cell(row.total_cost(), row.provider_cost)) }
                 td.number { @match behind.map(requests) {
                     Some(href) => a.plain href=(href) { (count(row.requests)) },
@@ -230,7 +236,7 @@ mod tests {
         let filter = Filter { status: Some(200), ..Filter::default() };
         let query = vec![("range", "7d".to_owned())];
         let sort = Some((Sort::Requests, "/users", &query));
-        let table = Usage { by: By::User, period: Period::Day, filter: &filter, depth: Depth::Full, sort };
+        let table = Usage { by: By::User, period: Period::Day, filter: &filter, depth: Depth::Full, sort, marks: None };
         let rows = [
             UsageRow { key: Some("a&b".to_owned()), requests: 7, ..UsageRow::default() },
             UsageRow { requests: 9, ..UsageRow::default() },

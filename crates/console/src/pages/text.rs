@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::zone;
 use callsign_core::usage::money::NanoUsd;
 use callsign_core::visible::printable;
 use callsign_store::ledger::report::usd;
@@ -90,10 +91,10 @@ pub(super) fn duration(us: u64) -> String {
     }
 }
 
-/// Renders a time in UTC.
+/// Renders a time in the time zone of the page.
 pub(super) fn moment(at: Timestamp) -> Markup {
     html! {
-        time datetime=(at.strftime("%Y-%m-%dT%H:%M:%SZ")) { (at.strftime("%Y-%m-%d\u{a0}%H:%M")) }
+        time datetime=(at.strftime("%Y-%m-%dT%H:%M:%SZ")) { (zone::clock(at, "%Y-%m-%d\u{a0}%H:%M")) }
     }
 }
 
@@ -116,10 +117,19 @@ pub(super) fn name_or(text: Option<&str>, none: &str) -> Markup {
     html! { @if let Some(text) = text { (name(text)) } @else { span.none { (none) } } }
 }
 
-/// Returns a path with an encoded query.
+/// Returns a path in the time zone of the page.
+pub(super) fn here(path: &str) -> String {
+    link(path, &[])
+}
+
+/// Returns a path with an encoded query, and the time zone of the page.
 pub(super) fn link(path: &str, query: &[(&str, &str)]) -> String {
     let mut encoded = url::form_urlencoded::Serializer::new(String::new());
     encoded.extend_pairs(query);
+    // Addresses of other origins, and of pages without a time zone, begin otherwise.
+    if let Some(zone) = zone::parameter().filter(|_| path.starts_with('/')) {
+        encoded.append_pair("tz", &zone);
+    }
     let query = encoded.finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::layout::{NoPage, heading, page};
+use super::marks::Marks;
 use super::period::Period;
 use super::selection::{Query, address};
 use super::tables::{Depth, Sort, Usage};
 use super::text::{count, money};
+use super::zone;
 use crate::answer::ApiError;
 use crate::operator::Operator;
 use crate::parameters::{Asks, FromParameters, Parameters, Params};
@@ -100,10 +102,12 @@ async fn list(
     let is_empty = rows.is_empty();
     asked.select(&mut rows);
     let shown = rows.get(..SHOWN).unwrap_or(&rows);
+    let marks = Marks::read(operator, by, shown, (period, &filter)).await?;
     let (found, sort) = (asked.found(), vec![("sort", asked.sort.name().to_owned())]);
     let here = [found.clone(), period.query()].concat();
     let csv = [vec![("by", by.name().to_owned())], here.clone(), sort.clone()].concat();
-    let table = Usage { by, period, filter: &filter, depth: Depth::Full, sort: Some((asked.sort, path, &here)) };
+    let sorted = Some((asked.sort, path, &here));
+    let table = Usage { by, period, filter: &filter, depth: Depth::Full, sort: sorted, marks: Some(&marks) };
     let content = html! {
         (heading(&html! { (title) }, &period.picker(path, &[found, sort.clone()].concat())))
         @if is_empty {
@@ -134,6 +138,7 @@ fn summary(rows: &[UsageRow]) -> Markup {
 fn search(path: &str, asked: &Listed, others: &Query) -> Markup {
     html! {
         form.find role="search" action=(path) {
+                (zone::field())
             @for (name, value) in others { input type="hidden" name=(name) value=(value); }
             label.hidden for="find-box" { "Part of a name" }
             input #find-box type="search" name="find" value=(asked.find) placeholder="Part of a name" maxlength="512"

@@ -119,6 +119,52 @@ impl Rig {
     }
 }
 
+#[tokio::test]
+async fn a_time_zone_is_stated_kept_in_links_and_forms_and_must_exist() {
+    let rig = Rig::start().await;
+    let (status, page) = rig.page("/users?range=7d&tz=europe/berlin").await;
+    assert_eq!(status, 200, "{page}");
+    for part in [
+        "all times Europe/Berlin",
+        "/users?sort=spend&amp;range=30d&amp;tz=Europe%2FBerlin\"",
+        "/export.csv?by=user&amp;range=7d&amp;sort=spend&amp;tz=Europe%2FBerlin\"",
+        "<a href=\"/models?tz=Europe%2FBerlin\"",
+        "<input type=\"hidden\" name=\"tz\" value=\"Europe/Berlin\">",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let (_, utc) = rig.page("/users?range=7d").await;
+    assert!(utc.contains("all times UTC") && !utc.contains("tz="), "{utc}");
+    let (status, refused) = rig.page("/users?tz=Mars/Olympus").await;
+    assert!(status == 400 && refused.contains("tz takes UTC or the IANA name of a time zone"), "{refused}");
+    let blocked = rig.submit("/user/block?tz=Asia/Tokyo", "id=alice&tenant=").await;
+    assert_eq!(blocked, (303, "/user?id=alice&tenant=&done=unstored&tz=Asia%2FTokyo".to_owned()));
+}
+
+#[tokio::test]
+async fn lists_have_small_charts_and_badges() {
+    let rig = Rig::start().await;
+    let (_, page) = rig.page("/users").await;
+    assert_eq!(page.matches("<svg class=\"spark\"").count(), 2, "{page}");
+    assert!(page.contains("v-100h8v100z") && !page.contains("blocked</span>"), "{page}");
+    rig.submit("/user/block", "id=alice&tenant=").await;
+    let (_, page) = rig.page("/users").await;
+    assert_eq!(page.matches("<span class=\"state bad\">blocked</span>").count(), 1, "{page}");
+    for path in ["/models", "/providers", "/apps?range=24h"] {
+        let (_, page) = rig.page(path).await;
+        assert_eq!(page.matches("<svg class=\"spark\"").count(), 1, "{path}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_costs_says_what_is_missing_and_shows_a_result() {
+    let rig = Rig::start().await;
+    let (status, page) = rig.page("/costs?added=3&nano_usd=2000000&failed=1").await;
+    assert!(status == 200 && page.contains("1 wait for their cost, 0 never get one."), "{page}");
+    assert!(page.contains("3 costs added, $0.002 in all. 1 could not be looked up"), "{page}");
+    assert_eq!(rig.submit("/costs/reconcile", "").await.0, 404, "this program has no reconciliation");
+}
+
 /// Returns the message of an error.
 fn message(json: &Value) -> &str {
     json["error"]["message"].as_str().unwrap()

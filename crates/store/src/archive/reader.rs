@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::error::ArchiveError;
 use super::meta::Meta;
-use super::path::{self, Case};
+use super::path::{self, Case, Named};
+use super::settings::Place;
 pub use super::walk::Found;
 use super::walk::{Visitor, Whose, walk};
 use callsign_core::secret::Secret;
@@ -20,6 +21,9 @@ use callsign_core::secret::Secret;
 const META: &str = "meta.json";
 /// Maximum bytes of `meta.json` that are read. Real ones have a few KB.
 const LARGEST_META: u64 = 1 << 20;
+
+/// Maximum number of files of a chat that are searched for a request's archive.
+const MOST_SIBLINGS: usize = 2_000;
 
 /// An archive that was opened with the right password.
 #[derive(Debug)]
@@ -198,6 +202,36 @@ pub fn of_person(directory: &Path, password: &Secret, tenant: Option<&str>, user
     let mut search = Search { password, tenant, user, found: OfPerson::default() };
     walk(directory, Whose::Tenant(tenant), &mut search)?;
     Ok(search.found)
+}
+
+/// Returns the archive of the request with this id. `named` are the identifiers under which it was written; a format that
+/// has changed since hides it.
+///
+/// # Errors
+/// An I/O error if its folder cannot be read. A folder that does not exist has no archives.
+pub fn of_request(place: &Place, named: Named<'_>, id: &str) -> io::Result<Option<PathBuf>> {
+    for case in [Case::Kept, Case::Ignored] {
+        let message = path::part(named.message, case);
+        let folder = place.directory.join(named.folders(case).iter().collect::<PathBuf>());
+        let files = match std::fs::read_dir(&folder) {
+            Ok(files) => files,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for file in files.take(MOST_SIBLINGS) {
+            let file = file?;
+            let name = file.file_name();
+            let is_sibling = name.to_str().and_then(path::message_of) == Some(message.as_str());
+            // A file that cannot be opened is not known to be the request's.
+            if is_sibling
+                && file.file_type()?.is_file()
+                && Opened::open(&file.path(), &place.password).is_ok_and(|opened| opened.meta.request == id)
+            {
+                return Ok(Some(file.path()));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn matching(directory: &Path, since: Option<SystemTime>, wanted: &dyn Fn(&Found) -> bool) -> io::Result<Vec<Found>> {

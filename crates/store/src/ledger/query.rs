@@ -316,6 +316,19 @@ pub enum Split {
     Model,
 }
 
+/// The requests of one row of a list in one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spark {
+    /// The row's name.
+    pub key: Option<String>,
+    /// The row's tenant, if the list tells tenants apart.
+    pub tenant: Option<String>,
+    /// Start of the step.
+    pub at: Timestamp,
+    /// Requests.
+    pub requests: u64,
+}
+
 /// One step of a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Point {

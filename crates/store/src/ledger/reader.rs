@@ -4,6 +4,7 @@
 
 mod requests;
 mod spans;
+mod sparks;
 mod usage;
 mod users;
 

@@ -134,7 +134,40 @@ impl By {
     }
 }
 
+/// Names of a list, and a step.
+pub(super) struct In<'a> {
+    pub(super) by: By,
+    pub(super) step: Step,
+    pub(super) names: &'a [Option<String>],
+}
+
 impl Reader {
+    /// Returns the query of name, tenant, time and requests of the names of a list.
+    pub(super) async fn sums_of(&self, of: In<'_>, filter: &Filter) -> Result<Question, LedgerError> {
+        let In { by, step, names } = of;
+        let is_of_people = matches!(by, By::User | By::Key | By::Tenant);
+        let widest = match step {
+            Step::Hour => Grain::Hour,
+            Step::Day if is_of_people || filter.names_people() => Grain::Day,
+            Step::Day => Grain::Curve,
+        };
+        let (tenant, join, detail) = if is_of_people {
+            ("p.tenant", "LEFT JOIN people p ON p.person = s.person", Detail::People)
+        } else {
+            ("''", "", Detail::All)
+        };
+        let first = by.column();
+        let question =
+            self.ask(&format!("SELECT {first}, {tenant}, bucket_us, CAST(SUM(s.requests) AS BIGINT) FROM ("));
+        let mut question = self.over_sums(question, widest, detail, filter).await?;
+        question = question.sql(&format!(") s {join} WHERE {first} IN ("));
+        for (index, name) in names.iter().enumerate() {
+            question = question.sql(if index > 0 { ", " } else { "" }).text(name.as_deref().unwrap_or_default())?;
+        }
+        let group = if is_of_people { ", p.tenant" } else { "" };
+        Ok(question.sql(&format!(") GROUP BY {first}, bucket_us{group}")))
+    }
+
     /// Returns usage by group, largest cost first; if the first grouping is a period of time, in order of time.
     pub async fn usage(&self, by: impl Into<Grouping>, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
         let by = by.into();
