@@ -28,6 +28,7 @@ mod labels;
 mod ledger_access;
 mod limits;
 pub mod load;
+mod notices;
 mod operator_state;
 pub mod owner;
 mod person;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::demo::Demo;
+use super::notices::Notices;
 use super::wait::{self, Waited};
 use super::{Exit, load, summary};
 use crate::config::{ConfigInputs, Loaded};
@@ -12,7 +13,7 @@ use crate::reload::Reloader;
 use crate::run::{self, Running, ServeOptions};
 use crate::terminal::Screen;
 use callsign_gateway::server;
-use callsign_telemetry::logging;
+use callsign_telemetry::logging::{self, LogFormat};
 
 /// Runs the proxy. Returns when its last connection has ended.
 ///
@@ -33,10 +34,16 @@ async fn run(
     demo: Option<&Demo>,
     out: &mut impl Write,
 ) -> io::Result<Exit> {
-    let Some(loaded) = load::load(sources, &mut Screen::stderr())? else { return Ok(Exit::Invalid) };
+    // An invalid configuration has no format of the log.
+    let is_json = sources.has_variable("CALLSIGN_LOG_FORMAT", "json");
+    let mut err = Notices::new(Screen::stderr(), is_json, "ERROR");
+    let Some(loaded) = load::load(sources, &mut err)? else { return Ok(Exit::Invalid) };
     let config = &loaded.config;
+    let is_json = config.log.format == LogFormat::Json;
+    let mut err = Notices::new(Screen::stderr(), is_json, "ERROR");
+    let out = &mut Notices::new(out, is_json, "INFO");
     if let Err(error) = logging::start(&config.log.filter, config.log.format) {
-        writeln!(Screen::stderr(), "callsign: starting the log failed (CALLSIGN_LOG): {error}")?;
+        writeln!(err, "callsign: starting the log failed (CALLSIGN_LOG): {error}")?;
         return Ok(Exit::Invalid);
     }
     if let Some(demo) = demo {
@@ -50,7 +57,7 @@ async fn run(
     let running = match started {
         Ok(running) => running,
         Err(error) => {
-            writeln!(Screen::stderr(), "callsign: cannot start: {error}")?;
+            writeln!(err, "callsign: cannot start: {error}")?;
             return Ok(Exit::Failure);
         }
     };

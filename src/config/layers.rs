@@ -61,6 +61,11 @@ impl ConfigInputs {
         Self { serving: true, ..self }
     }
 
+    /// Returns true if the environment has a variable with this value.
+    pub fn has_variable(&self, name: &str, value: &str) -> bool {
+        self.environment.iter().any(|(known, of)| known == name && of == value)
+    }
+
     /// Returns the paths of the TOML files, lowest precedence first. They may not exist.
     pub fn toml_files(&self) -> Vec<PathBuf> {
         let named = self.variables("CALLSIGN_CONFIG").next().map(PathBuf::from);

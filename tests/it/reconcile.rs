@@ -147,7 +147,7 @@ async fn budgets_count_what_providers_bill_unless_told_otherwise() {
         let directory = TempDir::new().unwrap();
         let data = directory.path().to_str().unwrap();
         let callsign = Setup::to(&upstream.url())
-            .set(&[("CALLSIGN_DATA_DIR", data), ("CALLSIGN_LIMIT_USD_DAY", "0.05")])
+            .set(&[("CALLSIGN_DATA_DIR", data), ("CALLSIGN_LIMIT_USD_DAY", "0.08")])
             .toml(&format!("limits.count_byok = {count_byok}"))
             .start();
         let mut statuses = Vec::new();

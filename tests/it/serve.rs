@@ -35,6 +35,28 @@ fn a_wrong_configuration_is_told_whole_and_without_secrets() {
 }
 
 #[tokio::test]
+async fn every_line_is_json_if_the_log_is() {
+    let json = [("CALLSIGN_LOG_FORMAT", "json")];
+    let are_json = |text: &str| {
+        let objects = text.lines().map(|line| serde_json::from_str::<serde_json::Map<_, _>>(line).expect(line));
+        assert!(objects.inspect(|object| assert!(object.contains_key("message"), "{text}")).count() > 1, "{text}");
+    };
+    let invalid = callsign("serve", &json);
+    assert_eq!(invalid.code, 2);
+    are_json(&invalid.err);
+    let mock = MockServer::start().await.unwrap();
+    let (url, key) = (mock.url(), format!("alice={KEY}"));
+    let caller = [("OPENROUTER_API_KEY", OPERATOR), ("CALLSIGN_USER_KEYS", &key), ("CALLSIGN_UPSTREAM_URL", &url)];
+    let server = Server::start("serve", &[&json[..], &caller].concat()).await;
+    let taken = format!("{}", server.data);
+    let refused = callsign("serve", &[&json[..], &caller, &[("CALLSIGN_LISTEN", &taken)]].concat());
+    assert!(refused.err.contains("cannot start"), "{refused:?}");
+    are_json(&refused.err);
+    server.terminate();
+    are_json(&server.ended().await.1);
+}
+
+#[tokio::test]
 async fn it_says_where_it_listens_is_ready_and_drains_on_sigterm() {
     let mock = MockServer::start().await.unwrap();
     let url = mock.url();

@@ -57,6 +57,8 @@ pub struct RequestRecord {
     pub attribution: Option<Attribution>,
     /// The OpenRouter key that pays for an inference request; `None` for a key of the caller.
     pub account: Option<Arc<Account>>,
+    /// True if the caller's key is that of an app. The name of a personal key may name its user.
+    pub by_app: bool,
     /// The status of the answer; 0 until there is one.
     pub status: u16,
     /// callsign's own error code, if callsign answers the request itself.
@@ -122,6 +124,7 @@ impl RequestRecord {
             reason: None,
             attribution: None,
             account: None,
+            by_app: false,
             status: 0,
             code: None,
             limit: None,
@@ -456,6 +459,7 @@ impl RequestRecord {
         end.log();
         if let Some(account) = self.account.take() {
             end.judge(&account, &self.metrics);
+            end.count_spending(&self.metrics, self.key.as_deref().filter(|_| self.by_app));
         }
         let has_budget = self.limits.has_budget();
         self.limits.settle(&end, self.row.is_reconciled());

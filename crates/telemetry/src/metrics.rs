@@ -1,6 +1,6 @@
 //! The metrics of `/metrics` in the text formats of OpenMetrics and Prometheus (docs/SPEC.md#metrics).
 //!
-//! Label values come from fixed sets. A label must not hold a user, a key or a model.
+//! Label values come from fixed sets, apart from those of `spending`, which are bounded. No label holds a user or a tenant.
 
 mod archive;
 mod attribution;
@@ -10,6 +10,7 @@ mod ledger;
 mod limits;
 mod omitted;
 pub mod read_on;
+mod spending;
 mod state;
 mod text_format;
 pub mod up;
@@ -36,6 +37,7 @@ use ledger::LedgerMetrics;
 use limits::LimitsMetrics;
 use omitted::Omitted;
 use read_on::ReadOnMetrics;
+use spending::SpendingMetrics;
 use state::StateMetrics;
 use up::Up;
 
@@ -102,6 +104,8 @@ pub struct Metrics {
     pub state: StateMetrics,
     /// Metrics of answers that are read on after their client has left.
     pub read_on: ReadOnMetrics,
+    /// Requests and costs by model, provider and key.
+    pub spending: SpendingMetrics,
     /// Alerts that wait to be sent.
     pub alerts: Arc<Alerts>,
     /// Problems of parts that have no gauge. [`Metrics::degraded`] returns all problems.
@@ -141,6 +145,7 @@ impl Metrics {
             limits: LimitsMetrics::default(),
             state: StateMetrics::default(),
             read_on: ReadOnMetrics::default(),
+            spending: SpendingMetrics::default(),
             health: Arc::default(),
             reloaded: Up::default(),
             audits: Counter::default(),
@@ -183,6 +188,7 @@ impl Metrics {
         metrics.limits.register(&mut registry);
         metrics.state.register(&mut registry);
         metrics.read_on.register(&mut registry);
+        metrics.spending.register(&mut registry);
         metrics.reloaded.set(1);
         let help = "1 unless the latest reload of the configuration was refused";
         registry.register("config_last_reload_successful", help, metrics.reloaded.gauge());

@@ -98,6 +98,9 @@ impl Server {
             let said = within("the reason", err.recv()).await;
             panic!("ended at once: {said:?}");
         };
+        let message =
+            |line: &str| Some(serde_json::from_str::<serde_json::Value>(line).ok()?["message"].as_str()?.to_owned());
+        let first = message(&first).unwrap_or(first);
         let addresses: Vec<_> = first.split("://").skip(1).map(|rest| rest.split(',').next().unwrap()).collect();
         let [data, admin @ ..] = addresses.as_slice() else { panic!("no address in {first:?}") };
         let (data, admin) = (data.parse().unwrap(), admin.first().map(|admin| admin.parse().unwrap()));

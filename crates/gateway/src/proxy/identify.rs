@@ -66,6 +66,7 @@ pub(super) fn identify<'a>(
             let identifiers = tenant.policy.identify(&caller.identity(), caller.metadata, inference.fields)?;
             record.attribution = Some(identifiers.attribution(caller.user.is_some()));
             record.account = snapshot.account(&caller).cloned();
+            record.by_app = caller.by_app;
             record.identified(inference, &identifiers);
             if record.has_ledger() {
                 record.know(ledger_row(record, &caller, &identifiers, inference, tenant.markup));

@@ -68,6 +68,15 @@ impl RequestEnd<'_> {
         }
     }
 
+    /// Counts an answer that the operator pays, by model, provider and the key of an app.
+    pub(super) fn count_spending(&self, metrics: &Metrics, app: Option<&str>) {
+        let answer = &self.answer;
+        if self.head.is_some() {
+            let names = (answer.model.as_deref(), answer.provider.as_deref());
+            metrics.spending.count(names, app, answer.usage.total_cost());
+        }
+    }
+
     /// Writes the request's log line (`docs/SPEC.md#request-log`).
     pub(super) fn log(&self) {
         tracing::info!(

@@ -31,7 +31,8 @@ impl LimitUse {
         {
             suspect.was_refused();
         }
-        if let (Some((prices, caller)), Some(cost)) = (self.prices.take(), end.answer.usage.total_cost()) {
+        let cost = self.reservation.as_ref().and_then(|reservation| reservation.counted_cost(&end.answer.usage));
+        if let (Some((prices, caller)), Some(cost)) = (self.prices.take(), cost) {
             prices.learn(caller, end.requested_model.as_deref().unwrap_or_default(), cost);
         }
         // A request that did not leave is refunded.

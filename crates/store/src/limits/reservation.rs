@@ -15,6 +15,7 @@ use super::subject::Subject;
 use callsign_core::allowance::{Estimate, Limit};
 use callsign_core::usage::Usage;
 use callsign_core::usage::judgement::Bill;
+use callsign_core::usage::money::NanoUsd;
 use callsign_telemetry::alerts::{Alert, AlertKind};
 
 /// The place where a request was counted.
@@ -187,6 +188,11 @@ impl Reservation {
             Bill::Pending if can_be_found => Settlement::Pending(Used { tokens, usd: None }),
             Bill::Pending | Bill::Never => Settlement::Used(Used { tokens, usd: None }),
         });
+    }
+
+    /// Returns the cost that budgets count, if it is known.
+    pub fn counted_cost(&self, usage: &Usage) -> Option<NanoUsd> {
+        used(usage, self.count_byok).usd.map(NanoUsd)
     }
 
     /// Gives back the place under the limit `concurrent`, because the client has left. The estimates stay charged until
