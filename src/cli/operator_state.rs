@@ -1,6 +1,7 @@
 //! Blocks and run-time limits for commands: read from their place, and stored there. Running servers read them from it.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use super::{Exit, person};
 use crate::config::Config;
@@ -13,6 +14,10 @@ use callsign_store::limits::orders::key::KeyOrderError;
 use callsign_store::limits::orders::{Knowledge, OrderError, Unchecked};
 use callsign_store::person::Person;
 use callsign_store::state::{Access, StateError, StateStore};
+
+/// Maximum time until a place of state answers, and the time between two attempts.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Blocks and run-time limits, and their places.
 pub(super) struct Opened {
@@ -40,7 +45,13 @@ impl Opened {
         let state = OperatorState::default();
         state.guard_against(&places);
         state.configure_keys(config.limits.key_seal.clone(), config.limits.keys_max_stale);
-        let synced = state.exchange(&mut places).await;
+        let began = Instant::now();
+        let mut synced = state.exchange(&mut places).await;
+        // A busy server may hold the lock of `state.db` for a moment.
+        while synced.stored.is_none() && began.elapsed() < PATIENCE {
+            tokio::time::sleep(PAUSE).await;
+            synced = state.exchange(&mut places).await;
+        }
         for error in &synced.failed {
             writeln!(err, "callsign: {}", printable(&error.to_string()))?;
         }

@@ -59,11 +59,16 @@ fn has_same_words(name: &str, candidate: &str) -> bool {
     words(name) == words(candidate) || letters(name) == letters(candidate)
 }
 
-/// Returns the number of words of `name` that `candidate` has too. OpenRouter, a base and a host are the upstream.
+/// Returns the number of words of `name` that `candidate` has too. OpenRouter, a base and a host are the upstream; an
+/// address and a port are what callsign listens on.
 fn shared_words(name: &str, candidate: &str) -> usize {
     let words = |name| -> HashSet<&str> {
-        let upstream = |word| if ["OPENROUTER", "BASE", "HOST"].contains(&word) { "UPSTREAM" } else { word };
-        bare(name).split('_').filter(|word| !word.is_empty()).map(upstream).collect()
+        let ours = |word| match word {
+            "OPENROUTER" | "BASE" | "HOST" => "UPSTREAM",
+            "BIND" | "ADDR" | "ADDRESS" | "PORT" => "LISTEN",
+            word => word,
+        };
+        bare(name).split('_').filter(|word| !word.is_empty()).map(ours).collect()
     };
     words(name).intersection(&words(candidate)).count()
 }

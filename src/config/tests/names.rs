@@ -15,6 +15,8 @@ use super::*;
 #[case("CALLSIGN_USER_FORMAT", "USER_ID_FORMAT")]
 #[case("CALLSIGN_OPENROUTER_KEY", "OPENROUTER_API_KEY")]
 #[case("CALLSIGN_BASE_URL", "CALLSIGN_UPSTREAM_URL")]
+#[case("CALLSIGN_BIND", "CALLSIGN_LISTEN")]
+#[case("CALLSIGN_ADMIN_ADDR", "CALLSIGN_ADMIN_LISTEN")]
 fn an_unknown_variable_names_the_nearest(#[case] name: &str, #[case] nearest: &str) {
     assert_eq!(problems(&[(name, "x")]), format!("env {name}: is not a setting; the nearest one is {nearest}"));
 }

@@ -83,15 +83,18 @@ pub(crate) fn remember_headers(headers: &HeaderMap) {
 /// JSON schema may list in `required`.
 const PUBLIC: [&str; 2] = ["openrouter:", "container_id"];
 
-/// Remembers the texts of a body, but not the names of its members.
+/// Remembers the texts of a body, but not the names of its members, nor the model, which metrics count.
 pub(crate) fn remember_body(body: &[u8]) {
     let mut parts = body.split(|&byte| byte == b'"').skip(1).take(4 * TEXTS).peekable();
+    let mut is_model = false;
     while let Some(text) = parts.next() {
         let behind = parts.next().unwrap_or_default().trim_ascii_start();
-        let is_public = PUBLIC.iter().any(|public| text.starts_with(public.as_bytes()));
-        if !behind.starts_with(b":") && !is_public {
+        let is_public = is_model || PUBLIC.iter().any(|public| text.starts_with(public.as_bytes()));
+        let is_member = behind.starts_with(b":");
+        if !is_member && !is_public {
             remember(text);
         }
+        is_model = is_member && text == b"model";
     }
 }
 

@@ -51,7 +51,8 @@ impl Default for Names {
 impl Names {
     /// Returns the label's value for a name.
     fn label(&self, name: Option<&str>) -> Arc<str> {
-        let Some(name) = name else { return Arc::clone(&self.other) };
+        let is_plain = |name: &&str| name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let Some(name) = name.filter(is_plain) else { return Arc::clone(&self.other) };
         let mut known = self.known.lock();
         if let Some(known) = known.get(name) {
             return Arc::clone(known);
@@ -133,7 +134,7 @@ mod tests {
             let name = format!("m/{number}");
             metrics.count((Some(&name), Some("P")), Some("app"), Some(NanoUsd(2)));
         }
-        metrics.count((None, None), Some("app"), Some(NanoUsd(-5)));
+        metrics.count((None, Some("P\n")), Some("app"), Some(NanoUsd(-5)));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
