@@ -1,8 +1,9 @@
 //! Captures the outer members of a body that limits, prices and records need, while the body passes.
 //!
 //! The table `MEMBERS` lists them. A member counts if its decoded name is exactly a name of the table and if it is
-//! sent; removed members do not count. Like JSON readers, the last of duplicates counts; of numbers the largest. Whatever the body holds, at most
-//! 8 KiB are kept: 4 `model` members, 16 entries of `models`, and texts of at most `longest::EXTERNAL_NAME` bytes.
+//! sent; removed members do not count. Like JSON readers, the last of duplicates counts; of numbers the largest.
+//! Whatever the body holds, at most 8 KiB are kept: 4 `model` members, 16 entries of `models`, and texts of at most
+//! `longest::EXTERNAL_NAME` bytes.
 
 mod value;
 

@@ -146,8 +146,16 @@ fn numbers_are_whole_and_saturate() {
         let members = outer(&body);
         assert_eq!((members.n(), members.max_output_tokens()), (expected, expected), "{value}");
     }
-    assert_eq!(outer(r#"{"n":5,"n":1}"#).n(), Some(1), "the last one counts");
-    assert_eq!(outer(r#"{"n":5,"n":"x"}"#).n(), None);
+    for (body, expected) in [
+        (r#"{"n":5,"n":1}"#, (Some(5), None)),
+        (r#"{"n":5,"n":"x"}"#, (Some(5), None)),
+        (r#"{"max_tokens":9,"max_tokens":5}"#, (None, Some(9))),
+        (r#"{"max_tokens":5,"max_tokens":null}"#, (None, Some(DEFAULT_OUTPUT))),
+        (r#"{"max_tokens":"x","max_tokens":null}"#, (None, None)),
+    ] {
+        let members = outer(body);
+        assert_eq!((members.n(), members.max_output_tokens()), expected, "the largest counts: {body}");
+    }
 }
 
 #[test]
@@ -318,6 +326,20 @@ fn expected(member: Member, value: &serde_json::Value) -> Value {
     }
 }
 
+/// Returns the value that the capture must have for the values of all members of one name.
+fn expected_of_all(member: Member, values: &[Value]) -> Option<Value> {
+    let last = values.last()?.clone();
+    let default = match member {
+        Member::MaxTokens | Member::MaxCompletionTokens | Member::MaxOutputTokens => DEFAULT_OUTPUT,
+        Member::N => 1,
+        _ => return Some(last),
+    };
+    let numbers =
+        || values.iter().filter_map(|value| if let Value::Number(number) = value { Some(*number) } else { None });
+    let floor = if numbers().count() < values.len() { default } else { 0 };
+    Some(numbers().max().map_or(last, |largest| Value::Number(largest.max(floor))))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -326,13 +348,15 @@ proptest! {
         members in proptest::collection::vec((name(), json(), any::<bool>()), 0..8),
         splits in proptest::collection::vec(0_usize..60, 0..12),
     ) {
-        let text = members.iter().map(|(name, value, escape)| format!("\"{name}\" : {}", write(value, *escape)));
-        let body = format!("{{{}}}", text.collect::<Vec<_>>().join(","));
+        let text = |(name, value, escape): &(String, serde_json::Value, bool)| format!("\"{name}\" : {}", write(value, *escape));
+        let texts: Vec<_> = members.iter().map(text).collect();
+        let body = format!("{{{}}}", texts.join(","));
         let members = captured(&body, &splits);
         prop_assert_eq!(&captured(&body, &[]), &members);
-        let read: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&body).unwrap();
+        let read = |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&format!("{{{text}}}")).unwrap();
         for row in &MEMBERS {
-            prop_assert_eq!(members.get(row.member).cloned(), read.get(row.name).map(|value| expected(row.member, value)), "{}: {}", row.name, body);
+            let values: Vec<_> = texts.iter().filter_map(|text| Some(expected(row.member, read(text).get(row.name)?))).collect();
+            prop_assert_eq!(members.get(row.member).cloned(), expected_of_all(row.member, &values), "{}: {}", row.name, body);
         }
     }
 }
