@@ -13,7 +13,9 @@ fail() {
 
 directory="$(mktemp -d)"
 server=""
+mock=""
 cleanup() {
+  [ -z "$mock" ] || kill "$mock" 2> /dev/null || true
   if [ -n "$server" ]; then
     kill "$server" 2> /dev/null || true
     wait "$server" 2> /dev/null || true
@@ -22,10 +24,21 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# The upstream is the mock OpenRouter of --demo, whose answers describe their request.
+# The upstream is the mock OpenRouter, whose answers describe their request. It runs until its standard input ends.
+cargo build --quiet --locked --example mock_openrouter
+mkfifo "$directory/in"
+exec 9<> "$directory/in"
+"${CARGO_TARGET_DIR:-target}/debug/examples/mock_openrouter" < "$directory/in" > "$directory/mock" &
+mock=$!
+until [ -s "$directory/mock" ]; do
+  kill -0 "$mock" 2> /dev/null || fail "the mock OpenRouter ended"
+  sleep 0.1
+done
+read -r upstream _ < "$directory/mock"
 export CALLSIGN_ARCHIVE_DIR="$directory/archive" CALLSIGN_ARCHIVE_PASSWORD="$PASSWORD"
-env CALLSIGN_LISTEN=127.0.0.1:0 CALLSIGN_ADMIN_LISTEN=off CALLSIGN_USER_KEYS="alice=$KEY" \
-  "$CALLSIGN" serve --demo > "$directory/out" 2>&1 &
+env CALLSIGN_LISTEN=127.0.0.1:0 CALLSIGN_ADMIN_LISTEN=off CALLSIGN_USER_KEYS="alice=$KEY" SEND_END_USER_ID=true \
+  CALLSIGN_UPSTREAM_URL="$upstream" OPENROUTER_API_KEY=sk-or-v1-of-a-test OPENROUTER_ORG_ID=org_of_a_test \
+  "$CALLSIGN" serve > "$directory/out" 2>&1 &
 server=$!
 url=""
 for _ in $(seq 100); do
@@ -58,7 +71,7 @@ echo "the right password opens it"
 7z t -p"$PASSWORD" "$archive" > "$directory/log" || { cat "$directory/log"; fail "7z t"; }
 7z x -p"$PASSWORD" -o"$directory/right" "$archive" > "$directory/log" || { cat "$directory/log"; fail "7z x"; }
 cmp "$directory/right/response.sse" "$directory/answer"
-# The client's `user` is blanked and every other byte is unchanged. --demo opens the valves.
+# The client's `user` is blanked and every other byte is unchanged.
 grep -q 'Grüße, 世界' "$directory/right/request.json" || fail "the request is not there"
 ! grep -q mallory "$directory/right/request.json" || fail "the client's identifier was sent upstream"
 grep -q '"alice"' "$directory/right/meta.json" || fail "meta.json does not name the user"

@@ -43,9 +43,22 @@ export async function callsign(settings = {}, file = "") {
     const filled = spawnSync(process.env.CALLSIGN_LEDGER_FILL, [join(data, "ledger.db"), "40000"], { stdio: "inherit" });
     assert.equal(filled.status, 0, "the ledger could not be filled");
   }
-  const child = spawn(process.env.CALLSIGN, ["serve", "--demo"], {
+  // The mock OpenRouter runs until its standard input ends.
+  const mock = spawn(process.env.MOCK_OPENROUTER, [], { stdio: ["pipe", "pipe", "inherit"] });
+  children.push(mock);
+  const [, upstream] = await until(mock.stdout, /^(http:\/\/\S+) /);
+  const key = "sk-cs-a-key-of-the-browsers-app";
+  const child = spawn(process.env.CALLSIGN, ["serve"], {
     stdio: ["ignore", "pipe", "ignore"],
     env: {
+      CALLSIGN_UPSTREAM_URL: upstream,
+      OPENROUTER_API_KEY: "sk-or-v1-of-a-test",
+      OPENROUTER_ORG_ID: "org_of_a_test",
+      CALLSIGN_APP_KEY: key,
+      SEND_END_USER_ID: "true",
+      SEND_SESSION_ID: "true",
+      SEND_CHAT_ID: "true",
+      SEND_MESSAGE_ID: "true",
       CALLSIGN_LISTEN: "127.0.0.1:0",
       CALLSIGN_ADMIN_LISTEN: "127.0.0.1:0",
       CALLSIGN_ADMIN_TOKEN: TOKEN,
@@ -58,11 +71,8 @@ export async function callsign(settings = {}, file = "") {
     },
   });
   children.push(child);
-  const match = await until(
-    child.stdout,
-    /listening on (http:\/\/\S+), admin on (http:\/\/\S+)[\s\S]*Authorization: Bearer (\S+)'/,
-  );
-  return { data: match[1], admin: match[2], key: match[3] };
+  const match = await until(child.stdout, /listening on (http:\/\/\S+), admin on (http:\/\/\S+)/);
+  return { data: match[1], admin: match[2], key };
 }
 
 /** Sends a chat request of this user. */

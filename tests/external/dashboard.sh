@@ -18,6 +18,9 @@ cp tests/external/package.json tests/external/package-lock.json "$modules"
 npm ci --silent --no-audit --no-fund --prefix "$modules"
 AXE="$(realpath "$modules/node_modules/axe-core/axe.min.js")"
 export AXE
+cargo build --quiet --locked --example mock_openrouter
+MOCK_OPENROUTER="$(realpath "${CARGO_TARGET_DIR:-target}/debug/examples/mock_openrouter")"
+export MOCK_OPENROUTER
 
 node tests/external/dashboard.mjs "$@"
 node tests/external/ten_things.mjs "$@"
