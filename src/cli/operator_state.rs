@@ -1,7 +1,6 @@
 //! Blocks and run-time limits for commands: read from their place, and stored there. Running servers read them from it.
 
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
 
 use super::{Exit, person};
 use crate::config::Config;
@@ -9,15 +8,11 @@ use callsign_core::visible::printable;
 use callsign_store::ledger::Reader;
 use callsign_store::limits::operator_state::OperatorState;
 use callsign_store::limits::operator_state::acknowledgement::{Acknowledgement, Stored};
-use callsign_store::limits::operator_state::commit::commit;
+use callsign_store::limits::operator_state::commit;
 use callsign_store::limits::orders::key::KeyOrderError;
 use callsign_store::limits::orders::{Knowledge, OrderError, Unchecked};
 use callsign_store::person::Person;
 use callsign_store::state::{Access, StateError, StateStore};
-
-/// Maximum time until a place of state answers, and the time between two attempts.
-const PATIENCE: Duration = Duration::from_secs(2);
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Blocks and run-time limits, and their places.
 pub(super) struct Opened {
@@ -45,13 +40,7 @@ impl Opened {
         let state = OperatorState::default();
         state.guard_against(&places);
         state.configure_keys(config.limits.key_seal.clone(), config.limits.keys_max_stale);
-        let began = Instant::now();
-        let mut synced = state.exchange(&mut places).await;
-        // A busy server may hold the lock of `state.db` for a moment.
-        while synced.stored.is_none() && began.elapsed() < PATIENCE {
-            tokio::time::sleep(PAUSE).await;
-            synced = state.exchange(&mut places).await;
-        }
+        let synced = commit::read(&state, &mut places).await;
         for error in &synced.failed {
             writeln!(err, "callsign: {}", printable(&error.to_string()))?;
         }
@@ -139,7 +128,7 @@ impl Opened {
 
     /// Stores a change, and waits for running servers.
     pub(super) async fn told(&mut self, generation: u64) -> Acknowledgement {
-        commit(&self.state, &mut self.places, generation).await
+        commit::commit(&self.state, &mut self.places, generation).await
     }
 
     /// Prints which servers have applied a stored change.

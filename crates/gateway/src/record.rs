@@ -203,20 +203,20 @@ impl RequestRecord {
     }
 
     /// Stores the request's use of its caller's limits: `watcher` ends the request when the caller is blocked,
-    /// `reservation` is settled at the request's end, `suspect` counts refusals by providers, and `prices` learn the cost.
+    /// `reservation` is settled at the request's end, `suspect` counts refusals by providers, and `prices` learn the
+    /// cost, if a budget applies.
     pub fn limited(
         &mut self,
         endpoint: &'static Inference,
         watcher: Watcher,
         reservation: Option<Reservation>,
         suspect: Option<Suspect>,
-        (prices, caller): (&Prices, CallerDigest),
+        prices: Option<(Prices, CallerDigest)>,
     ) {
-        let has_budget = reservation.as_ref().is_some_and(Reservation::has_budget);
-        if suspect.is_some() || has_budget {
+        if suspect.is_some() || prices.is_some() {
             self.answer.read_as(endpoint);
         }
-        self.limits.prices = has_budget.then(|| (prices.clone(), caller));
+        self.limits.prices = prices;
         self.limits.watcher = Some(watcher);
         self.limits.reservation = reservation;
         self.limits.suspect = suspect;

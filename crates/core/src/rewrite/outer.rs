@@ -116,10 +116,10 @@ impl OuterMembers {
         let model = self.get(Member::Model).is_some_and(|value| *value != Value::Null && model_name(value).is_none());
         let listed = match self.get(Member::Models) {
             None | Some(Value::Null) => false,
-            Some(Value::List { texts, more }) => *more || texts.iter().any(|text| valid_name(text).is_none()),
+            Some(Value::List { texts, .. }) => texts.iter().any(|text| valid_name(text).is_none()),
             Some(_) => true,
         };
-        self.lost_models || model || listed
+        self.has_more_models() || model || listed
     }
 
     /// Returns true if there are more valid candidates than [`Self::models`] has, because there are too many.

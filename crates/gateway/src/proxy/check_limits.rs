@@ -2,7 +2,7 @@
 
 use callsign_core::endpoint::{INFERENCE, SelfService};
 use callsign_store::ledger::Reader;
-use callsign_store::limits::{Arrival, Limiter, LimitsRefusedError};
+use callsign_store::limits::{Arrival, Limiter, LimitsRefusedError, Reservation};
 
 use super::identify::{CallerRequest, RequestKind};
 use super::snapshot::Snapshot;
@@ -44,7 +44,9 @@ pub(super) async fn check_limits(
         (Some(_), Some(user)) if arrival.operator_pays => Some(limiter.suspect(&snapshot.rules, caller.tenant, user)),
         _ => None,
     };
-    record.limited(inference, watcher, reservation, suspect, (prices, prices.digest_of(&caller)));
+    let has_budget = reservation.as_ref().is_some_and(Reservation::has_budget);
+    let learning = has_budget.then(|| (prices.clone(), prices.digest_of(&caller)));
+    record.limited(inference, watcher, reservation, suspect, learning);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What a damaged text of an entry still says.
+//! Reads the part of a damaged text of an entry that is still readable.
 //!
 //! A text can be cut off, or have a value of a wrong type. All members before the fault are read. A member that was not
 //! read is taken in the sense that stops more callers.
