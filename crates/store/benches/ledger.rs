@@ -280,9 +280,13 @@ async fn fill_and_ask(directory: &Path, rows: u64) {
 
 /// Returns the first hour that is not in the sums of days and months, in seconds since 1970.
 async fn folded(settings: &Settings) -> i64 {
+    number(settings, "SELECT folded_us FROM state").await / 1_000_000
+}
+
+/// Returns the number that a query gives.
+async fn number(settings: &Settings, sql: &'static str) -> i64 {
     use sqlx::{Connection as _, Row as _};
-    let sql = "SELECT folded_us FROM state";
-    let us: i64 = match settings.store.as_ref().unwrap() {
+    match settings.store.as_ref().unwrap() {
         Store::Sqlite(path) => {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
             let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
@@ -292,8 +296,7 @@ async fn folded(settings: &Settings) -> i64 {
             let mut connection = sqlx::PgConnection::connect(url.expose()).await.unwrap();
             sqlx::query(sql).fetch_one(&mut connection).await.unwrap().get(0)
         }
-    };
-    us / 1_000_000
+    }
 }
 
 /// The kinds of requests of the measurement `weight`: those of [`begun`], those with ids of 512 bytes and invented
@@ -316,7 +319,8 @@ fn long(number: u64, salt: u64, bytes: usize) -> Option<Arc<str>> {
 /// Writes requests of one kind, and prints their disk and the process's memory.
 async fn weight(directory: &Path, kind: &str) {
     let metrics = Arc::new(Metrics::new());
-    let ledger = open(&settings(directory, Mode::Fast), &metrics);
+    let settings = settings(directory, Mode::Fast);
+    let ledger = open(&settings, &metrics);
     for number in 0..WEIGHED {
         let (mut begun, mut finished) = (begun(number, 1_000, None), finished(number));
         if kind != "ordinary" {
@@ -341,8 +345,10 @@ async fn weight(directory: &Path, kind: &str) {
             }
         }
     }
-    // Everything that is put off is in the tables after this.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let all = "SELECT COUNT(*) FROM requests WHERE NOT EXISTS (SELECT 1 FROM unsummed)";
+    while number(&settings, all).await.cast_unsigned() < WEIGHED {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let of = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     let memory = [of("VmRSS"), of("VmHWM")].join(", ").replace('\t', " ");

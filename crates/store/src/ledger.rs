@@ -35,6 +35,7 @@ mod store;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod user_index;
 mod writer;
 
 pub use error::LedgerError;

@@ -14,6 +14,7 @@ use crate::ledger::pool::Question;
 use crate::ledger::query::{Filter, Owner, Pending, Rejected, RequestFilter, RequestPage, StoredRequest};
 use crate::ledger::row::{Row, ending_named};
 use crate::ledger::store::columns::{all, read_row};
+use crate::ledger::user_index::of_user;
 
 /// Rows per query of a search without an index.
 const WINDOW: i64 = 5_000;
@@ -104,7 +105,7 @@ impl Reader {
     /// Returns the numbers of the people that a filter selects.
     async fn people(&self, filter: &Filter) -> Result<Vec<i64>, LedgerError> {
         let mut question = self.ask("SELECT person FROM people WHERE 1 = 1");
-        question = equal(question, "user_id", filter.user.as_deref())?;
+        question = of_user(question, filter.user.as_deref())?;
         question = equal(question, "key_name", filter.key.as_deref())?;
         question = equal(question, "tenant", filter.tenant.as_deref())?;
         let rows = self.pool.fetch(question.sql(" LIMIT ").int(1 + i64::try_from(LISTED).unwrap_or_default())?).await?;

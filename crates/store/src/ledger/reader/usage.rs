@@ -12,6 +12,7 @@ use crate::ledger::pool::Question;
 use crate::ledger::query::{By, Errors, Filter, Grouping, Point, Speed, Split, Step, UsageRow};
 use crate::ledger::speed::{BINS, quantile};
 use crate::ledger::sums::{AMOUNTS, COUNTS};
+use crate::ledger::user_index::of_user;
 use callsign_core::usage::money::NanoUsd;
 
 /// The answers of each class of times, and the sums of head times, output tokens and output times.
@@ -367,7 +368,7 @@ impl Reader {
         let mut question =
             self.ask("SELECT tenant, user_id, sent FROM people WHERE sent IS NOT NULL AND user_id <> ''");
         question = equal(question, "tenant", filter.tenant.as_deref())?;
-        question = equal(question, "user_id", filter.user.as_deref())?;
+        question = of_user(question, filter.user.as_deref())?;
         let mut sent = std::collections::HashMap::new();
         // Of several keys the latest one counts.
         for row in self.pool.fetch(question.sql(" ORDER BY last_us")).await? {
@@ -408,7 +409,7 @@ pub(super) fn of_people(question: Question, filter: &Filter) -> Result<Question,
         return Ok(question);
     }
     let question = question.sql(" AND person IN (SELECT person FROM people WHERE 1 = 1");
-    let question = equal(question, "user_id", filter.user.as_deref())?;
+    let question = of_user(question, filter.user.as_deref())?;
     let question = equal(question, "key_name", filter.key.as_deref())?;
     Ok(equal(question, "tenant", filter.tenant.as_deref())?.sql(")"))
 }

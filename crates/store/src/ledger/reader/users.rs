@@ -9,6 +9,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::increments::{CHAT, SESSION, USER};
 use crate::ledger::query::{Collision, Filter, Found, Kind, Mapping, RequestFilter, Statistics, StoredRequest};
 use crate::ledger::record::Name;
+use crate::ledger::user_index::{START, of_user, start};
 use crate::org_ids::OrgIds;
 
 /// Identifiers per query when all of them are searched.
@@ -41,7 +42,8 @@ fn read_found(row: &Row, identifier: &str) -> Result<Found, LedgerError> {
 
 /// The columns of [`read_mapping`], grouped by tenant and user. The latest identifier of several keys counts.
 const MAPPING: &str = "tenant, user_id, MIN(first_us), MAX(last_us), CAST(SUM(requests) AS BIGINT), \
-    (SELECT l.sent FROM people l WHERE l.user_id = people.user_id AND l.tenant = people.tenant \
+    (SELECT l.sent FROM people l WHERE substr(l.user_id, 1, 32) = substr(people.user_id, 1, 32) \
+     AND l.user_id = people.user_id AND l.tenant = people.tenant \
      ORDER BY l.last_us DESC LIMIT 1)";
 
 fn read_mapping(row: &Row) -> Result<Mapping, LedgerError> {
@@ -107,8 +109,8 @@ impl Reader {
     /// Returns the mapping of a user, one entry for each tenant that has a user with this id. `tenant` restricts it to
     /// one tenant; `""` means none.
     pub async fn mapping(&self, user: &str, tenant: Option<&str>) -> Result<Vec<Mapping>, LedgerError> {
-        let mut question =
-            self.ask(&format!("SELECT {MAPPING} FROM people WHERE user_id <> '' AND user_id = ")).text(user)?;
+        let question = self.ask(&format!("SELECT {MAPPING} FROM people WHERE user_id <> ''"));
+        let mut question = of_user(question, Some(user))?;
         if let Some(tenant) = tenant {
             question = question.sql(" AND tenant = ").text(tenant)?;
         }
@@ -121,11 +123,13 @@ impl Reader {
         let (tenant, user) =
             after.map_or(("", ""), |after| (after.tenant.as_deref().unwrap_or_default(), after.user.as_str()));
         let question = self
-            .ask(&format!("SELECT {MAPPING} FROM people WHERE user_id <> '' AND (user_id, tenant) > ("))
+            .ask(&format!("SELECT {MAPPING} FROM people WHERE user_id <> '' AND ({START}, user_id, tenant) > ("))
+            .text(&start(user))?
+            .sql(", ")
             .text(user)?
             .sql(", ")
             .text(tenant)?
-            .sql(") GROUP BY user_id, tenant ORDER BY user_id, tenant LIMIT ")
+            .sql(&format!(") GROUP BY {START}, user_id, tenant ORDER BY {START}, user_id, tenant LIMIT "))
             .int(i64::from(limit))?;
         self.pool.fetch(question).await?.iter().map(read_mapping).collect()
     }

@@ -11,6 +11,7 @@ use crate::ledger::engine::{Arguments, Engine};
 use crate::ledger::error::LedgerError;
 use crate::ledger::query::Forgotten;
 use crate::ledger::sums::{column_list, columns};
+use crate::ledger::user_index::START;
 
 /// Rows per transaction. Other writes wait for it only a few milliseconds.
 const ROWS: i64 = 2_000;
@@ -40,8 +41,9 @@ impl Store {
         spilled: Vec<String>,
     ) -> Result<Person, sqlx::Error> {
         let mut person = Person { tenant: tenant.to_owned(), user: user.to_owned(), numbers: Vec::new() };
-        let sql = "SELECT key_name FROM people WHERE user_id = $1 AND tenant = $2";
-        let found = self.connection.fetch(sql, self.of(&person)?).await?;
+        let sql =
+            format!("SELECT key_name FROM people WHERE {START} = substr($1, 1, 32) AND user_id = $1 AND tenant = $2");
+        let found = self.connection.fetch(sqlx::AssertSqlSafe(sql), self.of(&person)?).await?;
         let mut keys = spilled;
         for row in &found {
             keys.extend(row.text(0)?);

@@ -43,6 +43,7 @@ promises![
     late::a_cost_that_can_never_be_found_is_counted,
     late::lookups_of_all_nodes_share_one_pace,
     people::an_identifier_in_several_tenants_is_found_in_each,
+    people::users_whose_ids_begin_alike_stay_apart,
     people::the_form_that_a_provider_reports_is_found,
     people::two_users_with_one_identifier_are_a_collision,
     poison::a_refused_row_costs_only_itself,

@@ -1,6 +1,6 @@
 //! Promises about users and identifiers.
 
-use callsign_store::ledger::query::{Kind, Mapping};
+use callsign_store::ledger::query::{By, Filter, Kind, Mapping};
 use callsign_store::ledger::{Begun, RequestLabels, SentIds};
 use callsign_store::org_ids::OrgIds;
 
@@ -67,4 +67,31 @@ pub(super) async fn an_identifier_in_several_tenants_is_found_in_each(place: Pla
     let first = reader.mappings(None, 2).await.unwrap();
     let rest = reader.mappings(first.last(), 2).await.unwrap();
     assert_eq!([tenants_of(first), tenants_of(rest)].concat(), all);
+}
+
+pub(super) async fn users_whose_ids_begin_alike_stay_apart(place: Place) {
+    let ids: Vec<_> = ["a", "b", "c", "é", "é1"].map(|end| format!("{}{end}", "ü".repeat(40))).to_vec();
+    let ledger = place.open();
+    for id in &ids {
+        request(&ledger, begun(id), finished(1));
+    }
+    ledger.close().await;
+    let reader = place.reader();
+    let users_of = |mappings: Vec<Mapping>| mappings.into_iter().map(|mapping| mapping.user).collect::<Vec<_>>();
+    for id in &ids {
+        assert_eq!(users_of(reader.mapping(id, None).await.unwrap()), [id.as_str()]);
+        let filter = Filter { user: Some(id.clone()), ..Filter::default() };
+        assert_eq!(only(reader.usage(By::User, &filter).await.unwrap()).requests, 1);
+    }
+    let (mut pages, mut last) = (Vec::new(), None);
+    loop {
+        let page = reader.mappings(last.as_ref(), 2).await.unwrap();
+        let Some(end) = page.last() else { break };
+        last = Some(end.clone());
+        pages.extend(users_of(page));
+    }
+    assert_eq!(pages.len(), ids.len(), "{pages:?}");
+    assert!(ids.iter().all(|id| pages.contains(id)), "{pages:?}");
+    assert_eq!(place.keeper().forget(&ids[0], None).await.unwrap().requests, 1);
+    assert_eq!(users_of(reader.mappings(None, 9).await.unwrap()).len(), ids.len() - 1);
 }
