@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use callsign_core::auth::settings::LIVE_TEST_KEY;
 use callsign_core::identity::longest;
 use callsign_core::secret::Secret;
 use callsign_store::limits::keys::material;
@@ -70,6 +71,9 @@ pub(super) fn name(text: &str) -> Result<String, &'static str> {
 /// Parses the name of a key, a tenant or an issuer.
 pub(super) fn caller_name(text: &str) -> Result<String, String> {
     at_most(longest::NAME, text)?;
+    if text == LIVE_TEST_KEY {
+        return Err(format!("{LIVE_TEST_KEY} is the name that live tests have in the ledger; choose another"));
+    }
     name(text).map_err(str::to_owned)
 }
 

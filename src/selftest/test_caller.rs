@@ -6,7 +6,7 @@ use std::io;
 use callsign_console::self_test::Trial;
 use callsign_core::auth::key::{Grant, Key};
 use callsign_core::auth::preset::Preset;
-use callsign_core::auth::settings::ClientSession;
+use callsign_core::auth::settings::{ClientSession, LIVE_TEST_KEY};
 use callsign_core::auth::{client_session, identity_header, pass_through_name};
 use callsign_core::identity::caller_identity::{CallerIdentity, Field};
 use callsign_core::secret::{KeyDigest, Secret};
@@ -14,11 +14,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::Config;
 use callsign_store::limits::keys::material;
+use callsign_store::person::Person;
 
 /// The prefix of OpenRouter's keys. A key with it that is not configured is passed through.
 const OPENROUTER_KEY: &str = "sk-or-v1-";
-/// The name of the temporary key.
-const KEY_NAME: &str = "callsign-check";
 
 /// A caller, as callsign is expected to see it.
 #[derive(Debug)]
@@ -56,7 +55,7 @@ impl TestCaller {
             (Some(model), _) => with_key(model),
             (None, Some(preset)) => Ok((Self::passed_through(preset)?, None)),
             // Callers authenticate only with tokens.
-            (None, None) => with_key(&Key::new(KEY_NAME, KeyDigest::of(&[]), Grant::Preset(generic()))),
+            (None, None) => with_key(&Key::new(LIVE_TEST_KEY, KeyDigest::of(&[]), Grant::Preset(generic()))),
         }
     }
 
@@ -67,7 +66,7 @@ impl TestCaller {
     pub(crate) fn for_trial(config: &Config, trial: &Trial) -> io::Result<(Self, Key)> {
         let credential = Secret::new(material::generate()?);
         let grant = Grant::Preset(generic());
-        let key = Key { tenant: trial.tenant.clone(), ..Key::new(KEY_NAME, credential.digest(), grant) };
+        let key = Key { tenant: trial.tenant.clone(), ..Key::new(LIVE_TEST_KEY, credential.digest(), grant) };
         let ids = CallerIdentity {
             user: Some(trial.user_id.as_str()),
             session: trial.session_id.as_deref(),
@@ -98,7 +97,7 @@ impl TestCaller {
         };
         let personal = matches!(grant, Grant::User(_));
         let key = Key {
-            name: KEY_NAME.to_owned(),
+            name: LIVE_TEST_KEY.to_owned(),
             digest: credential.digest(),
             grant,
             expires: None,
@@ -148,7 +147,7 @@ impl TestCaller {
             identity.push((header.clone(), value));
             *known = identity_header::usable(id.as_bytes()).map(str::to_owned);
         }
-        let key = KEY_NAME.to_owned();
+        let key = LIVE_TEST_KEY.to_owned();
         let reads = preset.headers().cloned().collect();
         Ok(Self {
             credential,
@@ -161,6 +160,12 @@ impl TestCaller {
             key,
             ids: known,
         })
+    }
+
+    /// Returns the person that the ledger has for its requests.
+    pub(crate) fn person(&self) -> Person {
+        let user = self.ids[Field::User as usize].clone().unwrap_or_default();
+        Person { tenant: self.tenant.clone(), user }
     }
 
     /// Returns the identity that callsign is expected to see in a request of the test caller with these headers.

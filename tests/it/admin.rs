@@ -309,6 +309,10 @@ async fn a_mapping_is_tried_out_in_the_real_pipeline() {
     let trial = json!({"user_id": "alice", "live": true}).to_string();
     let tried = rig.checked(&rig.ask(Method::POST, "user-mapping/test-mapping", &trial).await, "Tried").await;
     assert_eq!([&tried["passed"], &tried["live"]["status"]], [&json!(true), &json!(200)], "{tried}");
+    let acts = rig.ask(Method::GET, "audit", "").await.json();
+    let detail = json!(format!("generation: {}", tried["live"]["generation_id"].as_str().unwrap()));
+    let tests: Vec<_> = acts.as_array().unwrap().iter().filter(|act| act["act"] == "live_test").collect();
+    assert_eq!((tests.len(), &tests[0]["detail"], &tests[0]["subject"]), (1, &detail, &json!("alice")), "{acts}");
     for wrong in
         ["{}", r#"{"user_id":"a","endpoint":"weather"}"#, r#"{"user_id":"a\nb"}"#, r#"{"user_id":"a","x":1}"#, "["]
     {

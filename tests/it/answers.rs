@@ -6,6 +6,7 @@ use mock_openrouter::MockServer;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::evidence::{entry, shown_password, unzip};
 use crate::support::client::{self, Headers};
 use crate::support::program::{Said, Variables, callsign_beside, file};
 use crate::support::proxy::{ALICE, APP, Callsign, OPERATOR_KEY, Setup, VALVES};
@@ -309,9 +310,25 @@ async fn a_live_check_verifies_what_was_recorded() {
     {
         assert!(said.out.contains(line), "{line}: {said:?}");
     }
-    assert!(said.out.contains("passed: 29 checks") && said.out.contains("recorded as acme_"), "{said:?}");
+    assert!(said.out.contains("passed: 30 checks") && said.out.contains("recorded as acme_"), "{said:?}");
     assert!(said.out.contains("of $1000000 of the key's limit"), "{said:?}");
     assert!(said.out.contains("has the row, with key callsign-check"), "{said:?}");
+
+    // The test is recognisable afterwards: in the audit log, for `whois` and in a case.
+    let said = callsign_beside("audit --format json", &with_ledger).await;
+    let acts: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((acts.as_array().unwrap().len(), &acts[0]["act"]), (1, &json!("live_test")), "{acts}");
+    let generation = acts[0]["detail"].as_str().unwrap().strip_prefix("generation: ").unwrap().to_owned();
+    let said = callsign_beside(&format!("whois {generation} --format json"), &with_ledger).await;
+    let found: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!([&found[0]["test"], &found[0]["user"]], [&json!(true), &acts[0]["subject"]], "{found}");
+    let bundle = place.directory.path().join("case.zip");
+    let said = callsign_beside(&format!("case {generation} --output {}", bundle.display()), &with_ledger).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let entries = unzip(&bundle, shown_password(&said));
+    let summary = entry(&entries, "summary.txt");
+    assert!(summary.contains("Requests: 1, 1 of them tests of callsign") && summary.contains("  test\n"), "{summary}");
+
     let sent = place.mock.received();
     assert_eq!(sent.iter().filter(|received| received.path.ends_with("completions")).count(), 1, "{sent:?}");
 

@@ -84,7 +84,7 @@ impl Rig {
 }
 
 /// Returns the entries of a zip file, in order.
-fn unzip(path: &Path, password: &str) -> Vec<(String, String)> {
+pub(crate) fn unzip(path: &Path, password: &str) -> Vec<(String, String)> {
     let mut zip = zip::ZipArchive::new(fs::File::open(path).unwrap()).unwrap();
     let entries = (0..zip.len()).map(|index| {
         let mut file = zip.by_index_decrypt(index, password.as_bytes()).unwrap();
@@ -95,7 +95,7 @@ fn unzip(path: &Path, password: &str) -> Vec<(String, String)> {
     entries.collect()
 }
 
-fn entry<'e>(entries: &'e [(String, String)], name: &str) -> &'e str {
+pub(crate) fn entry<'e>(entries: &'e [(String, String)], name: &str) -> &'e str {
     let found = entries.iter().find(|(entry, _)| entry == name);
     found.map_or_else(|| panic!("no {name} in {entries:?}"), |(_, text)| text.as_str())
 }
@@ -105,7 +105,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 /// Returns the password that a command printed.
-fn shown_password(said: &Said) -> &str {
+pub(crate) fn shown_password(said: &Said) -> &str {
     let (_, password) = said.err.split_once("shown only once: ").unwrap_or_else(|| panic!("{said:?}"));
     password.trim()
 }

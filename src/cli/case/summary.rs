@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
+use callsign_core::auth::settings::LIVE_TEST_KEY;
 use callsign_core::usage::outcome::Outcome;
 use callsign_core::visible::printable;
 use callsign_store::ledger::query::StoredRequest;
@@ -18,6 +19,8 @@ pub(super) struct Summary {
     /// The values of `user` that were sent.
     users: BTreeSet<String>,
     count: u64,
+    /// Live tests among them.
+    tests: u64,
     lines: String,
 }
 
@@ -38,7 +41,10 @@ impl Summary {
         let model = end.and_then(|end| end.model.as_deref().or(end.requested_model.as_deref()));
         let model = model.map_or_else(|| "-".to_owned(), printable);
         // Writing to a string cannot fail.
-        let _infallible = writeln!(self.lines, "{}  {generation}  {model}", began.strftime("%Y-%m-%dT%H:%M:%SZ"));
+        let is_test = request.begun.labels.key.as_ref() == LIVE_TEST_KEY;
+        self.tests += u64::from(is_test);
+        let mark = if is_test { "  test" } else { "" };
+        let _infallible = writeln!(self.lines, "{}  {generation}  {model}{mark}", began.strftime("%Y-%m-%dT%H:%M:%SZ"));
     }
 
     /// Returns the text.
@@ -46,8 +52,9 @@ impl Summary {
         let reported = self.reported.as_ref().map(|reported| format!("Reported identifier: {reported}\n"));
         let users: Vec<_> = self.users.iter().map(String::as_str).collect();
         let users = if users.is_empty() { "none".to_owned() } else { users.join(", ") };
+        let tests = if self.tests == 0 { String::new() } else { format!(", {} of them tests of callsign", self.tests) };
         format!(
-            "{}Sent as user: {users}\nRequests: {}\n\nEach request, latest first: time (UTC), generation id, model\n{}",
+            "{}Sent as user: {users}\nRequests: {}{tests}\n\nEach request, latest first: time (UTC), generation id, model\n{}",
             reported.unwrap_or_default(),
             self.count,
             self.lines

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::report::Report;
-use crate::cli::summary;
+use crate::cli::{record, summary};
 use crate::config::Config;
 use crate::run;
 use crate::selftest;
@@ -25,6 +25,7 @@ use callsign_core::usage::money::NanoUsd;
 use callsign_core::visible::printable;
 use callsign_gateway::openrouter::{Account, Budget, OpenRouterClient, OpenRouterError, Record};
 use callsign_store::ledger::Reader;
+use callsign_store::limits::acts::Verb;
 
 /// Maximum time for the response. A working model answers one word much faster.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -87,6 +88,7 @@ pub(super) async fn check(config: &Config, model: &str, report: &mut Report, err
         Err(error) => report.add("live: attribution", Err(error.to_string())),
     }
     report.add("live: ledger", written_down(config, &generation).await);
+    report.add("live: audit log", audited(config, &test_caller, &generation, err).await?);
     report.add("live: budget", remaining(config, operator).await);
     Ok(())
 }
@@ -188,6 +190,20 @@ fn same(name: &str, sent: Option<String>, recorded: Option<String>) -> Outcome {
             Err(format!("{} was sent, and {} is recorded", printable(&sent), printable(&recorded)))
         }
     }
+}
+
+/// Records the test in the audit log.
+async fn audited(
+    config: &Config,
+    test_caller: &TestCaller,
+    generation: &str,
+    err: &mut impl Write,
+) -> io::Result<Outcome> {
+    let detail = Some(format!("generation: {generation}"));
+    if record::record(config, Verb::LiveTest, &test_caller.person(), detail, err).await? {
+        return Ok(Ok("has the test, if there is an audit log".to_owned()));
+    }
+    Ok(Err("does not have the test; the reason is above".to_owned()))
 }
 
 /// Checks that the ledger has exactly one row of the request.

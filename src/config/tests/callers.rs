@@ -120,6 +120,8 @@ fn a_bad_entry_is_refused(#[case] lines: &str, #[case] message: &str) {
 fn an_entry_has_a_unique_name_and_a_digest() {
     let twice = file_problems(&(key_entry("a", KEY, "user = \"a\"") + &key_entry("a", OTHER_KEY, "user = \"b\"")));
     assert_eq!(twice, "FILE:6: keys: has the name of an earlier entry; choose another");
+    let test = file_problems(&key_entry("callsign-check", KEY, "user = \"a\""));
+    assert!(test.contains("callsign-check is the name that live tests have in the ledger"), "{test}");
     let problems = file_problems("[[keys]]\nuser = \"a\"\n[[keys]]\nname = \"b\"\nsha256 = \"12\"\nuser = \"b\"");
     let lines: Vec<_> = problems.lines().collect();
     assert_eq!(lines[0], "FILE:2: keys: has no name; set it");

@@ -2,13 +2,14 @@
 //!
 //! The request also contains spoofed identifiers, so `passed` includes that these were removed. With `live` an ordinary
 //! request goes to OpenRouter as well, with the operator's (or the tenant's) key. It costs a fraction of a cent and gets
-//! a ledger row like any other request.
+//! a ledger row like any other request, under the key name of live tests, and a row of the audit log.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use callsign_core::endpoint::Inference;
+use callsign_store::limits::acts::{Act, Verb};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
 use crate::parameters::{JsonBody, Params};
+use crate::roles::Caller;
 use crate::self_test::{SelfTestError, Trial};
 
 /// The body of `POST user-mapping/test-mapping`.
@@ -35,6 +37,7 @@ pub(super) struct Body {
 /// `POST user-mapping/test-mapping`: runs the self-test and returns what arrived.
 pub(super) async fn test_mapping(
     State(operator): State<Arc<Operator>>,
+    caller: Caller,
     Params(of): Params<OfTenant>,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Json<Value>, ApiError> {
@@ -45,6 +48,7 @@ pub(super) async fn test_mapping(
     let tenant = of.tenant.filter(|name| !name.is_empty());
     operator.view().tenants.policy_of(tenant.as_deref())?;
     let Body { user_id, session_id, chat_id, message_id, model, live, .. } = body;
+    let (subject, of_tenant) = (user_id.clone(), tenant.clone().unwrap_or_default());
     let trial = Trial { endpoint, tenant, user_id, session_id, chat_id, message_id, model, live };
 
     let _one_at_a_time = operator.stage.lock().await;
@@ -52,6 +56,11 @@ pub(super) async fn test_mapping(
         SelfTestError::Invalid(reason) => ApiError::Invalid(reason),
         SelfTestError::Failed(reason) => ApiError::SelfTest(reason),
     })?;
+    if let Some(generation) = report.live["generation_id"].as_str() {
+        let detail = Some(format!("generation: {generation}"));
+        let act = Act::new(Verb::LiveTest, caller.name(), &subject, Some(&of_tenant), detail);
+        operator.deps.limiter.operator_state().record(&act);
+    }
     Ok(Json(json!({
         "identifiers": report.identifiers,
         "received": { "headers": report.headers, "body": report.body },

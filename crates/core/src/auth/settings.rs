@@ -16,6 +16,8 @@ use crate::tenant::Tenant;
 
 /// The name of the key in `CALLSIGN_APP_KEY`.
 pub const APP_KEY_NAME: &str = "app";
+/// The name of the temporary key of live tests (`docs/SPEC.md#check`). It marks their requests in the ledger.
+pub const LIVE_TEST_KEY: &str = "callsign-check";
 
 /// The configured callers.
 #[derive(Clone, Debug)]
@@ -81,10 +83,10 @@ impl Callers {
         built_in.chain(self.own_presets.clone()).collect()
     }
 
-    /// Returns true if a name is reserved: `app` is the key of `CALLSIGN_APP_KEY`, and the names of pass-through keys
-    /// begin with `passthrough-` (`docs/SPEC.md#key-names`).
+    /// Returns true if a name is reserved: `app` is the key of `CALLSIGN_APP_KEY`, `callsign-check` that of live tests, and
+    /// the names of pass-through keys begin with `passthrough-` (`docs/SPEC.md#key-names`).
     pub fn is_reserved(name: &str) -> bool {
-        name == APP_KEY_NAME || name.starts_with(PASS_THROUGH)
+        [APP_KEY_NAME, LIVE_TEST_KEY].contains(&name) || name.starts_with(PASS_THROUGH)
     }
 
     /// Returns true if a key or an issuer of the configuration has this name, or if it is reserved.

@@ -7,6 +7,7 @@
 mod cells;
 mod requests;
 
+use callsign_core::auth::settings::LIVE_TEST_KEY;
 use serde_json::{Map, Value, json};
 
 use super::query::{By, Found, Grouping, Kind, UsageRow};
@@ -131,6 +132,7 @@ fn whois_cells(found: &Found) -> Cells {
         ("first_seen", time(found.first_seen)),
         ("last_seen", time(found.last_seen)),
         ("requests", json!(found.requests)),
+        ("test", json!(found.key.as_deref() == Some(LIVE_TEST_KEY))),
     ];
     cells.map(|(name, value)| (name.to_owned(), value)).into()
 }

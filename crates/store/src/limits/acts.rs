@@ -43,6 +43,8 @@ pub enum Verb {
     RotateKey,
     /// Ended a key in the database.
     RevokeKey,
+    /// Sent a real request to OpenRouter as a test.
+    LiveTest,
     /// Read about single users on the admin port.
     Read,
 }
@@ -61,6 +63,7 @@ impl Verb {
             Self::CreateKey => "create_key",
             Self::RotateKey => "rotate_key",
             Self::RevokeKey => "revoke_key",
+            Self::LiveTest => "live_test",
             Self::Read => "read",
         }
     }
