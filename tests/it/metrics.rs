@@ -66,6 +66,36 @@ async fn connections_to_the_upstream_are_counted_while_they_are_open() {
 }
 
 #[tokio::test]
+async fn a_clean_start_raises_no_counter_and_units_are_base_units() {
+    let mock = MockServer::start().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    let archive = directory.path().join("archive");
+    let variables = [
+        ("CALLSIGN_DATA_DIR", data),
+        ("CALLSIGN_ARCHIVE_DIR", archive.to_str().unwrap()),
+        ("CALLSIGN_ARCHIVE_PASSWORD", "a-password-of-a-test-0123"),
+        ("CALLSIGN_LIMIT_USD_DAY", "1"),
+    ];
+    let callsign = Setup::to(&mock.url()).set(&variables).start();
+    let text = client::get(&callsign.admin_url("metrics"), &[]).await.text();
+    let counters: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && line.split(['{', ' ']).next().unwrap().ends_with("_total"))
+        .collect();
+    assert!(counters.len() > 40, "{text}");
+    for line in counters {
+        assert!(line.ends_with(" 0"), "{line}");
+    }
+    for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        let unit = ["_ms", "_us", "_milliseconds", "_microseconds", "_minutes", "_kib", "_mib", "_percent"]
+            .into_iter()
+            .find(|unit| name.trim_end_matches("_total").ends_with(unit));
+        assert_eq!(unit, None, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_scraper_that_does_not_ask_for_openmetrics_gets_the_older_format() {
     let (_mock, callsign) = callsign(&[]).await;
     let answer = client::get(&callsign.admin_url("metrics"), &[]).await;

@@ -71,7 +71,10 @@ async fn main() {
         }
         ["rows", rows] => fill_and_ask(directory.path(), rows.parse().unwrap()).await,
         ["rows", _, kept] if Path::new(kept).join("ledger.db").exists() => {
-            ask(&Reader::open(&settings(Path::new(kept), Mode::Fast)).unwrap()).await;
+            let settings = settings(Path::new(kept), Mode::Fast);
+            // Migrates the tables.
+            open(&settings, &Arc::new(Metrics::new())).close().await;
+            ask(&Reader::open(&settings).unwrap()).await;
         }
         ["rows", rows, kept] => fill_and_ask(Path::new(kept), rows.parse().unwrap()).await,
         ["weight"] => {
