@@ -4,8 +4,7 @@ use maud::{Markup, html};
 
 use super::selection::requests;
 use super::text::{count, name, percent};
-use callsign_store::ledger::query::{By, Filter, UsageRow};
-use callsign_store::ledger::{LedgerError, Reader};
+use callsign_store::ledger::query::{Filter, UsageRow};
 
 /// Number of apps that the alert names.
 const NAMED: usize = 5;
@@ -20,14 +19,13 @@ pub(super) struct Attribution {
 }
 
 impl Attribution {
-    /// Reads the requests without a user in the period of `filter`. `all` is the usage by key.
-    pub(super) async fn read(reader: &Reader, all: &[UsageRow], filter: &Filter) -> Result<Self, LedgerError> {
-        let nobody = Filter { user: Some(String::new()), ..filter.clone() };
-        let mut apps = reader.usage(By::Key, &nobody).await?;
-        apps.retain(|app| app.requests > 0);
+    /// Finds the requests without a user in the usage by key (`all`), and by user and key (`people`).
+    pub(super) fn of(all: &[UsageRow], people: &[UsageRow]) -> Self {
+        let nobody = people.iter().filter(|row| row.key.is_none() && row.requests > 0);
+        let mut apps: Vec<_> = nobody.map(|row| UsageRow { key: row.second.clone(), ..row.clone() }).collect();
         apps.sort_by_key(|app| std::cmp::Reverse(app.requests));
         let sum = |rows: &[UsageRow]| rows.iter().map(|row| row.requests).fold(0, u64::saturating_add);
-        Ok(Self { requests: sum(all), without: sum(&apps), apps })
+        Self { requests: sum(all), without: sum(&apps), apps }
     }
 
     /// Returns the share of attributed requests; `None` without requests.

@@ -95,7 +95,8 @@ async fn sparks(
     let steps = period.spark(Timestamp::now());
     let names: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
     let mut sparks: HashMap<Key, Vec<u64>> = HashMap::new();
-    for found in reader.sparks(by, steps.step, &names, filter).await? {
+    let filter = Filter { since: Some(steps.begin), ..filter.clone() };
+    for found in reader.sparks(by, steps.step, &names, &filter).await? {
         let values = sparks.entry((found.key, found.tenant)).or_insert_with(|| vec![0; steps.count]);
         if let Some(value) = values.get_mut(steps.index(found.at)) {
             *value = value.saturating_add(found.requests);

@@ -1,5 +1,6 @@
 //! The first page: spend, requests, attribution, failures and speed, each against the time before.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -20,7 +21,7 @@ use crate::operator::Operator;
 use crate::parameters::{Asks, Params};
 use callsign_core::usage::money::NanoUsd;
 use callsign_core::visible::printable;
-use callsign_store::ledger::query::{By, Filter, Point, Split, UsageRow};
+use callsign_store::ledger::query::{By, Filter, Grouping, Point, Split, UsageRow};
 use callsign_store::ledger::report::usd;
 
 /// Rows of each list. Each list's own page has more.
@@ -53,18 +54,19 @@ pub(super) async fn overview(
     let buckets = period.buckets(&points, now);
     let all = total(&buckets);
     let earlier = period.before(now);
-    let before = reader.usage(By::Tenant, &earlier).await?.iter().fold(UsageRow::default(), |mut sum, row| {
+    let before = reader.usage(By::Provider, &earlier).await?.iter().fold(UsageRow::default(), |mut sum, row| {
         sum.add(row);
         sum
     });
-    let apps = reader.usage(By::Key, &filter).await?;
-    let attribution = Attribution::read(reader, &apps, &filter).await?;
+    // One query of the largest sums for everything that is by user or app.
+    let people = reader.usage(Grouping { first: By::User, second: Some(By::Key) }, &filter).await?;
+    let (users, apps) = (regrouped(&people, |row| row.key.clone()), regrouped(&people, |row| row.second.clone()));
+    let attribution = Attribution::of(&apps, &people);
     let first_output = [reader.first_output(&filter).await?, reader.first_output(&earlier).await?];
     let shown = Shown { period, filter, all, before, first_output, attribution };
     let content = if shown.all.requests == 0 && statistics.users == 0 {
         html! { (heading(&html! { "Overview" }, &html! {})) (shown.tiles(&operator)) (health(&operator)) (first_steps(&operator)) }
     } else {
-        let users = reader.usage(By::User, &shown.filter).await?;
         let models = reader.usage(By::Model, &shown.filter).await?;
         let errors = reader.errors(&shown.filter).await?;
         html! {
@@ -94,6 +96,20 @@ pub(super) async fn overview(
         }
     };
     Ok(page("Overview", "/", &content))
+}
+
+/// Adds up rows of the same name and tenant, largest cost first.
+fn regrouped(rows: &[UsageRow], name: impl Fn(&UsageRow) -> Option<String>) -> Vec<UsageRow> {
+    let mut sums: BTreeMap<_, UsageRow> = BTreeMap::new();
+    for row in rows {
+        let (key, tenant) = (name(row), row.tenant.clone());
+        let sent = row.external_user_id.clone();
+        let none = UsageRow { key: key.clone(), tenant: tenant.clone(), external_user_id: sent, ..UsageRow::default() };
+        sums.entry((key, tenant)).or_insert(none).add(row);
+    }
+    let mut sums: Vec<_> = sums.into_values().collect();
+    sums.sort_by_key(|row| std::cmp::Reverse((row.total_cost(), row.requests)));
+    sums
 }
 
 /// Returns the change against an earlier figure in words.

@@ -54,17 +54,21 @@ struct Steps {
     first: Option<Date>,
 }
 
-/// Most columns of a small chart.
+/// Most columns of a small chart by day. Of a longer period it shows the end, because the sums of the days of everybody
+/// are what takes longest to read.
 const SPARK: i64 = 31;
 
-/// The steps of a small chart in a list: hours for up to two days, else days or several days each.
+/// The steps of a small chart in a list: hours for up to two days, else days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SparkSteps {
     /// The step of the ledger's query.
     pub(super) step: Step,
     /// Number of columns.
     pub(super) count: usize,
-    begin: Timestamp,
+    /// The start of the first column.
+    pub(super) begin: Timestamp,
+    /// True if the period begins earlier.
+    pub(super) is_cut: bool,
     /// Hours of a column.
     hours: i64,
 }
@@ -153,13 +157,15 @@ impl Period {
     pub(super) fn spark(self, now: Timestamp) -> SparkSteps {
         let steps = self.steps(now);
         let all = steps.hours * steps.count;
-        let columns = |hours: i64| usize::try_from((all + hours - 1) / hours).unwrap_or(1);
         if all <= 48 {
-            return SparkSteps { step: Step::Hour, count: columns(1), begin: steps.begin, hours: 1 };
+            let count = usize::try_from(all).unwrap_or(1);
+            return SparkSteps { step: Step::Hour, count, begin: steps.begin, is_cut: false, hours: 1 };
         }
-        let days = (all + 23) / 24;
-        let hours = (days + SPARK - 1) / SPARK * 24;
-        SparkSteps { step: Step::Day, count: columns(hours), begin: steps.begin, hours }
+        let days = (steps.end.duration_since(steps.begin).as_hours() + 23) / 24;
+        let before = (days - SPARK).max(0);
+        let begin = steps.begin + SignedDuration::from_hours(24 * before);
+        let count = usize::try_from(days - before).unwrap_or(1);
+        SparkSteps { step: Step::Day, count, begin, is_cut: before > 0, hours: 24 }
     }
 
     /// Formats a step's start.
@@ -330,19 +336,21 @@ mod tests {
     }
 
     #[test]
-    fn a_small_chart_has_few_columns_that_cover_the_period() {
+    fn a_small_chart_has_few_columns_that_end_with_the_period() {
         let now: Timestamp = "2026-03-01T12:30:00Z".parse().unwrap();
-        for (period, step, count, hours) in [
-            (Period::Day, Step::Hour, 24, 1),
-            (Period::Week, Step::Day, 7, 24),
-            (Period::Month, Step::Day, 30, 24),
-            (Period::Quarter, Step::Day, 30, 72),
-            (Period::Days(day("2025-01-01"), day("2025-12-31")), Step::Day, 31, 288),
+        for (period, step, count, hours, is_cut) in [
+            (Period::Day, Step::Hour, 24, 1, false),
+            (Period::Week, Step::Day, 7, 24, false),
+            (Period::Month, Step::Day, 30, 24, false),
+            (Period::Quarter, Step::Day, 31, 24, true),
+            (Period::Days(day("2025-01-01"), day("2025-12-31")), Step::Day, 31, 24, true),
         ] {
             let spark = period.spark(now);
-            assert_eq!((spark.step, spark.count, spark.hours), (step, count, hours), "{period:?}");
+            let found = (spark.step, spark.count, spark.hours, spark.is_cut);
+            assert_eq!(found, (step, count, hours, is_cut), "{period:?}");
             let steps = period.steps(now);
-            assert_eq!((spark.index(steps.begin), spark.index(steps.end)), (0, count - 1), "{period:?}");
+            assert_eq!((spark.index(spark.begin), spark.index(steps.end)), (0, count - 1), "{period:?}");
+            assert_eq!(spark.begin == steps.begin, !is_cut, "{period:?}");
             assert_eq!(spark.index(Timestamp::MIN), 0);
         }
     }

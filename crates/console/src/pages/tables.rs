@@ -137,7 +137,7 @@ impl Usage<'_> {
                     thead { tr {
                         (self.heading("", Some(Sort::Name), heading(by)))
                         th.bar scope="col" { span.hidden { "Share of the largest" } }
-                        @if self.marks.is_some() { th scope="col" { "Over time" } }
+                        @if self.marks.is_some() { th scope="col" { @if self.period.spark(jiff::Timestamp::now()).is_cut { "Latest days" } @else { "Over time" } } }
                         (self.heading("number", Some(Sort::Spend), "Spend"))
                         (self.heading("number", Some(Sort::Requests), "Requests"))
                         @if self.depth == Depth::Full {

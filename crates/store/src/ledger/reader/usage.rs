@@ -43,6 +43,8 @@ enum Detail {
     /// None. The sums of a person are added up while they are read, since they follow one another in the table. That
     /// leaves far fewer rows to sort.
     People,
+    /// The same, with the number of requests only.
+    Requests,
     /// Model, provider and error.
     All,
 }
@@ -51,12 +53,13 @@ impl Detail {
     /// Returns the columns as SQL.
     fn columns(self) -> String {
         let (names, last_us): (_, _) = match self {
+            Self::Requests => return "bucket_us, person, CAST(SUM(requests) AS BIGINT) AS requests".to_owned(),
             Self::People => ("bucket_us, person", "MAX(last_us) AS last_us"),
             Self::All => ("bucket_us, person, model, provider, error", "last_us"),
         };
         let columns = terms().map(|(name, term)| match self {
-            Self::People => format!("CAST(SUM({term}) AS BIGINT) AS {name}"),
             Self::All => format!("{term} AS {name}"),
+            Self::People | Self::Requests => format!("CAST(SUM({term}) AS BIGINT) AS {name}"),
         });
         let columns = std::iter::once(names.to_owned()).chain(columns).chain([last_us.to_owned()]);
         columns.collect::<Vec<_>>().join(", ")
@@ -65,7 +68,7 @@ impl Detail {
     /// Returns the end of the query as SQL.
     fn group(self) -> &'static str {
         match self {
-            Self::People => " GROUP BY bucket_us, person",
+            Self::People | Self::Requests => " GROUP BY bucket_us, person",
             Self::All => "",
         }
     }
@@ -153,7 +156,7 @@ impl Reader {
             Step::Day => Grain::Curve,
         };
         let (tenant, join, detail) = if is_of_people {
-            ("p.tenant", "LEFT JOIN people p ON p.person = s.person", Detail::People)
+            ("p.tenant", "LEFT JOIN people p ON p.person = s.person", Detail::Requests)
         } else {
             ("''", "", Detail::All)
         };
@@ -174,7 +177,8 @@ impl Reader {
         let by = by.into();
         let names_people = by.has(By::User) || by.has(By::Key) || by.has(By::Tenant) || filter.names_people();
         let widest = match by.iter().map(By::widest).min().unwrap_or(Grain::Year) {
-            Grain::Day if !names_people => Grain::Curve,
+            Grain::Hour => Grain::Hour,
+            _ if !names_people => Grain::Curve,
             widest => widest,
         };
         let with_tenant = by.has(By::User) || by.has(By::Key) || by.has(By::Tenant);
@@ -301,7 +305,8 @@ impl Reader {
     /// Returns the errors by kind, most frequent first. Refusals by callsign are among them.
     pub async fn errors(&self, filter: &Filter) -> Result<Vec<Errors>, LedgerError> {
         let question = self.ask("SELECT error, CAST(SUM(requests + refused) AS BIGINT) FROM (");
-        let question = self.over_sums(question, Grain::Year, Detail::All, filter).await?;
+        let widest = if filter.names_people() { Grain::Year } else { Grain::Curve };
+        let question = self.over_sums(question, widest, Detail::All, filter).await?;
         let question = question.sql(") s WHERE error <> '' GROUP BY error ORDER BY 2 DESC, 1");
         let mut errors = Vec::new();
         for row in self.pool.fetch(question).await? {
