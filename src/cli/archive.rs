@@ -33,8 +33,12 @@ pub(super) fn run(
     };
     if !place.directory.is_dir() {
         let path = callsign_core::visible::printable(&place.directory.display().to_string());
-        writeln!(err, "callsign: CALLSIGN_ARCHIVE_DIR is not a directory: {path}")?;
-        return Ok(Exit::Failure);
+        writeln!(
+            err,
+            "callsign: CALLSIGN_ARCHIVE_DIR is not a directory: {path}; set the directory into which \
+        callsign writes"
+        )?;
+        return Ok(Exit::Invalid);
     }
     match command {
         ArchiveCommand::List { user, chat, tenant, since, format } => {
