@@ -69,10 +69,11 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             Box::pin(check::check(&sources.serving(), live, format == "json", out, err)).await
         }
         Command::Healthcheck => healthcheck::run(&sources, err).await,
-        Command::Explain { user, request } => {
+        Command::Explain { user, request, format } => {
             let explain = async |config: &Config| {
                 explain::announce(io::stdin().is_terminal(), err)?;
-                explain::explain(config, person(user.as_deref(), request), request.endpoint, io::stdin(), out, err)
+                let how = (request.endpoint, format == "json");
+                explain::explain(config, person(user.as_deref(), request), how, io::stdin(), out, err)
             };
             configured(&sources, explain).await
         }

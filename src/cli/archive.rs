@@ -49,6 +49,6 @@ pub(super) fn run(
         ArchiveCommand::Show { id, tenant, part } => {
             show::show(&place, id, tenant.as_deref(), *part, is_terminal, out, err)
         }
-        ArchiveCommand::Verify => verify::verify(&place, out, err),
+        ArchiveCommand::Verify { format } => verify::verify(&place, format == "json", out, err),
     }
 }

@@ -90,6 +90,9 @@ pub enum Command {
         /// The other options of the request.
         #[command(flatten)]
         request: Request,
+        /// Output format.
+        #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+        format: String,
     },
     /// Print the identifier fields that would be sent for a caller, as JSON.
     #[command(after_help = "Example:\n  \
@@ -416,4 +419,7 @@ pub struct Reconcile {
     /// Only requests of this tenant; "" for callers without a tenant. By default all.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
+    /// Output format.
+    #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+    pub format: String,
 }
