@@ -17,7 +17,7 @@
 //! | `callsign-telemetry` | metrics and log lines |
 //! | `callsign-store` | what lives on disk or in a shared database: ledger, limits and blocks, archive |
 //! | `callsign-gateway` | the request path: server, pipeline, upstream, relay |
-//! | `callsign-console` | the admin port: API and dashboard |
+//! | `callsign-console` | the admin port: API and console |
 //! | `mock-openrouter` | an OpenRouter for `--demo`, `check` and the tests |
 //!
 //! | module | is for | must not |

@@ -228,7 +228,7 @@ complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_se
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Verify every archived request: it decrypts, is authentic, and contains what its meta.json lists'
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l for -d 'Duration of the block: 45s, 30m, 24h or 7d, at most 100 years. By default permanent' -r
-complete -c callsign -n "__fish_callsign_using_subcommand block" -l reason -d 'Reason, shown in the list and on the dashboard' -r
+complete -c callsign -n "__fish_callsign_using_subcommand block" -l reason -d 'Reason, shown in the list and on the console' -r
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l format -d 'Output format of --list' -r -f -a "table\t''
 json\t''"

@@ -255,7 +255,7 @@ pub struct Block {
     /// Duration of the block: 45s, 30m, 24h or 7d, at most 100 years. By default permanent.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
-    /// Reason, shown in the list and on the dashboard.
+    /// Reason, shown in the list and on the console.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Also abort the user's running responses.
