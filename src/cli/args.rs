@@ -27,6 +27,9 @@ pub use rejected_args::{LedgerCommand, RepairArgs};
 ///
 /// Set an app's base URL to callsign. callsign authenticates every request, removes client-supplied identifiers, writes
 /// the identifiers that the operator's valves allow, and relays the response byte for byte.
+///
+/// Exit codes of all commands: 0 done, 1 failed or nothing found, 2 the command line, the configuration or the data
+/// directory cannot be used.
 #[derive(Debug, Parser)]
 #[command(name = "callsign", version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Args {
@@ -45,7 +48,8 @@ pub enum Command {
     ///
     /// SIGTERM and SIGINT end it after running responses (CALLSIGN_DRAIN_SECONDS), SIGHUP reloads the configuration.
     ///
-    /// Exit codes: 0 ended by a signal, 1 could not start, 2 configuration invalid (every problem is printed).
+    /// Exit codes: 0 ended by a signal, 1 could not start, 2 configuration invalid (every problem is printed) or a directory
+    /// that cannot be used.
     Serve {
         /// Run without an OpenRouter account: a mock OpenRouter in this process answers, and the console has sample data.
         ///
@@ -54,7 +58,7 @@ pub enum Command {
         #[arg(long)]
         demo: bool,
     },
-    /// Validate the configuration and test it with requests that contain spoofed identifiers.
+    /// Validate the configuration and test it with requests that contain forged identifiers.
     ///
     /// Starts a second callsign with this configuration on a free port, in front of a mock OpenRouter, and compares
     /// what arrives there with the valves and formats. Nothing leaves this machine.
