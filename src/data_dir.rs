@@ -68,13 +68,18 @@ mod tests {
     }
 
     #[test]
-    fn rights_are_asked_for() {
+    fn a_directory_that_others_own_is_not_usable() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o500)).unwrap();
-        // Root may write everywhere.
-        let expected = (!rustix::process::geteuid().is_root()).then_some(io::ErrorKind::PermissionDenied);
-        for path in [directory.path().to_owned(), directory.path().join("new")] {
-            assert_eq!(usable(&path).err().map(|error| error.kind()), expected);
-        }
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
+        let paths = [directory.path().to_owned(), directory.path().join("new")];
+        // Root may write everywhere, so this thread becomes another user. Linux keeps identities per thread.
+        let checked = std::thread::spawn(move || {
+            if rustix::process::geteuid().is_root() {
+                let nobody = rustix::process::Uid::from_raw(65_534);
+                rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+            }
+            paths.map(|path| usable(&path).map_err(|error| error.kind()))
+        });
+        assert_eq!(checked.join().unwrap(), [Err(io::ErrorKind::PermissionDenied); 2]);
     }
 }
