@@ -19,6 +19,8 @@ RUN set -eu; \
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
+# Writes the list of packages and versions into the binary, where scanners of known vulnerabilities find it.
+RUN cargo install --locked --root target/tools cargo-auditable@0.7.7
 # Downloads the dependencies in a layer that changes only with the manifests.
 COPY --from=manifests /manifests ./
 RUN cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
@@ -38,7 +40,8 @@ ENV RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-a
 # checks that the binary is static, since the image has no libraries.
 RUN set -eu; \
     target="$(rustc -vV | sed -n 's/^host: //p')"; \
-    cargo build --profile dist --locked --package callsign --bin callsign --target "$target"; \
+    PATH="/src/target/tools/bin:$PATH"; \
+    cargo auditable build --profile dist --locked --package callsign --bin callsign --target "$target"; \
     cp "target/$target/dist/callsign" /callsign; \
     ldd /callsign 2>&1 | grep -Eq 'statically linked|not a dynamic executable'; \
     /callsign --version; \
@@ -61,7 +64,7 @@ COPY --from=build /callsign /callsign
 COPY --from=build --chown=65532:65532 /data /data
 # A numeric id, so that Kubernetes can check that the user is not root.
 USER 65532:65532
-# 8484: apps. 8485: health, metrics and dashboard; do not publish it.
+# 8484: apps. 8485: health, metrics and console; do not publish it.
 EXPOSE 8484 8485
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/callsign", "healthcheck"]
 ENTRYPOINT ["/callsign"]

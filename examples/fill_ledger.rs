@@ -1,4 +1,4 @@
-//! Fills a ledger with 90 days of generated requests, to try the dashboard:
+//! Fills a ledger with 90 days of generated requests, to try the console:
 //!
 //! ```text
 //! cargo run --example fill_ledger -- /tmp/ledger.db 40000

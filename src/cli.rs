@@ -51,7 +51,9 @@ use identity_args::Person;
 
 use crate::accounts;
 use crate::config::{Config, ConfigInputs, Loaded};
+use crate::data_dir;
 use crate::terminal::Screen;
+use callsign_core::visible::printable;
 
 /// Runs a command. Results go to `out`, problems to the standard error.
 ///
@@ -67,10 +69,11 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             Box::pin(check::check(&sources.serving(), live, format == "json", out, err)).await
         }
         Command::Healthcheck => healthcheck::run(&sources, err).await,
-        Command::Explain { user, request } => {
+        Command::Explain { user, request, format } => {
             let explain = async |config: &Config| {
                 explain::announce(io::stdin().is_terminal(), err)?;
-                explain::explain(config, person(user.as_deref(), request), request.endpoint, io::stdin(), out, err)
+                let how = (request.endpoint, format == "json");
+                explain::explain(config, person(user.as_deref(), request), how, io::stdin(), out, err)
             };
             configured(&sources, explain).await
         }
@@ -78,10 +81,11 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             let person = person(user.as_deref(), request);
             configured(&sources, async |config| id::print(config, person, request.endpoint, out, err)).await
         }
-        Command::Key { command } => {
+        Command::Key { command } if command.stores_nothing() => {
             configured(&sources, async |config| key::run(config, command, out, err).await).await
         }
-        Command::Audit(asked) => configured(&sources, async |config| audit::run(config, asked, out, err).await).await,
+        Command::Key { command } => stored(&sources, async |config| key::run(config, command, out, err).await).await,
+        Command::Audit(asked) => stored(&sources, async |config| audit::run(config, asked, out, err).await).await,
         Command::Block(args) => {
             let id = args.id.as_deref().unwrap_or_default();
             looking_up(id, &sources, async |config| block::block(config, args, out, err).await).await
@@ -93,21 +97,19 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             looking_up(command.identifier(), &sources, async |config| limits::run(config, command, out, err).await)
                 .await
         }
-        Command::Usage(asked) => configured(&sources, async |config| usage::print(config, asked, out, err).await).await,
+        Command::Usage(asked) => stored(&sources, async |config| usage::print(config, asked, out, err).await).await,
         Command::Requests(asked) => {
-            configured(&sources, async |config| requests::list(config, asked, out, err).await).await
+            stored(&sources, async |config| requests::list(config, asked, out, err).await).await
         }
-        Command::Request(asked) => {
-            configured(&sources, async |config| requests::one(config, asked, out, err).await).await
-        }
+        Command::Request(asked) => stored(&sources, async |config| requests::one(config, asked, out, err).await).await,
         Command::Ledger { command } => {
-            configured(&sources, async |config| rejected::run(config, command, out, err).await).await
+            stored(&sources, async |config| rejected::run(config, command, out, err).await).await
         }
         Command::Whois(asked) => {
             looking_up(&asked.id, &sources, async |config| whois::print(config, asked, out, err).await).await
         }
         Command::Reconcile(asked) => {
-            configured(&sources, async |config| reconcile::run(config, asked, out, err).await).await
+            stored(&sources, async |config| reconcile::run(config, asked, out, err).await).await
         }
         Command::Forget(asked) => {
             looking_up(&asked.user, &sources, async |config| {
@@ -130,8 +132,8 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
         Command::Config { format } => {
             loaded(&sources, async |loaded| config::run(loaded, format == "json", out, err).await).await
         }
-        Command::Backup(asked) => loaded(&sources, async |loaded| backup::run(loaded, asked, out, err).await).await,
-        Command::Restore(asked) => loaded(&sources, async |loaded| restore::run(loaded, asked, out, err).await).await,
+        Command::Backup(asked) => stored(&sources, async |config| backup::run(config, asked, out, err).await).await,
+        Command::Restore(asked) => stored(&sources, async |config| restore::run(config, asked, out, err).await).await,
     }
 }
 
@@ -143,7 +145,24 @@ async fn configured(
     loaded(sources, async |loaded| command(&loaded.config).await).await
 }
 
-/// Does the same for a command that also needs the sources of the values.
+/// Does the same for a command that reads or writes what is stored: the data directory must be usable.
+async fn stored(sources: &ConfigInputs, command: impl AsyncFnOnce(&Config) -> io::Result<Exit>) -> io::Result<Exit> {
+    configured(sources, async |config| if has_directory(config)? { command(config).await } else { Ok(Exit::Invalid) })
+        .await
+}
+
+/// Returns false, with the reason on the standard error, if the data directory is set and cannot be used.
+fn has_directory(config: &Config) -> io::Result<bool> {
+    match data_dir::check(config) {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            writeln!(Screen::stderr(), "callsign: {}", printable(&error.to_string()))?;
+            Ok(false)
+        }
+    }
+}
+
+/// Does the same as [`configured`] for a command that also needs the sources of the values.
 async fn loaded(sources: &ConfigInputs, command: impl AsyncFnOnce(&Loaded) -> io::Result<Exit>) -> io::Result<Exit> {
     match load::load(sources, &mut Screen::stderr())? {
         Some(loaded) => command(&loaded).await,
@@ -151,7 +170,7 @@ async fn loaded(sources: &ConfigInputs, command: impl AsyncFnOnce(&Loaded) -> io
     }
 }
 
-/// Does the same for a command that looks an identifier up, which a provider may have reported.
+/// Does the same as [`stored`] for a command that looks an identifier up, which a provider may have reported.
 async fn looking_up(
     identifier: &str,
     sources: &ConfigInputs,
@@ -159,6 +178,7 @@ async fn looking_up(
 ) -> io::Result<Exit> {
     let err = &mut Screen::stderr();
     match load::load(sources, err)? {
+        Some(Loaded { config, .. }) if !has_directory(&config)? => Ok(Exit::Invalid),
         Some(Loaded { mut config, .. }) => {
             accounts::find_for(&mut config, identifier, err).await?;
             command(&config).await

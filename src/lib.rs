@@ -17,7 +17,7 @@
 //! | `callsign-telemetry` | metrics and log lines |
 //! | `callsign-store` | what lives on disk or in a shared database: ledger, limits and blocks, archive |
 //! | `callsign-gateway` | the request path: server, pipeline, upstream, relay |
-//! | `callsign-console` | the admin port: API and dashboard |
+//! | `callsign-console` | the admin port: API and console |
 //! | `mock-openrouter` | an OpenRouter for `--demo`, `check` and the tests |
 //!
 //! | module | is for | must not |
@@ -25,6 +25,7 @@
 //! | `accounts` | asks OpenRouter for the ids of the operator's accounts | print an id |
 //! | [`cli`] | the command line, one file per command | decide anything about a request |
 //! | [`config`] | the table of settings, the layers, one file per concern | read the process's environment itself |
+//! | `data_dir` | tells if the data directory can be used | change it |
 //! | `reconcile` | looks up costs that did not arrive | serve callers |
 //! | [`reload`] | puts a changed configuration in force | touch running requests |
 //! | [`run`] | starts callsign: opens the stores, binds the ports | parse settings |
@@ -37,6 +38,7 @@
 mod accounts;
 pub mod cli;
 pub mod config;
+mod data_dir;
 mod json_members;
 mod reconcile;
 pub mod reload;

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::config::Config;
+use crate::data_dir;
 use crate::reconcile::{self, Reconciler};
 use crate::selftest::trial;
 use admin_port::{AdminPort, Shown};
@@ -50,6 +51,7 @@ const EXCESS_CONNECTIONS: usize = 32;
 /// [`StartError::DirectoryInUse`] if another process has the lock, or [`StartError::Directory`].
 pub fn lock(config: &Config) -> Result<Option<DirectoryLock>, StartError> {
     let Some(directory) = &config.ledger.data_dir else { return Ok(None) };
+    data_dir::check(config)?;
     match DirectoryLock::try_take(directory) {
         Ok(Some(lock)) => Ok(Some(lock)),
         Ok(None) => Err(StartError::DirectoryInUse(directory.clone())),
@@ -75,7 +77,7 @@ pub fn start(config: &Config, serve: ServeOptions) -> Result<Running, StartError
 /// # Errors
 /// [`StartError`].
 pub fn start_beside(config: &Config, serve: ServeOptions) -> Result<Running, StartError> {
-    start_with(config, serve, None)
+    start_parts(config, serve, None)
 }
 
 /// Starts callsign with a lock on its data directory. Without a lock it keeps no limits and blocks there.
@@ -83,6 +85,14 @@ pub fn start_beside(config: &Config, serve: ServeOptions) -> Result<Running, Sta
 /// # Errors
 /// [`StartError`].
 pub fn start_with(config: &Config, serve: ServeOptions, lock: Option<DirectoryLock>) -> Result<Running, StartError> {
+    let running = start_parts(config, serve, lock)?;
+    if !running.limiter.keeps_state() {
+        tracing::warn!("state: blocks are only in memory; set CALLSIGN_DATA_DIR to keep them over a restart");
+    }
+    Ok(running)
+}
+
+fn start_parts(config: &Config, serve: ServeOptions, lock: Option<DirectoryLock>) -> Result<Running, StartError> {
     let metrics = metrics(config);
     let drain = Drain::new(config.drain.delay, config.drain.total);
     let to_upstream = to_upstream(config, &serve, &metrics);

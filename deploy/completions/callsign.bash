@@ -487,12 +487,16 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__archive__subcmd__verify)
-            opts="-h --config --help"
+            opts="-h --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -669,7 +673,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__explain)
-            opts="-h --user --tenant --session --chat --message --endpoint --config --help"
+            opts="-h --user --tenant --session --chat --message --endpoint --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -697,6 +701,10 @@ _callsign() {
                     ;;
                 --endpoint)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -741,7 +749,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__forget)
-            opts="-h --tenant --user-id --yes --dry-run --config --help"
+            opts="-h --tenant --user-id --yes --dry-run --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -749,6 +757,10 @@ _callsign() {
             case "${prev}" in
                 --tenant)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1943,7 +1955,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__reconcile)
-            opts="-h --since --tenant --config --help"
+            opts="-h --since --tenant --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1955,6 +1967,10 @@ _callsign() {
                     ;;
                 --tenant)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -28,7 +28,7 @@ complete -c callsign -n "__fish_callsign_needs_command" -l config -d 'TOML confi
 complete -c callsign -n "__fish_callsign_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_needs_command" -s V -l version -d 'Print version'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "serve" -d 'Run the proxy'
-complete -c callsign -n "__fish_callsign_needs_command" -f -a "check" -d 'Validate the configuration and test it with requests that contain spoofed identifiers'
+complete -c callsign -n "__fish_callsign_needs_command" -f -a "check" -d 'Validate the configuration and test it with requests that contain forged identifiers'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "explain" -d 'Show how a request body is rewritten: what is removed and why, what is written and by which setting'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "id" -d 'Print the identifier fields that would be sent for a caller, as JSON'
 complete -c callsign -n "__fish_callsign_needs_command" -f -a "usage" -d 'Print spend and tokens from the ledger'
@@ -66,6 +66,8 @@ complete -c callsign -n "__fish_callsign_using_subcommand explain" -l session -d
 complete -c callsign -n "__fish_callsign_using_subcommand explain" -l chat -d 'Chat (conversation) id' -r
 complete -c callsign -n "__fish_callsign_using_subcommand explain" -l message -d 'Message id' -r
 complete -c callsign -n "__fish_callsign_using_subcommand explain" -l endpoint -d 'Endpoint: chat, responses, messages, embeddings, rerank, … or a path, as chat/completions' -r
+complete -c callsign -n "__fish_callsign_using_subcommand explain" -l format -d 'Output format' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand explain" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand id" -l user -d 'User id of the caller' -r
@@ -119,6 +121,8 @@ complete -c callsign -n "__fish_callsign_using_subcommand whois" -l config -d 'T
 complete -c callsign -n "__fish_callsign_using_subcommand whois" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand reconcile" -l since -d 'Only requests since: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time. By default all' -r
 complete -c callsign -n "__fish_callsign_using_subcommand reconcile" -l tenant -d 'Only requests of this tenant; "" for callers without a tenant. By default all' -r
+complete -c callsign -n "__fish_callsign_using_subcommand reconcile" -l format -d 'Output format' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand reconcile" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand reconcile" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand case" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
@@ -135,6 +139,8 @@ complete -c callsign -n "__fish_callsign_using_subcommand export" -l user-id -d 
 complete -c callsign -n "__fish_callsign_using_subcommand export" -l with-archives -d 'Include the archived requests and responses (prompts and replies)'
 complete -c callsign -n "__fish_callsign_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand forget" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
+complete -c callsign -n "__fish_callsign_using_subcommand forget" -l format -d 'Output format' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand forget" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand forget" -l user-id -d 'Take the id as a user id only, not as an identifier as sent'
 complete -c callsign -n "__fish_callsign_using_subcommand forget" -l yes -d 'Erase without asking'
@@ -213,6 +219,8 @@ request\t'The request body as sent upstream'
 response\t'The response bytes as relayed'"
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from show" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from verify" -l format -d 'Output format. json is one object with archives, intact and damaged' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from verify" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from help" -f -a "list" -d 'List archived requests in order of their paths, one per line: start time, status, outcome, model, path'
@@ -220,7 +228,7 @@ complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_se
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Verify every archived request: it decrypts, is authentic, and contains what its meta.json lists'
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l for -d 'Duration of the block: 45s, 30m, 24h or 7d, at most 100 years. By default permanent' -r
-complete -c callsign -n "__fish_callsign_using_subcommand block" -l reason -d 'Reason, shown in the list and on the dashboard' -r
+complete -c callsign -n "__fish_callsign_using_subcommand block" -l reason -d 'Reason, shown in the list and on the console' -r
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l format -d 'Output format of --list' -r -f -a "table\t''
 json\t''"
@@ -290,7 +298,7 @@ complete -c callsign -n "__fish_callsign_using_subcommand restore" -s h -l help 
 complete -c callsign -n "__fish_callsign_using_subcommand healthcheck" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand healthcheck" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger backup restore healthcheck help" -f -a "serve" -d 'Run the proxy'
-complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger backup restore healthcheck help" -f -a "check" -d 'Validate the configuration and test it with requests that contain spoofed identifiers'
+complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger backup restore healthcheck help" -f -a "check" -d 'Validate the configuration and test it with requests that contain forged identifiers'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger backup restore healthcheck help" -f -a "explain" -d 'Show how a request body is rewritten: what is removed and why, what is written and by which setting'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger backup restore healthcheck help" -f -a "id" -d 'Print the identifier fields that would be sent for a caller, as JSON'
 complete -c callsign -n "__fish_callsign_using_subcommand help; and not __fish_seen_subcommand_from serve check explain id usage requests request whois reconcile case export forget audit config key archive block unblock limits ledger backup restore healthcheck help" -f -a "usage" -d 'Print spend and tokens from the ledger'

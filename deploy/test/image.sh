@@ -98,7 +98,7 @@ mkfifo "$directory/release"
 python3 deploy/test/upstream.py "$UPSTREAM_PORT" "$directory" &
 background+=($!)
 
-step "one static binary, its defaults, the licences; a number for a user; $MAX_BYTES bytes at most"
+step "one static binary with the list of its packages, its defaults, the licences; a number for a user; $MAX_BYTES bytes at most"
 bytes="$(podman image inspect --format '{{.Size}}' "$IMAGE")"
 [ "$bytes" -le "$MAX_BYTES" ] || fail "the image has $bytes bytes"
 [ "$(podman image inspect --format '{{.Config.User}}' "$IMAGE")" = "$USER_ID:$USER_ID" ] || fail "the image's user"
@@ -107,6 +107,7 @@ podman export files | tar --list | grep -v '/$' | grep -vE '^(dev|etc|proc|run|s
 diff "$directory/files" <(printf '%s\n' callsign etc/callsign/defaults.toml licenses/LICENSE-APACHE licenses/LICENSE-MIT) ||
   fail "the image's files"
 podman rm files > /dev/null
+readelf --sections --wide "$STORE/callsign" | grep -qF .dep-v0 || fail "the binary has no list of its packages"
 if podman run --rm --network host --entrypoint /bin/sh "$IMAGE" -c true 2> /dev/null; then
   fail "there is a shell"
 fi

@@ -33,8 +33,12 @@ pub(super) fn run(
     };
     if !place.directory.is_dir() {
         let path = callsign_core::visible::printable(&place.directory.display().to_string());
-        writeln!(err, "callsign: CALLSIGN_ARCHIVE_DIR is not a directory: {path}")?;
-        return Ok(Exit::Failure);
+        writeln!(
+            err,
+            "callsign: CALLSIGN_ARCHIVE_DIR is not a directory: {path}; set the directory into which \
+        callsign writes"
+        )?;
+        return Ok(Exit::Invalid);
     }
     match command {
         ArchiveCommand::List { user, chat, tenant, since, format } => {
@@ -45,6 +49,6 @@ pub(super) fn run(
         ArchiveCommand::Show { id, tenant, part } => {
             show::show(&place, id, tenant.as_deref(), *part, is_terminal, out, err)
         }
-        ArchiveCommand::Verify => verify::verify(&place, out, err),
+        ArchiveCommand::Verify { format } => verify::verify(&place, format == "json", out, err),
     }
 }

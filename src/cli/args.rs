@@ -27,6 +27,9 @@ pub use rejected_args::{LedgerCommand, RepairArgs};
 ///
 /// Set an app's base URL to callsign. callsign authenticates every request, removes client-supplied identifiers, writes
 /// the identifiers that the operator's valves allow, and relays the response byte for byte.
+///
+/// Exit codes of all commands: 0 done, 1 failed or nothing found, 2 the command line, the configuration or the data
+/// directory cannot be used.
 #[derive(Debug, Parser)]
 #[command(name = "callsign", version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Args {
@@ -45,7 +48,8 @@ pub enum Command {
     ///
     /// SIGTERM and SIGINT end it after running responses (CALLSIGN_DRAIN_SECONDS), SIGHUP reloads the configuration.
     ///
-    /// Exit codes: 0 ended by a signal, 1 could not start, 2 configuration invalid (every problem is printed).
+    /// Exit codes: 0 ended by a signal, 1 could not start, 2 configuration invalid (every problem is printed) or a directory
+    /// that cannot be used.
     Serve {
         /// Run without an OpenRouter account: a mock OpenRouter in this process answers, and the console has sample data.
         ///
@@ -54,7 +58,7 @@ pub enum Command {
         #[arg(long)]
         demo: bool,
     },
-    /// Validate the configuration and test it with requests that contain spoofed identifiers.
+    /// Validate the configuration and test it with requests that contain forged identifiers.
     ///
     /// Starts a second callsign with this configuration on a free port, in front of a mock OpenRouter, and compares
     /// what arrives there with the valves and formats. Nothing leaves this machine.
@@ -90,6 +94,9 @@ pub enum Command {
         /// The other options of the request.
         #[command(flatten)]
         request: Request,
+        /// Output format.
+        #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+        format: String,
     },
     /// Print the identifier fields that would be sent for a caller, as JSON.
     #[command(after_help = "Example:\n  \
@@ -252,7 +259,7 @@ pub struct Block {
     /// Duration of the block: 45s, 30m, 24h or 7d, at most 100 years. By default permanent.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
-    /// Reason, shown in the list and on the dashboard.
+    /// Reason, shown in the list and on the console.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Also abort the user's running responses.
@@ -416,4 +423,7 @@ pub struct Reconcile {
     /// Only requests of this tenant; "" for callers without a tenant. By default all.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
+    /// Output format.
+    #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+    pub format: String,
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Exit;
 use super::args::Backup;
-use crate::config::Loaded;
+use crate::config::Config;
 use callsign_core::visible::printable;
 use callsign_store::backup::write::{Progress, write};
 use callsign_store::ledger::settings::Store;
@@ -21,7 +21,7 @@ const LINES: Duration = Duration::from_secs(10);
 /// # Errors
 /// I/O errors of `out` and `err`.
 pub(super) async fn run(
-    Loaded { config, .. }: &Loaded,
+    config: &Config,
     asked: &Backup,
     out: &mut impl Write,
     err: &mut impl Write,

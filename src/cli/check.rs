@@ -14,6 +14,7 @@ use http::Response;
 
 use super::{Exit, load};
 use crate::config::{Config, ConfigInputs, Loaded};
+use crate::data_dir;
 use crate::run;
 use crate::selftest::Selftest;
 use crate::selftest::comparison;
@@ -40,6 +41,7 @@ pub(super) async fn check(
 ) -> io::Result<Exit> {
     let Some(Loaded { config, mut warnings, .. }) = load::load(sources, err)? else { return Ok(Exit::Invalid) };
     warnings.extend(container_note(&config));
+    warnings.extend(data_dir::check(&config).err().map(|error| format!("{error}; serve would not start")));
     let mut report = Report::new(&config, warnings);
     match Rig::start(&config).await? {
         Ok(rig) => {

@@ -33,14 +33,14 @@ pub(super) fn announce(is_terminal: bool, err: &mut impl Write) -> io::Result<()
     Ok(())
 }
 
-/// Explains the request body on `input`. If `person` has no ids, the sample caller is used.
+/// Explains the request body on `input`, as a diff or in JSON. If `person` has no ids, the sample caller is used.
 ///
 /// # Errors
 /// I/O errors of `input`, `out` and `err`. A refused body is reported on `err`.
 pub(super) fn explain(
     config: &Config,
     person: Person<'_>,
-    endpoint: &Inference,
+    (endpoint, json): (&Inference, bool),
     input: impl Read,
     out: &mut impl Write,
     err: &mut impl Write,
@@ -85,6 +85,10 @@ pub(super) fn explain(
     for omission in &identifiers.omitted {
         let (field, why) = labels::omission(*omission);
         rows.push(Row::new(Mark::Omitted, field, "not sent", why));
+    }
+    if json {
+        paint::json(endpoint, (&sources, sample), &rows, (before.len(), after.len()), out)?;
+        return Ok(Exit::Success);
     }
     paint::title(endpoint, &sources, sample, out)?;
     paint::rows(&rows, out)?;

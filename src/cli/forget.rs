@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Write};
 
+use serde_json::{Value, json};
+
 use super::args::Forget;
 use super::error::CommandError;
 use super::person;
@@ -59,6 +61,10 @@ async fn forget(
         if requests + archives == 0 {
             return nobody(err);
         }
+        if asked.dry_run && asked.is_json() {
+            write_json(&target, true, &json!({ "requests": requests, "archives": archives }), out)?;
+            return Ok(Exit::Success);
+        }
         let what = format!("{}: {requests} requests in the ledger, {archives} archives", person::shown(person));
         if asked.dry_run {
             writeln!(out, "Would erase {what}. Sums are kept.")?;
@@ -73,7 +79,7 @@ async fn forget(
     if !record::forget(config, person, &names, err).await? {
         return Ok(Exit::Failure);
     }
-    erase(&target, place, out, err).await
+    erase(&target, place, asked.is_json(), out, err).await
 }
 
 /// Asks before erasing. Only a line of `yes` agrees.
@@ -139,31 +145,56 @@ async fn count(target: &Target, place: Option<&Place>) -> Result<(u64, u64), Com
 async fn erase(
     target: &Target,
     place: Option<&Place>,
+    json: bool,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<Exit, CommandError> {
     let (tenant, user) = (target.person.tenant.as_deref(), &target.person.user);
     // The archive first: if this fails, the ledger still has the user, and the command can be repeated.
-    let mut removed = 0;
+    let (mut removed, mut kept) = (0, 0);
     if let Some(place) = place {
         let forgotten = archive::forget_person(place, tenant, user).await?;
-        removed = forgotten.removed;
-        writeln!(out, "Archives removed: {removed}.")?;
-        if forgotten.unreadable > 0 {
-            let stay = forgotten.unreadable;
-            writeln!(err, "callsign: {stay} archives cannot be read (another password?) and are kept")?;
+        (removed, kept) = (forgotten.removed, forgotten.unreadable);
+        if !json {
+            writeln!(out, "Archives removed: {removed}.")?;
+        }
+        if kept > 0 {
+            writeln!(err, "callsign: {kept} archives cannot be read (another password?) and are kept")?;
         }
     }
     let Some((_, keeper)) = &target.ledger else {
-        return if removed > 0 { Ok(Exit::Success) } else { nobody(err) };
+        if removed == 0 {
+            return nobody(err);
+        }
+        if json {
+            write_json(target, false, &json!({ "archives": removed, "archives_kept": kept }), out)?;
+        }
+        return Ok(Exit::Success);
     };
     let forgotten = keeper.forget(user, tenant).await?;
+    if json {
+        let counts = json!({
+            "requests": forgotten.requests,
+            "identifiers": forgotten.identifiers,
+            "archives": removed,
+            "archives_kept": kept,
+        });
+        write_json(target, false, &counts, out)?;
+        return Ok(Exit::Success);
+    }
     writeln!(
         out,
         "Forgotten: {} requests no longer name the user, {} identifiers are deleted. Sums are kept.",
         forgotten.requests, forgotten.identifiers
     )?;
     Ok(Exit::Success)
+}
+
+/// Writes the person, and the counts of what is erased or, with `dry_run`, would be.
+fn write_json(target: &Target, dry_run: bool, counts: &Value, out: &mut impl Write) -> io::Result<()> {
+    let Person { tenant, user } = &target.person;
+    let whole = json!({ "user": user, "tenant": tenant, "dry_run": dry_run, "erased": counts });
+    writeln!(out, "{}", serde_json::to_string_pretty(&whole)?)
 }
 
 fn nobody(err: &mut impl Write) -> Result<Exit, CommandError> {

@@ -7,6 +7,8 @@ mod progress;
 
 use std::io::{self, IsTerminal, Write};
 
+use serde_json::{Value, json};
+
 use super::args::Reconcile;
 use super::{Exit, ledger_access};
 use crate::config::Config;
@@ -56,16 +58,10 @@ pub(super) async fn run(
         Ok(tally) => tally,
         Err(error) => return ledger_access::refuse(&error, err),
     };
-    writeln!(out, "Costs added: {}, {} USD in total.", tally.filled, report::usd(tally.cost))?;
-    for (count, what) in [
-        (tally.not_there, "Requests without a record at OpenRouter, or not yet"),
-        (tally.no_key, "Requests of accounts whose OpenRouter keys are not configured"),
-        (tally.failed, "Failed requests, run callsign reconcile again"),
-        (tally.never, "Requests whose cost can never be found"),
-    ] {
-        if count > 0 {
-            writeln!(out, "{what}: {count}.")?;
-        }
+    if asked.format == "json" {
+        writeln!(out, "{}", serde_json::to_string_pretty(&tally.json())?)?;
+    } else {
+        tally.print(out)?;
     }
     Ok(if tally.failed == 0 { Exit::Success } else { Exit::Failure })
 }
@@ -99,6 +95,32 @@ async fn reconcile(
 }
 
 impl Tally {
+    fn json(&self) -> Value {
+        json!({
+            "costs_added": self.filled,
+            "cost_usd": report::usd(self.cost),
+            "without_record": self.not_there,
+            "key_not_configured": self.no_key,
+            "failed": self.failed,
+            "never": self.never,
+        })
+    }
+
+    fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "Costs added: {}, {} USD in total.", self.filled, report::usd(self.cost))?;
+        for (count, what) in [
+            (self.not_there, "Requests without a record at OpenRouter, or not yet"),
+            (self.no_key, "Requests of accounts whose OpenRouter keys are not configured"),
+            (self.failed, "Failed requests, run callsign reconcile again"),
+            (self.never, "Requests whose cost can never be found"),
+        ] {
+            if count > 0 {
+                writeln!(out, "{what}: {count}.")?;
+            }
+        }
+        Ok(())
+    }
+
     fn count(
         &mut self,
         request: &Pending,

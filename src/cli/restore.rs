@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::Exit;
 use super::args::{Restore, State};
-use crate::config::Loaded;
+use crate::config::Config;
 use callsign_core::visible::printable;
 use callsign_store::backup::restore::Restored;
 use callsign_store::backup::{BackupError, OlderState, Plan};
@@ -15,7 +15,7 @@ use callsign_store::ledger::settings::Store;
 /// # Errors
 /// I/O errors of `out` and `err`.
 pub(super) async fn run(
-    Loaded { config, .. }: &Loaded,
+    config: &Config,
     asked: &Restore,
     out: &mut impl Write,
     err: &mut impl Write,

@@ -58,7 +58,7 @@ async fn run(
         Ok(running) => running,
         Err(error) => {
             writeln!(err, "callsign: cannot start: {error}")?;
-            return Ok(Exit::Failure);
+            return Ok(if error.is_of_directory() { Exit::Invalid } else { Exit::Failure });
         }
     };
     let signals = tokio::spawn(server::signals(&running.drain)?);

@@ -94,7 +94,11 @@ pub enum StartError {
     #[error("data directory in use: {} (CALLSIGN_DATA_DIR); one callsign uses a data directory", .0.display())]
     DirectoryInUse(PathBuf),
     /// The data directory cannot be used.
-    #[error("cannot use the data directory {} (CALLSIGN_DATA_DIR): {error}; choose one that this user can write", path.display())]
+    #[error(
+        "cannot use the data directory {} (CALLSIGN_DATA_DIR): {error}; choose one that this user can write, or run \
+         callsign as its owner",
+        path.display()
+    )]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -113,6 +117,16 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Returns true if a setting names a directory that cannot be used.
+    pub(crate) fn is_of_directory(&self) -> bool {
+        matches!(
+            self,
+            Self::Directory { .. }
+                | Self::Ledger(LedgerError::Directory(_))
+                | Self::Archive(ArchiveError::Directory(_))
+        )
+    }
+
     /// Returns the error of an address that cannot be listened on.
     pub(crate) fn bind(variable: &'static str) -> impl FnOnce(BindError) -> Self {
         move |error| Self::Bind { variable, error }

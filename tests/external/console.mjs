@@ -9,7 +9,7 @@ import { Tab } from "./tab.mjs";
 
 export const TOKEN = "an-admin-token-for-the-browser";
 
-const directory = mkdtempSync(join(tmpdir(), "callsign-dashboard-"));
+const directory = mkdtempSync(join(tmpdir(), "callsign-console-"));
 const children = [];
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");

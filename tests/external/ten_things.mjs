@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { TOKEN, callsign, chat, counted, open } from "./console.mjs";
 import { examine } from "./tab.mjs";
 
-/** The tasks, and the steps that each may take: pages opened and forms sent. docs/DASHBOARD.md has the same table. */
+/** The tasks, and the steps that each may take: pages opened and forms sent. docs/CONSOLE.md has the same table. */
 const TASKS = {
   "abuse report": 4,
   "who spends, on what, growing": 2,

@@ -236,6 +236,8 @@ async fn reconcile_fills_in_what_a_broken_stream_never_told() {
 
     let again = place.run("reconcile").await;
     assert!(again.code == 0 && again.out.starts_with("Costs added: 0, 0 USD"), "{again:?}");
+    let again = place.json("reconcile --format json").await;
+    assert_eq!((&again["costs_added"], &again["cost_usd"], &again["failed"]), (&0.into(), &"0".into(), &0.into()));
     assert_eq!(place.json("usage --format json").await, after);
 }
 
@@ -258,6 +260,8 @@ async fn reconcile_says_what_it_could_not_ask_for() {
     let elsewhere = [nowhere[0], ("CALLSIGN_UPSTREAM_URL", &url), nowhere[2]];
     let said = callsign_beside("reconcile", &elsewhere).await;
     assert!(said.code == 0 && said.out.contains("Requests without a record at OpenRouter, or not yet: 1."), "{said:?}");
+    let json = callsign_beside("reconcile --format json", &elsewhere).await;
+    assert!(json.code == 0 && json.out.contains("\"without_record\": 1"), "{json:?}");
     let keyless = callsign_beside("reconcile", &[nowhere[0], ("CALLSIGN_UPSTREAM_URL", &url)]).await;
     assert!(
         keyless.code == 0 && keyless.out.contains("Requests of accounts whose OpenRouter keys are not configured: 1."),

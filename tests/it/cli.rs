@@ -104,6 +104,18 @@ fn explain_shows_before_and_after() {
 
     body: 324 → 544 bytes; removed members become spaces, all other bytes are unchanged
     "#);
+    let said = callsign_reading("explain --user alice --session tab-1 --format json", VALVES, request);
+    let whole: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(whole["caller"], serde_json::json!({"user": "alice", "session": "tab-1"}));
+    assert_eq!((&whole["bytes_before"], &whole["bytes_after"]), (&324.into(), &544.into()));
+    let members: Vec<_> = whole["members"].as_array().unwrap().iter().collect();
+    let of = |name: &str| -> Vec<_> {
+        members.iter().filter(|member| member["name"] == name).map(|member| &member["treatment"]).collect()
+    };
+    assert_eq!(of("user"), ["removed", "written"]);
+    assert_eq!(of("model"), ["kept"]);
+    assert_eq!(of("metadata.user_id"), ["written"]);
+    assert_eq!(of("chat_id"), ["omitted"]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ const HINTS: &str = "\
 429 and 503 carry the header `retry-after` with the seconds to wait. If they are more than 60, `x-should-retry: false`
 tells SDKs not to try again. callsign itself does not repeat requests.
 
-`callsign_rejected_total{code=…}` counts error responses by code, and the dashboard's overview lists the most frequent
+`callsign_rejected_total{code=…}` counts error responses by code, and the console's overview lists the most frequent
 codes.
 ";
 

@@ -251,6 +251,9 @@ async fn forget_shows_what_it_erases_and_does_not_guess() {
     let dry = rig.said("forget acme_2bd806c97f0e00af --dry-run").await;
     let shown = "Would erase user alice: 2 requests in the ledger, 2 archives. Sums are kept.\n";
     assert_eq!((dry.code, dry.out.as_str()), (0, shown), "{dry:?}");
+    let dry: Value = serde_json::from_str(&rig.said("forget alice --dry-run --format json").await.out).unwrap();
+    let counts = json!({"requests": 2, "archives": 2});
+    assert_eq!(dry, json!({"user": "alice", "tenant": null, "dry_run": true, "erased": counts}));
     for id in ["shared-chat", "acme_nobody", &rig.generations[0]] {
         let said = rig.said(&format!("forget {id} --yes")).await;
         assert_eq!((said.code, said.err.contains("no request of this user")), (1, true), "{said:?}");
@@ -264,6 +267,11 @@ async fn forget_shows_what_it_erases_and_does_not_guess() {
     assert!(said.out.starts_with("Archives removed: 2.\nForgotten: 2 requests"), "{said:?}");
     assert!(!rig.directory.path().join("archive/acme_2bd806c97f0e00af").exists(), "empty folders are removed");
     assert_eq!(rows(&rig.said("requests --user bob --format json").await.out).len(), 1);
+    let said: Value = serde_json::from_str(&rig.said("forget bob --yes --format json").await.out).unwrap();
+    let counts =
+        json!({"requests": 1, "identifiers": said["erased"]["identifiers"], "archives": 1, "archives_kept": 0});
+    assert_eq!(said, json!({"user": "bob", "tenant": null, "dry_run": false, "erased": counts}));
+    assert!(said["erased"]["identifiers"].as_u64() > Some(0), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,7 @@ pub(super) enum ApiError {
     #[error("unknown Host: use localhost or an IP address, or add the name to CALLSIGN_ADMIN_HOSTS")]
     UnknownHost,
     /// No admin token is configured.
-    #[error("set CALLSIGN_ADMIN_TOKEN to use the admin API and the dashboard")]
+    #[error("set CALLSIGN_ADMIN_TOKEN to use the admin API and the console")]
     NoToken,
     /// The bearer token is missing or wrong.
     #[error(

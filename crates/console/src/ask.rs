@@ -1,4 +1,4 @@
-//! Queries to ledger and configuration that the API and the dashboard share.
+//! Queries to ledger and configuration that the API and the console share.
 
 use super::answer::ApiError;
 use super::operator::Operator;

@@ -1,4 +1,4 @@
-//! The admin port: health and metrics for machines, and an API and a dashboard for the operator
+//! The admin port: health and metrics for machines, and an API and a console for the operator
 //! (docs/SPEC.md#admin-port).
 //!
 //! ```text
@@ -14,7 +14,7 @@
 //! | module | purpose | must not |
 //! |---|---|---|
 //! | `api` | the JSON routes, one file per subject | answer without the admin token |
-//! | `pages` | the dashboard, one file per page: functions from a query to markup | send scripts |
+//! | `pages` | the console, one file per page: functions from a query to markup | send scripts |
 //! | `parameters` | query parameters and JSON bodies; unknown names are errors | let a misspelt filter select everything |
 //! | `ask` | queries of ledger and configuration that `api` and `pages` share | change anything |
 //! | `forget` | erases a user, for `api` and `pages` | erase before the act is recorded |
@@ -23,7 +23,7 @@
 //! | `attempts` | limits wrong admin tokens | store the tokens |
 //! | `roles` | the tokens of the port, and what each path needs | permit a path that it does not list |
 //! | `reads` | records reads about users in the audit log | record each one: one an hour is enough |
-//! | `session` | dashboard sessions | store session ids (only their digests) |
+//! | `session` | console sessions | store session ids (only their digests) |
 //! | `host` | checks the `Host` header, against DNS rebinding | |
 //! | `answer` | the API's errors, with status, code and JSON shape | send an error with status 200 |
 //! | [`self_test`] | the interface to the self-test, which the root package implements | run one itself |
@@ -73,7 +73,7 @@ pub use view::View;
 
 /// Public paths. They need no token and accept any `Host`, because probes and scrapers use various names.
 const OPEN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
-/// The content security policy: the dashboard loads its own style sheet and icon, and no scripts
+/// The content security policy: the console loads its own style sheet and icon, and no scripts
 /// (docs/SPEC.md#admin-access).
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; style-src 'self'; \
                       img-src 'self'";
@@ -190,7 +190,7 @@ fn protect(headers: &mut HeaderMap) {
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        // With `no-referrer` browsers send `Origin: null`, so `is_own_form` would refuse the dashboard's own forms.
+        // With `no-referrer` browsers send `Origin: null`, so `is_own_form` would refuse the console's own forms.
         (REFERRER_POLICY, same_origin.clone()),
         (HeaderName::from_static("cross-origin-opener-policy"), same_origin.clone()),
         (HeaderName::from_static("cross-origin-resource-policy"), same_origin),

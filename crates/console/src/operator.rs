@@ -55,9 +55,9 @@ pub struct AdminDeps {
     pub self_test: SelfTest,
     /// Fetches pending costs; `None` without a ledger.
     pub reconcile: Option<Reconcile>,
-    /// Address of the data port. The dashboard shows it as the apps' base URL.
+    /// Address of the data port. The console shows it as the apps' base URL.
     pub data: SocketAddr,
-    /// The dashboard shows its health.
+    /// The console shows its health.
     pub ledger: Ledger,
     /// Its blocks are listed, set and lifted.
     pub limiter: Limiter,

@@ -1,4 +1,4 @@
-//! The dashboard: HTML pages that are rendered on the server, without scripts.
+//! The console: HTML pages that are rendered on the server, without scripts.
 //!
 //! A page is a function from query parameters to markup. Names of users, models and apps are untrusted: maud escapes
 //! them, [`text::link`] encodes them in URLs, and [`text::name`] truncates and isolates them. Pages that

@@ -1,6 +1,6 @@
 //! The table of error codes: everything that callsign itself answers with, one row each (`docs/SPEC.md#codes`).
 //!
-//! Responses, `docs/ERRORS.md` and the dashboard read this table. It must not contain the errors themselves: each
+//! Responses, `docs/ERRORS.md` and the console read this table. It must not contain the errors themselves: each
 //! module defines its own, and the gateway's `error` module maps them to codes.
 
 use http::StatusCode;

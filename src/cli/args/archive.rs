@@ -50,7 +50,11 @@ pub enum ArchiveCommand {
     /// Verify every archived request: it decrypts, is authentic, and contains what its meta.json lists.
     ///
     /// Exit codes: 0 all are intact, 1 some are not (each is named), 2 configuration invalid.
-    Verify,
+    Verify {
+        /// Output format. json is one object with archives, intact and damaged.
+        #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+        format: String,
+    },
 }
 
 /// One part of an archived request.

@@ -19,6 +19,16 @@ pub struct Forget {
     /// Print what would be erased, and erase nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Output format.
+    #[arg(long, value_parser = ["table", "json"], default_value = "table")]
+    pub format: String,
+}
+
+impl Forget {
+    /// Returns true for `--format json`.
+    pub(in crate::cli) fn is_json(&self) -> bool {
+        self.format == "json"
+    }
 }
 
 /// Arguments of `case`.

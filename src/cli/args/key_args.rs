@@ -74,6 +74,13 @@ pub enum KeyCommand {
     },
 }
 
+impl KeyCommand {
+    /// Returns true if the command neither reads nor writes stored keys.
+    pub(in crate::cli) fn stores_nothing(&self) -> bool {
+        matches!(self, Self::Create(CreateKey { print_only: true, .. }))
+    }
+}
+
 /// Arguments of `key import`.
 #[derive(Debug, clap::Args)]
 pub struct ImportKeys {

@@ -31,6 +31,18 @@ pub(super) enum Mark {
     Omitted,
 }
 
+impl Mark {
+    /// The name in JSON.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Removed => "removed",
+            Self::Written => "written",
+            Self::Omitted => "omitted",
+        }
+    }
+}
+
 /// One line of the explanation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use serde_json::{Map, json};
 
 use super::compare::{Mark, Row};
 use callsign_core::endpoint::Inference;
@@ -52,6 +53,40 @@ pub(super) fn rows(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Prints the explanation as one JSON object. A pair of a written map is named `metadata.user_id`.
+pub(super) fn json(
+    endpoint: &Inference,
+    (sources, sample): (&CallerIdentity<'_>, bool),
+    rows: &[Row],
+    (before, after): (usize, usize),
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let caller: Map<_, _> =
+        Field::IDS.into_iter().filter_map(|id| Some((id.name().to_owned(), json!(sources.get(id)?)))).collect();
+    let mut map = "";
+    let members: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let name = if let Some(pair) = row.name.strip_prefix("  ") {
+                format!("{map}.{pair}")
+            } else {
+                map = &row.name;
+                row.name.clone()
+            };
+            json!({ "treatment": row.mark.name(), "name": name, "value": row.value, "reason": row.why })
+        })
+        .collect();
+    let whole = json!({
+        "endpoint": endpoint.path,
+        "caller": caller,
+        "is_sample": sample,
+        "members": members,
+        "bytes_before": before,
+        "bytes_after": after,
+    });
+    writeln!(out, "{}", serde_json::to_string_pretty(&whole)?)
 }
 
 /// Prints both lengths, and a hint if all valves are off.

@@ -140,7 +140,7 @@ const PORTS: &[Setting] = &[
     Setting::both(
         "CALLSIGN_ADMIN_LISTEN",
         "admin_listen",
-        "IP address and port of the admin port: health, metrics, admin API and dashboard. `off` opens no admin port.",
+        "IP address and port of the admin port: health, metrics, admin API and console. `off` opens no admin port.",
     )
     .default("127.0.0.1:8485"),
     Setting::both(

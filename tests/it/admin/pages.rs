@@ -1,4 +1,4 @@
-//! The dashboard's pages as markup: complete without scripts, and outside names are escaped.
+//! The console's pages as markup: complete without scripts, and outside names are escaped.
 
 use super::{HOSTILE, Rig, encoded};
 use crate::support::client::{self, Answer};

@@ -78,6 +78,11 @@ async fn archives_are_listed_shown_and_verified() {
     let said = archive(&rig, "verify");
     assert_eq!((said.code, said.out.as_str()), (1, "2 of 3 archives are intact\n"));
     assert!(said.err.starts_with("acme_bob/c3/m3.zip "), "{}", said.err);
+    let said = archive(&rig, "verify --format json");
+    let whole: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, said.err.as_str(), &whole["archives"], &whole["intact"]), (1, "", &3.into(), &2.into()));
+    assert_eq!(whole["damaged"].as_array().unwrap().len(), 1);
+    assert_eq!(whole["damaged"][0]["path"], "acme_bob/c3/m3.zip");
 
     let said = with_password(&rig, "verify", "another long password");
     assert_eq!((said.code, said.out.as_str()), (1, "0 of 3 archives are intact\n"));
@@ -98,7 +103,7 @@ fn archives_cannot_be_read_without_directory_and_password() {
     }
     let said =
         callsign("archive list", &[("CALLSIGN_ARCHIVE_DIR", "/nowhere"), ("CALLSIGN_ARCHIVE_PASSWORD", PASSWORD)]);
-    assert_eq!(said.code, 1);
+    assert_eq!(said.code, 2);
 }
 
 #[test]
@@ -112,7 +117,7 @@ fn serve_never_skips_an_archive_silently() {
         (&[("CALLSIGN_ARCHIVE_REQUIRED", "true")], 2, "requires the archive"),
         (
             &[("CALLSIGN_ARCHIVE_DIR", &path), ("CALLSIGN_ARCHIVE_PASSWORD", PASSWORD)],
-            1,
+            2,
             "cannot write to the archive directory",
         ),
     ] {

@@ -93,7 +93,7 @@ fn the_dockerfile_copies_what_it_is_given() {
     }
     // In the profile of the shipped program.
     assert!(manifest["profile"].get("dist").is_some(), "no [profile.dist] in Cargo.toml");
-    for part in ["cargo build --profile dist --locked", "\"target/$target/dist/callsign\""] {
+    for part in ["cargo auditable build --profile dist --locked", "\"target/$target/dist/callsign\""] {
         assert!(dockerfile.contains(part), "{part}");
     }
 }

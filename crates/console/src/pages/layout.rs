@@ -108,7 +108,7 @@ impl IntoResponse for NoPage {
     fn into_response(self) -> Response<Body> {
         let status = self.0.status();
         if !matches!(self.0, ApiError::Ledger(LedgerError::Off)) && status.is_server_error() {
-            tracing::warn!(error = %self.0, "dashboard: cannot show a page");
+            tracing::warn!(error = %self.0, "console: cannot show a page");
         }
         let title = match &self.0 {
             ApiError::Ledger(LedgerError::Off) => "The ledger is off",

@@ -55,7 +55,7 @@ pub(super) async fn sign_in(
     match operator.sessions.begin(caller.0.digest, is_secure(&headers, peer)) {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to(own_path(next.as_deref()))).into_response(),
         Err(error) => {
-            tracing::error!(%error, "dashboard: cannot create a session: the system's random source failed");
+            tracing::error!(%error, "console: cannot create a session: the system's random source failed");
             (StatusCode::SERVICE_UNAVAILABLE, form(Some("The system's random source failed."), None)).into_response()
         }
     }

@@ -53,6 +53,11 @@ impl Drain {
         !matches!(*self.0.phase.borrow(), Phase::Serving)
     }
 
+    /// Returns true if a second trigger has ended the drain before its time.
+    pub(super) fn is_stopped(&self) -> bool {
+        matches!(*self.0.phase.borrow(), Phase::Stopped)
+    }
+
     /// Returns true if new requests should go to another node: the delay and half of the total time have passed. Until
     /// then they are served, because most responses end in time and a single node has no other to take over.
     pub fn is_late(&self) -> bool {
@@ -141,6 +146,7 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 5);
         drain.over().await;
         assert_eq!(start.elapsed().as_secs(), 25);
+        assert!(!drain.is_stopped());
     }
 
     #[tokio::test(start_paused = true)]
@@ -170,6 +176,7 @@ mod tests {
         drain.trigger();
         waiting.await.unwrap();
         assert_eq!(start.elapsed(), Duration::ZERO);
+        assert!(drain.is_stopped());
     }
 
     #[tokio::test(start_paused = true)]
@@ -202,6 +209,6 @@ mod tests {
             assert!(status.success());
             if reached { drain.begun().await } else { drain.over().await }
         }
-        assert!(matches!(*drain.0.phase.borrow(), Phase::Stopped));
+        assert!(drain.is_stopped());
     }
 }

@@ -135,9 +135,7 @@ impl Limiter {
         let operator_state = OperatorState::default();
         let closing = watch::Sender::new(false);
         let state = StateStore::new(&data, settings.store.as_ref(), Access::Server)?;
-        if state.is_nowhere() {
-            tracing::warn!("state: blocks are only in memory; set CALLSIGN_DATA_DIR to keep them over a restart");
-        }
+        let is_kept = !state.is_nowhere();
         operator_state.guard_against(&state);
         operator_state.configure_keys(settings.key_seal.clone(), settings.keys_max_stale);
         let worker = Worker {
@@ -155,6 +153,7 @@ impl Limiter {
         let shared = Arc::new(Shared {
             memory,
             operator_state,
+            is_kept,
             link,
             down: settings.on_store_failure,
             metrics,
@@ -173,6 +172,11 @@ impl Limiter {
         }
         keeper::start(Arc::clone(&shared), queue, directory, lock).map_err(LimitsError::Thread)?;
         Ok(Self(shared))
+    }
+
+    /// Returns true if blocks and run-time limits outlast this process.
+    pub fn keeps_state(&self) -> bool {
+        self.0.is_kept
     }
 
     /// Returns blocks and run-time limits, for changing them.

@@ -1,4 +1,4 @@
-//! Reads the use of limits for the dashboard and the command line.
+//! Reads the use of limits for the console and the command line.
 
 use std::path::Path;
 

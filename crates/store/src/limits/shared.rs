@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub(super) link: Option<Arc<Link>>,
     pub(super) down: OnStoreFailure,
     pub(super) operator_state: OperatorState,
+    /// True if the operator state has a place besides memory.
+    pub(super) is_kept: bool,
     pub(super) metrics: Arc<Metrics>,
     /// Running requests that the store counts. The worker renews their leases.
     pub(super) leases: Mutex<HashMap<u64, Vec<Subject>>>,

@@ -5,7 +5,7 @@
 # phone, a tablet and a desktop without horizontal scrolling, in light and dark, and has no serious finding of axe-core.
 # The form signs in and out, and hostile names are shown as text. Then what operators need to do, step by step.
 #
-#   tests/external/dashboard.sh [--shots DIR]      --shots also writes screenshots to DIR
+#   tests/external/console.sh [--shots DIR]      --shots also writes screenshots to DIR
 #
 # CALLSIGN_LEDGER_FILL may name a program that fills a ledger with history (see examples/fill_ledger.rs).
 set -euo pipefail
@@ -22,5 +22,5 @@ cargo build --quiet --locked --example mock_openrouter
 MOCK_OPENROUTER="$(realpath "${CARGO_TARGET_DIR:-target}/debug/examples/mock_openrouter")"
 export MOCK_OPENROUTER
 
-node tests/external/dashboard.mjs "$@"
+node tests/external/console_pages.mjs "$@"
 node tests/external/ten_things.mjs "$@"

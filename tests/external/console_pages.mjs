@@ -1,4 +1,4 @@
-// Drives every page of callsign's console in headless Chromium. dashboard.sh runs it.
+// Drives every page of callsign's console in headless Chromium. console.sh runs it.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { TOKEN, callsign, chat, counted, open } from "./console.mjs";
@@ -82,7 +82,7 @@ async function main() {
   assert.equal(await tab.evaluate("location.pathname"), "/login", "signed out");
   assert.deepEqual(tab.complaints, []);
   await browser.close();
-  console.log("the dashboard passed in a real browser");
+  console.log("the console passed in a real browser");
 }
 
 main().then(
