@@ -22,7 +22,7 @@ pub(super) async fn errors(State(operator): State<Arc<Operator>>, asked: Asks<As
     let Params(Asked { range }) = asked?;
     let (reader, filter) = (operator.reader()?, range.filter(Timestamp::now()));
     let errors = reader.errors(&filter).await?;
-    let all = reader.usage(By::Tenant, &filter).await?;
+    let all = reader.usage(By::Provider, &filter).await?;
     let requests = all.iter().map(|row| row.requests.saturating_add(row.refused)).fold(0, u64::saturating_add);
     let content = html! {
         (heading(&html! { "Errors" }, &range.picker("/errors", &Vec::new())))

@@ -59,7 +59,7 @@ pub(super) async fn overview(
         sum
     });
     // One query of the largest sums for everything that is by user or app.
-    let people = reader.usage(Grouping { first: By::User, second: Some(By::Key) }, &filter).await?;
+    let people = reader.spend(Grouping { first: By::User, second: Some(By::Key) }, &filter).await?;
     let (users, apps) = (regrouped(&people, |row| row.key.clone()), regrouped(&people, |row| row.second.clone()));
     let attribution = Attribution::of(&apps, &people);
     let first_output = [reader.first_output(&filter).await?, reader.first_output(&earlier).await?];

@@ -31,11 +31,17 @@ fn terms() -> impl Iterator<Item = (String, String)> {
 }
 
 /// Returns the sums of the columns of the table `s` as SQL, in the order of [`read_sums`]. They are cast to 64 bits,
-/// because PostgreSQL's `SUM` returns a wider type.
-fn summed() -> String {
-    let sums = terms().map(|(name, _)| format!("CAST(SUM(s.{name}) AS BIGINT)"));
+/// because PostgreSQL's `SUM` returns a wider type. What `detail` leaves out is 0.
+fn summed(detail: Detail) -> String {
+    let sum = |name: String| {
+        if detail.has(&name) { format!("CAST(SUM(s.{name}) AS BIGINT)") } else { "CAST(0 AS BIGINT)".to_owned() }
+    };
+    let sums = terms().map(|(name, _)| sum(name));
     sums.chain(["MAX(s.last_us)".to_owned()]).collect::<Vec<_>>().join(", ")
 }
+
+/// The sums of [`Detail::Spend`]. Each further one takes a twentieth of the time of a query.
+const SPENT: [&str; 6] = ["requests", "refused", "cost_usd", "cost_nano", "provider_cost_usd", "provider_cost_nano"];
 
 /// The columns that a query over sums needs besides time and person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +49,8 @@ enum Detail {
     /// None. The sums of a person are added up while they are read, since they follow one another in the table. That
     /// leaves far fewer rows to sort.
     People,
+    /// The same, with [`SPENT`] only.
+    Spend,
     /// The same, with the number of requests only.
     Requests,
     /// Model, provider and error.
@@ -54,21 +62,30 @@ impl Detail {
     fn columns(self) -> String {
         let (names, last_us): (_, _) = match self {
             Self::Requests => return "bucket_us, person, CAST(SUM(requests) AS BIGINT) AS requests".to_owned(),
-            Self::People => ("bucket_us, person", "MAX(last_us) AS last_us"),
+            Self::People | Self::Spend => ("bucket_us, person", "MAX(last_us) AS last_us"),
             Self::All => ("bucket_us, person, model, provider, error", "last_us"),
         };
-        let columns = terms().map(|(name, term)| match self {
+        let columns = terms().filter(|(name, _)| self.has(name)).map(|(name, term)| match self {
             Self::All => format!("{term} AS {name}"),
-            Self::People | Self::Requests => format!("CAST(SUM({term}) AS BIGINT) AS {name}"),
+            _ => format!("CAST(SUM({term}) AS BIGINT) AS {name}"),
         });
         let columns = std::iter::once(names.to_owned()).chain(columns).chain([last_us.to_owned()]);
         columns.collect::<Vec<_>>().join(", ")
     }
 
+    /// Returns true if the query has this sum.
+    fn has(self, name: &str) -> bool {
+        match self {
+            Self::People | Self::All => true,
+            Self::Spend => SPENT.contains(&name),
+            Self::Requests => name == "requests",
+        }
+    }
+
     /// Returns the end of the query as SQL.
     fn group(self) -> &'static str {
         match self {
-            Self::People | Self::Requests => " GROUP BY bucket_us, person",
+            Self::People | Self::Spend | Self::Requests => " GROUP BY bucket_us, person",
             Self::All => "",
         }
     }
@@ -175,6 +192,18 @@ impl Reader {
     /// Returns usage by group, largest cost first; if the first grouping is a period of time, in order of time.
     pub async fn usage(&self, by: impl Into<Grouping>, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
         let by = by.into();
+        let names_models = by.has(By::Model) || by.has(By::Provider);
+        self.sums_by(by, if names_models { Detail::All } else { Detail::People }, filter).await
+    }
+
+    /// Does the same with requests, refusals and costs only, which takes half of the time.
+    pub async fn spend(&self, by: impl Into<Grouping>, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
+        let by = by.into();
+        let names_models = by.has(By::Model) || by.has(By::Provider);
+        self.sums_by(by, if names_models { Detail::All } else { Detail::Spend }, filter).await
+    }
+
+    async fn sums_by(&self, by: Grouping, detail: Detail, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
         let names_people = by.has(By::User) || by.has(By::Key) || by.has(By::Tenant) || filter.names_people();
         let widest = match by.iter().map(By::widest).min().unwrap_or(Grain::Year) {
             Grain::Hour => Grain::Hour,
@@ -190,9 +219,7 @@ impl Reader {
             if with_tenant { "LEFT JOIN people p ON p.person = s.person" } else { "" },
         );
         let group = group.into_iter().flatten().collect::<Vec<_>>().join(", ");
-        let question = self.ask(&format!("SELECT {first}, {second}, {tenant}, {} FROM (", summed()));
-        let names_models = by.has(By::Model) || by.has(By::Provider);
-        let detail = if names_models { Detail::All } else { Detail::People };
+        let question = self.ask(&format!("SELECT {first}, {second}, {tenant}, {} FROM (", summed(detail)));
         let question = self.over_sums(question, widest, detail, filter).await?;
         let question = question.sql(&format!(") s {join} GROUP BY {group}"));
         let mut usage: BTreeMap<_, UsageRow> = BTreeMap::new();
@@ -227,9 +254,9 @@ impl Reader {
             Step::Day => (Grain::Curve, Grain::Day),
         };
         let model = if split == Split::Model { "model" } else { "''" };
-        let question = self.ask(&format!("SELECT bucket_us, {model}, {} FROM (", summed()));
         let group = if split == Split::Model { "bucket_us, model" } else { "bucket_us" };
         let detail = if split == Split::Model { Detail::All } else { Detail::People };
+        let question = self.ask(&format!("SELECT bucket_us, {model}, {} FROM (", summed(detail)));
         let question = self.over_sums(question, grain, detail, filter).await?.sql(&format!(") s GROUP BY {group}"));
         let mut points: BTreeMap<_, UsageRow> = BTreeMap::new();
         for row in self.pool.fetch(question).await? {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use callsign_core::usage::outcome::Outcome;
-use callsign_store::ledger::query::{By, Filter, Grouping, RequestFilter, Split, Step};
+use callsign_store::ledger::query::{By, Filter, Grouping, RequestFilter, Split, Step, UsageRow};
 use callsign_store::ledger::{Begun, Finished, RequestLabels};
 use jiff::Timestamp;
 
@@ -173,6 +173,26 @@ pub(super) async fn usage_has_filters_and_two_groupings(place: Place) {
     let of_user = Filter { user: Some("u1".to_owned()), ..all() };
     let points = reader.series(Step::Day, Split::Model, &of_user).await.unwrap();
     assert_eq!(counts(&points), [(time(0), 1, 0), (time(24 * HOUR), 1, 0)]);
+
+    // The short form tells the same, as far as it goes.
+    let short = |rows: Vec<UsageRow>| {
+        let row = |row: UsageRow| (row.total_cost(), row.key, row.second, row.tenant, row.requests, row.refused);
+        rows.into_iter().map(row).collect::<Vec<_>>()
+    };
+    let two = Grouping { first: By::User, second: Some(By::Key) };
+    for by in [Grouping::from(By::User), By::Key.into(), By::Tenant.into(), By::Model.into(), By::Month.into(), two] {
+        let (whole, brief) = (reader.usage(by, &all()).await.unwrap(), reader.spend(by, &all()).await.unwrap());
+        assert!(!whole.is_empty());
+        assert_eq!(short(whole), short(brief));
+    }
+    // Sums without people are those of all people.
+    let total = |rows: &[UsageRow]| {
+        rows.iter().map(|row| (row.requests, row.refused)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+    };
+    let people = total(&reader.usage(By::User, &all()).await.unwrap());
+    for by in [By::Model, By::Provider, By::Month, By::Day] {
+        assert_eq!(total(&reader.usage(by, &all()).await.unwrap()), people, "{by:?}");
+    }
 }
 
 /// Days are read from other sums if no user, key or tenant is named. Both tell the same.
