@@ -106,9 +106,11 @@ fn whois_has_the_documented_keys_in_order() {
             r#"[{"kind":"upstream","identifier":"ab\u001b[2J"#,
             "\u{202e}c",
             r#"","user":null,"key":"app","tenant":null,"first_seen":null,"last_seen":"2026-03-01T12:30:00Z","#,
-            r#""requests":7}]"#
+            r#""requests":7,"test":false}]"#
         )
     );
+    let of_test = Found { key: Some("callsign-check".to_owned()), ..found(None) };
+    assert_eq!(whois_json(&[of_test])[0]["test"], true);
 }
 
 #[test]
