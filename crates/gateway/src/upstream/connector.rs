@@ -3,7 +3,8 @@
 //! There is one upstream, so the route is chosen once.
 
 use std::future::Future;
-use std::io::IoSlice;
+use std::io::{ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,16 +18,18 @@ use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::guarded_stream::GuardedStream;
 use super::options::Options;
 use callsign_telemetry::metrics::Metrics;
 
 /// Silence on a connection before the first TCP keep-alive probe.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 type Socket = MaybeHttpsStream<TokioIo<TcpStream>>;
 
@@ -56,7 +59,7 @@ impl Route {
     }
 }
 
-/// The connector of hyper-util's pool: dials, speaks TLS, and enforces the connect timeout.
+/// The connector of both pools: dials, speaks TLS, and enforces the connect timeout.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     secure: HttpsConnector<Dial>,
@@ -96,7 +99,7 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Dialled>;
+    type Response = GuardedStream;
     type Error = BoxError;
     type Future = Boxed<Self::Response>;
 
@@ -107,7 +110,10 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.secure.call(uri);
         let timeout = self.timeout;
-        Box::pin(async move { tokio::time::timeout(timeout, connecting).await.map_err(|_| ConnectTimeoutError)? })
+        Box::pin(async move {
+            let stream = tokio::time::timeout(timeout, connecting).await.map_err(|_| ConnectTimeoutError)??;
+            Ok(GuardedStream::new(stream))
+        })
     }
 }
 
@@ -180,6 +186,18 @@ pub(super) struct Dialled {
     /// True for a forwarding proxy, whose requests must contain the whole URL.
     forward: bool,
     _open: Open,
+}
+
+impl Dialled {
+    /// Returns true if neither a byte nor the end of the stream waits in the kernel.
+    pub(super) fn is_silent(&self) -> bool {
+        let tcp = match &self.stream {
+            MaybeHttpsStream::Http(tcp) => tcp.inner(),
+            MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner(),
+        };
+        let peeked = SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]);
+        peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
 }
 
 impl Connection for Dialled {

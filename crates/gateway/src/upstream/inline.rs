@@ -1,0 +1,157 @@
+//! A pool of HTTP/1.1 connections that run in the task of the request that uses them.
+//!
+//! hyper-util's pool has a task for each connection: each chunk of an answer passes a channel and a switch of tasks.
+//! Here the request's own task polls hyper's connection, so a chunk costs one wake-up.
+//!
+//! The owner of a [`Line`] (a connection and its sender) is the state of the connection:
+//!
+//! ```text
+//!            dial                      head                       end, nothing left over
+//! (none) ────────────► exchange ───────────────► answer body ────────────────────────────► idle
+//!                        ▲  │                      │                                       │  │
+//!                        │  └── error, drop ──►    └── error, drop, rule of reuse ──►      │  └── 50 s, EOF, byte ──►
+//!                        └───────────────────── take: checked, silent ────────────────────┘       (closed)
+//! ```
+//!
+//! | state | owner | polled by | ends |
+//! |---|---|---|---|
+//! | exchange | the future of [`InlinePool::send`] | the request's task | with the head: answer body. Error, timeout or drop: closed |
+//! | answer body | [`InlineBody`] | the request's task, or the task that reads on | after the last byte: idle, if [`reuse::permits`] and hyper is ready for another request; else closed. Drop: closed |
+//! | idle | [`Idle`](idle::IdleLines) | one sweeping task per pool, when a byte, EOF or the timeout comes | taken by a request of the same account, or closed |
+//!
+//! So a connection closes unless one function, `InlineBody::finish`, gives it back: also when a future is dropped or a
+//! panic unwinds it. The rules are `docs/SPEC.md#connection-reuse`. What enforces each:
+//!
+//! * HTTP/1.1, no HEAD, the status, one framing header: [`reuse::permits`], from the head.
+//! * The upload fully written, the body read to its end: hyper's connection is ready for a request only then.
+//! * No byte left over: hyper looks into its read buffer and reads once more (through TLS, so also from its decrypted
+//!   buffer) before it is ready.
+//! * No byte and no EOF at reuse: hyper reads once more, and [`GuardedStream`] asks the kernel.
+//! * No byte of an answer before the new head has left: [`GuardedStream`].
+//!
+//! A request is sent a second time only if hyper gives it back, which it does if it has not begun to write it, and only
+//! if the connection came from the pool.
+//!
+//! [`GuardedStream`]: super::guarded_stream::GuardedStream
+
+mod answer;
+mod idle;
+mod line;
+mod reuse;
+mod sweep;
+
+use std::sync::Arc;
+
+use http::header::HOST;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Method, Request, Response, Uri};
+use tower_service::Service;
+
+use super::connector::{BoxError, Connector};
+use super::pool_key::PoolKey;
+use super::request_body::RequestBody;
+pub(super) use answer::InlineBody;
+use idle::IdleLines;
+use line::{Line, SendError};
+use sweep::Pool;
+
+/// The pool of one upstream and one runtime thread.
+#[derive(Debug)]
+pub(super) struct InlinePool {
+    connector: Connector,
+    /// The address to dial, and the `host` header.
+    origin: Uri,
+    host: HeaderValue,
+    /// True for a forwarding proxy, whose requests contain the whole URL.
+    is_forwarded: bool,
+    pool: Arc<Pool>,
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub(super) enum InlineError {
+    /// No connection.
+    Connect(BoxError),
+    /// The connection failed, perhaps after the request had left.
+    Exchange(hyper::Error),
+}
+
+impl InlinePool {
+    /// Creates the pool for `url`, of which only scheme, host and port count.
+    pub(super) fn new(connector: Connector, url: &Uri, is_forwarded: bool) -> Self {
+        let pool = Arc::new(Pool::new(IdleLines::default()));
+        Self { connector, origin: origin(url), host: host(url), is_forwarded, pool }
+    }
+
+    /// Sends a request over a connection of the account's pool or a new one, and waits for the head of the answer.
+    /// Without an account the connection is new and closes after the answer.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<RequestBody>,
+        account: Option<&PoolKey>,
+    ) -> Result<Response<InlineBody>, InlineError> {
+        request.headers_mut().entry(HOST).or_insert_with(|| self.host.clone());
+        if !self.is_forwarded {
+            *request.uri_mut() = origin_form(request.uri());
+        }
+        let is_head = request.method() == Method::HEAD;
+        loop {
+            let taken = account.and_then(|account| self.pool.take(account));
+            let is_reused = taken.is_some();
+            let mut line = match taken {
+                Some(line) => line,
+                None => Box::new(self.dial().await?),
+            };
+            match line.send(request).await {
+                Ok(answer) => {
+                    let back = account.filter(|_| reuse::permits(is_head, &answer)).cloned();
+                    let back = back.map(|account| (Arc::clone(&self.pool), account));
+                    return Ok(answer.map(|incoming| InlineBody::new(incoming, line, back)));
+                }
+                // Nothing was written.
+                Err(SendError::Unsent(unsent, _)) if is_reused => request = *unsent,
+                Err(SendError::Unsent(_, error) | SendError::Failed(error)) => {
+                    return Err(InlineError::Exchange(error));
+                }
+            }
+        }
+    }
+
+    /// Closes the idle connections of retired accounts.
+    pub(super) fn drop_retired(&self) {
+        self.pool.drop_retired();
+    }
+
+    async fn dial(&self) -> Result<Line, InlineError> {
+        let mut connector = self.connector.clone();
+        std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(InlineError::Connect)?;
+        let stream = connector.call(self.origin.clone()).await.map_err(InlineError::Connect)?;
+        Line::new(stream).await.map_err(InlineError::Exchange)
+    }
+}
+
+/// Returns the scheme, host and port of `url`.
+fn origin(url: &Uri) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(url.scheme().cloned().unwrap_or(Scheme::HTTPS));
+    parts.authority = url.authority().cloned();
+    parts.path_and_query = Some(PathAndQuery::from_static("/"));
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// Returns the `host` header: the port only if it is not the scheme's.
+fn host(url: &Uri) -> HeaderValue {
+    let default = if url.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
+    let port = url.port_u16().filter(|port| *port != default);
+    let name = url.authority().map(Authority::host).unwrap_or_default();
+    let text = port.map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Returns the path and query alone.
+fn origin_form(url: &Uri) -> Uri {
+    url.path_and_query().cloned().map(Uri::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
