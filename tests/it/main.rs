@@ -38,6 +38,7 @@ mod me_page;
 mod memory;
 mod metrics;
 mod mock_openrouter;
+mod nonces;
 mod operator_key;
 mod own;
 mod own_account;
