@@ -8,7 +8,9 @@
 mod answer_body;
 mod connector;
 pub mod control;
+mod dialled;
 mod guarded_stream;
+mod head_end;
 mod inline;
 mod lanes;
 mod options;

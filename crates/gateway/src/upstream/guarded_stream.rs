@@ -12,7 +12,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 
-use super::connector::Dialled;
+use super::dialled::Dialled;
+use super::head_end::HeadEnd;
 
 /// The phases of a stream. Its order is that of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,18 +61,15 @@ impl Guard {
 pub(super) struct GuardedStream {
     inner: MaybeHttpsStream<Dialled>,
     guard: Guard,
-    /// Bytes of the end of a head, [`HEAD_END`], that were the last ones written.
-    matched: usize,
+    head_end: HeadEnd,
     /// True if writing has failed. The answer can still be read then.
     is_write_broken: bool,
 }
 
-const HEAD_END: &[u8; 4] = b"\r\n\r\n";
-
 impl GuardedStream {
     pub(super) fn new(inner: MaybeHttpsStream<Dialled>) -> Self {
         let guard = Guard(Arc::new(AtomicU8::new(Phase::Unguarded as u8)));
-        Self { inner, guard, matched: 0, is_write_broken: false }
+        Self { inner, guard, head_end: HeadEnd::default(), is_write_broken: false }
     }
 
     /// Returns the guard. Until one of its functions is called, the stream checks nothing.
@@ -93,23 +91,16 @@ impl GuardedStream {
         !dialled.is_silent()
     }
 
-    /// Follows the bytes that were written, up to the end of the request's head.
-    fn follow(&mut self, written: &[u8]) {
-        // hyper writes a head as one slice, which usually leaves whole.
-        if self.matched == 0 && written.ends_with(HEAD_END) {
-            self.guard.set(Phase::Written);
-            return;
-        }
-        for byte in written {
-            self.matched = match (self.matched, byte) {
-                (0 | 2, b'\r') | (1 | 3, b'\n') => self.matched + 1,
-                (_, b'\r') => 1,
-                _ => 0,
-            };
-            if self.matched == HEAD_END.len() {
-                self.matched = 0;
-                self.guard.set(Phase::Written);
+    /// Follows the first `count` bytes, which were written, up to the end of the request's head.
+    fn follow(&mut self, bufs: &[IoSlice<'_>], mut count: usize) {
+        for buf in bufs {
+            if count == 0 || !self.guard.is(Phase::Sending) {
                 return;
+            }
+            let written = buf.get(..count).unwrap_or(buf);
+            count -= written.len();
+            if self.head_end.is_in(written) {
+                self.guard.set(Phase::Written);
             }
         }
     }
@@ -160,8 +151,8 @@ impl Write for GuardedStream {
             return Poll::Pending;
         }
         let result = Pin::new(&mut this.inner).poll_write(cx, buf);
-        if let (Poll::Ready(Ok(count)), true) = (&result, this.guard.is(Phase::Sending)) {
-            this.follow(buf.get(..*count).unwrap_or(buf));
+        if let Poll::Ready(Ok(count)) = &result {
+            this.follow(&[IoSlice::new(buf)], *count);
         }
         this.survive(result)
     }
@@ -173,15 +164,7 @@ impl Write for GuardedStream {
         }
         let result = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
         if let Poll::Ready(Ok(count)) = &result {
-            let mut left = *count;
-            for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
-                if left == 0 || !this.guard.is(Phase::Sending) {
-                    break;
-                }
-                let written = buf.get(..left).unwrap_or(buf);
-                this.follow(written);
-                left -= written.len();
-            }
+            this.follow(bufs, *count);
         }
         this.survive(result)
     }
