@@ -42,6 +42,7 @@ mod nonces;
 mod operator_key;
 mod own;
 mod own_account;
+mod pools;
 mod read_on;
 mod readiness;
 mod reconcile;

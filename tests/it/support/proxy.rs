@@ -176,6 +176,13 @@ impl Callsign {
         self.0.in_force.replace(&self.1).unwrap();
     }
 
+    /// Puts a changed configuration in force.
+    pub(crate) fn reload_changed(&self, change: impl FnOnce(&mut Config)) {
+        let mut config = self.1.clone();
+        change(&mut config);
+        self.0.in_force.replace(&config).unwrap();
+    }
+
     /// Returns the URL of a path on the admin port.
     pub(crate) fn admin_url(&self, path: &str) -> String {
         format!("http://{}/{path}", self.0.admin.unwrap())
