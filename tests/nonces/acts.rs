@@ -9,119 +9,131 @@ use super::faults::Fault;
 use super::tally::nonce;
 use super::upstream::Peer;
 
+/// What follows the first bytes.
+enum Then {
+    /// The next request.
+    GoesOn,
+    /// The end of the connection.
+    Ends,
+    /// An orderly end, also of TLS.
+    Closes,
+    /// The end, this many milliseconds later.
+    EndsLater(u64),
+    /// Nothing until the peer closes.
+    Waits,
+    /// Further bytes, this many milliseconds later.
+    Writes(u64, Vec<u8>),
+}
+
 /// Answers request `number`. Returns false if the connection ends.
 pub(crate) async fn act<S: AsyncRead + AsyncWrite + Unpin>(
     peer: &mut Peer<'_, S>,
     number: u64,
     fault: Fault,
 ) -> io::Result<bool> {
+    let (first, then) = script(number, fault);
+    if fault == Fault::Slow {
+        for piece in first.chunks(7) {
+            peer.write(piece).await?;
+            tokio::task::yield_now().await;
+        }
+    } else if !first.is_empty() {
+        peer.write(&first).await?;
+    }
+    match then {
+        Then::GoesOn => return Ok(true),
+        Then::Ends => {}
+        Then::Closes => peer.stream.shutdown().await?,
+        Then::EndsLater(pause) => tokio::time::sleep(Duration::from_millis(pause)).await,
+        Then::Waits => peer.drain().await?,
+        Then::Writes(pause, bytes) => {
+            if pause > 0 {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            peer.write(&bytes).await?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Returns the first bytes, and what follows.
+fn script(number: u64, fault: Fault) -> (Vec<u8>, Then) {
     let own = nonce(number);
     let whole = answer("200 OK", &own, "");
-    // The nonce of no request.
-    let foreign = answer("200 OK", &nonce(u64::MAX - number), "");
-    let both = [&*whole, &*foreign].concat();
+    let chunks = chunked(&own, "");
+    let foreign = foreign(number);
     match fault {
-        Fault::Plain => peer.write(&whole).await?,
-        Fault::Chunked => peer.write(&chunked(&own, "")).await?,
-        Fault::Trailers => peer.write(&chunked(&own, "x-trailer: y\r\n")).await?,
-        Fault::Empty => peer.write(&head("200 OK", &own, "content-length: 0\r\n")).await?,
+        Fault::Plain | Fault::Slow | Fault::Early => (whole, Then::GoesOn),
+        Fault::Chunked => (chunks, Then::GoesOn),
+        Fault::Trailers => (chunked(&own, "x-trailer: y\r\n"), Then::GoesOn),
+        Fault::Empty => (head("200 OK", &own, "content-length: 0\r\n"), Then::GoesOn),
         Fault::Interim => {
-            peer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n").await?;
-            peer.write(&whole).await?;
+            let interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
+            ([&interim[..], &whole].concat(), Then::GoesOn)
         }
-        Fault::Slow => {
-            for piece in whole.chunks(7) {
-                peer.write(piece).await?;
-                tokio::task::yield_now().await;
-            }
+        Fault::ThenEof => (whole, Then::Ends),
+        Fault::LateEof => (whole, Then::EndsLater(number % 5)),
+        // TLS says that it ends. Otherwise the answer would be cut.
+        Fault::CloseDelimited => ([head("200 OK", &own, ""), body(&own)].concat(), Then::Closes),
+        Fault::Trailing => ([whole, foreign].concat(), Then::GoesOn),
+        Fault::ChunkedTrailing | Fault::EarlyTrailing => ([chunks, foreign].concat(), Then::GoesOn),
+        Fault::TrailingLine => ([&whole[..], b"\r\n"].concat(), Then::GoesOn),
+        Fault::TrailingLater => (whole, Then::Writes(0, foreign)),
+        // callsign has the connection back by now, or gets it back at the same moment.
+        Fault::WhileIdle => (whole, Then::Writes(number % 3, foreign)),
+        Fault::HalfWhileIdle => (whole, Then::Writes(number % 3, foreign[..foreign.len() / 2].to_vec())),
+        Fault::LeavesBefore => (Vec::new(), Then::Writes(number % 3, whole)),
+        Fault::LeavesWithin => {
+            let (first, second) = whole.split_at(whole.len() - 100);
+            (first.to_vec(), Then::Writes(number % 3, second.to_vec()))
         }
-        Fault::ThenEof => return peer.write(&whole).await.map(|()| false),
-        Fault::LateEof => {
-            peer.write(&whole).await?;
-            tokio::time::sleep(Duration::from_millis(number % 5)).await;
-            return Ok(false);
-        }
-        Fault::SaysClose => {
-            peer.write(&[answer("200 OK", &own, "connection: close\r\n"), foreign].concat()).await?;
-            return peer.drain().await;
-        }
+        // The rest of the upload does not come.
+        Fault::LeavesUpload => (Vec::new(), Then::GoesOn),
+        Fault::EarlyReset => (answer("413 Content Too Large", &own, ""), Then::Ends),
+        Fault::CutBody => (whole[..whole.len() - 20].to_vec(), Then::Ends),
+        Fault::CutChunk => (chunks[..chunks.len() - 20].to_vec(), Then::Ends),
+        Fault::CutHead => (whole[..40].to_vec(), Then::Ends),
+        Fault::CloseAfterHead => (head("200 OK", &own, "content-length: 9\r\n"), Then::Ends),
+        Fault::Garbage => (b"\x00\xffno HTTP\r\n\r\n".to_vec(), Then::Ends),
+        _ => doubtful(number, fault),
+    }
+}
+
+/// Returns the script of an answer whose head or framing says that its connection must not be used again.
+fn doubtful(number: u64, fault: Fault) -> (Vec<u8>, Then) {
+    let (own, foreign) = (nonce(number), foreign(number));
+    let replaced =
+        |bytes: Vec<u8>, from: &str, to: &str| String::from_utf8_lossy(&bytes).replacen(from, to, 1).into_bytes();
+    let (first, then) = match fault {
+        Fault::SaysClose => (answer("200 OK", &own, "connection: close\r\n"), Then::Waits),
         Fault::OldVersion => {
-            let old =
-                String::from_utf8_lossy(&answer("200 OK", &own, "connection: keep-alive\r\n")).replace("/1.1", "/1.0");
-            peer.write(&[old.as_bytes(), &foreign].concat()).await?;
-        }
-        Fault::CloseDelimited => {
-            peer.write(&[head("200 OK", &own, ""), body(&own)].concat()).await?;
-            // TLS says that it ends. Otherwise the answer would be cut.
-            return peer.stream.shutdown().await.map(|()| false);
-        }
-        Fault::Trailing => peer.write(&both).await?,
-        Fault::ChunkedTrailing => peer.write(&[chunked(&own, ""), foreign].concat()).await?,
-        Fault::TrailingLine => peer.write(&[&*whole, b"\r\n"].concat()).await?,
-        Fault::TrailingLater => {
-            peer.write(&whole).await?;
-            peer.write(&foreign).await?;
-        }
-        Fault::WhileIdle | Fault::HalfWhileIdle => {
-            peer.write(&whole).await?;
-            // callsign has the connection back by now, or gets it back at the same moment.
-            tokio::time::sleep(Duration::from_millis(number % 3)).await;
-            let end = if fault == Fault::WhileIdle { foreign.len() } else { foreign.len() / 2 };
-            peer.write(&foreign[..end]).await?;
+            (replaced(answer("200 OK", &own, "connection: keep-alive\r\n"), "/1.1", "/1.0"), Then::GoesOn)
         }
         Fault::SameLengths => {
             let length = format!("content-length: {}\r\n", body(&own).len());
-            peer.write(&answer("200 OK", &own, &length)).await?;
-            peer.write(&foreign).await?;
+            return (answer("200 OK", &own, &length), Then::Writes(0, foreign));
         }
-        Fault::TwoLengths => peer.write(&[answer("200 OK", &own, "content-length: 1\r\n"), foreign].concat()).await?,
+        Fault::TwoLengths => (answer("200 OK", &own, "content-length: 1\r\n"), Then::GoesOn),
         Fault::ChunksAndLength => {
-            let length = format!("content-length: {}\r\n", both.len());
-            let answer = String::from_utf8_lossy(&chunked(&own, "")).replacen("x-nonce", &(length + "x-nonce"), 1);
-            peer.write(&[answer.as_bytes(), &foreign].concat()).await?;
+            let length = format!("content-length: {}\r\nx-nonce", body(&own).len() + 1000);
+            (replaced(chunked(&own, ""), "x-nonce", &length), Then::GoesOn)
         }
-        Fault::NoContent => peer.write(&[head("204 No Content", &own, ""), foreign].concat()).await?,
-        Fault::ResetContent => peer.write(&[answer("205 Reset Content", &own, ""), foreign].concat()).await?,
-        Fault::NotModified => {
-            peer.write(&[head("304 Not Modified", &own, "content-length: 9\r\n"), foreign].concat()).await?
-        }
-        Fault::Head => peer.write(&[head("200 OK", &own, "content-length: 9\r\n"), foreign].concat()).await?,
+        Fault::BadChunk => (replaced(chunked(&own, ""), "\r\n0\r\n", "0\r\n\r\n"), Then::Waits),
+        Fault::NoContent => (head("204 No Content", &own, ""), Then::GoesOn),
+        Fault::ResetContent => (answer("205 Reset Content", &own, ""), Then::GoesOn),
+        Fault::NotModified => (head("304 Not Modified", &own, "content-length: 9\r\n"), Then::GoesOn),
         Fault::Switches => {
-            let switch = head("101 Switching Protocols", &own, "connection: upgrade\r\nupgrade: x\r\n");
-            peer.write(&[switch, foreign].concat()).await?;
+            (head("101 Switching Protocols", &own, "connection: upgrade\r\nupgrade: x\r\n"), Then::GoesOn)
         }
-        Fault::CutBody => return peer.write(&whole[..whole.len() - 20]).await.map(|()| false),
-        Fault::CutChunk => {
-            let whole = chunked(&own, "");
-            return peer.write(&whole[..whole.len() - 20]).await.map(|()| false);
-        }
-        Fault::BadChunk => {
-            let whole = String::from_utf8_lossy(&chunked(&own, "")).replace("\r\n0\r\n", "0\r\n\r\n");
-            peer.write(&[whole.as_bytes(), &foreign].concat()).await?;
-            return peer.drain().await;
-        }
-        Fault::CloseAfterHead => {
-            return peer.write(&head("200 OK", &own, "content-length: 9\r\n")).await.map(|()| false);
-        }
-        Fault::CutHead => return peer.write(&whole[..40]).await.map(|()| false),
-        Fault::Garbage => return peer.write(b"\x00\xffno HTTP\r\n\r\n").await.map(|()| false),
-        Fault::Early => peer.write(&whole).await?,
-        Fault::EarlyTrailing => peer.write(&[chunked(&own, ""), foreign].concat()).await?,
-        Fault::EarlyReset => return peer.write(&answer("413 Content Too Large", &own, "")).await.map(|()| false),
-        Fault::LeavesBefore => {
-            tokio::time::sleep(Duration::from_millis(number % 3)).await;
-            peer.write(&whole).await?;
-        }
-        Fault::LeavesWithin => {
-            let (first, second) = whole.split_at(whole.len() - 100);
-            peer.write(first).await?;
-            tokio::time::sleep(Duration::from_millis(number % 3)).await;
-            peer.write(second).await?;
-        }
-        // The rest of the upload does not come.
-        Fault::LeavesUpload => {}
-    }
-    Ok(true)
+        _ => (head("200 OK", &own, "content-length: 9\r\n"), Then::GoesOn),
+    };
+    ([first, foreign].concat(), then)
+}
+
+/// Returns a whole answer with the nonce of no request.
+fn foreign(number: u64) -> Vec<u8> {
+    answer("200 OK", &nonce(u64::MAX - number), "")
 }
 
 fn body(nonce: &str) -> Vec<u8> {

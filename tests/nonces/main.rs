@@ -28,9 +28,13 @@ async fn main() -> ExitCode {
         }
     }
     let variables = [("CALLSIGN_UPSTREAM_POOL", pool.as_str())];
-    let mut wrong = run::run(exchanges - exchanges / 4, seed, false, &variables).await;
-    wrong.extend(run::run(exchanges / 4, seed, true, &variables).await);
-    for what in wrong.iter().take(20) {
+    let mut wrong = Vec::new();
+    for (exchanges, has_tls) in [(exchanges - exchanges / 4, false), (exchanges / 4, true)] {
+        let (text, found) = run::run(exchanges, seed, has_tls, &variables).await;
+        println!("{text}");
+        wrong.extend(found);
+    }
+    for what in wrong.iter().take(50) {
         println!("FAILED: {what}");
     }
     if wrong.is_empty() {

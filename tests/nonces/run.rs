@@ -22,8 +22,8 @@ use tally::Tally;
 /// Concurrent clients.
 const CLIENTS: usize = 48;
 
-/// Runs `exchanges` exchanges. Prints the figures and returns what was wrong.
-pub(crate) async fn run(exchanges: u64, seed: u64, has_tls: bool, variables: &[(&str, &str)]) -> Vec<String> {
+/// Runs `exchanges` exchanges. Returns the figures and what was wrong.
+pub(crate) async fn run(exchanges: u64, seed: u64, has_tls: bool, variables: &[(&str, &str)]) -> (String, Vec<String>) {
     let (acceptor, certificate) = has_tls.then(tls).unzip();
     let tally = Arc::new(Tally::new(exchanges));
     let port = upstream::start(Arc::clone(&tally), acceptor).await;
@@ -43,11 +43,11 @@ pub(crate) async fn run(exchanges: u64, seed: u64, has_tls: bool, variables: &[(
     clients.join_all().await;
     let (text, mut wrong) = tally.report();
     let seconds = began.elapsed().as_secs_f64();
-    println!("{text}{exchanges} exchanges in {seconds:.0} s, TLS: {has_tls}, seed {seed}");
+    let text = format!("{text}{exchanges} exchanges in {seconds:.0} s, TLS: {has_tls}, seed {seed}");
     if !program.runs() {
         wrong.push("callsign has ended".to_owned());
     }
-    wrong
+    (text, wrong)
 }
 
 /// Returns a TLS acceptor and its certificate.

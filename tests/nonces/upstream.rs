@@ -159,7 +159,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Peer<'a, S> {
     }
 
     /// Waits until callsign closes the connection, and reads what it sends.
-    pub(crate) async fn drain(&mut self) -> io::Result<bool> {
+    pub(crate) async fn drain(&mut self) -> io::Result<()> {
         loop {
             self.more().await?;
         }

@@ -81,6 +81,7 @@ pub struct Upstream {
 
 /// The pool in use.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each thread")]
 enum Connections {
     Hyper(Lanes),
     Inline(InlinePool),
