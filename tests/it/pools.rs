@@ -65,3 +65,19 @@ async fn each_account_that_pays_has_its_own_connections() {
     callsign.reload_changed(|config| config.tenants.list.clear());
     assert_eq!(connections(&callsign).await, (1, 7), "the tenants are gone");
 }
+
+#[tokio::test]
+async fn requests_go_to_the_url_that_is_in_force() {
+    let (first, second) = (MockServer::start().await.unwrap(), MockServer::start().await.unwrap());
+    for pool in ["inline", "hyper"] {
+        let callsign = Setup::to(&first.url()).set(&[("CALLSIGN_UPSTREAM_POOL", pool)]).workers(1).start();
+        ask(&callsign, APP_KEY, 2).await;
+        let url: http::Uri = second.url().parse().unwrap();
+        let before = second.received().len();
+        callsign.reload_changed(|config| config.upstream.url = url.clone());
+        ask(&callsign, APP_KEY, 2).await;
+        let received = second.received();
+        assert_eq!(received.len(), before + 2, "{pool}");
+        assert_eq!(received.last().unwrap().header("host"), url.authority().map(http::uri::Authority::as_str));
+    }
+}

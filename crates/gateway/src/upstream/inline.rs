@@ -37,14 +37,14 @@
 mod answer;
 mod idle;
 mod line;
+mod origin;
 mod reuse;
 mod sweep;
 
 use std::sync::Arc;
 
 use http::header::HOST;
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use tower_service::Service;
 
 use super::connector::{BoxError, Connector};
@@ -53,15 +53,15 @@ use super::request_body::RequestBody;
 pub(super) use answer::InlineBody;
 use idle::IdleLines;
 use line::{Line, SendError};
+use origin::Origin;
 use sweep::Pool;
 
 /// The pool of one upstream and one runtime thread.
 #[derive(Debug)]
 pub(super) struct InlinePool {
     connector: Connector,
-    /// The address to dial, and the `host` header.
-    origin: Uri,
-    host: HeaderValue,
+    /// The origin at start. A reload may change the URL of requests.
+    origin: Arc<Origin>,
     /// True for a forwarding proxy, whose requests contain the whole URL.
     is_forwarded: bool,
     pool: Arc<Pool>,
@@ -77,10 +77,10 @@ pub(super) enum InlineError {
 }
 
 impl InlinePool {
-    /// Creates the pool for `url`, of which only scheme, host and port count.
+    /// Creates the pool. Most requests go to the origin of `url`.
     pub(super) fn new(connector: Connector, url: &Uri, is_forwarded: bool) -> Self {
         let pool = Arc::new(Pool::new(IdleLines::default()));
-        Self { connector, origin: origin(url), host: host(url), is_forwarded, pool }
+        Self { connector, origin: Arc::new(Origin::of(url)), is_forwarded, pool }
     }
 
     /// Sends a request over a connection of the account's pool or a new one, and waits for the head of the answer.
@@ -90,17 +90,18 @@ impl InlinePool {
         mut request: Request<RequestBody>,
         account: Option<&PoolKey>,
     ) -> Result<Response<InlineBody>, InlineError> {
-        request.headers_mut().entry(HOST).or_insert_with(|| self.host.clone());
+        let origin = self.origin_of(request.uri());
+        request.headers_mut().entry(HOST).or_insert_with(|| origin.host.clone());
         if !self.is_forwarded {
             *request.uri_mut() = origin_form(request.uri());
         }
         let is_head = request.method() == Method::HEAD;
         loop {
-            let taken = account.and_then(|account| self.pool.take(account));
+            let taken = account.and_then(|account| self.pool.take(account, &origin));
             let is_reused = taken.is_some();
             let mut line = match taken {
                 Some(line) => line,
-                None => Box::new(self.dial().await?),
+                None => Box::new(self.dial(Arc::clone(&origin)).await?),
             };
             match line.send(request).await {
                 Ok(answer) => {
@@ -122,30 +123,16 @@ impl InlinePool {
         self.pool.drop_retired();
     }
 
-    async fn dial(&self) -> Result<Line, InlineError> {
+    fn origin_of(&self, url: &Uri) -> Arc<Origin> {
+        if self.origin.is_of(url) { Arc::clone(&self.origin) } else { Arc::new(Origin::of(url)) }
+    }
+
+    async fn dial(&self, origin: Arc<Origin>) -> Result<Line, InlineError> {
         let mut connector = self.connector.clone();
         std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(InlineError::Connect)?;
-        let stream = connector.call(self.origin.clone()).await.map_err(InlineError::Connect)?;
-        Line::new(stream).await.map_err(InlineError::Exchange)
+        let stream = connector.call(origin.url.clone()).await.map_err(InlineError::Connect)?;
+        Line::new(stream, origin).await.map_err(InlineError::Exchange)
     }
-}
-
-/// Returns the scheme, host and port of `url`.
-fn origin(url: &Uri) -> Uri {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(url.scheme().cloned().unwrap_or(Scheme::HTTPS));
-    parts.authority = url.authority().cloned();
-    parts.path_and_query = Some(PathAndQuery::from_static("/"));
-    Uri::from_parts(parts).unwrap_or_default()
-}
-
-/// Returns the `host` header: the port only if it is not the scheme's.
-fn host(url: &Uri) -> HeaderValue {
-    let default = if url.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
-    let port = url.port_u16().filter(|port| *port != default);
-    let name = url.authority().map(Authority::host).unwrap_or_default();
-    let text = port.map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Returns the path and query alone.

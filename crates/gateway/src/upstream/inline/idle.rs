@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::line::Line;
+use super::origin::Origin;
 use crate::upstream::pool_key::PoolKey;
 
 /// Time after which an idle connection is closed. It is shorter than the upstream's own timeout, because a request on a
@@ -31,13 +32,14 @@ struct Account {
 }
 
 impl IdleLines {
-    /// Takes the connection that was idle for the shortest time and can take a request. Closes those that cannot.
-    pub(super) fn take(&mut self, key: &PoolKey) -> Option<Box<Line>> {
+    /// Takes the connection that was idle for the shortest time and can take a request to `origin`. Closes those that
+    /// cannot.
+    pub(super) fn take(&mut self, key: &PoolKey, origin: &Origin) -> Option<Box<Line>> {
         let account = self.accounts.get_mut(&key.number())?;
         let now = Instant::now();
         while let Some((ends, mut line)) = account.lines.pop_back() {
             self.count -= 1;
-            if now < ends && line.is_usable() {
+            if now < ends && line.is_usable(origin) {
                 return Some(line);
             }
         }

@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 
+use super::origin::Origin;
 use crate::upstream::guarded_stream::{Guard, GuardedStream};
 use crate::upstream::request_body::RequestBody;
 
@@ -21,6 +23,7 @@ pub(super) struct Line {
     connection: Option<Connection<GuardedStream, RequestBody>>,
     sender: SendRequest<RequestBody>,
     guard: Guard,
+    origin: Arc<Origin>,
 }
 
 /// A request that got no answer.
@@ -33,11 +36,11 @@ pub(super) enum SendError {
 }
 
 impl Line {
-    pub(super) async fn new(stream: GuardedStream) -> Result<Self, hyper::Error> {
+    pub(super) async fn new(stream: GuardedStream, origin: Arc<Origin>) -> Result<Self, hyper::Error> {
         let guard = stream.guard();
         // hyper keeps the head and the body in separate slices, so that it is not ready before the body is written.
         let (sender, connection) = Builder::new().max_buf_size(BUFFER).writev(true).handshake(stream).await?;
-        Ok(Self { connection: Some(connection), sender, guard })
+        Ok(Self { connection: Some(connection), sender, guard, origin })
     }
 
     /// Runs the connection as far as it goes without waiting. Returns false once it has ended.
@@ -60,8 +63,12 @@ impl Line {
         self.poll(cx) && self.sender.is_ready()
     }
 
-    /// Returns true if the connection can take a request: it is idle, and the kernel has nothing for it either.
-    pub(super) fn is_usable(&mut self) -> bool {
+    /// Returns true if the connection can take a request to `origin`: it is idle, and the kernel has nothing for it
+    /// either.
+    pub(super) fn is_usable(&mut self, origin: &Origin) -> bool {
+        if !self.origin.is_of(&origin.url) {
+            return false;
+        }
         self.guard.check();
         // The next poll of the connection registers the request's own task.
         self.is_idle(&mut noop())

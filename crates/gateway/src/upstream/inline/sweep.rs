@@ -14,6 +14,7 @@ use tokio::time::Sleep;
 
 use super::idle::IdleLines;
 use super::line::Line;
+use super::origin::Origin;
 use crate::upstream::pool_key::PoolKey;
 
 /// The pool of one thread.
@@ -42,9 +43,9 @@ impl Pool {
         Self(Mutex::new(State { idle, sweeper: Sweeper::None }))
     }
 
-    /// Takes a connection that can take a request of this account.
-    pub(super) fn take(&self, key: &PoolKey) -> Option<Box<Line>> {
-        self.0.lock().idle.take(key)
+    /// Takes a connection that can take a request of this account to `origin`.
+    pub(super) fn take(&self, key: &PoolKey, origin: &Origin) -> Option<Box<Line>> {
+        self.0.lock().idle.take(key, origin)
     }
 
     /// Adds a connection if it is between two requests, with nothing left over. Else closes it.
