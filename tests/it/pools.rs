@@ -55,14 +55,18 @@ async fn each_account_that_pays_has_its_own_connections() {
 
     callsign.reload();
     assert_eq!(connections(&callsign).await, (3, 6), "nothing has changed");
-    callsign.reload_changed(|config| config.upstream.api_key = Some(Secret::new("sk-or-v1-another-key-0123456789")));
+    let another = || Some(Secret::new("sk-or-v1-another-key-0123456789"));
+    callsign.reload_changed(|config| config.upstream.api_key = another());
     assert_eq!(connections(&callsign).await, (2, 6), "the operator's key has changed");
     ask(&callsign, &key("acme"), 1).await;
     ask(&callsign, &key("globex"), 1).await;
     assert_eq!(connections(&callsign).await, (2, 6));
     ask(&callsign, APP_KEY, 2).await;
     assert_eq!(connections(&callsign).await, (3, 7));
-    callsign.reload_changed(|config| config.tenants.list.clear());
+    callsign.reload_changed(|config| {
+        config.upstream.api_key = another();
+        config.tenants.list.clear();
+    });
     assert_eq!(connections(&callsign).await, (1, 7), "the tenants are gone");
 }
 

@@ -56,9 +56,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             connection = None;
         }
         let received = received.ok().and_then(Result::ok).unwrap_or_default();
-        shared.tally.count(fault, judge(&shared.tally, number, fault, &received));
-        if let Some(told) = told.filter(|_| received.is_whole) {
-            let _written = timeout(LIMIT, told).await;
+        let outcome = judge(&shared.tally, number, fault, &received);
+        shared.tally.count(fault, outcome);
+        // A request that callsign refused may not have arrived.
+        if let (Some(told), Outcome::Answered) = (told, outcome) {
+            if timeout(LIMIT, told).await.is_err() {
+                shared.tally.wrong(format!("{fault:?} {}: the upstream does not end", nonce(number)));
+            }
         }
         drop((alone, together));
     }

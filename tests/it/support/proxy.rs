@@ -48,6 +48,10 @@ impl Setup {
             setting: ServeOptions { proxy_from_env: false, ..ServeOptions::default() },
             adjust: |_| {},
         };
+        let setup = match pool() {
+            Some(pool) => setup.set(&[("CALLSIGN_UPSTREAM_POOL", &pool)]),
+            None => setup,
+        };
         setup.set(&[
             ("CALLSIGN_UPSTREAM_URL", upstream),
             ("CALLSIGN_LISTEN", "127.0.0.1:0"),
@@ -121,6 +125,12 @@ impl Setup {
         (self.adjust)(&mut config);
         (self.setting, config)
     }
+}
+
+/// Returns `CALLSIGN_UPSTREAM_POOL`, so that the suite can run with each pool.
+#[expect(clippy::disallowed_methods, reason = "the environment of the suite, not of callsign")]
+fn pool() -> Option<String> {
+    std::env::var("CALLSIGN_UPSTREAM_POOL").ok()
 }
 
 /// Waits until no callsign uses the directory. Within one process a dropped one needs a moment to stop.
