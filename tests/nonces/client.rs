@@ -59,10 +59,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         let outcome = judge(&shared.tally, number, fault, &received);
         shared.tally.count(fault, outcome);
         // A request that callsign refused may not have arrived.
-        if let (Some(told), Outcome::Answered) = (told, outcome) {
-            if timeout(LIMIT, told).await.is_err() {
-                shared.tally.wrong(format!("{fault:?} {}: the upstream does not end", nonce(number)));
-            }
+        if let (Some(told), Outcome::Answered) = (told, outcome)
+            && timeout(LIMIT, told).await.is_err()
+        {
+            shared.tally.wrong(format!("{fault:?} {}: the upstream does not end", nonce(number)));
         }
         drop((alone, together));
     }
