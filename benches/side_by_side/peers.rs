@@ -83,7 +83,7 @@ impl Peer {
                 ("  with ledger", with_ledger(callsign(&build, address, upstream), &directory.join("ledger")))
             }
             Kind::CallsignLogged => ("  with log", logged(callsign(&build, address, upstream))),
-            Kind::CallsignPool => ("  hyper pool", with_pool(callsign(&build, address, upstream))),
+            Kind::CallsignPool => ("  inline pool", with_pool(callsign(&build, address, upstream))),
             Kind::Before => ("before", callsign(&build_before()?, address, upstream)),
             Kind::BeforeLedger => (
                 "  with ledger before",
@@ -227,7 +227,7 @@ fn logged(mut command: Command) -> Command {
 }
 
 fn with_pool(mut command: Command) -> Command {
-    command.env("CALLSIGN_UPSTREAM_POOL", "hyper");
+    command.env("CALLSIGN_UPSTREAM_POOL", "inline");
     command
 }
 

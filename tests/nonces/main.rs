@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let (mut exchanges, mut seed, mut pool) = (1_000_000, std::process::id().into(), String::new());
+    let (mut exchanges, mut seed, mut pool) = (1_000_000, std::process::id().into(), "inline".to_owned());
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().unwrap_or_default();

@@ -462,7 +462,7 @@ const UPSTREAM: &[Setting] = &[
          rules of reuse. `hyper`: the HTTP library's, with one pool for all and the library's rules. Without effect with \
          `upstream.http2`.",
     )
-    .default("inline"),
+    .default("hyper"),
 ];
 
 const ADMIN: &[Setting] = &[Setting::both(

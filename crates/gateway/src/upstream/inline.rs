@@ -26,7 +26,7 @@
 //! * The upload fully written, the body read to its end: hyper's connection is ready for a request only then.
 //! * No byte left over: hyper looks into its read buffer and reads once more (through TLS, so also from its decrypted
 //!   buffer) before it is ready.
-//! * No byte and no EOF at reuse: hyper reads once more; after a second of rest [`GuardedStream`] asks the kernel.
+//! * No byte and no EOF at reuse: hyper reads once more, and [`GuardedStream`] asks the kernel.
 //! * No byte of an answer before the new head has left: [`GuardedStream`].
 //!
 //! A request is sent a second time only if hyper gives it back, which it does if it has not begun to write it, and only

@@ -14,9 +14,6 @@ use crate::upstream::pool_key::PoolKey;
 /// Time after which an idle connection is closed. It is shorter than the upstream's own timeout, because a request on a
 /// connection that is being closed cannot be repeated.
 const POOL_IDLE: Duration = Duration::from_secs(50);
-/// Time after which the kernel is asked before an idle connection is used again. Until then the runtime, which learns of
-/// bytes and of the end within milliseconds, suffices: the question costs a system call for each request of a busy server.
-const RESTED: Duration = Duration::from_secs(1);
 /// Maximum number of idle connections of all accounts, per thread. Each occupies a socket and up to 64 KiB of buffers.
 pub(super) const MOST_IDLE: usize = 512;
 
@@ -42,8 +39,7 @@ impl IdleLines {
         let now = Instant::now();
         while let Some((ends, mut line)) = account.lines.pop_back() {
             self.count -= 1;
-            let asks_kernel = ends < now + POOL_IDLE - RESTED;
-            if now < ends && line.is_usable(origin, asks_kernel) {
+            if now < ends && line.is_usable(origin) {
                 return Some(line);
             }
         }

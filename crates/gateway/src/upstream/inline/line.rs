@@ -63,15 +63,13 @@ impl Line {
         self.poll(cx) && self.sender.is_ready()
     }
 
-    /// Returns true if the connection can take a request to `origin`: it is idle, and with `asks_kernel` the kernel has
-    /// nothing for it either.
-    pub(super) fn is_usable(&mut self, origin: &Origin, asks_kernel: bool) -> bool {
+    /// Returns true if the connection can take a request to `origin`: it is idle, and the kernel has nothing for it
+    /// either.
+    pub(super) fn is_usable(&mut self, origin: &Origin) -> bool {
         if !self.origin.is_of(&origin.url) {
             return false;
         }
-        if asks_kernel {
-            self.guard.check();
-        }
+        self.guard.check();
         // The next poll of the connection registers the request's own task.
         self.is_idle(&mut noop())
     }

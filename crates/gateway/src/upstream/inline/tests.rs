@@ -186,7 +186,7 @@ async fn an_idle_connection_that_receives_something_closes_at_once() {
 
 /// The runtime does not learn of the bytes: only the kernel is asked.
 #[tokio::test]
-async fn the_kernel_is_asked_before_a_rested_connection_is_used_again() {
+async fn the_kernel_is_asked_before_a_connection_is_used_again() {
     let (tell, told) = mpsc::channel::<()>();
     let (wrote, written) = mpsc::channel::<()>();
     let (told, wrote) = (std::sync::Mutex::new(told), std::sync::Mutex::new(wrote));
@@ -200,11 +200,11 @@ async fn the_kernel_is_asked_before_a_rested_connection_is_used_again() {
     let account = PoolKey::new();
     ask(&pool, Method::GET, Some(&account)).await.unwrap();
     let mut line = pool.pool.take(&account, &pool.origin).unwrap();
-    assert!(line.is_usable(&pool.origin, true));
+    assert!(line.is_usable(&pool.origin));
     tell.send(()).unwrap();
     written.recv().unwrap();
     // There was no await since the bytes were written.
-    assert!(!line.is_usable(&pool.origin, true));
+    assert!(!line.is_usable(&pool.origin));
 }
 
 #[tokio::test]
