@@ -208,6 +208,7 @@ fn to_upstream(config: &Config, serve: &ServeOptions, metrics: &Arc<Metrics>) ->
         connect_timeout: config.upstream.connect_timeout,
         first_byte_timeout: config.upstream.first_byte_timeout,
         http2: config.upstream.http2,
+        pool: config.upstream.pool,
         proxy_from_env: serve.proxy_from_env,
         metrics: Arc::clone(metrics),
     }

@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     CallsignLedger,
     /// callsign with a log line for every request.
     CallsignLogged,
+    /// callsign with the other pool of upstream connections.
+    CallsignPool,
     /// Another build of callsign, as [`Kind::Callsign`].
     Before,
     /// Another build of callsign, as [`Kind::CallsignLedger`].
@@ -34,13 +36,14 @@ pub(crate) enum Kind {
 }
 
 /// All kinds in the order of the tables.
-pub(crate) const ALL: [Kind; 10] = [
+pub(crate) const ALL: [Kind; 11] = [
     Kind::Nginx,
     Kind::HaProxy,
     Kind::Callsign,
     Kind::CallsignToken,
     Kind::CallsignLedger,
     Kind::CallsignLogged,
+    Kind::CallsignPool,
     Kind::Before,
     Kind::BeforeLedger,
     Kind::LiteLlm,
@@ -80,6 +83,7 @@ impl Peer {
                 ("  with ledger", with_ledger(callsign(&build, address, upstream), &directory.join("ledger")))
             }
             Kind::CallsignLogged => ("  with log", logged(callsign(&build, address, upstream))),
+            Kind::CallsignPool => ("  inline pool", with_pool(callsign(&build, address, upstream))),
             Kind::Before => ("before", callsign(&build_before()?, address, upstream)),
             Kind::BeforeLedger => (
                 "  with ledger before",
@@ -219,6 +223,11 @@ fn with_ledger(mut command: Command, data: &Path) -> Command {
 
 fn logged(mut command: Command) -> Command {
     command.env("CALLSIGN_LOG", "info");
+    command
+}
+
+fn with_pool(mut command: Command) -> Command {
+    command.env("CALLSIGN_UPSTREAM_POOL", "inline");
     command
 }
 

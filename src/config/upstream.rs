@@ -9,7 +9,7 @@ use super::values;
 use callsign_core::endpoint::INFERENCE;
 use callsign_core::secret::Secret;
 use callsign_core::stored_key::PREFIX;
-use callsign_gateway::upstream::settings::Settings;
+use callsign_gateway::upstream::settings::{PoolKind, Settings};
 
 /// Ends of names that only a private network resolves.
 const PRIVATE_NAMES: [&str; 5] = [".local", ".localhost", ".internal", ".svc", ".lan"];
@@ -31,6 +31,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
     let first_byte_timeout = reader.required("upstream.first_byte_timeout_seconds", values::seconds(1));
     let idle_timeout = reader.required("upstream.idle_timeout_seconds", values::seconds(1));
     let http2 = reader.required("upstream.http2", values::switch);
+    let pools = &[("inline", PoolKind::Inline), ("hyper", PoolKind::Hyper)];
+    let pool = reader.required("upstream.pool", values::choice(pools));
     Ok(Settings {
         url: url?,
         api_key: api_key?,
@@ -40,6 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Settings, Reported> {
         first_byte_timeout: first_byte_timeout?,
         idle_timeout: idle_timeout?,
         http2: http2?,
+        pool: pool?,
     })
 }
 

@@ -149,6 +149,7 @@ async fn list_prices_are_fetched() {
         first_byte_timeout: second,
         idle_timeout: second,
         http2: false,
+        pool: callsign_gateway::upstream::settings::PoolKind::Inline,
     };
     let models = OpenRouterClient::new(&settings).unwrap().models(&Secret::new("sk-or-v1-operator")).await.unwrap();
     assert!(!models.is_empty());

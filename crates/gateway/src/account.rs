@@ -14,6 +14,8 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
+use crate::upstream::PoolKey;
+
 /// Shortest time between two log lines about the same key.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -25,6 +27,8 @@ pub struct Account {
     authorization: HeaderValue,
     /// The first 16 hexadecimal digits of the key's SHA-256. Ledger rows name the account that paid by it.
     fingerprint: Arc<str>,
+    /// The pool of connections for requests that it pays for.
+    pool: PoolKey,
     /// True from a refusal to the next success, so that successes need no lock otherwise.
     is_refused: AtomicBool,
     refusals: Mutex<Refusals>,
@@ -42,7 +46,7 @@ impl Account {
     pub fn new(tenant: Option<String>, authorization: HeaderValue) -> Self {
         let fingerprint = fingerprint(authorization.as_bytes());
         let (is_refused, refusals) = (AtomicBool::new(false), Mutex::default());
-        Self { tenant, authorization, fingerprint, is_refused, refusals }
+        Self { tenant, authorization, fingerprint, pool: PoolKey::new(), is_refused, refusals }
     }
 
     /// Returns the `authorization` header.
@@ -53,6 +57,11 @@ impl Account {
     /// Returns the fingerprint of the key.
     pub fn fingerprint(&self) -> &Arc<str> {
         &self.fingerprint
+    }
+
+    /// Returns the key of its pool of connections.
+    pub fn pool(&self) -> &PoolKey {
+        &self.pool
     }
 
     /// Returns true if `other` is the same key of the same owner.

@@ -44,6 +44,7 @@ use callsign_telemetry::metrics::Metrics;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use crate::audit::{Auditor, Sample};
 use crate::catalogue::Catalogue;
@@ -55,8 +56,8 @@ use crate::record::RequestRecord;
 use crate::relay::{Answer, AwaitedHead, ReadOn};
 use crate::server::{ContentCoding, Drain, Handler, Peer, Upload};
 use crate::shed::InFlight;
-use crate::upstream::Upstream;
 use crate::upstream::request_body::{BodyCheck, RequestBody, UploadHandle};
+use crate::upstream::{PoolKey, Upstream};
 use identify::RequestKind;
 use pass_on::{Reply, Sent};
 use prepare::BodyPlan;
@@ -94,6 +95,8 @@ struct Shared {
     reader: Option<Reader>,
     clock: Arc<TrustedClock>,
     read_on: Arc<ReadOn>,
+    /// The connections of all threads.
+    upstreams: Mutex<Vec<Upstream>>,
 }
 
 /// The header of every response to a request that carries the request's id.
@@ -162,6 +165,7 @@ impl Proxy {
             reader: deps.reader,
             clock: deps.clock,
             read_on: ReadOn::new(deps.drain, upstream.first_byte_timeout()),
+            upstreams: Mutex::new(vec![upstream.clone()]),
         };
         Self(Arc::new(Worker { upstream, shared: Arc::new(shared) }))
     }
@@ -169,6 +173,7 @@ impl Proxy {
     /// Returns the same proxy with an upstream pool for another runtime thread.
     #[must_use]
     pub fn with_upstream(&self, upstream: Upstream) -> Self {
+        self.0.shared.upstreams.lock().push(upstream.clone());
         Self(Arc::new(Worker { upstream, shared: Arc::clone(&self.0.shared) }))
     }
 
@@ -188,9 +193,15 @@ impl Proxy {
     /// # Errors
     /// [`SnapshotError`]; the old settings then stay in force.
     pub fn replace_settings(&self, settings: &Settings) -> Result<(), SnapshotError> {
-        let fresh = Snapshot::new(settings, Some(&self.snapshot()))?;
+        let previous = self.snapshot();
+        let fresh = Snapshot::new(settings, Some(&previous))?;
+        let kept: Vec<_> = fresh.accounts().cloned().collect();
         self.0.shared.limiter.configure(&settings.limits);
         self.0.shared.snapshot.store(Arc::new(fresh));
+        for account in previous.accounts().filter(|account| !kept.iter().any(|kept| Arc::ptr_eq(kept, account))) {
+            account.pool().retire();
+        }
+        self.0.shared.upstreams.lock().iter().for_each(Upstream::drop_retired);
         self.0.shared.catalogue.clear();
         self.0.shared.read_on.stop();
         Ok(())
@@ -240,8 +251,9 @@ impl Proxy {
             record.asks(body.outer(), handle.as_ref().map(|handle| Arc::clone(&handle.state)));
             let is_catalogue = matches!(request.kind, RequestKind::Catalogue(_));
             let is_video = matches!(&request.kind, RequestKind::Video(video) if video.is_content());
+            let account = snapshot.account(&request.caller).map(|account| account.pool().clone());
             let request = head.with_body(body);
-            let sent = Sent { target: request.uri().clone(), is_catalogue, is_video, list };
+            let sent = Sent { target: request.uri().clone(), is_catalogue, is_video, list, account };
             Ok(Checked::Request(request, handle, sent))
         }
         .await;
@@ -253,7 +265,8 @@ impl Proxy {
             Ok(Checked::Request(request, handle, mut sent)) => {
                 list = sent.list.take().filter(|_| parts.method == Method::GET);
                 let reply;
-                (reply, record) = self.send(request, handle, &mut upload, record, read_on.clone()).await;
+                (reply, record) =
+                    self.send(request, sent.account.take(), handle, &mut upload, record, read_on.clone()).await;
                 match reply {
                     Ok(reply) => {
                         pass_on::refuse_redirect(snapshot, parts, &sent, reply, &mut upload, &mut record).await
@@ -343,6 +356,7 @@ impl Proxy {
     async fn send(
         &self,
         request: Request<RequestBody>,
+        account: Option<PoolKey>,
         handle: Option<UploadHandle>,
         upload: &mut Option<Upload>,
         mut record: Box<RequestRecord>,
@@ -351,7 +365,8 @@ impl Proxy {
         record.sent();
         let state = handle.as_ref().map(|handle| Arc::clone(&handle.state));
         let (worker, watched) = (Arc::clone(&self.0), state.clone());
-        let sending = Box::pin(async move { worker.upstream.send(request, watched.as_deref()).await });
+        let sending =
+            Box::pin(async move { worker.upstream.send(request, watched.as_deref(), account.as_ref()).await });
         let (answer, mut record) = AwaitedHead::new(sending, record, state, read_on).wait().await;
         let refusal = match answer {
             Some(Ok(answer)) => {

@@ -1,32 +1,41 @@
 //! The HTTP client for OpenRouter: a connection pool that dials, sends a request and waits for the response head.
 //!
 //! It must not follow redirects, and must not send a request again once a byte of it may have left
-//! (`docs/SPEC.md#no-retries`): hyper-util repeats a request only if the pooled connection was closed before it
+//! (`docs/SPEC.md#no-retries`): both pools repeat a request only if a pooled connection was closed before it
 //! accepted the request. No timeout covers a whole request, because it would cut healthy streams. Instead there is one
 //! for connecting, one for the response head (both here) and one for silence within the response (`relay`).
 
+mod answer_body;
 mod connector;
 pub mod control;
+mod dialled;
+mod guarded_stream;
+mod head_end;
+mod inline;
 mod lanes;
 mod options;
+mod pool_key;
 pub mod request_body;
 pub mod settings;
 mod tls;
 pub mod upload_state;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::PROXY_AUTHORIZATION;
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper_util::client::legacy::Error;
 use hyper_util::client::proxy::matcher::Matcher;
 
+pub use answer_body::AnswerBody;
 use connector::{ConnectTimeoutError, Connector, Route};
-pub use lanes::AnswerBody;
+use inline::{InlineError, InlinePool};
 use lanes::Lanes;
 pub use options::Options;
+pub use pool_key::PoolKey;
 use request_body::RequestBody;
+use settings::PoolKind;
 pub use tls::RootsError;
 use tls::config as tls_config;
 use upload_state::{UploadError, UploadState};
@@ -64,10 +73,18 @@ impl UpstreamError {
 /// The pooled client of the upstream. Clones share the pool.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    lanes: Arc<Lanes>,
+    connections: Arc<Connections>,
     first_byte_timeout: Duration,
     /// The proxy's credentials, which plain HTTP through a proxy repeats in every request.
     proxy_authorization: Option<HeaderValue>,
+}
+
+/// The pool in use.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each thread")]
+enum Connections {
+    Hyper(Lanes),
+    Inline(InlinePool),
 }
 
 impl Upstream {
@@ -83,9 +100,15 @@ impl Upstream {
             (Route::Forward(_), Some(proxy)) => proxy.basic_auth().cloned(),
             _ => None,
         };
+        let is_forwarded = matches!(route, Route::Forward(_));
         let connector = Connector::new(route, tls::config()?, options);
-        let lanes = Arc::new(Lanes::new(connector, options.http2));
-        Ok(Self { lanes, first_byte_timeout: options.first_byte_timeout, proxy_authorization })
+        let connections = Arc::new(match options.pool {
+            PoolKind::Inline if !options.http2 => {
+                Connections::Inline(InlinePool::new(connector, &options.url, is_forwarded))
+            }
+            PoolKind::Inline | PoolKind::Hyper => Connections::Hyper(Lanes::new(connector, options.http2)),
+        });
+        Ok(Self { connections, first_byte_timeout: options.first_byte_timeout, proxy_authorization })
     }
 
     /// Returns the timeout of the response head.
@@ -93,8 +116,15 @@ impl Upstream {
         self.first_byte_timeout
     }
 
-    /// Sends a request and waits for the response head. `upload` is the upload state of a streaming body. Dropping
-    /// the future cancels the request.
+    /// Closes the idle connections of retired accounts.
+    pub fn drop_retired(&self) {
+        if let Connections::Inline(pool) = &*self.connections {
+            pool.drop_retired();
+        }
+    }
+
+    /// Sends a request and waits for the response head. `upload` is the upload state of a streaming body. `account` is
+    /// the pool of the account that pays; `None` if the caller pays. Dropping the future cancels the request.
     ///
     /// # Errors
     /// [`UpstreamError`]; the upload's own error if there is one.
@@ -102,12 +132,12 @@ impl Upstream {
         &self,
         mut request: Request<RequestBody>,
         upload: Option<&UploadState>,
+        account: Option<&PoolKey>,
     ) -> Result<Response<AnswerBody>, UpstreamError> {
         if let Some(authorization) = &self.proxy_authorization {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        let (client, place) = self.lanes.enter();
-        let answer = client.request(request);
+        let answer = self.connections.send(request, account);
         let answer = match upload {
             None => tokio::time::timeout(self.first_byte_timeout, answer).await.ok(),
             Some(upload) => tokio::select! {
@@ -118,34 +148,60 @@ impl Upstream {
         if let Some(error) = upload.and_then(UploadState::error) {
             return Err(error.into());
         }
-        let answer = answer.ok_or(UpstreamError::FirstByteTimeout)?.map_err(|error| classify(&error))?;
+        let answer = answer.ok_or(UpstreamError::FirstByteTimeout)??;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(UpstreamError::SwitchedProtocols);
         }
-        Ok(answer.map(|body| AnswerBody::new(body, place)))
+        Ok(answer)
     }
 }
 
-/// Logs an error of hyper's client and classifies it.
-fn classify(error: &Error) -> UpstreamError {
-    let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+impl Connections {
+    async fn send(
+        &self,
+        request: Request<RequestBody>,
+        account: Option<&PoolKey>,
+    ) -> Result<Response<AnswerBody>, UpstreamError> {
+        match self {
+            Self::Inline(pool) => match pool.send(request, account).await {
+                Ok(answer) => Ok(answer.map(AnswerBody::inline)),
+                Err(InlineError::Connect(error)) => Err(failed(&*error, true)),
+                Err(InlineError::Exchange(error)) => Err(failed(&error, false)),
+            },
+            Self::Hyper(lanes) => {
+                let (client, place) = lanes.enter();
+                match client.request(request).await {
+                    Ok(answer) => Ok(answer.map(|body| AnswerBody::hyper(body, place))),
+                    Err(error) => Err(failed(&error, error.is_connect())),
+                }
+            }
+        }
+    }
+}
+
+/// Logs an error of a connection and classifies it.
+fn failed(error: &(dyn Error + 'static), is_connect: bool) -> UpstreamError {
     tracing::warn!(error = %Causes(error), "upstream request failed");
-    if !error.is_connect() {
+    if !is_connect {
         UpstreamError::Closed
-    } else if causes().any(<dyn std::error::Error>::is::<ConnectTimeoutError>) {
+    } else if causes(error).any(<dyn Error>::is::<ConnectTimeoutError>) {
         UpstreamError::ConnectTimeout
     } else {
         UpstreamError::Unreachable
     }
 }
 
+/// Returns an error and its causes.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
 /// Displays an error with its causes, for the log. hyper's errors name addresses and reasons, not content.
-struct Causes<'a>(&'a Error);
+struct Causes<'a>(&'a (dyn Error + 'static));
 
 impl std::fmt::Display for Causes<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)?;
-        std::iter::successors(std::error::Error::source(self.0), |cause| cause.source())
-            .try_for_each(|cause| write!(f, ": {cause}"))
+        causes(self.0).skip(1).try_for_each(|cause| write!(f, ": {cause}"))
     }
 }

@@ -455,6 +455,14 @@ const UPSTREAM: &[Setting] = &[
          connection.",
     )
     .default("false"),
+    Setting::both(
+        "CALLSIGN_UPSTREAM_POOL",
+        "upstream.pool",
+        "The pool of HTTP/1.1 connections. `inline`: callsign's own, with a pool for each account that pays and strict \
+         rules of reuse. `hyper`: the HTTP library's, with one pool for all and the library's rules. Without effect with \
+         `upstream.http2`.",
+    )
+    .default("hyper"),
 ];
 
 const ADMIN: &[Setting] = &[Setting::both(

@@ -48,6 +48,10 @@ impl Setup {
             setting: ServeOptions { proxy_from_env: false, ..ServeOptions::default() },
             adjust: |_| {},
         };
+        let setup = match pool() {
+            Some(pool) => setup.set(&[("CALLSIGN_UPSTREAM_POOL", &pool)]),
+            None => setup,
+        };
         setup.set(&[
             ("CALLSIGN_UPSTREAM_URL", upstream),
             ("CALLSIGN_LISTEN", "127.0.0.1:0"),
@@ -123,6 +127,12 @@ impl Setup {
     }
 }
 
+/// Returns `CALLSIGN_UPSTREAM_POOL`, so that the suite can run with each pool.
+#[expect(clippy::disallowed_methods, reason = "the environment of the suite, not of callsign")]
+fn pool() -> Option<String> {
+    std::env::var("CALLSIGN_UPSTREAM_POOL").ok()
+}
+
 /// Waits until no callsign uses the directory. Within one process a dropped one needs a moment to stop.
 pub(crate) async fn until_free(directory: &Path) {
     super::within("the lock", async {
@@ -174,6 +184,13 @@ impl Callsign {
     /// Puts the same configuration in force again.
     pub(crate) fn reload(&self) {
         self.0.in_force.replace(&self.1).unwrap();
+    }
+
+    /// Puts a changed configuration in force.
+    pub(crate) fn reload_changed(&self, change: impl FnOnce(&mut Config)) {
+        let mut config = self.1.clone();
+        change(&mut config);
+        self.0.in_force.replace(&config).unwrap();
     }
 
     /// Returns the URL of a path on the admin port.

@@ -17,8 +17,8 @@ use crate::record::RequestRecord;
 use crate::redirect;
 use crate::relay::{self, Answer, ReadOn};
 use crate::server::Upload;
-use crate::upstream::AnswerBody;
 use crate::upstream::request_body::UploadHandle;
+use crate::upstream::{AnswerBody, PoolKey};
 
 /// The parts of a request that the treatment of its answer needs.
 pub(super) struct Sent {
@@ -30,6 +30,8 @@ pub(super) struct Sent {
     pub(super) is_video: bool,
     /// The key under which the answer is cached.
     pub(super) list: Option<ListKey>,
+    /// The pool of the account that pays; `None` if the caller pays.
+    pub(super) account: Option<PoolKey>,
 }
 
 /// The outcome of the pipeline, apart from a refusal.

@@ -241,6 +241,12 @@ impl Snapshot {
         self.tenant(caller.tenant.as_deref()).account.as_ref().filter(|_| operator)
     }
 
+    /// Returns the accounts that pay. One may occur several times.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        let tenants = self.tenants.values().filter_map(|tenant| tenant.account.as_ref());
+        self.operator.account.iter().chain(tenants)
+    }
+
     /// Returns the names for a request's archive file, or `None` if the request is not archived.
     pub fn archive_names(&self, caller: &Caller<'_>) -> Option<RenderedIds> {
         let tenant = self.tenant(caller.tenant.as_deref());

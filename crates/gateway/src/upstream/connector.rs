@@ -3,32 +3,29 @@
 //! There is one upstream, so the route is chosen once.
 
 use std::future::Future;
-use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::Intercept;
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::dialled::{Dialled, Socket};
+use super::guarded_stream::GuardedStream;
 use super::options::Options;
 use callsign_telemetry::metrics::Metrics;
 
 /// Silence on a connection before the first TCP keep-alive probe.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
-type Socket = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Name resolution, TCP and TLS together exceeded the connect timeout.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +53,7 @@ impl Route {
     }
 }
 
-/// The connector of hyper-util's pool: dials, speaks TLS, and enforces the connect timeout.
+/// The connector of both pools: dials, speaks TLS, and enforces the connect timeout.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     secure: HttpsConnector<Dial>,
@@ -96,7 +93,7 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Dialled>;
+    type Response = GuardedStream;
     type Error = BoxError;
     type Future = Boxed<Self::Response>;
 
@@ -107,7 +104,10 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.secure.call(uri);
         let timeout = self.timeout;
-        Box::pin(async move { tokio::time::timeout(timeout, connecting).await.map_err(|_| ConnectTimeoutError)? })
+        Box::pin(async move {
+            let stream = tokio::time::timeout(timeout, connecting).await.map_err(|_| ConnectTimeoutError)??;
+            Ok(GuardedStream::new(stream))
+        })
     }
 }
 
@@ -152,70 +152,6 @@ impl Service<Uri> for Dial {
             Transport::Forward(proxy, address) => proxy.call(address.clone()),
         };
         let metrics = Arc::clone(&self.metrics);
-        Box::pin(async move { Ok(Dialled { stream: connecting.await?, forward, _open: Open::new(metrics) }) })
-    }
-}
-
-/// Counts one open connection until it is dropped.
-#[derive(Debug)]
-struct Open(Arc<Metrics>);
-
-impl Open {
-    fn new(metrics: Arc<Metrics>) -> Self {
-        metrics.attribution.upstream_opened();
-        Self(metrics)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.attribution.upstream_closed();
-    }
-}
-
-/// A stream to the upstream, or to the forwarding proxy in front of it.
-#[derive(Debug)]
-pub(super) struct Dialled {
-    stream: Socket,
-    /// True for a forwarding proxy, whose requests must contain the whole URL.
-    forward: bool,
-    _open: Open,
-}
-
-impl Connection for Dialled {
-    fn connected(&self) -> Connected {
-        self.stream.connected().proxy(self.forward)
-    }
-}
-
-impl Read for Dialled {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
-    }
-}
-
-impl Write for Dialled {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        Box::pin(async move { Ok(Dialled::new(connecting.await?, forward, metrics)) })
     }
 }

@@ -1,19 +1,14 @@
-//! The pools of connections to the upstream.
+//! hyper-util's pools of connections to the upstream.
 //!
 //! Over HTTP/1.1 a request has a connection for itself, and one pool serves all. Over HTTP/2 the client's pool has one
 //! connection, which the requests share: its window, and the server's limit of streams. So that no request waits for
 //! another, a connection carries at most [`STREAMS`] requests, its window has room for all of them, and further requests
 //! use another pool, which is another connection (`docs/SPEC.md#fair-shares`).
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::Mutex;
@@ -95,34 +90,4 @@ fn client(connector: Connector) -> HttpClient {
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .build(connector)
-}
-
-/// The body of OpenRouter's answer, with the request's place in a pool.
-#[derive(Debug)]
-pub struct AnswerBody {
-    body: Incoming,
-    _place: Option<Place>,
-}
-
-impl AnswerBody {
-    pub(super) fn new(body: Incoming, place: Option<Place>) -> Self {
-        Self { body, _place: place }
-    }
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use callsign_telemetry::metrics::Metrics;
 use http::Uri;
 
+use super::settings::PoolKind;
+
 /// Connection options of the upstream.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -17,6 +19,8 @@ pub struct Options {
     pub first_byte_timeout: Duration,
     /// Offers HTTP/2 in TLS. One connection then carries up to 64 requests.
     pub http2: bool,
+    /// Chooses the pool of HTTP/1.1 connections.
+    pub pool: PoolKind,
     /// Uses the environment's `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
     pub proxy_from_env: bool,
     /// Counts the connections.

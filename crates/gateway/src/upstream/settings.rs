@@ -26,6 +26,17 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// `upstream.http2`: true if HTTP/2 is offered.
     pub http2: bool,
+    /// `upstream.pool`: the pool of HTTP/1.1 connections.
+    pub pool: PoolKind,
+}
+
+/// The pools of HTTP/1.1 connections. Without effect if HTTP/2 is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolKind {
+    /// callsign's own. The task of a request runs its connection.
+    Inline,
+    /// hyper-util's. Each connection has a task.
+    Hyper,
 }
 
 impl Settings {
