@@ -94,7 +94,7 @@ fn at_most(limit: usize, text: &str) -> Result<(), String> {
 pub(super) fn key(text: &str) -> Result<Secret, String> {
     if text.len() < MIN_KEY_BYTES {
         return Err(format!(
-            "has {} bytes; at least {MIN_KEY_BYTES} are required (try: callsign key create --print-only)",
+            "has {} bytes; at least {MIN_KEY_BYTES} are required (make one: openssl rand -hex 32)",
             text.len()
         ));
     }

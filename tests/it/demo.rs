@@ -83,14 +83,14 @@ async fn the_printed_commands_show_both_sides_and_the_person() {
     let got = part(&text, "OpenRouter got from callsign");
     assert!(got.contains(&"user alice written by callsign".to_owned()), "{text}");
     assert!(got.contains(&"authorization the operator's key".to_owned()), "{text}");
-    assert_eq!(part(&text, "Who it was"), ["alice, with the key \"app\" callsign whois alice"]);
+    assert_eq!(part(&text, "Who it was"), ["alice, with the key \"app\" see Users in the console"]);
 
     let text = demo.viewed(spoofed, &[]).await;
     let sent = part(&text, "The app sent to callsign");
     assert!(sent.contains(&"user mallory the client's claim, removed".to_owned()), "{text}");
     let got = part(&text, "OpenRouter got from callsign").join("\n");
     assert!(got.contains("user alice") && !got.contains("mallory"), "{text}");
-    assert_eq!(part(&text, "Who it was"), ["alice, with the key \"app\" callsign whois alice"]);
+    assert_eq!(part(&text, "Who it was"), ["alice, with the key \"app\" see Users in the console"]);
 }
 
 #[tokio::test]

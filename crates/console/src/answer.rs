@@ -41,7 +41,10 @@ pub(super) enum ApiError {
     #[error("this token may not do that: it needs {0}")]
     Forbidden(&'static str),
     /// A form came from another site's page (cross-site request forgery).
-    #[error("refused a form from another origin: the Origin header must match the Host header")]
+    #[error(
+        "refused a form from another origin: the Origin header must match the Host header. Requests of apps go to the \
+         data port (8484 by default); this is the admin port"
+    )]
     ForeignOrigin,
     /// The path does not exist.
     #[error("unknown path; see /api/v1/admin/openapi.json")]

@@ -115,11 +115,11 @@ pub(super) fn received(sent: &Sent<'_>, received: &Received) -> String {
 pub(super) fn person(identifier: Option<&str>, found: Option<(String, Option<String>)>) -> String {
     let mut text = format!("{BOLD}Who it was{BOLD:#}\n");
     match (identifier, found) {
-        (Some(identifier), Some((user, key))) => {
+        (Some(_), Some((user, key))) => {
             let key = key.map(|key| format!(", with the key \"{}\"", printable(&key))).unwrap_or_default();
-            let (user, identifier) = (printable(&user), printable(identifier));
+            let user = printable(&user);
             // Writing to a `String` does not fail.
-            let _ = writeln!(text, "  {NAMED}{user}{NAMED:#}{key}   {DIM}callsign whois {identifier}{DIM:#}");
+            let _ = writeln!(text, "  {NAMED}{user}{NAMED:#}{key}   {DIM}see Users in the console{DIM:#}");
         }
         (Some(_), None) => text += "  the ledger does not have the request yet\n",
         (None, _) => text += "  OpenRouter cannot tell: SEND_END_USER_ID is off\n",

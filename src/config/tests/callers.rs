@@ -52,10 +52,10 @@ fn entries_of_both_files_add_up() {
 #[case("alice", "entry 1: has no `=`; write USER=KEY")]
 #[case("alice=sk-cs-very-secret-key-1,sk-cs-very-secret-key-2", "entry 2: has no `=`; write USER=KEY")]
 #[case("=sk-cs-very-secret-key-1", "entry 1: has no user; write USER=KEY")]
-#[case("alice=short", "entry 1: the key has 5 bytes; at least 16 are required (try: callsign key create --print-only)")]
+#[case("alice=short", "entry 1: the key has 5 bytes; at least 16 are required (make one: openssl rand -hex 32)")]
 #[case(
     "sk-cs-very-secret-key-1=alice",
-    "entry 1: the key has 5 bytes; at least 16 are required (try: callsign key create --print-only)"
+    "entry 1: the key has 5 bytes; at least 16 are required (make one: openssl rand -hex 32)"
 )]
 fn user_keys_are_pairs(#[case] value: &str, #[case] message: &str) {
     assert_eq!(problems(&[("CALLSIGN_USER_KEYS", value)]), format!("env CALLSIGN_USER_KEYS: {message}"));

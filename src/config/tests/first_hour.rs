@@ -7,7 +7,7 @@ use super::*;
 #[rstest]
 #[case("CALLSIGN_PRESET", "openwebu", "is not a preset; the nearest one is openwebui, and there are generic,")]
 #[case("CALLSIGN_APP_KEY", "sk-cs-of-app-1,sk-cs-of-app-2", "contains a comma, and takes one key; give a second app")]
-#[case("CALLSIGN_APP_KEY", "short", "has 5 bytes; at least 16 are required (try: callsign key create --print-only)")]
+#[case("CALLSIGN_APP_KEY", "short", "has 5 bytes; at least 16 are required (make one: openssl rand -hex 32)")]
 #[case("CALLSIGN_APP_KEY", "\"sk-cs-in-quotation-marks\"", "has quotes around it; remove them (docker --env-file")]
 #[case(
     "CALLSIGN_APP_KEY",
