@@ -49,26 +49,32 @@ pub(super) async fn overview(
     let Params(asked) = asked?;
     let (period, now) = (asked.range, Timestamp::now());
     let (reader, filter) = (operator.reader()?, period.filter(now));
-    let points = reader.series(period.step(now), Split::Model, &filter).await?;
-    let statistics = reader.statistics().await?;
-    let buckets = period.buckets(&points, now);
-    let all = total(&buckets);
     let earlier = period.before(now);
-    let before = reader.usage(By::Provider, &earlier).await?.iter().fold(UsageRow::default(), |mut sum, row| {
+    // One query of the largest sums for everything that is by user or app, beside all others.
+    let by_people = Grouping { first: By::User, second: Some(By::Key) };
+    let (people, points, others) = tokio::try_join!(
+        reader.spend(by_people, &filter),
+        reader.series(period.step(now), Split::Model, &filter),
+        async {
+            let before = reader.usage(By::Provider, &earlier).await?;
+            let first_output = [reader.first_output(&filter).await?, reader.first_output(&earlier).await?];
+            let (models, errors) = (reader.usage(By::Model, &filter).await?, reader.errors(&filter).await?);
+            Ok((before, first_output, models, errors, reader.statistics().await?))
+        },
+    )?;
+    let (before, first_output, models, errors, statistics) = others;
+    let before = before.iter().fold(UsageRow::default(), |mut sum, row| {
         sum.add(row);
         sum
     });
-    // One query of the largest sums for everything that is by user or app.
-    let people = reader.spend(Grouping { first: By::User, second: Some(By::Key) }, &filter).await?;
+    let buckets = period.buckets(&points, now);
+    let all = total(&buckets);
     let (users, apps) = (regrouped(&people, |row| row.key.clone()), regrouped(&people, |row| row.second.clone()));
     let attribution = Attribution::of(&apps, &people);
-    let first_output = [reader.first_output(&filter).await?, reader.first_output(&earlier).await?];
     let shown = Shown { period, filter, all, before, first_output, attribution };
     let content = if shown.all.requests == 0 && statistics.users == 0 {
         html! { (heading(&html! { "Overview" }, &html! {})) (shown.tiles(&operator)) (health(&operator)) (first_steps(&operator)) }
     } else {
-        let models = reader.usage(By::Model, &shown.filter).await?;
-        let errors = reader.errors(&shown.filter).await?;
         html! {
             (heading(&html! { "Overview" }, &period.picker("/", &Vec::new())))
             @if !statistics.collisions.is_empty() {
