@@ -59,7 +59,7 @@ impl Marks {
             }
             By::Key => {
                 let nobody = Filter { user: Some(String::new()), ..filter.clone() };
-                let apps = reader.usage(By::Key, &nobody).await?;
+                let apps = reader.spend(By::Key, &nobody).await?;
                 marks.without_user = apps.iter().filter(|app| app.requests > 0).map(key_of).collect();
             }
             _ => {}

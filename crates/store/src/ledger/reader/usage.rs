@@ -191,19 +191,17 @@ impl Reader {
 
     /// Returns usage by group, largest cost first; if the first grouping is a period of time, in order of time.
     pub async fn usage(&self, by: impl Into<Grouping>, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
-        let by = by.into();
-        let names_models = by.has(By::Model) || by.has(By::Provider);
-        self.sums_by(by, if names_models { Detail::All } else { Detail::People }, filter).await
+        self.sums_by(by.into(), Detail::People, filter).await
     }
 
     /// Does the same with requests, refusals and costs only, which takes half of the time.
     pub async fn spend(&self, by: impl Into<Grouping>, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
-        let by = by.into();
-        let names_models = by.has(By::Model) || by.has(By::Provider);
-        self.sums_by(by, if names_models { Detail::All } else { Detail::Spend }, filter).await
+        self.sums_by(by.into(), Detail::Spend, filter).await
     }
 
-    async fn sums_by(&self, by: Grouping, detail: Detail, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
+    /// Reads the sums of `of_people`, or all of them if models or providers are named.
+    async fn sums_by(&self, by: Grouping, of_people: Detail, filter: &Filter) -> Result<Vec<UsageRow>, LedgerError> {
+        let detail = if by.has(By::Model) || by.has(By::Provider) { Detail::All } else { of_people };
         let names_people = by.has(By::User) || by.has(By::Key) || by.has(By::Tenant) || filter.names_people();
         let widest = match by.iter().map(By::widest).min().unwrap_or(Grain::Year) {
             Grain::Hour => Grain::Hour,
