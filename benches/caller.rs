@@ -39,6 +39,7 @@ fn issuer(algorithm: Algorithm) -> Issuer {
         issuer: Some(ISSUER.into()),
         algorithms: vec![algorithm],
         audience: vec![],
+        for_console: false,
         authorized_parties: vec!["https://acme.example".into()],
         header: AUTHORIZATION,
         user_claim: "sub".into(),

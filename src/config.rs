@@ -5,6 +5,7 @@
 //! of one table ([`settings`]) and is parsed by the file of its concern. All problems are reported at once. [`Config`]
 //! is plain typed data.
 
+pub(crate) mod admin_issuers;
 mod admin_tokens;
 mod alerts;
 mod archive;
@@ -241,6 +242,9 @@ impl Draft {
             if let Ok(upstream) = &self.upstream {
                 rules::no_loop(data, admin, upstream, reader);
             }
+        }
+        if let (Ok(admin), Ok(callers)) = (&self.admin, &self.callers) {
+            admin_issuers::check_callers(&admin.issuers, callers, reader);
         }
         if let (Ok(headers), Ok(callers)) = (&self.headers, &self.callers) {
             headers::check_identity(headers, callers, reader);

@@ -7,6 +7,7 @@ pub mod in_force;
 mod list_prices;
 mod rebuild;
 pub(crate) mod running;
+mod sign_in;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -119,11 +120,9 @@ fn start_parts(config: &Config, serve: ServeOptions, lock: Option<DirectoryLock>
         drain: drain.clone(),
     };
     let proxy = Proxy::new(Snapshot::new(&config.proxy(), None)?, Upstream::new(&to_upstream)?, deps);
-    let in_force = InForce::new(config, proxy.clone(), Arc::clone(&metrics));
+    let in_force = InForce::new(config, proxy.clone(), Arc::clone(&metrics))?;
     let mut tasks = start_tasks(config, &in_force, prices, &limiter, &metrics);
-    if serve.finds_accounts {
-        tasks.push(tokio::spawn(account_ids::run(in_force.clone())).abort_handle());
-    }
+    tasks.extend(serve.finds_accounts.then(|| tokio::spawn(account_ids::run(in_force.clone())).abort_handle()));
     let reconciler = queue.map(|queue| start_reconciler(config, queue, &in_force, &limiter, &metrics)).transpose()?;
     tasks.extend(reconciler);
     let tls = config.data.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
@@ -155,6 +154,7 @@ fn start_parts(config: &Config, serve: ServeOptions, lock: Option<DirectoryLock>
                 metrics,
                 drain: drain.clone(),
                 view: in_force.view(),
+                sign_in: Arc::new(in_force.sign_in()),
                 reconcile: reconcile::now::reconcile(&in_force, &limiter),
                 self_test: trial::self_test(start_beside, move || configuration.config()),
                 data,

@@ -285,6 +285,7 @@ fn issuer(header: HeaderName) -> Issuer {
         issuer: Some("https://issuer.example".into()),
         algorithms: vec![jsonwebtoken::Algorithm::HS256],
         audience: vec![],
+        for_console: false,
         authorized_parties: vec![],
         header,
         user_claim: "sub".into(),

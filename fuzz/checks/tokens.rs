@@ -160,6 +160,7 @@ fn issuer(which: u8) -> Issuer {
         issuer: Some(ISSUER.into()),
         algorithms: vec![HS256],
         audience: vec![],
+        for_console: false,
         authorized_parties: vec![],
         header: AUTHORIZATION,
         user_claim: "sub".into(),

@@ -3,11 +3,13 @@
 use super::reader::{Reader, Reported};
 use super::table_reader::TableReader;
 use super::values;
-use callsign_console::{AdminToken, Role};
+use callsign_console::{AdminToken, PROXY, Role};
 use callsign_core::secret::KeyDigest;
 
-/// The name of `CALLSIGN_ADMIN_TOKEN` in the audit log, and the prefix of the commands' names there.
-const RESERVED: [&str; 3] = ["admin", "callsign", "cli:"];
+/// The names that are not of tokens in the audit log.
+const RESERVED: [&str; 2] = ["admin", "callsign"];
+/// The beginnings of such names.
+const RESERVED_PREFIXES: [&str; 2] = ["cli:", PROXY];
 
 /// Reads all entries.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<AdminToken>, Reported> {
@@ -41,7 +43,7 @@ fn read_one(mut reader: TableReader<'_, '_>) -> Result<(AdminToken, String), Rep
 }
 
 fn name(text: &str) -> Result<String, String> {
-    if RESERVED.iter().any(|reserved| text == *reserved || text.starts_with("cli:")) {
+    if RESERVED.contains(&text) || RESERVED_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
         return Err("is the name of another operator in the audit log; choose another".to_owned());
     }
     values::name(text).map_err(str::to_owned)

@@ -4,7 +4,7 @@
 //! Every kind of key becomes a [`Key`] in one list, so authentication searches one place.
 
 mod grant;
-mod issuer;
+pub(super) mod issuer;
 mod key;
 mod preset;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use http::{HeaderValue, Uri};
 
+use super::admin_issuers::{self, AdminIssuer};
 use super::admin_tokens;
 use super::reader::{Reader, Reported};
 use super::values;
@@ -38,6 +39,8 @@ pub struct AdminPort {
     pub console: callsign_console::Settings,
     /// The named tokens of the admin port.
     pub tokens: Vec<callsign_console::AdminToken>,
+    /// The issuers whose tokens sign people in to the console.
+    pub issuers: Vec<AdminIssuer>,
 }
 
 impl DataPort {
@@ -77,8 +80,9 @@ impl AdminPort {
         let token = reader.optional("admin_token", values::key);
         let hosts = reader.list("admin.hosts", "admin.hosts", host);
         let tokens = admin_tokens::read(reader);
+        let issuers = admin_issuers::read(reader);
         let console = callsign_console::Settings { token: token?, hosts: hosts? };
-        Ok(Self { listen: listen?, console, tokens: tokens? })
+        Ok(Self { listen: listen?, console, tokens: tokens?, issuers: issuers? })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests of values, problems and warnings, all through [`Config::load`].
 
+mod admin_issuers;
 mod aliases;
 mod callers;
 mod first_hour;

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use axum::body::Body;
 use callsign_console::reconcile::Reconcile;
 use callsign_console::self_test::SelfTest;
+use callsign_console::sign_in::SharedSignIn;
 use callsign_console::{Admin, AdminDeps, Peer, Probe, Settings, View};
 use callsign_gateway::server::{self, Drain, Handler, Upload};
 use callsign_store::archive::Archive;
@@ -21,6 +22,7 @@ pub(super) struct Shown {
     pub(super) metrics: Arc<Metrics>,
     pub(super) drain: Drain,
     pub(super) view: Arc<ArcSwap<View>>,
+    pub(super) sign_in: SharedSignIn,
     pub(super) self_test: SelfTest,
     pub(super) reconcile: Option<Reconcile>,
     pub(super) data: SocketAddr,
@@ -56,13 +58,14 @@ pub(super) struct AdminPort(Admin);
 
 impl AdminPort {
     pub(super) fn new(settings: &Settings, shown: Shown) -> Self {
-        let Shown { metrics, drain, view, self_test, reconcile, data, ledger, limiter, .. } = shown;
+        let Shown { metrics, drain, view, sign_in, self_test, reconcile, data, ledger, limiter, .. } = shown;
         let (ledger_settings, archive, archive_place) = (shown.ledger_settings, shown.archive, shown.archive_place);
         let refuses = refuses(drain, ledger.clone(), limiter.clone(), archive);
         let deps = AdminDeps {
             metrics,
             refuses,
             view,
+            sign_in,
             self_test,
             reconcile,
             data,

@@ -10,6 +10,7 @@ use callsign_store::org_ids::OrgIds;
 use callsign_telemetry::metrics::Metrics;
 use tokio::sync::Notify;
 
+use super::sign_in::SignInByProxy;
 use crate::config::Config;
 
 /// Maximum number of run-time limits that a reload names.
@@ -24,6 +25,8 @@ pub struct InForce {
     view: Arc<ArcSwap<View>>,
     /// The whole configuration, for self-tests.
     config: Arc<ArcSwap<Config>>,
+    /// Signs people in to the console.
+    sign_in: SignInByProxy,
     /// The ids of accounts that OpenRouter told.
     found: Arc<ArcSwap<OrgIds>>,
     /// Has a permit after a reload.
@@ -33,10 +36,15 @@ pub struct InForce {
 
 impl InForce {
     /// Creates the handles for `config`, with which `proxy` was created.
-    pub(super) fn new(config: &Config, proxy: Proxy, metrics: Arc<Metrics>) -> Self {
+    ///
+    /// # Errors
+    /// The HTTP client for the keys of issuers cannot be created.
+    pub(super) fn new(config: &Config, proxy: Proxy, metrics: Arc<Metrics>) -> Result<Self, SnapshotError> {
         let view = Arc::new(ArcSwap::from_pointee(config.view()));
+        let sign_in = SignInByProxy::new(&config.admin.issuers)?;
         let (found, reloads) = (Arc::default(), Arc::default());
-        Self { proxy, view, config: Arc::new(ArcSwap::from_pointee(config.clone())), found, reloads, metrics }
+        let config = Arc::new(ArcSwap::from_pointee(config.clone()));
+        Ok(Self { proxy, view, config, sign_in, found, reloads, metrics })
     }
 
     /// Puts another configuration in force. Running requests keep the old one.
@@ -44,7 +52,9 @@ impl InForce {
     /// # Errors
     /// [`SnapshotError`]. The old configuration then stays in force.
     pub fn replace(&self, config: &Config) -> Result<(), SnapshotError> {
+        let sign_in = self.sign_in.prepare(&config.admin.issuers)?;
         self.proxy.replace_settings(&config.proxy())?;
+        self.sign_in.replace(sign_in);
         self.config.store(Arc::new(config.clone()));
         self.show();
         self.reloads.notify_one();
@@ -80,6 +90,11 @@ impl InForce {
     /// Describes the run-time limits, which win over the configuration.
     pub fn run_time_limits(&self) -> Vec<String> {
         self.proxy.limiter().overrides().described(MOST_DESCRIBED)
+    }
+
+    /// Returns the sign-in of the console.
+    pub(super) fn sign_in(&self) -> SignInByProxy {
+        self.sign_in.clone()
     }
 
     /// Returns the view that the console shows.

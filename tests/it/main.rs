@@ -55,6 +55,7 @@ mod secrets;
 mod serve;
 mod shares;
 mod shedding;
+mod sign_in;
 mod snippets;
 mod state;
 mod strict;

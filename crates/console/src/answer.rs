@@ -38,7 +38,7 @@ pub(super) enum ApiError {
     #[error(transparent)]
     TooManyAttempts(#[from] TooManyAttemptsError),
     /// The token does not permit the request.
-    #[error("this token may not do that: it needs {0}")]
+    #[error("you may not do that: it needs {0}")]
     Forbidden(&'static str),
     /// A form came from another site's page (cross-site request forgery).
     #[error(

@@ -24,6 +24,7 @@
 //! | `roles` | the tokens of the port, and what each path needs | permit a path that it does not list |
 //! | `reads` | records reads about users in the audit log | record each one: one an hour is enough |
 //! | `session` | console sessions | store session ids (only their digests) |
+//! | [`sign_in`] | the interface to the sign-in by a proxy's token, which the root package implements | sign in on the API |
 //! | `host` | checks the `Host` header, against DNS rebinding | |
 //! | `answer` | the API's errors, with status, code and JSON shape | send an error with status 200 |
 //! | [`self_test`] | the interface to the self-test, which the root package implements | run one itself |
@@ -45,6 +46,7 @@ pub mod reconcile;
 mod roles;
 pub mod self_test;
 mod session;
+pub mod sign_in;
 mod view;
 
 use std::sync::Arc;
@@ -66,7 +68,7 @@ use host::Hosts;
 use operator::Operator;
 pub use operator::{AdminDeps, Peer, Probe};
 use reads::Reads;
-pub use roles::{AdminToken, Role};
+pub use roles::{AdminToken, PROXY, Role};
 use roles::{Caller, Need};
 use session::Sessions;
 pub use view::View;
@@ -81,7 +83,7 @@ const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; f
 /// The settings of the admin port, apart from its address.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// `CALLSIGN_ADMIN_TOKEN`. Without it and without [`View::admin_tokens`] only the public paths answer.
+    /// `CALLSIGN_ADMIN_TOKEN`. Without it, [`View::admin_tokens`] and a sign-in by a proxy only the public paths answer.
     pub token: Option<Secret>,
     /// `CALLSIGN_ADMIN_HOSTS`: further names in `Host`, in lower case.
     pub hosts: Vec<String>,
@@ -125,13 +127,13 @@ impl Admin {
             Ok(caller) => {
                 let mut request = Request::from_parts(parts, body);
                 request.extensions_mut().insert(peer);
-                if let Some(caller) = caller {
+                if let Some(caller) = caller.clone() {
                     request.extensions_mut().insert(caller);
                 }
                 let page = if is_api { Ok(None) } else { pages::zone::Page::take(request.uri_mut()).map(Some) };
                 match page {
                     Ok(None) => self.route(request).await,
-                    Ok(Some(page)) => page.render(self.route(request)).await,
+                    Ok(Some(page)) => page.render(pages::visitor::scope(caller, self.route(request))).await,
                     Err(error) => pages::refused(error),
                 }
             }
@@ -159,14 +161,14 @@ impl Admin {
         if !operator.hosts.know(parts) {
             return Err(Box::new(ApiError::UnknownHost.into_response()));
         }
-        if !operator.has_token() {
+        if !operator.admits_anybody() {
             return Err(Box::new(ApiError::NoToken.into_response()));
         }
         let is_api = path.starts_with("/api/");
         let caller = if is_api {
             Some(operator.check_bearer(&parts.headers, peer).await.map_err(|error| Box::new(error.into_response()))?)
         } else {
-            pages::caller(operator, parts)?
+            pages::caller(operator, parts).await?
         };
         let Some(caller) = caller else { return Ok(None) };
         let need = roles::need(parts);

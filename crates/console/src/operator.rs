@@ -21,6 +21,7 @@ use crate::reconcile::Reconcile;
 use crate::roles::{ADMIN, AdminToken, Caller, Role};
 use crate::self_test::SelfTest;
 use crate::session::Sessions;
+use crate::sign_in::SharedSignIn;
 use crate::view::View;
 
 /// The other end of a connection to the admin port.
@@ -51,6 +52,8 @@ pub struct AdminDeps {
     pub refuses: Probe,
     /// The configuration in force. A reload replaces it.
     pub view: Arc<ArcSwap<View>>,
+    /// Signs people in by the token of a proxy.
+    pub sign_in: SharedSignIn,
     /// Runs `test-mapping`.
     pub self_test: SelfTest,
     /// Fetches pending costs; `None` without a ledger.
@@ -81,9 +84,9 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// Returns true if any token is configured.
-    pub(crate) fn has_token(&self) -> bool {
-        self.token.is_some() || !self.deps.view.load().admin_tokens.is_empty()
+    /// Returns true if anybody can be let in.
+    pub(crate) fn admits_anybody(&self) -> bool {
+        self.token.is_some() || !self.deps.view.load().admin_tokens.is_empty() || self.deps.sign_in.is_on()
     }
 
     /// Checks the bearer token.
@@ -124,6 +127,6 @@ impl Operator {
             let is_same = is_given(&token.digest);
             found.or(is_same.then(|| token.clone()))
         });
-        found.map(|token| Caller(Arc::new(token)))
+        found.as_ref().map(Caller::of_token)
     }
 }

@@ -29,6 +29,7 @@ mod speed;
 mod tables;
 mod text;
 mod usage;
+pub(crate) mod visitor;
 mod whois;
 pub(crate) mod zone;
 
@@ -91,13 +92,13 @@ pub(super) fn router() -> Router<Arc<Operator>> {
         .fallback(layout::not_found)
 }
 
-/// Returns the caller of a request for a page: the token of the session, if it is still configured. None for a page that
-/// needs no session.
+/// Returns the caller of a request for a page: the token of the session, if it is still configured, else the user in the
+/// token of a proxy. None for a page that needs no session.
 ///
 /// # Errors
-/// The response to a request that may not see the page: an error for a form of another origin, or a redirect to the
-/// sign-in page.
-pub(super) fn caller(operator: &Operator, parts: &Parts) -> Result<Option<Caller>, Box<Response<Body>>> {
+/// The response to a request that may not see the page: an error for a form of another origin or for a proxy's token, or
+/// a redirect to the sign-in page.
+pub(super) async fn caller(operator: &Operator, parts: &Parts) -> Result<Option<Caller>, Box<Response<Body>>> {
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
     if !reads && !is_own_form(&parts.headers) {
         return Err(Box::new(ApiError::ForeignOrigin.into_response()));
@@ -107,6 +108,14 @@ pub(super) fn caller(operator: &Operator, parts: &Parts) -> Result<Option<Caller
     }
     if let Some(caller) = operator.sessions.token(&parts.headers).and_then(|token| operator.caller_of(&token)) {
         return Ok(Some(caller));
+    }
+    match operator.deps.sign_in.user(&parts.headers).await {
+        Ok(None) => {}
+        Ok(Some(user)) => return Ok(Some(Caller::of_proxy(&user.name, user.role, user.persons))),
+        Err(error) => {
+            tracing::warn!(%error, "console: a proxy's token signs nobody in");
+            return Err(Box::new(login::refused(&error)));
+        }
     }
     let next = parts.uri.path_and_query().map(PathAndQuery::as_str).filter(|target| reads && *target != "/");
     let login = next.map_or_else(|| "/login".to_owned(), |next| text::link("/login", &[("next", next)]));

@@ -12,6 +12,9 @@ use crate::answer::ApiError;
 /// The name of `CALLSIGN_ADMIN_TOKEN` in the audit log.
 pub(crate) const ADMIN: &str = "admin";
 
+/// The prefix of users whom a proxy has signed in, in the audit log. No token may have it.
+pub const PROXY: &str = "proxy:";
+
 /// The role of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -50,8 +53,8 @@ impl Need {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Sums => "a token of [[admin.tokens]]",
-            Self::Persons => "`persons = true` in [[admin.tokens]], or the role operator",
-            Self::Operator => "the role operator in [[admin.tokens]]",
+            Self::Persons => "`persons = true` in [[admin.tokens]] or [[admin.issuers]], or the role operator",
+            Self::Operator => "the role operator in [[admin.tokens]] or [[admin.issuers]]",
         }
     }
 }
@@ -86,21 +89,41 @@ const BY_QUERY: [&str; 2] = ["/api/v1/admin/usage", "/export.csv"];
 const NAMES: [&str; 2] = ["user", "id"];
 
 /// The caller of the admin port.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller(pub(crate) Arc<AdminToken>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    name: Arc<str>,
+    role: Role,
+    persons: bool,
+    by_proxy: bool,
+}
 
 impl Caller {
+    /// Returns the caller of a token.
+    pub(crate) fn of_token(token: &AdminToken) -> Self {
+        Self { name: token.name.as_str().into(), role: token.role, persons: token.persons, by_proxy: false }
+    }
+
+    /// Returns a user whom a proxy in front has signed in. `persons` is as in [`AdminToken`].
+    pub(crate) fn of_proxy(user: &str, role: Role, persons: bool) -> Self {
+        Self { name: format!("{PROXY}{user}").into(), role, persons, by_proxy: true }
+    }
+
     /// Returns the name in the audit log.
     pub(crate) fn name(&self) -> &str {
-        &self.0.name
+        &self.name
+    }
+
+    /// Returns true if a proxy in front has signed this caller in, so that there is no session to end.
+    pub(crate) fn is_by_proxy(&self) -> bool {
+        self.by_proxy
     }
 
     /// Returns true if the token permits this.
     pub(crate) fn may(&self, need: Need) -> bool {
         match need {
             Need::Sums => true,
-            Need::Persons => self.0.role == Role::Operator || self.0.persons,
-            Need::Operator => self.0.role == Role::Operator,
+            Need::Persons => self.role == Role::Operator || self.persons,
+            Need::Operator => self.role == Role::Operator,
         }
     }
 }
@@ -210,7 +233,7 @@ mod tests {
     #[test]
     fn a_viewer_reads_persons_only_if_the_token_says_so() {
         let caller = |role, persons| {
-            Caller(Arc::new(AdminToken { name: "x".to_owned(), digest: KeyDigest::of(b"x"), role, persons }))
+            Caller::of_token(&AdminToken { name: "x".to_owned(), digest: KeyDigest::of(b"x"), role, persons })
         };
         for (role, persons, expected) in [
             (Role::Viewer, false, [true, false, false]),

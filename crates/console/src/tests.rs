@@ -55,6 +55,7 @@ fn deps(ledger_access: Option<(Reader, Keeper)>, ledger: Ledger) -> AdminDeps {
         metrics,
         refuses: Probe(Arc::new(|| None)),
         view: Arc::new(arc_swap::ArcSwap::from_pointee(view())),
+        sign_in: Arc::new(sign_in::NoSignIn),
         reconcile: None,
         self_test: SelfTest(Arc::new(|_| Box::pin(async { Err(SelfTestError::Failed("not in this test".into())) }))),
         data: "127.0.0.1:8484".parse().unwrap(),

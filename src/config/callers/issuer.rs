@@ -31,8 +31,8 @@ const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
 /// Reads all issuers, those of the file first.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<TokenIssuer>, Reported> {
     let entries = reader.layers.tables("issuers").into_iter();
-    let mut read: Vec<_> = entries.map(|entry| read_one(TableReader::entry(reader, "issuers", &entry))).collect();
-    read.extend(TableReader::variables(reader, &VARIABLES).map(read_one));
+    let mut read: Vec<_> = entries.map(|entry| read_one(&mut TableReader::entry(reader, "issuers", &entry))).collect();
+    read.extend(TableReader::variables(reader, &VARIABLES).map(|mut fields| read_one(&mut fields)));
     let issuers = read.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut result = Ok(());
     for (index, issuer) in issuers.iter().enumerate() {
@@ -52,22 +52,23 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<TokenIssuer>, Reported
     result.map(|()| issuers)
 }
 
-fn read_one(mut table_reader: TableReader<'_, '_>) -> Result<TokenIssuer, Reported> {
-    let given = Given::read(&mut table_reader)?;
+/// Reads one issuer.
+pub(in crate::config) fn read_one(table_reader: &mut TableReader<'_, '_>) -> Result<TokenIssuer, Reported> {
+    let given = Given::read(table_reader)?;
     let preset = given.preset;
-    let audience = resolve::audience(&given, &mut table_reader);
+    let audience = resolve::audience(&given, table_reader);
     let issuer = match &audience {
-        Ok(audience) => resolve::says(&given, audience, &mut table_reader),
+        Ok(audience) => resolve::says(&given, audience, table_reader),
         Err(Reported) => Err(Reported),
     };
-    let token_rules = resolve::token_rules(&given, &mut table_reader);
+    let token_rules = resolve::token_rules(&given, table_reader);
     let keys = match &issuer {
-        Ok(issuer) => resolve::key_source(&given, issuer.as_deref(), &mut table_reader),
+        Ok(issuer) => resolve::key_source(&given, issuer.as_deref(), table_reader),
         Err(Reported) => Err(Reported),
     };
     let (audience, issuer, token_rules, keys) = (audience?, issuer?, token_rules?, keys?);
-    let algorithms = resolve::algorithms(&given, &keys, &mut table_reader)?;
-    let initial = resolve::initial(&keys, &mut table_reader)?;
+    let algorithms = resolve::algorithms(&given, &keys, table_reader)?;
+    let initial = resolve::initial(&keys, table_reader)?;
     let header = |name: Option<HeaderName>, own: &'static str| name.unwrap_or(HeaderName::from_static(own));
     Ok(TokenIssuer {
         rules: Issuer {
@@ -76,6 +77,7 @@ fn read_one(mut table_reader: TableReader<'_, '_>) -> Result<TokenIssuer, Report
             issuer,
             algorithms,
             audience,
+            for_console: false,
             authorized_parties: given.authorized_parties,
             header: header(given.header, preset.header),
             user_claim: given.user_claim.unwrap_or_else(|| preset.user.to_owned()),
@@ -89,6 +91,6 @@ fn read_one(mut table_reader: TableReader<'_, '_>) -> Result<TokenIssuer, Report
         keys,
         initial,
         preset,
-        source: table_reader.source,
+        source: table_reader.source.clone(),
     })
 }

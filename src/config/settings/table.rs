@@ -10,7 +10,7 @@ mod limits;
 mod upstream;
 
 use super::setting::{Section, Setting};
-use admin::{ADMIN_TOKENS, ALERTS};
+use admin::{ADMIN_ISSUERS, ADMIN_TOKENS, ALERTS};
 use callers::{CALLERS, ISSUER, ISSUERS, KEYS, PRESETS, TENANTS};
 use identifiers::{ALIASES, FORMATS, IDENTIFIERS, METADATA, VALVES};
 use limits::{LIMITS, USERS};
@@ -127,6 +127,12 @@ pub static SECTIONS: &[Section] = &[
         intro: "One `[[admin.tokens]]` table per token, besides `CALLSIGN_ADMIN_TOKEN`, which may do everything. A reload \
                 changes them at once; sessions of a removed token end.",
         settings: ADMIN_TOKENS,
+    },
+    Section {
+        title: "Sign-in by a proxy",
+        intro: "One `[[admin.issuers]]` table per issuer whose tokens a proxy in front adds to requests for the console. \
+                They sign people in to the console, not to the admin API. See `docs/CONSOLE.md`.",
+        settings: ADMIN_ISSUERS,
     },
     Section { title: "Alerts", intro: "What the webhook gets: `docs/OPERATIONS.md`.", settings: ALERTS },
     Section {

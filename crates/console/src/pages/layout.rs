@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::text::here;
-use super::zone;
+use super::{visitor, zone};
 use crate::answer::ApiError;
 use crate::operator::Operator;
 use callsign_store::ledger::LedgerError;
@@ -52,7 +52,7 @@ pub(super) fn page(title: &str, path: &str, content: &Markup) -> Html<String> {
                     maxlength="2048" required;
                 button { "Find" }
             }
-            form method="post" action="/logout" { button.quiet { "Sign out" } }
+            (visitor::sign_out())
         }
         main #main tabindex="-1" { (content) }
         footer { "callsign " (env!("CARGO_PKG_VERSION")) " · all times " (zone::name()) " · sums by the hour" (zone::form()) }

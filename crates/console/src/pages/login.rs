@@ -14,6 +14,8 @@ use super::layout::{document, icon};
 use crate::attempts::TooManyAttemptsError;
 use crate::operator::Operator;
 use crate::operator::Peer;
+use crate::sign_in::SignInError;
+use callsign_core::secret::KeyDigest;
 
 /// `GET /login`: the sign-in form. The parameter `next` is the path to return to. Others are ignored, because a visitor
 /// who is not signed in sees no error of parameters.
@@ -36,8 +38,9 @@ pub(super) async fn sign_in(
 ) -> Response<Body> {
     let next = field(&body, "next");
     let token = field(&body, "token").unwrap_or_default();
-    let caller = match operator.check_token(token.trim().as_bytes(), peer).await {
-        Ok(Some(caller)) => caller,
+    let token = token.trim().as_bytes();
+    match operator.check_token(token, peer).await {
+        Ok(Some(_)) => {}
         Ok(None) => {
             tracing::warn!("console: sign-in failed: wrong admin token");
             let page = form(Some("That is no admin token."), next.as_deref());
@@ -51,14 +54,25 @@ pub(super) async fn sign_in(
             let page = form(Some(&said), next.as_deref());
             return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, wait.as_secs().to_string())], page).into_response();
         }
-    };
-    match operator.sessions.begin(caller.0.digest, is_secure(&headers, peer)) {
+    }
+    match operator.sessions.begin(KeyDigest::of(token), is_secure(&headers, peer)) {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to(own_path(next.as_deref()))).into_response(),
         Err(error) => {
             tracing::error!(%error, "console: cannot create a session: the system's random source failed");
             (StatusCode::SERVICE_UNAVAILABLE, form(Some("The system's random source failed."), None)).into_response()
         }
     }
+}
+
+/// Answers a request whose proxy sent a token that signs nobody in. An admin token still does.
+pub(super) fn refused(error: &SignInError) -> Response<Body> {
+    let said = match error {
+        SignInError::Token { header, .. } => {
+            format!("The proxy's token in {header} is not valid. callsign's log says why.")
+        }
+        SignInError::Several(_) | SignInError::Unlisted { .. } => format!("{error}."),
+    };
+    (StatusCode::FORBIDDEN, form(Some(&said), None)).into_response()
 }
 
 /// `POST /logout`: ends the session.

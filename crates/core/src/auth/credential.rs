@@ -64,7 +64,7 @@ fn secret_part<'a>(name: &HeaderName, raw: &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// Removes the scheme `Bearer`, which some proxies write in their token headers too.
-pub(super) fn without_scheme(value: &[u8]) -> &[u8] {
+pub fn without_scheme(value: &[u8]) -> &[u8] {
     bearer(value).unwrap_or(value)
 }
 

@@ -23,6 +23,9 @@ pub struct Issuer {
     pub algorithms: Vec<Algorithm>,
     /// Accepted audiences: one must be in `aud`. Empty: not checked.
     pub audience: Vec<String>,
+    /// True if its tokens sign people in to the console. A token must then be for one audience alone, and an address
+    /// as the user must not be unverified.
+    pub for_console: bool,
     /// Accepted values of `azp`. Empty: not checked.
     pub authorized_parties: Vec<String>,
     /// The header of its tokens. In `authorization` the token is the credential; any other header needs an app's key

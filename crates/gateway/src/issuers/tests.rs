@@ -77,6 +77,7 @@ fn issuer(algorithms: &[Algorithm]) -> Issuer {
         issuer: None,
         algorithms: algorithms.to_vec(),
         audience: vec![],
+        for_console: false,
         authorized_parties: vec![],
         header: AUTHORIZATION,
         user_claim: "sub".into(),

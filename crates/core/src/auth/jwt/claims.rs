@@ -40,6 +40,9 @@ pub(super) fn check(claims: &Map<String, Value>, issuer: &Issuer, now: i64) -> R
     {
         return Err(TokenError::Refused("its audience is not in the issuer's `audience` (aud)"));
     }
+    if issuer.for_console {
+        for_console(claims, issuer)?;
+    }
     if !issuer.authorized_parties.is_empty() {
         let party = claims.get("azp").and_then(Value::as_str);
         if !party.is_some_and(|party| issuer.authorized_parties.iter().any(|own| own == party)) {
@@ -76,6 +79,25 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, TokenErr
         }
         Some(_) => Err(TokenError::Refused("one of exp, nbf and iat is not a number")),
     }
+}
+
+/// Checks what tokens for the console need beyond those of callers (docs/SPEC.md#sign-in-by-a-proxy).
+fn for_console(claims: &Map<String, Value>, issuer: &Issuer) -> Result<(), TokenError> {
+    let is_for_one = match claims.get("aud") {
+        Some(Value::String(_)) => true,
+        Some(Value::Array(many)) => many.len() == 1,
+        _ => false,
+    };
+    if !is_for_one {
+        return Err(TokenError::Refused("it is not for one audience alone (aud)"));
+    }
+    // People can often enter any address in their profile (OpenID Connect Core, section 5.7).
+    if issuer.user_claim == "email"
+        && claims.get("email_verified").is_some_and(|verified| verified != &Value::Bool(true))
+    {
+        return Err(TokenError::Refused("its address is not verified (email_verified)"));
+    }
+    Ok(())
 }
 
 /// Returns the values of `aud`, a string or a list of strings (RFC 7519, section 4.1.3).

@@ -30,6 +30,7 @@ fn issuer() -> Issuer {
         issuer: Some(ISSUER.into()),
         algorithms: vec![ES256],
         audience: vec![],
+        for_console: false,
         authorized_parties: vec![],
         header: AUTHORIZATION,
         user_claim: "sub".into(),
@@ -219,6 +220,7 @@ fn times_are_checked_to_the_second_with_leeway() {
 fn missing_and_wrong_claims_are_refused() {
     let (plain, null) = (issuer(), Value::Null);
     let for_us = Issuer { audience: vec!["us".into(), "them".into()], ..issuer() };
+    let console = Issuer { for_console: true, ..for_us.clone() };
     let of_app = Issuer { authorized_parties: vec!["https://app.example".into()], ..issuer() };
     let slashed = format!("{ISSUER}/");
     for (issuer, name, value, reason) in [
@@ -241,6 +243,9 @@ fn missing_and_wrong_claims_are_refused() {
         (&for_us, "aud", json!([]), "(aud)"),
         (&for_us, "aud", json!([["us"], {"us": "us"}, 1]), "(aud)"),
         (&for_us, "aud", json!({"us": true}), "(aud)"),
+        (&console, "aud", json!(["us", "others"]), "one audience"),
+        (&console, "aud", json!(["us", 1]), "one audience"),
+        (&console, "aud", json!("others"), "(aud)"),
         (&of_app, "azp", null.clone(), "(azp)"),
         (&of_app, "azp", json!("https://other.example"), "(azp)"),
         (&of_app, "azp", json!(["https://app.example"]), "(azp)"),
@@ -271,6 +276,23 @@ fn missing_and_wrong_claims_are_refused() {
         (&plain, "azp", json!("https://other.example")),
     ] {
         assert!(verify_claims(issuer, &changed(name, value.clone())).is_ok(), "{name} = {value}");
+    }
+}
+
+#[test]
+fn an_unverified_address_signs_nobody_in_to_the_console() {
+    let by_address = Issuer { user_claim: "email".into(), audience: vec!["us".into()], ..issuer() };
+    let console = Issuer { for_console: true, ..by_address.clone() };
+    let of = |verified| {
+        let claims = changed_in(changed("aud", json!(["us"])), "email", "dana@example.com".into());
+        changed_in(claims, "email_verified", verified)
+    };
+    for (verified, accepted) in
+        [(Value::Null, true), (json!(true), true), (json!(false), false), (json!("true"), false)]
+    {
+        let result = verify_claims(&console, &of(verified.clone()));
+        assert_eq!(result.is_ok(), accepted, "{verified}: {result:?}");
+        assert!(verify_claims(&by_address, &of(verified)).is_ok(), "of a caller");
     }
 }
 

@@ -22,6 +22,7 @@ fn issuer(name: &str, header: HeaderName) -> Issuer {
         issuer: Some(format!("https://{name}.example")),
         algorithms: vec![HS256],
         audience: vec![],
+        for_console: false,
         authorized_parties: vec![],
         header,
         user_claim: "sub".into(),

@@ -22,6 +22,7 @@ fn issuer(algorithms: &[jsonwebtoken::Algorithm]) -> Issuer {
         issuer: None,
         algorithms: algorithms.to_vec(),
         audience: vec![],
+        for_console: false,
         authorized_parties: vec![],
         header: AUTHORIZATION,
         user_claim: "sub".into(),

@@ -1,0 +1,76 @@
+//! The interface to the sign-in by a proxy in front of the console (docs/SPEC.md#sign-in-by-a-proxy). The program
+//! implements it: it has the issuers and fetches their keys.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName};
+use callsign_core::auth::jwt::TokenError;
+
+use crate::roles::Role;
+
+/// The reason why a proxy's token signs nobody in.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The header has several lines.
+    #[error("the header {0} was sent more than once; the proxy must replace the one of its client")]
+    Several(HeaderName),
+    /// The token is not valid.
+    #[error("{reason} (header {header})")]
+    Token {
+        /// The header of the token.
+        header: HeaderName,
+        /// What is wrong with it.
+        reason: TokenError,
+    },
+    /// The token is valid, and its user is in no list.
+    #[error("{user} is neither in `operators` nor in `viewers` of [[admin.issuers]] {issuer}")]
+    Unlisted {
+        /// The user of the token.
+        user: String,
+        /// The name of the issuer.
+        issuer: String,
+    },
+}
+
+/// A user whom a proxy has signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyUser {
+    /// The user of the token.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// True if a viewer may read about single users.
+    pub persons: bool,
+}
+
+/// The future result of a sign-in; `None` if the request has no token.
+pub type Pending<'a> = Pin<Box<dyn Future<Output = Result<Option<ProxyUser>, SignInError>> + Send + 'a>>;
+
+/// Signs in by the token that a proxy adds to a request.
+pub trait SignIn: fmt::Debug + Send + Sync {
+    /// Returns true if any issuer is configured.
+    fn is_on(&self) -> bool;
+
+    /// Returns the user whom the request's token names.
+    fn user<'a>(&'a self, headers: &'a HeaderMap) -> Pending<'a>;
+}
+
+/// The sign-in without any issuer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSignIn;
+
+impl SignIn for NoSignIn {
+    fn is_on(&self) -> bool {
+        false
+    }
+
+    fn user<'a>(&'a self, _: &'a HeaderMap) -> Pending<'a> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+/// A shared sign-in.
+pub type SharedSignIn = Arc<dyn SignIn>;
