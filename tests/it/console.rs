@@ -68,3 +68,25 @@ async fn an_operator_fetches_a_cost_and_finds_the_archive() {
     assert!(path.starts_with("acme_alice/") && archive.join(path).is_file(), "{path}");
     assert!(!page.contains("the secret words"), "no content");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_near_a_limit_has_a_badge() {
+    let (mock, directory) = (MockServer::start().await.unwrap(), tempfile::tempdir().unwrap());
+    let settings = [
+        ("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()),
+        ("CALLSIGN_LEDGER_MODE", "strict"),
+        ("CALLSIGN_ADMIN_TOKEN", "an-admin-token-of-tests"),
+        ("CALLSIGN_LIMIT_MESSAGES_24H", "5"),
+    ];
+    let callsign = Setup::to(&mock.url()).set(&VALVES).set(&settings).start();
+    let browser = Browser::sign_in(&callsign).await;
+    for badge in ["", "", "", "over 80", "used up"] {
+        let body = r#"{"model":"m","messages":[]}"#;
+        assert_eq!(client::post(&callsign.url("chat/completions"), ALICE, body).await.status, 200);
+        let page = browser.page("users").await;
+        assert!(page.contains("alice"), "{page}");
+        for text in ["over 80", "used up"] {
+            assert_eq!(page.contains(text), text == badge, "{text}, {badge}: {page}");
+        }
+    }
+}
