@@ -5,6 +5,7 @@ mod admin_port;
 mod alerts;
 pub mod in_force;
 mod list_prices;
+mod port;
 mod rebuild;
 pub(crate) mod running;
 mod sign_in;
@@ -12,7 +13,6 @@ mod sign_in;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -36,6 +36,7 @@ use callsign_store::state::DirectoryLock;
 use callsign_store::trusted_clock::TrustedClock;
 use callsign_telemetry::metrics::Metrics;
 use in_force::InForce;
+use port::{Port, Priority};
 pub use running::{Running, ServeOptions, StartError};
 
 /// Maximum number of connections to the admin port. They do not count as connections to the data port, so that health
@@ -143,15 +144,15 @@ fn start_parts(config: &Config, serve: ServeOptions, lock: Option<DirectoryLock>
     for (number, listener) in listeners.into_iter().enumerate() {
         let handler = proxy.with_upstream(Upstream::new(&to_upstream)?);
         let port = Port { listener, options: Arc::clone(&data_options), drain: drain.clone(), alive: alive.clone() };
-        port.serve_in_thread(format!("callsign-{number}"), handler, &metrics)?;
+        port.serve_in_thread(format!("callsign-{number}"), Priority::Normal, handler, &metrics)?;
     }
     let admin = match admin {
         None => None,
         Some((address, listener)) => {
-            let (listener, configuration) = (TcpListener::from_std(listener)?, in_force.clone());
+            let configuration = in_force.clone();
             let connections = ConnectionLimiter::new(ADMIN_CONNECTIONS, usize::MAX, 0, None);
             let shown = Shown {
-                metrics,
+                metrics: Arc::clone(&metrics),
                 drain: drain.clone(),
                 view: in_force.view(),
                 sign_in: Arc::new(in_force.sign_in()),
@@ -165,11 +166,8 @@ fn start_parts(config: &Config, serve: ServeOptions, lock: Option<DirectoryLock>
                 archive_place: config.archive.place.clone(),
             };
             let (handler, options) = (AdminPort::new(&config.admin.console, shown), options(connections, None));
-            let drain = drain.clone();
-            tokio::spawn(async move {
-                server::serve(listener, handler, options, drain).await;
-                drop(alive);
-            });
+            let port = Port { listener, options, drain: drain.clone(), alive };
+            port.serve_in_thread("callsign-admin".to_owned(), Priority::Background, handler, &metrics)?;
             Some(address)
         }
     };
@@ -246,35 +244,6 @@ fn load_limits(config: &Config) -> LoadLimits {
         tracing::warn!(max_connections = most, "the open-files limit allows fewer connections than are set");
     }
     limits
-}
-
-/// One listener of the data port.
-struct Port {
-    listener: std::net::TcpListener,
-    options: Arc<Options>,
-    drain: Drain,
-    alive: mpsc::Sender<()>,
-}
-
-impl Port {
-    /// Serves the listener in a new thread with a single-threaded runtime. At equal CPU time per request this carries
-    /// more requests than one shared runtime, whose threads wake each other.
-    fn serve_in_thread(self, name: String, handler: Proxy, metrics: &Metrics) -> Result<(), StartError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        metrics.add_runtime(runtime.handle().clone());
-        std::thread::Builder::new().name(name).spawn(move || {
-            runtime.block_on(async move {
-                match TcpListener::from_std(self.listener) {
-                    Ok(listener) => server::serve(listener, handler, self.options, self.drain).await,
-                    Err(error) => tracing::error!(%error, "a listening socket cannot be used"),
-                }
-            });
-            // Requests that are read on without a client end here, before the ledger is closed.
-            drop(runtime);
-            drop(self.alive);
-        })?;
-        Ok(())
-    }
 }
 
 /// Binds the data port's listeners, one for each thread.
