@@ -1,11 +1,14 @@
 //! The load generator: connections that send one request after another and read every response to its end.
 
+mod http2;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::peers::Peer;
 use crate::upstream::content_length;
@@ -25,6 +28,21 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
+    /// Waits for the connections of a round, and puts their measurements together.
+    async fn gather(mut tasks: JoinSet<Self>, began: Instant) -> Self {
+        let mut all = Self::default();
+        while let Some(figures) = tasks.join_next().await {
+            let figures = figures.unwrap();
+            all.requests += figures.requests;
+            all.latencies.extend(figures.latencies);
+            all.first_bytes.extend(figures.first_bytes);
+        }
+        all.elapsed = began.elapsed();
+        all.latencies.sort_unstable();
+        all.first_bytes.sort_unstable();
+        all
+    }
+
     /// Returns the value below which `share` of `sorted` lies.
     pub(crate) fn quantile(sorted: &[u64], share: f64) -> u64 {
         #[expect(
@@ -64,25 +82,18 @@ async fn load(
     workload: &Workload,
     due: impl Fn(usize, usize) -> Option<Instant> + Clone + Send + Sync + 'static,
 ) -> Figures {
+    if workload.http2 {
+        return http2::load(peer, workload, due).await;
+    }
     let began = Instant::now();
     let request: Arc<[u8]> = workload.request(&peer.credential, &peer.headers).into();
-    let (address, sse) = (peer.address, workload.answer != Answer::Json);
-    let mut tasks = tokio::task::JoinSet::new();
+    let (address, sse) = (peer.listen.http1, workload.answer != Answer::Json);
+    let mut tasks = JoinSet::new();
     for number in 0..workload.connections {
         let (request, due) = (Arc::clone(&request), due.clone());
         tasks.spawn(async move { connection(address, &request, sse, |sent| due(number, sent)).await });
     }
-    let mut all = Figures::default();
-    while let Some(figures) = tasks.join_next().await {
-        let figures = figures.unwrap();
-        all.requests += figures.requests;
-        all.latencies.extend(figures.latencies);
-        all.first_bytes.extend(figures.first_bytes);
-    }
-    all.elapsed = began.elapsed();
-    all.latencies.sort_unstable();
-    all.first_bytes.sort_unstable();
-    all
+    Figures::gather(tasks, began).await
 }
 
 async fn connection(address: SocketAddr, request: &[u8], sse: bool, due: impl Fn(usize) -> Option<Instant>) -> Figures {

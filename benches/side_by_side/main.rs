@@ -1,5 +1,5 @@
-//! Compares callsign with nginx, HAProxy, LiteLLM and Portkey in one run:
-//! `cargo bench --bench side_by_side [-- --quick] [--only NAME]`.
+//! Compares callsign with nginx, HAProxy, Envoy, LiteLLM and Portkey in one run:
+//! `cargo bench --bench side_by_side [-- --quick] [--only NAME] [--report DIRECTORY]`.
 //!
 //! Everything runs on loopback, bounded in count and time: a mock upstream that answers at once, a load generator, and
 //! each proxy as a child process. The rounds of the proxies are interleaved, so that other load on the machine affects
@@ -11,18 +11,24 @@
 #[expect(dead_code, reason = "only other benchmarks use the rest")]
 #[path = "../support/bodies.rs"]
 mod bodies;
+mod configurations;
 mod gateways;
 mod load;
 mod memory;
 mod peers;
+mod ramp;
+mod report;
 mod table;
 mod upstream;
 mod workload;
 
+use std::path::Path;
 use std::time::Duration;
 
 use peers::Peer;
+use report::Report;
 use table::Table;
+use upstream::Target;
 use workload::{Answer, Workload};
 
 fn main() {
@@ -31,56 +37,112 @@ fn main() {
     if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
         return;
     }
-    let only = std::env::args().skip_while(|arg| arg != "--only").nth(1);
+    let value_of = |flag: &str| std::env::args().skip_while(|arg| arg != flag).nth(1);
+    let run = Run {
+        length: if quick { Duration::from_millis(700) } else { Duration::from_secs(3) },
+        rounds: if quick { 2 } else { 5 },
+        only: value_of("--only"),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(run(
-        if quick { Duration::from_millis(700) } else { Duration::from_secs(3) },
-        if quick { 2 } else { 5 },
-        only.as_deref(),
-    ));
+    let report = runtime.block_on(run.all());
+    if let Some(directory) = value_of("--report") {
+        report.write(directory.as_ref());
+    }
 }
 
-async fn run(length: Duration, rounds: usize, only: Option<&str>) {
-    rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    let upstream = upstream::start().await;
-    let directory = tempfile::tempdir().unwrap();
+/// What is measured.
+struct Run {
+    /// The length of a round.
+    length: Duration,
+    /// The number of rounds that count.
+    rounds: usize,
+    /// A part of the names of the workloads to measure.
+    only: Option<String>,
+}
+
+impl Run {
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
+    }
+
+    async fn all(&self) -> Report {
+        rlimit::increase_nofile_limit(u64::MAX).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        println!(
+            "{} rounds of {:?} per proxy and workload; upstream and load generator run on the same machine",
+            self.rounds, self.length
+        );
+        let mut report = Report::default();
+        self.plain(directory.path(), &mut report).await;
+        if Workload::tls().iter().any(|workload| self.wants(workload.name)) {
+            let directory = tempfile::tempdir().unwrap();
+            let upstream = upstream::start_tls(directory.path()).await;
+            let peers = start(&peers::FEW, &upstream, directory.path()).await;
+            self.measure(&peers, Workload::tls(), &mut report).await;
+        }
+        report
+    }
+
+    /// Measures everything without TLS.
+    async fn plain(&self, directory: &Path, report: &mut Report) {
+        let upstream = upstream::start().await;
+        let peers = start(&peers::ALL, &upstream, directory).await;
+        if self.wants("memory") {
+            memory::idle(&peers);
+        }
+        self.measure(&peers, Workload::closed(), report).await;
+        let few = those(&peers, |peer| peers::FEW.contains(&peer.kind));
+        self.measure_few(&few, Workload::http2(), report).await;
+        let fast = those(&peers, Peer::is_fast);
+        let chat = Workload::chat(64);
+        let rate = report.rate_of("1 KB chat", "nginx");
+        for (name, rate) in [("open loop at low load", 200.0), ("open loop at half of nginx's rate", rate / 2.0)] {
+            if self.wants(name) && rate > 0.0 {
+                let title = format!("1 KB chat, {name}: {rate:.0} requests/s");
+                let length = self.length;
+                let round = async |peer: &Peer| load::open_loop(peer, &chat, rate, length).await;
+                report.tables.push(measure(&fast, &title, self.rounds, round).await);
+            }
+        }
+        if self.wants("ramp") && rate > 0.0 {
+            report.ramps = ramp::climb(&few, rate, self.length).await;
+        }
+        if self.wants("memory") {
+            memory::under_load(&fast, self.length).await;
+        }
+    }
+
+    async fn measure(&self, peers: &[Peer], workloads: impl IntoIterator<Item = Workload>, report: &mut Report) {
+        self.measure_few(&those(peers, |_| true), workloads, report).await;
+    }
+
+    async fn measure_few(&self, peers: &[&Peer], workloads: impl IntoIterator<Item = Workload>, report: &mut Report) {
+        for workload in workloads.into_iter().filter(|workload| self.wants(workload.name)) {
+            // A paced stream takes a second, so a round must be longer.
+            let is_paced = workload.answer == Answer::Paced;
+            let length = if is_paced { self.length.max(Duration::from_secs(3)) } else { self.length };
+            let supported: Vec<_> = peers.iter().copied().filter(|peer| peer.takes(workload.answer)).collect();
+            let round = async |peer: &Peer| load::closed_loop(peer, &workload, length).await;
+            report.tables.push(measure(&supported, workload.name, self.rounds, round).await);
+        }
+    }
+}
+
+/// Starts the proxies that are installed.
+async fn start(kinds: &[peers::Kind], upstream: &Target, directory: &Path) -> Vec<Peer> {
     let mut peers = Vec::new();
-    for kind in peers::ALL {
-        match Peer::start(kind, upstream, directory.path()).await {
+    for kind in kinds {
+        match Peer::start(*kind, upstream, directory).await {
             Ok(peer) => peers.push(peer),
             Err(error) => println!("skipped: {error}"),
         }
     }
-    println!(
-        "{rounds} rounds of {length:?} per proxy and workload; upstream and load generator run on the same machine"
-    );
-    let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
-    if wanted("memory") {
-        memory::idle(&peers);
-    }
-    let mut rate = 0.0;
-    for workload in Workload::closed().into_iter().filter(|workload| wanted(workload.name)) {
-        // A paced stream takes a second, so a round must be longer.
-        let length = if workload.answer == Answer::Paced { length.max(Duration::from_secs(3)) } else { length };
-        let supported: Vec<_> = peers.iter().filter(|peer| peer.takes(workload.answer)).collect();
-        let table =
-            measure(&supported, workload.name, rounds, async |peer| load::closed_loop(peer, &workload, length).await);
-        let table = table.await;
-        if rate == 0.0 {
-            rate = table.rate_of("nginx");
-        }
-    }
-    let fast: Vec<_> = peers.iter().filter(|peer| peer.is_fast()).collect();
-    let chat = Workload::chat(64);
-    for (name, rate) in [("open loop at low load", 200.0), ("open loop at half of nginx's rate", rate / 2.0)] {
-        if wanted(name) && rate > 0.0 {
-            let title = format!("1 KB chat, {name}: {rate:.0} requests/s");
-            measure(&fast, &title, rounds, async |peer| load::open_loop(peer, &chat, rate, length).await).await;
-        }
-    }
-    if wanted("memory") {
-        memory::under_load(&fast, length).await;
-    }
+    peers
+}
+
+/// Returns the peers for which this is true.
+fn those(peers: &[Peer], is_of: impl Fn(&Peer) -> bool) -> Vec<&Peer> {
+    peers.iter().filter(|peer| is_of(peer)).collect()
 }
 
 /// Runs interleaved rounds of one workload; prints and returns their table.

@@ -5,7 +5,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::configurations::{
+    Listen, build, build_before, callsign, envoy, haproxy, logged, nginx, token, with_ledger, with_pool, with_tokens,
+};
 use crate::gateways;
+use crate::upstream::Target;
 use crate::workload::{Answer, KEY};
 
 /// The kind of a proxy.
@@ -29,6 +33,8 @@ pub(crate) enum Kind {
     Nginx,
     /// HAProxy with one thread per core.
     HaProxy,
+    /// Envoy with one worker per core.
+    Envoy,
     /// LiteLLM's proxy.
     LiteLlm,
     /// Portkey's gateway.
@@ -36,9 +42,10 @@ pub(crate) enum Kind {
 }
 
 /// All kinds in the order of the tables.
-pub(crate) const ALL: [Kind; 11] = [
+pub(crate) const ALL: [Kind; 12] = [
     Kind::Nginx,
     Kind::HaProxy,
+    Kind::Envoy,
     Kind::Callsign,
     Kind::CallsignToken,
     Kind::CallsignLedger,
@@ -49,18 +56,21 @@ pub(crate) const ALL: [Kind; 11] = [
     Kind::LiteLlm,
     Kind::Portkey,
 ];
+/// The kinds that are measured with TLS to the upstream and with clients of HTTP/2.
+pub(crate) const FEW: [Kind; 6] =
+    [Kind::Nginx, Kind::HaProxy, Kind::Envoy, Kind::Callsign, Kind::CallsignPool, Kind::Before];
 /// Maximum time of a start; LiteLLM imports many Python modules.
 const STARTING: Duration = Duration::from_secs(90);
 
 /// A running proxy.
 pub(crate) struct Peer {
-    kind: Kind,
+    pub(crate) kind: Kind,
     /// Additional header lines that the proxy needs.
     pub(crate) headers: String,
     /// The name in the tables.
     pub(crate) name: &'static str,
-    /// The address that the proxy listens on.
-    pub(crate) address: SocketAddr,
+    /// The addresses that the proxy listens on.
+    pub(crate) listen: Listen,
     /// The bearer credential of its requests.
     pub(crate) credential: String,
     /// Time from the start to the first accepted connection.
@@ -73,33 +83,36 @@ impl Peer {
     ///
     /// # Errors
     /// A message if the proxy does not start or does not listen within [`STARTING`].
-    pub(crate) async fn start(kind: Kind, upstream: SocketAddr, directory: &Path) -> Result<Self, String> {
+    pub(crate) async fn start(kind: Kind, upstream: &Target, directory: &Path) -> Result<Self, String> {
         let address = free_address();
+        let needs_another = matches!(kind, Kind::Nginx | Kind::HaProxy);
+        let listen = Listen { http1: address, http2: if needs_another { free_address() } else { address } };
         let build = build();
         let (name, mut command) = match kind {
-            Kind::Callsign => ("callsign", callsign(&build, address, upstream)),
-            Kind::CallsignToken => ("  with JWT", with_tokens(callsign(&build, address, upstream), directory)),
+            Kind::Callsign => ("callsign", callsign(&build, listen, upstream)),
+            Kind::CallsignToken => ("  with JWT", with_tokens(callsign(&build, listen, upstream), directory)),
             Kind::CallsignLedger => {
-                ("  with ledger", with_ledger(callsign(&build, address, upstream), &directory.join("ledger")))
+                ("  with ledger", with_ledger(callsign(&build, listen, upstream), &directory.join("ledger")))
             }
-            Kind::CallsignLogged => ("  with log", logged(callsign(&build, address, upstream))),
-            Kind::CallsignPool => ("  inline pool", with_pool(callsign(&build, address, upstream))),
-            Kind::Before => ("before", callsign(&build_before()?, address, upstream)),
+            Kind::CallsignLogged => ("  with log", logged(callsign(&build, listen, upstream))),
+            Kind::CallsignPool => ("  inline pool", with_pool(callsign(&build, listen, upstream))),
+            Kind::Before => ("before", callsign(&build_before()?, listen, upstream)),
             Kind::BeforeLedger => (
                 "  with ledger before",
-                with_ledger(callsign(&build_before()?, address, upstream), &directory.join("before")),
+                with_ledger(callsign(&build_before()?, listen, upstream), &directory.join("before")),
             ),
-            Kind::Nginx => ("nginx", nginx(address, upstream, directory)),
-            Kind::HaProxy => ("haproxy", haproxy(address, upstream, directory)),
-            Kind::LiteLlm => ("litellm", gateways::litellm(address, upstream, directory)),
+            Kind::Nginx => ("nginx", nginx(listen, upstream, directory)),
+            Kind::HaProxy => ("haproxy", haproxy(listen, upstream, directory)),
+            Kind::Envoy => ("envoy", envoy(listen, upstream, directory)),
+            Kind::LiteLlm => ("litellm", gateways::litellm(address, upstream.address, directory)),
             Kind::Portkey => ("portkey", gateways::portkey(address)),
         };
-        let headers = if kind == Kind::Portkey { gateways::portkey_headers(upstream) } else { String::new() };
+        let headers = if kind == Kind::Portkey { gateways::portkey_headers(upstream.address) } else { String::new() };
         let credential = if kind == Kind::CallsignToken { token() } else { KEY.to_owned() };
         let began = Instant::now();
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.map_err(|error| format!("cannot start {name}: {error}; is it installed?"))?;
-        let mut peer = Self { kind, headers, name, address, credential, started_in: Duration::ZERO, child };
+        let mut peer = Self { kind, headers, name, listen, credential, started_in: Duration::ZERO, child };
         let until = began + STARTING;
         while tokio::net::TcpStream::connect(address).await.is_err() {
             if Instant::now() > until {
@@ -188,122 +201,4 @@ fn ticks(pid: u32) -> u64 {
 
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-const ISSUER: &str = "https://issuer.example";
-const TOKEN_SECRET: &str = "a-secret-for-tokens-of-the-benchmark";
-
-/// Returns a token that is valid for an hour.
-fn token() -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let claims = serde_json::json!({
-        "iss": ISSUER, "aud": "benchmark", "sub": "user_2N4ZuACdqJrGGgz5c2egqQnwZaN", "sid": "sess_1", "iat": now, "exp": now + 3600,
-    });
-    let key = jsonwebtoken::EncodingKey::from_secret(TOKEN_SECRET.as_bytes());
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
-}
-
-fn with_tokens(mut command: Command, directory: &Path) -> Command {
-    let (file, secret) = (directory.join("tokens.toml"), directory.join("token-secret"));
-    std::fs::write(&secret, TOKEN_SECRET).unwrap();
-    let text = format!(
-        "[[issuers]]\nname = \"benchmark\"\npreset = \"oidc\"\nissuer = \"{ISSUER}\"\nsecret_file = \"{}\"\n\
-         algorithms = [\"HS256\"]\naudience = [\"benchmark\"]\n",
-        secret.display()
-    );
-    std::fs::write(&file, text).unwrap();
-    command.env_remove("CALLSIGN_APP_KEY").env("CALLSIGN_CONFIG", file);
-    command
-}
-
-fn with_ledger(mut command: Command, data: &Path) -> Command {
-    command.env("CALLSIGN_DATA_DIR", data);
-    command
-}
-
-fn logged(mut command: Command) -> Command {
-    command.env("CALLSIGN_LOG", "info");
-    command
-}
-
-fn with_pool(mut command: Command) -> Command {
-    command.env("CALLSIGN_UPSTREAM_POOL", "inline");
-    command
-}
-
-/// Returns the build to measure: `CALLSIGN`, by default the one of this benchmark's profile.
-#[expect(clippy::disallowed_methods, reason = "the environment selects the build to measure")]
-fn build() -> String {
-    std::env::var("CALLSIGN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_callsign").to_owned())
-}
-
-/// Returns the build to compare with: `CALLSIGN_BEFORE`.
-#[expect(clippy::disallowed_methods, reason = "the environment selects the build to measure")]
-fn build_before() -> Result<String, String> {
-    std::env::var("CALLSIGN_BEFORE").map_err(|_| "another build: CALLSIGN_BEFORE is not set".to_owned())
-}
-
-fn callsign(program: &str, address: SocketAddr, upstream: SocketAddr) -> Command {
-    let mut command = Command::new(program);
-    command.arg("serve").env_clear().envs([
-        ("CALLSIGN_LISTEN", address.to_string()),
-        ("CALLSIGN_ADMIN_LISTEN", "off".to_owned()),
-        ("CALLSIGN_UPSTREAM_URL", format!("http://{upstream}/api/v1")),
-        ("CALLSIGN_APP_KEY", KEY.to_owned()),
-        ("CALLSIGN_ID_SECRET", "a-secret-for-the-benchmark-alone".to_owned()),
-        ("CALLSIGN_LOG", "off".to_owned()),
-        // All load comes from one address and one caller.
-        ("CALLSIGN_MAX_CONNECTIONS", "8000".to_owned()),
-        ("CALLSIGN_MAX_CONNECTIONS_PER_ADDRESS", "8000".to_owned()),
-        ("CALLSIGN_MAX_IN_FLIGHT", "8000".to_owned()),
-        ("CALLSIGN_MAX_IN_FLIGHT_PER_CALLER", "8000".to_owned()),
-        ("OPENROUTER_API_KEY", "sk-or-benchmark".to_owned()),
-        ("USER_ID_FORMAT", "acme_{hmac:32 user}".to_owned()),
-        ("SESSION_ID_FORMAT", "{hmac:32 user session}".to_owned()),
-        ("CHAT_ID_FORMAT", "{hmac:32 user chat}".to_owned()),
-        ("MESSAGE_ID_FORMAT", "{hmac:32 user message}".to_owned()),
-    ]);
-    for valve in [
-        "SEND_END_USER_ID",
-        "SEND_SESSION_ID",
-        "SEND_CHAT_ID",
-        "SEND_MESSAGE_ID",
-        "SEND_CACHE_SESSION_ID",
-        "SEND_TRACE",
-    ] {
-        command.env(valve, "true");
-    }
-    command
-}
-
-fn nginx(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> Command {
-    let file = directory.join("nginx.conf");
-    let root = directory.display();
-    let text = format!(
-        "daemon off; worker_processes auto; pid {root}/nginx.pid; error_log /dev/null;\n\
-         events {{ worker_connections 4096; }}\n\
-         http {{ access_log off; client_max_body_size 200m; keepalive_requests 1000000000;\n\
-         client_body_temp_path {root}/b; proxy_temp_path {root}/p; fastcgi_temp_path {root}/f; uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;\n\
-         upstream up {{ server {upstream}; keepalive 256; keepalive_requests 1000000000; }}\n\
-         server {{ listen {address}; location / {{ proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
-         proxy_buffering off; proxy_request_buffering off; }} }} }}\n"
-    );
-    std::fs::write(&file, text).unwrap();
-    let mut command = Command::new("nginx");
-    command.arg("-c").arg(file).arg("-p").arg(directory);
-    command
-}
-
-fn haproxy(address: SocketAddr, upstream: SocketAddr, directory: &Path) -> Command {
-    let file = directory.join("haproxy.cfg");
-    let text = format!(
-        "global\n  maxconn 8192\n\
-         defaults\n  mode http\n  timeout connect 5s\n  timeout client 120s\n  timeout server 600s\n  http-reuse always\n\
-         frontend in\n  bind {address}\n  default_backend up\n\
-         backend up\n  server up {upstream}\n"
-    );
-    std::fs::write(&file, text).unwrap();
-    let mut command = Command::new("haproxy");
-    command.arg("-f").arg(file);
-    command
 }

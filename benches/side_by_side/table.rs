@@ -1,5 +1,6 @@
 //! Collects the rounds and prints their medians.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::load::Figures;
@@ -7,7 +8,9 @@ use crate::peers::Peer;
 
 /// The measurements of one workload.
 pub(crate) struct Table {
-    title: String,
+    pub(crate) title: String,
+    /// What [`Self::print`] printed.
+    pub(crate) text: String,
     rows: Vec<Row>,
 }
 
@@ -23,7 +26,20 @@ struct Row {
 impl Table {
     /// Creates an empty table.
     pub(crate) fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), rows: Vec::new() }
+        Self { title: title.into(), text: String::new(), rows: Vec::new() }
+    }
+
+    /// Returns the names of the peers, each with its median CPU time relative to nginx's.
+    pub(crate) fn ratios(&self) -> Vec<(&'static str, f64)> {
+        let cpu_of = |name| median(self.of(name).map(|row| row.cpu_micros));
+        let mut names: Vec<&str> = Vec::new();
+        for row in &self.rows {
+            if !names.contains(&row.name) {
+                names.push(row.name);
+            }
+        }
+        let nginx = cpu_of("nginx");
+        names.into_iter().map(|name| (name, cpu_of(name) / nginx)).collect()
     }
 
     /// Returns the median rate of a peer in requests per second.
@@ -47,9 +63,10 @@ impl Table {
 
     /// Prints medians over the rounds, and CPU per request relative to nginx.
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a benchmark")]
-    pub(crate) fn print(&self, peers: &[&Peer]) {
-        println!("\n{}", self.title);
-        println!(
+    pub(crate) fn print(&mut self, peers: &[&Peer]) {
+        let mut text = String::new();
+        let _infallible = writeln!(
+            text,
             "  {:20} {:>14} {:>7} {:>10} {:>9} {:>9} {:>14} {:>9} {:>9}",
             "", "CPU us/request", "nginx=1", "requests/s", "p50 us", "p99 us", "first byte us", "RSS KiB", "peak KiB"
         );
@@ -58,7 +75,8 @@ impl Table {
         for peer in peers {
             let median = |value: fn(&Row) -> f64| median(self.of(peer.name).map(value));
             let cpu = cpu_of(peer.name);
-            println!(
+            let _infallible = writeln!(
+                text,
                 "  {:20} {cpu:>14.1} {:>7.2} {:>10.0} {:>9.0} {:>9.0} {:>14.0} {:>9} {:>9}",
                 peer.name,
                 cpu / nginx,
@@ -70,6 +88,8 @@ impl Table {
                 peer.peak_memory(),
             );
         }
+        println!("\n{}\n{}", self.title, text.trim_end());
+        self.text = text;
     }
 
     fn of(&self, name: &str) -> impl Iterator<Item = &Row> {

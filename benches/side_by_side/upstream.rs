@@ -2,18 +2,40 @@
 //! uses no HTTP library, so that it costs little CPU.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// Number of chunks of a burst.
 const BURST: usize = 200;
 /// Number of chunks of a paced stream, and the pause before each.
 const PACED: (usize, Duration) = (40, Duration::from_millis(25));
 
+/// An upstream that proxies connect to.
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    /// The PEM file of its certificate, if it uses TLS.
+    pub(crate) certificate: Option<PathBuf>,
+}
+
+impl Target {
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}", self.scheme(), self.address)
+    }
+}
+
 /// Starts the upstream on a free port.
-pub(crate) async fn start() -> SocketAddr {
+pub(crate) async fn start() -> Target {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -22,7 +44,33 @@ pub(crate) async fn start() -> SocketAddr {
             tokio::spawn(serve(stream));
         }
     });
-    address
+    Target { address, certificate: None }
+}
+
+/// Starts the upstream with TLS, and writes its certificate into `directory`.
+pub(crate) async fn start_tls(directory: &Path) -> Target {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let certified = rcgen::generate_simple_self_signed(names).unwrap();
+    let certificate = directory.join("upstream.pem");
+    std::fs::write(&certificate, certified.cert.pem()).unwrap();
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth();
+    let config = config.with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    serve(stream).await;
+                }
+            });
+        }
+    });
+    Target { address, certificate: Some(certificate) }
 }
 
 fn plain() -> Vec<u8> {
@@ -49,7 +97,7 @@ pub(crate) fn content_length(head: &str) -> usize {
     value.unwrap().parse().unwrap()
 }
 
-async fn serve(mut stream: TcpStream) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let (plain, chunk) = (plain(), chunk());
     let mut buffer = Vec::with_capacity(256 * 1024);
     let mut scratch = vec![0; 256 * 1024];
@@ -87,7 +135,11 @@ async fn serve(mut stream: TcpStream) {
     }
 }
 
-async fn answer_stream(stream: &mut TcpStream, chunk: &[u8], (chunks, gap): (usize, Duration)) -> std::io::Result<()> {
+async fn answer_stream(
+    stream: &mut (impl AsyncWrite + Unpin),
+    chunk: &[u8],
+    (chunks, gap): (usize, Duration),
+) -> std::io::Result<()> {
     stream
         .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         .await?;
