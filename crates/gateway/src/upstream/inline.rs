@@ -52,7 +52,7 @@ use super::pool_key::PoolKey;
 use super::request_body::RequestBody;
 pub(super) use answer::InlineBody;
 use idle::IdleLines;
-use line::{Line, SendError};
+use line::Line;
 use origin::Origin;
 use sweep::Pool;
 
@@ -73,7 +73,7 @@ pub(super) enum InlineError {
     /// No connection.
     Connect(BoxError),
     /// The connection failed, perhaps after the request had left.
-    Exchange(hyper::Error),
+    Exchange(http1_client::Error),
 }
 
 impl InlinePool {
@@ -99,26 +99,15 @@ impl InlinePool {
         // The other tasks that are ready go first: the writes of several requests then follow one another, which wakes
         // the system's other threads less often (docs/PERFORMANCE.md, "Pools").
         tokio::task::yield_now().await;
-        loop {
-            let taken = account.and_then(|account| self.pool.take(account, &origin));
-            let is_reused = taken.is_some();
-            let mut line = match taken {
-                Some(line) => line,
-                None => Box::new(self.dial(Arc::clone(&origin)).await?),
-            };
-            match line.send(request).await {
-                Ok(answer) => {
-                    let back = account.filter(|_| reuse::permits(is_head, &answer)).cloned();
-                    let back = back.map(|account| (Arc::clone(&self.pool), account));
-                    return Ok(answer.map(|incoming| InlineBody::new(incoming, line, back)));
-                }
-                // Nothing was written.
-                Err(SendError::Unsent(unsent, _)) if is_reused => request = *unsent,
-                Err(SendError::Unsent(_, error) | SendError::Failed(error)) => {
-                    return Err(InlineError::Exchange(error));
-                }
-            }
-        }
+        let taken = account.and_then(|account| self.pool.take(account, &origin));
+        let mut line = match taken {
+            Some(line) => line,
+            None => Box::new(self.dial(Arc::clone(&origin)).await?),
+        };
+        let answer = line.send(request).await.map_err(InlineError::Exchange)?;
+        let back = account.filter(|_| reuse::permits(is_head, &answer)).cloned();
+        let back = back.map(|account| (Arc::clone(&self.pool), account));
+        Ok(answer.map(|()| InlineBody::new(line, back)))
     }
 
     /// Closes the idle connections of retired accounts.
@@ -134,7 +123,7 @@ impl InlinePool {
         let mut connector = self.connector.clone();
         std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(InlineError::Connect)?;
         let stream = connector.call(origin.url.clone()).await.map_err(InlineError::Connect)?;
-        Line::new(stream, origin).await.map_err(InlineError::Exchange)
+        Ok(Line::new(stream, origin))
     }
 }
 
