@@ -29,7 +29,7 @@ pub enum AnswerError {
     /// In hyper-util's pool.
     Hyper(hyper::Error),
     /// In the inline pool.
-    Inline(http1_client::Error),
+    Inline(callsign_http1::Error),
 }
 
 impl AnswerBody {

@@ -73,7 +73,7 @@ pub(super) enum InlineError {
     /// No connection.
     Connect(BoxError),
     /// The connection failed, perhaps after the request had left.
-    Exchange(http1_client::Error),
+    Exchange(callsign_http1::Error),
 }
 
 impl InlinePool {

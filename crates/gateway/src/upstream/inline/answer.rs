@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http1_client::Error;
+use callsign_http1::Error;
 
 use super::line::Line;
 use super::sweep::Pool;

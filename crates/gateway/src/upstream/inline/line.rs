@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
-use http1_client::{Connection, Error, Reason};
+use callsign_http1::{Connection, Error, Reason};
 use hyper::ext::ReasonPhrase;
 use hyper_util::rt::TokioIo;
 
