@@ -1,4 +1,5 @@
-//! A stream to the upstream whose answers can still be read after writing has failed.
+//! A stream to the upstream that can be asked for bytes that nobody asked for, and from which an answer can still be read
+//! after writing has failed.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -38,7 +39,7 @@ impl GuardedStream {
         dialled.is_silent()
     }
 
-    /// Hides a failure to write: the upstream may have answered before it closed, and hyper would not read that answer
+    /// Hides a failure to write: the upstream may have answered before it closed, and the client would not read that answer
     /// (`docs/SPEC.md#no-retries`). Nothing more is written; the end of the stream ends the exchange.
     fn survive(&mut self, result: Poll<Result<usize>>) -> Poll<Result<usize>> {
         match result {

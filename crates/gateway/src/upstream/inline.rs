@@ -1,9 +1,10 @@
 //! A pool of HTTP/1.1 connections that run in the task of the request that uses them.
 //!
 //! hyper-util's pool has a task for each connection: each chunk of an answer passes a channel and a switch of tasks.
-//! Here the request's own task polls hyper's connection, so a chunk costs one wake-up.
+//! Here the request's own task polls the connection (`callsign-http1`), so a chunk costs one wake-up, and a connection that
+//! waits holds no buffer.
 //!
-//! The owner of a [`Line`] (a connection and its sender) is the state of the connection:
+//! The owner of a [`Line`] (a connection and its origin) is the state of the connection:
 //!
 //! ```text
 //!            dial                      head                       end, nothing left over
@@ -16,21 +17,19 @@
 //! | state | owner | polled by | ends |
 //! |---|---|---|---|
 //! | exchange | the future of [`InlinePool::send`] | the request's task | with the head: answer body. Error, timeout or drop: closed |
-//! | answer body | [`InlineBody`] | the request's task, or the task that reads on | after the last byte: idle, if [`reuse::permits`] and hyper is ready for another request; else closed. Drop: closed |
+//! | answer body | [`InlineBody`] | the request's task, or the task that reads on | after the last byte: idle, if [`reuse::permits`] and `callsign-http1` is ready for another request; else closed. Drop: closed |
 //! | idle | [`Idle`](idle::IdleLines) | one sweeping task per pool, when a byte, EOF or the timeout comes | taken by a request of the same account, or closed |
 //!
 //! So a connection closes unless one function, `InlineBody::finish`, gives it back: also when a future is dropped or a
 //! panic unwinds it. The rules are `docs/SPEC.md#connection-reuse`. What enforces each:
 //!
 //! * HTTP/1.1, no HEAD, the status, one framing header: [`reuse::permits`], from the head.
-//! * The upload fully written, the body read to its end: hyper's connection is ready for a request only then.
-//! * No byte left over: hyper looks into its read buffer and reads once more (through TLS, so also from its decrypted
-//!   buffer) before it is ready.
-//! * No byte and no EOF at reuse: hyper reads once more, and [`GuardedStream`] asks the kernel.
-//! * No byte of an answer before the new head has left: [`GuardedStream`].
+//! * The upload fully written, the body read to its end, no byte left over (through TLS, so also in its decrypted buffer),
+//!   no EOF: `callsign_http1::Connection::is_idle`.
+//! * The same at reuse, and [`GuardedStream`] asks the kernel.
+//! * No byte of an answer before the new head has left: `callsign_http1`.
 //!
-//! A request is sent a second time only if hyper gives it back, which it does if it has not begun to write it, and only
-//! if the connection came from the pool.
+//! No request is sent a second time: a connection that fails the check at reuse has not got it yet.
 //!
 //! [`GuardedStream`]: super::guarded_stream::GuardedStream
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
 use callsign_http1::Error;
+use http_body::{Body, Frame, SizeHint};
 
 use super::line::Line;
 use super::sweep::Pool;

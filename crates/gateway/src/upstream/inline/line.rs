@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use callsign_http1::{Connection, Error, Reason};
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
-use callsign_http1::{Connection, Error, Reason};
 use hyper::ext::ReasonPhrase;
 use hyper_util::rt::TokioIo;
 
