@@ -86,7 +86,7 @@ where
             if !self.is_flushed && (is_empty || (self.head == 0 && !self.is_head_sent)) {
                 ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(Error::Io)?;
                 self.is_flushed = true;
-                self.is_head_sent |= self.head == 0;
+                self.is_head_sent = true;
             }
             if !is_empty {
                 ready!(self.write(stream, cx)).map_err(Error::Io)?;
