@@ -24,7 +24,9 @@ fn get() -> Request<Empty<Bytes>> {
 }
 
 /// Begins an exchange, answers with `answer`, and returns the connection, its server and the head.
-async fn exchange(answer: &[u8]) -> (Connection<DuplexStream, Empty<Bytes>>, DuplexStream, Result<Response<()>, Error>) {
+async fn exchange(
+    answer: &[u8],
+) -> (Connection<DuplexStream, Empty<Bytes>>, DuplexStream, Result<Response<()>, Error>) {
     let (client, mut server) = duplex(256 * 1024);
     let mut connection = Connection::new(client);
     connection.start(get());
