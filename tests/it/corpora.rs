@@ -18,6 +18,8 @@ use zip::ZipArchive;
 mod credentials;
 #[path = "../../fuzz/checks/formats.rs"]
 mod formats;
+#[path = "../../fuzz/checks/http1_answers.rs"]
+mod http1_answers;
 #[path = "../../fuzz/checks/multipart.rs"]
 mod multipart;
 #[path = "../../fuzz/checks/paths.rs"]
@@ -117,4 +119,9 @@ fn settings_repeat_no_secret() {
 #[test]
 fn answers_tell_what_a_second_reading_finds() {
     replay("usage_reader", usage_reader::check);
+}
+
+#[test]
+fn answers_are_read_as_hyper_reads_them() {
+    replay("http1_answers", http1_answers::check);
 }

@@ -19,7 +19,7 @@ use tokio::sync::{Barrier, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::support::client;
-use crate::support::proxy::{ALICE, ALICE_KEY, OPERATOR_KEY};
+use crate::support::proxy::{ALICE, ALICE_KEY, OPERATOR_KEY, pool};
 use crate::support::within;
 
 /// Idle streams. Each has a connection on either side of callsign, whose other ends are in this process.
@@ -75,6 +75,7 @@ impl Program {
                 // All requests are from one caller.
                 ("CALLSIGN_MAX_IN_FLIGHT_PER_CALLER", "4096"),
             ])
+            .envs(pool().map(|pool| ("CALLSIGN_UPSTREAM_POOL", pool)))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

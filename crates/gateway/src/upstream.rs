@@ -10,7 +10,6 @@ mod connector;
 pub mod control;
 mod dialled;
 mod guarded_stream;
-mod head_end;
 mod inline;
 mod lanes;
 mod options;

@@ -129,7 +129,7 @@ impl Setup {
 
 /// Returns `CALLSIGN_UPSTREAM_POOL`, so that the suite can run with each pool.
 #[expect(clippy::disallowed_methods, reason = "the environment of the suite, not of callsign")]
-fn pool() -> Option<String> {
+pub(crate) fn pool() -> Option<String> {
     std::env::var("CALLSIGN_UPSTREAM_POOL").ok()
 }
 

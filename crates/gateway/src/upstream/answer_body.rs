@@ -22,6 +22,16 @@ enum Source {
     Inline(InlineBody),
 }
 
+/// The answer was cut.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum AnswerError {
+    /// In hyper-util's pool.
+    Hyper(hyper::Error),
+    /// In the inline pool.
+    Inline(callsign_http1::Error),
+}
+
 impl AnswerBody {
     pub(super) fn hyper(body: Incoming, place: Option<Place>) -> Self {
         Self(Source::Hyper(body, place))
@@ -34,12 +44,12 @@ impl AnswerBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = AnswerError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         match &mut self.get_mut().0 {
-            Source::Hyper(body, _) => Pin::new(body).poll_frame(cx),
-            Source::Inline(body) => Pin::new(body).poll_frame(cx),
+            Source::Hyper(body, _) => Pin::new(body).poll_frame(cx).map_err(AnswerError::Hyper),
+            Source::Inline(body) => Pin::new(body).poll_frame(cx).map_err(AnswerError::Inline),
         }
     }
 

@@ -1,9 +1,10 @@
 //! A pool of HTTP/1.1 connections that run in the task of the request that uses them.
 //!
 //! hyper-util's pool has a task for each connection: each chunk of an answer passes a channel and a switch of tasks.
-//! Here the request's own task polls hyper's connection, so a chunk costs one wake-up.
+//! Here the request's own task polls the connection (`callsign-http1`), so a chunk costs one wake-up, and a connection that
+//! waits holds no buffer.
 //!
-//! The owner of a [`Line`] (a connection and its sender) is the state of the connection:
+//! The owner of a [`Line`] (a connection and its origin) is the state of the connection:
 //!
 //! ```text
 //!            dial                      head                       end, nothing left over
@@ -16,21 +17,19 @@
 //! | state | owner | polled by | ends |
 //! |---|---|---|---|
 //! | exchange | the future of [`InlinePool::send`] | the request's task | with the head: answer body. Error, timeout or drop: closed |
-//! | answer body | [`InlineBody`] | the request's task, or the task that reads on | after the last byte: idle, if [`reuse::permits`] and hyper is ready for another request; else closed. Drop: closed |
+//! | answer body | [`InlineBody`] | the request's task, or the task that reads on | after the last byte: idle, if [`reuse::permits`] and `callsign-http1` is ready for another request; else closed. Drop: closed |
 //! | idle | [`Idle`](idle::IdleLines) | one sweeping task per pool, when a byte, EOF or the timeout comes | taken by a request of the same account, or closed |
 //!
 //! So a connection closes unless one function, `InlineBody::finish`, gives it back: also when a future is dropped or a
 //! panic unwinds it. The rules are `docs/SPEC.md#connection-reuse`. What enforces each:
 //!
 //! * HTTP/1.1, no HEAD, the status, one framing header: [`reuse::permits`], from the head.
-//! * The upload fully written, the body read to its end: hyper's connection is ready for a request only then.
-//! * No byte left over: hyper looks into its read buffer and reads once more (through TLS, so also from its decrypted
-//!   buffer) before it is ready.
-//! * No byte and no EOF at reuse: hyper reads once more, and [`GuardedStream`] asks the kernel.
-//! * No byte of an answer before the new head has left: [`GuardedStream`].
+//! * The upload fully written, the body read to its end, no byte left over (through TLS, so also in its decrypted buffer),
+//!   no EOF: `callsign_http1::Connection::is_idle`.
+//! * The same at reuse, and [`GuardedStream`] asks the kernel.
+//! * No byte of an answer before the new head has left: `callsign_http1`.
 //!
-//! A request is sent a second time only if hyper gives it back, which it does if it has not begun to write it, and only
-//! if the connection came from the pool.
+//! No request is sent a second time: a connection that fails the check at reuse has not got it yet.
 //!
 //! [`GuardedStream`]: super::guarded_stream::GuardedStream
 
@@ -52,7 +51,7 @@ use super::pool_key::PoolKey;
 use super::request_body::RequestBody;
 pub(super) use answer::InlineBody;
 use idle::IdleLines;
-use line::{Line, SendError};
+use line::Line;
 use origin::Origin;
 use sweep::Pool;
 
@@ -73,7 +72,7 @@ pub(super) enum InlineError {
     /// No connection.
     Connect(BoxError),
     /// The connection failed, perhaps after the request had left.
-    Exchange(hyper::Error),
+    Exchange(callsign_http1::Error),
 }
 
 impl InlinePool {
@@ -99,26 +98,15 @@ impl InlinePool {
         // The other tasks that are ready go first: the writes of several requests then follow one another, which wakes
         // the system's other threads less often (docs/PERFORMANCE.md, "Pools").
         tokio::task::yield_now().await;
-        loop {
-            let taken = account.and_then(|account| self.pool.take(account, &origin));
-            let is_reused = taken.is_some();
-            let mut line = match taken {
-                Some(line) => line,
-                None => Box::new(self.dial(Arc::clone(&origin)).await?),
-            };
-            match line.send(request).await {
-                Ok(answer) => {
-                    let back = account.filter(|_| reuse::permits(is_head, &answer)).cloned();
-                    let back = back.map(|account| (Arc::clone(&self.pool), account));
-                    return Ok(answer.map(|incoming| InlineBody::new(incoming, line, back)));
-                }
-                // Nothing was written.
-                Err(SendError::Unsent(unsent, _)) if is_reused => request = *unsent,
-                Err(SendError::Unsent(_, error) | SendError::Failed(error)) => {
-                    return Err(InlineError::Exchange(error));
-                }
-            }
-        }
+        let taken = account.and_then(|account| self.pool.take(account, &origin));
+        let mut line = match taken {
+            Some(line) => line,
+            None => Box::new(self.dial(Arc::clone(&origin)).await?),
+        };
+        let answer = line.send(request).await.map_err(InlineError::Exchange)?;
+        let back = account.filter(|_| reuse::permits(is_head, &answer)).cloned();
+        let back = back.map(|account| (Arc::clone(&self.pool), account));
+        Ok(answer.map(|()| InlineBody::new(line, back)))
     }
 
     /// Closes the idle connections of retired accounts.
@@ -134,7 +122,7 @@ impl InlinePool {
         let mut connector = self.connector.clone();
         std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(InlineError::Connect)?;
         let stream = connector.call(origin.url.clone()).await.map_err(InlineError::Connect)?;
-        Line::new(stream, origin).await.map_err(InlineError::Exchange)
+        Ok(Line::new(stream, origin))
     }
 }
 

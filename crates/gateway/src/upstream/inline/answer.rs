@@ -5,27 +5,27 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use callsign_http1::Error;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
-use super::line::{Line, noop};
+use super::line::Line;
 use super::sweep::Pool;
 use crate::upstream::pool_key::PoolKey;
 
 /// The body of an answer and its connection. Dropping it before its end closes the connection.
 #[derive(Debug)]
 pub(crate) struct InlineBody {
-    incoming: Incoming,
-    /// `None` once the body was read to its end.
+    /// `None` once the body was read to its end, or failed.
     line: Option<Box<Line>>,
     /// The pool to which the connection returns; `None` if it closes after this answer.
     back: Option<(Arc<Pool>, PoolKey)>,
 }
 
 impl InlineBody {
-    pub(super) fn new(incoming: Incoming, line: Box<Line>, back: Option<(Arc<Pool>, PoolKey)>) -> Self {
-        let mut body = Self { incoming, line: Some(line), back };
-        if body.incoming.is_end_stream() {
+    pub(super) fn new(line: Box<Line>, back: Option<(Arc<Pool>, PoolKey)>) -> Self {
+        let is_end = line.is_end_stream();
+        let mut body = Self { line: Some(line), back };
+        if is_end {
             body.finish();
         }
         body
@@ -37,50 +37,29 @@ impl InlineBody {
             pool.put(&account, line);
         }
     }
-
-    /// Runs the connection and takes what it has read.
-    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some(line) = &mut self.line {
-            line.poll(cx);
-        }
-        self.take()
-    }
-
-    /// Takes the next frame that hyper has read. Its channel wakes nobody, since this task runs the connection too.
-    fn take(&mut self) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(&mut noop());
-        match &frame {
-            Poll::Pending => {}
-            Poll::Ready(Some(Ok(frame))) if frame.is_data() && !self.incoming.is_end_stream() => {}
-            Poll::Ready(Some(Err(_))) => self.line = None,
-            // The last byte, trailers, or the end.
-            Poll::Ready(Some(Ok(_)) | None) => self.finish(),
-        }
-        frame
-    }
 }
 
 impl Body for InlineBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
-        // A poll that brings a frame registers no waker: hyper's channel would wake this task when the frame is taken.
-        if let Poll::Ready(frame) = this.take() {
-            return Poll::Ready(frame);
+        let Some(line) = &mut this.line else { return Poll::Ready(None) };
+        let frame = line.poll_frame(cx);
+        match &frame {
+            Poll::Ready(Some(Err(_))) => this.line = None,
+            Poll::Ready(_) if line.is_end_stream() => this.finish(),
+            _ => {}
         }
-        if let Poll::Ready(frame) = this.step(&mut noop()) {
-            return Poll::Ready(frame);
-        }
-        this.step(cx)
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.line.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.line.as_ref().map_or_else(|| SizeHint::with_exact(0), |line| line.size_hint())
     }
 }

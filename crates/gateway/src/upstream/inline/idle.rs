@@ -14,7 +14,7 @@ use crate::upstream::pool_key::PoolKey;
 /// Time after which an idle connection is closed. It is shorter than the upstream's own timeout, because a request on a
 /// connection that is being closed cannot be repeated.
 const POOL_IDLE: Duration = Duration::from_secs(50);
-/// Maximum number of idle connections of all accounts, per thread. Each occupies a socket and up to 64 KiB of buffers.
+/// Maximum number of idle connections of all accounts, per thread. Each occupies a socket and the state of TLS.
 pub(super) const MOST_IDLE: usize = 512;
 
 /// Idle connections.

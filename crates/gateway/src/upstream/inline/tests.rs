@@ -76,7 +76,7 @@ fn request(pool: &InlinePool, method: Method) -> Request<RequestBody> {
 }
 
 /// Sends a request and reads the answer to its end, or as far as it goes.
-async fn ask(pool: &InlinePool, method: Method, account: Option<&PoolKey>) -> Result<Bytes, hyper::Error> {
+async fn ask(pool: &InlinePool, method: Method, account: Option<&PoolKey>) -> Result<Bytes, callsign_http1::Error> {
     match pool.send(request(pool, method), account).await {
         Ok(answer) => answer.into_body().collect().await.map(http_body_util::Collected::to_bytes),
         Err(InlineError::Exchange(error)) => Err(error),
