@@ -52,7 +52,7 @@ pub(crate) fn logged(mut command: Command) -> Command {
 }
 
 pub(crate) fn with_pool(mut command: Command) -> Command {
-    command.env("CALLSIGN_UPSTREAM_POOL", "inline");
+    command.env("CALLSIGN_UPSTREAM_POOL", "hyper");
     command
 }
 

@@ -95,7 +95,7 @@ impl Peer {
                 ("  with ledger", with_ledger(callsign(&build, listen, upstream), &directory.join("ledger")))
             }
             Kind::CallsignLogged => ("  with log", logged(callsign(&build, listen, upstream))),
-            Kind::CallsignPool => ("  inline pool", with_pool(callsign(&build, listen, upstream))),
+            Kind::CallsignPool => ("  hyper pool", with_pool(callsign(&build, listen, upstream))),
             Kind::Before => ("before", callsign(&build_before()?, listen, upstream)),
             Kind::BeforeLedger => (
                 "  with ledger before",

@@ -69,5 +69,5 @@ pub(super) const UPSTREAM: &[Setting] = &[
          rules of reuse. `hyper`: the HTTP library's, with one pool for all and the library's rules. Without effect with \
          `upstream.http2`.",
     )
-    .default("hyper"),
+    .default("inline"),
 ];
