@@ -47,9 +47,9 @@ pub(super) fn text(addresses: &Addresses<'_>) -> String {
         "{BOLD}Next{BOLD:#}\n  \
          * Point an app at the demo: base URL http://{data}/v1\n    API key {key}\n  \
          * See what your own settings send: echo '{{\"user\": \"mallory\"}}' | callsign explain --user alice\n  \
-         * Use it with OpenRouter: \"Use it\" in README.md. Without an account, this mock answers your own callsign:\n    \
-         export CALLSIGN_UPSTREAM_URL={mock}\n    \
-         export OPENROUTER_API_KEY=sk-or-any-text CALLSIGN_LISTEN=127.0.0.1:0 CALLSIGN_ADMIN_LISTEN=127.0.0.1:0\n\n\
+         * Use it with OpenRouter: \"Use it\" in README.md. Without an account, this mock answers your callsign:\n    \
+         export CALLSIGN_UPSTREAM_URL={mock} OPENROUTER_API_KEY=sk-or-any-text\n    \
+         One of the two needs other ports: CALLSIGN_LISTEN, CALLSIGN_ADMIN_LISTEN\n\n\
          {DIM}Ctrl-C ends the demo and deletes its data.{DIM:#}"
     );
     text
