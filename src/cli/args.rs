@@ -282,7 +282,7 @@ pub struct Block {
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
     /// Refused with a hint to `--for`.
-    #[arg(long, value_name = "WHEN", hide = true, num_args = 0..=1, value_parser = instead_of_until())]
+    #[arg(long, value_name = "WHEN", hide = true, value_parser = instead_of_until())]
     pub until: Option<String>,
     /// Reason, shown in the list and on the console.
     #[arg(long, value_name = "TEXT")]
@@ -399,7 +399,7 @@ pub struct SetLimits {
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
     /// Refused with a hint to `--for`.
-    #[arg(long, value_name = "WHEN", hide = true, num_args = 0..=1, value_parser = instead_of_until())]
+    #[arg(long, value_name = "WHEN", hide = true, value_parser = instead_of_until())]
     pub until: Option<String>,
     /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
     #[arg(long, value_name = "T")]

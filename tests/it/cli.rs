@@ -355,10 +355,10 @@ fn every_command_names_a_user_in_the_same_way() {
 
 #[test]
 fn an_end_of_a_block_is_given_as_a_duration() {
-    for line in ["block alice --until 2026-12-31", "block alice --until", "limits set alice rpm=1 --until 2026-12-31"] {
+    for line in ["block alice --until 2026-12-31", "limits set alice rpm=1 --until 2026-12-31"] {
         let said = callsign(line, &[]);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{line}");
-        for hint in ["unexpected argument '--until'", "'--for'", "--for 24h"] {
+        for hint in ["unexpected argument '--until", "'--for'", "--for 24h"] {
             assert!(said.err.contains(hint), "{line}: {hint}: {}", said.err);
         }
     }

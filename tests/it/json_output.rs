@@ -10,8 +10,9 @@ use serde_json::Value;
 use sqlx::Connection as _;
 
 use crate::support::client;
-use crate::support::program::{Said, callsign_reading};
-use crate::support::proxy::{APP, APP_KEY, OPERATOR_KEY, Setup, VALVES, until_free};
+use crate::support::program::{Said, Server, callsign_reading};
+use crate::support::proxy::{APP, APP_KEY, OPERATOR_KEY, VALVES};
+use crate::support::within;
 
 /// Commands without a result: they run a server, or answer by their exit code. `archive show` prints archived bytes.
 const WITHOUT: [&str; 3] = ["serve", "healthcheck", "archive show"];
@@ -96,26 +97,28 @@ async fn every_result_is_one_json_value() {
     let directory = tempfile::tempdir().unwrap();
     let [data, archive] = ["data", "archive"].map(|name| directory.path().join(name));
     let url = mock.url();
-    let variables = settings(&url, data.to_str().unwrap(), archive.to_str().unwrap());
-    let callsign = Setup::to(&url).set(&VALVES).set(&variables).start();
+    let settings = settings(&url, data.to_str().unwrap(), archive.to_str().unwrap());
+    let variables = [VALVES.as_slice(), &settings].concat();
+    let callsign = Server::start("serve", &variables).await;
+    let data_url = format!("http://{}/v1/chat/completions", callsign.data);
+    let metrics = format!("http://{}/metrics", callsign.admin.unwrap());
     refuse(&data, "poison").await;
     let mut ids = Vec::new();
     for message in ["poison", "m-1"] {
         let headers = [APP, &[("x-user-id", "alice"), ("x-chat-id", "c"), ("x-message-id", message)]].concat();
         let body = r#"{"model":"mock/cost-420","messages":[]}"#;
-        let answer = client::post(&callsign.url("chat/completions"), &headers, body).await;
+        let answer = client::post(&data_url, &headers, body).await;
         ids.push(["x-generation-id", "x-callsign-request-id"].map(|name| answer.header(name).to_owned()));
     }
     let [[_, refused], [generation, _]] = ids.as_slice() else { panic!("{ids:?}") };
-    crate::support::within("the archives", async {
-        while callsign.metric("callsign_archive_written_total").await < 2 {}
+    within("the archives", async {
+        while !client::get(&metrics, &[]).await.text().contains("callsign_archive_written_total 2") {}
     })
     .await;
-    let variables = [VALVES.as_slice(), &variables].concat();
     let run = |line: &str| {
         let line = line.replace("GEN", generation).replace("REQ", refused);
         let line = line.replace("OUT", directory.path().to_str().unwrap()) + " --format json";
-        tokio::task::block_in_place(|| callsign_reading(&line, &variables, r#"{"model":"m","user":"mallory"}"#))
+        callsign_reading(&line, &variables, r#"{"model":"m","user":"mallory"}"#)
     };
     for (line, member) in BESIDE_A_SERVER {
         let result = assert_json(line, &run(line), member);
@@ -127,8 +130,8 @@ async fn every_result_is_one_json_value() {
         let said = run(line);
         assert!(said.code == 1 && said.out.is_empty() && said.err.starts_with("callsign: "), "{line}: {said:?}");
     }
-    drop(callsign);
-    until_free(&data).await;
+    callsign.terminate();
+    assert!(callsign.ended().await.0.success());
     for (line, member) in WITHOUT_A_SERVER {
         assert_json(line, &run(line), member);
     }

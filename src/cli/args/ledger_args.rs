@@ -55,7 +55,7 @@ pub struct Usage {
     /// All columns in the table. By default those that fit 120 characters.
     #[arg(long)]
     pub wide: bool,
-    /// Columns of the table, named as in JSON: requests,cost_usd,external_user_id.
+    /// Columns of the table besides those of --by, named as in JSON: `requests,cost_usd`.
     #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "wide")]
     pub columns: Vec<String>,
     /// Output format. csv and json have all columns.
