@@ -88,7 +88,7 @@ complete -c callsign -n "__fish_callsign_using_subcommand usage" -l tenant -d 'O
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l status -d 'Only answers with this HTTP status' -r
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l since -d 'Start of the period: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time. By default all' -r
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l until -d 'End of the period, exclusive, in the same form. By default now' -r
-complete -c callsign -n "__fish_callsign_using_subcommand usage" -l columns -d 'Columns of the table, named as in JSON: requests,cost_usd,external_user_id' -r
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l columns -d 'Columns of the table besides those of --by, named as in JSON: `requests,cost_usd`' -r
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l format -d 'Output format. csv and json have all columns' -r -f -a "table\t'An aligned table'
 csv\t'Comma-separated values (RFC 4180)'
 json\t'JSON'"
