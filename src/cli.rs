@@ -77,7 +77,7 @@ pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
             };
             configured(&sources, explain).await
         }
-        Command::Id { user, request } => {
+        Command::Id { user, request, format: _ } => {
             let person = person(user.as_deref(), request);
             configured(&sources, async |config| id::print(config, person, request.endpoint, out, err)).await
         }

@@ -539,7 +539,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__backup)
-            opts="-h --output --config --help"
+            opts="-h --output --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -547,6 +547,10 @@ _callsign() {
             case "${prev}" in
                 --output)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -561,13 +565,17 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__block)
-            opts="-h --for --reason --cut --tenant --unseen --user-id --list --format --config --help"
+            opts="-h --for --until --reason --cut --tenant --unseen --user-id --list --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -595,7 +603,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__case)
-            opts="-h --tenant --output --with-archives --password-file --config --help"
+            opts="-h --tenant --output --with-archives --password-file --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -611,6 +619,10 @@ _callsign() {
                     ;;
                 --password-file)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -719,7 +731,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__export)
-            opts="-h --tenant --user-id --output --with-archives --password-file --config --help"
+            opts="-h --tenant --user-id --output --with-archives --password-file --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -735,6 +747,10 @@ _callsign() {
                     ;;
                 --password-file)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1339,7 +1355,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__id)
-            opts="-h --user --tenant --session --chat --message --endpoint --config --help"
+            opts="-h --user --tenant --session --chat --message --endpoint --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1367,6 +1383,10 @@ _callsign() {
                     ;;
                 --endpoint)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1399,7 +1419,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__key__subcmd__create)
-            opts="-h --user --app --preset --name --tenant --expires --limit --allowed-network --print-only --config --help"
+            opts="-h --user --app --preset --name --tenant --expires --limit --allowed-network --print-only --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1435,6 +1455,10 @@ _callsign() {
                     ;;
                 --allowed-network)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1547,7 +1571,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__key__subcmd__import)
-            opts="-h --key --as --yes --config --help"
+            opts="-h --key --as --yes --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1559,6 +1583,10 @@ _callsign() {
                     ;;
                 --as)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1595,12 +1623,16 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__key__subcmd__revoke)
-            opts="-h --cut --config --help"
+            opts="-h --cut --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1613,7 +1645,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__key__subcmd__rotate)
-            opts="-h --overlap --config --help"
+            opts="-h --overlap --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1621,6 +1653,10 @@ _callsign() {
             case "${prev}" in
                 --overlap)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1653,12 +1689,16 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__ledger__subcmd__drop)
-            opts="-h --all --config --help"
+            opts="-h --all --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1763,7 +1803,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__ledger__subcmd__repair)
-            opts="-h --key --user --tenant --config --help"
+            opts="-h --key --user --tenant --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1779,6 +1819,10 @@ _callsign() {
                     ;;
                 --tenant)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1881,7 +1925,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__limits__subcmd__reset)
-            opts="-h --tenant --config --help"
+            opts="-h --tenant --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1889,6 +1933,10 @@ _callsign() {
             case "${prev}" in
                 --tenant)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1903,7 +1951,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__limits__subcmd__set)
-            opts="-h --for --tenant --unseen --user-id --config --help"
+            opts="-h --for --until --tenant --unseen --user-id --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1913,8 +1961,16 @@ _callsign() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --tenant)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -2077,7 +2133,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__restore)
-            opts="-h --state --dry-run --config --help"
+            opts="-h --state --dry-run --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2085,6 +2141,10 @@ _callsign() {
             case "${prev}" in
                 --state)
                     COMPREPLY=($(compgen -W "keep replace" -- "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -2117,7 +2177,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__unblock)
-            opts="-h --tenant --config --help"
+            opts="-h --tenant --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2125,6 +2185,10 @@ _callsign() {
             case "${prev}" in
                 --tenant)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -2139,7 +2203,7 @@ _callsign() {
             return 0
             ;;
         callsign__subcmd__usage)
-            opts="-h --by --user --key --model --provider --tenant --status --since --until --format --config --help"
+            opts="-h --by --user --key --model --provider --tenant --status --since --until --wide --columns --format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2178,6 +2242,10 @@ _callsign() {
                     return 0
                     ;;
                 --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columns)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

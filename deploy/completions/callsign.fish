@@ -76,6 +76,7 @@ complete -c callsign -n "__fish_callsign_using_subcommand id" -l session -d 'Ses
 complete -c callsign -n "__fish_callsign_using_subcommand id" -l chat -d 'Chat (conversation) id' -r
 complete -c callsign -n "__fish_callsign_using_subcommand id" -l message -d 'Message id' -r
 complete -c callsign -n "__fish_callsign_using_subcommand id" -l endpoint -d 'Endpoint: chat, responses, messages, embeddings, rerank, … or a path, as chat/completions' -r
+complete -c callsign -n "__fish_callsign_using_subcommand id" -l format -d 'Output format. There is only one' -r -f -a "json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand id" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand id" -s h -l help -d 'Print help'
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l by -d 'Grouping of the sums: one or two of user, model, key, provider, tenant, hour, day, month, as model,month' -r
@@ -87,10 +88,12 @@ complete -c callsign -n "__fish_callsign_using_subcommand usage" -l tenant -d 'O
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l status -d 'Only answers with this HTTP status' -r
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l since -d 'Start of the period: 24h, 7d, 2026-01-31 (UTC) or an RFC 3339 time. By default all' -r
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l until -d 'End of the period, exclusive, in the same form. By default now' -r
-complete -c callsign -n "__fish_callsign_using_subcommand usage" -l format -d 'Output format' -r -f -a "table\t'An aligned table'
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l columns -d 'Columns of the table besides those of --by, named as in JSON: `requests,cost_usd`' -r
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l format -d 'Output format. csv and json have all columns' -r -f -a "table\t'An aligned table'
 csv\t'Comma-separated values (RFC 4180)'
 json\t'JSON'"
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
+complete -c callsign -n "__fish_callsign_using_subcommand usage" -l wide -d 'All columns in the table. By default those that fit 120 characters'
 complete -c callsign -n "__fish_callsign_using_subcommand usage" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand requests" -l user -d 'Only requests of this user' -r
 complete -c callsign -n "__fish_callsign_using_subcommand requests" -l key -d 'Only requests of this key, by name' -r
@@ -128,18 +131,22 @@ complete -c callsign -n "__fish_callsign_using_subcommand reconcile" -s h -l hel
 complete -c callsign -n "__fish_callsign_using_subcommand case" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
 complete -c callsign -n "__fish_callsign_using_subcommand case" -l output -d 'The zip file to write. It must not exist' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand case" -l password-file -d 'File with the password of the zip file. By default a new one is printed once on the standard error' -r -F
+complete -c callsign -n "__fish_callsign_using_subcommand case" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand case" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand case" -l with-archives -d 'Include the archived requests and responses (prompts and replies)'
 complete -c callsign -n "__fish_callsign_using_subcommand case" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand export" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
 complete -c callsign -n "__fish_callsign_using_subcommand export" -l output -d 'The directory to create. It must not exist' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand export" -l password-file -d 'File with the password of the zip file. By default a new one is printed once on the standard error' -r -F
+complete -c callsign -n "__fish_callsign_using_subcommand export" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand export" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand export" -l user-id -d 'Take the id as a user id only, not as an identifier as sent'
 complete -c callsign -n "__fish_callsign_using_subcommand export" -l with-archives -d 'Include the archived requests and responses (prompts and replies)'
 complete -c callsign -n "__fish_callsign_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand forget" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
-complete -c callsign -n "__fish_callsign_using_subcommand forget" -l format -d 'Output format' -r -f -a "table\t''
+complete -c callsign -n "__fish_callsign_using_subcommand forget" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
 json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand forget" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand forget" -l user-id -d 'Take the id as a user id only, not as an identifier as sent'
@@ -173,17 +180,25 @@ complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_s
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from create" -l expires -d 'Time until it ends: 24h or 90d, at most 100 years. By default it does not end' -r
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from create" -l limit -d 'Limit of each of its callers, as rpm=60 or `usd_month=20`; repeat it for several' -r
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from create" -l allowed-network -d 'Client network or address from which it is accepted; repeat it for several. By default all' -r
+complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from create" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from create" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from create" -l print-only -d 'Store nothing: print a key, and how to accept it by the environment or the configuration file'
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from rotate" -l overlap -d 'Time for which the earlier key stays valid: 0, 30m, 24h or 7d, at most 30 days' -r
+complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from rotate" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from rotate" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from rotate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from revoke" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from revoke" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from revoke" -l cut -d 'Also abort the running responses of the key'
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from import" -l key -d 'Only the key with this name; repeat it for several. By default all' -r
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from import" -l as -d 'Name of the key in the database, for one --key. Statistics follow the name' -r
+complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from import" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from import" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from import" -l yes -d 'Import, instead of printing what would be imported'
 complete -c callsign -n "__fish_callsign_using_subcommand key; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -228,9 +243,10 @@ complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_se
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Verify every archived request: it decrypts, is authentic, and contains what its meta.json lists'
 complete -c callsign -n "__fish_callsign_using_subcommand archive; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l for -d 'Duration of the block: 45s, 30m, 24h or 7d, at most 100 years. By default permanent' -r
+complete -c callsign -n "__fish_callsign_using_subcommand block" -l until -d 'Refused with a hint to `--for`' -r
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l reason -d 'Reason, shown in the list and on the console' -r
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
-complete -c callsign -n "__fish_callsign_using_subcommand block" -l format -d 'Output format of --list' -r -f -a "table\t''
+complete -c callsign -n "__fish_callsign_using_subcommand block" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
 json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l cut -d 'Also abort the user\'s running responses'
@@ -239,6 +255,8 @@ complete -c callsign -n "__fish_callsign_using_subcommand block" -l user-id -d '
 complete -c callsign -n "__fish_callsign_using_subcommand block" -l list -d 'List all blocks'
 complete -c callsign -n "__fish_callsign_using_subcommand block" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand unblock" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
+complete -c callsign -n "__fish_callsign_using_subcommand unblock" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand unblock" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand unblock" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and not __fish_seen_subcommand_from show set reset help" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
@@ -253,12 +271,17 @@ json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from show" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l for -d 'Time for which they hold: 45s, 30m, 24h or 7d, at most 100 years. By default unlimited' -r
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l until -d 'Refused with a hint to `--for`' -r
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l unseen -d 'Also set limits of an id that was never seen'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -l user-id -d 'Take the id as a user id only, not as an identifier of another kind'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from reset" -l tenant -d 'Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants' -r
+complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from reset" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from reset" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand limits; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print what a user has used of each limit, and when it becomes available again. Limits of `[[keys]]` are not included'
@@ -278,8 +301,12 @@ complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_see
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from repair" -l key -d 'Name of the key that authenticated the caller' -r
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from repair" -l user -d 'User id of the caller. By default none' -r
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from repair" -l tenant -d 'Tenant of the caller. By default none' -r
+complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from repair" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from repair" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from repair" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from drop" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from drop" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from drop" -l all -d 'Delete the notes about all rejected rows'
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from drop" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -288,10 +315,14 @@ complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_see
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from help" -f -a "drop" -d 'Delete the note about a rejected row, or about all. The rows and their sums stay, without names'
 complete -c callsign -n "__fish_callsign_using_subcommand ledger; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c callsign -n "__fish_callsign_using_subcommand backup" -l output -d 'The directory to create. It must not exist' -r -F
+complete -c callsign -n "__fish_callsign_using_subcommand backup" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand backup" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c callsign -n "__fish_callsign_using_subcommand restore" -l state -d 'Decision about state.db (blocks, run-time limits, keys, audit log): keep the present one and restore the ledger alone, or replace it, also by an older one' -r -f -a "keep\t'The present one stays'
 replace\t'The one of the backup replaces it'"
+complete -c callsign -n "__fish_callsign_using_subcommand restore" -l format -d 'Output format. table is text for people, json is one object with the result' -r -f -a "table\t''
+json\t''"
 complete -c callsign -n "__fish_callsign_using_subcommand restore" -l config -d 'TOML configuration file. Overrides CALLSIGN_CONFIG; environment variables override the file\'s settings' -r -F
 complete -c callsign -n "__fish_callsign_using_subcommand restore" -l dry-run -d 'Check the backup and print what would be replaced; change nothing'
 complete -c callsign -n "__fish_callsign_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'

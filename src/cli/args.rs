@@ -7,6 +7,7 @@ mod key_args;
 mod ledger_args;
 mod parsers;
 mod rejected_args;
+mod result_format;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,8 +21,9 @@ use callsign_store::limits::orders::limit;
 pub use evidence_args::{Bundle, Case, Export, Forget};
 pub use key_args::{CreateKey, ImportKeys, KeyCommand, KeyHolder};
 pub use ledger_args::{Format, OneRequest, Requests, Selection, Usage};
-use parsers::{limit_value, time};
+use parsers::{instead_of_until, limit_value, time};
 pub use rejected_args::{LedgerCommand, RepairArgs};
+pub use result_format::ResultFormat;
 
 /// An OpenAI-compatible reverse proxy for OpenRouter that attributes every request to its caller.
 ///
@@ -50,6 +52,13 @@ pub enum Command {
     ///
     /// Exit codes: 0 ended by a signal, 1 could not start, 2 configuration invalid (every problem is printed) or a directory
     /// that cannot be used.
+    #[command(after_help = "Examples:\n  \
+        callsign serve --demo\n  \
+        OPENROUTER_API_KEY=sk-or-… CALLSIGN_APP_KEY=sk-cs-… SEND_END_USER_ID=true callsign serve\n  \
+        callsign serve --config callsign.toml\n\n\
+        A valve (SEND_END_USER_ID, SEND_SESSION_ID, …) lets one identifier out; all are off by default.\n\
+        A preset (CALLSIGN_PRESET=openwebui, …) is the list of headers in which an app names its users.\n\
+        All settings: docs/configuration.md, or callsign config.")]
     Serve {
         /// Run without an OpenRouter account: a mock OpenRouter in this process answers, and the console has sample data.
         ///
@@ -66,7 +75,14 @@ pub enum Command {
     /// With --live it also sends one small request to OpenRouter, waits for its generation record, and verifies that
     /// the identifiers are recorded there and that the ledger has the row.
     ///
-    /// Exit codes: 0 passed, 1 something failed, 2 configuration invalid (every problem is printed).
+    /// Exit codes: 0 passed, 1 something failed, 2 configuration invalid (every problem is printed) or a data directory that
+    /// serve would refuse.
+    #[command(after_help = "Examples:\n  \
+        callsign check\n  \
+        callsign check --config callsign.toml --format json\n  \
+        callsign check --live --model openai/gpt-4o-mini\n\n\
+        A valve (SEND_END_USER_ID, …) lets one identifier out; a format (USER_ID_FORMAT, …) says how it is written.\n\
+        A preset (CALLSIGN_PRESET) is the list of headers in which an app names its users.")]
     Check {
         /// Also send one small request to OpenRouter (a fraction of a cent) and verify what OpenRouter records.
         #[arg(long)]
@@ -108,6 +124,9 @@ pub enum Command {
         /// The other options of the request.
         #[command(flatten)]
         request: Request,
+        /// Output format. There is only one.
+        #[arg(long, value_parser = ["json"], default_value = "json")]
+        format: String,
     },
     /// Print spend and tokens from the ledger.
     #[command(after_help = "Examples:\n  callsign usage --since 24h\n  \
@@ -127,10 +146,13 @@ pub enum Command {
     /// Find the caller of an identifier that OpenRouter or a provider reports.
     ///
     /// Accepts an identifier as it was sent, a session, chat, message or generation id, or
-    /// sha256(ORG_ID-user), for which OpenRouter is asked for the id unless `OPENROUTER_ORG_ID` is set. Without a ledger only the formats are used: sealed identifiers are decrypted
-    /// with `CALLSIGN_ID_SECRET`, raw and prefixed ones are read back, hashes are compared with those of --candidates.
+    /// sha256(ORG_ID-user), for which OpenRouter is asked for the id unless `OPENROUTER_ORG_ID` is set.
     ///
-    /// Exit codes: 0 found, 1 not found, 2 configuration invalid.
+    /// Without a ledger only the formats are used: sealed identifiers are decrypted with `CALLSIGN_ID_SECRET`, and hashes
+    /// are compared with those of --candidates. A raw or prefixed identifier is read back as a note: nobody can tell if it
+    /// was sent.
+    ///
+    /// Exit codes: 0 found, 1 not found or only guessed, 2 configuration invalid.
     #[command(after_help = "Examples:\n  callsign whois acme_31b11580\n  \
         callsign whois gen-1760000000-AbC --format json\n  \
         psql -Atc 'select id from users' > users.txt; callsign whois acme_31b11580 --candidates users.txt")]
@@ -259,6 +281,9 @@ pub struct Block {
     /// Duration of the block: 45s, 30m, 24h or 7d, at most 100 years. By default permanent.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
+    /// Refused with a hint to `--for`.
+    #[arg(long, value_name = "WHEN", hide = true, value_parser = instead_of_until())]
+    pub until: Option<String>,
     /// Reason, shown in the list and on the console.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -277,9 +302,9 @@ pub struct Block {
     /// List all blocks.
     #[arg(long, conflicts_with_all = ["id", "time", "reason", "cut", "tenant", "unseen", "user_id"])]
     pub list: bool,
-    /// Output format of --list.
-    #[arg(long, value_parser = ["table", "json"], default_value = "table", requires = "list")]
-    pub format: String,
+    /// Output format.
+    #[command(flatten)]
+    pub form: ResultFormat,
 }
 
 /// Arguments of `unblock`.
@@ -291,6 +316,9 @@ pub struct Unblock {
     /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
+    /// Output format.
+    #[command(flatten)]
+    pub form: ResultFormat,
 }
 
 /// Arguments of `audit`.
@@ -341,6 +369,9 @@ pub enum LimitsCommand {
         /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
+        /// Output format.
+        #[command(flatten)]
+        form: ResultFormat,
     },
 }
 
@@ -367,6 +398,9 @@ pub struct SetLimits {
     /// Time for which they hold: 45s, 30m, 24h or 7d, at most 100 years. By default unlimited.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
+    /// Refused with a hint to `--for`.
+    #[arg(long, value_name = "WHEN", hide = true, value_parser = instead_of_until())]
+    pub until: Option<String>,
     /// Tenant of the user; "" for users without a tenant. Required if the id exists in several tenants.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
@@ -376,6 +410,9 @@ pub struct SetLimits {
     /// Take the id as a user id only, not as an identifier of another kind.
     #[arg(long)]
     pub user_id: bool,
+    /// Output format.
+    #[command(flatten)]
+    pub form: ResultFormat,
 }
 
 /// Arguments of `explain` and `id` besides the user.

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::Exit;
@@ -36,10 +37,16 @@ pub(super) async fn run(
             return Ok(Exit::Failure);
         }
     };
-    for file in &manifest.files {
-        writeln!(out, "{}: {} bytes", file.name, file.bytes)?;
+    if asked.form.is_json() {
+        let mut result = serde_json::to_value(&manifest)?;
+        result["path"] = json!(asked.output.display().to_string());
+        writeln!(out, "{result:#}")?;
+    } else {
+        for file in &manifest.files {
+            writeln!(out, "{}: {} bytes", file.name, file.bytes)?;
+        }
+        writeln!(out, "{}: complete", printable(&asked.output.display().to_string()))?;
     }
-    writeln!(out, "{}: complete", printable(&asked.output.display().to_string()))?;
     if matches!(config.ledger.store, Some(Store::Postgres(_))) {
         writeln!(err, "The ledger and the state are in PostgreSQL, which this backup lacks: use pg_dump.")?;
     } else if config.limits.store.is_some() {

@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::args::{Block, Unblock};
 use super::operator_state::{Known, Opened, refused, tell_person};
@@ -15,6 +16,7 @@ use callsign_core::visible::printable;
 use callsign_store::limits::blocks;
 use callsign_store::limits::operator_state::OperatorState;
 use callsign_store::limits::orders::block::{self as order, Order};
+use callsign_store::limits::orders::results;
 
 /// Runs `callsign block`.
 ///
@@ -27,7 +29,9 @@ pub(super) async fn block(
     err: &mut impl Write,
 ) -> io::Result<Exit> {
     let Some(mut opened) = Opened::open(config, err).await? else { return Ok(Exit::Failure) };
-    let Some(id) = args.id.as_ref().filter(|_| !args.list) else { return print(&opened.state, &args.format, out) };
+    let Some(id) = args.id.as_ref().filter(|_| !args.list) else {
+        return print(&opened.state, args.form.is_json(), out);
+    };
     let known = Known::of(config);
     let order = Order {
         id: id.clone(),
@@ -40,10 +44,13 @@ pub(super) async fn block(
         by: actor::name(),
     };
     match order::block(&opened.state, known.knowledge(), order).await {
+        Ok(blocked) if args.form.is_json() => {
+            opened.commit(blocked.generation, Some(results::blocked(&blocked)), out, err).await
+        }
         Ok(blocked) => {
             tell_person(id, &blocked.block.id, blocked.unchecked.as_ref(), out, err)?;
             writeln!(out, "blocked {}", line(&blocked.block))?;
-            opened.commit(blocked.generation, out, err).await
+            opened.commit(blocked.generation, None, out, err).await
         }
         Err(error) => refused(&error, err),
     }
@@ -67,21 +74,24 @@ pub(super) async fn unblock(
             writeln!(err, "callsign: {} is not blocked; see callsign block --list", printable(&args.id))?;
             Ok(Exit::Failure)
         }
+        Ok((lifted, generation)) if args.form.is_json() => {
+            opened.commit(generation, Some(results::unblocked(&args.id, lifted)), out, err).await
+        }
         Ok((_, generation)) => {
             writeln!(out, "unblocked {}", printable(&args.id))?;
-            opened.commit(generation, out, err).await
+            opened.commit(generation, None, out, err).await
         }
         Err(error) => refused(&error, err),
     }
 }
 
-fn print(state: &OperatorState, format: &str, out: &mut impl Write) -> io::Result<Exit> {
+fn print(state: &OperatorState, json: bool, out: &mut impl Write) -> io::Result<Exit> {
     let now = Timestamp::now();
     let mut blocks = state.blocks();
     blocks.retain(|block| block.holds(now));
     blocks.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.id.cmp(&b.id)));
-    if format == "json" {
-        writeln!(out, "{}", serde_json::to_string_pretty(&blocks)?)?;
+    if json {
+        writeln!(out, "{:#}", blocks.iter().map(results::block).collect::<Value>())?;
         return Ok(Exit::Success);
     }
     if blocks.is_empty() {

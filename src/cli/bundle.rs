@@ -8,9 +8,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::CommandError;
+use super::person::shown;
 use crate::config::{Config, zip_password};
 use callsign_core::secret::Secret;
 use callsign_core::visible::printable;
@@ -144,6 +145,34 @@ pub(super) fn archive(config: &Config, with_archives: bool) -> Result<Option<&Pl
 pub(super) struct Copied {
     pub(super) archives: u64,
     pub(super) unreadable: u64,
+}
+
+/// A complete bundle.
+pub(super) struct Written<'w> {
+    pub(super) path: &'w Path,
+    pub(super) person: &'w Person,
+    pub(super) requests: usize,
+    pub(super) copied: Copied,
+}
+
+impl Written<'_> {
+    /// Prints what the bundle holds, without its password.
+    pub(super) fn print(&self, json: bool, out: &mut impl Write) -> io::Result<()> {
+        let Self { path, person, requests, copied: Copied { archives, unreadable } } = self;
+        if json {
+            let result = json!({
+                "path": path.display().to_string(),
+                "user": person.user,
+                "tenant": person.tenant,
+                "requests": requests,
+                "archives": archives,
+                "archives_unreadable": unreadable,
+            });
+            return writeln!(out, "{result:#}");
+        }
+        let path = printable(&path.display().to_string());
+        writeln!(out, "{path}: {}; {requests} requests, {archives} archives.", shown(person))
+    }
 }
 
 /// Decrypts a person's archives and writes their entries into the bundle, below `archives/`. Damaged archives are

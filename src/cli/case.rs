@@ -13,7 +13,6 @@ use super::person;
 use super::record::record;
 use crate::config::Config;
 use callsign_core::request_id::RequestId;
-use callsign_core::visible::printable;
 use callsign_store::ledger::{Reader, report};
 use callsign_store::limits::acts::Verb;
 use callsign_store::person::{Named, people};
@@ -76,7 +75,7 @@ async fn write(
     };
     bundle.finish()?;
     password.show(&asked.output, err)?;
-    let path = printable(&asked.output.display().to_string());
-    writeln!(out, "{path}: {}; {} requests, {} archives.", person::shown(&person), ids.len(), copied.archives)?;
+    bundle::Written { path: &asked.output, person: &person, requests: ids.len(), copied }
+        .print(asked.bundle.form.is_json(), out)?;
     Ok(if copied.unreadable == 0 { Exit::Success } else { Exit::Failure })
 }

@@ -22,6 +22,7 @@ use crate::selftest::sample::Sample;
 use crate::selftest::test_caller::TestCaller;
 use callsign_core::endpoint::{INFERENCE, Inference};
 use callsign_core::identity::Policy;
+use callsign_core::visible::printable;
 use mock_openrouter::Received;
 use report::Report;
 
@@ -41,7 +42,10 @@ pub(super) async fn check(
 ) -> io::Result<Exit> {
     let Some(Loaded { config, mut warnings, .. }) = load::load(sources, err)? else { return Ok(Exit::Invalid) };
     warnings.extend(container_note(&config));
-    warnings.extend(data_dir::check(&config).err().map(|error| format!("{error}; serve would not start")));
+    if let Err(error) = data_dir::check(&config) {
+        writeln!(err, "callsign: {}; serve would not start", printable(&error.to_string()))?;
+        return Ok(Exit::Invalid);
+    }
     let mut report = Report::new(&config, warnings);
     match Rig::start(&config).await? {
         Ok(rig) => {

@@ -97,6 +97,7 @@ impl Demo {
             data: shown(running.data),
             admin: running.admin.filter(|_| self.directory.is_some()).map(shown),
             viewer: shown(viewer),
+            mock: self.mock.url(),
             key: &self.key,
             token: &self.token,
         }))

@@ -14,7 +14,6 @@ use super::error::CommandError;
 use super::person;
 use super::record::record;
 use crate::config::Config;
-use callsign_core::visible::printable;
 use callsign_store::archive::settings::Place;
 use callsign_store::ledger::query::{By, Found, Grouping, StoredRequest};
 use callsign_store::ledger::{Reader, report};
@@ -69,8 +68,7 @@ async fn write(
         let _not_empty = fs::remove_dir(directory);
     })?;
     password.show(&path, err)?;
-    let path = printable(&path.display().to_string());
-    writeln!(out, "{path}: {}; {requests} requests, {} archives.", person::shown(&person), copied.archives)?;
+    bundle::Written { path: &path, person: &person, requests, copied }.print(asked.bundle.form.is_json(), out)?;
     Ok(if copied.unreadable == 0 { Exit::Success } else { Exit::Failure })
 }
 

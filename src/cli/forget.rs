@@ -61,7 +61,7 @@ async fn forget(
         if requests + archives == 0 {
             return nobody(err);
         }
-        if asked.dry_run && asked.is_json() {
+        if asked.dry_run && asked.form.is_json() {
             write_json(&target, true, &json!({ "requests": requests, "archives": archives }), out)?;
             return Ok(Exit::Success);
         }
@@ -79,7 +79,7 @@ async fn forget(
     if !record::forget(config, person, &names, err).await? {
         return Ok(Exit::Failure);
     }
-    erase(&target, place, asked.is_json(), out, err).await
+    erase(&target, place, asked.form.is_json(), out, err).await
 }
 
 /// Asks before erasing. Only a line of `yes` agrees.

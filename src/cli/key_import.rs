@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::{Value, json};
+
 use super::args::ImportKeys;
 use super::operator_state::Opened;
 use super::{Exit, actor};
@@ -36,41 +38,95 @@ pub(super) async fn run(
         return Ok(Exit::Failure);
     }
     let Some(mut opened) = Opened::open_shared(config, err).await? else { return Ok(Exit::Failure) };
-    let (mut generation, mut left) = (None, 0);
+    let (mut generation, mut lines) = (None, Vec::new());
     for key in keys {
         let name = asked.new_name.as_deref().unwrap_or(&key.name);
-        let imported = row_of(config, &opened, key, name);
-        let shown = printable(&key.name);
-        match imported {
-            Ok(row) if !asked.yes => writeln!(out, "would import {}", described(&shown, key, &row))?,
+        let outcome = match row_of(config, &opened, key, name) {
+            Ok(row) if !asked.yes => Outcome::Would(row),
             Ok(row) => match opened.state.create_key(&row) {
                 Ok((_, changed)) => {
                     generation = Some(changed);
-                    writeln!(out, "imported {}", described(&shown, key, &row))?;
+                    Outcome::Imported(row)
                 }
-                Err(error) => {
-                    left += 1;
-                    writeln!(out, "left {shown}: {error}")?;
-                }
+                Err(error) => Outcome::Left(error.to_string()),
             },
-            Err(NotImportedError::Present) => writeln!(out, "left {shown}: {}", NotImportedError::Present)?,
-            Err(reason) => {
-                left += 1;
-                writeln!(out, "left {shown}: {}", printable(&reason.to_string()))?;
-            }
+            Err(NotImportedError::Present) => Outcome::Present,
+            Err(reason) => Outcome::Left(reason.to_string()),
+        };
+        lines.push(Line { key, outcome });
+    }
+    let json = asked.form.is_json();
+    if !json {
+        for line in &lines {
+            writeln!(out, "{}", line.text())?;
+        }
+        if !asked.yes {
+            writeln!(err, "Nothing is changed. Repeat the command with --yes.")?;
         }
     }
-    if !asked.yes {
-        writeln!(err, "Nothing is changed. Repeat the command with --yes.")?;
-    }
-    let stored = match generation {
-        Some(generation) => opened.commit(generation, out, err).await?,
-        None => Exit::Success,
+    let result = json.then(|| {
+        let keys: Vec<_> = lines.iter().map(Line::json).collect();
+        json!({ "dry_run": !asked.yes, "keys": keys })
+    });
+    let stored = match (generation, result) {
+        (Some(generation), result) => opened.commit(generation, result, out, err).await?,
+        (None, Some(result)) => {
+            writeln!(out, "{result:#}")?;
+            Exit::Success
+        }
+        (None, None) => Exit::Success,
     };
     if stored == Exit::Success && generation.is_some() {
         writeln!(err, "Now remove these keys from the configuration. Until then its entries are the ones in force.")?;
     }
-    Ok(if left == 0 { stored } else { Exit::Failure })
+    let is_complete = !lines.iter().any(|line| matches!(line.outcome, Outcome::Left(_)));
+    Ok(if is_complete { stored } else { Exit::Failure })
+}
+
+/// What happens to a key.
+enum Outcome {
+    Would(KeyRow),
+    Imported(KeyRow),
+    /// The database has it already, which is no failure.
+    Present,
+    Left(String),
+}
+
+/// One key of the configuration.
+struct Line<'k> {
+    key: &'k Key,
+    outcome: Outcome,
+}
+
+impl Line<'_> {
+    /// Describes it without the key and its digest.
+    fn text(&self) -> String {
+        let shown = printable(&self.key.name);
+        match &self.outcome {
+            Outcome::Would(row) => format!("would import {}", described(&shown, self.key, row)),
+            Outcome::Imported(row) => format!("imported {}", described(&shown, self.key, row)),
+            Outcome::Present => format!("left {shown}: {}", NotImportedError::Present),
+            Outcome::Left(reason) => format!("left {shown}: {}", printable(reason)),
+        }
+    }
+
+    /// Formats it as JSON, without the key and its digest.
+    fn json(&self) -> Value {
+        let (treatment, row, reason) = match &self.outcome {
+            Outcome::Would(row) => ("would_import", Some(row), None),
+            Outcome::Imported(row) => ("imported", Some(row), None),
+            Outcome::Present => ("left", None, Some(NotImportedError::Present.to_string())),
+            Outcome::Left(reason) => ("left", None, Some(reason.clone())),
+        };
+        json!({
+            "name": self.key.name,
+            "treatment": treatment,
+            "as": row.map(|row| &row.name),
+            "user": row.and_then(|row| row.holder.user.as_ref()),
+            "preset": row.and_then(|row| row.holder.preset.as_ref()),
+            "reason": reason,
+        })
+    }
 }
 
 fn is_asked(asked: &ImportKeys, key: &Key) -> bool {

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::{Value, json};
+
 use super::Exit;
 use super::args::KeyHolder;
 use crate::config::Config;
@@ -19,6 +21,7 @@ use callsign_store::limits::orders::key::{DEFAULT_PRESET, free_name};
 pub(super) fn print(
     config: &Config,
     holder: &KeyHolder,
+    json: bool,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
@@ -35,25 +38,64 @@ pub(super) fn print(
         return Ok(Exit::Invalid);
     }
     let key = material::generate()?;
-    writeln!(out, "{key}")?;
-    writeln!(err, "\nThe key is shown only once. To accept it, set this variable, with the key for KEY:\n")?;
-    let line = environment(id, preset);
-    let line =
-        line.as_deref().unwrap_or("(not possible: the id is too long, or contains a comma, an equals sign or a quote)");
-    let more = match preset {
-        None => "Several users are separated by commas.",
-        Some(_) => "CALLSIGN_MISSING_USER=reject with it refuses requests in which the app names no user.",
-    };
-    writeln!(err, "  {line}\n\n{more}\nOr add this to the configuration file:\n")?;
-    writeln!(err, "[[keys]]")?;
     let is_free = |name: &str| config.callers.keys.iter().all(|key| key.name != name);
-    writeln!(err, "name = {}", quoted(&free_name(id, is_free))?)?;
-    writeln!(err, "sha256 = \"{}\"", KeyDigest::of(key.as_bytes()).to_hex())?;
-    match preset {
-        None => writeln!(err, "user = {}", quoted(id)?)?,
-        Some(preset) => writeln!(err, "preset = {}", quoted(preset)?)?,
+    let entry = Entry { id, name: free_name(id, is_free), preset, key: &key };
+    if json {
+        writeln!(out, "{:#}", entry.json())?;
+    } else {
+        writeln!(out, "{key}")?;
+        entry.explain(err)?;
     }
     Ok(Exit::Success)
+}
+
+/// A new key and what configures it.
+struct Entry<'a> {
+    /// The user or the app.
+    id: &'a str,
+    name: String,
+    preset: Option<&'a str>,
+    key: &'a str,
+}
+
+impl Entry<'_> {
+    fn sha256(&self) -> String {
+        KeyDigest::of(self.key.as_bytes()).to_hex()
+    }
+
+    /// Formats it as JSON. `variables` has the environment that accepts the key, without the key.
+    fn json(&self) -> Value {
+        json!({
+            "key": self.key,
+            "name": self.name,
+            "user": self.preset.is_none().then_some(self.id),
+            "preset": self.preset,
+            "sha256": self.sha256(),
+            "variables": environment(self.id, self.preset),
+        })
+    }
+
+    /// Prints both ways to configure the key.
+    fn explain(&self, err: &mut impl Write) -> io::Result<()> {
+        let Self { id, name, preset, .. } = self;
+        writeln!(err, "\nThe key is shown only once. To accept it, set this variable, with the key for KEY:\n")?;
+        let line = environment(id, *preset);
+        let line = line
+            .as_deref()
+            .unwrap_or("(not possible: the id is too long, or contains a comma, an equals sign or a quote)");
+        let more = match preset {
+            None => "Several users are separated by commas.",
+            Some(_) => "CALLSIGN_MISSING_USER=reject with it refuses requests in which the app names no user.",
+        };
+        writeln!(err, "  {line}\n\n{more}\nOr add this to the configuration file:\n")?;
+        writeln!(err, "[[keys]]")?;
+        writeln!(err, "name = {}", quoted(name)?)?;
+        writeln!(err, "sha256 = \"{}\"", self.sha256())?;
+        match preset {
+            None => writeln!(err, "user = {}", quoted(id)?),
+            Some(preset) => writeln!(err, "preset = {}", quoted(preset)?),
+        }
+    }
 }
 
 /// Returns the variables that configure a key; `None` if the id cannot be part of one.

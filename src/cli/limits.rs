@@ -13,6 +13,7 @@ use callsign_core::visible::printable;
 use callsign_store::limits::Rules;
 use callsign_store::limits::orders::OrderError;
 use callsign_store::limits::orders::limit::{self as order, Changed, Order};
+use callsign_store::limits::orders::results;
 
 /// Runs a subcommand of `callsign limits`.
 ///
@@ -29,7 +30,9 @@ pub(super) async fn run(
             show::show(config, (user, tenant.as_deref()), format == "json", out, err).await
         }
         LimitsCommand::Set(args) => set(config, args, out, err).await,
-        LimitsCommand::Reset { user, tenant } => reset(config, user, tenant.as_deref(), out, err).await,
+        LimitsCommand::Reset { user, tenant, form } => {
+            reset(config, (user, tenant.as_deref()), form.is_json(), out, err).await
+        }
     }
 }
 
@@ -46,13 +49,13 @@ async fn set(config: &Config, args: &SetLimits, out: &mut impl Write, err: &mut 
     };
     let known = Known::of(config);
     let changed = order::set(&opened.state, &Rules::new(&config.limits), known.knowledge(), order).await;
-    finish(&mut opened, &args.user, changed, out, err).await
+    finish(&mut opened, (&args.user, args.form.is_json()), changed, out, err).await
 }
 
 async fn reset(
     config: &Config,
-    user: &str,
-    tenant: Option<&str>,
+    (user, tenant): (&str, Option<&str>),
+    json: bool,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
@@ -63,13 +66,13 @@ async fn reset(
         writeln!(err, "callsign: {} has no run-time limits; see callsign limits show", printable(&person.user))?;
         return Ok(Exit::Failure);
     }
-    finish(&mut opened, user, changed, out, err).await
+    finish(&mut opened, (user, json), changed, out, err).await
 }
 
 /// Prints a change and stores it.
 async fn finish(
     opened: &mut Opened,
-    named: &str,
+    (named, json): (&str, bool),
     changed: Result<Changed, OrderError>,
     out: &mut impl Write,
     err: &mut impl Write,
@@ -78,6 +81,9 @@ async fn finish(
         Ok(changed) => changed,
         Err(error) => return refused(&error, err),
     };
+    if json {
+        return opened.commit(changed.generation, Some(results::changed(&changed)), out, err).await;
+    }
     let Changed { person, set, removed, generation, unchecked } = changed;
     tell_person(named, &person.user, unchecked.as_ref(), out, err)?;
     for one in &set {
@@ -86,5 +92,5 @@ async fn finish(
     if removed > 0 {
         writeln!(out, "{}: {removed} returned to what is configured", printable(&person.user))?;
     }
-    opened.commit(generation, out, err).await
+    opened.commit(generation, None, out, err).await
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 use super::{Exit, person};
 use crate::config::Config;
 use callsign_core::visible::printable;
@@ -10,7 +12,7 @@ use callsign_store::limits::operator_state::OperatorState;
 use callsign_store::limits::operator_state::acknowledgement::{Acknowledgement, Stored};
 use callsign_store::limits::operator_state::commit;
 use callsign_store::limits::orders::key::KeyOrderError;
-use callsign_store::limits::orders::{Knowledge, OrderError, Unchecked};
+use callsign_store::limits::orders::{Knowledge, OrderError, Unchecked, results};
 use callsign_store::person::Person;
 use callsign_store::state::{Access, StateError, StateStore};
 
@@ -104,13 +106,15 @@ impl Opened {
         opened.is_stored(&told, err)
     }
 
-    /// Stores a change, and prints which servers have applied it.
+    /// Stores a change, and prints which servers have applied it. With `result`, the object of `--format json`, this is
+    /// added to the object, which is printed if the change is stored.
     ///
     /// # Errors
     /// I/O errors of `out` and `err`.
     pub(super) async fn commit(
         &mut self,
         generation: u64,
+        result: Option<Value>,
         out: &mut impl Write,
         err: &mut impl Write,
     ) -> io::Result<Exit> {
@@ -118,11 +122,18 @@ impl Opened {
         if !self.is_stored(&told, err)? {
             return Ok(Exit::Failure);
         }
+        let is_json = result.is_some();
+        if let Some(mut result) = result {
+            results::acknowledge(&mut result, &told);
+            writeln!(out, "{result:#}")?;
+        }
         if !told.late.is_empty() {
             Self::tell(&told, err)?;
             return Ok(Exit::Failure);
         }
-        Self::tell(&told, out)?;
+        if !is_json {
+            Self::tell(&told, out)?;
+        }
         Ok(Exit::Success)
     }
 

@@ -25,6 +25,20 @@ pub(super) async fn record(
     Opened::record(config, |state| state.record(&act), err).await
 }
 
+/// Records a live test of this person's identifiers, with its generation id. Returns as [`record`] does.
+///
+/// # Errors
+/// I/O errors of `err`.
+pub(super) async fn live_test(
+    config: &Config,
+    person: &Person,
+    generation: &str,
+    err: &mut impl Write,
+) -> io::Result<bool> {
+    let act = Act::live_test(&actor::name(), person, generation);
+    Opened::record(config, |state| state.record(&act), err).await
+}
+
 /// Replaces a person's names in the state by digests, and records that. `names` are the user id and the identifiers that
 /// were sent. Returns false, with the reason on `err`, if the command must not go on.
 ///

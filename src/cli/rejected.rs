@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::json;
+
 use callsign_core::request_id::RequestId;
 use callsign_store::ledger::query::{Rejected, Repair};
 use callsign_store::ledger::{Keeper, LedgerError, Reader, RequestLabels, report};
@@ -23,7 +25,7 @@ pub(super) async fn run(
     match command {
         LedgerCommand::Rejected { format } => list(config, format == "json", out, err).await,
         LedgerCommand::Repair(asked) => repair(config, asked, out, err).await,
-        LedgerCommand::Drop { id, .. } => forget_notes(config, *id, out, err).await,
+        LedgerCommand::Drop { id, form, .. } => forget_notes(config, *id, form.is_json(), out, err).await,
     }
 }
 
@@ -56,6 +58,10 @@ async fn repair(config: &Config, asked: &RepairArgs, out: &mut impl Write, err: 
     };
     let repaired = async { Keeper::open(&config.ledger)?.repair(asked.id, &caller).await };
     let problem = match repaired.await {
+        Ok(Repair::Done) if asked.form.is_json() => {
+            writeln!(out, "{:#}", json!({ "request_id": asked.id.to_string(), "repaired": true }))?;
+            return Ok(Exit::Success);
+        }
         Ok(Repair::Done) => {
             writeln!(out, "Repaired: the request {} has its caller again.", asked.id)?;
             return Ok(Exit::Success);
@@ -74,6 +80,7 @@ async fn repair(config: &Config, asked: &RepairArgs, out: &mut impl Write, err: 
 async fn forget_notes(
     config: &Config,
     id: Option<RequestId>,
+    json: bool,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
@@ -82,6 +89,10 @@ async fn forget_notes(
         Ok(0) if id.is_some() => {
             writeln!(err, "callsign: the database has refused no row with this id; see callsign ledger rejected")?;
             Ok(Exit::Failure)
+        }
+        Ok(dropped) if json => {
+            writeln!(out, "{:#}", json!({ "dropped": dropped }))?;
+            Ok(Exit::Success)
         }
         Ok(dropped) => {
             writeln!(out, "Dropped: {dropped} notes. The rows stay, without names.")?;

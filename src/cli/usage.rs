@@ -6,6 +6,7 @@ use super::args::{Format, Usage};
 use super::{Exit, ledger_access};
 use crate::config::Config;
 use callsign_store::ledger::query::{Filter, Grouping, UsageRow};
+use callsign_store::ledger::report::Columns;
 use callsign_store::ledger::{LedgerError, Reader, report};
 
 /// Prints the sums as a table, CSV or JSON.
@@ -18,6 +19,10 @@ pub(super) async fn print(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Exit> {
+    if asked.format != Format::Table && asked.columns() != Columns::Usual {
+        writeln!(err, "callsign: --wide and --columns are for the table; csv and json have all columns")?;
+        return Ok(Exit::Invalid);
+    }
     let Some(filter) = ledger_access::selection(&asked.of, err)? else { return Ok(Exit::Invalid) };
     let rows = match sums(config, asked.by, &filter).await {
         Ok(rows) => rows,
@@ -27,10 +32,16 @@ pub(super) async fn print(
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report::usage_json(asked.by, &rows))?)?,
         Format::Csv => write!(out, "{}", report::usage_csv(asked.by, &rows))?,
         Format::Table if rows.is_empty() => writeln!(out, "The ledger has no request in this period.")?,
-        Format::Table => {
-            write!(out, "{}", report::usage_table(asked.by, &rows))?;
-            note(&rows, err)?;
-        }
+        Format::Table => match report::usage_table(asked.by, &rows, &asked.columns()) {
+            Ok(table) => {
+                write!(out, "{table}")?;
+                note(&rows, err)?;
+            }
+            Err(error) => {
+                writeln!(err, "callsign: --columns: {error}")?;
+                return Ok(Exit::Invalid);
+            }
+        },
     }
     Ok(Exit::Success)
 }

@@ -2,6 +2,7 @@
 //! that the process is alive and not ready.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,8 @@ pub(super) async fn for_directory(
     if let Err(error) = announce(&busy, port.as_ref().map(|(address, _)| *address), out) {
         tracing::warn!(%error, "writing the start message to the standard output failed");
     }
-    tracing::warn!("serve: another callsign uses the data directory; waiting for it to end");
+    let process = DirectoryLock::holder(&busy);
+    tracing::warn!(process, "serve: another callsign uses the data directory; waiting for it to end");
     let waited = loop {
         tokio::select! {
             () = drain.begun() => break Waited::Ended,
@@ -82,14 +84,19 @@ fn answer(config: &Config, setting: ServeOptions, drain: &Drain) -> Result<Optio
     Ok(Some((address, tokio::spawn(serving))))
 }
 
-fn announce(busy: &std::path::Path, admin: Option<std::net::SocketAddr>, out: &mut impl Write) -> io::Result<()> {
-    let (version, busy) = (env!("CARGO_PKG_VERSION"), busy.display());
-    write!(out, "callsign {version} waits: data directory in use: {busy}")?;
+fn announce(busy: &Path, admin: Option<std::net::SocketAddr>, out: &mut impl Write) -> io::Result<()> {
+    let version = env!("CARGO_PKG_VERSION");
+    write!(out, "callsign {version} waits: data directory in use{}: {}", by(busy), busy.display())?;
     match admin {
         Some(admin) => writeln!(out, ", admin on http://{admin}")?,
         None => writeln!(out, ", admin off")?,
     }
     out.flush()
+}
+
+/// Names the process that has the lock on a directory, if it is known.
+fn by(busy: &Path) -> String {
+    DirectoryLock::holder(busy).map(|id| format!(" by process {id}")).unwrap_or_default()
 }
 
 /// Answers `/healthz` with 200 and everything else with 503.

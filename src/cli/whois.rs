@@ -38,7 +38,11 @@ pub(super) async fn print(
         write!(out, "{}", report::whois_table(found))?;
     }
     if config.ledger.store.is_none() {
-        writeln!(err, "callsign: the ledger is off (CALLSIGN_DATA_DIR, CALLSIGN_LEDGER); only the formats are used")?;
+        writeln!(
+            err,
+            "callsign: the ledger is off, so only the formats are used. With one (CALLSIGN_DATA_DIR), whois finds every \
+             identifier that was sent, and tells its key and times"
+        )?;
     }
     if found.is_empty() {
         explain(config, question, &answer, is_read, err)?;
@@ -56,7 +60,7 @@ async fn search(config: &Config, question: Question<'_>, err: &mut impl Write) -
     let by_formats = || whois::by_formats(config.whois_scope(), question);
     match asked {
         Ok(answer) => Ok((answer, true)),
-        Err(LedgerError::Off) => Ok((Answer { found: by_formats(), ..Answer::default() }, false)),
+        Err(LedgerError::Off) => Ok((whois::without_ledger(config.whois_scope(), question), false)),
         Err(error) => {
             writeln!(err, "callsign: {}; only the formats are used", printable(&error.to_string()))?;
             Ok((Answer { guesses: by_formats(), ..Answer::default() }, false))
@@ -72,7 +76,11 @@ fn explain(
     is_read: bool,
     err: &mut impl Write,
 ) -> io::Result<()> {
-    writeln!(err, "callsign: no caller has this identifier (upper and lower case differ)")?;
+    if answer.guesses.is_empty() || is_read {
+        writeln!(err, "callsign: no caller has this identifier (upper and lower case differ)")?;
+    } else {
+        writeln!(err, "callsign: nobody can tell if this identifier was sent")?;
+    }
     if is_read {
         writeln!(err, "  {}", answer.absence())?;
     }

@@ -80,16 +80,14 @@ pub(super) fn serving(
     if !has_stored_keys && callers.is_some_and(|callers| !callers.any()) {
         problems.push(
             "CALLSIGN_APP_KEY",
-            "is not set, and no other caller is configured; set it (one app), CALLSIGN_USER_KEYS (users), [[keys]] \
-             or [[issuers]] in the TOML file, or CALLSIGN_PASSTHROUGH=true; or set CALLSIGN_ID_SECRET and \
-             CALLSIGN_DATA_DIR for keys in the database (callsign key create)",
+            "is not set, so no request would be accepted; set it to a key that your app will send (make one: callsign key \
+             create --print-only --app chat). Other callers: docs/identity/README.md",
         );
     }
     if upstream.is_some_and(|upstream| upstream.api_key.is_none()) && needs_key {
         problems.push(
             "OPENROUTER_API_KEY",
-            "is not set; set it to a key from https://openrouter.ai/settings/keys. It is optional only if \
-             CALLSIGN_PASSTHROUGH is the only way in or every caller's tenant has a key",
+            "is not set; set it to a key from https://openrouter.ai/settings/keys, which pays for the requests",
         );
     }
 }

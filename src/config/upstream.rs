@@ -78,6 +78,9 @@ fn openrouter_key(text: &str) -> Result<Secret, &'static str> {
     if text.starts_with(PREFIX) {
         return Err("is a key of callsign; set it to a key from https://openrouter.ai/settings/keys");
     }
+    if values::is_placeholder(text) {
+        return Err("is a placeholder; set it to a key from https://openrouter.ai/settings/keys");
+    }
     values::credential(text)
 }
 

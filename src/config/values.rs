@@ -92,7 +92,7 @@ fn at_most(limit: usize, text: &str) -> Result<(), String> {
 
 /// Parses a key or token that callers send in a header: at least [`MIN_KEY_BYTES`], visible ASCII.
 pub(super) fn key(text: &str) -> Result<Secret, String> {
-    if text.len() < MIN_KEY_BYTES {
+    if text.len() < MIN_KEY_BYTES && !is_placeholder(text) {
         return Err(format!(
             "has {} bytes; at least {MIN_KEY_BYTES} are required (make one: openssl rand -hex 32)",
             text.len()
@@ -105,8 +105,19 @@ pub(super) fn key(text: &str) -> Result<Secret, String> {
     Ok(key)
 }
 
+/// Returns true for a text that documentation puts in the place of a key: `sk-or-…`, `sk-or-v1-...`, `<your key>`.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let is_cut = lower.ends_with('…') || lower.ends_with("...") || lower.ends_with('-');
+    let is_framed = lower.starts_with('<') && lower.ends_with('>');
+    is_cut || is_framed || ["xxxx", "your-", "your_"].iter().any(|mark| lower.contains(mark))
+}
+
 /// Parses a credential of another service, which is sent in a header: visible ASCII of any length.
 pub(super) fn credential(text: &str) -> Result<Secret, &'static str> {
+    if is_placeholder(text) {
+        return Err("is a placeholder; set it to the key itself");
+    }
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("expected visible ASCII characters without spaces");
     }

@@ -212,8 +212,20 @@ async fn whois_needs_no_ledger_where_the_format_or_a_list_of_users_tells() {
     let found: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((&found[0]["kind"], &found[0]["user"]), (&json!("sealed"), &json!("bob")), "{said:?}");
 
+    // Anybody can write such a text, so it is no finding.
     let raw = callsign_beside("whois p_bob", &[("OPENROUTER_USER_PREFIX", "p")]).await;
-    assert!(raw.code == 0 && raw.out.contains(" bob "), "{raw:?}");
+    assert_eq!((raw.code, raw.out.as_str()), (1, ""), "{raw:?}");
+    for part in [
+        "the ledger is off, so only the formats are used. With one (CALLSIGN_DATA_DIR), whois finds every",
+        "nobody can tell if this identifier was sent",
+        "under the current format it would belong to user bob",
+    ] {
+        assert!(raw.err.contains(part), "{part}: {raw:?}");
+    }
+    let users = file("bob\n");
+    let line = format!("whois p_bob --candidates {}", users.path().display());
+    let known = callsign_beside(&line, &[("OPENROUTER_USER_PREFIX", "p")]).await;
+    assert!(known.code == 0 && known.out.contains(" bob "), "{known:?}");
     let lost = callsign_beside("whois x --candidates /nowhere/at/all", &[]).await;
     assert_eq!((lost.code, lost.err.contains("--candidates file cannot be read")), (2, true), "{lost:?}");
 }

@@ -354,6 +354,40 @@ fn every_command_names_a_user_in_the_same_way() {
 }
 
 #[test]
+fn an_end_of_a_block_is_given_as_a_duration() {
+    for line in ["block alice --until 2026-12-31", "limits set alice rpm=1 --until 2026-12-31"] {
+        let said = callsign(line, &[]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{line}");
+        for hint in ["unexpected argument '--until", "'--for'", "--for 24h"] {
+            assert!(said.err.contains(hint), "{line}: {hint}: {}", said.err);
+        }
+    }
+    assert!(!callsign("block --help", &[]).out.contains("--until"));
+}
+
+#[test]
+fn help_shows_examples_and_explains_its_terms() {
+    for command in ["serve", "check"] {
+        let said = callsign(&format!("{command} --help"), &[]).out;
+        for part in ["Examples:\n  callsign ", "A valve (SEND_END_USER_ID", "A preset (CALLSIGN_PRESET"] {
+            assert!(said.contains(part), "{command}: {part}: {said}");
+        }
+    }
+}
+
+#[test]
+fn columns_are_for_the_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let variables = [("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap())];
+    for line in
+        ["usage --wide --format json", "usage --columns requests --format csv", "usage --wide --columns requests"]
+    {
+        assert_eq!(callsign(line, &variables).code, 2, "{line}");
+    }
+    assert_eq!(callsign("usage --wide", &variables).code, 0);
+}
+
+#[test]
 fn help_names_every_command() {
     let said = callsign("--help", &[]);
     assert_eq!(said.code, 0);

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 
 use crate::support::client;
-use crate::support::program::Server;
+use crate::support::program::{Server, callsign_beside};
 
 /// The settings that would make the demo use the operator's state and keys.
 const OPERATORS: [(&str, &str); 5] = [
@@ -137,4 +137,33 @@ async fn the_console_has_sample_data_and_the_end_deletes_it() {
     let (status, said) = demo.server.ended().await;
     assert_eq!(status.code(), Some(0), "{said}");
     assert_eq!(files(&demo.temporary), 0);
+}
+
+/// A configuration of the reader's own, without an account: the demo's mock OpenRouter answers it.
+#[tokio::test(flavor = "multi_thread")]
+async fn its_mock_answers_another_callsign() {
+    let demo = Demo::start(&[]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let variables = [
+        ("CALLSIGN_UPSTREAM_URL", demo.word("CALLSIGN_UPSTREAM_URL=")),
+        ("OPENROUTER_API_KEY", demo.word("OPENROUTER_API_KEY=")),
+        ("CALLSIGN_APP_KEY", "sk-cs-a-key-of-one-app-0123456789"),
+        ("SEND_END_USER_ID", "true"),
+        ("USER_ID_FORMAT", "acme_{sha256:16 user}"),
+        ("CALLSIGN_DATA_DIR", directory.path().to_str().unwrap()),
+        ("CALLSIGN_LEDGER_MODE", "strict"),
+    ];
+    let callsign = Server::start("serve", &variables).await;
+    let headers = [("authorization", "Bearer sk-cs-a-key-of-one-app-0123456789"), ("x-user-id", "alice")];
+    let url = format!("http://{}/v1/chat/completions", callsign.data);
+    let answer = client::request(
+        Method::POST,
+        &url,
+        &[&headers[..], &[("content-type", "application/json")]].concat(),
+        r#"{"model":"openrouter/auto","messages":[{"role":"user","content":"Hello"}]}"#.to_owned(),
+    )
+    .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let said = callsign_beside("whois acme_2bd806c97f0e00af", &variables).await;
+    assert!(said.code == 0 && said.out.contains(" alice "), "{said:?}");
 }

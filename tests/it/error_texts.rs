@@ -81,3 +81,25 @@ async fn each_4xx_names_its_code_and_the_next_step() {
     let all: HashSet<_> = error_code::TABLE.iter().filter(|row| row.status < 500).map(|row| row.name).collect();
     assert_eq!(answered, all);
 }
+
+/// Mistakes of a first hour: the key of the wrong side, and a header that the preset does not read.
+#[tokio::test]
+async fn a_first_request_learns_which_key_and_which_header() {
+    let mock = MockServer::start().await.unwrap();
+    for (preset, header) in [("generic", "x-user-id"), ("openwebui", "x-openwebui-user-id")] {
+        let variables = [("CALLSIGN_MISSING_USER", "reject"), ("CALLSIGN_PRESET", preset)];
+        let callsign = Setup::to(&mock.url()).set(&variables).start();
+        let ask = async |key, user| {
+            let headers = [key, JSON, (user, "alice")];
+            client::post(&callsign.url("chat/completions"), &headers, r#"{"model":"m"}"#).await.json()["error"].clone()
+        };
+        let swapped = ask(("authorization", "Bearer sk-or-v1-0123456789abcdef"), header).await;
+        assert_eq!(swapped["code"], "invalid_credential");
+        let text = swapped["message"].as_str().unwrap();
+        assert!(text.contains("a key of OpenRouter") && text.contains("CALLSIGN_APP_KEY"), "{text}");
+        let unnamed = ask(KEY, "x-some-other-user-id").await;
+        assert_eq!(unnamed["code"], "user_required");
+        let text = unnamed["message"].as_str().unwrap();
+        assert!(text.contains(&format!("send the user's id in the header `{header}`")), "{text}");
+    }
+}

@@ -30,6 +30,7 @@ mod faults;
 mod fidelity;
 mod http_1_0;
 mod identity;
+mod json_output;
 mod json_suite;
 mod judgements;
 mod keys;

@@ -95,3 +95,35 @@ fn few_blocks_are_not_run() {
     }
     assert!(marked.len() <= MAX_NOT_RUN, "{}", marked.join("\n"));
 }
+
+/// "The same with variables only": both configurations of a page open the same valves.
+#[test]
+fn the_variables_of_a_page_do_what_its_file_does() {
+    let valves = |sources: ConfigInputs, page: &Path| {
+        let loaded = Config::load(&sources).unwrap_or_else(|problems| panic!("{}: {problems}", page.display()));
+        let config = loaded.config;
+        let open =
+            config.tenants.operator.valves.list().into_iter().filter(|valve| valve.on).map(|valve| valve.variable);
+        (open.collect::<Vec<_>>(), config.callers.client_session)
+    };
+    let mut compared = 0;
+    for page in pages().into_iter().filter(|page| page.parent().is_some_and(|parent| parent.ends_with("identity"))) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let Some((file, variables)) = text.split_once("The same with variables only") else { continue };
+        let directory = tempfile::tempdir().unwrap();
+        let block = |text: &str, language: &str| {
+            let (_, content) = blocks(text).into_iter().find(|(info, _)| info == language).unwrap();
+            filled_in(&content, directory.path())
+        };
+        let path = directory.path().join("callsign.toml");
+        std::fs::write(&path, block(file, "toml")).unwrap();
+        let command = block(variables, "sh").replace("\\\n", " ");
+        let words = command.split_once("callsign serve").unwrap().0;
+        let set: Vec<_> = words.split_whitespace().map(|word| word.split_once('=').unwrap()).collect();
+        let none: [(&str, &str); 0] = [];
+        let of_file = valves(ConfigInputs::environment(none).file(Some(path)), &page);
+        assert_eq!(valves(ConfigInputs::environment(set), &page), of_file, "{}", page.display());
+        compared += 1;
+    }
+    assert!(compared >= 15, "only {compared} pages");
+}

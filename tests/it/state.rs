@@ -42,6 +42,8 @@ async fn a_second_server_waits_for_the_directory_and_takes_it_over() {
     let mut second = Server::start("serve", &variables).await;
     assert_eq!(probe(&second, "healthz").await, (200, "alive\n".to_owned()));
     assert_eq!(probe(&second, "readyz").await, (503, "data directory in use\n".to_owned()));
+    let waits = second.logged("another callsign uses the data directory").await;
+    assert!(waits.contains(&format!("process={}", first.id())), "{waits}");
     let third = Server::start("serve", &variables).await;
     third.terminate();
     let (exit, _) = third.ended().await;

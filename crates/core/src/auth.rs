@@ -33,7 +33,7 @@ use crate::identity::caller_identity::{CallerIdentity, Field};
 use crate::secret::KeyDigest;
 use crate::stored_key::{Found, StoredGrant, StoredKey, StoredKeys};
 use credential::Credential;
-pub use error::{AuthError, KeyRefusal, RefusedKey, RefusedToken, UnknownKey, UnusableUserError};
+pub use error::{AuthError, KeyRefusal, MissingUserError, RefusedKey, RefusedToken, UnknownKey, UnusableUserError};
 use identity_header::{AmbiguousIdentityError, Charset, Reading, Unusable};
 use issuer::{Issuer, IssuerId};
 use jwt::TokenError;
@@ -67,6 +67,8 @@ pub struct Caller<'a> {
     pub archive: Option<bool>,
     /// The user id.
     pub user: Option<Cow<'a, str>>,
+    /// The header that names the user, if a preset does.
+    pub user_header: Option<&'a HeaderName>,
     /// The session id.
     pub session: Option<Cow<'a, str>>,
     /// The chat id.
@@ -150,6 +152,7 @@ impl<'a> Caller<'a> {
                 (None, Some(preset)) if credential.is_openrouter_key() => {
                     Self::from_pass_through(digest, preset, headers)?
                 }
+                _ if credential.is_openrouter_key() => return Err(AuthError::OpenRouterKey),
                 _ => return Err(AuthError::InvalidCredential),
             },
         };
@@ -169,6 +172,7 @@ impl<'a> Caller<'a> {
             metadata: &[],
             archive: None,
             user: None,
+            user_header: None,
             session: None,
             chat: None,
             message: None,
@@ -288,6 +292,7 @@ impl<'a> Caller<'a> {
     }
 
     fn read_preset(&mut self, preset: &'a Preset, headers: &'a HeaderMap) -> Result<(), AmbiguousIdentityError> {
+        self.user_header = preset.header(Field::User);
         for id in Field::IDS {
             self.read_id(id, headers, preset.header(id), preset.charset())?;
         }

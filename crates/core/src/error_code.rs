@@ -135,9 +135,10 @@ pub static TABLE: [ErrorCodeRow; 29] = [
         ErrorCode::InvalidCredential,
         401,
         "invalid_credential",
-        "The key is unknown, disabled, expired or used from a network that is not in its `allowed_networks`; or the \
-         user's token is missing or refused.",
-        "Operator: see `callsign key list`. Caller: use another key, or sign in again.",
+        "The key is unknown, disabled, expired or used from a network that is not in its `allowed_networks`; or it is a key \
+         of OpenRouter (`sk-or-…`) without pass-through; or the user's token is missing or refused.",
+        "Caller: use the key that the operator gave you, or sign in again. Operator: compare the app's key with \
+         `CALLSIGN_APP_KEY`, and see `callsign key list`.",
     ),
     row(
         ErrorCode::UserRequired,
@@ -145,8 +146,8 @@ pub static TABLE: [ErrorCodeRow; 29] = [
         "user_required",
         "The request has no user id that can be sent, and `CALLSIGN_MISSING_USER` is `reject`; or the header that names \
          the user was sent with a value that names nobody, while a block or a limit holds.",
-        "Check that the app sends its user's id in the header of its preset, unchanged and once. `callsign id --user \
-         VALUE` tells why a value is unusable.",
+        "Check that the app sends its user's id in the header that the message names, unchanged and once. Another header: \
+         `CALLSIGN_PRESET`. `callsign id --user VALUE` tells why a value is unusable.",
     ),
     row(
         ErrorCode::UserBlocked,

@@ -16,7 +16,7 @@ use crate::random::RandomnessError;
 use crate::redirect::UpstreamRedirectError;
 use crate::upstream::UpstreamError;
 use crate::upstream::upload_state::UploadError;
-use callsign_core::auth::{AuthError, UnusableUserError};
+use callsign_core::auth::{AuthError, MissingUserError, UnusableUserError};
 use callsign_core::endpoint::{Dialect, RouteError, not_found};
 use callsign_core::error_code::ErrorCode;
 use callsign_core::identity::missing::UserRequiredError;
@@ -179,6 +179,7 @@ impl From<AuthError> for Refusal {
                 return Self { retry_after, ..Self::new(ErrorCode::KeysUnavailable, &error) };
             }
             AuthError::InvalidCredential
+            | AuthError::OpenRouterKey
             | AuthError::RefusedKey(_)
             | AuthError::MissingToken
             | AuthError::InvalidToken(_)
@@ -192,6 +193,12 @@ impl From<AuthError> for Refusal {
 
 impl From<UserRequiredError> for Refusal {
     fn from(error: UserRequiredError) -> Self {
+        Self::new(ErrorCode::UserRequired, &error)
+    }
+}
+
+impl From<MissingUserError> for Refusal {
+    fn from(error: MissingUserError) -> Self {
         Self::new(ErrorCode::UserRequired, &error)
     }
 }

@@ -96,6 +96,18 @@ pub fn by_formats(scope: Scope<'_>, question: Question<'_>) -> Vec<Found> {
     found
 }
 
+/// Searches by the formats only, and tells what is proved from what is not: only callsign with this secret can have written
+/// a seal, and a hash is compared with that of a candidate. Anybody can write what a raw or prefixed format could have
+/// written, so that is a guess.
+pub fn without_ledger(scope: Scope<'_>, question: Question<'_>) -> Answer {
+    let is_proved = |found: &Found| {
+        let is_candidate = |user: &str| question.candidates.iter().any(|candidate| candidate.user() == user);
+        found.kind == Kind::Sealed || found.user.as_deref().is_some_and(is_candidate)
+    };
+    let (found, guesses) = by_formats(scope, question).into_iter().partition(is_proved);
+    Answer { found, guesses, since: None }
+}
+
 /// A search under the policy of one tenant.
 struct Search<'s> {
     question: Question<'s>,

@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
+use super::result_format::ResultFormat;
+
 /// Arguments of `backup`.
 #[derive(Debug, clap::Args)]
 pub struct Backup {
     /// The directory to create. It must not exist.
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
+    /// Output format.
+    #[command(flatten)]
+    pub form: ResultFormat,
 }
 
 /// Arguments of `restore`.
@@ -23,6 +28,9 @@ pub struct Restore {
     /// Check the backup and print what would be replaced; change nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Output format.
+    #[command(flatten)]
+    pub form: ResultFormat,
 }
 
 /// The decision about `state.db`.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::result_format::ResultFormat;
+
 /// Arguments of `forget`.
 #[derive(Debug, clap::Args)]
 pub struct Forget {
@@ -20,15 +22,8 @@ pub struct Forget {
     #[arg(long)]
     pub dry_run: bool,
     /// Output format.
-    #[arg(long, value_parser = ["table", "json"], default_value = "table")]
-    pub format: String,
-}
-
-impl Forget {
-    /// Returns true for `--format json`.
-    pub(in crate::cli) fn is_json(&self) -> bool {
-        self.format == "json"
-    }
+    #[command(flatten)]
+    pub form: ResultFormat,
 }
 
 /// Arguments of `case`.
@@ -76,4 +71,7 @@ pub struct Bundle {
     /// File with the password of the zip file. By default a new one is printed once on the standard error.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+    /// Output format.
+    #[command(flatten)]
+    pub form: ResultFormat,
 }

@@ -9,6 +9,7 @@ use clap::{ArgGroup, Subcommand};
 
 use super::ledger_args::Format;
 use super::parsers::{limit_value, time};
+use super::result_format::ResultFormat;
 
 /// Subcommands of `key`.
 #[derive(Debug, Subcommand)]
@@ -41,6 +42,9 @@ pub enum KeyCommand {
         /// Time for which the earlier key stays valid: 0, 30m, 24h or 7d, at most 30 days.
         #[arg(long, value_name = "TIME", default_value = "24h", value_parser = overlap)]
         overlap: Duration,
+        /// Output format.
+        #[command(flatten)]
+        form: ResultFormat,
     },
     /// Revoke a key in the database, with the earlier key of a rotation. This is final.
     ///
@@ -55,6 +59,9 @@ pub enum KeyCommand {
         /// Also abort the running responses of the key.
         #[arg(long)]
         cut: bool,
+        /// Output format.
+        #[command(flatten)]
+        form: ResultFormat,
     },
     /// Take keys of the configuration into the database. Callers keep their keys.
     ///
@@ -93,6 +100,9 @@ pub struct ImportKeys {
     /// Import, instead of printing what would be imported.
     #[arg(long)]
     pub yes: bool,
+    /// Output format.
+    #[command(flatten)]
+    pub form: ResultFormat,
 }
 
 /// The caller of a key: exactly one of a user and an app.
@@ -136,6 +146,9 @@ pub struct CreateKey {
     /// Store nothing: print a key, and how to accept it by the environment or the configuration file.
     #[arg(long, conflicts_with_all = ["name", "tenant", "expires", "limits", "from"])]
     pub print_only: bool,
+    /// Output format.
+    #[command(flatten)]
+    pub form: ResultFormat,
 }
 
 /// Parses a limit and its value, which is not `default`.

@@ -1,7 +1,7 @@
 //! Arguments of the commands that read the ledger.
 
 use callsign_store::ledger::query::Grouping;
-use callsign_store::ledger::report;
+use callsign_store::ledger::report::{self, Columns};
 
 /// Output format of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -52,9 +52,26 @@ pub struct Usage {
     /// The requests. Times are rounded to full hours.
     #[command(flatten)]
     pub of: Selection,
-    /// Output format.
+    /// All columns in the table. By default those that fit 120 characters.
+    #[arg(long)]
+    pub wide: bool,
+    /// Columns of the table besides those of --by, named as in JSON: `requests,cost_usd`.
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "wide")]
+    pub columns: Vec<String>,
+    /// Output format. csv and json have all columns.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+impl Usage {
+    /// Returns the columns of the table.
+    pub(in crate::cli) fn columns(&self) -> Columns {
+        match self.columns.as_slice() {
+            _ if self.wide => Columns::All,
+            [] => Columns::Usual,
+            names => Columns::Named(names.to_vec()),
+        }
+    }
 }
 
 /// Arguments of `requests`.

@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
+use clap::builder::UnknownArgumentValueParser;
+
 use callsign_store::ledger;
 use callsign_store::limits::orders::limit;
 
 /// Longest temporary block: 100 years.
 const MAX_BLOCK_SECONDS: u64 = 3_155_760_000;
+
+/// Returns a parser that refuses `--until` and names the option that exists.
+pub(super) fn instead_of_until() -> UnknownArgumentValueParser {
+    UnknownArgumentValueParser::suggest_arg("--for").and_suggest("--for takes a duration, as --for 24h or --for 7d")
+}
 
 /// Parses a limit and its value.
 pub(super) fn limit_value(text: &str) -> Result<limit::Value, String> {

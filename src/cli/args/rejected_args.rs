@@ -3,6 +3,8 @@
 use callsign_core::request_id::RequestId;
 use clap::Subcommand;
 
+use super::result_format::ResultFormat;
+
 /// Subcommands of `ledger`.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
@@ -34,6 +36,9 @@ pub enum LedgerCommand {
         /// Delete the notes about all rejected rows.
         #[arg(long, conflicts_with = "id")]
         all: bool,
+        /// Output format.
+        #[command(flatten)]
+        form: ResultFormat,
     },
 }
 
@@ -52,4 +57,7 @@ pub struct RepairArgs {
     /// Tenant of the caller. By default none.
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
+    /// Output format.
+    #[command(flatten)]
+    pub form: ResultFormat,
 }

@@ -25,7 +25,6 @@ use callsign_core::usage::money::NanoUsd;
 use callsign_core::visible::printable;
 use callsign_gateway::openrouter::{Account, Budget, OpenRouterClient, OpenRouterError, Record};
 use callsign_store::ledger::Reader;
-use callsign_store::limits::acts::Verb;
 
 /// Maximum time for the response. A working model answers one word much faster.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -199,8 +198,7 @@ async fn audited(
     generation: &str,
     err: &mut impl Write,
 ) -> io::Result<Outcome> {
-    let detail = Some(format!("generation: {generation}"));
-    if record::record(config, Verb::LiveTest, &test_caller.person(), detail, err).await? {
+    if record::live_test(config, &test_caller.person(), generation, err).await? {
         return Ok(Ok("has the test, if there is an audit log".to_owned()));
     }
     Ok(Err("does not have the test; the reason is above".to_owned()))

@@ -14,13 +14,15 @@ pub(super) struct Addresses<'a> {
     /// The console's address, if it has something to show.
     pub(super) admin: Option<String>,
     pub(super) viewer: String,
+    /// The base URL of the mock OpenRouter.
+    pub(super) mock: String,
     pub(super) key: &'a str,
     pub(super) token: &'a str,
 }
 
 /// Returns the text. A terminal without colours gets it without them.
 pub(super) fn text(addresses: &Addresses<'_>) -> String {
-    let Addresses { data, admin, viewer, key, token } = addresses;
+    let Addresses { data, admin, viewer, mock, key, token } = addresses;
     let mut text = format!(
         "\n{BOLD}Demo{BOLD:#}: a mock OpenRouter in this process answers. No account is used, nothing leaves this \
          machine.\nhttp://{viewer} sends your request through callsign with an app's key, and shows both sides.\n\n\
@@ -44,8 +46,10 @@ pub(super) fn text(addresses: &Addresses<'_>) -> String {
         text,
         "{BOLD}Next{BOLD:#}\n  \
          * Point an app at the demo: base URL http://{data}/v1\n    API key {key}\n  \
-         * Use it with OpenRouter: \"Use it\" in README.md\n  \
-         * See what your own settings send: callsign explain, callsign check\n\n\
+         * See what your own settings send: echo '{{\"user\": \"mallory\"}}' | callsign explain --user alice\n  \
+         * Use it with OpenRouter: \"Use it\" in README.md. Without an account, this mock answers your callsign:\n    \
+         export CALLSIGN_UPSTREAM_URL={mock} OPENROUTER_API_KEY=sk-or-any-text\n    \
+         One of the two needs other ports: CALLSIGN_LISTEN, CALLSIGN_ADMIN_LISTEN\n\n\
          {DIM}Ctrl-C ends the demo and deletes its data.{DIM:#}"
     );
     text

@@ -22,6 +22,12 @@ use super::*;
     "sk-cs-an-apps-own-key",
     "is a key of callsign; set it to a key from https://openrouter.ai"
 )]
+#[case("OPENROUTER_API_KEY", "sk-or-…", "is a placeholder; set it to a key from https://openrouter.ai/settings/keys")]
+#[case("OPENROUTER_API_KEY", "sk-or-v1-...", "is a placeholder; set it to a key from https://openrouter.ai")]
+#[case("OPENROUTER_API_KEY", "<your key>", "is a placeholder; set it to a key from https://openrouter.ai")]
+#[case("OPENROUTER_API_KEY", "sk-or-v1-your-key", "is a placeholder; set it to a key from https://openrouter.ai")]
+#[case("CALLSIGN_APP_KEY", "sk-cs-…", "is a placeholder; set it to the key itself")]
+#[case("CALLSIGN_APP_KEY", "sk-cs-xxxxxxxxxxxxxxxx", "is a placeholder; set it to the key itself")]
 #[case("CALLSIGN_UPSTREAM_URL", "https://openrouter.ai/api/v1/chat/completions", "ends in the path of an endpoint")]
 #[case("CALLSIGN_UPSTREAM_URL", "http://openrouter.ai/api/v1", "sends the OpenRouter key unencrypted to a public host")]
 #[case("CALLSIGN_UPSTREAM_URL", "openrouter.ai/api/v1", "expected an http or https URL with a host, as https://")]
@@ -42,11 +48,13 @@ fn nothing_set_names_what_to_set() {
     let none: [(&str, &str); 0] = [];
     let text = Config::load(&ConfigInputs::environment(none).serving()).unwrap_err().to_string();
     for expected in [
-        "CALLSIGN_APP_KEY: is not set, and no other caller is configured; set it (one app), CALLSIGN_USER_KEYS (users)",
+        "CALLSIGN_APP_KEY: is not set, so no request would be accepted; set it to a key that your app will send",
         "OPENROUTER_API_KEY: is not set; set it to a key from https://openrouter.ai/settings/keys",
     ] {
         assert!(text.contains(expected), "{text}");
     }
+    // Two lines each on a terminal of 120 columns.
+    assert!(text.lines().all(|line| line.len() <= 240), "{text}");
 }
 
 #[test]

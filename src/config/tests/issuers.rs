@@ -348,7 +348,7 @@ fn an_issuer_in_authorization_counts_as_a_caller() {
     let beside =
         [("CALLSIGN_ISSUER_PRESET", "openwebui-jwt"), ("CALLSIGN_JWT_SECRET", SECRET), ("OPENROUTER_API_KEY", API_KEY)];
     let problems = load(&beside).config.check_serving().unwrap_err().to_string();
-    assert!(problems.starts_with("CALLSIGN_APP_KEY: is not set, and no other caller is configured"), "{problems}");
+    assert!(problems.starts_with("CALLSIGN_APP_KEY: is not set, so no request would be accepted"), "{problems}");
 }
 
 #[test]

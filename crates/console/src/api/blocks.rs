@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
@@ -14,10 +14,9 @@ use crate::operator::Operator;
 use crate::parameters::{Id, JsonBody, Params};
 use crate::roles::Caller;
 use crate::view::View;
-use callsign_store::limits::blocks::Block;
-use callsign_store::limits::operator_state::acknowledgement::{Acknowledgement, Stored};
 use callsign_store::limits::orders::Knowledge;
 use callsign_store::limits::orders::block::{self as order, Order};
+use callsign_store::limits::orders::results;
 
 /// Maximum duration of a temporary block, a run-time limit or a key: a hundred years.
 const LONGEST_SECONDS: u64 = 3_155_760_000;
@@ -53,9 +52,8 @@ pub(super) async fn block(
     // In force in this process when it returns. The others follow.
     let blocked = order::block(limiter.operator_state(), operator.knowledge(&view), order).await?;
     tracing::info!(cut, "admin: blocked a user");
-    let mut told = json(&blocked.block);
-    told["note"] = json!(blocked.unchecked.map(|unchecked| unchecked.to_string()));
-    acknowledge(&mut told, &limiter.operator_state().acknowledged(blocked.generation).await);
+    let mut told = results::blocked(&blocked);
+    results::acknowledge(&mut told, &limiter.operator_state().acknowledged(blocked.generation).await);
     Ok(Json(told))
 }
 
@@ -74,8 +72,8 @@ pub(super) async fn unblock(
         return Err(ApiError::NotBlocked);
     }
     tracing::info!("admin: unblocked a user");
-    let mut told = json!({ "id": id, "lifted": lifted });
-    acknowledge(&mut told, &limiter.operator_state().acknowledged(generation).await);
+    let mut told = results::unblocked(&id, lifted);
+    results::acknowledge(&mut told, &limiter.operator_state().acknowledged(generation).await);
     Ok(Json(told))
 }
 
@@ -88,7 +86,7 @@ pub(super) async fn list(
     let mut blocks = operator.deps.limiter.operator_state().blocks();
     blocks.retain(|block| block.holds(now));
     blocks.sort_by(|a, b| b.since.cmp(&a.since).then_with(|| a.id.cmp(&b.id)));
-    Ok(Json(blocks.iter().map(json).collect()))
+    Ok(Json(blocks.iter().map(results::block).collect()))
 }
 
 /// Checks the member `name`, the duration of a change in seconds.
@@ -97,25 +95,6 @@ pub(super) fn time(name: &str, seconds: Option<u64>) -> Result<Option<Duration>,
         return Err(ApiError::Invalid(format!("{name} takes a number from 1 to {LONGEST_SECONDS}")));
     }
     Ok(seconds.map(Duration::from_secs))
-}
-
-/// Adds where a change is stored, and which running servers have applied it.
-pub(super) fn acknowledge(told: &mut Value, acknowledgement: &Acknowledgement) {
-    told["kept"] = json!(acknowledgement.stored != Stored::Memory);
-    told["applied"] = json!(acknowledgement.applied);
-    told["late"] = json!(acknowledgement.late);
-}
-
-fn json(block: &Block) -> Value {
-    json!({
-        "id": block.id,
-        "tenant": block.tenant,
-        "since": block.since,
-        "until": block.until,
-        "reason": block.reason,
-        "cut": block.cut,
-        "forgotten": block.forgotten,
-    })
 }
 
 impl Operator {

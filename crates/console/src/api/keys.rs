@@ -11,19 +11,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::blocks::{acknowledge, time};
+use super::blocks::time;
 use super::limits::Amount;
 use crate::answer::ApiError;
 use crate::operator::Operator;
 use crate::parameters::{FromParameters, Id, JsonBody, Parameters, Params};
 use crate::roles::Caller;
 use callsign_core::allowance::{Ceiling, Limit};
-use callsign_store::limits::keys::list::{KeyState, ListedKey, cells, keys_json};
+use callsign_store::limits::keys::list::keys_json;
 use callsign_store::limits::operator_state::acknowledgement::Acknowledgement;
 use callsign_store::limits::orders::key::{self as order, Create, For, KeyOrderError, NewKey, USUAL_OVERLAP};
-use callsign_store::limits::orders::limit;
+use callsign_store::limits::orders::{limit, results};
 
 /// The answer with a new key.
 type Created = (StatusCode, [(HeaderName, &'static str); 1], Json<Value>);
@@ -105,8 +105,8 @@ pub(super) async fn revoke(
     let state = operator.deps.limiter.operator_state();
     let generation = state.revoke_key(&name, cut, caller.name()).map_err(KeyOrderError::from)?;
     tracing::info!(cut, "admin: revoked a key");
-    let mut told = json!({ "name": name, "cut": cut });
-    acknowledge(&mut told, &state.acknowledged(generation).await);
+    let mut told = results::revoked(&name, cut);
+    results::acknowledge(&mut told, &state.acknowledged(generation).await);
     Ok(Json(told))
 }
 
@@ -174,9 +174,7 @@ impl Operator {
 
 /// Returns the answer with a new key.
 fn created(new: &NewKey, told: &Acknowledgement, status: StatusCode) -> Created {
-    let row = ListedKey { row: new.row.clone(), state: KeyState::Valid };
-    let mut answer = Value::Object(cells(&row).into_iter().collect());
-    answer["key"] = json!(new.key.expose());
-    acknowledge(&mut answer, told);
+    let mut answer = results::new_key(new);
+    results::acknowledge(&mut answer, told);
     (status, [(CACHE_CONTROL, "no-store")], Json(answer))
 }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::blocks::{acknowledge, time};
+use super::blocks::time;
 use crate::answer::ApiError;
 use crate::ask::OfTenant;
 use crate::operator::Operator;
@@ -19,7 +19,7 @@ use callsign_core::allowance::Limit;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_store::limits::Subject;
 use callsign_store::limits::orders::limit::{self as order, Changed, Order};
-use callsign_store::limits::overrides::Override;
+use callsign_store::limits::orders::results;
 
 /// The body of `PUT limits/{user_id}`.
 #[derive(Debug, Deserialize)]
@@ -73,7 +73,7 @@ pub(super) async fn show(
         let shown = json!({ "limit": limit.shown(most), "used": taken, "reset_seconds": seconds });
         limits.insert(limit.name().to_owned(), shown);
     }
-    let overrides: Vec<_> = limiter.overrides().of(tenant, &user).map(json).collect();
+    let overrides: Vec<_> = limiter.overrides().of(tenant, &user).map(results::limit).collect();
     Ok(Json(json!({ "user": user, "tenant": tenant, "limits": limits, "set": overrides })))
 }
 
@@ -116,22 +116,8 @@ pub(super) async fn reset(
 }
 
 async fn told(operator: &Operator, changed: &Changed) -> Value {
-    let note = changed.unchecked.as_ref().map(ToString::to_string);
-    let set: Vec<_> = changed.set.iter().map(json).collect();
-    let person = &changed.person;
-    let mut told =
-        json!({ "user": person.user, "tenant": person.tenant, "set": set, "reset": changed.removed, "note": note });
+    let mut told = results::changed(changed);
     let state = operator.deps.limiter.operator_state();
-    acknowledge(&mut told, &state.acknowledged(changed.generation).await);
+    results::acknowledge(&mut told, &state.acknowledged(changed.generation).await);
     told
-}
-
-fn json(one: &Override) -> Value {
-    json!({
-        "limit": one.limit.name(),
-        "value": one.ceiling.shown(one.limit),
-        "since": one.since,
-        "until": one.until,
-        "by": one.by,
-    })
 }

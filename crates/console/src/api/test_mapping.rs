@@ -9,7 +9,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use callsign_core::endpoint::Inference;
-use callsign_store::limits::acts::{Act, Verb};
+use callsign_store::limits::acts::Act;
+use callsign_store::person::Person;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -48,7 +49,7 @@ pub(super) async fn test_mapping(
     let tenant = of.tenant.filter(|name| !name.is_empty());
     operator.view().tenants.policy_of(tenant.as_deref())?;
     let Body { user_id, session_id, chat_id, message_id, model, live, .. } = body;
-    let (subject, of_tenant) = (user_id.clone(), tenant.clone().unwrap_or_default());
+    let person = Person { tenant: tenant.clone(), user: user_id.clone() };
     let trial = Trial { endpoint, tenant, user_id, session_id, chat_id, message_id, model, live };
 
     let _one_at_a_time = operator.stage.lock().await;
@@ -57,8 +58,7 @@ pub(super) async fn test_mapping(
         SelfTestError::Failed(reason) => ApiError::SelfTest(reason),
     })?;
     if let Some(generation) = report.live["generation_id"].as_str() {
-        let detail = Some(format!("generation: {generation}"));
-        let act = Act::new(Verb::LiveTest, caller.name(), &subject, Some(&of_tenant), detail);
+        let act = Act::live_test(caller.name(), &person, generation);
         operator.deps.limiter.operator_state().record(&act);
     }
     Ok(Json(json!({

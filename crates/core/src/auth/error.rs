@@ -15,6 +15,12 @@ pub enum AuthError {
     /// The credential is unknown.
     #[error("this API key is not valid; ask callsign's operator for one")]
     InvalidCredential,
+    /// The credential has the form of a key of OpenRouter, and pass-through is off.
+    #[error(
+        "this is a key of OpenRouter, which only callsign itself uses; send the key that callsign's operator gave this app \
+         (CALLSIGN_APP_KEY) or you"
+    )]
+    OpenRouterKey,
     /// The credential is a configured key that is not valid for this request. The message is that of an unknown key.
     #[error("this API key is not valid; ask callsign's operator for one")]
     RefusedKey(RefusedKey),
@@ -91,6 +97,17 @@ pub struct UnknownKey {
     pub issuer: IssuerId,
     /// The key id in the token.
     pub kid: Option<String>,
+}
+
+/// The header that names the user is missing, and `CALLSIGN_MISSING_USER` is `reject`.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "this request has no user id, but the operator requires one; send the user's id in the header `{header}`, which \
+     callsign reads for this key"
+)]
+pub struct MissingUserError {
+    /// The header.
+    pub header: HeaderName,
 }
 
 /// A header that should name the user was sent, but names nobody, while the operator requires a user: a block or a limit

@@ -219,7 +219,7 @@ fn each_pass_through_key_has_its_own_namespace() {
     let closed = Directory::new([], None, false);
     let map = headers(&[("x-api-key", "sk-or-v1-aaaaaaaaaaaaaaaa")]);
     let refused = resolved(&map, &closed, Need::Identity);
-    assert_eq!(refused.unwrap_err(), AuthError::InvalidCredential);
+    assert_eq!(refused.unwrap_err(), AuthError::OpenRouterKey);
 }
 
 #[test]

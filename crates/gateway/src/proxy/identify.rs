@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use callsign_core::auth::{Caller, UnusableUserError};
+use callsign_core::auth::{Caller, MissingUserError, UnusableUserError};
 use callsign_core::endpoint::path::CataloguePath;
 use callsign_core::endpoint::{Endpoint, Inference, Metadata, SelfService, VideoPath};
 use callsign_core::identity::Identifiers;
-use callsign_core::identity::missing::MissingUser;
+use callsign_core::identity::missing::{MissingUser, UserRequiredError};
 use callsign_core::usage::markup::Markup;
 use callsign_store::ledger::{Begun, Name, RequestLabels, SentIds};
 use callsign_store::limits::Limiter;
@@ -63,7 +63,8 @@ pub(super) fn identify<'a>(
         Endpoint::Inference(inference) => {
             let tenant = snapshot.tenant(caller.tenant.as_deref());
             check_usable(limiter, snapshot, &caller, record)?;
-            let identifiers = tenant.policy.identify(&caller.identity(), caller.metadata, inference.fields)?;
+            let identifiers = tenant.policy.identify(&caller.identity(), caller.metadata, inference.fields);
+            let identifiers = identifiers.map_err(|error| user_required(error, &caller))?;
             record.attribution = Some(identifiers.attribution(caller.user.is_some()));
             record.account = snapshot.account(&caller).cloned();
             record.by_app = caller.by_app;
@@ -76,6 +77,14 @@ pub(super) fn identify<'a>(
     };
     record.enter(&caller.identity())?;
     Ok(CallerRequest { caller, kind })
+}
+
+/// Returns the refusal of a request without a user. It names the header that the app did not send.
+fn user_required(error: UserRequiredError, caller: &Caller<'_>) -> Refusal {
+    match caller.user_header {
+        Some(header) if caller.user.is_none() => MissingUserError { header: header.clone() }.into(),
+        _ => error.into(),
+    }
 }
 
 /// Reports unusable identity headers, and refuses an unusable user id where somebody could evade a block or a limit with it

@@ -5,6 +5,7 @@
 //! and tables must not contain terminal control sequences.
 
 mod cells;
+mod columns;
 mod requests;
 
 use callsign_core::auth::settings::LIVE_TEST_KEY;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::query::{By, Found, Grouping, Kind, UsageRow};
 pub use cells::{Cells, csv, table, time, usd};
+pub use columns::{ColumnError, Columns};
 pub use requests::{endings, rejected_json, rejected_table, request_json, request_text, requests_csv, requests_table};
 
 impl By {
@@ -57,10 +59,16 @@ pub fn usage_csv(by: Grouping, rows: &[UsageRow]) -> String {
     csv(usage_cells(by, &UsageRow::default()), rows.iter().map(|row| usage_cells(by, row)))
 }
 
-/// Formats `callsign usage --format table`. The last line is the total.
-pub fn usage_table(by: Grouping, rows: &[UsageRow]) -> String {
+/// Formats `callsign usage --format table` with these columns. The last line is the total.
+///
+/// # Errors
+/// [`ColumnError`] for a column that does not exist.
+pub fn usage_table(by: Grouping, rows: &[UsageRow], columns: &Columns) -> Result<String, ColumnError> {
+    let heading = usage_cells(by, &UsageRow::default());
+    let names = columns.names(by, &heading, rows)?;
     let rows = with_total(rows);
-    table(rows.iter().map(|row| usage_cells(by, row)), &usage_cells(by, &UsageRow::default()))
+    let cells = |row| columns::select(&usage_cells(by, row), &names);
+    Ok(table(rows.iter().map(cells), &columns::select(&heading, &names)))
 }
 
 /// Adds a row with the sums of all rows.

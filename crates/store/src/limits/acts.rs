@@ -92,6 +92,11 @@ pub struct Act {
 }
 
 impl Act {
+    /// Creates the act of a live test of callsign, with the generation id that OpenRouter gave it.
+    pub fn live_test(by: &str, person: &Person, generation: &str) -> Self {
+        Self::about(Verb::LiveTest, by, person, Some(format!("generation: {generation}")))
+    }
+
     /// Creates an act of now.
     pub fn new(verb: Verb, by: &str, subject: &str, tenant: Option<&str>, detail: Option<String>) -> Self {
         let detail = detail.filter(|detail| !detail.is_empty());

@@ -6,6 +6,7 @@
 pub mod block;
 pub mod key;
 pub mod limit;
+pub mod results;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,10 +1,15 @@
 //! One process per data directory (docs/SPEC.md#directory-lock).
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+
+/// The lock file in the data directory. It has the process id of its latest holder.
+const FILE: &str = "callsign.lock";
+/// Bytes of the lock file that are read.
+const MOST_DIGITS: u64 = 20;
 
 /// The lock on a data directory. It is released when the last clone is dropped, or when the process ends.
 #[derive(Clone, Debug)]
@@ -20,14 +25,31 @@ impl DirectoryLock {
     pub fn try_take(directory: &Path) -> io::Result<Option<Self>> {
         crate::ledger::home::make(directory)?;
         let mut options = OpenOptions::new();
-        let path = directory.join("callsign.lock");
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let file =
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(directory.join(FILE))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: Arc::new(file) })),
+            Ok(()) => {
+                note_holder(&file);
+                Ok(Some(Self { _file: Arc::new(file) }))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+
+    /// Returns the id of the process that took the lock last, for messages. In a container it is the id there.
+    pub fn holder(directory: &Path) -> Option<u32> {
+        let mut text = String::new();
+        let file = File::open(directory.join(FILE)).ok()?;
+        file.take(MOST_DIGITS).read_to_string(&mut text).ok()?;
+        text.trim().parse().ok()
+    }
+}
+
+/// Writes the id of this process into the lock file. The lock does not depend on it, so errors are ignored.
+fn note_holder(mut file: &File) {
+    let id = std::process::id();
+    let _unknown = file.set_len(0).and_then(|()| writeln!(file, "{id}"));
 }
 
 #[cfg(test)]
@@ -42,6 +64,7 @@ mod tests {
         let clone = first.clone();
         drop(first);
         assert!(DirectoryLock::try_take(&path).unwrap().is_none());
+        assert_eq!(DirectoryLock::holder(&path), Some(std::process::id()));
         drop(clone);
         assert!(DirectoryLock::try_take(&path).unwrap().is_some());
     }

@@ -41,6 +41,11 @@ impl Candidates {
 }
 
 impl<'c> Candidate<'c> {
+    /// Returns the user id.
+    pub(super) fn user(self) -> &'c str {
+        self.user
+    }
+
     pub(super) fn sources(self, tenant: Option<&'c str>) -> CallerIdentity<'c> {
         let sources = CallerIdentity { tenant, ..CallerIdentity::default() };
         let others = Field::IDS.into_iter().fold(sources, |sources, field| sources.with(field, self.other));

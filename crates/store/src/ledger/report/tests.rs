@@ -158,6 +158,32 @@ fn a_terminal_is_sent_no_commands() {
     assert!(table.contains("ab\\u{1b}[2J\\u{202e}c") && table.contains("al\\r\\nice"), "{table}");
     assert!(!table.contains(['\u{1b}', '\u{202e}', '\r']), "{table}");
     assert_eq!(table.lines().count(), 2);
-    let table = usage_table(By::User.into(), &[row("alice")]);
-    assert!(table.contains("COST USD") && table.contains("0.00126"), "{table}");
+}
+
+#[test]
+fn a_table_has_the_columns_that_a_person_reads() {
+    let table = |by, row: UsageRow, columns| usage_table(by, &[row], &columns).unwrap();
+    let heading =
+        |table: String| table.lines().next().unwrap().split("  ").map(str::trim).collect::<Vec<_>>().join(" ");
+    let long = "user_2N4ZuACdqJrGGgz5c2e";
+    let of_nobody = UsageRow { tenant: None, prompt_tokens: 1_234_567_890, ..row(long) };
+    let usual = table(By::User.into(), of_nobody.clone(), Columns::Usual);
+    assert!(usual.contains("COST USD") && usual.contains("0.00126"), "{usual}");
+    assert!(usual.lines().all(|line| line.chars().count() <= 120), "{usual}");
+    assert!(!usual.contains("CACHED") && !usual.contains("TENANT"), "{usual}");
+    assert!(table(By::User.into(), row(long), Columns::Usual).contains("TENANT"), "a row has a tenant");
+    let by_two = Grouping { first: By::Model, second: Some(By::Day) };
+    let two = UsageRow { second: Some("2026-11-29".to_owned()), ..of_nobody };
+    let usual = table(by_two, UsageRow { key: Some("anthropic/claude-sonnet-4.5".to_owned()), ..two }, Columns::Usual);
+    assert!(usual.lines().all(|line| line.chars().count() <= 120), "{usual}");
+    let all = heading(table(By::User.into(), row("a"), Columns::All));
+    assert!(["EXTERNAL USER ID", "CACHE WRITE TOKENS", "COST NEVER"].iter().all(|title| all.contains(title)), "{all}");
+    let named = |names: &[&str]| Columns::Named(names.iter().map(|name| (*name).to_owned()).collect());
+    let some = table(By::User.into(), row("a"), named(&["cost_usd", "user", "requests"]));
+    assert_eq!(heading(some).split_whitespace().collect::<Vec<_>>(), ["USER", "COST", "USD", "REQUESTS"]);
+    let unknown = usage_table(By::User.into(), &[], &named(&["cost"])).unwrap_err().to_string();
+    assert!(
+        unknown.starts_with("there is no column \"cost\"; there are user, external_user_id, requests,"),
+        "{unknown}"
+    );
 }
