@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::decode::Decoder;
 use super::error::{JsonError, RewriteError};
+use super::instructions::Instructions;
 use super::outer::{OuterCapture, OuterMembers};
 use super::output::Output;
 use super::pending_member::PendingMember;
@@ -13,6 +14,7 @@ use super::raw_name::RawName;
 use super::reserved_fields::{Disposition, ReservedFields};
 use super::scanner::{JsonErrorKind, Scanner, Stop};
 use super::shared_tools::{Next, SharedToolDetector, SharedToolError, SharedToolPolicy};
+use super::text::Text;
 use super::utf8::Utf8;
 use crate::identity::secret::Binder;
 
@@ -41,6 +43,7 @@ pub struct Filter {
     /// Present if shared tools are blocked.
     detector: Option<SharedToolDetector>,
     outer: OuterCapture,
+    instructions: Instructions,
     /// Bytes of all earlier pieces.
     received: u64,
 }
@@ -72,6 +75,7 @@ impl Filter {
             binding: None,
             detector: None,
             outer: OuterCapture::default(),
+            instructions: Instructions::widest(),
             received: 0,
         }
     }
@@ -88,6 +92,13 @@ impl Filter {
     #[must_use]
     pub fn block_shared_tools(mut self, policy: Arc<SharedToolPolicy>, replays: bool) -> Self {
         self.detector = Some(SharedToolDetector::new(policy, replays));
+        self
+    }
+
+    /// Reads with these vector instructions instead of the widest, for tests.
+    #[must_use]
+    pub fn with_instructions(mut self, instructions: Instructions) -> Self {
+        self.instructions = instructions;
         self
     }
 
@@ -135,24 +146,23 @@ impl Filter {
         let (valid, not_utf8) = self.utf8.check(piece);
         let received = self.received;
         let invalid = |at: usize, fault| JsonError { offset: received + at as u64, fault };
-        let text = piece.get(..valid).unwrap_or_default();
+        let valid_text = piece.get(..valid).unwrap_or_default();
+        let mut text = Text::new(valid_text, self.instructions, self.scanner.is_escaped());
         // `mark..at` is scanned and not yet added to `out`.
         let (mut mark, mut at) = (0, 0);
         // The beginning, in this piece, of the string that the detector needs.
         let mut seen_from = 0;
         let text_from = loop {
-            let rest = text.get(at..).unwrap_or_default();
-            let (consumed, stop) = self.scanner.next(rest).map_err(|(more, fault)| invalid(at + more, fault))?;
             let before = at;
-            at += consumed;
+            let stop;
+            (at, stop) = self.scanner.next(&mut text, at).map_err(|(at, fault)| invalid(at, fault))?;
             match stop {
                 Stop::More => break before,
                 Stop::InnerKey => {
-                    let key = text.get(before + self.scanner.key_from()..at - 1).unwrap_or_default();
+                    let key = valid_text.get(self.scanner.key_from()..at - 1).unwrap_or_default();
                     self.detect(|detector, depth| Ok(detector.inner_key(key, depth)))?;
-                    let rest = text.get(at..).unwrap_or_default();
-                    if let Some((value, length)) = self.scanner.requested_text(rest) {
-                        at += length;
+                    if let Some((value, end)) = self.scanner.requested_text(&mut text, at) {
+                        at = end;
                         self.detect(|detector, _| detector.value_begins(b'"'))?;
                         self.detect(|detector, _| detector.string_ends(value))?;
                     }
@@ -162,7 +172,7 @@ impl Filter {
                     self.detect(|detector, _| detector.value_begins(byte))?;
                 }
                 Stop::ValueEnd => {
-                    let end = text.get(seen_from..at - 1).unwrap_or_default();
+                    let end = valid_text.get(seen_from..at - 1).unwrap_or_default();
                     self.detect(|detector, _| detector.string_ends(end))?;
                 }
                 Stop::Element => self.detect(SharedToolDetector::element)?,
@@ -174,7 +184,7 @@ impl Filter {
             let JsonError { offset, fault } = invalid(valid, JsonErrorKind::Utf8);
             return Err(JsonError { offset: offset.saturating_sub(begun as u64), fault }.into());
         }
-        self.carry_seen(text, text_from, seen_from);
+        self.carry_seen(valid_text, seen_from);
         self.hash(piece, text_from, at);
         self.end_of_piece(piece, mark, at, out);
         self.received += piece.len() as u64;
@@ -333,10 +343,10 @@ impl Filter {
     }
 
     /// Buffers the beginning of a key or value that the piece's end splits, if the detector needs it.
-    fn carry_seen(&mut self, text: &[u8], scanned_from: usize, seen_from: usize) {
+    fn carry_seen(&mut self, text: &[u8], seen_from: usize) {
         let Some(detector) = &mut self.detector else { return };
         let from = match self.scanner.cut_key() {
-            Some(key) => scanned_from + key,
+            Some(key) => key,
             None if self.scanner.is_in_shown_string() => seen_from,
             None => return,
         };

@@ -1,0 +1,177 @@
+//! The kernel: classifies text 64 bytes at a time and resolves escapes in bit masks.
+//!
+//! A mask has one bit per byte of a block, the lowest bit for its first byte. The kernel is written once; the compiler
+//! makes one version for each set of vector instructions ([`super::Instructions`]).
+//!
+//! Example, first byte on the left:
+//!
+//! ```text
+//! bytes      a \ n b \ \ "      . is a bit that is 0
+//! slash      . 1 . . 1 1 .      backslashes
+//! escaping   . 1 . . 1 . .      backslashes that begin an escape
+//! escaped    . . 1 . . 1 .      the bytes after those
+//! quote      . . . . . . 1      quotes
+//! ends       . . . . . . 1      quotes that are not escaped, and control characters
+//! ```
+//!
+//! An escaped byte must be a letter of RFC 8259, section 7. After an escaped `u`, the next four bytes must be
+//! hexadecimal digits. All other escapes are faults.
+
+// Every function must become a part of its caller, which has the vector instructions.
+#![expect(clippy::inline_always, reason = "vector code must be compiled with the caller's instructions")]
+
+use fearless_simd::{Simd, prelude::*, u8x64};
+
+/// Bytes in a block: one per bit of a mask.
+pub(super) const BLOCK: usize = 64;
+/// Hexadecimal digits of a `\u` escape.
+const DIGITS: u32 = 4;
+/// Every second bit, beginning with the second.
+const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+
+/// What an escape at the end of a block requires of the next block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Carry {
+    /// True if the first byte is escaped.
+    escaped: bool,
+    /// The bytes that must be hexadecimal digits.
+    digits: u64,
+}
+
+impl Carry {
+    /// Returns the requirements of a backslash at the end of a block if `escaped` is true, and none otherwise.
+    pub(super) fn escaping(escaped: bool) -> Self {
+        Self { escaped, digits: 0 }
+    }
+
+    /// Returns true if an escape continues in the next block.
+    fn is_pending(self) -> bool {
+        self.escaped || self.digits != 0
+    }
+}
+
+/// The masks of a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Masks {
+    /// Bytes that end a string's text: quotes that are not escaped, and control characters.
+    pub(super) ends: u64,
+    /// All backslashes.
+    pub(super) slashes: u64,
+    /// The bytes at which an escape is malformed.
+    pub(super) faults: u64,
+}
+
+/// Returns the masks of a block and what it requires of the next one.
+#[inline(always)]
+pub(super) fn masks<S: Simd>(simd: S, block: &[u8; BLOCK], carry: Carry) -> (Masks, Carry) {
+    let bytes = u8x64::simd_from(simd, *block);
+    let quote = bytes.simd_eq(b'"').to_bitmask();
+    let slashes = bytes.simd_eq(b'\\').to_bitmask();
+    let control = bytes.simd_lt(b' ').to_bitmask();
+    if slashes == 0 && !carry.is_pending() {
+        return (Masks { ends: quote | control, slashes, faults: 0 }, Carry::default());
+    }
+    let (escaped, next_escaped) = escaped(slashes, carry.escaped);
+    let classes = classes(simd, bytes);
+    let letters = classes.letters & escaped;
+    let numbers = bytes.simd_eq(b'u').to_bitmask() & escaped;
+    let mut digits = carry.digits;
+    let mut next_digits = 0;
+    for place in 1..=DIGITS {
+        digits |= numbers << place;
+        next_digits |= numbers >> (u64::BITS - place);
+    }
+    let faults = (escaped & !(letters | numbers)) | (digits & !classes.digits);
+    (
+        Masks { ends: (quote & !escaped) | control, slashes, faults },
+        Carry { escaped: next_escaped, digits: next_digits },
+    )
+}
+
+/// Returns the escaped bytes, and true if the next block's first byte is escaped.
+///
+/// In a run of backslashes, every second one is escaped, and the byte after a run of odd length. Subtraction finds the
+/// ends of all runs at once: subtracting a run from the even or odd bits behind its beginning borrows through the run,
+/// and leaves a bit at its end where the length is odd.
+#[inline(always)]
+fn escaped(slashes: u64, first: bool) -> (u64, bool) {
+    let first = u64::from(first);
+    let open = slashes & !first;
+    let ends = ((open << 1) | ODD).wrapping_sub(open) ^ ODD;
+    let escaped = ends ^ (slashes | first);
+    let escaping = ends & slashes;
+    (escaped, escaping >> (u64::BITS - 1) == 1)
+}
+
+/// Kinds of bytes inside an escape.
+struct Classes {
+    /// The letters of escapes with one letter.
+    letters: u64,
+    /// Hexadecimal digits.
+    digits: u64,
+}
+
+/// Bits of the two tables. A byte has a kind if both of its halves have the kind's bit: a half alone is ambiguous.
+const PUNCTUATION: u8 = 1;
+const BACKSLASH: u8 = 2;
+const LETTER_6: u8 = 4;
+const LETTER_7: u8 = 8;
+const DIGIT: u8 = 16;
+const DIGIT_LETTER: u8 = 32;
+
+/// Kinds by the upper four bits of a byte.
+const UPPER: [u8; BLOCK] = {
+    let mut table = [0; 16];
+    table[2] = PUNCTUATION;
+    table[3] = DIGIT;
+    table[4] = DIGIT_LETTER;
+    table[5] = BACKSLASH;
+    table[6] = LETTER_6 | DIGIT_LETTER;
+    table[7] = LETTER_7;
+    repeated(table)
+};
+
+/// Kinds by the lower four bits of a byte.
+const LOWER: [u8; BLOCK] = {
+    let mut table = [0; 16];
+    let mut low = 0;
+    while low < 16 {
+        // `0` to `9`
+        if low < 10 {
+            table[low] |= DIGIT;
+        }
+        // `A` to `F` and `a` to `f`
+        if low >= 1 && low <= 6 {
+            table[low] |= DIGIT_LETTER;
+        }
+        low += 1;
+    }
+    // `"` and `/`, `\`, `b`, `f` and `n`, `r` and `t`
+    table[0x2] |= PUNCTUATION | LETTER_6 | LETTER_7;
+    table[0xf] |= PUNCTUATION;
+    table[0xc] |= BACKSLASH;
+    table[0x6] |= LETTER_6;
+    table[0xe] |= LETTER_6;
+    table[0x4] |= LETTER_7;
+    repeated(table)
+};
+
+#[inline(always)]
+fn classes<S: Simd>(simd: S, bytes: u8x64<S>) -> Classes {
+    let lower = simd.swizzle_dyn_within_blocks_u8x64(u8x64::simd_from(simd, LOWER), bytes & 0xf);
+    let upper = simd.swizzle_dyn_within_blocks_u8x64(u8x64::simd_from(simd, UPPER), bytes >> 4);
+    let kinds = lower & upper;
+    let has = |bits: u8| (kinds & bits).simd_ne(0).to_bitmask();
+    Classes { letters: has(PUNCTUATION | BACKSLASH | LETTER_6 | LETTER_7), digits: has(DIGIT | DIGIT_LETTER) }
+}
+
+/// Repeats a table in every 16 bytes of a vector, where the instruction looks for it.
+const fn repeated(table: [u8; 16]) -> [u8; BLOCK] {
+    let mut all = [0; BLOCK];
+    let mut at = 0;
+    while at < BLOCK {
+        all[at] = table[at % 16];
+        at += 1;
+    }
+    all
+}
