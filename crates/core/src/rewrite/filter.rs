@@ -15,7 +15,7 @@ use super::reserved_fields::{Disposition, ReservedFields};
 use super::scanner::{JsonErrorKind, Scanner, Stop};
 use super::shared_tools::{Next, SharedToolDetector, SharedToolError, SharedToolPolicy};
 use super::text::Text;
-use super::utf8::Utf8;
+use super::utf8::{Cut, first_invalid};
 use crate::identity::secret::Binder;
 
 /// The beginning of the member that holds a bound cache key (docs/SPEC.md#binding).
@@ -31,7 +31,8 @@ pub struct Filter {
     reserved: Arc<ReservedFields>,
     append: String,
     scanner: Scanner,
-    utf8: Utf8,
+    /// The character that the end of the last piece split.
+    cut: Cut,
     pending: PendingMember,
     /// True while bytes go to `pending`; otherwise they are kept or blanked as `disposition` says.
     buffering: bool,
@@ -67,7 +68,7 @@ impl Filter {
             reserved,
             append: members,
             scanner: Scanner::new(),
-            utf8: Utf8::default(),
+            cut: Cut::default(),
             pending: PendingMember::default(),
             buffering: false,
             disposition: Disposition::Keep,
@@ -143,11 +144,13 @@ impl Filter {
     /// feed more pieces and must not complete the outgoing body.
     pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), RewriteError> {
         out.expect(piece.len(), self.reserve());
-        let (valid, not_utf8) = self.utf8.check(piece);
         let received = self.received;
-        let invalid = |at: usize, fault| JsonError { offset: received + at as u64, fault };
-        let valid_text = piece.get(..valid).unwrap_or_default();
-        let mut text = Text::new(valid_text, self.instructions, self.scanner.is_escaped());
+        let cut = self.cut;
+        if let Err((at, begun)) = cut.check(piece) {
+            let offset = (received + at as u64).saturating_sub(begun as u64);
+            return Err(JsonError { offset, fault: JsonErrorKind::Utf8 }.into());
+        }
+        let mut text = Text::new(piece, self.instructions, self.scanner.is_escaped(), cut);
         // `mark..at` is scanned and not yet added to `out`.
         let (mut mark, mut at) = (0, 0);
         // The beginning, in this piece, of the string that the detector needs.
@@ -155,11 +158,11 @@ impl Filter {
         let text_from = loop {
             let before = at;
             let stop;
-            (at, stop) = self.scanner.next(&mut text, at).map_err(|(at, fault)| invalid(at, fault))?;
+            (at, stop) = self.scanner.next(&mut text, at).map_err(|(at, fault)| first_error(piece, cut, at, fault, received))?;
             match stop {
                 Stop::More => break before,
                 Stop::InnerKey => {
-                    let key = valid_text.get(self.scanner.key_from()..at - 1).unwrap_or_default();
+                    let key = piece.get(self.scanner.key_from()..at - 1).unwrap_or_default();
                     self.detect(|detector, depth| Ok(detector.inner_key(key, depth)))?;
                     if let Some((value, end)) = self.scanner.requested_text(&mut text, at) {
                         at = end;
@@ -172,7 +175,7 @@ impl Filter {
                     self.detect(|detector, _| detector.value_begins(byte))?;
                 }
                 Stop::ValueEnd => {
-                    let end = valid_text.get(seen_from..at - 1).unwrap_or_default();
+                    let end = piece.get(seen_from..at - 1).unwrap_or_default();
                     self.detect(|detector, _| detector.string_ends(end))?;
                 }
                 Stop::Element => self.detect(SharedToolDetector::element)?,
@@ -180,11 +183,8 @@ impl Filter {
                 _ => mark = self.stop(stop, piece, mark, before, at, out),
             }
         };
-        if let Some(begun) = not_utf8 {
-            let JsonError { offset, fault } = invalid(valid, JsonErrorKind::Utf8);
-            return Err(JsonError { offset: offset.saturating_sub(begun as u64), fault }.into());
-        }
-        self.carry_seen(valid_text, seen_from);
+        self.cut.carry(piece);
+        self.carry_seen(piece, seen_from);
         self.hash(piece, text_from, at);
         self.end_of_piece(piece, mark, at, out);
         self.received += piece.len() as u64;
@@ -391,6 +391,17 @@ impl Filter {
             decoder.finish(|decoded| binder.update(decoded));
             binding.bound = (!empty).then(|| binder.finish());
         }
+    }
+}
+
+/// Returns the error of a piece in which the scanner stopped at `at`: a malformed character there or before comes first.
+#[cold]
+fn first_error(piece: &[u8], cut: Cut, at: usize, fault: JsonErrorKind, received: u64) -> JsonError {
+    let from = cut.rest(piece);
+    let invalid = piece.get(from..).and_then(first_invalid).map(|invalid| from + invalid);
+    match invalid.filter(|invalid| *invalid <= at) {
+        Some(invalid) => JsonError { offset: received + invalid as u64, fault: JsonErrorKind::Utf8 },
+        None => JsonError { offset: received + at as u64, fault },
     }
 }
 

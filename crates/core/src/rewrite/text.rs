@@ -9,11 +9,17 @@
 //! scanner stops, so the parity of backslashes is right wherever the scanner arrives.
 
 mod masks;
+mod tables;
+mod utf8;
 
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
 
 use super::instructions::Instructions;
-use masks::{BLOCK, Carry, masks};
+use super::utf8::{Cut, first_invalid};
+use masks::{Carry, masks};
+
+/// Bytes in a block: one per bit of a mask.
+const BLOCK: usize = 64;
 
 /// Masks in a window.
 const WORDS: usize = 32;
@@ -31,15 +37,17 @@ pub(super) struct Text<'b> {
     /// The number of bytes that were classified. At a malformed escape this is all of the piece, because the scanner
     /// cannot pass that escape.
     to: usize,
-    /// The backslash of a malformed escape that an earlier window had classified as sound.
+    /// The beginning of a malformed escape or character that an earlier window had classified as sound.
     fault: Option<usize>,
+    /// The character that the end of the last piece split.
+    cut: Cut,
 }
 
 /// The masks of the bytes of a window.
 #[derive(Debug)]
 struct Window {
     /// The bytes that end a text: quotes that are not escaped, control characters, the backslash of a malformed or
-    /// incomplete escape, and the end of the piece.
+    /// incomplete escape, and the first byte of a malformed character.
     ends: [u64; WORDS],
     /// The backslashes.
     slashes: [u64; WORDS],
@@ -48,10 +56,11 @@ struct Window {
 
 impl<'b> Text<'b> {
     /// Creates the index of a piece; `escaped` is true if the piece begins between a backslash and its letter.
-    pub(super) fn new(bytes: &'b [u8], instructions: Instructions, escaped: bool) -> Self {
+    /// `cut` is the character that the piece continues.
+    pub(super) fn new(bytes: &'b [u8], instructions: Instructions, escaped: bool, cut: Cut) -> Self {
         let carry = Carry::escaping(escaped);
         let window = Window { ends: [0; WORDS], slashes: [0; WORDS], carry };
-        Self { bytes, instructions, window, from: 0, to: 0, fault: None }
+        Self { bytes, instructions, window, from: 0, to: 0, fault: None, cut }
     }
 
     /// Returns the piece.
@@ -106,60 +115,95 @@ impl<'b> Text<'b> {
     fn classify_next(&mut self) {
         let rest = self.bytes.get(self.to..).unwrap_or_default();
         let (part, is_last) = rest.get(..WINDOW).map_or((rest, true), |part| (part, rest.len() == WINDOW));
+        let before = self.bytes.get(..self.to).and_then(|done| done.last_chunk::<BLOCK>());
+        let before = before.copied().unwrap_or_else(|| self.cut.block());
         self.from = self.to;
         let window = &mut self.window;
-        let fault = dispatch!(self.instructions.level(), simd => window.classify(simd, part, is_last));
+        let fault = dispatch!(self.instructions.level(), simd => window.classify(simd, part, before, is_last));
         self.to += part.len();
         if let Some(fault) = fault {
-            self.stop_at(self.from + fault);
+            self.stop_at(fault);
         }
     }
 
-    /// Ends the index at the escape whose byte `at` is wrong or missing.
+    /// Ends the index at the malformed escapes and characters whose wrong or missing bytes are given.
     #[cold]
-    fn stop_at(&mut self, at: usize) {
+    fn stop_at(&mut self, fault: Fault) {
         self.to = self.bytes.len();
-        // Between the backslash and the wrong byte are only a `u` and digits. The escape may have begun in an earlier
-        // piece, in which case the scanner is in it.
-        let before = self.bytes.get(..at).unwrap_or_default();
-        let Some(backslash) = before.iter().rposition(|byte| *byte == b'\\') else { return };
-        match backslash.checked_sub(self.from) {
+        if let Some(at) = fault.escape {
+            // Between the backslash and the wrong byte are only a `u` and digits. The escape may have begun in an
+            // earlier piece, in which case the scanner is in it.
+            let before = self.bytes.get(..self.from + at).unwrap_or_default();
+            if let Some(backslash) = before.iter().rposition(|byte| *byte == b'\\') {
+                self.end_at(backslash);
+            }
+        }
+        if fault.character {
+            let from = self.cut.rest(self.bytes);
+            if let Some(invalid) = self.bytes.get(from..).and_then(first_invalid) {
+                self.end_at(from + invalid);
+            }
+        }
+    }
+
+    /// Ends the text at `at`, a byte that the scanner does not pass.
+    fn end_at(&mut self, at: usize) {
+        match at.checked_sub(self.from) {
             Some(inside) => {
                 if let Some(word) = self.window.ends.get_mut(inside / BLOCK) {
                     *word |= 1 << (inside % BLOCK);
                 }
             }
-            None => self.fault = Some(backslash),
+            None => self.fault = Some(self.fault.map_or(at, |fault| fault.min(at))),
         }
     }
 }
 
+/// A malformed escape or character in a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Fault {
+    /// The wrong or missing byte of an escape.
+    escape: Option<usize>,
+    /// True if a character is malformed.
+    character: bool,
+}
+
 impl Window {
-    /// Classifies `bytes`. Returns the first wrong or missing byte of an escape; the masks behind it are zero.
+    /// Classifies `bytes`; `before` are the bytes before them. Stops at the first block with a fault, and returns it; the
+    /// masks behind that block are zero.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "vector code must be compiled with the caller's instructions")]
-    fn classify<S: Simd>(&mut self, simd: S, bytes: &[u8], is_last: bool) -> Option<usize> {
+    fn classify<S: Simd>(&mut self, simd: S, bytes: &[u8], before: [u8; BLOCK], is_last: bool) -> Option<Fault> {
         let (blocks, tail) = bytes.as_chunks::<BLOCK>();
         let mut words = self.ends.iter_mut().zip(&mut self.slashes);
-        let mut fault = None;
+        let mut before = u8x64::simd_from(simd, before);
+        // A character may continue in the next block.
+        let mut open = utf8::not_ascii(before) >> (BLOCK - 3) != 0;
         let mut carry = self.carry;
-        for (index, block) in blocks.iter().enumerate() {
-            let Some((ends, slashes)) = words.next() else { break };
+        // Spaces after the piece end no text, and an escape that needs them is incomplete.
+        let padded = padded(tail);
+        let tail_block = is_last.then_some((&padded, tail.len()));
+        let blocks = blocks.iter().map(|block| (block, BLOCK)).chain(tail_block);
+        let mut fault = None;
+        for (index, (block, length)) in blocks.enumerate() {
+            let block = u8x64::simd_from(simd, *block);
             let (found, next) = masks(simd, block, carry);
-            (*ends, *slashes, carry) = (found.ends, found.slashes, next);
-            if found.faults != 0 {
-                fault = Some(index * BLOCK + found.faults.trailing_zeros() as usize);
-                break;
-            }
-        }
-        if is_last && fault.is_none() {
-            // Spaces after the piece end no text, and an escape that needs them is incomplete.
-            let (found, _) = masks(simd, &padded(tail), carry);
+            carry = next;
             if let Some((ends, slashes)) = words.next() {
                 (*ends, *slashes) = (found.ends, found.slashes);
             }
-            if found.faults != 0 {
-                fault = Some(blocks.len() * BLOCK + found.faults.trailing_zeros() as usize);
+            let not_ascii = utf8::not_ascii(block);
+            let mut malformed = 0;
+            if not_ascii != 0 || open {
+                // The next piece may continue a character, so a missing byte is none yet.
+                malformed = utf8::faults(simd, before, block) & low_bits(length);
+                open = not_ascii >> (BLOCK - 3) != 0;
+            }
+            before = block;
+            if found.faults | malformed != 0 {
+                let escape = (found.faults != 0).then(|| index * BLOCK + found.faults.trailing_zeros() as usize);
+                fault = Some(Fault { escape, character: malformed != 0 });
+                break;
             }
         }
         self.carry = carry;
@@ -167,6 +211,11 @@ impl Window {
         words.for_each(|(ends, slashes)| (*ends, *slashes) = (0, 0));
         fault
     }
+}
+
+/// Returns a mask of the first `length` bytes.
+fn low_bits(length: usize) -> u64 {
+    if length < BLOCK { (1 << length) - 1 } else { u64::MAX }
 }
 
 /// Returns the last bytes of a piece as a block that is filled up with spaces.

@@ -22,8 +22,9 @@
 
 use fearless_simd::{Simd, prelude::*, u8x64};
 
-/// Bytes in a block: one per bit of a mask.
-pub(super) const BLOCK: usize = 64;
+use super::BLOCK;
+use super::tables::{one, range, table};
+
 /// Hexadecimal digits of a `\u` escape.
 const DIGITS: u32 = 4;
 /// Every second bit, beginning with the second.
@@ -63,8 +64,7 @@ pub(super) struct Masks {
 
 /// Returns the masks of a block and what it requires of the next one.
 #[inline(always)]
-pub(super) fn masks<S: Simd>(simd: S, block: &[u8; BLOCK], carry: Carry) -> (Masks, Carry) {
-    let bytes = u8x64::simd_from(simd, *block);
+pub(super) fn masks<S: Simd>(simd: S, bytes: u8x64<S>, carry: Carry) -> (Masks, Carry) {
     let quote = bytes.simd_eq(b'"').to_bitmask();
     let slashes = bytes.simd_eq(b'\\').to_bitmask();
     let control = bytes.simd_lt(b' ').to_bitmask();
@@ -111,7 +111,7 @@ struct Classes {
     digits: u64,
 }
 
-/// Bits of the two tables. A byte has a kind if both of its halves have the kind's bit: a half alone is ambiguous.
+/// Bits of the two tables.
 const PUNCTUATION: u8 = 1;
 const BACKSLASH: u8 = 2;
 const LETTER_6: u8 = 4;
@@ -119,42 +119,29 @@ const LETTER_7: u8 = 8;
 const DIGIT: u8 = 16;
 const DIGIT_LETTER: u8 = 32;
 
-/// Kinds by the upper four bits of a byte.
-const UPPER: [u8; BLOCK] = {
-    let mut table = [0; 16];
-    table[2] = PUNCTUATION;
-    table[3] = DIGIT;
-    table[4] = DIGIT_LETTER;
-    table[5] = BACKSLASH;
-    table[6] = LETTER_6 | DIGIT_LETTER;
-    table[7] = LETTER_7;
-    repeated(table)
-};
+/// Kinds by the upper half of a byte.
+const UPPER: [u8; BLOCK] = table([
+    (PUNCTUATION, one(0x2)),
+    (DIGIT, one(0x3)),
+    (DIGIT_LETTER, one(0x4) | one(0x6)),
+    (BACKSLASH, one(0x5)),
+    (LETTER_6, one(0x6)),
+    (LETTER_7, one(0x7)),
+]);
 
-/// Kinds by the lower four bits of a byte.
-const LOWER: [u8; BLOCK] = {
-    let mut table = [0; 16];
-    let mut low = 0;
-    while low < 16 {
-        // `0` to `9`
-        if low < 10 {
-            table[low] |= DIGIT;
-        }
-        // `A` to `F` and `a` to `f`
-        if low >= 1 && low <= 6 {
-            table[low] |= DIGIT_LETTER;
-        }
-        low += 1;
-    }
-    // `"` and `/`, `\`, `b`, `f` and `n`, `r` and `t`
-    table[0x2] |= PUNCTUATION | LETTER_6 | LETTER_7;
-    table[0xf] |= PUNCTUATION;
-    table[0xc] |= BACKSLASH;
-    table[0x6] |= LETTER_6;
-    table[0xe] |= LETTER_6;
-    table[0x4] |= LETTER_7;
-    repeated(table)
-};
+/// Kinds by the lower half of a byte.
+const LOWER: [u8; BLOCK] = table([
+    // `"` and `/`
+    (PUNCTUATION, one(0x2) | one(0xf)),
+    (DIGIT, range(0, 9)),
+    // `A` to `F` and `a` to `f`
+    (DIGIT_LETTER, range(1, 6)),
+    (BACKSLASH, one(0xc)),
+    // `b`, `f` and `n`
+    (LETTER_6, one(0x2) | one(0x6) | one(0xe)),
+    // `r` and `t`
+    (LETTER_7, one(0x2) | one(0x4)),
+]);
 
 #[inline(always)]
 fn classes<S: Simd>(simd: S, bytes: u8x64<S>) -> Classes {
@@ -163,15 +150,4 @@ fn classes<S: Simd>(simd: S, bytes: u8x64<S>) -> Classes {
     let kinds = lower & upper;
     let has = |bits: u8| (kinds & bits).simd_ne(0).to_bitmask();
     Classes { letters: has(PUNCTUATION | BACKSLASH | LETTER_6 | LETTER_7), digits: has(DIGIT | DIGIT_LETTER) }
-}
-
-/// Repeats a table in every 16 bytes of a vector, where the instruction looks for it.
-const fn repeated(table: [u8; 16]) -> [u8; BLOCK] {
-    let mut all = [0; BLOCK];
-    let mut at = 0;
-    while at < BLOCK {
-        all[at] = table[at % 16];
-        at += 1;
-    }
-    all
 }
