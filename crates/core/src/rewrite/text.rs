@@ -1,6 +1,6 @@
 //! Finds the ends of strings' texts, ahead of the scanner.
 //!
-//! The kernel (`text/masks.rs`) classifies the piece in windows of [`WINDOW`] bytes, whatever is string or not. The
+//! The kernel (`text/kernel.rs`) classifies the piece in windows of [`WINDOW`] bytes, whatever is string or not. The
 //! result is one bit per byte that could end a text, so that the end of a text is the next bit after its beginning.
 //! Classifying ahead costs the same for many short texts as for one long text, and the processor does not wait for the
 //! end of one text to begin with the next.
@@ -8,15 +8,17 @@
 //! Outside strings the bits mean nothing: nobody asks there. A backslash outside a string is an error, at which the
 //! scanner stops, so the parity of backslashes is right wherever the scanner arrives.
 
-mod masks;
+mod escapes;
+mod kernel;
 mod tables;
 mod utf8;
 
-use fearless_simd::{Simd, dispatch, prelude::*, u8x64};
+use fearless_simd::{Simd, dispatch};
 
 use super::instructions::Instructions;
 use super::utf8::{Cut, first_invalid};
-use masks::{Carry, masks};
+use escapes::Carry;
+use kernel::{Fault, Kernel};
 
 /// Bytes in a block: one per bit of a mask.
 const BLOCK: usize = 64;
@@ -159,15 +161,6 @@ impl<'b> Text<'b> {
     }
 }
 
-/// A malformed escape or character in a window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Fault {
-    /// The wrong or missing byte of an escape.
-    escape: Option<usize>,
-    /// True if a character is malformed.
-    character: bool,
-}
-
 impl Window {
     /// Classifies `bytes`; `before` are the bytes before them. Stops at the first block with a fault, and returns it; the
     /// masks behind that block are zero.
@@ -176,46 +169,32 @@ impl Window {
     fn classify<S: Simd>(&mut self, simd: S, bytes: &[u8], before: [u8; BLOCK], is_last: bool) -> Option<Fault> {
         let (blocks, tail) = bytes.as_chunks::<BLOCK>();
         let mut words = self.ends.iter_mut().zip(&mut self.slashes);
-        let mut before = u8x64::simd_from(simd, before);
-        // A character may continue in the next block.
-        let mut open = utf8::not_ascii(before) >> (BLOCK - 3) != 0;
-        let mut carry = self.carry;
-        // Spaces after the piece end no text, and an escape that needs them is incomplete.
-        let padded = padded(tail);
-        let tail_block = is_last.then_some((&padded, tail.len()));
-        let blocks = blocks.iter().map(|block| (block, BLOCK)).chain(tail_block);
+        let mut kernel = Kernel::new(simd, before, self.carry);
         let mut fault = None;
-        for (index, (block, length)) in blocks.enumerate() {
-            let block = u8x64::simd_from(simd, *block);
-            let (found, next) = masks(simd, block, carry);
-            carry = next;
-            if let Some((ends, slashes)) = words.next() {
-                (*ends, *slashes) = (found.ends, found.slashes);
-            }
-            let not_ascii = utf8::not_ascii(block);
-            let mut malformed = 0;
-            if not_ascii != 0 || open {
-                // The next piece may continue a character, so a missing byte is none yet.
-                malformed = utf8::faults(simd, before, block) & low_bits(length);
-                open = not_ascii >> (BLOCK - 3) != 0;
-            }
-            before = block;
-            if found.faults | malformed != 0 {
-                let escape = (found.faults != 0).then(|| index * BLOCK + found.faults.trailing_zeros() as usize);
-                fault = Some(Fault { escape, character: malformed != 0 });
+        for (index, block) in blocks.iter().enumerate() {
+            let Some((ends, slashes)) = words.next() else { break };
+            let found = kernel.masks(block);
+            (*ends, *slashes) = (found.ends, found.slashes);
+            if found.has_fault() {
+                fault = Some(found.fault(index));
                 break;
             }
         }
-        self.carry = carry;
+        if is_last && fault.is_none() {
+            // Spaces after the piece end no text, and an escape that needs them is incomplete. A character is not: the
+            // next piece may continue it.
+            let mut found = kernel.masks(&padded(tail));
+            found.malformed &= (1 << tail.len()) - 1;
+            if let Some((ends, slashes)) = words.next() {
+                (*ends, *slashes) = (found.ends, found.slashes);
+            }
+            fault = found.has_fault().then(|| found.fault(blocks.len()));
+        }
+        self.carry = kernel.carry();
         // Masks of an earlier window.
         words.for_each(|(ends, slashes)| (*ends, *slashes) = (0, 0));
         fault
     }
-}
-
-/// Returns a mask of the first `length` bytes.
-fn low_bits(length: usize) -> u64 {
-    if length < BLOCK { (1 << length) - 1 } else { u64::MAX }
 }
 
 /// Returns the last bytes of a piece as a block that is filled up with spaces.

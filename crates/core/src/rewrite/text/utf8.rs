@@ -59,6 +59,12 @@ pub(super) fn not_ascii<S: Simd>(bytes: u8x64<S>) -> u64 {
     bytes.simd_ge(0x80).to_bitmask()
 }
 
+/// Returns true if a character may continue in the block after these bytes that are not ASCII.
+#[inline(always)]
+pub(super) fn is_open(not_ascii: u64) -> bool {
+    not_ascii >> (BLOCK - 3) != 0
+}
+
 /// Returns one bit per byte that cannot follow the bytes before it; `before` is the block before.
 #[inline(always)]
 pub(super) fn faults<S: Simd>(simd: S, before: u8x64<S>, bytes: u8x64<S>) -> u64 {

@@ -1,9 +1,6 @@
-//! The kernel: classifies text 64 bytes at a time and resolves escapes in bit masks.
+//! Resolves the escapes of a block in bit masks.
 //!
-//! A mask has one bit per byte of a block, the lowest bit for its first byte. The kernel is written once; the compiler
-//! makes one version for each set of vector instructions ([`super::Instructions`]).
-//!
-//! Example, first byte on the left:
+//! A mask has one bit per byte of a block, the lowest bit for its first byte. Example, first byte on the left:
 //!
 //! ```text
 //! bytes      a \ n b \ \ "      . is a bit that is 0
@@ -46,34 +43,26 @@ impl Carry {
     }
 
     /// Returns true if an escape continues in the next block.
-    fn is_pending(self) -> bool {
+    #[inline(always)]
+    pub(super) fn is_pending(self) -> bool {
         self.escaped || self.digits != 0
     }
 }
 
-/// The masks of a block.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Masks {
-    /// Bytes that end a string's text: quotes that are not escaped, and control characters.
-    pub(super) ends: u64,
-    /// All backslashes.
-    pub(super) slashes: u64,
+/// The escapes of a block.
+pub(super) struct Escapes {
+    /// The bytes after the backslashes that begin an escape.
+    pub(super) escaped: u64,
     /// The bytes at which an escape is malformed.
     pub(super) faults: u64,
+    pub(super) next: Carry,
 }
 
-/// Returns the masks of a block and what it requires of the next one.
+/// Resolves the escapes of a block with these backslashes.
 #[inline(always)]
-pub(super) fn masks<S: Simd>(simd: S, bytes: u8x64<S>, carry: Carry) -> (Masks, Carry) {
-    let quote = bytes.simd_eq(b'"').to_bitmask();
-    let slashes = bytes.simd_eq(b'\\').to_bitmask();
-    let control = bytes.simd_lt(b' ').to_bitmask();
-    if slashes == 0 && !carry.is_pending() {
-        return (Masks { ends: quote | control, slashes, faults: 0 }, Carry::default());
-    }
+pub(super) fn resolve<S: Simd>(simd: S, bytes: u8x64<S>, slashes: u64, carry: Carry) -> Escapes {
     let (escaped, next_escaped) = escaped(slashes, carry.escaped);
     let classes = classes(simd, bytes);
-    let letters = classes.letters & escaped;
     let numbers = bytes.simd_eq(b'u').to_bitmask() & escaped;
     let mut digits = carry.digits;
     let mut next_digits = 0;
@@ -81,11 +70,8 @@ pub(super) fn masks<S: Simd>(simd: S, bytes: u8x64<S>, carry: Carry) -> (Masks, 
         digits |= numbers << place;
         next_digits |= numbers >> (u64::BITS - place);
     }
-    let faults = (escaped & !(letters | numbers)) | (digits & !classes.digits);
-    (
-        Masks { ends: (quote & !escaped) | control, slashes, faults },
-        Carry { escaped: next_escaped, digits: next_digits },
-    )
+    let faults = (escaped & !(classes.letters | numbers)) | (digits & !classes.digits);
+    Escapes { escaped, faults, next: Carry { escaped: next_escaped, digits: next_digits } }
 }
 
 /// Returns the escaped bytes, and true if the next block's first byte is escaped.
