@@ -24,7 +24,7 @@ use kernel::{Fault, Kernel};
 const BLOCK: usize = 64;
 
 /// Masks in a window.
-const WORDS: usize = 32;
+const WORDS: usize = 64;
 /// Bytes in a window.
 const WINDOW: usize = WORDS * BLOCK;
 

@@ -58,20 +58,32 @@ pub(super) struct Escapes {
     pub(super) next: Carry,
 }
 
-/// Resolves the escapes of a block with these backslashes.
+/// Resolves the escapes of a block with these quotes and backslashes.
 #[inline(always)]
-pub(super) fn resolve<S: Simd>(simd: S, bytes: u8x64<S>, slashes: u64, carry: Carry) -> Escapes {
+pub(super) fn resolve<S: Simd>(simd: S, bytes: u8x64<S>, quotes: u64, slashes: u64, carry: Carry) -> Escapes {
     let (escaped, next_escaped) = escaped(slashes, carry.escaped);
+    let mut escapes = Escapes { escaped, faults: 0, next: Carry::escaping(next_escaped) };
+    // Prose has no other escapes than these, and text in `\u` escapes has others in every block.
+    let others = escaped & !(quotes | slashes | bytes.simd_eq(b'n').to_bitmask());
+    if others | carry.digits != 0 {
+        (escapes.faults, escapes.next.digits) = check(simd, bytes, others, carry.digits);
+    }
+    escapes
+}
+
+/// Checks the escaped bytes and the digits of a block. Returns the bytes that are wrong, and the bytes of the next block
+/// that must be digits.
+#[inline(always)]
+fn check<S: Simd>(simd: S, bytes: u8x64<S>, escaped: u64, digits: u64) -> (u64, u64) {
     let classes = classes(simd, bytes);
     let numbers = bytes.simd_eq(b'u').to_bitmask() & escaped;
-    let mut digits = carry.digits;
-    let mut next_digits = 0;
-    for place in 1..=DIGITS {
-        digits |= numbers << place;
-        next_digits |= numbers >> (u64::BITS - place);
-    }
-    let faults = (escaped & !(classes.letters | numbers)) | (digits & !classes.digits);
-    Escapes { escaped, faults, next: Carry { escaped: next_escaped, digits: next_digits } }
+    // The bits one to four places after each `u`; what leaves this block is the next one's.
+    let two = numbers | numbers << 1;
+    let digits = digits | (two | two << 2) << 1;
+    let last = numbers >> (u64::BITS - DIGITS);
+    let two = last | last >> 1;
+    let next_digits = two | two >> 2;
+    ((escaped & !(classes.letters | numbers)) | (digits & !classes.digits), next_digits)
 }
 
 /// Returns the escaped bytes, and true if the next block's first byte is escaped.

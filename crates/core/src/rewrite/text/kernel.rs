@@ -7,7 +7,7 @@
 use fearless_simd::{Simd, prelude::*, u8x64};
 
 use super::BLOCK;
-use super::escapes::{Carry, Escapes, resolve};
+use super::escapes::{Carry, resolve};
 use super::utf8;
 
 /// What the kernel knows of the blocks before.
@@ -17,6 +17,8 @@ pub(super) struct Kernel<S: Simd> {
     /// True if a character may continue in the next block.
     open: bool,
     carry: Carry,
+    /// One bit for each of the last blocks, the lowest for the last one: 1 if it has a backslash.
+    recent: u8,
 }
 
 /// The masks of a block.
@@ -46,7 +48,7 @@ impl<S: Simd> Kernel<S> {
     #[inline(always)]
     pub(super) fn new(simd: S, before: [u8; BLOCK], carry: Carry) -> Self {
         let before = u8x64::simd_from(simd, before);
-        Self { simd, before, open: utf8::is_open(utf8::not_ascii(before)), carry }
+        Self { simd, before, open: utf8::is_open(utf8::not_ascii(before)), carry, recent: 0 }
     }
 
     /// Returns what an escape at the end of the last block requires of the next.
@@ -64,12 +66,14 @@ impl<S: Simd> Kernel<S> {
         let controls = bytes.simd_lt(b' ').to_bitmask();
         let not_ascii = utf8::not_ascii(bytes);
         let mut masks = Masks { ends: quotes | controls, slashes, faults: 0, malformed: 0 };
-        // Most blocks have no escapes, or consecutive blocks have them, so both branches are predictable.
-        if slashes != 0 || self.carry.is_pending() {
-            let Escapes { escaped, faults, next } = resolve(self.simd, bytes, slashes, self.carry);
-            masks.ends = (quotes & !escaped) | controls;
-            masks.faults = faults;
-            self.carry = next;
+        // Blocks with and without escapes alternate in most texts, which no processor predicts. So blocks that follow
+        // one with escapes are treated alike.
+        self.recent = self.recent << 1 | u8::from(slashes != 0);
+        if self.recent != 0 || self.carry.is_pending() {
+            let found = resolve(self.simd, bytes, quotes, slashes, self.carry);
+            masks.ends = (quotes & !found.escaped) | controls;
+            masks.faults = found.faults;
+            self.carry = found.next;
         }
         if not_ascii != 0 || self.open {
             masks.malformed = utf8::faults(self.simd, self.before, bytes);
