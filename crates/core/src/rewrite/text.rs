@@ -50,7 +50,9 @@ pub(super) struct Text<'b> {
 struct Window {
     /// The bytes that end a text: quotes that are not escaped, control characters, the backslash of a malformed or
     /// incomplete escape, and the first byte of a malformed character.
-    ends: [u64; WORDS],
+    ///
+    /// The last mask stays zero, so that each other one has a neighbour.
+    ends: [u64; WORDS + 1],
     /// The backslashes.
     slashes: [u64; WORDS],
     carry: Carry,
@@ -61,7 +63,7 @@ impl<'b> Text<'b> {
     /// `cut` is the character that the piece continues.
     pub(super) fn new(bytes: &'b [u8], instructions: Instructions, escaped: bool, cut: Cut) -> Self {
         let carry = Carry::escaping(escaped);
-        let window = Window { ends: [0; WORDS], slashes: [0; WORDS], carry };
+        let window = Window { ends: [0; WORDS + 1], slashes: [0; WORDS], carry };
         Self { bytes, instructions, window, from: 0, to: 0, fault: None, cut }
     }
 
@@ -74,30 +76,27 @@ impl<'b> Text<'b> {
     /// incomplete escape, or the end of the piece. Later calls must not go back behind a returned end.
     #[inline]
     pub(super) fn end(&mut self, at: usize) -> usize {
-        let word = self.window.ends.get((at - self.from) / BLOCK).map_or(0, |word| word >> (at % BLOCK));
-        if word == 0 { self.far_end(at) } else { at + word.trailing_zeros() as usize }
+        let next = self.window.next_ends(at.wrapping_sub(self.from));
+        if next == 0 { self.far_end(at) } else { at + next.trailing_zeros() as usize }
     }
 
-    /// Returns the end of a text that does not end in the block in which it begins.
+    /// Returns the end of a text that is longer than a block or ends in a window that is not classified yet.
     fn far_end(&mut self, at: usize) -> usize {
-        let mut next = at.saturating_sub(self.from) / BLOCK + 1;
+        let mut from = at.saturating_sub(self.from);
         loop {
-            let rest = self.window.ends.get(next..).unwrap_or_default();
+            let next = self.window.next_ends(from);
+            if next != 0 {
+                return self.from + from + next.trailing_zeros() as usize;
+            }
+            let rest = self.window.ends.get(from / BLOCK + 1..).unwrap_or_default();
             if let Some((skipped, word)) = rest.iter().enumerate().find(|(_, word)| **word != 0) {
-                return self.from + (next + skipped) * BLOCK + word.trailing_zeros() as usize;
+                return self.from + (from / BLOCK + 1 + skipped) * BLOCK + word.trailing_zeros() as usize;
             }
             if self.to == self.bytes.len() {
                 return self.fault.unwrap_or(self.to);
             }
             self.classify_next();
-            next = 0;
-            if let Some(inside) = at.checked_sub(self.from) {
-                let word = self.window.ends.get(inside / BLOCK).map_or(0, |word| word >> (at % BLOCK));
-                if word != 0 {
-                    return at + word.trailing_zeros() as usize;
-                }
-                next = inside / BLOCK + 1;
-            }
+            from = at.saturating_sub(self.from);
         }
     }
 
@@ -162,6 +161,16 @@ impl<'b> Text<'b> {
 }
 
 impl Window {
+    /// Returns the mask of the block's length of bytes from `at` on, which need not be the beginning of a block.
+    #[inline]
+    fn next_ends(&self, at: usize) -> u64 {
+        let words = self.ends.get(at / BLOCK..).and_then(|words| words.first_chunk());
+        let Some([word, next]) = words else { return 0 };
+        let skipped = at % BLOCK;
+        // The first shift makes room where nothing is skipped.
+        word >> skipped | next << 1 << (BLOCK - 1 - skipped)
+    }
+
     /// Classifies `bytes`; `before` are the bytes before them. Stops at the first block with a fault, and returns it; the
     /// masks behind that block are zero.
     #[inline(always)]

@@ -80,3 +80,63 @@ pub(super) fn first_invalid(bytes: &[u8]) -> Option<usize> {
     let error = std::str::from_utf8(bytes).err()?;
     error.error_len().map(|_| error.valid_up_to())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_standard_library_at_any_split(
+            bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0xe2), Just(0x82), Just(0xac), Just(0xf0), Just(0x9f)], 0..24),
+            splits in [0_usize..24, 0_usize..24],
+        ) {
+            let [first, second] = splits.map(|split| split.min(bytes.len()));
+            let (first, second) = (first.min(second), first.max(second));
+            let mut cut = Cut::default();
+            let (mut bad, mut before) = (None, 0);
+            for piece in [&bytes[..first], &bytes[first..second], &bytes[second..]] {
+                if bad.is_none() {
+                    bad = match cut.check(piece) {
+                        Err((at, begun)) => Some(before + at - begun),
+                        Ok(()) => {
+                            let rest = cut.rest(piece);
+                            first_invalid(&piece[rest..]).map(|invalid| before + rest + invalid)
+                        }
+                    };
+                    cut.carry(piece);
+                    before += piece.len();
+                }
+            }
+            let expected = std::str::from_utf8(&bytes).err();
+            let expected = expected.filter(|error| error.error_len().is_some()).map(|error| error.valid_up_to());
+            prop_assert_eq!(bad, expected);
+        }
+    }
+
+    #[test]
+    fn only_a_split_character_is_carried() {
+        for (piece, carried) in [
+            ("", ""),
+            ("abc", ""),
+            ("é", ""),
+            ("é€😀", ""),
+        ] {
+            let mut cut = Cut::default();
+            cut.carry(piece.as_bytes());
+            assert_eq!(cut.text(), carried.as_bytes());
+        }
+        for character in ["é", "€", "😀"] {
+            for length in 1..character.len() {
+                let mut cut = Cut::default();
+                cut.carry(&[b"abc", &character.as_bytes()[..length]].concat());
+                assert_eq!(cut.text(), &character.as_bytes()[..length]);
+                assert_eq!(cut.block::<8>()[8 - length..], character.as_bytes()[..length]);
+                let mut whole = cut;
+                whole.carry(&character.as_bytes()[length..]);
+                assert_eq!(whole, Cut::default());
+            }
+        }
+    }
+}
