@@ -149,13 +149,16 @@ impl<'b> Text<'b> {
 
     /// Ends the text at `at`, a byte that the scanner does not pass.
     fn end_at(&mut self, at: usize) {
-        match at.checked_sub(self.from) {
-            Some(inside) => {
-                if let Some(word) = self.window.ends.get_mut(inside / BLOCK) {
-                    *word |= 1 << (inside % BLOCK);
-                }
-            }
-            None => self.fault = Some(self.fault.map_or(at, |fault| fault.min(at))),
+        let Some(inside) = at.checked_sub(self.from) else {
+            // Nothing in this window comes before it.
+            self.window.ends = [0; WORDS + 1];
+            self.fault = Some(self.fault.map_or(at, |fault| fault.min(at)));
+            return;
+        };
+        if self.fault.is_none()
+            && let Some(word) = self.window.ends.get_mut(inside / BLOCK)
+        {
+            *word |= 1 << (inside % BLOCK);
         }
     }
 }
@@ -198,6 +201,10 @@ impl Window {
                 (*ends, *slashes) = (found.ends, found.slashes);
             }
             fault = found.has_fault().then(|| found.fault(blocks.len()));
+            // The next byte shows that these begin no character, and here is none.
+            if let (None, Some(0xc0 | 0xc1 | 0xf5..)) = (fault, bytes.last()) {
+                fault = Some(Fault { escape: None, character: true });
+            }
         }
         self.carry = kernel.carry();
         // Masks of an earlier window.
