@@ -158,7 +158,8 @@ impl Filter {
         let text_from = loop {
             let before = at;
             let stop;
-            (at, stop) = self.scanner.next(&mut text, at).map_err(|(at, fault)| first_error(piece, cut, at, fault, received))?;
+            (at, stop) =
+                self.scanner.next(&mut text, at).map_err(|(at, fault)| first_error(piece, cut, at, fault, received))?;
             match stop {
                 Stop::More => break before,
                 Stop::InnerKey => {

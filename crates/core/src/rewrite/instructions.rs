@@ -19,11 +19,7 @@ impl Instructions {
         #[cfg(target_arch = "x86_64")]
         let narrower = {
             use fearless_simd::Simd;
-            [
-                widest.as_avx2().map(Simd::level),
-                widest.as_sse4_2().map(Simd::level),
-                widest.as_sse2().map(Simd::level),
-            ]
+            [widest.as_avx2().map(Simd::level), widest.as_sse4_2().map(Simd::level), widest.as_sse2().map(Simd::level)]
         };
         #[cfg(not(target_arch = "x86_64"))]
         let narrower = [None];

@@ -2,7 +2,8 @@
 //!
 //! The scanner's state is a few dozen bytes and one bit per open container; it copies no text. It stops where the
 //! filter must act: at the borders of the outer object's members, and at keys, values and ends of containers that the
-//! shared tool detector needs. It must not check UTF-8 (`utf8.rs` does) or decode anything (`decode.rs` does).
+//! shared tool detector needs. It must not find the ends of strings or check UTF-8 (`text.rs` does), or decode anything
+//! (`decode.rs` does).
 
 mod error;
 mod long_strings;

@@ -98,12 +98,11 @@ mod tests {
             let (mut bad, mut before) = (None, 0);
             for piece in [&bytes[..first], &bytes[first..second], &bytes[second..]] {
                 if bad.is_none() {
-                    bad = match cut.check(piece) {
-                        Err((at, begun)) => Some(before + at - begun),
-                        Ok(()) => {
-                            let rest = cut.rest(piece);
-                            first_invalid(&piece[rest..]).map(|invalid| before + rest + invalid)
-                        }
+                    bad = if let Err((at, begun)) = cut.check(piece) {
+                        Some(before + at - begun)
+                    } else {
+                        let rest = cut.rest(piece);
+                        first_invalid(&piece[rest..]).map(|invalid| before + rest + invalid)
                     };
                     cut.carry(piece);
                     before += piece.len();
@@ -117,15 +116,10 @@ mod tests {
 
     #[test]
     fn only_a_split_character_is_carried() {
-        for (piece, carried) in [
-            ("", ""),
-            ("abc", ""),
-            ("é", ""),
-            ("é€😀", ""),
-        ] {
+        for whole in ["", "abc", "é", "é€😀"] {
             let mut cut = Cut::default();
-            cut.carry(piece.as_bytes());
-            assert_eq!(cut.text(), carried.as_bytes());
+            cut.carry(whole.as_bytes());
+            assert_eq!(cut, Cut::default());
         }
         for character in ["é", "€", "😀"] {
             for length in 1..character.len() {

@@ -62,13 +62,13 @@ pub(super) struct Escapes {
 #[inline(always)]
 pub(super) fn resolve<S: Simd>(simd: S, bytes: u8x64<S>, quotes: u64, slashes: u64, carry: Carry) -> Escapes {
     let (escaped, next_escaped) = escaped(slashes, carry.escaped);
-    let mut escapes = Escapes { escaped, faults: 0, next: Carry::escaping(next_escaped) };
+    let mut found = Escapes { escaped, faults: 0, next: Carry::escaping(next_escaped) };
     // Prose has no other escapes than these, and text in `\u` escapes has others in every block.
     let others = escaped & !(quotes | slashes | bytes.simd_eq(b'n').to_bitmask());
     if others | carry.digits != 0 {
-        (escapes.faults, escapes.next.digits) = check(simd, bytes, others, carry.digits);
+        (found.faults, found.next.digits) = check(simd, bytes, others, carry.digits);
     }
-    escapes
+    found
 }
 
 /// Checks the escaped bytes and the digits of a block. Returns the bytes that are wrong, and the bytes of the next block
