@@ -14,7 +14,7 @@
 //! An escaped byte must be a letter of RFC 8259, section 7. After an escaped `u`, the next four bytes must be
 //! hexadecimal digits. All other escapes are faults.
 
-// Every function must become a part of its caller, which has the vector instructions.
+// Every function must become a part of its caller, which has the vector instructions. Closures are not inlined reliably.
 #![expect(clippy::inline_always, reason = "vector code must be compiled with the caller's instructions")]
 
 use fearless_simd::{Simd, prelude::*, u8x64};
@@ -146,6 +146,8 @@ fn classes<S: Simd>(simd: S, bytes: u8x64<S>) -> Classes {
     let lower = simd.swizzle_dyn_within_blocks_u8x64(u8x64::simd_from(simd, LOWER), bytes & 0xf);
     let upper = simd.swizzle_dyn_within_blocks_u8x64(u8x64::simd_from(simd, UPPER), bytes >> 4);
     let kinds = lower & upper;
-    let has = |bits: u8| (kinds & bits).simd_ne(0).to_bitmask();
-    Classes { letters: has(PUNCTUATION | BACKSLASH | LETTER_6 | LETTER_7), digits: has(DIGIT | DIGIT_LETTER) }
+    Classes {
+        letters: (kinds & (PUNCTUATION | BACKSLASH | LETTER_6 | LETTER_7)).simd_ne(0).to_bitmask(),
+        digits: (kinds & (DIGIT | DIGIT_LETTER)).simd_ne(0).to_bitmask(),
+    }
 }

@@ -68,11 +68,12 @@ pub(super) fn is_open(not_ascii: u64) -> bool {
 /// Returns one bit per byte that cannot follow the bytes before it; `before` is the block before.
 #[inline(always)]
 pub(super) fn faults<S: Simd>(simd: S, before: u8x64<S>, bytes: u8x64<S>) -> u64 {
-    let [one_before, two_before, three_before] =
-        [before.slide::<63>(bytes), before.slide::<62>(bytes), before.slide::<61>(bytes)];
-    let find = |table: [u8; BLOCK], halves| simd.swizzle_dyn_within_blocks_u8x64(u8x64::simd_from(simd, table), halves);
-    let mistakes =
-        find(FIRST_UPPER, one_before >> 4) & find(FIRST_LOWER, one_before & 0xf) & find(NEXT_UPPER, bytes >> 4);
+    let (one_before, two_before, three_before) =
+        (before.slide::<63>(bytes), before.slide::<62>(bytes), before.slide::<61>(bytes));
+    let first_upper = simd.swizzle_dyn_within_blocks_u8x64(u8x64::simd_from(simd, FIRST_UPPER), one_before >> 4);
+    let first_lower = simd.swizzle_dyn_within_blocks_u8x64(u8x64::simd_from(simd, FIRST_LOWER), one_before & 0xf);
+    let next_upper = simd.swizzle_dyn_within_blocks_u8x64(u8x64::simd_from(simd, NEXT_UPPER), bytes >> 4);
+    let mistakes = first_upper & first_lower & next_upper;
     // The upper bit remains where a character of three or four bytes began two bytes before, or of four bytes three.
     let third = two_before.saturating_sub(0xe0 - 0x80);
     let fourth = three_before.saturating_sub(0xf0 - 0x80);
