@@ -19,9 +19,7 @@ use super::instructions::Instructions;
 use super::utf8::{Cut, first_invalid};
 use escapes::Carry;
 use kernel::{Fault, Kernel};
-
-/// Bytes in a block: one per bit of a mask.
-const BLOCK: usize = 64;
+use tables::BLOCK;
 
 /// Masks in a window.
 const WORDS: usize = 64;

@@ -19,8 +19,7 @@
 
 use fearless_simd::{Simd, prelude::*, u8x64};
 
-use super::BLOCK;
-use super::tables::{one, range, table};
+use super::tables::{BLOCK, one, range, table};
 
 /// Hexadecimal digits of a `\u` escape.
 const DIGITS: u32 = 4;

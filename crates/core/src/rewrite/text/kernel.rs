@@ -6,8 +6,8 @@
 
 use fearless_simd::{Simd, prelude::*, u8x64};
 
-use super::BLOCK;
 use super::escapes::{Carry, resolve};
+use super::tables::BLOCK;
 use super::utf8;
 
 /// What the kernel knows of the blocks before.

@@ -3,7 +3,8 @@
 //! A rule names sets of half bytes. Its bit stands in each table at the members of the table's set, so that the bit
 //! survives the AND of all tables' values exactly where every half byte is in its set.
 
-use super::BLOCK;
+/// Bytes in a block: one per bit of a mask.
+pub(super) const BLOCK: usize = 64;
 
 /// A set of values of four bits.
 pub(super) type Halves = u16;

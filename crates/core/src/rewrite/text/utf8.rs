@@ -9,8 +9,7 @@
 
 use fearless_simd::{Simd, prelude::*, u8x64};
 
-use super::BLOCK;
-use super::tables::{Halves, one, range, table};
+use super::tables::{BLOCK, Halves, one, range, table};
 
 /// A kind of mistake: its bit, and the sets of the first byte's upper and lower half and the next byte's upper half.
 type Rule = (u8, Halves, Halves, Halves);
