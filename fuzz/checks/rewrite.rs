@@ -11,7 +11,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use callsign_core::identity::caller_identity::CallerIdentity;
 use callsign_core::identity::secret::{Binder, Purpose};
-use callsign_core::rewrite::{Filter, JsonError, JsonErrorKind, MAX_DEPTH, Output, ReservedFields, RewriteError};
+use callsign_core::rewrite::{
+    Filter, Instructions, JsonError, JsonErrorKind, MAX_DEPTH, Output, ReservedFields, RewriteError,
+};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -71,7 +73,16 @@ impl<'a> Case<'a> {
 
     /// Runs the filter on the body in pieces of these lengths; the rest is one piece.
     fn run(&self, lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, RewriteError> {
-        let mut filter = self.filter();
+        self.run_with(Instructions::widest(), lengths)
+    }
+
+    /// Does the same with these vector instructions.
+    fn run_with(
+        &self,
+        instructions: Instructions,
+        lengths: impl Iterator<Item = usize>,
+    ) -> Result<Vec<u8>, RewriteError> {
+        let mut filter = self.filter().with_instructions(instructions);
         let (mut out, mut sent) = (Output::default(), Vec::new());
         let mut rest = Bytes::copy_from_slice(&self.body);
         for length in lengths {
@@ -96,6 +107,11 @@ pub(crate) fn check(data: &[u8]) {
     let whole = case.run(std::iter::empty());
     let split = case.run(case.splits.iter().map(|&code| length_of(code)));
     same(&case, &whole, &split);
+    for instructions in Instructions::all() {
+        let lengths = || case.splits.iter().map(|&code| length_of(code));
+        assert_eq!(case.run_with(instructions, std::iter::empty()), whole, "{instructions:?}");
+        assert_eq!(case.run_with(instructions, lengths()), split, "{instructions:?}");
+    }
     if case.body.len() <= 4096 {
         same(&case, &whole, &case.run(std::iter::repeat_n(1, case.body.len())));
     }

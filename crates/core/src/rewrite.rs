@@ -35,6 +35,7 @@ mod decode;
 mod error;
 mod filter;
 pub mod headers;
+mod instructions;
 pub mod multipart;
 pub mod outer;
 mod output;
@@ -49,6 +50,7 @@ mod utf8;
 
 pub use error::{JsonError, RewriteError};
 pub use filter::Filter;
+pub use instructions::Instructions;
 pub use output::Output;
 pub use reserved_fields::ReservedFields;
 pub use rewriter::Rewriter;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::decode::Decoder;
 use super::error::{JsonError, RewriteError};
+use super::instructions::Instructions;
 use super::outer::{OuterCapture, OuterMembers};
 use super::output::Output;
 use super::pending_member::PendingMember;
@@ -13,7 +14,8 @@ use super::raw_name::RawName;
 use super::reserved_fields::{Disposition, ReservedFields};
 use super::scanner::{JsonErrorKind, Scanner, Stop};
 use super::shared_tools::{Next, SharedToolDetector, SharedToolError, SharedToolPolicy};
-use super::utf8::Utf8;
+use super::text::Text;
+use super::utf8::{Cut, first_invalid};
 use crate::identity::secret::Binder;
 
 /// The beginning of the member that holds a bound cache key (docs/SPEC.md#binding).
@@ -29,7 +31,8 @@ pub struct Filter {
     reserved: Arc<ReservedFields>,
     append: String,
     scanner: Scanner,
-    utf8: Utf8,
+    /// The character that the end of the last piece split.
+    cut: Cut,
     pending: PendingMember,
     /// True while bytes go to `pending`; otherwise they are kept or blanked as `disposition` says.
     buffering: bool,
@@ -41,6 +44,7 @@ pub struct Filter {
     /// Present if shared tools are blocked.
     detector: Option<SharedToolDetector>,
     outer: OuterCapture,
+    instructions: Instructions,
     /// Bytes of all earlier pieces.
     received: u64,
 }
@@ -64,7 +68,7 @@ impl Filter {
             reserved,
             append: members,
             scanner: Scanner::new(),
-            utf8: Utf8::default(),
+            cut: Cut::default(),
             pending: PendingMember::default(),
             buffering: false,
             disposition: Disposition::Keep,
@@ -72,6 +76,7 @@ impl Filter {
             binding: None,
             detector: None,
             outer: OuterCapture::default(),
+            instructions: Instructions::widest(),
             received: 0,
         }
     }
@@ -88,6 +93,13 @@ impl Filter {
     #[must_use]
     pub fn block_shared_tools(mut self, policy: Arc<SharedToolPolicy>, replays: bool) -> Self {
         self.detector = Some(SharedToolDetector::new(policy, replays));
+        self
+    }
+
+    /// Reads with these vector instructions instead of the widest, for tests.
+    #[must_use]
+    pub fn with_instructions(mut self, instructions: Instructions) -> Self {
+        self.instructions = instructions;
         self
     }
 
@@ -132,27 +144,29 @@ impl Filter {
     /// feed more pieces and must not complete the outgoing body.
     pub fn feed(&mut self, piece: &Bytes, out: &mut Output) -> Result<(), RewriteError> {
         out.expect(piece.len(), self.reserve());
-        let (valid, not_utf8) = self.utf8.check(piece);
         let received = self.received;
-        let invalid = |at: usize, fault| JsonError { offset: received + at as u64, fault };
-        let text = piece.get(..valid).unwrap_or_default();
+        let cut = self.cut;
+        if let Err((at, begun)) = cut.check(piece) {
+            let offset = (received + at as u64).saturating_sub(begun as u64);
+            return Err(JsonError { offset, fault: JsonErrorKind::Utf8 }.into());
+        }
+        let mut text = Text::new(piece, self.instructions, self.scanner.is_escaped(), cut);
         // `mark..at` is scanned and not yet added to `out`.
         let (mut mark, mut at) = (0, 0);
         // The beginning, in this piece, of the string that the detector needs.
         let mut seen_from = 0;
         let text_from = loop {
-            let rest = text.get(at..).unwrap_or_default();
-            let (consumed, stop) = self.scanner.next(rest).map_err(|(more, fault)| invalid(at + more, fault))?;
             let before = at;
-            at += consumed;
+            let stop;
+            (at, stop) =
+                self.scanner.next(&mut text, at).map_err(|(at, fault)| first_error(piece, cut, at, fault, received))?;
             match stop {
                 Stop::More => break before,
                 Stop::InnerKey => {
-                    let key = text.get(before + self.scanner.key_from()..at - 1).unwrap_or_default();
+                    let key = piece.get(self.scanner.key_from()..at - 1).unwrap_or_default();
                     self.detect(|detector, depth| Ok(detector.inner_key(key, depth)))?;
-                    let rest = text.get(at..).unwrap_or_default();
-                    if let Some((value, length)) = self.scanner.requested_text(rest) {
-                        at += length;
+                    if let Some((value, end)) = self.scanner.requested_text(&mut text, at) {
+                        at = end;
                         self.detect(|detector, _| detector.value_begins(b'"'))?;
                         self.detect(|detector, _| detector.string_ends(value))?;
                     }
@@ -162,7 +176,7 @@ impl Filter {
                     self.detect(|detector, _| detector.value_begins(byte))?;
                 }
                 Stop::ValueEnd => {
-                    let end = text.get(seen_from..at - 1).unwrap_or_default();
+                    let end = piece.get(seen_from..at - 1).unwrap_or_default();
                     self.detect(|detector, _| detector.string_ends(end))?;
                 }
                 Stop::Element => self.detect(SharedToolDetector::element)?,
@@ -170,11 +184,8 @@ impl Filter {
                 _ => mark = self.stop(stop, piece, mark, before, at, out),
             }
         };
-        if let Some(begun) = not_utf8 {
-            let JsonError { offset, fault } = invalid(valid, JsonErrorKind::Utf8);
-            return Err(JsonError { offset: offset.saturating_sub(begun as u64), fault }.into());
-        }
-        self.carry_seen(text, text_from, seen_from);
+        self.cut.carry(piece);
+        self.carry_seen(piece, seen_from);
         self.hash(piece, text_from, at);
         self.end_of_piece(piece, mark, at, out);
         self.received += piece.len() as u64;
@@ -333,10 +344,10 @@ impl Filter {
     }
 
     /// Buffers the beginning of a key or value that the piece's end splits, if the detector needs it.
-    fn carry_seen(&mut self, text: &[u8], scanned_from: usize, seen_from: usize) {
+    fn carry_seen(&mut self, text: &[u8], seen_from: usize) {
         let Some(detector) = &mut self.detector else { return };
         let from = match self.scanner.cut_key() {
-            Some(key) => scanned_from + key,
+            Some(key) => key,
             None if self.scanner.is_in_shown_string() => seen_from,
             None => return,
         };
@@ -381,6 +392,17 @@ impl Filter {
             decoder.finish(|decoded| binder.update(decoded));
             binding.bound = (!empty).then(|| binder.finish());
         }
+    }
+}
+
+/// Returns the error of a piece in which the scanner stopped at `at`: a malformed character there or before comes first.
+#[cold]
+fn first_error(piece: &[u8], cut: Cut, at: usize, fault: JsonErrorKind, received: u64) -> JsonError {
+    let from = cut.rest(piece);
+    let invalid = piece.get(from..).and_then(first_invalid).map(|invalid| from + invalid);
+    match invalid.filter(|invalid| *invalid <= at) {
+        Some(invalid) => JsonError { offset: received + invalid as u64, fault: JsonErrorKind::Utf8 },
+        None => JsonError { offset: received + at as u64, fault },
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The scanner's state is a few dozen bytes and one bit per open container; it copies no text. It stops where the
 //! filter must act: at the borders of the outer object's members, and at keys, values and ends of containers that the
-//! shared tool detector needs. It must not check UTF-8 (`utf8.rs` does) or decode anything (`decode.rs` does).
+//! shared tool detector needs. It must not find the ends of strings or check UTF-8 (`text.rs` does), or decode anything
+//! (`decode.rs` does).
 
 mod error;
 mod long_strings;
@@ -10,7 +11,7 @@ mod nested;
 mod token;
 
 use super::shared_tools::{Keys, Next, Watch, is_common_type, may_matter};
-use super::text::text_end;
+use super::text::Text;
 pub use error::JsonErrorKind;
 pub(super) use long_strings::LongStrings;
 use token::{Literal, Number, is_space};
@@ -100,7 +101,7 @@ pub(super) struct Scanner {
     skipping: Option<(usize, Keys)>,
     /// True if the current key has escapes or is split between pieces, so that [`may_matter`] cannot exclude it.
     odd_key: bool,
-    /// The beginning of the current key's text in the bytes of the last call.
+    /// The beginning of the current key's text in the piece.
     key_from: usize,
     /// The end of a nested key that is a stop, which [`Scanner::run`] found.
     key_end: Option<usize>,
@@ -169,17 +170,17 @@ impl Scanner {
         self.depth
     }
 
-    /// Returns the beginning of the last key's text in the bytes of the last call; 0 if it began before them.
+    /// Returns the beginning of the last key's text in the piece, or of the last call if it began before that.
     pub(super) fn key_from(&self) -> usize {
         self.key_from
     }
 
-    /// Returns the beginning, in the bytes of the last call, of a nested key that their end split.
+    /// Returns the beginning, in the piece, of a nested key that the piece's end split.
     pub(super) fn cut_key(&self) -> Option<usize> {
         (self.keys != Keys::Off && self.depth > 1 && self.is_in_key()).then_some(self.key_from)
     }
 
-    /// Returns true if the bytes of the last call end inside the requested string value.
+    /// Returns true if the piece ends inside the requested string value.
     pub(super) fn is_in_shown_string(&self) -> bool {
         self.show == Show::Passing
     }
@@ -188,21 +189,26 @@ impl Scanner {
         matches!(self.state, State::KeyText | State::Escape { key: true } | State::Hex { key: true, .. })
     }
 
+    /// Returns true between a backslash and its letter.
+    pub(super) fn is_escaped(&self) -> bool {
+        matches!(self.state, State::Escape { .. })
+    }
+
     /// Returns true if one complete object was read.
     pub(super) fn is_complete(&self) -> bool {
         self.state == State::End
     }
 
-    /// Scans `bytes` up to the next stop; returns the number of consumed bytes and the stop.
+    /// Scans the piece from `at` up to the next stop; returns the end of what was consumed and the stop.
     ///
     /// # Errors
     /// The index of the first byte that cannot continue a JSON object, and the reason.
-    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(usize, Stop), (usize, JsonErrorKind)> {
-        let mut at = 0;
-        // The beginning of the current key's text in this piece.
-        let mut key_from = 0;
+    pub(super) fn next(&mut self, text: &mut Text<'_>, mut at: usize) -> Result<(usize, Stop), (usize, JsonErrorKind)> {
+        let bytes = text.bytes();
+        // The beginning of the current key's text in this call.
+        let mut key_from = at;
         loop {
-            at = self.run(bytes, at);
+            at = self.run(text, at);
             if let Some(end) = self.key_end.take() {
                 self.state = State::Colon;
                 self.key_from = at + 1;
@@ -210,8 +216,8 @@ impl Scanner {
             }
             let Some(&byte) = bytes.get(at) else { break };
             let stop = if let State::KeyText | State::StringText = self.state {
-                let (end, escaped) = text_end(bytes, at);
-                self.odd_key |= escaped;
+                let end = text.end(at);
+                self.odd_key |= self.state == State::KeyText && text.may_have_escapes(at, end);
                 self.string += end - at;
                 at = end;
                 match bytes.get(at) {

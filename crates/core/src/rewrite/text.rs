@@ -1,202 +1,226 @@
-//! The inner loop: finds the end of a string's text.
+//! Finds the ends of strings' texts, ahead of the scanner.
 //!
-//! Short texts are tested in blocks of 16 bytes, a vector width that every supported machine has. Long texts are
-//! searched with `memchr`, which uses the widest vectors of the machine. This file knows neither the position in the
-//! document nor the reason why an escape is invalid; the scanner reports errors.
+//! The kernel (`text/kernel.rs`) classifies the piece in windows of [`WINDOW`] bytes, whatever is string or not. The
+//! result is one bit per byte that could end a text, so that the end of a text is the next bit after its beginning.
+//! Classifying ahead costs the same for many short texts as for one long text, and the processor does not wait for the
+//! end of one text to begin with the next.
+//!
+//! Outside strings the bits mean nothing: nobody asks there. A backslash outside a string is an error, at which the
+//! scanner stops, so the parity of backslashes is right wherever the scanner arrives.
 
-use wide::u8x16;
+mod escapes;
+mod kernel;
+mod tables;
+mod utf8;
 
-/// Bytes in a vector.
-const BLOCK: usize = 16;
-/// Bytes that one branch tests: four vectors.
-const WIDE: usize = 64;
-/// Bytes of a `\u` escape.
-const NUMBER: usize = 6;
-/// Number of consecutive plain wide blocks after which a `memchr` search pays for its start.
-const LONG: usize = 4;
+use fearless_simd::{Simd, dispatch};
 
-/// Returns the end of the text that begins at `at`, and true if the text before that end has escapes. The text ends at
-/// a quote, a control character, a malformed or incomplete escape, or the end of `bytes`.
-#[inline]
-pub(super) fn text_end(bytes: &[u8], at: usize) -> (usize, bool) {
-    // Fast path without a call for short plain strings, which most strings are.
-    let Some(start) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ 2 * BLOCK }>()) else {
-        return long_text_end(bytes, at);
-    };
-    let (blocks, _) = start.as_chunks::<BLOCK>();
-    for (index, block) in blocks.iter().enumerate() {
-        let found = specials(*block);
-        if found != 0 {
-            let end = at + index * BLOCK + found.trailing_zeros() as usize;
-            return if bytes.get(end) == Some(&b'\\') { long_text_end(bytes, end) } else { (end, false) };
-        }
-    }
-    long_text_end(bytes, at + 2 * BLOCK)
+use super::instructions::Instructions;
+use super::utf8::{Cut, first_invalid};
+use escapes::Carry;
+use kernel::{Fault, Kernel};
+use tables::BLOCK;
+
+/// Masks in a window.
+const WORDS: usize = 64;
+/// Bytes in a window.
+const WINDOW: usize = WORDS * BLOCK;
+
+/// A piece and the ends of its texts.
+#[derive(Debug)]
+pub(super) struct Text<'b> {
+    bytes: &'b [u8],
+    instructions: Instructions,
+    window: Window,
+    /// The beginning of the window in the piece.
+    from: usize,
+    /// The number of bytes that were classified. At a malformed escape this is all of the piece, because the scanner
+    /// cannot pass that escape.
+    to: usize,
+    /// The beginning of a malformed escape or character that an earlier window had classified as sound.
+    fault: Option<usize>,
+    /// The character that the end of the last piece split.
+    cut: Cut,
 }
 
-fn long_text_end(bytes: &[u8], mut at: usize) -> (usize, bool) {
-    let mut escaped = false;
-    // Consecutive plain blocks.
-    let mut plain = 0;
-    while let Some(rest @ [_, ..]) = bytes.get(at..) {
-        let (mut found, width) = match rest.first_chunk() {
-            Some(block) => (wide_specials(block), WIDE),
-            None => (wide_specials(&padded(rest)), rest.len()),
-        };
-        plain = if found == 0 { plain + 1 } else { 0 };
-        // All escapes of a block are skipped without testing the block again.
-        let mut end = width;
-        while found != 0 {
-            let inside = found.trailing_zeros() as usize;
-            let Some(length) = rest.get(inside..).and_then(escapes) else { return (at + inside, escaped) };
-            escaped = true;
-            let after = inside + length;
-            end = after.max(width);
-            found = if after < WIDE { found & (u64::MAX << after) } else { 0 };
-        }
-        at += end;
-        if plain == LONG {
-            plain = 0;
-            at += long_plain_prefix(bytes.get(at..).unwrap_or_default());
+/// The masks of the bytes of a window.
+#[derive(Debug)]
+struct Window {
+    /// The bytes that end a text: quotes that are not escaped, control characters, the backslash of a malformed or
+    /// incomplete escape, and the first byte of a malformed character.
+    ///
+    /// The last mask stays zero, so that each other one has a neighbour.
+    ends: [u64; WORDS + 1],
+    /// The backslashes.
+    slashes: [u64; WORDS],
+    carry: Carry,
+}
+
+impl<'b> Text<'b> {
+    /// Creates the index of a piece; `escaped` is true if the piece begins between a backslash and its letter.
+    /// `cut` is the character that the piece continues.
+    pub(super) fn new(bytes: &'b [u8], instructions: Instructions, escaped: bool, cut: Cut) -> Self {
+        let carry = Carry::escaping(escaped);
+        let window = Window { ends: [0; WORDS + 1], slashes: [0; WORDS], carry };
+        Self { bytes, instructions, window, from: 0, to: 0, fault: None, cut }
+    }
+
+    /// Returns the piece.
+    pub(super) fn bytes(&self) -> &'b [u8] {
+        self.bytes
+    }
+
+    /// Returns the end of the text that begins at `at`: a quote, a control character, the backslash of a malformed or
+    /// incomplete escape, or the end of the piece. Later calls must not go back behind a returned end.
+    #[inline]
+    pub(super) fn end(&mut self, at: usize) -> usize {
+        let next = self.window.next_ends(at.wrapping_sub(self.from));
+        if next == 0 { self.far_end(at) } else { at + next.trailing_zeros() as usize }
+    }
+
+    /// Returns the end of a text that is longer than a block or ends in a window that is not classified yet.
+    fn far_end(&mut self, at: usize) -> usize {
+        let mut from = at.saturating_sub(self.from);
+        loop {
+            let next = self.window.next_ends(from);
+            if next != 0 {
+                return self.from + from + next.trailing_zeros() as usize;
+            }
+            let rest = self.window.ends.get(from / BLOCK + 1..).unwrap_or_default();
+            if let Some((skipped, word)) = rest.iter().enumerate().find(|(_, word)| **word != 0) {
+                return self.from + (from / BLOCK + 1 + skipped) * BLOCK + word.trailing_zeros() as usize;
+            }
+            if self.to == self.bytes.len() {
+                return self.fault.unwrap_or(self.to);
+            }
+            self.classify_next();
+            from = at.saturating_sub(self.from);
         }
     }
-    (at, escaped)
+
+    /// Returns false only if the text in this range has no escape.
+    pub(super) fn may_have_escapes(&self, from: usize, end: usize) -> bool {
+        let (Some(first), Some(length)) = (from.checked_sub(self.from), end.checked_sub(from)) else { return true };
+        let word = self.window.slashes.get(first / BLOCK).map_or(0, |word| word >> (first % BLOCK));
+        if first % BLOCK + length <= BLOCK {
+            return length > 0 && word << (BLOCK - length) != 0;
+        }
+        // Longer texts are rare.
+        memchr::memchr(b'\\', self.bytes.get(from..end).unwrap_or_default()).is_some()
+    }
+
+    /// Classifies the next window.
+    #[cold]
+    fn classify_next(&mut self) {
+        let rest = self.bytes.get(self.to..).unwrap_or_default();
+        let (part, is_last) = rest.get(..WINDOW).map_or((rest, true), |part| (part, rest.len() == WINDOW));
+        let before = self.bytes.get(..self.to).and_then(|done| done.last_chunk::<BLOCK>());
+        let before = before.copied().unwrap_or_else(|| self.cut.block());
+        self.from = self.to;
+        let window = &mut self.window;
+        let fault = dispatch!(self.instructions.level(), simd => window.classify(simd, part, before, is_last));
+        self.to += part.len();
+        if let Some(fault) = fault {
+            self.stop_at(fault);
+        }
+    }
+
+    /// Ends the index at the malformed escapes and characters whose wrong or missing bytes are given.
+    #[cold]
+    fn stop_at(&mut self, fault: Fault) {
+        self.to = self.bytes.len();
+        if let Some(at) = fault.escape {
+            // Between the backslash and the wrong byte are only a `u` and digits. The escape may have begun in an
+            // earlier piece, in which case the scanner is in it.
+            let before = self.bytes.get(..self.from + at).unwrap_or_default();
+            if let Some(backslash) = before.iter().rposition(|byte| *byte == b'\\') {
+                self.end_at(backslash);
+            }
+        }
+        if fault.character {
+            let from = self.cut.rest(self.bytes);
+            if let Some(invalid) = self.bytes.get(from..).and_then(first_invalid) {
+                self.end_at(from + invalid);
+            }
+        }
+    }
+
+    /// Ends the text at `at`, a byte that the scanner does not pass.
+    fn end_at(&mut self, at: usize) {
+        let Some(inside) = at.checked_sub(self.from) else {
+            // Nothing in this window comes before it.
+            self.window.ends = [0; WORDS + 1];
+            self.fault = Some(self.fault.map_or(at, |fault| fault.min(at)));
+            return;
+        };
+        if self.fault.is_none()
+            && let Some(word) = self.window.ends.get_mut(inside / BLOCK)
+        {
+            *word |= 1 << (inside % BLOCK);
+        }
+    }
+}
+
+impl Window {
+    /// Returns the mask of the block's length of bytes from `at` on, which need not be the beginning of a block.
+    #[inline]
+    fn next_ends(&self, at: usize) -> u64 {
+        let words = self.ends.get(at / BLOCK..).and_then(|words| words.first_chunk());
+        let Some([word, next]) = words else { return 0 };
+        let skipped = at % BLOCK;
+        // The first shift makes room where nothing is skipped.
+        word >> skipped | next << 1 << (BLOCK - 1 - skipped)
+    }
+
+    /// Classifies `bytes`; `before` are the bytes before them. Stops at the first block with a fault, and returns it; the
+    /// masks behind that block are zero.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "vector code must be compiled with the caller's instructions")]
+    fn classify<S: Simd>(&mut self, simd: S, bytes: &[u8], before: [u8; BLOCK], is_last: bool) -> Option<Fault> {
+        let (blocks, tail) = bytes.as_chunks::<BLOCK>();
+        let mut words = self.ends.iter_mut().zip(&mut self.slashes);
+        let mut kernel = Kernel::new(simd, before, self.carry);
+        let mut fault = None;
+        for (index, block) in blocks.iter().enumerate() {
+            let Some((ends, slashes)) = words.next() else { break };
+            let found = kernel.masks(block);
+            (*ends, *slashes) = (found.ends, found.slashes);
+            if found.has_fault() {
+                fault = Some(found.fault(index));
+                break;
+            }
+        }
+        if is_last && fault.is_none() {
+            // Spaces after the piece end no text, and an escape that needs them is incomplete. A character is not: the
+            // next piece may continue it.
+            let mut found = kernel.masks(&padded(tail));
+            found.malformed &= (1 << tail.len()) - 1;
+            if let Some((ends, slashes)) = words.next() {
+                (*ends, *slashes) = (found.ends, found.slashes);
+            }
+            fault = found.has_fault().then(|| found.fault(blocks.len()));
+            // The next byte shows that these begin no character, and here is none.
+            if let (None, Some(0xc0 | 0xc1 | 0xf5..)) = (fault, bytes.last()) {
+                fault = Some(Fault { escape: None, character: true });
+            }
+        }
+        self.carry = kernel.carry();
+        // Masks of an earlier window.
+        words.for_each(|(ends, slashes)| (*ends, *slashes) = (0, 0));
+        fault
+    }
 }
 
 /// Returns the last bytes of a piece as a block that is filled up with spaces.
-fn padded(rest: &[u8]) -> [u8; WIDE] {
-    let mut block = [b' '; WIDE];
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "vector code must be compiled with the caller's instructions")]
+fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut block = [b' '; BLOCK];
     if let Some(start) = block.get_mut(..rest.len()) {
         start.copy_from_slice(rest);
     }
     block
 }
 
-/// Returns the length of the well-formed escapes at the beginning of `bytes`: one letter escape, or a run of `\u`
-/// escapes (some clients escape all non-ASCII text).
-fn escapes(bytes: &[u8]) -> Option<usize> {
-    match bytes {
-        [b'\\', letter, ..] if is_escaped(*letter) => Some(2),
-        [b'\\', b'u', ..] => {
-            let (numbers, _) = bytes.as_chunks();
-            let whole = numbers.iter().take_while(|escape| is_number(**escape)).count();
-            (whole > 0).then_some(whole * NUMBER)
-        }
-        _ => None,
-    }
-}
-
-/// Returns true for `\u` and four hexadecimal digits. Tests all digits without early exit, because they are rarely
-/// invalid.
-fn is_number([backslash, u, digits @ ..]: [u8; NUMBER]) -> bool {
-    backslash == b'\\' && u == b'u' && digits.iter().fold(true, |all, digit| all & digit.is_ascii_hexdigit())
-}
-
-/// Returns true if a backslash and this letter are an escape. A table avoids unpredictable branches.
-fn is_escaped(letter: u8) -> bool {
-    const LETTERS: [bool; 256] = {
-        let mut letters = [false; 256];
-        let mut rest: &[u8] = b"\"\\/bfnrt";
-        while let [letter, others @ ..] = rest {
-            letters[*letter as usize] = true;
-            rest = others;
-        }
-        letters
-    };
-    LETTERS.get(usize::from(letter)).is_some_and(|is| *is)
-}
-
-/// Returns the number of leading bytes that are neither a quote, a backslash nor a control character. Makes two passes;
-/// both compile to vector instructions.
-fn long_plain_prefix(bytes: &[u8]) -> usize {
-    let end = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
-    let text = bytes.get(..end).unwrap_or_default();
-    let (blocks, _) = text.as_chunks::<64>();
-    let clean = blocks.iter().take_while(|block| block.iter().fold(u8::MAX, |least, &byte| least.min(byte)) >= 0x20);
-    let clean = clean.count() * 64;
-    let tail = text.get(clean..).unwrap_or_default();
-    clean + tail.iter().position(|&byte| byte < 0x20).unwrap_or(tail.len())
-}
-
-/// Returns one bit per special byte: quote, backslash or control character.
-fn specials(block: [u8; BLOCK]) -> u32 {
-    zero_where_special(block).simd_eq(u8x16::splat(0)).to_bitmask()
-}
-
-/// Returns one bit per special byte of a wide block, with a fast path for blocks without any.
-fn wide_specials(block: &[u8; WIDE]) -> u64 {
-    let (blocks, _) = block.as_chunks::<BLOCK>();
-    let [a, b, c, d] = blocks else { return 0 };
-    let [a, b, c, d] = [a, b, c, d].map(|block| zero_where_special(*block));
-    if a.min(b).min(c.min(d)).simd_eq(u8x16::splat(0)).to_bitmask() == 0 {
-        return 0;
-    }
-    let bits = |zeros: u8x16| u64::from(zeros.simd_eq(u8x16::splat(0)).to_bitmask());
-    bits(a) | bits(b) << 16 | bits(c) << 32 | bits(d) << 48
-}
-
-/// Returns zero for every special byte and another value for all others. `b'"' ^ 2 == b' '` and control characters stay
-/// below 0x20 under `^ 2`, so one saturating subtraction of `b' '` maps both to zero.
-fn zero_where_special(block: [u8; BLOCK]) -> u8x16 {
-    let block = u8x16::new(block);
-    let control_or_quote = (block ^ u8x16::splat(2)).saturating_sub(u8x16::splat(b' '));
-    control_or_quote.min(block ^ u8x16::splat(b'\\'))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stops_at_the_first_special_byte_at_any_position() {
-        for length in 0..300 {
-            for special in [b'"', b'\\', 0, 0x1f, b'\n'] {
-                for filler in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
-                    let mut text = vec![filler; 300];
-                    text[length] = special;
-                    // The next byte must not matter; after a backslash it must not form an escape.
-                    if let Some(next) = text.get_mut(length + 1) {
-                        *next = if special == b'\\' { filler.min(b'!') } else { b'"' };
-                    }
-                    assert_eq!(text_end(&text, 0), (length, false), "{special:#x} among {filler:#x}");
-                    assert_eq!(text_end(&text[..length], 0), (length, false));
-                    assert_eq!(long_plain_prefix(&text), length);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn skips_complete_escapes_and_stops_at_all_others() {
-        for (text, end) in [
-            (r#"ab\n\u00e9\"x"rest"#, 13),
-            (r"\ud83d\uDE00", 12),
-            (r"ab\", 2),
-            (r"ab\u12", 2),
-            (r"ab\u123", 2),
-            (r"ab\u12g4", 2),
-            (r"\\\x", 2),
-            (r"\a", 0),
-            ("a\\\u{1}", 1),
-            ("a\u{1}", 1),
-            ("", 0),
-        ] {
-            assert_eq!(text_end(text.as_bytes(), 0).0, end, "{text:?}");
-            let shifted = format!("\"\"{text}");
-            assert_eq!(text_end(shifted.as_bytes(), 2).0, end + 2, "{text:?}");
-        }
-        // At every position in a block, and across two blocks.
-        for before in 0..130 {
-            let text = format!("{}{}", "x".repeat(before), r#"\n\u00e9\u00E9\\\"y\u00e9"#);
-            assert_eq!(text_end(text.as_bytes(), 0), (text.len(), true), "{text:?}");
-            for (end, wrong) in [("\"", 0), (r"\u12g4", 0), (r"\u00e9\x", 6), ("\\", 0), ("\n", 0)] {
-                let bad = format!("{text}{end}{}", "z".repeat(70));
-                let from = text.len() + wrong;
-                assert_eq!(text_end(bad.as_bytes(), 0), (from, true), "{bad:?}");
-                assert_eq!(text_end(&bad.as_bytes()[..=from], 0), (from, true), "{bad:?}");
-            }
-        }
-        assert!(!text_end(br"ab\u12", 0).1 && !text_end(b"plain\"", 0).1);
-        assert!(text_end(br#"a\t""#, 0).1 && text_end(br"\t\", 0).1);
-    }
-}
+mod tests;

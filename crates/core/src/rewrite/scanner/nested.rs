@@ -1,7 +1,7 @@
 //! The fast path of the scanner: complete tokens inside the members of the outer object.
 
 use super::super::shared_tools::is_exempt;
-use super::super::text::text_end;
+use super::super::text::Text;
 use super::token::{Literal, Number, is_space, number_end, word_end};
 use super::{Keys, Scanner, Show, State};
 
@@ -49,7 +49,8 @@ impl Scanner {
     /// Skips complete nested tokens from `at` on. Stops before a token that is incomplete, invalid or possibly needed
     /// by the detector; [`Self::step`] handles those, except a key whose end is set. A fast path only: it keeps the
     /// state in registers.
-    pub(super) fn run(&mut self, bytes: &[u8], mut at: usize) -> usize {
+    pub(super) fn run(&mut self, text: &mut Text<'_>, mut at: usize) -> usize {
+        let bytes = text.bytes();
         if self.depth <= self.floor {
             return at;
         }
@@ -67,12 +68,12 @@ impl Scanner {
         {
             (place, at) = match place {
                 Place::Key | Place::FirstKey if byte == b'"' => {
-                    let (end, escaped) = text_end(bytes, at + 1);
+                    let end = text.end(at + 1);
                     let (Some(key), Some([b'"', rest @ ..])) = (bytes.get(at + 1..end), bytes.get(end..)) else {
                         break;
                     };
-                    if self.keys != Keys::Off && (escaped || self.may_matter(key, rest)) {
-                        if !escaped && is_exempt(key) {
+                    if self.keys != Keys::Off && (text.may_have_escapes(at + 1, end) || self.may_matter(key, rest)) {
+                        if is_exempt(key) {
                             if let Some(inside) = self.skip(bytes, end + 1) {
                                 (place, at) = inside;
                                 continue;
@@ -111,7 +112,7 @@ impl Scanner {
                 && let Some(&byte) = bytes.get(at)
                 && !is_space(byte)
             {
-                match self.whole_value(byte, bytes, at) {
+                match self.whole_value(byte, text, at) {
                     Some(ahead) => (place, at) = ahead,
                     None => break,
                 }
@@ -158,11 +159,12 @@ impl Scanner {
 
     /// Returns the place after the value or opening bracket that begins at `at` with `byte`, and its index; `None` if
     /// the value is incomplete or invalid.
-    fn whole_value(&mut self, byte: u8, bytes: &[u8], at: usize) -> Option<(Place, usize)> {
+    fn whole_value(&mut self, byte: u8, text: &mut Text<'_>, at: usize) -> Option<(Place, usize)> {
+        let bytes = text.bytes();
         let end = match byte {
             b'"' | b'[' if self.depth == self.elements && !self.in_object => return None,
             b'"' => {
-                let (end, _) = text_end(bytes, at + 1);
+                let end = text.end(at + 1);
                 let after = (bytes.get(end) == Some(&b'"')).then_some(end + 1)?;
                 self.long_strings.add(end - at - 1);
                 after
@@ -182,22 +184,23 @@ impl Scanner {
         Some(self.after_value(bytes, end))
     }
 
-    /// Consumes the requested value if it is a string that is complete in `bytes`, which follow its key. Returns its
-    /// text and the number of consumed bytes. A fast path only.
-    pub(in super::super) fn requested_text<'b>(&mut self, bytes: &'b [u8]) -> Option<(&'b [u8], usize)> {
+    /// Consumes the requested value if it is a string that is complete in the piece; its key ends at `at`. Returns its
+    /// text and the end of the value. A fast path only.
+    pub(in super::super) fn requested_text<'b>(&mut self, text: &mut Text<'b>, at: usize) -> Option<(&'b [u8], usize)> {
         if self.show != Show::Next {
             return None;
         }
-        let from = match bytes {
-            [b':', b'"', ..] => 2,
-            [b':', b' ', b'"', ..] => 3,
+        let bytes = text.bytes();
+        let from = match bytes.get(at..)? {
+            [b':', b'"', ..] => at + 2,
+            [b':', b' ', b'"', ..] => at + 3,
             _ => return None,
         };
-        let (end, _) = text_end(bytes, from);
-        let text = bytes.get(from..end).filter(|_| bytes.get(end) == Some(&b'"'))?;
+        let end = text.end(from);
+        let value = bytes.get(from..end).filter(|_| bytes.get(end) == Some(&b'"'))?;
         self.show = Show::Nothing;
         self.state = State::After;
-        self.long_strings.add(text.len());
-        Some((text, end + 1))
+        self.long_strings.add(value.len());
+        Some((value, end + 1))
     }
 }
