@@ -91,10 +91,10 @@ fn chunk() -> Vec<u8> {
     format!("{:x}\r\n{event}\r\n", event.len()).into_bytes()
 }
 
-/// Returns the `content-length` of a lower-cased message head.
+/// Returns the `content-length` of a lower-cased message head; 0 without one, as in requests for the catalogue.
 pub(crate) fn content_length(head: &str) -> usize {
     let value = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
-    value.unwrap().parse().unwrap()
+    value.map_or(0, |value| value.parse().unwrap())
 }
 
 async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
@@ -125,7 +125,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         }
         buffer.clear();
         let sent = match (sse, paced) {
-            (false, _) => stream.write_all(&plain).await,
+            (false, _) => answer_plain(&mut stream, &plain).await,
             (true, false) => answer_stream(&mut stream, &chunk, (BURST, Duration::ZERO)).await,
             (true, true) => answer_stream(&mut stream, &chunk, PACED).await,
         };
@@ -133,6 +133,12 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
             return;
         }
     }
+}
+
+/// Writes an answer. TLS needs the flush.
+async fn answer_plain(stream: &mut (impl AsyncWrite + Unpin), plain: &[u8]) -> std::io::Result<()> {
+    stream.write_all(plain).await?;
+    stream.flush().await
 }
 
 async fn answer_stream(
@@ -149,5 +155,6 @@ async fn answer_stream(
         }
         stream.write_all(chunk).await?;
     }
-    stream.write_all(b"0\r\n\r\n").await
+    stream.write_all(b"0\r\n\r\n").await?;
+    stream.flush().await
 }
