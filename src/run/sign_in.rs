@@ -32,13 +32,8 @@ pub(super) struct InForce {
 
 impl InForce {
     fn start(issuers: &[AdminIssuer], previous: Option<&Self>) -> Result<Self, FetchError> {
-        let key_sets = issuers.iter().map(|AdminIssuer { issuer, .. }| {
-            let known = previous.and_then(|previous| previous.keys.known(&issuer.rules.name, &issuer.keys));
-            known.unwrap_or_else(|| issuer.initial.clone())
-        });
-        let verifier = Arc::new(Verifier::new(key_sets));
-        let sources = issuers.iter().map(|AdminIssuer { issuer, .. }| (issuer.rules.name.clone(), issuer.keys.clone()));
-        let keys = Issuers::start(sources.collect(), &verifier)?;
+        let tokens = issuers.iter().map(|admin| &admin.issuer);
+        let (verifier, keys) = Issuers::replacing(tokens, previous.map(|previous| &previous.keys))?;
         Ok(Self { issuers: issuers.to_vec(), verifier, keys })
     }
 

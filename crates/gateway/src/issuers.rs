@@ -19,6 +19,7 @@ use budget::Budget;
 use callsign_core::auth::UnknownKey;
 use callsign_core::auth::issuer::{IssuerId, KeySource};
 use callsign_core::auth::jwks::KeySet;
+use callsign_core::auth::settings::TokenIssuer;
 use callsign_core::auth::verifier::Verifier;
 use fetch::Fetcher;
 pub use fetch::{FetchError, initial, is_secure};
@@ -62,7 +63,7 @@ impl Issuers {
     ///
     /// # Errors
     /// The HTTP client cannot be created.
-    pub fn start(sources: Vec<(String, KeySource)>, verifier: &Arc<Verifier>) -> Result<Self, FetchError> {
+    fn start(sources: Vec<(String, KeySource)>, verifier: &Arc<Verifier>) -> Result<Self, FetchError> {
         if sources.is_empty() {
             return Ok(Self::default());
         }
@@ -88,9 +89,27 @@ impl Issuers {
         Ok(issuers)
     }
 
-    /// Returns the keys in use for the issuer of this name, if it has the same URL. A configuration that replaces this
-    /// one starts with them: without its keys a reload would refuse tokens until the issuer answers.
-    pub fn known(&self, name: &str, source: &KeySource) -> Option<KeySet> {
+    /// Starts the issuers of a configuration that replaces `previous`, and returns the verifier of their tokens. They
+    /// start with the keys that `previous` knows: without them a reload would refuse tokens until the issuer answers.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn replacing<'a>(
+        issuers: impl Iterator<Item = &'a TokenIssuer> + Clone,
+        previous: Option<&Self>,
+    ) -> Result<(Arc<Verifier>, Self), FetchError> {
+        let key_sets = issuers.clone().map(|issuer| {
+            let known = previous.and_then(|previous| previous.known(&issuer.rules.name, &issuer.keys));
+            known.unwrap_or_else(|| issuer.initial.clone())
+        });
+        let verifier = Arc::new(Verifier::new(key_sets));
+        let sources = issuers.map(|issuer| (issuer.rules.name.clone(), issuer.keys.clone())).collect();
+        let started = Self::start(sources, &verifier)?;
+        Ok((verifier, started))
+    }
+
+    /// Returns the keys in use for the issuer of this name, if it has the same URL.
+    fn known(&self, name: &str, source: &KeySource) -> Option<KeySet> {
         let feed = self.feeds.iter().find(|feed| feed.name == name)?;
         let same = matches!((feed.source.url(), source.url()), (Some(before), Some(now)) if before == now);
         same.then(|| KeySet::clone(&feed.verifier.key_set(feed.id)))

@@ -175,13 +175,8 @@ impl Snapshot {
         )
         .with_presets(callers.named_presets())
         .with_issuers(callers.issuers.iter().map(|issuer| issuer.rules.clone()).collect());
-        let key_sets = callers.issuers.iter().map(|issuer| {
-            let known = previous.and_then(|previous| previous.issuers.known(&issuer.rules.name, &issuer.keys));
-            known.unwrap_or_else(|| issuer.initial.clone())
-        });
-        let verifier = Arc::new(Verifier::new(key_sets));
-        let sources = callers.issuers.iter().map(|issuer| (issuer.rules.name.clone(), issuer.keys.clone())).collect();
-        let issuers = Issuers::start(sources, &verifier)?;
+        let known = previous.map(|previous| &previous.issuers);
+        let (verifier, issuers) = Issuers::replacing(callers.issuers.iter(), known)?;
         let operator = TenantSettings {
             policy: settings.tenants.operator.clone(),
             account: account(None, settings.upstream.api_key.as_ref(), previous.map(|previous| &previous.operator))?,
