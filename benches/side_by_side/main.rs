@@ -78,7 +78,7 @@ impl Run {
             let directory = tempfile::tempdir().unwrap();
             let upstream = upstream::start_tls(directory.path()).await;
             let peers = start(&peers::FEW, &upstream, directory.path()).await;
-            self.measure(&peers, Workload::tls(), &mut report).await;
+            self.measure(&those(&peers, |_| true), Workload::tls(), &mut report).await;
         }
         report
     }
@@ -90,9 +90,9 @@ impl Run {
         if self.wants("memory") {
             memory::idle(&peers);
         }
-        self.measure(&peers, Workload::closed(), report).await;
+        self.measure(&those(&peers, |_| true), Workload::closed(), report).await;
         let few = those(&peers, |peer| peers::FEW.contains(&peer.kind));
-        self.measure_few(&few, Workload::http2(), report).await;
+        self.measure(&few, Workload::http2(), report).await;
         let fast = those(&peers, Peer::is_fast);
         let chat = Workload::chat(64);
         let rate = report.rate_of("1 KB chat", "nginx");
@@ -112,11 +112,7 @@ impl Run {
         }
     }
 
-    async fn measure(&self, peers: &[Peer], workloads: impl IntoIterator<Item = Workload>, report: &mut Report) {
-        self.measure_few(&those(peers, |_| true), workloads, report).await;
-    }
-
-    async fn measure_few(&self, peers: &[&Peer], workloads: impl IntoIterator<Item = Workload>, report: &mut Report) {
+    async fn measure(&self, peers: &[&Peer], workloads: impl IntoIterator<Item = Workload>, report: &mut Report) {
         for workload in workloads.into_iter().filter(|workload| self.wants(workload.name)) {
             // A paced stream takes a second, so a round must be longer.
             let is_paced = workload.answer == Answer::Paced;

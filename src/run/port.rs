@@ -18,7 +18,7 @@ const BACKGROUND: i32 = 10;
 pub(super) enum Priority {
     /// As the process.
     Normal,
-    /// Below the process, so that pages and their queries never slow requests.
+    /// Below the process, so that requests go before pages and their queries.
     Background,
 }
 

@@ -58,19 +58,5 @@ pub trait SignIn: fmt::Debug + Send + Sync {
     fn user<'a>(&'a self, headers: &'a HeaderMap) -> Pending<'a>;
 }
 
-/// The sign-in without any issuer.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoSignIn;
-
-impl SignIn for NoSignIn {
-    fn is_on(&self) -> bool {
-        false
-    }
-
-    fn user<'a>(&'a self, _: &'a HeaderMap) -> Pending<'a> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
-}
-
 /// A shared sign-in.
 pub type SharedSignIn = Arc<dyn SignIn>;

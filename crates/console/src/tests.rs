@@ -20,6 +20,7 @@ use callsign_store::org_ids::OrgIds;
 use callsign_telemetry::metrics::Metrics;
 use callsign_telemetry::metrics::audit::Finding;
 use self_test::{SelfTest, SelfTestError};
+use sign_in::{Pending, SignIn};
 
 pub(super) const TOKEN: &str = "an-admin-token-of-tests";
 
@@ -36,6 +37,20 @@ pub(super) fn admin_with(settings: &Settings, ledger_access: Option<(Reader, Kee
 /// Returns an admin port whose program answers `refuses` so.
 fn admin_refusing(settings: &Settings, refuses: Probe) -> Admin {
     Admin::new(settings, AdminDeps { refuses, ..deps(None, Ledger::off()) })
+}
+
+/// The sign-in without any issuer.
+#[derive(Debug)]
+struct NoSignIn;
+
+impl SignIn for NoSignIn {
+    fn is_on(&self) -> bool {
+        false
+    }
+
+    fn user<'a>(&'a self, _: &'a HeaderMap) -> Pending<'a> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 fn deps(ledger_access: Option<(Reader, Keeper)>, ledger: Ledger) -> AdminDeps {
@@ -55,7 +70,7 @@ fn deps(ledger_access: Option<(Reader, Keeper)>, ledger: Ledger) -> AdminDeps {
         metrics,
         refuses: Probe(Arc::new(|| None)),
         view: Arc::new(arc_swap::ArcSwap::from_pointee(view())),
-        sign_in: Arc::new(sign_in::NoSignIn),
+        sign_in: Arc::new(NoSignIn),
         reconcile: None,
         self_test: SelfTest(Arc::new(|_| Box::pin(async { Err(SelfTestError::Failed("not in this test".into())) }))),
         data: "127.0.0.1:8484".parse().unwrap(),
