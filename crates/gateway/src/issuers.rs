@@ -93,7 +93,7 @@ impl Issuers {
     /// start with the keys that `previous` knows: without them a reload would refuse tokens until the issuer answers.
     ///
     /// # Errors
-    /// As [`Self::start`].
+    /// The HTTP client that fetches keys cannot be created.
     pub fn replacing<'a>(
         issuers: impl Iterator<Item = &'a TokenIssuer> + Clone,
         previous: Option<&Self>,
