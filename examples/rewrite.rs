@@ -38,8 +38,8 @@ fn main() -> anyhow::Result<()> {
 
 fn rewrite(reserved: &Arc<ReservedFields>, body: &[u8]) -> Result<Vec<u8>, RewriteError> {
     let caller = CallerIdentity { key: "app", user: Some("u-1"), ..CallerIdentity::default() };
-    let mut filter =
-        Filter::new(Arc::clone(reserved), MEMBERS.to_owned()).bind(Binder::new(&caller, None, Purpose::Cache));
+    let mut filter = Filter::new(Arc::clone(reserved), MEMBERS.to_owned());
+    filter.bind(Binder::new(&caller, None, Purpose::Cache));
     let mut out = Output::default();
     for piece in body.chunks(PIECE) {
         filter.feed(&Bytes::copy_from_slice(piece), &mut out)?;

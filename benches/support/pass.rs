@@ -14,7 +14,8 @@ const MEMBERS: &str =
 
 /// Passes one body through a new filter.
 pub(crate) fn pass(reserved: &Arc<ReservedFields>, body: &Bytes) {
-    let mut filter = Filter::new(Arc::clone(reserved), MEMBERS.to_owned()).block_shared_tools(Arc::default(), false);
+    let mut filter = Filter::new(Arc::clone(reserved), MEMBERS.to_owned());
+    filter.block_shared_tools(Arc::default(), false);
     let mut out = Output::default();
     for from in (0..body.len()).step_by(PIECE) {
         filter.feed(&body.slice(from..(from + PIECE).min(body.len())), &mut out).unwrap();

@@ -61,10 +61,15 @@ impl<'a> Case<'a> {
 
     fn filter(&self) -> Filter {
         let bound = (!self.owned.contains(&"user_id")).then_some(BOUND);
-        let filter =
+        let mut filter =
             Filter::new(Arc::new(ReservedFields::new(self.owned.iter().copied(), bound)), self.append.to_owned());
-        let filter = if self.bind { filter.bind(binder()) } else { filter };
-        if self.block_tools { filter.block_shared_tools(Arc::default(), false) } else { filter }
+        if self.bind {
+            filter.bind(binder());
+        }
+        if self.block_tools {
+            filter.block_shared_tools(Arc::default(), false);
+        }
+        filter
     }
 
     fn reserves(&self, name: &[u16]) -> bool {

@@ -49,7 +49,8 @@ fn decision(result: &Result<Vec<u8>, RewriteError>) -> Result<&[u8], Result<u64,
 /// Passes a body through the detector in pieces of these lengths.
 pub(crate) fn run(body: &[u8], replays: bool, lengths: impl Iterator<Item = usize>) -> Result<Vec<u8>, RewriteError> {
     let reserved = Arc::new(ReservedFields::new([], None));
-    let mut filter = Filter::new(reserved, String::new()).block_shared_tools(Arc::default(), replays);
+    let mut filter = Filter::new(reserved, String::new());
+    filter.block_shared_tools(Arc::default(), replays);
     let (mut out, mut rest) = (Output::default(), Bytes::copy_from_slice(body));
     for length in lengths {
         filter.feed(&rest.split_to(length.min(rest.len())), &mut out)?;

@@ -51,7 +51,7 @@ use crate::catalogue::Catalogue;
 use crate::error::Refusal;
 use crate::pending::PendingCosts;
 use crate::prices::Prices;
-use crate::random;
+use crate::random::{self, RandomnessError};
 use crate::record::RequestRecord;
 use crate::relay::{Answer, AwaitedHead, ReadOn};
 use crate::server::{ContentCoding, Drain, Handler, Peer, Upload};
@@ -135,12 +135,11 @@ pub struct ProxyDeps {
 }
 
 /// A request that has passed every check.
-#[expect(clippy::large_enum_variant, reason = "nearly all are requests")]
 enum Checked {
     /// callsign itself has the answer.
     Answer(Response<Bytes>),
     /// It goes to OpenRouter, with its upload if that is still running.
-    Request(Request<RequestBody>, Option<UploadHandle>, Sent),
+    Request(Box<Request<RequestBody>>, Option<UploadHandle>, Sent),
 }
 
 impl Proxy {
@@ -218,46 +217,8 @@ impl Proxy {
         let ledger = (&shared.ledger, shared.pending.as_ref());
         let mut record = RequestRecord::begin(begin, &shared.metrics, &shared.in_flight, ledger, &shared.archive);
         let mut upload = Some(upload);
-        let checked: Result<Checked, Refusal> = async {
-            drawn?;
-            self.check_capacity(peer)?;
-            let endpoint = route(snapshot, parts, &mut record)?;
-            let caller =
-                authenticate::authenticate(&shared.limiter, snapshot, parts, peer, &endpoint, &mut record).await?;
-            let request = identify::identify(&shared.limiter, snapshot, caller, endpoint, &mut record)?;
-            let list = request.list_key(snapshot, parts);
-            let cached = list.as_ref().and_then(|list| shared.catalogue.look_up(list, &parts.method));
-            check_limits::check_limits(
-                (&shared.limiter, &shared.prices),
-                snapshot,
-                &request,
-                cached.is_some(),
-                &mut record,
-            )
-            .await?;
-            if let Some(answer) = cached {
-                return Ok(Checked::Answer(answer));
-            }
-            let (head, plan) = prepare::prepare(snapshot, parts, &request, &mut record)?;
-            if let Some(answer) =
-                request.answer_from_ledger(snapshot, parts, shared.reader.as_ref(), &shared.limiter).await?
-            {
-                return Ok(Checked::Answer(answer));
-            }
-            let check = check_limits::check_body(snapshot, (&shared.prices, shared.reader.as_ref()), &request, &record);
-            let caller = request.caller.identity().holder();
-            let mut body = self.prepare_body(snapshot, plan, caller, &mut upload, check, &record).await?;
-            let handle = body.stream();
-            record.asks(body.outer(), handle.as_ref().map(|handle| Arc::clone(&handle.state)));
-            let is_catalogue = matches!(request.kind, RequestKind::Catalogue(_));
-            let is_video = matches!(&request.kind, RequestKind::Video(video) if video.is_content());
-            let account = snapshot.account(&request.caller).map(|account| account.pool().clone());
-            let request = head.with_body(body);
-            let sent = Sent { target: request.uri().clone(), is_catalogue, is_video, list, account };
-            Ok(Checked::Request(request, handle, sent))
-        }
-        .await;
-        let mut record = Box::new(record);
+        // Boxed: its memory is free again while OpenRouter answers.
+        let checked = Box::pin(self.check(snapshot, parts, peer, drawn, &mut upload, &mut record)).await;
         let read_on = (snapshot.on_client_gone == OnClientGone::Auto).then(|| Arc::clone(&shared.read_on));
         let mut list = None;
         let reply = match checked {
@@ -268,9 +229,13 @@ impl Proxy {
                 (reply, record) =
                     self.send(request, sent.account.take(), handle, &mut upload, record, read_on.clone()).await;
                 match reply {
-                    Ok(reply) => {
-                        pass_on::refuse_redirect(snapshot, parts, &sent, reply, &mut upload, &mut record).await
-                    }
+                    Ok(mut reply) => match pass_on::check_redirect(snapshot, parts, &sent, &mut reply) {
+                        Ok(()) => Ok(reply),
+                        Err(error) => {
+                            Box::pin(pass_on::end_exchange(reply, &mut upload, &mut record)).await;
+                            Err(error.into())
+                        }
+                    },
                     Err(refusal) => Err(refusal),
                 }
             }
@@ -287,6 +252,48 @@ impl Proxy {
         // The text of an id is a valid header value.
         response.headers_mut().extend(HeaderValue::from_str(&id.to_string()).ok().map(|id| (REQUEST_ID, id)));
         response
+    }
+
+    /// Checks and prepares a request. `drawn` is its id. A refused body's unread rest is put back into `upload`.
+    async fn check(
+        &self,
+        snapshot: &Snapshot,
+        parts: &Parts,
+        peer: Peer,
+        drawn: Result<RequestId, RandomnessError>,
+        upload: &mut Option<Upload>,
+        record: &mut RequestRecord,
+    ) -> Result<Checked, Refusal> {
+        let shared = &self.0.shared;
+        drawn?;
+        self.check_capacity(peer)?;
+        let endpoint = route(snapshot, parts, record)?;
+        let caller = authenticate::authenticate(&shared.limiter, snapshot, parts, peer, &endpoint, record).await?;
+        let request = identify::identify(&shared.limiter, snapshot, caller, endpoint, record)?;
+        let list = request.list_key(snapshot, parts);
+        let cached = list.as_ref().and_then(|list| shared.catalogue.look_up(list, &parts.method));
+        check_limits::check_limits((&shared.limiter, &shared.prices), snapshot, &request, cached.is_some(), record)
+            .await?;
+        if let Some(answer) = cached {
+            return Ok(Checked::Answer(answer));
+        }
+        let (head, plan) = prepare::prepare(snapshot, parts, &request, record)?;
+        if let Some(answer) =
+            request.answer_from_ledger(snapshot, parts, shared.reader.as_ref(), &shared.limiter).await?
+        {
+            return Ok(Checked::Answer(answer));
+        }
+        let check = check_limits::check_body(snapshot, (&shared.prices, shared.reader.as_ref()), &request, record);
+        let caller = request.caller.identity().holder();
+        let mut body = self.prepare_body(snapshot, plan, caller, upload, check, record).await?;
+        let handle = body.stream();
+        record.asks(body.outer(), handle.as_ref().map(|handle| Arc::clone(&handle.state)));
+        let is_catalogue = matches!(request.kind, RequestKind::Catalogue(_));
+        let is_video = matches!(&request.kind, RequestKind::Video(video) if video.is_content());
+        let account = snapshot.account(&request.caller).map(|account| account.pool().clone());
+        let request = Box::new(head.with_body(body));
+        let sent = Sent { target: request.uri().clone(), is_catalogue, is_video, list, account };
+        Ok(Checked::Request(request, handle, sent))
     }
 
     /// Answers a request of the page `/callsign/me`: the pipeline answers the key of the form.
@@ -355,7 +362,7 @@ impl Proxy {
     /// body is put back into `upload`.
     async fn send(
         &self,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         account: Option<PoolKey>,
         handle: Option<UploadHandle>,
         upload: &mut Option<Upload>,
@@ -442,7 +449,8 @@ impl Handler for Proxy {
         if let Some(preflight) = snapshot.cors.preflight(&parts, snapshot.has_ledger) {
             return preflight;
         }
-        let mut response = self.respond(&snapshot, &parts, upload, peer).await;
+        // Boxed, because a future that contains another is moved with it.
+        let mut response = Box::pin(self.respond(&snapshot, &parts, upload, peer)).await;
         snapshot.cors.allow(&parts.headers, response.headers_mut());
         response
     }

@@ -116,9 +116,9 @@ impl RequestRecord {
         in_flight: &Arc<InFlight>,
         (ledger, pending): (&Ledger, Option<&Arc<PendingCosts>>),
         archive: &Archive,
-    ) -> Self {
+    ) -> Box<Self> {
         metrics.in_flight.inc();
-        Self {
+        Box::new(Self {
             endpoint: "none",
             key: None,
             reason: None,
@@ -151,7 +151,7 @@ impl RequestRecord {
             in_flight: Arc::clone(in_flight),
             metrics: Arc::clone(metrics),
             finished: false,
-        }
+        })
     }
 
     /// Returns the request's id.

@@ -26,6 +26,7 @@ use std::time::Duration;
 use http::header::PROXY_AUTHORIZATION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper_util::client::proxy::matcher::Matcher;
+use tokio::time::Instant;
 
 pub use answer_body::AnswerBody;
 use connector::{ConnectTimeoutError, Connector, Route};
@@ -129,16 +130,17 @@ impl Upstream {
     /// [`UpstreamError`]; the upload's own error if there is one.
     pub async fn send(
         &self,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
         upload: Option<&UploadState>,
         account: Option<&PoolKey>,
     ) -> Result<Response<AnswerBody>, UpstreamError> {
         if let Some(authorization) = &self.proxy_authorization {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        let answer = self.connections.send(request, account);
+        let now = Instant::now();
+        let answer = self.connections.send(request, account, now);
         let answer = match upload {
-            None => tokio::time::timeout(self.first_byte_timeout, answer).await.ok(),
+            None => tokio::time::timeout_at(now + self.first_byte_timeout, answer).await.ok(),
             Some(upload) => tokio::select! {
                 answer = answer => Some(answer),
                 () = upload.stalled(self.first_byte_timeout) => None,
@@ -158,18 +160,19 @@ impl Upstream {
 impl Connections {
     async fn send(
         &self,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         account: Option<&PoolKey>,
+        now: Instant,
     ) -> Result<Response<AnswerBody>, UpstreamError> {
         match self {
-            Self::Inline(pool) => match pool.send(request, account).await {
+            Self::Inline(pool) => match pool.send(request, account, now).await {
                 Ok(answer) => Ok(answer.map(AnswerBody::inline)),
                 Err(InlineError::Connect(error)) => Err(failed(&*error, true)),
                 Err(InlineError::Exchange(error)) => Err(failed(&error, false)),
             },
             Self::Hyper(lanes) => {
                 let (client, place) = lanes.enter();
-                match client.request(request).await {
+                match client.request(*request).await {
                     Ok(answer) => Ok(answer.map(|body| AnswerBody::hyper(body, place))),
                     Err(error) => Err(failed(&error, error.is_connect())),
                 }

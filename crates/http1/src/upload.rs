@@ -58,10 +58,13 @@ where
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     pub(crate) fn new(head: Bytes, body: B, length: Length) -> Self {
+        let mut queue = VecDeque::with_capacity(MOST_PIECES);
+        let bytes = head.len();
+        queue.push_back(head);
         Self {
-            queued: head.len(),
-            head: head.len(),
-            queue: VecDeque::from([head]),
+            queued: bytes,
+            head: bytes,
+            queue,
             is_head_sent: false,
             is_flushed: false,
             body: (length != Length::None).then_some(body),

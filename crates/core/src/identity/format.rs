@@ -221,19 +221,17 @@ fn render_value(
     secret: Option<&IdSecret>,
     out: &mut String,
 ) -> Option<()> {
-    let joined;
-    let value = match fields {
-        [field] => sources.get(*field)?,
-        several => {
-            joined = several.iter().map(|field| sources.get(*field)).collect::<Option<Vec<_>>>()?.join(UNIT_SEPARATOR);
-            &joined
-        }
-    };
+    if !fields.iter().all(|field| sources.get(*field).is_some()) {
+        return None;
+    }
+    let values = || fields.iter().filter_map(|field| sources.get(*field)).enumerate();
+    // The values, with separators between them.
+    let pieces = || values().flat_map(|(at, value)| [if at == 0 { "" } else { UNIT_SEPARATOR }, value]);
     match function {
-        Function::Raw => out.push_str(value),
-        Function::Sha256 { digits } => push_hex(out, &super::secret::sha256(value.as_bytes()), digits),
-        Function::Hmac { digits } => push_hex(out, &secret?.hmac(value.as_bytes()), digits),
-        Function::Seal => out.push_str(&secret?.seal(value)?),
+        Function::Raw => out.extend(pieces()),
+        Function::Sha256 { digits } => push_hex(out, &super::secret::sha256(pieces()), digits),
+        Function::Hmac { digits } => push_hex(out, &secret?.hmac(pieces()), digits),
+        Function::Seal => out.push_str(&secret?.seal(&pieces().collect::<String>())?),
     }
     Some(())
 }
@@ -244,9 +242,10 @@ fn is_container_key(byte: u8) -> bool {
 }
 
 fn push_hex(out: &mut String, digest: &[u8; 32], digits: usize) {
-    let start = out.len();
-    data_encoding::HEXLOWER.encode_append(digest, out);
-    out.truncate(start + digits);
+    let end = out.len() + digits;
+    let bytes = digest.get(..digits.div_ceil(2)).unwrap_or(digest);
+    data_encoding::HEXLOWER.encode_append(bytes, out);
+    out.truncate(end);
 }
 
 #[cfg(test)]

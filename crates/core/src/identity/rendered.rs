@@ -5,13 +5,17 @@
 //! exactly what is sent.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use serde::ser::{SerializeMap, Serializer};
+use serde::ser::Serializer;
 
 use super::attribution::Attribution;
 use super::identifier::{Identifier, IdentifierRow, TABLE};
 use super::limit;
 use crate::endpoint::{Fields, Metadata};
+
+/// Bytes of the buffer for the members: enough for four hashed identifiers, sent as metadata and as trace.
+const MEMBERS_BYTES: usize = 640;
 
 /// The reason why an identifier was omitted although its valve is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,13 +153,12 @@ impl<'a> Identifiers<'a> {
     /// Returns the members to append to the body, `"user":"u1","session_id":…`, without braces; empty if there are
     /// none. The order is fixed, because the order of properties is part of the key of OpenRouter's response cache.
     pub fn members(&self) -> String {
-        let mut json = Vec::with_capacity(256);
+        let mut json = Vec::with_capacity(MEMBERS_BYTES);
         // Serializing strings into a `Vec` cannot fail. If it did, no identifiers would be safer than partial ones.
-        if self.write_members(&mut json).is_err() {
-            return String::new();
+        match self.write_members(&mut json) {
+            Ok(()) => String::from_utf8(json).unwrap_or_default(),
+            Err(_) => String::new(),
         }
-        let object = String::from_utf8(json).unwrap_or_default();
-        object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default().to_owned()
     }
 
     /// Returns the members as a JSON object, plus `headers` if a header repeats the session. `callsign id`,
@@ -170,15 +173,28 @@ impl<'a> Identifiers<'a> {
     }
 
     fn write_members(&self, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        let mut serializer = serde_json::Serializer::new(json);
-        let mut members = serializer.serialize_map(None)?;
+        // The last map and its place: `trace` mostly repeats `metadata`.
+        let mut written: Option<(Pairs<'_>, Range<usize>)> = None;
         for (name, value) in self.written() {
-            match value {
-                Written::Text(text) => members.serialize_entry(name, text)?,
-                Written::Map(pairs) => members.serialize_entry(name, &pairs)?,
+            if !json.is_empty() {
+                json.push(b',');
+            }
+            json.push(b'"');
+            json.extend_from_slice(name.as_bytes());
+            json.extend_from_slice(b"\":");
+            match (value, &written) {
+                (Written::Text(text), _) => serde_json::to_writer(&mut *json, text)?,
+                (Written::Map(pairs), Some((same, place))) if std::ptr::eq(pairs.0, same.0) => {
+                    json.extend_from_within(place.clone());
+                }
+                (Written::Map(pairs), _) => {
+                    let start = json.len();
+                    serde_json::to_writer(&mut *json, &pairs)?;
+                    written = Some((pairs, start..json.len()));
+                }
             }
         }
-        members.end()
+        Ok(())
     }
 
     /// Returns the parts to append to a form: name and content. A map is written as JSON.

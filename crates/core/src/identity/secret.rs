@@ -89,10 +89,10 @@ impl IdSecret {
         Self { mac, seal_key }
     }
 
-    /// Computes HMAC-SHA256 of `value`, equal to `openssl dgst -sha256 -hmac "$secret"`.
-    pub fn hmac(&self, value: &[u8]) -> [u8; 32] {
+    /// Computes HMAC-SHA256 of the joined `pieces`, equal to `openssl dgst -sha256 -hmac "$secret"`.
+    pub fn hmac<'p>(&self, pieces: impl IntoIterator<Item = &'p str>) -> [u8; 32] {
         let mut mac = self.mac.clone();
-        mac.update(value);
+        pieces.into_iter().for_each(|piece| mac.update(piece.as_bytes()));
         mac.finalize().into_bytes().into()
     }
 
@@ -127,9 +127,11 @@ impl std::fmt::Debug for IdSecret {
     }
 }
 
-/// Computes SHA-256 of `value`, equal to `sha256sum`.
-pub(super) fn sha256(value: &[u8]) -> [u8; 32] {
-    Sha256::digest(value).into()
+/// Computes SHA-256 of the joined `pieces`, equal to `sha256sum`.
+pub(super) fn sha256<'p>(pieces: impl IntoIterator<Item = &'p str>) -> [u8; 32] {
+    let mut sha = Sha256::new();
+    pieces.into_iter().for_each(|piece| Digest::update(&mut sha, piece));
+    sha.finalize().into()
 }
 
 /// Derives a key: HMAC-SHA256 of NUL, `use_name`, U+001F and `name` (`docs/SPEC.md#identifier-secret`). No id contains
@@ -283,7 +285,7 @@ mod tests {
             ("callsign seal\x1f1", &secret.seal_key[..32]),
             ("tenant\x1facme", &*derived_key(&secret.mac, "tenant", "acme")),
         ] {
-            assert_ne!(secret.hmac(ids.as_bytes())[..], *key, "{ids:?}");
+            assert_ne!(secret.hmac([ids])[..], *key, "{ids:?}");
         }
     }
 

@@ -82,18 +82,14 @@ impl Filter {
     }
 
     /// Hashes the value of the bound field with `binder` and appends the result as `prompt_cache_key`.
-    #[must_use]
-    pub fn bind(mut self, binder: Binder) -> Self {
+    pub fn bind(&mut self, binder: Binder) {
         self.binding = Some(Binding { fresh: binder, passing: None, bound: None });
-        self
     }
 
     /// Rejects bodies that ask for tools that all callers of the account share (docs/SPEC.md#shared-account-tools).
     /// `replays` is true for the Responses API.
-    #[must_use]
-    pub fn block_shared_tools(mut self, policy: Arc<SharedToolPolicy>, replays: bool) -> Self {
+    pub fn block_shared_tools(&mut self, policy: Arc<SharedToolPolicy>, replays: bool) {
         self.detector = Some(SharedToolDetector::new(policy, replays));
-        self
     }
 
     /// Reads with these vector instructions instead of the widest, for tests.

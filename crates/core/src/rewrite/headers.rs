@@ -88,12 +88,10 @@ impl HeaderPolicy {
         if let Some(content_type) = content_type {
             headers.insert(CONTENT_TYPE, content_type);
         }
-        let passes = |name: &HeaderName| !hop_headers(client).any(|named| named.eq_ignore_ascii_case(name.as_ref()));
-        for name in ALLOWED.iter().chain(&self.forward) {
-            if client.contains_key(name) && passes(name) {
-                for value in client.get_all(name) {
-                    headers.append(name, value.clone());
-                }
+        let is_allowed = |name: &HeaderName| ALLOWED.contains(name) || self.forward.contains(name);
+        for (name, value) in client {
+            if is_allowed(name) && !hop_headers(client).any(|hop| hop.eq_ignore_ascii_case(name.as_ref())) {
+                headers.append(name, value.clone());
             }
         }
         if self.reads_answers {
@@ -121,19 +119,13 @@ fn hop_headers(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 
 /// Removes hop-by-hop and origin headers from an upstream response. All other headers stay unchanged.
 pub fn clean_response(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = hop_headers(headers).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in &NOT_RELAYED {
-        headers.remove(name);
-    }
-    let ours: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("access-control-") || name.as_str().starts_with("x-callsign-"))
-        .cloned()
-        .collect();
-    for name in ours {
+    let is_ours = |name: &str| name.starts_with("access-control-") || name.starts_with("x-callsign-");
+    let names_hops = headers.contains_key(CONNECTION);
+    let is_hop = |name: &str| names_hops && hop_headers(headers).any(|hop| hop.eq_ignore_ascii_case(name.as_bytes()));
+    let is_removed =
+        |name: &&HeaderName| NOT_RELAYED.contains(*name) || is_ours(name.as_str()) || is_hop(name.as_str());
+    let removed: Vec<HeaderName> = headers.keys().filter(is_removed).cloned().collect();
+    for name in removed {
         headers.remove(name);
     }
 }

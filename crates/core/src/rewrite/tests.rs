@@ -81,7 +81,8 @@ fn the_reserve_is_the_length_of_the_appended_members() {
         let members_and_comma = if members.is_empty() { 0 } else { members.len() + 1 };
         assert_eq!(plain.reserve(), members_and_comma);
         assert!(!plain.binds() && plain.members() == members);
-        let binding = Filter::new(reserved(), members.to_owned()).bind(binder());
+        let mut binding = Filter::new(reserved(), members.to_owned());
+        binding.bind(binder());
         assert_eq!(binding.reserve(), members_and_comma + bound);
         assert!(binding.binds());
     }
@@ -166,7 +167,8 @@ fn a_cache_key_is_bound_at_any_split_and_other_values_of_that_name_are_removed()
     ] {
         let body = format!(r#"{{"m":"v",{member}}}"#);
         for split in 0..body.len() {
-            let filter = Filter::new(reserved(), r#""user":"u""#.into()).bind(binder());
+            let mut filter = Filter::new(reserved(), r#""user":"u""#.into());
+            filter.bind(binder());
             let sent = run(filter, body.as_bytes(), &[split]).unwrap();
             let value: serde_json::Value = serde_json::from_str(&sent).unwrap();
             let got = value.get("prompt_cache_key").map(|key| format!(r#""prompt_cache_key":{key}"#));
@@ -376,15 +378,16 @@ fn removed_members_are_not_inspected() {
 }
 
 fn filter_of_tools() -> Filter {
-    Filter::new(reserved(), r#""user":"u""#.into()).block_shared_tools(Arc::default(), false)
+    let mut filter = Filter::new(reserved(), r#""user":"u""#.into());
+    filter.block_shared_tools(Arc::default(), false);
+    filter
 }
 
 #[test]
 fn shared_tool_detection_does_not_change_bodies_that_pass() {
     let body = r#"{"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"user":"m","type":"x"}"#;
     for split in 0..body.len() {
-        let filter = || Filter::new(reserved(), r#""user":"u""#.into());
-        let plain = run(filter(), body.as_bytes(), &[split]).unwrap();
-        assert_eq!(run(filter().block_shared_tools(Arc::default(), false), body.as_bytes(), &[split]).unwrap(), plain);
+        let plain = run(Filter::new(reserved(), r#""user":"u""#.into()), body.as_bytes(), &[split]).unwrap();
+        assert_eq!(run(filter_of_tools(), body.as_bytes(), &[split]).unwrap(), plain);
     }
 }

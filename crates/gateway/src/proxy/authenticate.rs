@@ -29,18 +29,19 @@ pub(super) async fn authenticate<'a>(
         Endpoint::Inference(_) | Endpoint::SelfService(_) | Endpoint::Video(_) => Need::Identity,
         Endpoint::Read(_) => Need::Credential,
     };
-    let resolve = || {
+    let resolve = |now| {
         let known = AuthContext {
             directory: &snapshot.directory,
             verifier: &snapshot.verifier,
             stored: limiter.operator_state(),
-            now: Timestamp::now(),
+            now,
         };
         let caller = Caller::resolve(&parts.headers, peer.address.ip(), known, need)?;
         check_tenant(snapshot, caller)
     };
-    let caller = match resolve() {
-        Err(AuthError::UnknownKey(key)) if snapshot.issuers.refresh(&key).await => resolve(),
+    let began = Timestamp::from_microsecond(record.began_us).unwrap_or_else(|_| Timestamp::now());
+    let caller = match resolve(began) {
+        Err(AuthError::UnknownKey(key)) if snapshot.issuers.refresh(&key).await => resolve(Timestamp::now()),
         resolved => resolved,
     }
     .inspect_err(|error| note_refusal(error, &snapshot.directory, record))?;

@@ -12,9 +12,8 @@ use http_body::Body as _;
 use super::snapshot::Snapshot;
 use super::{job_answer, videos};
 use crate::catalogue::{Catalogue, ListKey};
-use crate::error::Refusal;
 use crate::record::RequestRecord;
-use crate::redirect;
+use crate::redirect::{self, UpstreamRedirectError};
 use crate::relay::{self, Answer, ReadOn};
 use crate::server::Upload;
 use crate::upstream::request_body::UploadHandle;
@@ -42,29 +41,32 @@ pub(super) enum Reply {
     Upstream(Response<AnswerBody>, Option<UploadHandle>),
 }
 
-/// Refuses an answer that redirects the client elsewhere.
-pub(super) async fn refuse_redirect(
+/// Protects the answer from redirecting the client elsewhere.
+///
+/// # Errors
+/// [`UpstreamRedirectError`] if the answer must not be relayed.
+pub(super) fn check_redirect(
     snapshot: &Snapshot,
     asked: &Parts,
     sent: &Sent,
-    reply: Reply,
-    upload: &mut Option<Upload>,
-    record: &mut RequestRecord,
-) -> Result<Reply, Refusal> {
-    let Reply::Upstream(mut answer, handle) = reply else { return Ok(reply) };
+    reply: &mut Reply,
+) -> Result<(), UpstreamRedirectError> {
+    let Reply::Upstream(answer, _) = reply else { return Ok(()) };
     let (status, base) = (answer.status(), snapshot.base.path());
     if sent.is_video {
         videos::protect(answer.headers_mut());
     }
-    let checked = redirect::check(asked, &sent.target, base, sent.is_catalogue, status, answer.headers_mut());
-    let Err(error) = checked else { return Ok(Reply::Upstream(answer, handle)) };
-    record.answered(status.as_u16(), answer.headers());
-    // Ends the exchange, which gives the unread rest of the upload back.
+    redirect::check(asked, &sent.target, base, sent.is_catalogue, status, answer.headers_mut())
+}
+
+/// Records an answer that is not relayed, and ends its exchange, which gives the unread rest of the upload back.
+pub(super) async fn end_exchange(reply: Reply, upload: &mut Option<Upload>, record: &mut RequestRecord) {
+    let Reply::Upstream(answer, handle) = reply else { return };
+    record.answered(answer.status().as_u16(), answer.headers());
     drop(answer);
     if let Some(handle) = handle {
         *upload = handle.recover().await;
     }
-    Err(error.into())
 }
 
 /// Sends an answer of callsign itself.

@@ -59,9 +59,7 @@ impl BodyPlan {
     /// Returns the rewriter of the body.
     pub(super) fn rewriter(self, snapshot: &Snapshot) -> Rewriter {
         match self.rewrite {
-            Rewrite::Json { endpoint, members, binder } => {
-                Rewriter::Json(Box::new(snapshot.filter(endpoint, members, binder)))
-            }
+            Rewrite::Json { endpoint, members, binder } => Rewriter::Json(snapshot.filter(endpoint, members, binder)),
             Rewrite::Form { parts, theirs, ours } => {
                 Rewriter::Form(Box::new(Form::new(Arc::clone(&snapshot.owned), &theirs, ours).append(parts)))
             }

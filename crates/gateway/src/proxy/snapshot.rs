@@ -259,15 +259,15 @@ impl Snapshot {
     }
 
     /// Creates the filter of a JSON request body to `endpoint`, which appends `members`.
-    pub fn filter(&self, endpoint: &Inference, members: String, binder: Option<Binder>) -> Filter {
-        let mut filter = Filter::new(Arc::clone(&self.owned), members);
+    pub fn filter(&self, endpoint: &Inference, members: String, binder: Option<Binder>) -> Box<Filter> {
+        let mut filter = Box::new(Filter::new(Arc::clone(&self.owned), members));
         if let Some(binder) = binder {
-            filter = filter.bind(binder);
+            filter.bind(binder);
         }
-        match &self.shared_tools {
-            Some(policy) => filter.block_shared_tools(Arc::clone(policy), endpoint.replays),
-            None => filter,
+        if let Some(policy) = &self.shared_tools {
+            filter.block_shared_tools(Arc::clone(policy), endpoint.replays);
         }
+        filter
     }
 
     /// Returns the upstream URL of `path`, relative to the base URL, with this query. The caller has checked the

@@ -44,6 +44,7 @@ use std::sync::Arc;
 
 use http::header::HOST;
 use http::{Method, Request, Response, Uri};
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::connector::{BoxError, Connector};
@@ -83,11 +84,12 @@ impl InlinePool {
     }
 
     /// Sends a request over a connection of the account's pool or a new one, and waits for the head of the answer.
-    /// Without an account the connection is new and closes after the answer.
+    /// Without an account the connection is new and closes after the answer. `now` is the current time.
     pub(super) async fn send(
         &self,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
         account: Option<&PoolKey>,
+        now: Instant,
     ) -> Result<Response<InlineBody>, InlineError> {
         let origin = self.origin_of(request.uri());
         request.headers_mut().entry(HOST).or_insert_with(|| origin.host.clone());
@@ -98,7 +100,7 @@ impl InlinePool {
         // The other tasks that are ready go first: the writes of several requests then follow one another, which wakes
         // the system's other threads less often (docs/PERFORMANCE.md, "Pools").
         tokio::task::yield_now().await;
-        let taken = account.and_then(|account| self.pool.take(account, &origin));
+        let taken = account.and_then(|account| self.pool.take(account, &origin, now));
         let mut line = match taken {
             Some(line) => line,
             None => Box::new(self.dial(Arc::clone(&origin)).await?),

@@ -167,7 +167,11 @@ impl Rules {
     ) -> Vec<ScopeLimits> {
         let total = |of: Option<&Allowance>| of.copied().unwrap_or_default().ceilings();
         let of = |scope, subject, ceilings| ScopeLimits { scope, subject, ceilings };
-        let mut scopes = vec![of(Scope::Caller, Subject::of(sources), self.ceilings(sources, overrides))];
+        let mut scopes = Vec::new();
+        let ceilings = self.ceilings(sources, overrides);
+        if ceilings.is_any() {
+            scopes.push(of(Scope::Caller, Subject::of(sources), ceilings));
+        }
         if operator_pays {
             if let Some(key) = self.key_totals.get(sources.key) {
                 scopes.push(of(Scope::Key, Subject::whole_key(sources.key), total(Some(key))));

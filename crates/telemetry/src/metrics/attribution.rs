@@ -26,7 +26,7 @@ use callsign_core::auth::identity_header::Unusable;
 use callsign_core::identity::Identifiers;
 use callsign_core::identity::attribution::Attribution as Attributed;
 use callsign_core::identity::caller_identity::Field;
-use callsign_core::identity::identifier::TABLE;
+use callsign_core::identity::identifier::PerIdentifier;
 use callsign_core::usage::Usage;
 
 use crate::alerts::{Alert, AlertKind, Alerts};
@@ -63,7 +63,11 @@ struct KindLabel {
 #[derive(Debug)]
 pub struct Attribution {
     written: Family<FieldLabel, Counter>,
+    /// The counters in `written`. Looking one up costs more than counting.
+    written_by: PerIdentifier<Option<Counter>>,
     requests: Family<AttributionLabel, Counter>,
+    /// The counters in `requests`, in the order of [`Attributed::ALL`].
+    requests_by: [Counter; Attributed::ALL.len()],
     unusable: Family<UnusableLabels, Counter>,
     key_refusals: Family<StatusLabel, Counter>,
     generations: Counter,
@@ -79,10 +83,19 @@ pub struct Attribution {
 impl Attribution {
     /// Creates the metrics. `alerts` tells the operator of requests without a user.
     pub(super) fn new(alerts: Arc<Alerts>) -> Self {
+        // Created with 0, because a rate needs the first value too.
+        let (written, requests) = (Family::<FieldLabel, Counter>::default(), Family::<_, Counter>::default());
+        let written_by = PerIdentifier::from_fn(|row| {
+            row.metadata.is_some().then(|| written.get_or_create_owned(&FieldLabel { field: row.label }))
+        });
+        let requests_by = Attributed::ALL
+            .map(|attribution| requests.get_or_create_owned(&AttributionLabel { attribution: attribution.name() }));
         Self {
             alerts,
-            written: Family::default(),
-            requests: Family::default(),
+            written,
+            written_by,
+            requests,
+            requests_by,
             unusable: Family::default(),
             key_refusals: Family::default(),
             generations: Counter::default(),
@@ -98,15 +111,8 @@ impl Attribution {
 
 impl Attribution {
     pub(super) fn register(&self, registry: &mut Registry) {
-        // Created with 0, because a rate needs the first value too.
-        for field in TABLE.iter().filter_map(|row| row.metadata) {
-            drop(self.written.get_or_create(&FieldLabel { field }));
-        }
         for kind in ["prompt", "completion", "cached", "reasoning"] {
             drop(self.tokens.get_or_create(&KindLabel { kind }));
-        }
-        for attribution in Attributed::ALL {
-            drop(self.requests.get_or_create(&AttributionLabel { attribution: attribution.name() }));
         }
         for status in [401, 402, 403] {
             drop(self.key_refusals.get_or_create(&StatusLabel { status }));
@@ -156,14 +162,22 @@ impl Attribution {
     /// Counts the identifiers of a request that is sent upstream.
     pub fn count_identifiers(&self, identifiers: &Identifiers<'_>) {
         for identifier in identifiers.sent() {
-            self.written.get_or_create(&FieldLabel { field: identifier.row().label }).inc();
+            if let Some(written) = &self.written_by[identifier] {
+                written.inc();
+            }
         }
     }
 
     /// Counts an inference request that is sent upstream. Warns once an hour about each `key` whose requests have no user
     /// id; without a `key` it does not warn.
     pub fn count_request(&self, attribution: Attributed, key: Option<&str>, now: Instant) {
-        self.requests.get_or_create(&AttributionLabel { attribution: attribution.name() }).inc();
+        let [present, shared, absent, omitted] = &self.requests_by;
+        match attribution {
+            Attributed::Present => present.inc(),
+            Attributed::Shared => shared.inc(),
+            Attributed::Absent => absent.inc(),
+            Attributed::Omitted => omitted.inc(),
+        };
         if let Some(key) = key.filter(|key| attribution.lacks_user_id() && self.unattributed.passes(key, now)) {
             self.alerts.raise(|| Alert::new(AlertKind::Unattributed, key));
             tracing::warn!(

@@ -19,19 +19,21 @@ fn outcome(filter: Filter, body: &[u8], splits: &[usize]) -> Result<String, u64>
     })
 }
 
+fn blocking() -> Filter {
+    let mut filter = Filter::new(reserved(), String::new());
+    filter.block_shared_tools(Arc::default(), false);
+    filter
+}
+
 fn check(name: &str, body: &[u8], expected: &Result<String, u64>) {
     let plain = || Filter::new(reserved(), String::new());
     for split in 0..=body.len() {
         assert_eq!(&outcome(plain(), body, &[split]), expected, "{name} at {split}");
     }
-    for filter in [plain(), plain().block_shared_tools(Arc::default(), false)] {
+    for filter in [plain(), blocking()] {
         assert_eq!(&outcome(filter, body, &vec![1; body.len()]), expected, "{name}, byte by byte");
     }
-    assert_eq!(
-        &outcome(plain().block_shared_tools(Arc::default(), false), body, &[]),
-        expected,
-        "{name}, with shared tools blocked"
-    );
+    assert_eq!(&outcome(blocking(), body, &[]), expected, "{name}, with shared tools blocked");
 }
 
 #[test]
@@ -64,8 +66,7 @@ fn are_accepted_and_refused_at_any_split_and_depth() {
 #[test]
 fn syntax_around_members_of_the_detector_is_checked_at_every_split() {
     let passes = |body: &str, splits: &[usize], valid: bool| {
-        let filter = Filter::new(reserved(), String::new()).block_shared_tools(Arc::default(), false);
-        match run(filter, body.as_bytes(), splits) {
+        match run(blocking(), body.as_bytes(), splits) {
             Ok(_) => true,
             // A tool may be refused before a later byte is read.
             Err(RewriteError::SharedTool(_)) => valid,

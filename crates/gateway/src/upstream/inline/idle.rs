@@ -34,9 +34,8 @@ struct Account {
 impl IdleLines {
     /// Takes the connection that was idle for the shortest time and can take a request to `origin`. Closes those that
     /// cannot.
-    pub(super) fn take(&mut self, key: &PoolKey, origin: &Origin) -> Option<Box<Line>> {
+    pub(super) fn take(&mut self, key: &PoolKey, origin: &Origin, now: Instant) -> Option<Box<Line>> {
         let account = self.accounts.get_mut(&key.number())?;
-        let now = Instant::now();
         while let Some((ends, mut line)) = account.lines.pop_back() {
             self.count -= 1;
             if now < ends && line.is_usable(origin) {

@@ -41,8 +41,8 @@ impl Line {
     }
 
     /// Sends a request and waits for the head of the answer.
-    pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<()>, Error> {
-        self.connection.start(request);
+    pub(super) async fn send(&mut self, request: Box<Request<RequestBody>>) -> Result<Response<()>, Error> {
+        self.connection.start(*request);
         let mut answer = std::future::poll_fn(|cx| self.connection.poll_head(cx)).await?;
         // hyper's server writes this extension.
         if let Some(Reason(reason)) = answer.extensions_mut().remove()

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::idle::IdleLines;
 use super::line::Line;
@@ -43,9 +43,9 @@ impl Pool {
         Self(Mutex::new(State { idle, sweeper: Sweeper::None }))
     }
 
-    /// Takes a connection that can take a request of this account to `origin`.
-    pub(super) fn take(&self, key: &PoolKey, origin: &Origin) -> Option<Box<Line>> {
-        self.0.lock().idle.take(key, origin)
+    /// Takes a connection that can take a request of this account to `origin`. `now` is the current time.
+    pub(super) fn take(&self, key: &PoolKey, origin: &Origin, now: Instant) -> Option<Box<Line>> {
+        self.0.lock().idle.take(key, origin, now)
     }
 
     /// Adds a connection if it is between two requests, with nothing left over. Else closes it.

@@ -75,9 +75,17 @@ fn request(pool: &InlinePool, method: Method) -> Request<RequestBody> {
     Request::builder().method(method).uri(pool.origin.url.clone()).body(RequestBody::empty()).unwrap()
 }
 
+async fn send(
+    pool: &InlinePool,
+    request: Request<RequestBody>,
+    account: Option<&PoolKey>,
+) -> Result<Response<InlineBody>, InlineError> {
+    pool.send(Box::new(request), account, Instant::now()).await
+}
+
 /// Sends a request and reads the answer to its end, or as far as it goes.
 async fn ask(pool: &InlinePool, method: Method, account: Option<&PoolKey>) -> Result<Bytes, callsign_http1::Error> {
-    match pool.send(request(pool, method), account).await {
+    match send(pool, request(pool, method), account).await {
         Ok(answer) => answer.into_body().collect().await.map(http_body_util::Collected::to_bytes),
         Err(InlineError::Exchange(error)) => Err(error),
         Err(InlineError::Connect(error)) => panic!("{error}"),
@@ -132,7 +140,7 @@ async fn a_connection_is_used_again_only_after_an_answer_that_leaves_no_doubt() 
         let accountless = PoolKey::new();
         ask(&pool, method, None).await.unwrap();
         assert_eq!(pool.pool.idle(), usize::from(is_kept), "a caller who pays has no pool");
-        assert!(pool.pool.take(&accountless, &pool.origin).is_none(), "another account");
+        assert!(pool.pool.take(&accountless, &pool.origin, Instant::now()).is_none(), "another account");
     }
 }
 
@@ -140,12 +148,12 @@ async fn a_connection_is_used_again_only_after_an_answer_that_leaves_no_doubt() 
 async fn an_answer_that_is_dropped_or_cut_closes_its_connection() {
     let (pool, metrics) = pool(answering(&b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{}"[..]));
     let account = PoolKey::new();
-    let answer = pool.send(request(&pool, Method::GET), Some(&account)).await.unwrap();
+    let answer = send(&pool, request(&pool, Method::GET), Some(&account)).await.unwrap();
     assert_eq!(open(&metrics), "1");
     drop(answer);
     assert_eq!((open(&metrics).as_str(), pool.pool.idle()), ("0", 0));
     {
-        let mut sending = std::pin::pin!(pool.send(request(&pool, Method::GET), Some(&account)));
+        let mut sending = std::pin::pin!(send(&pool, request(&pool, Method::GET), Some(&account)));
         until("a connection", || {
             let polled = sending.as_mut().poll(&mut line::noop());
             assert!(polled.is_pending() || open(&metrics) == "1");
@@ -172,7 +180,7 @@ async fn an_idle_connection_that_receives_something_closes_at_once() {
         });
         let account = PoolKey::new();
         // The sweeping task begins with the first connection, and waits already when the second one becomes idle.
-        let second = pool.send(request(&pool, Method::GET), Some(&account)).await.unwrap();
+        let second = send(&pool, request(&pool, Method::GET), Some(&account)).await.unwrap();
         ask(&pool, Method::GET, Some(&account)).await.unwrap();
         tokio::task::yield_now().await;
         second.into_body().collect().await.unwrap();
@@ -199,7 +207,7 @@ async fn the_kernel_is_asked_before_a_connection_is_used_again() {
     });
     let account = PoolKey::new();
     ask(&pool, Method::GET, Some(&account)).await.unwrap();
-    let mut line = pool.pool.take(&account, &pool.origin).unwrap();
+    let mut line = pool.pool.take(&account, &pool.origin, Instant::now()).unwrap();
     assert!(line.is_usable(&pool.origin));
     tell.send(()).unwrap();
     written.recv().unwrap();
@@ -227,7 +235,7 @@ async fn idle_connections_close_after_their_time() {
 async fn a_retired_account_keeps_no_connection() {
     let (pool, metrics) = pool(answering(WHOLE));
     let (kept, retired) = (PoolKey::new(), PoolKey::new());
-    let running = pool.send(request(&pool, Method::GET), Some(&retired)).await.unwrap();
+    let running = send(&pool, request(&pool, Method::GET), Some(&retired)).await.unwrap();
     ask(&pool, Method::GET, Some(&kept)).await.unwrap();
     ask(&pool, Method::GET, Some(&retired)).await.unwrap();
     assert_eq!((open(&metrics).as_str(), pool.pool.idle()), ("3", 2));
@@ -244,7 +252,7 @@ async fn there_are_at_most_so_many_idle_connections() {
     let account = PoolKey::new();
     let mut answers = Vec::new();
     for _ in 0..=idle::MOST_IDLE {
-        answers.push(pool.send(request(&pool, Method::GET), Some(&account)).await.unwrap());
+        answers.push(send(&pool, request(&pool, Method::GET), Some(&account)).await.unwrap());
     }
     for answer in answers {
         answer.into_body().collect().await.unwrap();
@@ -264,7 +272,7 @@ async fn an_answer_before_the_head_has_left_is_refused() {
     let mut request = request(&pool, Method::GET);
     let long = HeaderValue::from_bytes(&vec![b'x'; 32 * 1024 * 1024]).unwrap();
     request.headers_mut().insert("x-long", long);
-    let refused = pool.send(request, Some(&PoolKey::new())).await;
+    let refused = send(&pool, request, Some(&PoolKey::new())).await;
     assert!(matches!(refused, Err(InlineError::Exchange(_))), "{refused:?}");
     assert_eq!((open(&metrics).as_str(), pool.pool.idle()), ("0", 0));
 }
@@ -294,7 +302,7 @@ async fn an_answer_survives_a_broken_upload() {
                 .unwrap();
         }
         let request = Request::post(pool.origin.url.clone()).body(body).unwrap();
-        let answer = pool.send(request, Some(&PoolKey::new())).await.unwrap();
+        let answer = send(&pool, request, Some(&PoolKey::new())).await.unwrap();
         assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), 48_000);
         assert_eq!(pool.pool.idle(), 0);
