@@ -88,9 +88,12 @@ impl HeaderPolicy {
         if let Some(content_type) = content_type {
             headers.insert(CONTENT_TYPE, content_type);
         }
-        let is_allowed = |name: &HeaderName| ALLOWED.contains(name) || self.forward.contains(name);
-        for (name, value) in client {
-            if is_allowed(name) && !hop_headers(client).any(|hop| hop.eq_ignore_ascii_case(name.as_ref())) {
+        let passes = |name: &&HeaderName| {
+            (ALLOWED.contains(*name) || self.forward.contains(*name))
+                && !hop_headers(client).any(|hop| hop.eq_ignore_ascii_case(name.as_ref()))
+        };
+        for name in client.keys().filter(passes) {
+            for value in client.get_all(name) {
                 headers.append(name, value.clone());
             }
         }
@@ -120,11 +123,9 @@ fn hop_headers(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 /// Removes hop-by-hop and origin headers from an upstream response. All other headers stay unchanged.
 pub fn clean_response(headers: &mut HeaderMap) {
     let is_ours = |name: &str| name.starts_with("access-control-") || name.starts_with("x-callsign-");
-    let names_hops = headers.contains_key(CONNECTION);
-    let is_hop = |name: &str| names_hops && hop_headers(headers).any(|hop| hop.eq_ignore_ascii_case(name.as_bytes()));
-    let is_removed =
-        |name: &&HeaderName| NOT_RELAYED.contains(*name) || is_ours(name.as_str()) || is_hop(name.as_str());
-    let removed: Vec<HeaderName> = headers.keys().filter(is_removed).cloned().collect();
+    let hops = hop_headers(headers).filter_map(|name| HeaderName::from_bytes(name).ok());
+    let others = headers.keys().filter(|name| NOT_RELAYED.contains(*name) || is_ours(name.as_str())).cloned();
+    let removed: Vec<HeaderName> = hops.chain(others).collect();
     for name in removed {
         headers.remove(name);
     }
