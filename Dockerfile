@@ -21,31 +21,17 @@ FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 # Writes the list of packages and versions into the binary, where scanners of known vulnerabilities find it.
 RUN cargo install --locked --root target/tools cargo-auditable@0.7.7
+# Has llvm-profdata. An image without rustup needs the package of its own.
+RUN if command -v rustup > /dev/null; then rustup component add llvm-tools; fi
 # Downloads the dependencies in a layer that changes only with the manifests.
 COPY --from=manifests /manifests ./
 RUN cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
 COPY crates ./crates
 COPY src ./src
-COPY deploy/no-unwinding.ld ./deploy/
-# These flags remove unused parts, a sixth of the binary: unwind tables (a panic aborts), unpacked relocations, SQLite's
-# full-text and spatial search, JSON, statistics, shared cache and authorizer, and AWS-LC's AES for AVX-512 (TLS then uses
-# the one for AVX2).
-ENV RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs \
-      -C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T,/src/deploy/no-unwinding.ld" \
-    CFLAGS="-fno-asynchronous-unwind-tables -DMY_ASSEMBLER_IS_TOO_OLD_FOR_512AVX" \
-    LIBSQLITE3_FLAGS="-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE \
-      -USQLITE_ENABLE_DBSTAT_VTAB -USQLITE_ENABLE_STAT4 -DSQLITE_OMIT_JSON -DSQLITE_OMIT_SHARED_CACHE \
-      -DSQLITE_OMIT_AUTHORIZATION -DSQLITE_OMIT_DEPRECATED -DSQLITE_DEFAULT_MEMSTATUS=0"
-# With an explicit target, `crt-static` does not apply to build scripts and procedural macros, which cannot be static. ldd
-# checks that the binary is static, since the image has no libraries.
-RUN set -eu; \
-    target="$(rustc -vV | sed -n 's/^host: //p')"; \
-    PATH="/src/target/tools/bin:$PATH"; \
-    cargo auditable build --profile dist --locked --package callsign --bin callsign --target "$target"; \
-    cp "target/$target/dist/callsign" /callsign; \
-    ldd /callsign 2>&1 | grep -Eq 'statically linked|not a dynamic executable'; \
-    /callsign --version; \
-    mkdir /data
+COPY deploy/binary ./deploy/binary
+# Builds twice, because the program is optimised by a profile of its own load. `--build-arg BUILD_OPTIONS=--untrained` builds once.
+ARG BUILD_OPTIONS=
+RUN PATH="/src/target/tools/bin:$PATH" deploy/binary/build.sh ${BUILD_OPTIONS} /callsign && mkdir /data
 
 FROM scratch
 ARG VERSION=0.1.0

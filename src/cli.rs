@@ -30,7 +30,7 @@ mod limits;
 pub mod load;
 mod notices;
 mod operator_state;
-pub mod owner;
+mod owner;
 mod person;
 mod reconcile;
 mod record;
@@ -45,9 +45,11 @@ mod whois;
 
 use std::io::{self, IsTerminal, Write};
 
+use anyhow::Context;
 use args::{Args, Command};
 pub use exit::Exit;
 use identity_args::Person;
+use tokio::runtime::Builder;
 
 use crate::accounts;
 use crate::config::{Config, ConfigInputs, Loaded};
@@ -55,11 +57,24 @@ use crate::data_dir;
 use crate::terminal::Screen;
 use callsign_core::visible::printable;
 
-/// Runs a command. Results go to `out`, problems to the standard error.
+/// Runs a command. Results go to the standard output, problems to the standard error.
+///
+/// The runtime is started here and not in the program, because the compiler then translates the futures together with this crate. So the
+/// program is small enough to be built without optimisation for a profile (`deploy/binary/build.sh`).
 ///
 /// # Errors
-/// I/O errors of `out` and of the system. Everything that the operator can fix is printed and becomes an exit code.
-pub async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
+/// I/O errors of the standard output and of the system. Everything that the operator can fix is printed and becomes an exit code.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    // Before the runtime starts threads.
+    owner::act_as_owner(&args).context("acting as the owner of the data directory (CALLSIGN_DATA_DIR)")?;
+    let runtime = Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    let exit = runtime.block_on(dispatch(args, &mut Screen::stdout()))?;
+    // Background tasks are dropped; nothing waits for them.
+    runtime.shutdown_background();
+    Ok(exit)
+}
+
+async fn dispatch(args: Args, out: &mut impl Write) -> io::Result<Exit> {
     let err = &mut Screen::stderr();
     let sources = load::sources(args.config.clone());
     match &args.command {

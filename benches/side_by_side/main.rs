@@ -50,7 +50,7 @@ fn main() {
     }
 }
 
-/// What is measured.
+/// The extent of a run.
 struct Run {
     /// The length of a round.
     length: Duration,

@@ -9,7 +9,7 @@ use crate::peers::Peer;
 /// The measurements of one workload.
 pub(crate) struct Table {
     pub(crate) title: String,
-    /// What [`Self::print`] printed.
+    /// The text that [`Self::print`] printed.
     pub(crate) text: String,
     rows: Vec<Row>,
 }

@@ -45,7 +45,7 @@ pub(crate) fn check(data: &[u8]) {
     }
 }
 
-/// What a client sees.
+/// The result for a client.
 struct Seen {
     answer: Answer,
     /// True if the client would send another request over the connection.

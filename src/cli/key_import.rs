@@ -83,7 +83,7 @@ pub(super) async fn run(
     Ok(if is_complete { stored } else { Exit::Failure })
 }
 
-/// What happens to a key.
+/// The outcome for one key.
 enum Outcome {
     Would(KeyRow),
     Imported(KeyRow),

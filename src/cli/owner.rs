@@ -19,7 +19,7 @@ use crate::config::Config;
 ///
 /// # Errors
 /// An error of the system if the identity cannot be changed.
-pub fn act_as_owner(args: &Args) -> io::Result<()> {
+pub(super) fn act_as_owner(args: &Args) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() || matches!(args.command, Command::Serve { .. }) {
         return Ok(());
     }

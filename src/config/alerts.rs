@@ -6,7 +6,7 @@ use url::Url;
 use super::reader::{Reader, Reported};
 use super::values;
 
-/// Where alerts go, and how they name people.
+/// The destinations of alerts, and the way they name people.
 #[derive(Clone, Debug, Default)]
 pub struct Alerts {
     /// `CALLSIGN_ALERT_WEBHOOK`: a URL that holds a secret. Without it there are no alerts.

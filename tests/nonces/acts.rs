@@ -1,4 +1,4 @@
-//! What the upstream writes for each fault.
+//! The bytes that the upstream writes for each fault.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::faults::Fault;
 use super::tally::nonce;
 use super::upstream::Peer;
 
-/// What follows the first bytes.
+/// The act that follows the first bytes of an answer.
 enum Then {
     /// The next request.
     GoesOn,

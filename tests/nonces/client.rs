@@ -18,7 +18,7 @@ use super::tally::{Outcome, Tally, nonce};
 /// The longest wait for callsign. Longer is a failure.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// What all clients share.
+/// The state that all clients share.
 pub(crate) struct Shared {
     pub(crate) callsign: SocketAddr,
     pub(crate) next: AtomicU64,
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) seed: u64,
 }
 
-/// What was received for one request.
+/// The answer to one request.
 #[derive(Default)]
 struct Received {
     head: String,

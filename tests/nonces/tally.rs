@@ -1,4 +1,4 @@
-//! What was seen, and what must never be seen.
+//! Counts of the exchanges, and the findings that fail the test.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -16,7 +16,7 @@ pub(crate) const LENGTH: usize = MARK.len() + 16;
 /// The numbers of one run.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    /// How often each request has arrived.
+    /// The number of arrivals of each request.
     arrived: Vec<AtomicU8>,
     pub(crate) connections: AtomicU64,
     pub(crate) requests: AtomicU64,

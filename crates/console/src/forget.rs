@@ -8,7 +8,7 @@ use callsign_store::ledger::query::Forgotten;
 use callsign_store::limits::acts::{Act, Verb};
 use callsign_store::limits::operator_state::acts::Names;
 
-/// What was erased.
+/// The result of an erasure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Erased {
     pub(crate) tenant: Option<String>,

@@ -37,7 +37,7 @@ pub struct AdminToken {
     pub persons: bool,
 }
 
-/// What a request needs.
+/// The right that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
     /// Reads sums and the configuration.

@@ -22,7 +22,7 @@ pub enum SignInError {
     Token {
         /// The header of the token.
         header: HeaderName,
-        /// What is wrong with it.
+        /// The problem.
         reason: TokenError,
     },
     /// The token is valid, and its user is in no list.
@@ -40,7 +40,7 @@ pub enum SignInError {
 pub struct ProxyUser {
     /// The user of the token.
     pub name: String,
-    /// What they may do.
+    /// The role of the person.
     pub role: Role,
     /// True if a viewer may read about single users.
     pub persons: bool,

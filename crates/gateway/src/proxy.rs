@@ -51,7 +51,7 @@ use crate::catalogue::Catalogue;
 use crate::error::Refusal;
 use crate::pending::PendingCosts;
 use crate::prices::Prices;
-use crate::random::{self, RandomnessError};
+use crate::random;
 use crate::record::RequestRecord;
 use crate::relay::{Answer, AwaitedHead, ReadOn};
 use crate::server::{ContentCoding, Drain, Handler, Peer, Upload};
@@ -218,7 +218,10 @@ impl Proxy {
         let mut record = RequestRecord::begin(begin, &shared.metrics, &shared.in_flight, ledger, &shared.archive);
         let mut upload = Some(upload);
         // Boxed: its memory is free again while OpenRouter answers.
-        let checked = Box::pin(self.check(snapshot, parts, peer, drawn, &mut upload, &mut record)).await;
+        let checked = match drawn {
+            Ok(_) => Box::pin(self.check(snapshot, parts, peer, &mut upload, &mut record)).await,
+            Err(error) => Err(error.into()),
+        };
         let read_on = (snapshot.on_client_gone == OnClientGone::Auto).then(|| Arc::clone(&shared.read_on));
         let mut list = None;
         let reply = match checked {
@@ -254,18 +257,16 @@ impl Proxy {
         response
     }
 
-    /// Checks and prepares a request. `drawn` is its id. A refused body's unread rest is put back into `upload`.
+    /// Checks and prepares a request. A refused body's unread rest is put back into `upload`.
     async fn check(
         &self,
         snapshot: &Snapshot,
         parts: &Parts,
         peer: Peer,
-        drawn: Result<RequestId, RandomnessError>,
         upload: &mut Option<Upload>,
         record: &mut RequestRecord,
     ) -> Result<Checked, Refusal> {
         let shared = &self.0.shared;
-        drawn?;
         self.check_capacity(peer)?;
         let endpoint = route(snapshot, parts, record)?;
         let caller = authenticate::authenticate(&shared.limiter, snapshot, parts, peer, &endpoint, record).await?;

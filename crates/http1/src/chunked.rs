@@ -12,7 +12,7 @@ const MOST_TRAILER_BYTES: usize = 16 * 1024;
 /// Maximum number of trailers.
 const MOST_TRAILERS: usize = 100;
 
-/// What comes next.
+/// The part of the encoding that comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// The first digit of a size.
@@ -48,7 +48,7 @@ struct Trailers {
     count: usize,
 }
 
-/// What a piece contained.
+/// The content of a piece.
 pub(crate) struct Piece {
     /// Bytes of the body, now at the beginning of the piece.
     pub(crate) data: usize,

@@ -36,7 +36,7 @@ enum State {
     Body(Answer),
 }
 
-/// What has arrived of the head.
+/// The bytes of the head that have arrived.
 #[derive(Debug)]
 struct Head {
     method: Method,
@@ -52,7 +52,7 @@ struct Answer {
     framing: Framing,
     /// Data that has arrived.
     data: Option<Bytes>,
-    /// What has arrived after the data.
+    /// The bytes that have arrived after the data.
     last: Option<Box<Last>>,
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! The errors of a connection.
 
 use std::error::Error as StdError;
 use std::io;

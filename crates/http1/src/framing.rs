@@ -1,4 +1,4 @@
-//! Where the body of an answer ends (RFC 9112, section 6.3), and the reader that finds the end.
+//! The end of an answer's body (RFC 9112, section 6.3), and the reader that finds it.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};

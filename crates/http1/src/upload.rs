@@ -17,7 +17,7 @@ const MOST_BYTES: usize = 32 * 1024;
 /// Pieces that wait.
 const MOST_PIECES: usize = 16;
 
-/// How the length of a body is announced.
+/// The announcement of a body's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Length {
     /// There is no body.
@@ -35,7 +35,7 @@ impl Length {
     }
 }
 
-/// What is left of a request.
+/// The unsent rest of a request.
 #[derive(Debug)]
 pub(crate) struct Upload<B> {
     /// Pieces that wait for the connection.

@@ -21,7 +21,7 @@ use super::reply::{Failure, Reply};
 const GAP: Duration = Duration::from_millis(20);
 
 /// All behaviours: answers that OpenRouter itself gives.
-const TABLE: [Row<Effect>; 19] = [
+const TABLE: [Row<Effect>; 20] = [
     row("echo", "answers plainly", |_| Some(Effect::None)),
     row("error-N", "answers with status N and OpenRouter's error body", |n| status(n).map(Effect::Error)),
     row("html-N", "answers with status N and Cloudflare's HTML", |n| status(n).map(Effect::Html)),
@@ -38,6 +38,7 @@ const TABLE: [Row<Effect>; 19] = [
         Some(Effect::PanelFailed)
     }),
     row("gaps", "waits between chunks", |_| Some(Effect::Gaps)),
+    row("no-gaps", "sends all chunks at once", |_| Some(Effect::NoGaps)),
     row("tool-call", "calls the first tool that is offered with `{\"city\":\"Paris\"}`", |_| Some(Effect::ToolCall)),
     row("no-usage", "omits the usage, so that only the generation record tells the cost", |_| Some(Effect::NoUsage)),
     row("late-record-N", "has a generation record from lookup N+1 on; 404 before", |n| Some(Effect::LateRecord(n))),
@@ -62,6 +63,7 @@ enum Effect {
     Fail(Failure),
     PanelFailed,
     Gaps,
+    NoGaps,
     ToolCall,
     NoUsage,
     LateRecord(usize),
@@ -177,8 +179,8 @@ impl Behaviour {
     /// chunks.
     pub(super) fn apply(&self, plan: &mut Plan, asked: &HeaderMap, pace: Option<Duration>, gate: &Arc<Semaphore>) {
         self.faults.apply(plan, asked, gate);
-        let gap = if self.has(Effect::Gaps) { Some(pace.unwrap_or(GAP)) } else { pace };
-        if let Some(gap) = gap {
+        let pace = if self.has(Effect::Gaps) { Some(pace.unwrap_or(GAP)) } else { pace };
+        if let Some(gap) = pace.filter(|_| !self.has(Effect::NoGaps)) {
             plan.separate(&Step::Pause(gap));
         }
     }
@@ -186,6 +188,8 @@ impl Behaviour {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]
@@ -197,5 +201,20 @@ mod tests {
         for unknown in ["", "gap", "gaps-1", "cost", "cost-N", "error-42", "error-N", "cost-x"] {
             assert_eq!(read(&format!("mock/{unknown}")), Err(unknown.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_response_pauses_between_chunks_unless_its_model_forbids_it() {
+        let pauses = |model: &str, pace: Option<Duration>| {
+            let mut plan = Plan::stream(vec![Bytes::from_static(b"data: 1\n\n"); 3]);
+            let behaviour = Behaviour::of_model(model).unwrap();
+            behaviour.apply(&mut plan, &HeaderMap::new(), pace, &Arc::new(Semaphore::new(0)));
+            plan.steps.iter().filter(|step| matches!(step, Step::Pause(_))).count()
+        };
+        let pace = Some(Duration::from_millis(30));
+        assert_eq!(pauses("openai/gpt-4o", pace), 2);
+        assert_eq!(pauses("mock/no-gaps", pace), 0);
+        assert_eq!(pauses("mock/gaps", None), 2);
+        assert_eq!(pauses("openai/gpt-4o", None), 0);
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Pace {
     since: Option<Instant>,
 }
 
-/// What becomes of an alert.
+/// The decision on an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Send,

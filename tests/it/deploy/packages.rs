@@ -93,7 +93,9 @@ fn the_dockerfile_copies_what_it_is_given() {
     }
     // In the profile of the shipped program.
     assert!(manifest["profile"].get("dist").is_some(), "no [profile.dist] in Cargo.toml");
-    for part in ["cargo auditable build --profile dist --locked", "\"target/$target/dist/callsign\""] {
-        assert!(dockerfile.contains(part), "{part}");
+    let script = read("deploy/binary/build.sh");
+    for part in ["WHAT=(--profile dist --locked ", "cargo auditable build \"${WHAT[@]}\"", "/dist/callsign\""] {
+        assert!(script.contains(part), "{part}");
     }
+    assert!(dockerfile.contains("deploy/binary/build.sh ${BUILD_OPTIONS} /callsign"));
 }

@@ -29,7 +29,7 @@ const BRIEF: usize = 6;
 /// The CSS classes of the models that are stacked; all others are one class.
 const STACKED: [&str; 4] = ["first", "second", "third", "fourth"];
 
-/// What the page shows of a period.
+/// The figures of a period on the page.
 struct Shown {
     period: Period,
     filter: Filter,

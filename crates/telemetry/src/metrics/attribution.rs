@@ -171,13 +171,7 @@ impl Attribution {
     /// Counts an inference request that is sent upstream. Warns once an hour about each `key` whose requests have no user
     /// id; without a `key` it does not warn.
     pub fn count_request(&self, attribution: Attributed, key: Option<&str>, now: Instant) {
-        let [present, shared, absent, omitted] = &self.requests_by;
-        match attribution {
-            Attributed::Present => present.inc(),
-            Attributed::Shared => shared.inc(),
-            Attributed::Absent => absent.inc(),
-            Attributed::Omitted => omitted.inc(),
-        };
+        self.requests_by[attribution as usize].inc();
         if let Some(key) = key.filter(|key| attribution.lacks_user_id() && self.unattributed.passes(key, now)) {
             self.alerts.raise(|| Alert::new(AlertKind::Unattributed, key));
             tracing::warn!(

@@ -26,7 +26,7 @@ const DIGITS: u32 = 4;
 /// Every second bit, beginning with the second.
 const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
 
-/// What an escape at the end of a block requires of the next block.
+/// The requirement of an escape at the end of a block on the next block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Carry {
     /// True if the first byte is escaped.

@@ -10,7 +10,7 @@ use super::escapes::{Carry, resolve};
 use super::tables::BLOCK;
 use super::utf8;
 
-/// What the kernel knows of the blocks before.
+/// The state between two blocks.
 pub(super) struct Kernel<S: Simd> {
     simd: S,
     before: u8x64<S>,

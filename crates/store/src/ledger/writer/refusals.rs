@@ -147,6 +147,9 @@ mod tests {
         assert_eq!(refusals.take().iter().map(|more| more.row.count).sum::<i64>(), 1_999);
         let mut other = refused_row(1, "invalid_json", 61);
         other.begun.labels.user = Some("user-9".into());
-        assert!(!refusals.absorb(&mut other) && other.begun.labels.user.is_some(), "the next minute begins anew");
+        assert!(
+            !refusals.absorb(&mut other) && other.begun.labels.user.is_some(),
+            "the next minute has a row of its own"
+        );
     }
 }
