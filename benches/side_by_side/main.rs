@@ -44,10 +44,8 @@ fn main() {
         only: value_of("--only"),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let report = runtime.block_on(run.all());
-    if let Some(directory) = value_of("--report") {
-        report.write(directory.as_ref());
-    }
+    let mut report = Report::new(value_of("--report").map(Into::into));
+    runtime.block_on(run.all(&mut report));
 }
 
 /// The extent of a run.
@@ -65,22 +63,20 @@ impl Run {
         self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
     }
 
-    async fn all(&self) -> Report {
+    async fn all(&self, report: &mut Report) {
         rlimit::increase_nofile_limit(u64::MAX).unwrap();
         let directory = tempfile::tempdir().unwrap();
         println!(
             "{} rounds of {:?} per proxy and workload; upstream and load generator run on the same machine",
             self.rounds, self.length
         );
-        let mut report = Report::default();
-        self.plain(directory.path(), &mut report).await;
+        self.plain(directory.path(), report).await;
         if Workload::tls().iter().any(|workload| self.wants(workload.name)) {
             let directory = tempfile::tempdir().unwrap();
             let upstream = upstream::start_tls(directory.path()).await;
             let peers = start(&peers::FEW, &upstream, directory.path()).await;
-            self.measure(&those(&peers, |_| true), Workload::tls(), &mut report).await;
+            self.measure(&those(&peers, |_| true), Workload::tls(), report).await;
         }
-        report
     }
 
     /// Measures everything without TLS.
@@ -101,11 +97,11 @@ impl Run {
                 let title = format!("1 KB chat, {name}: {rate:.0} requests/s");
                 let length = self.length;
                 let round = async |peer: &Peer| load::open_loop(peer, &chat, rate, length).await;
-                report.tables.push(measure(&fast, &title, self.rounds, round).await);
+                report.add(measure(&fast, &title, self.rounds, round).await);
             }
         }
         if self.wants("ramp") && rate > 0.0 {
-            report.ramps = ramp::climb(&few, rate, self.length).await;
+            report.add_ramps(ramp::climb(&few, rate, self.length).await);
         }
         if self.wants("memory") {
             memory::under_load(&fast, self.length).await;
@@ -119,7 +115,7 @@ impl Run {
             let length = if is_paced { self.length.max(Duration::from_secs(3)) } else { self.length };
             let supported: Vec<_> = peers.iter().copied().filter(|peer| peer.takes(workload.answer)).collect();
             let round = async |peer: &Peer| load::closed_loop(peer, &workload, length).await;
-            report.tables.push(measure(&supported, workload.name, self.rounds, round).await);
+            report.add(measure(&supported, workload.name, self.rounds, round).await);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Writes a run as a page with plots: `report.html`, `cpu.svg` and `ramp.svg`.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::ramp::Ramp;
 use crate::table::Table;
@@ -15,26 +15,46 @@ const MOST: f64 = 4.0;
 /// The size of the plot of the ramp, and its margin.
 const HEIGHT: f64 = 360.0;
 const MARGIN: f64 = 56.0;
-/// Colours that people with colour blindness can tell apart (Okabe and Ito).
-const COLOURS: [&str; 8] = ["#999999", "#56b4e9", "#cc79a7", "#d55e00", "#e69f00", "#009e73", "#0072b2", "#b8a800"];
+/// Colours that people with colour blindness can tell apart (Okabe and Ito; Tol).
+const COLOURS: [&str; 10] =
+    ["#999999", "#56b4e9", "#cc79a7", "#d55e00", "#e69f00", "#009e73", "#0072b2", "#b8a800", "#882255", "#44aa99"];
 const STYLE: &str =
     "<style>text{font:12px system-ui,sans-serif;fill:#555}.title{font-weight:600}line{stroke:#bbb}</style>";
 
 /// The results of a run.
-#[derive(Default)]
 pub(crate) struct Report {
-    pub(crate) tables: Vec<Table>,
-    pub(crate) ramps: Vec<Ramp>,
+    tables: Vec<Table>,
+    ramps: Vec<Ramp>,
+    /// The directory of the page; `None` for a run without a page.
+    directory: Option<PathBuf>,
 }
 
 impl Report {
+    /// Creates a report without results.
+    pub(crate) fn new(directory: Option<PathBuf>) -> Self {
+        Self { tables: Vec::new(), ramps: Vec::new(), directory }
+    }
+
+    /// Adds a table, and writes the page so far: an interrupted run has one too.
+    pub(crate) fn add(&mut self, table: Table) {
+        self.tables.push(table);
+        self.write();
+    }
+
+    /// Adds the ramps, and writes the page so far.
+    pub(crate) fn add_ramps(&mut self, ramps: Vec<Ramp>) {
+        self.ramps = ramps;
+        self.write();
+    }
+
     /// Returns the median rate of a peer in a workload, in requests per second; 0 if it was not measured.
     pub(crate) fn rate_of(&self, title: &str, name: &str) -> f64 {
         self.tables.iter().find(|table| table.title == title).map_or(0.0, |table| table.rate_of(name))
     }
 
     /// Writes the page and its plots.
-    pub(crate) fn write(&self, directory: &Path) {
+    fn write(&self) {
+        let Some(directory) = &self.directory else { return };
         std::fs::create_dir_all(directory).unwrap();
         let mut plots = vec![("cpu.svg", self.cpu())];
         if !self.ramps.is_empty() {
@@ -50,7 +70,18 @@ impl Report {
             writeln!(page, "<h2>{}</h2><pre>{}</pre>", escaped(&table.title), escaped(&table.text)).unwrap();
         }
         std::fs::write(directory.join("report.html"), page).unwrap();
-        println!("\nwritten to {}", directory.display());
+    }
+
+    /// Returns the colour of a peer, the same in every plot.
+    fn colour(&self, name: &str) -> &'static str {
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.tables.iter().flat_map(Table::names).chain(self.ramps.iter().map(|ramp| ramp.name)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let number = names.iter().position(|other| *other == name).unwrap_or_default();
+        COLOURS[number % COLOURS.len()]
     }
 
     /// Plots the CPU time of each proxy in each workload, nginx being 1.
@@ -60,9 +91,9 @@ impl Report {
         for table in &self.tables {
             writeln!(bars, "<text class=\"title\" x=\"0\" y=\"{y}\">{}</text>", escaped(&table.title)).unwrap();
             y += 6.0;
-            for (number, (name, ratio)) in table.ratios().into_iter().enumerate() {
+            for (name, ratio) in table.ratios() {
                 let (middle, length) = (y + BAR - 3.0, ratio.min(MOST) * scale);
-                let colour = COLOURS[number % COLOURS.len()];
+                let colour = self.colour(name);
                 writeln!(
                     bars,
                     "<text x=\"{}\" y=\"{middle}\" text-anchor=\"end\">{}</text><rect x=\"{LABELS}\" y=\"{y}\" \
@@ -93,10 +124,18 @@ impl Report {
             (x, y)
         };
         let mut lines = String::from("<title>p99 over the rate of an open loop</title>");
+        writeln!(
+            lines,
+            "<text class=\"title\" x=\"0\" y=\"16\">p99 of 1 KB chats at a growing rate</text>\
+             <text x=\"{}\" y=\"{}\" text-anchor=\"middle\">requests per second</text>",
+            (WIDTH - LABELS + MARGIN) / 2.0,
+            HEIGHT - 20.0,
+        )
+        .unwrap();
         let mut y = MARGIN;
-        for (number, ramp) in self.ramps.iter().enumerate() {
+        for ramp in &self.ramps {
             let points: Vec<String> = ramp.steps.iter().map(at).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-            let colour = COLOURS[number % COLOURS.len()];
+            let colour = self.colour(ramp.name);
             writeln!(
                 lines,
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/><text x=\"{}\" \

@@ -29,17 +29,22 @@ impl Table {
         Self { title: title.into(), text: String::new(), rows: Vec::new() }
     }
 
-    /// Returns the names of the peers, each with its median CPU time relative to nginx's.
-    pub(crate) fn ratios(&self) -> Vec<(&'static str, f64)> {
-        let cpu_of = |name| median(self.of(name).map(|row| row.cpu_micros));
-        let mut names: Vec<&str> = Vec::new();
+    /// Returns the names of the peers.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
         for row in &self.rows {
             if !names.contains(&row.name) {
                 names.push(row.name);
             }
         }
+        names
+    }
+
+    /// Returns the names of the peers, each with its median CPU time relative to nginx's.
+    pub(crate) fn ratios(&self) -> Vec<(&'static str, f64)> {
+        let cpu_of = |name| median(self.of(name).map(|row| row.cpu_micros));
         let nginx = cpu_of("nginx");
-        names.into_iter().map(|name| (name, cpu_of(name) / nginx)).collect()
+        self.names().into_iter().map(|name| (name, cpu_of(name) / nginx)).collect()
     }
 
     /// Returns the median rate of a peer in requests per second.

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Builds the program that is shipped: see `deploy/binary/build.sh --help`.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
 
 usage() {
   cat <<'HELP'
@@ -9,15 +8,15 @@ Builds the program that is shipped: static, small, and optimised by the profile 
 
 Usage: deploy/binary/build.sh [--untrained] FILE
 
-Builds a first program that counts its branches, runs it under a typical load (deploy/binary/train.sh), and builds the program again with
-these counts. It takes about ten minutes on two cores. Builds are in target/ (CARGO_TARGET_DIR), so the next one is faster; the load runs again only
-if the first program has changed.
+Builds a first program that counts its branches, runs it under a typical load (deploy/binary/train.sh), and builds the program again
+with these counts. This takes about a quarter of an hour on two cores. Compiled files stay in target/ (CARGO_TARGET_DIR), so a second
+run takes less.
 
-FILE         where the program goes
---untrained  builds once, without counts: half as long, and a request takes about half as much CPU time again
+FILE         the path of the program
+--untrained  builds once, without counts, in half the time; a request then takes about 1.4 times the CPU time
 
-Needs Rust 1.95 or newer for glibc, a C compiler, glibc 2.36 or newer, and cargo-auditable; for the load also curl, openssl, awk, and the
-llvm-profdata of Rust's LLVM (`rustup component add llvm-tools`, or Debian's package llvm-VERSION).
+Needs Rust 1.95 or newer for glibc, a C compiler, glibc 2.36 or newer, and cargo-auditable; for the load also curl, openssl, awk, and
+the llvm-profdata of Rust's LLVM (`rustup component add llvm-tools`, or Debian's package llvm-VERSION).
 HELP
 }
 
@@ -38,6 +37,8 @@ case "${1:-}" in
     ;;
 esac
 [ $# -eq 1 ] || { usage >&2; exit 2; }
+file="$(realpath -m "$1")"
+cd "$(dirname "$0")/../.."
 
 target="$(rustc -vV | sed -n 's/^host: //p')"
 directory="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
@@ -107,4 +108,4 @@ fi
 # The image has no libraries.
 ldd "$built" 2>&1 | grep -Eq 'statically linked|not a dynamic executable' || fail "$built is not static"
 "$built" --version
-install -D -m 755 "$built" "$1"
+install -D -m 755 "$built" "$file"

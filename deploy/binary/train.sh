@@ -85,9 +85,10 @@ address() {
 # send COUNT STATUS URL ARGUMENT...: sends a request COUNT times, PARALLEL at once, and fails if an answer has another status.
 send() {
   local count="$1" status="$2" url="$3" others
-  # The fragment is not sent; curl repeats the URL for each of its numbers.
-  curl --no-progress-meter --http2 --cacert "$work/tls.crt" --parallel --parallel-max "$PARALLEL" --max-time 60 --output /dev/null \
-    --write-out '%{http_code}\n' "${@:4}" "$url#[1-$count]" > "$work/statuses" 2>> "$work/curl.log" || fail "curl: $url"
+  # The fragment is not sent; curl repeats the URL for each of its numbers. The user's settings and proxies do not apply.
+  curl --disable --noproxy '*' --no-progress-meter --http2 --cacert "$work/tls.crt" --parallel --parallel-max "$PARALLEL" \
+    --max-time 60 --output /dev/null --write-out '%{http_code}\n' "${@:4}" "$url#[1-$count]" \
+    > "$work/statuses" 2>> "$work/curl.log" || fail "curl: $url"
   others="$(grep -vx "$status" "$work/statuses" | sort | uniq -c | xargs || true)"
   [ -z "$others" ] || fail "$url answered with other statuses than $status: $others (number, status)"
 }
@@ -124,13 +125,14 @@ bodies() {
       printf "%s{\"type\":\"function\",\"function\":{\"name\":\"tool_%d\",\"description\":\"Changes a file.\",", tool ? "," : "", tool
       printf "\"strict\":true,\"parameters\":{\"type\":\"object\",\"properties\":{"
       for (number = 0; number < 6; number++)
-        printf "%s\"name_%d\":{\"type\":\"string\",\"description\":\"A path\",\"minLength\":1,\"nullable\":false}", number ? "," : "", number
+        printf "%s\"name_%d\":{\"type\":\"string\",\"description\":\"A path\",\"minLength\":1}", number ? "," : "", number
       printf "},\"required\":[\"name_1\"],\"additionalProperties\":false}}}"
     }
     printf "]}"
   }' > "$work/tools"
   {
-    printf '{"model":"openai/gpt-4o","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,'
+    printf '{"model":"openai/gpt-4o","messages":[{"role":"user","content":['
+    printf '{"type":"image_url","image_url":{"url":"data:image/png;base64,'
     head -c 3000000 /dev/urandom | openssl base64 -A
     printf '"}}]}]}'
   } > "$work/image"
@@ -146,7 +148,7 @@ token() {
   now="$(date +%s)"
   url_safe() { openssl base64 -A | tr '+/' '-_' | tr -d =; }
   text="$(printf '{"alg":"HS256","typ":"JWT"}' | url_safe)"
-  text+=".$(printf '{"iss":"%s","aud":"%s","sub":"alice","sid":"sess_1","iat":%d,"exp":%d}' "$ISSUER" "$AUDIENCE" "$now" $((now + 3600)) | url_safe)"
+  text+=".$(printf '{"iss":"%s","aud":"%s","sub":"alice","iat":%d,"exp":%d}' "$ISSUER" "$AUDIENCE" "$now" $((now + 3600)) | url_safe)"
   printf '%s.%s' "$text" "$(printf '%s' "$text" | openssl dgst -sha256 -hmac "$TOKEN_SECRET" -binary | url_safe)"
 }
 

@@ -71,6 +71,7 @@ use reads::Reads;
 pub use roles::{AdminToken, PROXY, Role};
 use roles::{Caller, Need};
 use session::Sessions;
+use sign_in::RefusedTokens;
 pub use view::View;
 
 /// Public paths. They need no token and accept any `Host`, because probes and scrapers use various names.
@@ -106,6 +107,7 @@ impl Admin {
             attempts: Attempts::default(),
             sessions: Sessions::default(),
             reads: Reads::default(),
+            refused_tokens: RefusedTokens::default(),
             stage: tokio::sync::Mutex::default(),
         });
         let router = Router::new()

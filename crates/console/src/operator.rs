@@ -21,7 +21,7 @@ use crate::reconcile::Reconcile;
 use crate::roles::{ADMIN, AdminToken, Caller, Role};
 use crate::self_test::SelfTest;
 use crate::session::Sessions;
-use crate::sign_in::SharedSignIn;
+use crate::sign_in::{RefusedTokens, SharedSignIn};
 use crate::view::View;
 
 /// The other end of a connection to the admin port.
@@ -79,6 +79,7 @@ pub(crate) struct Operator {
     pub(crate) attempts: Attempts,
     pub(crate) sessions: Sessions,
     pub(crate) reads: Reads,
+    pub(crate) refused_tokens: RefusedTokens,
     /// Serialises self-tests.
     pub(crate) stage: tokio::sync::Mutex<()>,
 }

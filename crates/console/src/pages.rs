@@ -34,6 +34,7 @@ mod whois;
 pub(crate) mod zone;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -113,7 +114,7 @@ pub(super) async fn caller(operator: &Operator, parts: &Parts) -> Result<Option<
         Ok(None) => {}
         Ok(Some(user)) => return Ok(Some(Caller::of_proxy(&user.name, user.role, user.persons))),
         Err(error) => {
-            tracing::warn!(%error, "console: a proxy's token signs nobody in");
+            operator.refused_tokens.log(&error, Instant::now());
             return Err(Box::new(login::refused(&error)));
         }
     }

@@ -5,9 +5,11 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName};
 use callsign_core::auth::jwt::TokenError;
+use callsign_telemetry::throttle::Throttle;
 
 use crate::roles::Role;
 
@@ -58,5 +60,52 @@ pub trait SignIn: fmt::Debug + Send + Sync {
     fn user<'a>(&'a self, headers: &'a HeaderMap) -> Pending<'a>;
 }
 
+/// Logs refused tokens: once a minute each user who is in no list, and once a minute all other reasons together, because
+/// everybody who reaches the port can send invalid tokens.
+#[derive(Debug)]
+pub(crate) struct RefusedTokens(Throttle);
+
+impl Default for RefusedTokens {
+    fn default() -> Self {
+        Self(Throttle::new(Duration::from_mins(1)))
+    }
+}
+
+impl RefusedTokens {
+    /// Logs the refusal of a token, unless there was one like it in the last minute. Returns true if it is logged.
+    pub(crate) fn log(&self, error: &SignInError, now: Instant) -> bool {
+        let subject = if let SignInError::Unlisted { user, .. } = error { user } else { "" };
+        let passes = self.0.passes(subject, now);
+        if passes {
+            tracing::warn!(%error, "console: a proxy's token signs nobody in");
+        }
+        passes
+    }
+}
+
 /// A shared sign-in.
 pub type SharedSignIn = Arc<dyn SignIn>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_tokens_are_logged_once_a_minute_for_each_user() {
+        let unlisted = |user: &str| SignInError::Unlisted { user: user.to_owned(), issuer: "proxy".to_owned() };
+        let several = || SignInError::Several(HeaderName::from_static("x-token"));
+        let (refused, start) = (RefusedTokens::default(), Instant::now());
+        let soon = start + Duration::from_secs(59);
+        let asked = [
+            (several(), start, true),
+            (several(), soon, false),
+            (unlisted("mallory"), soon, true),
+            (unlisted("mallory"), soon, false),
+            (unlisted("eve"), soon, true),
+            (several(), start + Duration::from_mins(1), true),
+        ];
+        for (number, (error, now, is_logged)) in asked.into_iter().enumerate() {
+            assert_eq!(refused.log(&error, now), is_logged, "{number}");
+        }
+    }
+}
