@@ -128,7 +128,7 @@ impl Report {
             lines,
             "<text class=\"title\" x=\"0\" y=\"16\">p99 of 1 KB chats at a growing rate</text>\
              <text x=\"{}\" y=\"{}\" text-anchor=\"middle\">requests per second</text>",
-            (WIDTH - LABELS + MARGIN) / 2.0,
+            f64::midpoint(WIDTH - LABELS, MARGIN),
             HEIGHT - 20.0,
         )
         .unwrap();
