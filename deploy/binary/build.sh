@@ -13,7 +13,7 @@ with these counts. This takes about a quarter of an hour on two cores. Compiled 
 run takes less.
 
 FILE         the path of the program
---untrained  builds once, without counts, in half the time; a request then takes about 1.4 times the CPU time
+--untrained  builds once, without counts, in half the time; a short request then takes about 1.3 times the CPU time
 
 Needs Rust 1.95 or newer for glibc, a C compiler, glibc 2.36 or newer, and cargo-auditable; for the load also curl, openssl, awk, and
 the llvm-profdata of Rust's LLVM (`rustup component add llvm-tools`, or Debian's package llvm-VERSION).
