@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::ramp::Ramp;
-use crate::table::Table;
+use crate::table::{Table, distinct};
 
 /// The width of a plot and of its labels, and the height of a bar.
 const WIDTH: f64 = 860.0;
@@ -74,13 +74,8 @@ impl Report {
 
     /// Returns the colour of a peer, the same in every plot.
     fn colour(&self, name: &str) -> &'static str {
-        let mut names: Vec<&str> = Vec::new();
-        for name in self.tables.iter().flat_map(Table::names).chain(self.ramps.iter().map(|ramp| ramp.name)) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        let number = names.iter().position(|other| *other == name).unwrap_or_default();
+        let names = self.tables.iter().flat_map(Table::names).chain(self.ramps.iter().map(|ramp| ramp.name));
+        let number = distinct(names).iter().position(|other| *other == name).unwrap_or_default();
         COLOURS[number % COLOURS.len()]
     }
 

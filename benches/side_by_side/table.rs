@@ -31,13 +31,7 @@ impl Table {
 
     /// Returns the names of the peers.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        let mut names = Vec::new();
-        for row in &self.rows {
-            if !names.contains(&row.name) {
-                names.push(row.name);
-            }
-        }
-        names
+        distinct(self.rows.iter().map(|row| row.name))
     }
 
     /// Returns the names of the peers, each with its median CPU time relative to nginx's.
@@ -100,6 +94,17 @@ impl Table {
     fn of(&self, name: &str) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.name == name)
     }
+}
+
+/// Returns each name once, in the order of the first ones.
+pub(crate) fn distinct(all: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for name in all {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
