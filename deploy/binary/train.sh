@@ -157,8 +157,8 @@ load() {
   local url="$1" chats="$3" headers=(-H "Authorization: Bearer $2" -H 'X-User-Id: user_2N4ZuACdqJrGGgz5c2egqQnwZaN' -H 'X-Session-Id: sess_1'
     -H 'X-Chat-Id: chat_1' -H 'X-Message-Id: msg_1' -H 'Accept: application/json' -H 'X-Stainless-Lang: python'
     -H 'User-Agent: OpenAI/Python 3.54.0' -H 'Content-Type: application/json' -H 'Expect:')
-  # post COUNT PATH BODY [ARGUMENT...]
-  post() { send "$1" 200 "$url/v1/$2" "${headers[@]}" --data-binary "@$work/$3" "${@:4}"; }
+  # post COUNT PATH BODY
+  post() { send "$1" 200 "$url/v1/$2" "${headers[@]}" --data-binary "@$work/$3"; }
   post "$chats" chat/completions chat
   post 400 chat/completions burst
   post 32 chat/completions paced
