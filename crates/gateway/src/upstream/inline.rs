@@ -34,6 +34,7 @@
 //! [`GuardedStream`]: super::guarded_stream::GuardedStream
 
 mod answer;
+mod batch;
 mod idle;
 mod line;
 mod origin;
@@ -51,6 +52,7 @@ use super::connector::{BoxError, Connector};
 use super::pool_key::PoolKey;
 use super::request_body::RequestBody;
 pub(super) use answer::InlineBody;
+use batch::Batches;
 use idle::IdleLines;
 use line::Line;
 use origin::Origin;
@@ -65,6 +67,7 @@ pub(super) struct InlinePool {
     /// True for a forwarding proxy, whose requests contain the whole URL.
     is_forwarded: bool,
     pool: Arc<Pool>,
+    batches: Batches,
 }
 
 /// A request without an answer.
@@ -80,7 +83,7 @@ impl InlinePool {
     /// Creates the pool. Most requests go to the origin of `url`.
     pub(super) fn new(connector: Connector, url: &Uri, is_forwarded: bool) -> Self {
         let pool = Arc::new(Pool::new(IdleLines::default()));
-        Self { connector, origin: Arc::new(Origin::of(url)), is_forwarded, pool }
+        Self { connector, origin: Arc::new(Origin::of(url)), is_forwarded, pool, batches: Batches::default() }
     }
 
     /// Sends a request over a connection of the account's pool or a new one, and waits for the head of the answer.
@@ -97,9 +100,9 @@ impl InlinePool {
             *request.uri_mut() = origin_form(request.uri());
         }
         let is_head = request.method() == Method::HEAD;
-        // The other tasks that are ready go first: the writes of several requests then follow one another, which wakes
-        // the system's other threads less often (docs/PERFORMANCE.md, "Pools").
-        tokio::task::yield_now().await;
+        if self.batches.add() {
+            tokio::task::yield_now().await;
+        }
         let taken = account.and_then(|account| self.pool.take(account, &origin, now));
         let mut line = match taken {
             Some(line) => line,
