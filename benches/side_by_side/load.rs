@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::peers::Peer;
 use crate::upstream::content_length;
-use crate::workload::{Answer, Workload};
+use crate::workload::Workload;
 
 /// The measurements of one round.
 #[derive(Default)]
@@ -87,16 +87,16 @@ async fn load(
     }
     let began = Instant::now();
     let request: Arc<[u8]> = workload.request(&peer.credential, &peer.headers).into();
-    let (address, sse) = (peer.listen.http1, workload.answer != Answer::Json);
+    let address = peer.listen.http1;
     let mut tasks = JoinSet::new();
     for number in 0..workload.connections {
         let (request, due) = (Arc::clone(&request), due.clone());
-        tasks.spawn(async move { connection(address, &request, sse, |sent| due(number, sent)).await });
+        tasks.spawn(async move { connection(address, &request, |sent| due(number, sent)).await });
     }
     Figures::gather(tasks, began).await
 }
 
-async fn connection(address: SocketAddr, request: &[u8], sse: bool, due: impl Fn(usize) -> Option<Instant>) -> Figures {
+async fn connection(address: SocketAddr, request: &[u8], due: impl Fn(usize) -> Option<Instant>) -> Figures {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut figures = Figures::default();
@@ -107,7 +107,7 @@ async fn connection(address: SocketAddr, request: &[u8], sse: bool, due: impl Fn
             tokio::time::sleep_until(at.into()).await;
         }
         stream.write_all(request).await.unwrap();
-        let first = read_answer(&mut stream, &mut buffer, sse, at).await;
+        let first = read_answer(&mut stream, &mut buffer, at).await;
         figures.first_bytes.push(micros(first));
         figures.latencies.push(micros(at.elapsed()));
         figures.requests += 1;
@@ -117,11 +117,13 @@ async fn connection(address: SocketAddr, request: &[u8], sse: bool, due: impl Fn
 }
 
 /// Reads one response to its end; returns the time to its first byte.
-async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], sse: bool, sent: Instant) -> Duration {
+async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], sent: Instant) -> Duration {
     let mut first = None;
     let mut head = Vec::new();
+    let mut has_head = false;
+    // The bytes that the response still lacks. A chunked one ends with its last chunk instead.
     let mut left = None;
-    let (mut tail, mut chunked) = (Vec::new(), sse);
+    let mut tail = Vec::new();
     loop {
         let read = stream.read(buffer).await.unwrap();
         assert!(read > 0, "the proxy closed the connection: {}", String::from_utf8_lossy(&head));
@@ -131,18 +133,18 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], sse: bool, sent:
         tail.drain(..tail.len().saturating_sub(5));
         if let Some(left) = &mut left {
             *left -= read;
-        } else if !chunked {
+        } else if !has_head {
             head.extend_from_slice(bytes);
             if let Some(end) = memchr::memmem::find(&head, b"\r\n\r\n") {
                 let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
                 assert!(text.starts_with("http/1.1 200"), "{}", String::from_utf8_lossy(&head));
-                chunked = text.contains("transfer-encoding: chunked");
-                if !chunked {
+                has_head = true;
+                if !text.contains("transfer-encoding: chunked") {
                     left = Some(end + 4 + content_length(&text) - head.len());
                 }
             }
         }
-        if left == Some(0) || (chunked && tail == b"0\r\n\r\n") {
+        if left == Some(0) || (has_head && left.is_none() && tail == b"0\r\n\r\n") {
             return first;
         }
     }

@@ -66,14 +66,19 @@ impl Run {
     async fn all(&self, report: &mut Report) {
         rlimit::increase_nofile_limit(u64::MAX).unwrap();
         let directory = tempfile::tempdir().unwrap();
+        // Large bodies depend on it, also on loopback.
+        let congestion = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
         println!(
-            "{} rounds of {:?} per proxy and workload; upstream and load generator run on the same machine",
-            self.rounds, self.length
+            "{} rounds of {:?} per proxy and workload; upstream and load generator run on the same machine; TCP congestion \
+             control: {}",
+            self.rounds,
+            self.length,
+            congestion.trim()
         );
         self.plain(directory.path(), report).await;
         if Workload::tls().iter().any(|workload| self.wants(workload.name)) {
             let directory = tempfile::tempdir().unwrap();
-            let upstream = upstream::start_tls(directory.path()).await;
+            let upstream = upstream::start_tls(directory.path());
             let peers = start(&peers::FEW, &upstream, directory.path()).await;
             self.measure(&those(&peers, |_| true), Workload::tls(), report).await;
         }
@@ -81,7 +86,7 @@ impl Run {
 
     /// Measures everything without TLS.
     async fn plain(&self, directory: &Path, report: &mut Report) {
-        let upstream = upstream::start().await;
+        let upstream = upstream::start();
         let peers = start(&peers::ALL, &upstream, directory).await;
         if self.wants("memory") {
             memory::idle(&peers);

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
+/// Connections that the kernel queues. All proxies open up to 2,000 at once.
+const BACKLOG: u32 = 4096;
 /// Number of chunks of a burst.
 const BURST: usize = 200;
 /// Number of chunks of a paced stream, and the pause before each.
@@ -34,9 +36,9 @@ impl Target {
     }
 }
 
-/// Starts the upstream on a free port.
-pub(crate) async fn start() -> Target {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+/// Starts the upstream on a free port, as a task of this runtime.
+pub(crate) fn start() -> Target {
+    let listener = listen();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -48,7 +50,7 @@ pub(crate) async fn start() -> Target {
 }
 
 /// Starts the upstream with TLS, and writes its certificate into `directory`.
-pub(crate) async fn start_tls(directory: &Path) -> Target {
+pub(crate) fn start_tls(directory: &Path) -> Target {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let certified = rcgen::generate_simple_self_signed(names).unwrap();
     let certificate = directory.join("upstream.pem");
@@ -57,7 +59,7 @@ pub(crate) async fn start_tls(directory: &Path) -> Target {
     let config = ServerConfig::builder().with_no_client_auth();
     let config = config.with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let listener = listen();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -71,6 +73,13 @@ pub(crate) async fn start_tls(directory: &Path) -> Target {
         }
     });
     Target { address, certificate: Some(certificate) }
+}
+
+/// Listens on a free port.
+fn listen() -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    socket.listen(BACKLOG).unwrap()
 }
 
 fn plain() -> Vec<u8> {
