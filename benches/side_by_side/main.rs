@@ -149,7 +149,7 @@ async fn measure(peers: &[&Peer], title: &str, rounds: usize, round: impl AsyncF
         for peer in peers {
             let before = peer.cpu();
             let figures = round(peer).await;
-            let cpu = peer.cpu().saturating_sub(before);
+            let cpu = peer.cpu().since(&before);
             // The first round warms up pools and caches.
             if number > 0 {
                 table.add(peer, &figures, cpu);

@@ -1,5 +1,7 @@
 //! Starts the proxies and reads the CPU time and memory of their processes.
 
+use std::collections::HashMap;
+use std::fs::DirEntry;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -150,11 +152,9 @@ impl Peer {
         }
     }
 
-    /// Returns the CPU time of all processes of the proxy.
-    pub(crate) fn cpu(&self) -> Duration {
-        let ticks: u64 = self.processes().into_iter().map(ticks).sum();
-        // Linux reports hundredths of a second (USER_HZ).
-        Duration::from_millis(ticks * 10)
+    /// Returns the CPU times of all threads of the proxy.
+    pub(crate) fn cpu(&self) -> CpuTimes {
+        CpuTimes(self.processes().into_iter().flat_map(threads).collect())
     }
 
     /// Returns the sum of the processes' peak resident memory in KiB.
@@ -192,11 +192,31 @@ impl Drop for Peer {
     }
 }
 
-/// Returns user and system time of one process in clock ticks.
-fn ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    [11, 12].iter().filter_map(|index| fields.get(*index)?.parse::<u64>().ok()).sum()
+/// The CPU time of each thread since its start, by thread id.
+pub(crate) struct CpuTimes(HashMap<String, Duration>);
+
+impl CpuTimes {
+    /// Returns the CPU time that was used since `before`. A thread that has ended in between does not count.
+    pub(crate) fn since(&self, before: &Self) -> Duration {
+        let used = |(thread, time): (&String, &Duration)| {
+            time.saturating_sub(before.0.get(thread).copied().unwrap_or_default())
+        };
+        self.0.iter().map(used).sum()
+    }
+}
+
+/// Returns the CPU time of each thread of a process. `/proc/PID/stat` has hundredths of a second only, which is too
+/// coarse for rounds in which a proxy mostly waits.
+fn threads(pid: u32) -> Vec<(String, Duration)> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let time = |thread: std::io::Result<DirEntry>| {
+        let thread = thread.ok()?;
+        // The first number is the time on a processor, in nanoseconds (Documentation/scheduler/sched-stats.rst).
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        let nanoseconds = text.split_whitespace().next()?.parse().ok()?;
+        Some((thread.file_name().into_string().ok()?, Duration::from_nanos(nanoseconds)))
+    };
+    threads.filter_map(time).collect()
 }
 
 fn free_address() -> SocketAddr {

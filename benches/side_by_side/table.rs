@@ -34,11 +34,16 @@ impl Table {
         distinct(self.rows.iter().map(|row| row.name))
     }
 
-    /// Returns the names of the peers, each with its median CPU time relative to nginx's.
+    /// Returns the names of the peers, each with its CPU time relative to nginx's.
     pub(crate) fn ratios(&self) -> Vec<(&'static str, f64)> {
-        let cpu_of = |name| median(self.of(name).map(|row| row.cpu_micros));
-        let nginx = cpu_of("nginx");
-        self.names().into_iter().map(|name| (name, cpu_of(name) / nginx)).collect()
+        self.names().into_iter().map(|name| (name, self.ratio(name))).collect()
+    }
+
+    /// Returns the CPU time of a peer relative to nginx's: the median of the ratios of each round, because the speed of the
+    /// machine differs less within a round than between rounds.
+    fn ratio(&self, name: &str) -> f64 {
+        let pairs = self.of(name).zip(self.of("nginx"));
+        median(pairs.map(|(row, nginx)| row.cpu_micros / nginx.cpu_micros))
     }
 
     /// Returns the median rate of a peer in requests per second.
@@ -60,7 +65,7 @@ impl Table {
         });
     }
 
-    /// Prints medians over the rounds, and CPU per request relative to nginx.
+    /// Prints medians over the rounds.
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a benchmark")]
     pub(crate) fn print(&mut self, peers: &[&Peer]) {
         let mut text = String::new();
@@ -69,16 +74,14 @@ impl Table {
             "  {:20} {:>14} {:>7} {:>10} {:>9} {:>9} {:>14} {:>9} {:>9}",
             "", "CPU us/request", "nginx=1", "requests/s", "p50 us", "p99 us", "first byte us", "RSS KiB", "peak KiB"
         );
-        let cpu_of = |name| median(self.of(name).map(|row| row.cpu_micros));
-        let nginx = cpu_of("nginx");
         for peer in peers {
             let median = |value: fn(&Row) -> f64| median(self.of(peer.name).map(value));
-            let cpu = cpu_of(peer.name);
             let _infallible = writeln!(
                 text,
-                "  {:20} {cpu:>14.1} {:>7.2} {:>10.0} {:>9.0} {:>9.0} {:>14.0} {:>9} {:>9}",
+                "  {:20} {:>14.1} {:>7.2} {:>10.0} {:>9.0} {:>9.0} {:>14.0} {:>9} {:>9}",
                 peer.name,
-                cpu / nginx,
+                median(|row| row.cpu_micros),
+                self.ratio(peer.name),
                 median(|row| row.rate),
                 median(|row| row.p50 as f64),
                 median(|row| row.p99 as f64),
