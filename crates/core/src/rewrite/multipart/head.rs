@@ -106,8 +106,9 @@ impl<'a> Iterator for Lines<'a> {
 
 /// Returns a content type whose content has no parts of its own.
 fn checked_type(value: &[u8]) -> Result<&str, HeadError> {
-    let visible = value.iter().all(|byte| (b' '..=b'~').contains(byte));
-    let text = std::str::from_utf8(value).ok().filter(|_| visible).ok_or(HeadError::ContentType)?;
+    // Readers resolve backslashes in different ways.
+    let is_plain = value.iter().all(|byte| (b' '..=b'~').contains(byte) && *byte != b'\\');
+    let text = std::str::from_utf8(value).ok().filter(|_| is_plain).ok_or(HeadError::ContentType)?;
     let starts = |kind: &str| text.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
     if starts("multipart/") || starts("message/") { Err(HeadError::Nested) } else { Ok(text) }
 }

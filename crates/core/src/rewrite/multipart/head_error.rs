@@ -33,8 +33,8 @@ pub enum HeadError {
     /// A transfer encoding that changes the content.
     #[error("`Content-Transfer-Encoding` must be `binary`, `8bit` or `7bit`; send the content as it is")]
     TransferEncoding,
-    /// A content type with other than visible ASCII characters.
-    #[error("`Content-Type` must be visible ASCII")]
+    /// A content type with a backslash or with other than visible ASCII characters.
+    #[error("`Content-Type` must be visible ASCII without backslashes")]
     ContentType,
     /// A content type whose content has parts with more names.
     #[error("`Content-Type` must not be `multipart/…` or `message/…`; send each file as a part of the form")]

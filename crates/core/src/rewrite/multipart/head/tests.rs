@@ -122,6 +122,8 @@ fn heads_with_two_readings_are_refused_with_the_reason() {
         (format!("{good}\r\nContent-Type: Multipart/Form-Data"), Nested),
         (format!("{good}\r\nContent-Type: message/rfc822"), Nested),
         (format!("{good}\r\nContent-Type: a/ü"), ContentType),
+        (format!("{good}\r\nContent-Type: a/b; c=\"\\\"\""), ContentType),
+        (format!("{good}\r\nContent-Type: a/b; c\\d=e"), ContentType),
         (format!("{good}\r\nContent-Transfer-Encoding: base64"), TransferEncoding),
         (format!("{good}\r\nContent-Transfer-Encoding: quoted-printable"), TransferEncoding),
         (format!("{good}\r\nContent-Transfer-Encoding:"), TransferEncoding),
