@@ -100,6 +100,7 @@ impl InlinePool {
             *request.uri_mut() = origin_form(request.uri());
         }
         let is_head = request.method() == Method::HEAD;
+        // Others are probably ready too: they go first, so that the writes follow one another.
         if self.batches.add() {
             tokio::task::yield_now().await;
         }

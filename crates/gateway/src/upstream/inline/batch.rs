@@ -13,7 +13,7 @@ pub(super) struct Batches(Mutex<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// How often the thread had waited when the batch began.
+    /// The number of the thread's waits before the batch began.
     waits: u64,
     /// Requests of this batch.
     requests: u64,
